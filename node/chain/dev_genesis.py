@@ -1,0 +1,88 @@
+"""Genesis documents from public development keys and for test networks, so that `genesis.json` can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisValidator
+from node.crypto.addresses import address_of
+from node.crypto.dev_keys import dev_key
+from node.crypto.signing import PrivateKey
+from node.txtypes.members import Grant
+from node.txtypes.params import ChainParams
+from node.txtypes.validators import possession_bytes
+
+DEV_TIME_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z."""
+
+BMW_WMIS = ("WBA", "WBS", "WBX", "WBY", "WMW", "5UX", "5UM", "LBV")
+
+
+@dataclass(frozen=True)
+class Party:
+    """One account of a genesis: its roles as (role, WMIs), its power where it is a validator."""
+
+    name: str
+    country: str
+    roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    power: int = 0
+    is_member: bool = True
+
+
+DEV_PARTIES = (
+    Party("bmw", "DE", (("manufacturer", BMW_WMIS),), 10),
+    Party("dealer-munich", "DE", (("dealer", ()),), 10),
+    Party("dealer-shanghai", "CN", (("dealer", ()),), 10),
+    Party("workshop-berlin", "DE", (("workshop", ()),), 10),
+    Party("bank-1", "DE", (("bank", ()), ("payment_provider", ()))),
+    Party("payment-provider-1", "DE", (("payment_provider", ()),)),
+    Party("inspector-1", "DE", (("inspector", ()),)),
+    Party("insurer-1", "DE", (("insurer", ()),)),
+    Party("registrar-1", "DE", (("registrar", ()),)),
+    Party("police-1", "DE", (("police", ()),)),
+    Party("carrier-1", "DE", (("carrier", ()),)),
+    Party("dismantler-1", "DE", (("dismantler", ()),)),
+    Party("identity-attestor-1", "DE", (("identity_attestor", ()),)),
+    Party("arbiter-1", "DE", (("arbiter", ()),)),
+    Party("buyer-1", "DE", is_member=False),
+)
+
+KeyOf = Callable[[str, str], PrivateKey]
+"""(purpose, name) to a key."""
+
+
+def account_of(party: Party, key_of: KeyOf, sponsor: bytes) -> GenesisAccount:
+    account_key = key_of("account", party.name)
+    address = address_of(account_key.public)
+    member = None
+    if party.is_member:
+        validator = None
+        if party.power:
+            consensus = key_of("consensus", party.name)
+            proof = consensus.sign(possession_bytes(bytes(32), address, consensus.public))
+            validator = GenesisValidator(consensus.public, proof, party.power)
+        grants = tuple(Grant(role, wmis, "", 0, 0, "active", "") for role, wmis in party.roles)  # type: ignore[arg-type]
+        node_key = key_of("node", party.name).public if party.power else b""
+        member = GenesisMember(party.country, grants, validator, node_key, "")
+    return GenesisAccount(party.name, address, (account_key.public,), 1, b"", sponsor or address, member)
+
+
+def build_genesis(
+    chain_id: str,
+    time_ms: int,
+    parties: tuple[Party, ...],
+    key_of: KeyOf,
+    *,
+    tree_depth: int = 18,
+    params: ChainParams | None = None,
+) -> Genesis:
+    """The first party sponsors whoever is not a member."""
+    first = address_of(key_of("account", parties[0].name).public)
+    accounts = tuple(account_of(party, key_of, b"" if party.is_member else first) for party in parties)
+    return Genesis(chain_id, time_ms, tree_depth, params or ChainParams(), accounts, None)
+
+
+def dev_genesis() -> Genesis:
+    """What `genesis.json` at the repository root holds."""
+    return build_genesis("bmw-dev-1", DEV_TIME_MS, DEV_PARTIES, dev_key)

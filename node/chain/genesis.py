@@ -1,0 +1,159 @@
+"""The genesis document: everything a chain starts from. Its hash names the chain in everything that is signed.
+
+genesis hash = H("bmw/genesis", canonical encoding), independent of the JSON's formatting
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from node import limits
+from node.codec import Millis, Value, encode
+from node.crypto.addresses import address_of, to_text
+from node.crypto.dev_keys import dev_key
+from node.crypto.hashing import tagged
+from node.crypto.signing import is_signature
+from node.errors import Malformed
+from node.rules.countries import COUNTRIES
+from node.rules.ruleset import RULESET_VERSIONS
+from node.txtypes.accounts import Keys, SealingKey, Threshold
+from node.txtypes.fields import Address, Country, Hash32, Height, Name, OptionalHash, PublicKey, Signature
+from node.txtypes.members import Grant
+from node.txtypes.params import ChainParams
+from node.txtypes.schema import from_json, to_json
+from node.txtypes.validators import possession_bytes
+
+GENESIS_BYTES_MAX = 4 * 1024 * 1024
+
+
+class GenesisValidator(Value, frozen=True):
+    """`possession`: the consensus key's signature over `possession_bytes(32 zero bytes, address, key)`."""
+
+    consensus_key: PublicKey
+    possession: Signature
+    power: Annotated[int, Meta(ge=1, le=limits.POWER_MAX)]
+
+
+class GenesisMember(Value, frozen=True):
+    country: Country
+    roles: tuple[Grant, ...]
+    validator: GenesisValidator | None
+    node_key: OptionalHash
+    node_address: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z")]
+
+
+class GenesisAccount(Value, frozen=True):
+    """An account that exists from the start; a member where `member` is given."""
+
+    name: Name
+    address: Address
+    keys: Keys
+    threshold: Threshold
+    sealing_key: SealingKey
+    sponsor: Address
+    member: GenesisMember | None
+
+
+class Continues(Value, frozen=True):
+    """The chain that this one is the successor of, and where it was left."""
+
+    genesis_hash: Hash32
+    height: Height
+    block_id: Hash32
+    state_root: Hash32
+
+
+class Genesis(Value, frozen=True):
+    chain_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z")]
+    time_ms: Millis
+    tree_depth: Annotated[int, Meta(ge=1, le=24)]
+    params: ChainParams
+    accounts: Annotated[tuple[GenesisAccount, ...], Meta(min_length=1, max_length=1_000)]
+    continues: Continues | None
+
+
+def genesis_hash(genesis: Genesis) -> bytes:
+    """32 bytes; to be compared out of band."""
+    return tagged("bmw/genesis", encode(genesis))
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Malformed(f"genesis: the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def parse_genesis(text: bytes) -> Genesis:
+    """Raises `Malformed` with the path of the first wrong field."""
+    if len(text) > GENESIS_BYTES_MAX:
+        raise Malformed(f"genesis: {len(text)} bytes, at most {GENESIS_BYTES_MAX} are allowed")
+    try:
+        document = json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"genesis: not JSON: {error}") from None
+    genesis: Genesis = from_json(Genesis, document, "genesis")
+    _check(genesis)
+    return genesis
+
+
+def _check(genesis: Genesis) -> None:
+    names: set[str] = set()
+    addresses: set[bytes] = set()
+    consensus_keys: set[bytes] = set()
+    total = 0
+    if genesis.params.ruleset not in RULESET_VERSIONS:
+        raise Malformed(f"genesis.params.ruleset: {genesis.params.ruleset} is not known to this software")
+    for index, account in enumerate(genesis.accounts):
+        path = f"genesis.accounts[{index}]"
+        if account.name in names:
+            raise Malformed(f"{path}.name: {account.name} stands twice")
+        if account.address in addresses:
+            raise Malformed(f"{path}.address: {to_text(account.address)} stands twice")
+        if account.address != address_of(account.keys[0]):
+            raise Malformed(f"{path}.address: not the address of the first key, {to_text(address_of(account.keys[0]))}")
+        if account.threshold > len(account.keys) or len(set(account.keys)) != len(account.keys):
+            raise Malformed(f"{path}.threshold: {account.threshold} of {len(account.keys)} different keys can't be met")
+        names.add(account.name)
+        addresses.add(account.address)
+        if account.member is not None:
+            total += _check_member(path + ".member", account, account.member, consensus_keys)
+    for index, account in enumerate(genesis.accounts):
+        if account.sponsor not in addresses:
+            raise Malformed(f"genesis.accounts[{index}].sponsor: no account of this genesis")
+    if not 1 <= total <= limits.POWER_MAX:
+        raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")
+
+
+def _check_member(path: str, account: GenesisAccount, member: GenesisMember, consensus_keys: set[bytes]) -> int:
+    if member.country not in COUNTRIES:
+        raise Malformed(f"{path}.country: {member.country} is not in ISO 3166-1")
+    if len(member.node_key) not in (0, 32):
+        raise Malformed(f"{path}.node_key: 32 bytes, or empty")
+    validator = member.validator
+    if validator is None:
+        return 0
+    if validator.consensus_key in consensus_keys:
+        raise Malformed(f"{path}.validator.consensus_key: serves another member too")
+    if validator.consensus_key in account.keys or validator.consensus_key == member.node_key:
+        raise Malformed(f"{path}.validator.consensus_key: stands in for another key")
+    message = possession_bytes(bytes(32), account.address, validator.consensus_key)
+    if not is_signature(validator.consensus_key, message, validator.possession):
+        raise Malformed(f"{path}.validator.possession: does not prove possession of the consensus key")
+    consensus_keys.add(validator.consensus_key)
+    return validator.power
+
+
+def genesis_to_json(genesis: Genesis) -> str:
+    """Formatted for people; parses back to the same hash."""
+    return json.dumps(to_json(genesis), indent=2) + "\n"
+
+
+def uses_dev_keys(genesis: Genesis) -> list[str]:
+    """Names of accounts that anybody can sign for, because their keys are the public development keys."""
+    return [a.name for a in genesis.accounts if dev_key("account", a.name).public in a.keys]

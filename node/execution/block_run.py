@@ -1,0 +1,248 @@
+"""One block in execution: transactions go in one by one; what comes out is a diff, records and the root.
+
+Pure: works on overlays over a read-only state, and is dropped without a trace where the block is not decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from msgspec.structs import replace
+
+from node.chain.validators import ValidatorSet
+from node.chain.vote import Evidence, evidence_id
+from node.codec import encode
+from node.crypto.addresses import address_of, to_text
+from node.crypto.state_tree import StateTree, TreeChange, bucket_of, changed_bucket, slot_of
+from node.execution.head import ChainHead
+from node.execution.window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
+from node.rules.ruleset import ruleset_hash
+from node.txtypes.accounts import ACCOUNT, charge_new_keys
+from node.txtypes.envelope import CheckedTx, TxSignature
+from node.txtypes.ledger import BlockContext, BlockOverlay, Ledger, Overlay, Record, StateReader
+from node.txtypes.members import MEMBER
+from node.txtypes.params import CHAIN, ChainParams
+from node.txtypes.validators import VALIDATORS, punish
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEntry:
+    """A txid that the replay window holds until its expiry hour has passed."""
+
+    hour: int
+    txid: bytes
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """Everything a commit writes."""
+
+    height: int
+    time_ms: int
+    changes: dict[bytes, bytes | None]
+    overlay: Overlay
+    tree: TreeChange
+    records: tuple[Record, ...]
+    window_added: tuple[WindowEntry, ...]
+    window_dropped: range
+    transactions: tuple[CheckedTx, ...]
+    validators: ValidatorSet
+    params: ChainParams
+    weight: int
+
+    @property
+    def state_root(self) -> bytes:
+        return self.tree.root
+
+
+class BlockRun:
+    """The state of one block's execution. `add` either takes a transaction whole or leaves everything as it was."""
+
+    def __init__(self, state: StateReader, tree: StateTree, head: ChainHead, genesis_hash: bytes, time_ms: int) -> None:
+        self._state = state
+        self._tree = tree
+        self._head = head
+        self._block = BlockContext(genesis_hash, head.height + 1, time_ms)
+        self._overlay = BlockOverlay(state)
+        self._windows: dict[int, WindowBucket] = {}
+        self._window_added: dict[bytes, WindowEntry] = {}
+        self._records: list[Record] = []
+        self._taken: list[CheckedTx] = []
+        self._buckets: dict[int, bytes] = {}
+        self._slots: dict[bytes, tuple[bytes, int]] = {}
+        self.weight = 0
+        self.bytes = 0
+        self._activate_ruleset()
+
+    def _activate_ruleset(self) -> None:
+        params = self._head.params
+        if params.next_ruleset and self._block.height >= params.next_ruleset_height:
+            ledger = self._ledger(b"", b"", b"")
+            activated = replace(params, ruleset=params.next_ruleset, next_ruleset=0, next_ruleset_height=0)
+            ledger.put(CHAIN, "params", activated)
+            self._overlay.changes.update(ledger.changes)
+
+    @property
+    def params(self) -> ChainParams:
+        """As the block finds them, after a ruleset that starts at this height."""
+        found = self._overlay.get(CHAIN, CHAIN.key("params"))
+        assert found is not None, "the genesis state has no chain parameters"
+        return found
+
+    @property
+    def ruleset_hash(self) -> bytes:
+        return ruleset_hash(self.params.ruleset)
+
+    def _ledger(self, txid: bytes, sender: bytes, payload_bytes: bytes) -> Ledger:
+        return Ledger(self._overlay, self._block, txid, sender, payload_bytes)
+
+    # --- transactions -------------------------------------------------------------------------------
+    def add(self, tx: CheckedTx) -> None:
+        """Take one transaction. Raises `GuardsUnmet` with every guard that does not hold; nothing changes then."""
+        ledger = self.judge(tx)
+        ledger.check_guards()
+        body = tx.payload.body
+        body.apply(ledger)
+        self._charge(ledger)
+        ledger.check_guards()
+        weight = body.weight + len(tx.raw) // 64 + self._bucket_weight(ledger)
+        if self.weight + weight > self._head.params.block_weight_max and self._taken:
+            raise BlockFull
+        self.weight += weight
+        self.bytes += len(tx.raw) + 5
+        self._overlay.changes.update(ledger.changes)
+        self._records.extend(ledger.records)
+        self._taken.append(tx)
+        expires = tx.payload.expires_at_ms
+        hour = hour_of(expires)
+        self._windows[hour] = extended(self._window(hour), tx.txid, expires)
+        self._window_added[tx.txid] = WindowEntry(hour, tx.txid, expires)
+
+    def judge(self, tx: CheckedTx) -> Ledger:
+        """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own."""
+        payload = tx.payload
+        ledger = self._ledger(tx.txid, payload.sender, tx.signed.payload_bytes)
+        now, expires = self._block.time_ms, payload.expires_at_ms
+        if expires < now:
+            ledger.unmet("transaction_expired", have=expires, need=f"at least {now}")
+        elif expires > now + self._head.params.tx_lifetime_max_ms:
+            ledger.unmet("expiry_too_far", have=expires, need=f"at most {now + self._head.params.tx_lifetime_max_ms}")
+        if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
+            ledger.unmet("already_committed", tx.txid.hex())
+        check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signed.signatures)
+        payload.body.guards(ledger)
+        return ledger
+
+    def _charge(self, ledger: Ledger) -> None:
+        new = sum(
+            1
+            for key, (family, value) in ledger.changes.items()
+            if value is not None and self._overlay.get(family, key) is None
+        )
+        if not new:
+            return
+        payer = ledger.sender
+        if ledger.get(MEMBER, payer) is None:
+            account = ledger.get(ACCOUNT, payer)
+            assert account is not None, "the signature check lets no unknown sender pass"
+            payer = account.sponsor
+        charge_new_keys(ledger, payer, new)
+
+    def _bucket_weight(self, ledger: Ledger) -> int:
+        touched = {self._slot(key)[1] for key in ledger.changes if key not in self._overlay.changes}
+        return sum(len(self._bucket(number)) // 64 for number in touched)
+
+    def _slot(self, key: bytes) -> tuple[bytes, int]:
+        known = self._slots.get(key)
+        if known is None:
+            slot = slot_of(key)
+            known = self._slots[key] = (slot, bucket_of(slot, self._tree.depth))
+        return known
+
+    def _bucket(self, number: int) -> bytes:
+        known = self._buckets.get(number)
+        if known is None:
+            known = self._buckets[number] = self._state.bucket(number)
+        return known
+
+    def _window(self, hour: int) -> WindowBucket:
+        return self._windows.get(hour) or self._overlay.get(WINDOW, WINDOW.key(str(hour))) or EMPTY
+
+    # --- the end --------------------------------------------------------------------------------------
+    def finish(self, evidence: tuple[Evidence, ...] = ()) -> BlockResult:
+        """Carry out evidence, close the replay window's passed hours, compute the root."""
+        for piece in evidence:
+            ident = evidence_id(piece)
+            ledger = self._ledger(ident, b"", b"")
+            punish(ledger, piece.first.validator, ident)
+            self._overlay.changes.update(ledger.changes)
+        changes = self._overlay.changes
+        for hour, bucket in self._windows.items():
+            changes[WINDOW.key(str(hour))] = (WINDOW, bucket)
+        dropped = passed_hours(self._head.time_ms, self._block.time_ms)
+        for hour in dropped:
+            key = WINDOW.key(str(hour))
+            if key in changes or self._overlay.get(WINDOW, key) is not None:
+                changes[key] = (WINDOW, None)
+        validators = self._overlay.get(VALIDATORS, VALIDATORS.key("set"))
+        assert validators is not None, "the genesis state has no validator set"
+        encoded = {key: None if value is None else encode(value) for key, (_, value) in changes.items()}
+        return BlockResult(
+            height=self._block.height,
+            time_ms=self._block.time_ms,
+            changes=encoded,
+            overlay=changes,
+            tree=self._tree.change(self._changed_buckets(encoded)),
+            records=tuple(self._records),
+            window_added=tuple(self._window_added.values()),
+            window_dropped=dropped,
+            transactions=tuple(self._taken),
+            validators=ValidatorSet(validators.entries),
+            params=self.params,
+            weight=self.weight,
+        )
+
+    def _changed_buckets(self, encoded: dict[bytes, bytes | None]) -> dict[int, bytes]:
+        changed: dict[int, bytes] = {}
+        for key, value in encoded.items():
+            slot, number = self._slot(key)
+            entries = changed.get(number)
+            if entries is None:
+                entries = self._bucket(number)
+            changed[number] = changed_bucket(entries, slot, None if value is None else sha256(value).digest())
+        return changed
+
+
+class BlockFull(Exception):
+    """The next transaction would pass the block's weight. Building stops; a block with more is invalid."""
+
+
+def check_policies(
+    ledger: Ledger, co_signers: tuple[bytes, ...], new_keys: tuple[bytes, ...], given: tuple[TxSignature, ...]
+) -> None:
+    """Exactly what each required account's policy needs, none superfluous; notes what is missing or too much."""
+    by_address: dict[bytes, list[bytes]] = {}
+    for signature in given:
+        by_address.setdefault(signature.address, []).append(signature.public_key)
+    for address in dict.fromkeys((ledger.sender, *co_signers)):
+        keys = by_address.pop(address, [])
+        account = ledger.get(ACCOUNT, address)
+        if account is None:
+            ledger.unmet("account_unknown", to_text(address))
+            continue
+        _compare(ledger, address, keys, account.keys, account.threshold)
+    if new_keys:
+        address = address_of(new_keys[0])
+        _compare(ledger, address, by_address.pop(address, []), new_keys, len(new_keys))
+    for address in by_address:
+        ledger.unmet("signature_superfluous", to_text(address))
+
+
+def _compare(ledger: Ledger, address: bytes, keys: list[bytes], allowed: tuple[bytes, ...], threshold: int) -> None:
+    valid = sum(1 for key in keys if key in allowed)
+    if valid < threshold:
+        ledger.unmet("signature_missing", to_text(address), valid, threshold)
+    if valid > threshold or len(keys) > valid:
+        ledger.unmet("signature_superfluous", to_text(address), len(keys), threshold)

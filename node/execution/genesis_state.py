@@ -1,0 +1,75 @@
+"""The state of height 0, from the genesis document."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from node.chain.genesis import Genesis, genesis_hash
+from node.chain.validators import ValidatorSet
+from node.codec import Value, encode
+from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
+from node.execution.head import ChainHead
+from node.txtypes.accounts import ACCOUNT, Account
+from node.txtypes.ledger import Family
+from node.txtypes.members import MEMBER, MEMBER_NAME, Member, NameHolder
+from node.txtypes.params import CHAIN
+from node.txtypes.validators import (
+    CONSENSUS_KEY,
+    VALIDATOR,
+    VALIDATORS,
+    KeyUse,
+    ValidatorEntry,
+    ValidatorRecord,
+    ValidatorState,
+)
+
+
+def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
+    """Every state key of height 0 and its value."""
+    values: dict[bytes, Value] = {}
+
+    def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
+        values[family.key(ident)] = value
+
+    validators = []
+    for account in genesis.accounts:
+        put(
+            ACCOUNT,
+            account.address,
+            Account(account.keys, account.threshold, account.sealing_key, account.sponsor, 0, 0),
+        )
+        member = account.member
+        if member is None:
+            continue
+        entry = Member(
+            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address, False
+        )
+        put(MEMBER, account.address, entry)
+        put(MEMBER_NAME, account.name, NameHolder(account.address))
+        if member.validator is not None:
+            key, power = member.validator.consensus_key, member.validator.power
+            validators.append(ValidatorEntry(account.address, key, power))
+            put(VALIDATOR, account.address, ValidatorRecord(key, power, 1))
+            put(CONSENSUS_KEY, key, KeyUse(account.address))
+    entries = tuple(sorted(validators, key=lambda entry: entry.address))
+    put(VALIDATORS, "set", ValidatorState(entries, 0, 0, 0))
+    put(CHAIN, "params", genesis.params)
+    return {key: encode(value) for key, value in values.items()}
+
+
+def buckets_of(entries: dict[bytes, bytes], depth: int) -> dict[int, bytes]:
+    """The non-empty buckets of a whole state."""
+    buckets: dict[int, bytes] = {}
+    for key, value in entries.items():
+        slot = slot_of(key)
+        number = bucket_of(slot, depth)
+        buckets[number] = changed_bucket(buckets.get(number, b""), slot, sha256(value).digest())
+    return buckets
+
+
+def genesis_head(genesis: Genesis, entries: dict[bytes, bytes]) -> ChainHead:
+    state = VALIDATORS.decode(entries[VALIDATORS.key("set")])
+    validators = ValidatorSet(state.entries)
+    root = StateTree(genesis.tree_depth, buckets_of(entries, genesis.tree_depth).items()).root
+    return ChainHead(0, genesis_hash(genesis), genesis.time_ms, root, validators, genesis.params, validators)

@@ -1,0 +1,137 @@
+"""Every bound with its reason and what happens at it. Bounds that are consensus rules say so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- transactions (consensus rules) -------------------------------------------------------------
+TX_BYTES_MAX: Final = 64 * 1024
+"""A signed transaction. The largest useful one is a governance proposal of a few kB. Above: 413, malformed."""
+
+SIGNATURES_MAX: Final = 16
+"""Signatures of one transaction: two parties with a 4-of-8 policy each, doubled. Above: malformed."""
+
+ACCOUNT_KEYS_MAX: Final = 8
+"""Keys of one account; every one costs a signature when the account opens. Above: malformed."""
+
+TX_LIFETIME_CAP_MS: Final = 7 * 24 * 3_600_000
+"""No chain parameter may let a transaction live longer: the replay window must stay small."""
+
+TX_LIFETIME_DEFAULT_MS: Final = 24 * 3_600_000
+"""Long enough that a file can travel between two co-signers within a working day."""
+
+EVENT_AHEAD_MAX_MS: Final = 5 * 60_000
+"""How far an event's own time may lie above the block's time: clocks of workshops are not exact."""
+
+CODE_LENGTH_MAX: Final = 40
+"""Characters of a code string (part number, site code). No free text on this chain."""
+
+LIST_MAX: Final = 64
+"""Entries of a list within one body (service codes, parts, zones). Above: malformed."""
+
+MONEY_MAX: Final = 10**12
+"""Minor units of one amount: ten billion euros is more than any car. Above: malformed."""
+
+ODOMETER_MAX: Final = 9_999_999
+"""Seven digits, whatever the unit: no instrument cluster shows more."""
+
+# --- per account and per vehicle (consensus rules) ------------------------------------------------
+READINGS_MAX: Final = 256
+"""Odometer readings of one vehicle in state; beyond, the verdict is NO_VERDICT with reason `limit`."""
+
+READINGS_PER_AUTHOR_AND_DAY_MAX: Final = 8
+"""Readings that one author may add to one vehicle within a day of block time. Above: an unmet guard."""
+
+OFFERS_LIVE_MAX: Final = 20
+"""Offers of one account that are neither accepted, rejected, cancelled nor expired. Above: an unmet guard."""
+
+PAYMENTS_PER_ORDER_MAX: Final = 8
+"""Payments of one order: deposit, trade-in, finance, balance, and a retry of each. Above: an unmet guard."""
+
+DELIVERIES_PER_ORDER_MAX: Final = 32
+"""Delivery events of one order. Above: an unmet guard."""
+
+GRANTS_MAX: Final = 32
+"""Roles of one member, ended and revoked ones included. Above: an unmet guard."""
+
+PROPOSALS_OPEN_MAX: Final = 8
+"""Open governance proposals of one member. Above: an unmet guard."""
+
+SITES_MAX: Final = 64
+"""Sites in a member's directory entry. Above: malformed."""
+
+VALIDATORS_MAX: Final = 100
+"""Members of the validator set: every commit carries a signature of each. Above: an unmet guard."""
+
+POWER_MAX: Final = 1_000
+"""Total power of the set: the proposer sequence has at most this period. Above: an unmet guard."""
+
+# --- blocks (consensus rules) ---------------------------------------------------------------------
+BLOCK_BYTES_CAP: Final = 4 * 1024 * 1024
+"""No chain parameter may lift a block above this: a proposal must cross a slow link within its timer."""
+
+BLOCK_TXS_MAX: Final = 10_000
+"""Transactions of a block. Above: invalid."""
+
+EVIDENCE_PER_BLOCK_MAX: Final = 8
+"""Pieces of evidence in one block; the rest waits for the next. Above: invalid."""
+
+PRECISION_MS: Final = 500
+"""How far two correct clocks may differ (PBTS)."""
+
+MESSAGE_DELAY_MS: Final = 2_000
+MESSAGE_DELAY_CAP_MS: Final = 3_600_000
+"""How old a new proposal may be at round 0, growing by a tenth each round so that a slow network recovers."""
+
+# --- consensus (local) ----------------------------------------------------------------------------
+ROUNDS_AHEAD_MAX: Final = 8
+"""A faulty validator can name any round; beyond this window we keep only each validator's newest round
+number, for the skip rule (line 55)."""
+
+ROUND_CAP: Final = 1_000_000
+"""A round no correct network reaches. A message naming more is malformed."""
+
+RESEND_MS: Final = 1_000
+"""Own messages of the current round are sent again after this long without progress."""
+
+BODIES_PER_HEIGHT_MAX: Final = 16
+"""Undecided bodies kept for one height, by block id. Beyond: the oldest that is neither locked nor valid goes."""
+
+# --- mempool (local) ------------------------------------------------------------------------------
+POOL_TXS_MAX: Final = 50_000
+POOL_BYTES_MAX: Final = 64 * 1024 * 1024
+"""The pool as a whole. Above: 429 with Retry-After."""
+
+POOL_PER_ACCOUNT_MAX: Final = 5_000
+"""Pending transactions of one sender, so that one cannot crowd out the others. Above: 429."""
+
+BUILD_MS_MAX: Final = 400
+"""How long a proposer may choose transactions: the propose timer of the others is running."""
+
+BUILD_FAILURES_MAX: Final = 500
+"""Transactions that may fail while a block is built before building stops."""
+
+# --- peer to peer (local) -------------------------------------------------------------------------
+FRAME_BYTES_MAX: Final = BLOCK_BYTES_CAP + 512 * 1024
+"""One decrypted message. Checked before anything is allocated. Above: the link is closed."""
+
+PEERS_MAX: Final = 50
+PEERS_PER_ADDRESS_MAX: Final = 16
+"""Links in all and from one address; members' links are not counted against the first."""
+
+ANNOUNCE_MAX: Final = 2_000
+"""Wire ids of one announcement or one request for bodies."""
+
+SYNC_BATCH_BYTES: Final = 2 * 1024 * 1024
+SYNC_BATCH_BLOCKS: Final = 200
+"""One answer to a request for blocks, whichever is reached first; always at least one block."""
+
+# --- RPC (local, defaults of the configuration) ----------------------------------------------------
+RPC_BODY_BYTES_MAX: Final = 2 * 1024 * 1024
+RPC_BATCH_MAX: Final = 1_000
+RPC_PAGE_MAX: Final = 1_000
+RPC_STREAMS_MAX: Final = 100
+"""Bounds of the HTTP interface. Above: 413, 422, 422, 503."""
+
+FATE_KEPT_MS: Final = 7 * 24 * 3_600_000
+"""How long the fate of a transaction that never committed can be asked for."""

@@ -1,0 +1,183 @@
+"""What this chain says inside the Noise handshake: who we are, which chain, which version.
+
+    -> e                              no payload
+    <- e, ee, s, es                   Hello of the responder
+    -> s, se                          Hello of the initiator
+
+A node key signs the static X25519 key, so it is proved by the exchange itself; a proof taken from another link is of no
+use without the static private key. A side that refuses sends `goodbye(str(refusal))` instead of its next message.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from node.codec import Decoder, Hash32, PublicKey, Signature, Value, encode
+from node.crypto.signing import PrivateKey, is_signature
+from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
+from node.p2p.framing import (
+    HANDSHAKE_BYTES_MAX,
+    Refused,
+    Session,
+    check_no_goodbye,
+    goodbye,
+    parse_goodbye,
+)
+from node.p2p.noise import XXHandshake
+
+__all__ = [
+    "Handshake", "Hello", "BadProof", "MalformedHello", "OtherChain", "OtherVersion", "OwnKey", "PROTOCOL_VERSION",
+    "Refusal", "Refused", "goodbye", "parse_goodbye",
+]  # fmt: skip
+
+PROTOCOL_VERSION: Final = 1
+
+# `\Z`, because `$` would let a line feed in at the end.
+MONIKER_PATTERN: Final = r"^[a-z0-9.-]{0,40}\Z"
+
+_PROOF_TAG: Final = b"bmw/noise\x00"
+
+
+class Hello(Value, frozen=True):
+    """What a node says of itself. `listen_port` 0: it takes no links. `moniker` is for people, and nobody's promise."""
+
+    protocol_version: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    genesis_hash: Hash32
+    node_key: PublicKey
+    signature: Signature
+    listen_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    moniker: Annotated[str, msgspec.Meta(pattern=MONIKER_PATTERN)]
+
+
+class Refusal(Rejected):
+    """We refuse the peer. The text is what it is told; always one of the tree's own kinds as well."""
+
+    @property
+    def reason_code(self) -> str:
+        """Stable, for metrics and for scoring the peer."""
+        return self.code
+
+
+class OtherChain(Refusal, WrongChain):
+    """`wrong_chain`"""
+
+
+class OtherVersion(Refusal, ProtocolViolation):
+    code: ClassVar[str] = "wrong_version"
+
+
+class BadProof(Refusal, BadSignature):
+    """`bad_signature`"""
+
+
+class OwnKey(Refusal, ProtocolViolation):
+    code: ClassVar[str] = "own_key"
+
+
+class MalformedHello(Refusal, Malformed):
+    """`malformed`"""
+
+
+_decode_hello: Decoder[Hello] = Decoder(Hello, HANDSHAKE_BYTES_MAX, "hello")
+_decode_fields = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_decode_version = msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=0, le=2**32)])
+
+
+class Handshake:
+    """One side of the handshake. `start`, then `receive` until `done`; whatever they return is to be sent.
+
+    `receive` raises, and then it is over:
+      `Refusal`             we refuse: send `goodbye(str(refusal))`, close
+      `Refused`             the peer has refused us: close
+      `ProtocolViolation`   not Noise, or tampered with: close; `TooLarge` likewise
+    """
+
+    def __init__(
+        self,
+        initiator: bool,
+        node_key: PrivateKey,
+        static: bytes,
+        ephemeral: bytes,
+        genesis_hash: bytes,
+        listen_port: int,
+        moniker: str,
+    ) -> None:
+        """`static`, `ephemeral`: X25519 private keys, 32 bytes each; the ephemeral one for this link alone."""
+        assert len(genesis_hash) == 32, "a genesis hash has 32 bytes"
+        assert 0 <= listen_port <= 65_535, "a port has 16 bits"
+        assert re.match(MONIKER_PATTERN, moniker), "a moniker has at most 40 characters: a-z 0-9 . -"
+        self._noise = XXHandshake(initiator, static, ephemeral)
+        signature = node_key.sign(_PROOF_TAG + self._noise.static_public)
+        self._hello = Hello(PROTOCOL_VERSION, genesis_hash, node_key.public, signature, listen_port, moniker)
+        self._peer: Hello | None = None
+        self._greeting_due = not initiator
+
+    @property
+    def done(self) -> bool:
+        """Whether `session` can be taken. A responder may still refuse an initiator that is done."""
+        return self._noise.finished and self._peer is not None
+
+    @property
+    def peer(self) -> Hello:
+        """Checked: its node key is the peer's, its chain and version are ours."""
+        assert self._peer is not None, "the peer has not introduced itself yet"
+        return self._peer
+
+    def start(self) -> bytes | None:
+        """The first message, if it is ours."""
+        return self._noise.write_message(b"") if self._noise.initiator else None
+
+    def receive(self, message: bytes) -> bytes | None:
+        """The reply to send, if there is one."""
+        assert not self.done, "the handshake is done"
+        check_no_goodbye(message)
+        if len(message) > HANDSHAKE_BYTES_MAX:
+            raise TooLarge(f"a handshake message of {len(message)} bytes, at most {HANDSHAKE_BYTES_MAX} are allowed")
+        payload = self._noise.read_message(message)
+        if self._greeting_due:
+            self._greeting_due = False
+            if payload:
+                raise ProtocolViolation("the first handshake message carries a payload")
+            return self._noise.write_message(encode(self._hello))
+        self._peer = self._checked(payload)
+        return self._noise.write_message(encode(self._hello)) if self._noise.initiator else None
+
+    def session(self) -> Session:
+        """The encrypted link. Once only."""
+        assert self.done, "a link exists only after the handshake"
+        return Session(*self._noise.split())
+
+    def _checked(self, payload: bytes) -> Hello:
+        try:
+            hello = _decode_hello(payload)
+        except Rejected as error:
+            # A later version's Hello may look otherwise, but begins with its number: name the true reason.
+            version = _version_of(payload)
+            if version is not None and version != PROTOCOL_VERSION:
+                raise _other_version(version) from None
+            raise MalformedHello(str(error)) from None
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise _other_version(hello.protocol_version)
+        if hello.genesis_hash != self._hello.genesis_hash:
+            ours, theirs = self._hello.genesis_hash.hex(), hello.genesis_hash.hex()
+            raise OtherChain(f"another chain: its genesis is {theirs[:16]}, that of this node {ours[:16]}")
+        if not is_signature(hello.node_key, _PROOF_TAG + self._noise.remote_static, hello.signature):
+            raise BadProof(f"node key {hello.node_key.hex()} did not sign the key of this link")
+        if hello.node_key == self._hello.node_key:
+            raise OwnKey("connected to ourselves")
+        return hello
+
+
+def _version_of(payload: bytes) -> int | None:
+    try:
+        fields = _decode_fields.decode(payload)
+        return _decode_version.decode(fields[0]) if fields else None
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+
+
+def _other_version(version: int) -> OtherVersion:
+    return OtherVersion(f"protocol version {version}, this node speaks {PROTOCOL_VERSION}")

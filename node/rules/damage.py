@@ -1,0 +1,62 @@
+"""Damage as codes, and the severity computed from them: severity is never declared."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_ZONES: Final = """
+    front front_left front_right left_side right_side rear rear_left rear_right
+    bonnet boot roof windscreen rear_window underbody interior engine_bay drivetrain suspension wheels hv_battery
+    """
+
+ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
+"""Where; left and right as the driver sees them."""
+
+DAMAGE_CLASSES: Final = ("cosmetic", "bolt_on", "structural")
+"""Mildest first: paint and trim; parts that are unscrewed and replaced; what is welded or carries crash loads."""
+
+COST_BANDS: Final[tuple[str, ...]] = (
+    "not_estimated",
+    "under_1000",
+    "1000_to_2999",
+    "3000_to_7999",
+    "8000_to_14999",
+    "15000_to_29999",
+    "30000_to_59999",
+    "60000_and_over",
+)
+"""Estimated repair cost without tax in whole euros, other currencies converted by the author."""
+
+SEVERITIES: Final = ("minor", "moderate", "severe", "total_candidate")
+"""Mildest first."""
+
+CLASS_POINTS: Final[dict[str, int]] = {"cosmetic": 0, "bolt_on": 2, "structural": 6}
+ZONE_POINTS_MAX: Final = 3
+AIRBAG_POINTS: Final = (0, 3, 3, 5)
+"""By number of airbags deployed; the last counts for all above."""
+HV_BATTERY_POINTS: Final = 6
+NOT_DRIVABLE_POINTS: Final = 1
+SEVERITY_POINTS: Final = (0, 3, 6, 11)
+"""The least points of each severity, in the order of `SEVERITIES`."""
+
+
+def severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, drivable: bool) -> str:
+    """One of `SEVERITIES`; never milder when any input is worse. Unknown classes raise KeyError.
+
+    Points: cosmetic 0, bolt-on 2, structural 6; each zone after the first 1, at most 3, not for cosmetic damage
+    (hail touches every panel and stays hail); one or two airbags 3, more 5; the high-voltage battery hit 6;
+    not drivable 1. Below 3 is minor, below 6 moderate, below 11 severe, from 11 a candidate for a total loss.
+    So structural damage or a hit battery is at least severe, and both together are a candidate for a total loss.
+    """
+    assert zones >= 0, "a number of zones is never negative"
+    assert airbags >= 0, "a number of airbags is never negative"
+    points = CLASS_POINTS[worst_class]
+    if worst_class != "cosmetic":
+        points += min(max(zones - 1, 0), ZONE_POINTS_MAX)
+    points += AIRBAG_POINTS[min(airbags, len(AIRBAG_POINTS) - 1)]
+    if hv_battery_hit:
+        points += HV_BATTERY_POINTS
+    if not drivable:
+        points += NOT_DRIVABLE_POINTS
+    reached = [name for name, least in zip(SEVERITIES, SEVERITY_POINTS, strict=True) if points >= least]
+    return reached[-1]

@@ -1,0 +1,42 @@
+"""Stop-flags of a vehicle: who sets each, who clears it, what it blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+OPERATIONS: Final = ("list", "offer", "accept", "handover", "transfer", "register_country")
+"""What a flag can block. `register_country` is registration in a country, export and import included."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRule:
+    """Role names in `set_by` and `cleared_by`, any one of which suffices; operations in `blocks`."""
+
+    set_by: tuple[str, ...]
+    cleared_by: tuple[str, ...]
+    blocks: tuple[str, ...]
+
+
+FLAGS: Final[dict[str, FlagRule]] = {
+    "stolen": FlagRule(set_by=("police",), cleared_by=("police",), blocks=OPERATIONS),
+    # a financed car may be offered for sale; it does not change hands or leave before the bank has let go
+    "lien": FlagRule(set_by=("bank",), cleared_by=("bank",), blocks=("handover", "transfer", "register_country")),
+    # courts are no members: the registrar carries out their orders
+    "court_hold": FlagRule(set_by=("registrar",), cleared_by=("registrar",), blocks=OPERATIONS),
+    # may be sold as a wreck or between dealers by transfer, not handed to a buyer to drive away
+    "unroadworthy": FlagRule(
+        set_by=("inspector", "police"), cleared_by=("inspector",), blocks=("handover", "register_country")
+    ),
+    "recall_do_not_drive": FlagRule(
+        set_by=("manufacturer", "registrar"), cleared_by=("manufacturer", "workshop"), blocks=("handover",)
+    ),
+    "title_dispute": FlagRule(set_by=("arbiter", "registrar", "police"), cleared_by=("arbiter",), blocks=OPERATIONS),
+    # registration goes on: the car is in use and the reading is a matter between seller and buyer
+    "odometer_investigation": FlagRule(
+        set_by=("inspector", "registrar", "police", "arbiter"),
+        cleared_by=("inspector", "arbiter"),
+        blocks=("list", "offer", "accept", "handover", "transfer"),
+    ),
+}
+"""Flag -> its rule."""

@@ -1,0 +1,45 @@
+"""Odometers: units, contexts, and how far a car can plausibly be driven."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DAY_MS: Final = 24 * 3_600_000
+
+WINDOWS_MS: Final[dict[str, int]] = {
+    "day": DAY_MS,
+    "week": 7 * DAY_MS,
+    "month": 30 * DAY_MS,
+    "quarter": 91 * DAY_MS,
+    "year": 365 * DAY_MS,
+}
+"""Lengths of the windows of `DISTANCE_LIMITS_METRES`."""
+
+DISTANCE_LIMITS_METRES: Final[dict[str, int]] = {
+    "day": 2_500_000,
+    "week": 12_000_000,
+    "month": 35_000_000,
+    "quarter": 90_000_000,
+    "year": 300_000_000,
+}
+"""The most that is plausible within a window: about 105 km/h round the clock for a day, drivers in shifts for a week,
+a taxi in three shifts for a year. More marks an outlier, it never refuses a reading."""
+
+TOLERANCE_METRES: Final = 1_000
+"""A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
+
+SOURCES: Final = ("cluster", "body_computer", "telematics", "visual")
+"""Where a reading comes from."""
+
+CONTEXTS: Final = ("maintenance", "accident", "inspection", "handover", "transfer", "reading", "sale")
+"""On what occasion it was taken."""
+
+UNITS: Final = ("km", "mi")
+
+MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
+"""Exact: the international mile of 1959 is 1,609.344 m."""
+
+
+def to_metres(value: int, unit: str) -> int:
+    """Whole metres, rounded down. Unknown units raise KeyError."""
+    return value * MILLIMETRES[unit] // 1_000

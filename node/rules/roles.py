@@ -1,0 +1,22 @@
+"""Roles that governance grants to members."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROLES: Final[tuple[str, ...]] = (
+    "manufacturer",
+    "dealer",
+    "workshop",
+    "inspector",
+    "insurer",
+    "registrar",
+    "police",
+    "bank",
+    "payment_provider",
+    "carrier",
+    "dismantler",
+    "identity_attestor",
+    "arbiter",
+)
+"""Writers' roles. Buyers and owners are plain accounts; a validator is not a writer."""

@@ -1,0 +1,274 @@
+"""The chain on disk: blocks, certificates, state, tree, records, indexes. One write path, one synced batch a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from node.chain.block import Block, Commit, Committed, block_id_of, decode_block, decode_commit
+from node.chain.genesis import Genesis, genesis_hash
+from node.chain.validators import ValidatorSet
+from node.codec import encode
+from node.crypto.state_tree import StateProof, StateTree, bucket_of, slot_of
+from node.errors import Corrupted, OperatorError, Rejected
+from node.execution.block_run import BlockResult
+from node.execution.genesis_state import buckets_of, genesis_entries, genesis_head
+from node.execution.head import ChainHead
+from node.execution.window import hour_of
+from node.storage import schema
+from node.storage.indexes import INDEXES, index_changes
+from node.storage.kv import KeyValue, prefix_end
+from node.txtypes.ledger import FAMILIES
+from node.txtypes.params import CHAIN
+from node.txtypes.validators import ValidatorEntry
+
+
+@dataclass(frozen=True, slots=True)
+class TxPlace:
+    height: int
+    index: int
+
+
+class _Head(msgspec.Struct, array_like=True, frozen=True):
+    height: int
+    block_id: bytes
+    time_ms: int
+    state_root: bytes
+
+
+class StateView:
+    """State reads over a store or a snapshot of one. Implements `StateReader`."""
+
+    def __init__(self, kv: KeyValue) -> None:
+        self._kv = kv
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._kv.get(schema.state_key(key))
+
+    def bucket(self, number: int) -> bytes:
+        return self._kv.get(schema.bucket_key(number)) or b""
+
+    def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
+        return self._kv.get(schema.window_key(hour_of(expires_at_ms), txid)) is not None
+
+
+class ChainReader:
+    """Everything that can be asked of a chain at one moment; also over a snapshot or a copy."""
+
+    def __init__(self, kv: KeyValue) -> None:
+        self.kv = kv
+        self.state = StateView(kv)
+
+    def height(self) -> int:
+        raw = self.kv.get(schema.META_HEAD)
+        return -1 if raw is None else _decode_head(raw).height
+
+    def head(self) -> ChainHead:
+        """Raises `Corrupted` where the parts contradict each other."""
+        raw = self.kv.get(schema.META_HEAD)
+        params = self.state.get(CHAIN.key("params"))
+        if raw is None or params is None:
+            raise Corrupted("the store has no head: it was never finished; wipe it and sync again")
+        head = _decode_head(raw)
+        return ChainHead(
+            head.height,
+            head.block_id,
+            head.time_ms,
+            head.state_root,
+            self.validators(head.height + 1),
+            CHAIN.decode(params),
+            self.validators(max(head.height, 1)),
+        )
+
+    def validators(self, height: int) -> ValidatorSet:
+        """The set that decides `height`, up to one above the head."""
+        for _, raw in self.kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
+            return ValidatorSet(_decode_entries(raw))
+        raise Corrupted(f"the store has no validator set for height {height}")
+
+    def block(self, height: int) -> Block | None:
+        raw = self.kv.get(schema.block_key(height))
+        if raw is None:
+            return None
+        try:
+            return decode_block(raw)
+        except Rejected as error:
+            raise Corrupted(f"block {height} does not decode: {error}") from None
+
+    def block_bytes(self, height: int) -> bytes | None:
+        return self.kv.get(schema.block_key(height))
+
+    def commit(self, height: int) -> Commit | None:
+        raw = self.kv.get(schema.commit_key(height))
+        if raw is None:
+            return None
+        try:
+            return decode_commit(raw)
+        except Rejected as error:
+            raise Corrupted(f"the certificate of {height} does not decode: {error}") from None
+
+    def committed(self, height: int) -> Committed | None:
+        block, commit = self.block(height), self.commit(height)
+        return None if block is None or commit is None else Committed(block, commit)
+
+    def height_of(self, block_id: bytes) -> int | None:
+        raw = self.kv.get(schema.block_id_key(block_id))
+        return None if raw is None else int.from_bytes(raw, "big")
+
+    def place(self, txid: bytes) -> TxPlace | None:
+        raw = self.kv.get(schema.tx_key(txid))
+        return None if raw is None else TxPlace(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big"))
+
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        return self.kv.get(schema.record_key(vin, sequence))
+
+    def records(self, vin: str, start: int, limit: int, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
+        """(sequence, record bytes) from `start` upwards, or (reverse) below `start` downwards."""
+        low, high = schema.record_key(vin, 0), prefix_end(b"R" + vin.encode("ascii") + b"/")
+        found = (
+            self.kv.scan(low, schema.record_key(vin, start), reverse=True)
+            if reverse
+            else self.kv.scan(schema.record_key(vin, start), high)
+        )
+        for (key, value), _ in zip(found, range(limit), strict=False):
+            yield int.from_bytes(key[-8:], "big"), value
+
+    def index(self, prefix: bytes, after: str, limit: int) -> list[str]:
+        """Ids under an index prefix, in order, after the id `after`."""
+        start = prefix + after.encode("ascii") + (b"\x00" if after else b"")
+        found = self.kv.scan(start, prefix_end(prefix))
+        return [key[len(prefix) :].decode("ascii") for (key, _), _ in zip(found, range(limit), strict=False)]
+
+    def buckets(self) -> Iterator[tuple[int, bytes]]:
+        for key, value in self.kv.scan(b"K", b"L"):
+            yield int.from_bytes(key[1:], "big"), value
+
+
+def _decode_head(raw: bytes) -> _Head:
+    try:
+        return msgspec.msgpack.decode(raw, type=_Head)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise Corrupted(f"the store's head does not decode: {error}") from None
+
+
+def _decode_entries(raw: bytes) -> tuple[ValidatorEntry, ...]:
+    try:
+        return msgspec.msgpack.decode(raw, type=tuple[ValidatorEntry, ...])
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise Corrupted(f"a stored validator set does not decode: {error}") from None
+
+
+class ChainStore(ChainReader):
+    """The reader with the one write path, the tree and the head in memory."""
+
+    def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
+        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree."""
+        super().__init__(kv)
+        self.genesis = genesis
+        self.genesis_hash = genesis_hash(genesis)
+        stored = kv.get(schema.META_GENESIS)
+        if stored is None:
+            self._start()
+        elif stored != self.genesis_hash:
+            raise OperatorError(
+                f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
+                "use its genesis file, or another folder"
+            )
+        version = int.from_bytes(kv.get(schema.META_SCHEMA) or b"", "big")
+        if version != schema.SCHEMA_VERSION:
+            raise OperatorError(
+                f"the store has schema version {version}, this software reads {schema.SCHEMA_VERSION}: use a newer one"
+            )
+        self.tree = StateTree(genesis.tree_depth, self.buckets())
+        self._head = super().head()
+        if self.tree.root != self._head.state_root:
+            raise Corrupted(
+                f"the stored state tree has root {self.tree.root.hex()}, the head says "
+                f"{self._head.state_root.hex()}: restore a checkpoint, or wipe the store and sync again"
+            )
+
+    def _start(self) -> None:
+        entries = genesis_entries(self.genesis)
+        head = genesis_head(self.genesis, entries)
+        puts = {schema.state_key(key): value for key, value in entries.items()}
+        for number, bucket in buckets_of(entries, self.genesis.tree_depth).items():
+            puts[schema.bucket_key(number)] = bucket
+        for key, raw in entries.items():
+            family = FAMILIES[key.split(b"/", 1)[0].decode("ascii")]
+            for index_key in index_changes(family, key, None, family.decode(raw))[0]:
+                puts[index_key] = b""
+        puts[schema.validators_key(1)] = encode(head.validators.entries)
+        puts[schema.META_GENESIS] = self.genesis_hash
+        puts[schema.META_SCHEMA] = schema.SCHEMA_VERSION.to_bytes(4, "big")
+        puts[schema.META_HEAD] = encode(_Head(0, head.block_id, head.time_ms, head.state_root))
+        self.kv.write(puts, [])
+
+    def head(self) -> ChainHead:
+        return self._head
+
+    def height(self) -> int:
+        return self._head.height
+
+    def commit_block(self, block: Block, result: BlockResult, commit: Commit) -> ChainHead:
+        """Write a decided block and everything that follows from it; returns the new head."""
+        height = block.header.height
+        assert height == self._head.height + 1, "blocks are committed in order"
+        assert result.state_root == block.header.state_root, "executed to another root than the header's"
+        block_id = block_id_of(block.header, self.genesis_hash)
+        assert commit.block_id == block_id, "the certificate is for another block"
+        puts, deletes = self._batch(result, block_id)
+        puts[schema.block_key(height)] = encode(block)
+        puts[schema.commit_key(height)] = encode(commit)
+        if result.validators != self._head.validators:
+            puts[schema.validators_key(height + 1)] = encode(result.validators.entries)
+        puts[schema.META_HEAD] = encode(_Head(height, block_id, result.time_ms, result.state_root))
+        self.kv.write(puts, deletes)
+        self.tree.apply(result.tree)
+        self._head = ChainHead(
+            height,
+            block_id,
+            result.time_ms,
+            result.state_root,
+            result.validators,
+            result.params,
+            self._head.validators,
+        )
+        return self._head
+
+    def _batch(self, result: BlockResult, block_id: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
+        puts: dict[bytes, bytes] = {schema.block_id_key(block_id): schema.u64(result.height)}
+        deletes: list[bytes] = []
+        for key, value in result.changes.items():
+            family, new = result.overlay[key]
+            stored = schema.state_key(key)
+            old_raw = self.kv.get(stored) if family.name in INDEXES else None
+            added, gone = index_changes(family, key, None if old_raw is None else family.decode(old_raw), new)
+            for index_key in added:
+                puts[index_key] = b""
+            deletes.extend(gone)
+            if value is None:
+                deletes.append(stored)
+            else:
+                puts[stored] = value
+        for number, bucket in result.tree.buckets.items():
+            if bucket:
+                puts[schema.bucket_key(number)] = bucket
+            else:
+                deletes.append(schema.bucket_key(number))
+        for record in result.records:
+            puts[schema.record_key(record.vin, record.sequence)] = record.body
+        for index, tx in enumerate(result.transactions):
+            puts[schema.tx_key(tx.txid)] = schema.u64(result.height) + index.to_bytes(4, "big")
+        for entry in result.window_added:
+            puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
+        for hour in result.window_dropped:
+            prefix = b"W" + schema.u64(hour)
+            deletes.extend(key for key, _ in self.kv.scan(prefix, prefix_end(prefix)))
+        return puts, deletes
+
+    def proof(self, key: bytes) -> StateProof:
+        """Of the key's presence or absence under the head's state root."""
+        number = bucket_of(slot_of(key), self.tree.depth)
+        return StateProof(self.state.bucket(number), self.tree.siblings(number))

@@ -1,0 +1,125 @@
+"""LevelDB, and the only import of plyvel.
+
+Always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced batches.
+One process may hold a store; a second is told which process has it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plyvel
+
+from node.errors import Busy, Corrupted, OperatorError
+from node.storage.kv import KeyValue
+
+HOLDER_FILE = "HOLDER"
+BLOOM_BITS = 10
+CACHE_BYTES = 64 * 1024 * 1024
+WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+
+
+class LevelStore:
+    """Implements `KeyValue`. `verify` reads every block's checksum: replay and verify-store, not the running node."""
+
+    def __init__(self, path: Path, *, create: bool = True, verify: bool = False) -> None:
+        self._path = path
+        if not create and not (path / "CURRENT").exists():
+            raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._db: Any = plyvel.DB(
+                str(path),
+                create_if_missing=create,
+                paranoid_checks=True,
+                bloom_filter_bits=BLOOM_BITS,
+                lru_cache_size=CACHE_BYTES,
+                write_buffer_size=WRITE_BUFFER_BYTES,
+            )
+        except plyvel.CorruptionError as error:
+            raise Corrupted(
+                f"the store in {path} is damaged ({error}): restore a checkpoint, or wipe it and sync again"
+            ) from None
+        except (plyvel.IOError, plyvel.Error) as error:
+            if "lock" in str(error).lower():
+                raise Busy(self._held_text()) from None
+            raise OperatorError(f"the store in {path} can't be opened: {error}") from None
+        except OSError as error:
+            raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
+        (path / HOLDER_FILE).write_text(str(os.getpid()))
+        self._reader: Any = self._db
+        self._verify = verify
+
+    def _held_text(self) -> str:
+        try:
+            holder = f"process {int((self._path / HOLDER_FILE).read_text())}"
+        except (OSError, ValueError):
+            holder = "another process"
+        return (
+            f"the store in {self._path} is in use by {holder}: stop that node, or use --node, --archive "
+            f"or 'bmw-node checkpoint' for a copy"
+        )
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            return self._db.get(key, verify_checksums=self._verify)  # type: ignore[no-any-return]
+        except plyvel.CorruptionError as error:
+            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=self._verify) as found:
+                yield from found
+        except plyvel.CorruptionError as error:
+            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
+
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        try:
+            with self._db.write_batch(transaction=True, sync=True) as batch:
+                for key in deletes:
+                    batch.delete(key)
+                for key, value in puts.items():
+                    batch.put(key, value)
+        except plyvel.CorruptionError as error:
+            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
+        except (plyvel.IOError, plyvel.Error, OSError) as error:
+            raise OperatorError(
+                f"the store in {self._path} can't be written ({error}): make room on the disk, then start again"
+            ) from None
+
+    def snapshot(self) -> KeyValue:
+        return LevelSnapshot(self._db.snapshot(), self._path)
+
+    def compact(self) -> None:
+        """Give space of deleted entries back to the disk."""
+        self._db.compact_range()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class LevelSnapshot:
+    """A read-only view of the moment it was taken. Implements `KeyValue` without `write`."""
+
+    def __init__(self, snapshot: Any, path: Path) -> None:
+        self._snapshot = snapshot
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._snapshot.get(key)  # type: ignore[no-any-return]
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        with self._snapshot.iterator(start=start, stop=stop, reverse=reverse) as found:
+            yield from found
+
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        raise AssertionError("a snapshot is read-only")
+
+    def snapshot(self) -> KeyValue:
+        return self
+
+    def close(self) -> None:
+        self._snapshot.close()

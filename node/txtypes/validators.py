@@ -1,0 +1,134 @@
+"""The validator set as state, and every rule by which power moves (docs/PROTOCOL.md, Governance).
+
+What a block changes here rules from the next height on.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.crypto.addresses import to_text
+from node.crypto.hashing import tagged
+from node.txtypes.fields import Address, Hash32, Height, PublicKey, Value
+from node.txtypes.ledger import Family, Ledger
+
+Power = Annotated[int, Meta(ge=0, le=limits.POWER_MAX)]
+
+
+class ValidatorEntry(Value, frozen=True):
+    address: Address
+    consensus_key: PublicKey
+    power: Annotated[int, Meta(ge=1, le=limits.POWER_MAX)]
+
+
+class ValidatorState(Value, tag=1, frozen=True):
+    """The set in force after this height, ascending by address, power above 0; and what this height has moved."""
+
+    entries: tuple[ValidatorEntry, ...]
+    moved_height: Height
+    moved_from_total: int
+    moved: int
+
+
+class ValidatorRecord(Value, tag=1, frozen=True):
+    """A member that is or was a validator. `admitted_height` is its newest (re-)admission: older evidence is void."""
+
+    consensus_key: PublicKey
+    power: Power
+    admitted_height: Height
+
+
+class KeyUse(Value, tag=1, frozen=True):
+    """A consensus key serves one member, once ever."""
+
+    member: Address
+
+
+class EvidenceUse(Value, tag=1, frozen=True):
+    """Evidence that was carried out at `height`."""
+
+    height: Height
+
+
+VALIDATORS = Family("validators", ValidatorState)
+VALIDATOR = Family("validator", ValidatorRecord)
+CONSENSUS_KEY = Family("consensus-key", KeyUse)
+EVIDENCE = Family("evidence", EvidenceUse)
+
+
+def possession_bytes(genesis_hash: bytes, member: bytes, consensus_key: bytes) -> bytes:
+    """What a consensus key signs to prove possession when it is admitted."""
+    return tagged("bmw/possession", genesis_hash + member + consensus_key)
+
+
+def current(ledger: Ledger) -> ValidatorState:
+    state = ledger.get(VALIDATORS, "set")
+    assert state is not None, "the genesis state has no validator set"
+    return state
+
+
+def power_of(ledger: Ledger, address: bytes) -> int:
+    return next((e.power for e in current(ledger).entries if e.address == address), 0)
+
+
+def total_power(state: ValidatorState) -> int:
+    return sum(entry.power for entry in state.entries)
+
+
+def check_power_change(ledger: Ledger, address: bytes, power: int) -> None:
+    """Notes what forbids giving `address` this power now."""
+    state = current(ledger)
+    total, old = total_power(state), power_of(ledger, address)
+    after = total - old + power
+    if not 1 <= after <= limits.POWER_MAX or (power and not old and len(state.entries) >= limits.VALIDATORS_MAX):
+        ledger.unmet("power_total", to_text(address), after, f"1 to {limits.POWER_MAX}")
+        return
+    if power > old and 3 * power > after:
+        ledger.unmet("power_above_third", to_text(address), power, f"at most {after // 3}")
+    same_height = state.moved_height == ledger.block.height
+    base = state.moved_from_total if same_height else total
+    moved = (state.moved if same_height else 0) + abs(power - old)
+    if 3 * moved >= base:
+        ledger.unmet("power_moves_third", to_text(address), moved, f"less than a third of {base}")
+
+
+def set_power(ledger: Ledger, address: bytes, power: int, consensus_key: bytes = b"") -> None:
+    """Give `address` this power from the next height on; a new key starts a new admission."""
+    state = current(ledger)
+    record = ledger.get(VALIDATOR, address)
+    old = power_of(ledger, address)
+    key = consensus_key or (record.consensus_key if record else b"")
+    assert key, "a validator has a consensus key"
+    admitted = (
+        ledger.block.height + 1 if (not old and power) or record is None or consensus_key else record.admitted_height
+    )
+    ledger.put(VALIDATOR, address, ValidatorRecord(key, power, admitted))
+    if consensus_key:
+        ledger.put(CONSENSUS_KEY, consensus_key, KeyUse(address))
+    entries = [entry for entry in state.entries if entry.address != address]
+    if power:
+        entries.append(ValidatorEntry(address, key, power))
+    same_height = state.moved_height == ledger.block.height
+    ledger.put(
+        VALIDATORS,
+        "set",
+        replace(
+            state,
+            entries=tuple(sorted(entries, key=lambda entry: entry.address)),
+            moved_height=ledger.block.height,
+            moved_from_total=state.moved_from_total if same_height else total_power(state),
+            moved=(state.moved if same_height else 0) + abs(power - old),
+        ),
+    )
+
+
+def punish(ledger: Ledger, address: bytes, evidence_id: Hash32) -> None:
+    """Carry out verified evidence: power 0, unless the chain would be left without any (then it is only recorded)."""
+    ledger.put(EVIDENCE, evidence_id, EvidenceUse(ledger.block.height))
+    state = current(ledger)
+    if total_power(state) > power_of(ledger, address) > 0:
+        set_power(ledger, address, 0)

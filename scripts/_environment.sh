@@ -1,0 +1,43 @@
+# Sourced by the other scripts: makes .venv from the pinned, hashed versions in requirements.lock.
+# Does nothing when the environment is already the one that the lock file describes.
+set -euo pipefail
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="${BMW_VENV:-$ROOT/.venv}"
+
+fail() { echo "$1" >&2; exit 3; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else 1)' \
+            >/dev/null 2>&1; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+make_environment() {
+    local python wanted
+    python="$(find_python)" || fail "CPython 3.11 or 3.12 is needed (plyvel has no wheels for others): install one, e.g. 'apt install python3.11 python3.11-venv', or name it: PYTHON=/path/to/python3.11 $0"
+    wanted="$(sha256sum "$ROOT/requirements.lock" "$ROOT/setup.cfg" | sha256sum | cut -d' ' -f1) $("$python" -c 'import sys; print(sys.version_info[:2])') $ROOT"
+    if [ -f "$VENV/.made-from" ] && [ "$(cat "$VENV/.made-from")" = "$wanted" ]; then
+        return 0
+    fi
+    "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || fail "$python has no venv module: install it, e.g. 'apt install python3-venv', and run this again"
+    echo "making the environment in ${VENV#"$ROOT"/} (once)" >&2
+    rm -rf "$VENV"
+    "$python" -m venv "$VENV" || fail "venv could not be made: install it, e.g. 'apt install python3-venv', and run this again"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$ROOT/requirements.lock" \
+        || fail "the pinned packages could not be installed: check the network or pip's index settings, then run this again"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable "$ROOT" \
+        || fail "the project itself could not be installed into $VENV"
+    echo "$wanted" > "$VENV/.made-from"
+}
+
+make_environment
+export PATH="$VENV/bin:$PATH"
+export PYTHONDONTWRITEBYTECODE="${PYTHONDONTWRITEBYTECODE:-}"
+cd "$ROOT"

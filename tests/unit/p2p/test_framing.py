@@ -1,0 +1,302 @@
+"""Framing: the same messages however the stream is cut, and bounds before anything is allocated."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.errors import ProtocolViolation, Rejected, TooLarge
+from node.limits import FRAME_BYTES_MAX
+from node.p2p.framing import (
+    CHUNK_PLAIN_BYTES,
+    HANDSHAKE_BYTES_MAX,
+    FrameReader,
+    Refused,
+    Session,
+    goodbye,
+    handshake_frame,
+    take_handshake_frame,
+)
+from node.p2p.noise import CipherState
+
+KEY = b"k" * 32
+FIRST_ROOM = CHUNK_PLAIN_BYTES - 4
+
+
+def a_sender(limit: int = FRAME_BYTES_MAX) -> Session:
+    return Session(CipherState(KEY), CipherState(b"b" * 32), limit)
+
+
+def a_reader(limit: int = FRAME_BYTES_MAX) -> FrameReader:
+    return FrameReader(CipherState(KEY), limit)
+
+
+def chunks(*plaintexts: bytes) -> bytes:
+    """Chunks as a peer with the right key but its own ideas would send them."""
+    send = CipherState(KEY)
+    return b"".join((len(p) + 16).to_bytes(2, "big") + send.encrypt(p) for p in plaintexts)
+
+
+def total(size: int) -> bytes:
+    return size.to_bytes(4, "big")
+
+
+SIZES = [
+    1, 2, 1000, FIRST_ROOM - 1, FIRST_ROOM, FIRST_ROOM + 1, FIRST_ROOM + CHUNK_PLAIN_BYTES,
+    FIRST_ROOM + CHUNK_PLAIN_BYTES + 1, 3 * CHUNK_PLAIN_BYTES,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [*SIZES, FRAME_BYTES_MAX])
+def test_a_message_of_any_size_arrives(size: int) -> None:
+    message = (bytes(range(251)) * (size // 251 + 1))[:size]
+    sealed = a_sender().seal(message)
+    assert [message] == a_reader().feed(sealed)
+    chunk_count = 1 + max(0, -(-(size - FIRST_ROOM) // CHUNK_PLAIN_BYTES))
+    assert size + 4 + 18 * chunk_count == len(sealed), "no more overhead than a length and a tag for each chunk"
+
+
+def test_the_bytes_of_a_short_message() -> None:
+    sealed = a_sender().seal(b"hello")
+    assert b"\x00\x19" + CipherState(KEY).encrypt(b"\x00\x00\x00\x05hello") == sealed
+
+
+@given(
+    st.lists(st.one_of(st.integers(1, 300), st.sampled_from(SIZES)), min_size=1, max_size=5),
+    st.lists(st.floats(0, 1), max_size=12),
+)
+def test_however_the_stream_is_cut_the_messages_are_the_same(sizes: list[int], cuts: list[float]) -> None:
+    messages = [bytes([i + 1]) * size for i, size in enumerate(sizes)]
+    sender, reader = a_sender(), a_reader()
+    stream = b"".join(sender.seal(message) for message in messages)
+    places = [0, *sorted(int(cut * len(stream)) for cut in cuts), len(stream)]
+    received: list[bytes] = []
+    for start, end in pairwise(places):
+        received += reader.feed(stream[start:end])
+    assert messages == received
+
+
+def test_byte_by_byte() -> None:
+    sender, reader = a_sender(), a_reader()
+    messages = [b"first", b"second", b"x" * (FIRST_ROOM + 10)]
+    stream = b"".join(sender.seal(message) for message in messages)
+    assert messages == [m for at in range(len(stream)) for m in reader.feed(stream[at : at + 1])]
+
+
+def test_nothing_to_read_is_fine() -> None:
+    assert a_reader().feed(b"") == []
+
+
+def test_a_large_message_in_small_pieces_takes_linear_time() -> None:
+    """4.5 MB in pieces of 1 kB: far below a second unless something is copied over and over."""
+    message = bytes(FRAME_BYTES_MAX)
+    sealed, reader = a_sender().seal(message), a_reader()
+    started = time.process_time()
+    received = [m for at in range(0, len(sealed), 1024) for m in reader.feed(sealed[at : at + 1024])]
+    assert time.process_time() - started < 2
+    assert [message] == received
+
+
+# --- bounds ---------------------------------------------------------------------------------------------
+
+
+def test_the_limit_is_the_last_size_accepted() -> None:
+    assert a_reader(limit=10).feed(a_sender().seal(b"x" * 10)) == [b"x" * 10]
+    with pytest.raises(TooLarge, match="11 bytes, at most 10"):
+        a_reader(limit=10).feed(a_sender().seal(b"x" * 11))
+
+
+@pytest.mark.parametrize("size", [FRAME_BYTES_MAX + 1, 2**31, 2**32 - 1])
+def test_a_larger_message_is_refused_at_its_first_chunk(size: int) -> None:
+    stream, reader = chunks(total(size) + bytes(FIRST_ROOM)), a_reader()
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            reader.feed(stream)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1024 * 1024, "refused, but only after memory was set aside"
+
+
+def test_a_claim_takes_no_memory_before_its_bytes_come() -> None:
+    stream, reader = chunks(total(FRAME_BYTES_MAX) + bytes(FIRST_ROOM)), a_reader()
+    tracemalloc.start()
+    try:
+        assert reader.feed(stream) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1024 * 1024
+
+
+def test_the_reader_holds_no_more_than_one_message_and_one_chunk() -> None:
+    sealed, reader = a_sender().seal(bytes(FRAME_BYTES_MAX)), a_reader()
+    tracemalloc.start()
+    try:
+        for at in range(0, len(sealed) - 1, 4096):
+            reader.feed(sealed[at : min(at + 4096, len(sealed) - 1)])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < FRAME_BYTES_MAX + 512 * 1024
+
+
+def test_a_message_handed_over_is_no_longer_held() -> None:
+    sealed, reader = a_sender().seal(bytes(FRAME_BYTES_MAX)), a_reader()
+    tracemalloc.start()
+    try:
+        for at in range(0, len(sealed), 65_536):
+            reader.feed(sealed[at : at + 65_536])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 512 * 1024
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        chunks(b""),
+        chunks(b"\x00"),
+        chunks(total(0)),
+        chunks(total(5)),
+        chunks(total(5) + b"hell"),
+        chunks(total(5) + b"hello!"),
+        chunks(total(5) + b"hel", b"lo"),  # not full, but not the last
+        chunks(total(FIRST_ROOM + 5) + bytes(FIRST_ROOM - 1), bytes(6)),
+        chunks(total(FIRST_ROOM + 5) + bytes(FIRST_ROOM), b""),
+        chunks(total(FIRST_ROOM + 5) + bytes(FIRST_ROOM), b"hell"),
+        chunks(total(FIRST_ROOM + 5) + bytes(FIRST_ROOM), b"hello!"),
+        chunks(total(1) + b"a", b""),  # an empty chunk between messages
+        chunks(total(1) + b"a", total(0)),
+    ],
+)
+def test_chunks_that_carry_nothing_or_are_cut_otherwise_are_refused(stream: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        a_reader().feed(stream)
+
+
+@pytest.mark.parametrize("size", [0, 1, 16, 20])
+def test_a_chunk_too_short_for_anything_is_refused_before_it_is_waited_for(size: int) -> None:
+    reader = a_reader()
+    assert reader.feed(chunks(total(1) + b"a")) == [b"a"]
+    with pytest.raises(ProtocolViolation, match="carries nothing"):
+        reader.feed(size.to_bytes(2, "big"))
+
+
+def test_a_following_chunk_of_another_size_is_refused_before_it_is_waited_for() -> None:
+    reader = a_reader()
+    assert reader.feed(chunks(total(FIRST_ROOM + 5) + bytes(FIRST_ROOM))) == []
+    with pytest.raises(ProtocolViolation, match="a chunk of 20 bytes where one of 21 must follow"):
+        reader.feed(b"\x00\x14")
+
+
+# --- tampering -----------------------------------------------------------------------------------------
+
+
+def test_any_flipped_byte_is_refused_or_leaves_the_message_incomplete() -> None:
+    """A changed length may ask for more bytes than there are; then nothing comes out."""
+    sealed = a_sender().seal(b"a message")
+    for at in range(len(sealed)):
+        changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+        try:
+            assert a_reader().feed(changed) == []
+            assert at < 2
+        except ProtocolViolation:
+            pass
+
+
+def test_replayed_reordered_and_dropped_chunks_are_refused() -> None:
+    sender = a_sender()
+    first, second = sender.seal(b"first"), sender.seal(b"second")
+    for stream in (first + first, second + first, second):
+        with pytest.raises(ProtocolViolation, match="authenticate"):
+            a_reader().feed(stream)
+
+
+def test_what_we_sent_cannot_be_reflected_to_us() -> None:
+    session = a_sender()
+    with pytest.raises(ProtocolViolation, match="authenticate"):
+        session.feed(session.seal(b"text"))
+
+
+@given(st.binary(max_size=400))
+def test_garbage_yields_nothing(garbage: bytes) -> None:
+    with suppress(Rejected):
+        assert a_reader().feed(garbage) == []
+
+
+def test_a_link_that_failed_takes_no_more() -> None:
+    reader = a_reader()
+    with pytest.raises(ProtocolViolation):
+        reader.feed(b"\x00\x20" + bytes(32))
+    with pytest.raises(AssertionError, match="failed"):
+        reader.feed(b"")
+
+
+def test_a_failure_does_not_hide_in_the_next_call() -> None:
+    """The complete message before the bad chunk is lost with the link; both sides know the link is gone."""
+    sender = a_sender()
+    with pytest.raises(ProtocolViolation):
+        a_reader().feed(sender.seal(b"good") + b"\x00\x20" + bytes(32))
+
+
+# --- goodbye instead of the first chunk ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["", "no", "wrong_chain: another chain", "x" * 200])
+def test_a_goodbye_may_stand_for_the_first_chunk(reason: str) -> None:
+    frame, reader = handshake_frame(goodbye(reason)), a_reader()
+    assert reader.feed(frame[:5]) == []
+    with pytest.raises(Refused) as error:
+        reader.feed(frame[5:])
+    assert f"refused by the peer: {reason}" == str(error.value)
+
+
+def test_later_a_goodbye_is_only_a_chunk_that_does_not_authenticate() -> None:
+    reader = a_reader()
+    reader.feed(a_sender().seal(b"text"))
+    with pytest.raises(ProtocolViolation, match="authenticate"):
+        reader.feed(handshake_frame(goodbye("a reason that a third party made up")))
+
+
+# --- handshake frames -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=HANDSHAKE_BYTES_MAX), max_size=3), st.binary(max_size=1))
+def test_handshake_frames_come_out_as_they_went_in(messages: list[bytes], rest: bytes) -> None:
+    buffer = bytearray(b"".join(handshake_frame(message) for message in messages) + rest)
+    for message in messages:
+        assert message == take_handshake_frame(buffer)
+    assert take_handshake_frame(buffer) is None
+    assert rest == buffer
+
+
+def test_an_incomplete_handshake_frame_stays_in_the_buffer() -> None:
+    frame = handshake_frame(b"message")
+    for size in range(len(frame)):
+        buffer = bytearray(frame[:size])
+        assert take_handshake_frame(buffer) is None
+        assert frame[:size] == buffer
+
+
+def test_a_handshake_frame_too_large_is_refused_at_its_length() -> None:
+    with pytest.raises(TooLarge, match="1025 bytes, at most 1024"):
+        take_handshake_frame(bytearray((HANDSHAKE_BYTES_MAX + 1).to_bytes(2, "big")))
+
+
+# --- our own mistakes ---------------------------------------------------------------------------------------
+
+
+def test_empty_and_oversized_messages_are_not_sent() -> None:
+    with pytest.raises(AssertionError):
+        a_sender().seal(b"")
+    with pytest.raises(AssertionError):
+        a_sender(limit=10).seal(bytes(11))

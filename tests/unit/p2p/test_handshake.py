@@ -1,0 +1,419 @@
+"""The handshake of the chain: who is refused, by whom, and that both sides learn why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.codec import encode
+from node.crypto.signing import PrivateKey
+from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
+from node.p2p.handshake import (
+    PROTOCOL_VERSION,
+    Handshake,
+    Hello,
+    Refusal,
+    Refused,
+    goodbye,
+    parse_goodbye,
+)
+from node.p2p.noise import XXHandshake
+
+GENESIS = b"\x07" * 32
+ALICE, BOB, MALLORY = (PrivateKey(bytes([n]) * 32) for n in (1, 2, 3))
+STATIC = {ALICE.public: b"\x41" * 32, BOB.public: b"\x42" * 32, MALLORY.public: b"\x43" * 32}
+
+
+def a_side(
+    initiator: bool,
+    key: PrivateKey,
+    *,
+    genesis: bytes = GENESIS,
+    ephemeral: int = 0,
+    listen_port: int = 26_000,
+    moniker: str = "munich-1.example",
+) -> Handshake:
+    seed = bytes([0x80 + ephemeral + (0 if initiator else 64)]) * 32
+    return Handshake(initiator, key, STATIC[key.public], seed, genesis, listen_port, moniker)
+
+
+def first_of(side: Handshake) -> bytes:
+    message = side.start()
+    assert message is not None
+    return message
+
+
+def reply_of(side: Handshake, message: bytes) -> bytes:
+    reply = side.receive(message)
+    assert reply is not None
+    return reply
+
+
+def a_hello(key: PrivateKey, static_public: bytes, **changes: Any) -> Hello:
+    hello = Hello(PROTOCOL_VERSION, GENESIS, key.public, key.sign(b"bmw/noise\x00" + static_public), 0, "")
+    return msgspec.structs.replace(hello, **changes)
+
+
+class Puppet:
+    """A peer with correct Noise that says in its payload whatever the test wants."""
+
+    def __init__(self, initiator: bool, key: PrivateKey = MALLORY) -> None:
+        self.noise = XXHandshake(initiator, STATIC[key.public], b"\x99" * 32)
+
+    def say_to(self, side: Handshake, payload: bytes) -> bytes | None:
+        """Run the handshake up to the payload."""
+        if self.noise.initiator:
+            self.noise.read_message(reply_of(side, self.noise.write_message(b"")))
+        else:
+            self.noise.read_message(first_of(side))
+        return side.receive(self.noise.write_message(payload))
+
+
+both_sides = pytest.mark.parametrize("initiator", [True, False], ids=["initiator", "responder"])
+
+
+def test_two_nodes_meet() -> None:
+    alice = a_side(True, ALICE, listen_port=1, moniker="alice")
+    bob = a_side(False, BOB, listen_port=65_535, moniker="x" * 40)
+    assert bob.start() is None
+
+    second = reply_of(bob, first_of(alice))
+    assert not alice.done
+    third = reply_of(alice, second)
+    assert alice.done
+    assert not bob.done
+    assert bob.receive(third) is None
+    assert bob.done
+
+    assert (BOB.public, 65_535, "x" * 40) == (alice.peer.node_key, alice.peer.listen_port, alice.peer.moniker)
+    assert (ALICE.public, 1, "alice") == (bob.peer.node_key, bob.peer.listen_port, bob.peer.moniker)
+    assert (bob.peer.genesis_hash, bob.peer.protocol_version) == (GENESIS, PROTOCOL_VERSION)
+
+    at_alice, at_bob = alice.session(), bob.session()
+    assert at_bob.feed(at_alice.seal(b"question")) == [b"question"]
+    assert at_alice.feed(at_bob.seal(b"answer")) == [b"answer"]
+
+
+def test_nobody_on_the_path_reads_who_they_are() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    first = first_of(alice)
+    second = reply_of(bob, first)
+    seen = first + second + reply_of(alice, second)
+    for secret in (ALICE.public, BOB.public, GENESIS, b"munich"):
+        assert secret not in seen
+
+
+# --- refusals, on both sides -----------------------------------------------------------------------
+
+
+def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, Refused]:
+    """What each side raises when the initiator refuses in message 2."""
+    second = reply_of(bob, first_of(alice))
+    with pytest.raises(Refusal) as here:
+        alice.receive(second)
+    with pytest.raises(Refused) as there:
+        bob.receive(goodbye(str(here.value)))
+    return here.value, there.value
+
+
+def check_told(here: Refusal, there: Refused) -> None:
+    assert f"refused by the peer: {here}" == str(there)
+    assert isinstance(there, ProtocolViolation)
+
+
+def test_the_initiator_refuses_another_chain() -> None:
+    here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, BOB, genesis=b"\x08" * 32))
+    assert isinstance(here, WrongChain)
+    assert here.reason_code == "wrong_chain"
+    assert str(here) == "another chain: its genesis is 0808080808080808, that of this node 0707070707070707"
+    check_told(here, there)
+
+
+def test_the_responder_refuses_another_chain() -> None:
+    """The initiator is done by then: the goodbye reaches it in place of the first chunk."""
+    puppet, bob = Puppet(True), a_side(False, BOB)
+    hello = a_hello(MALLORY, puppet.noise.static_public, genesis_hash=b"\x08" * 32)
+    with pytest.raises(WrongChain) as refusal:
+        puppet.say_to(bob, encode(hello))
+    assert isinstance(refusal.value, Refusal)
+
+
+def test_an_initiator_that_is_done_still_hears_the_goodbye() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    reply_of(alice, reply_of(bob, first_of(alice)))
+    frame = goodbye("too many links")
+    with pytest.raises(Refused, match=r"^refused by the peer: too many links$"):
+        alice.session().feed(len(frame).to_bytes(2, "big") + frame)
+
+
+@both_sides
+def test_a_responder_or_initiator_that_says_goodbye_at_once(initiator: bool) -> None:
+    side = a_side(initiator, ALICE)
+    side.start()
+    with pytest.raises(Refused, match=r"^refused by the peer: too many links$"):
+        side.receive(goodbye("too many links"))
+
+
+def test_own_key_is_refused_by_both() -> None:
+    """A node that dials itself, by another name."""
+    here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, ALICE))
+    assert isinstance(here, ProtocolViolation)
+    assert (here.reason_code, str(here)) == ("own_key", "connected to ourselves")
+    check_told(here, there)
+
+    puppet, alice = Puppet(True, ALICE), a_side(False, ALICE)
+    with pytest.raises(ProtocolViolation, match="connected to ourselves"):
+        puppet.say_to(alice, encode(a_hello(ALICE, puppet.noise.static_public)))
+
+
+@both_sides
+@pytest.mark.parametrize("version", [0, 2, 65_535])
+def test_another_version_is_refused(initiator: bool, version: int) -> None:
+    puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+    hello = a_hello(MALLORY, puppet.noise.static_public, protocol_version=version)
+    with pytest.raises(ProtocolViolation, match=f"protocol version {version}, this node speaks 1") as refusal:
+        puppet.say_to(side, encode(hello))
+    assert isinstance(refusal.value, Refusal)
+    assert refusal.value.reason_code == "wrong_version"
+    assert not side.done
+
+
+@both_sides
+def test_another_version_is_named_even_where_its_hello_looks_otherwise(initiator: bool) -> None:
+    puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+    with pytest.raises(ProtocolViolation, match="protocol version 7, this node speaks 1"):
+        puppet.say_to(side, encode([7, "new", {"fields": [1]}, b"in abundance"]))
+
+
+def proofs_that_prove_nothing(puppet: Puppet) -> list[Hello]:
+    static, elsewhere = puppet.noise.static_public, XXHandshake(True, STATIC[BOB.public], b"\x98" * 32).static_public
+    return [
+        a_hello(BOB, elsewhere),  # Bob's own Hello, from another link
+        a_hello(MALLORY, elsewhere),
+        a_hello(MALLORY, static, node_key=BOB.public),
+        a_hello(MALLORY, static, signature=bytes(64)),
+        a_hello(MALLORY, static, signature=MALLORY.sign(static)),
+        a_hello(MALLORY, static, signature=MALLORY.sign(b"bmw/noise" + static)),
+        a_hello(MALLORY, static, node_key=bytes(32), signature=bytes(64)),
+        a_hello(MALLORY, static, node_key=b"\x01" + bytes(31), signature=b"\x01" + bytes(63)),  # of small order
+    ]
+
+
+@both_sides
+@pytest.mark.parametrize("case", range(8))
+def test_a_bad_proof_is_refused(initiator: bool, case: int) -> None:
+    puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+    hello = proofs_that_prove_nothing(puppet)[case]
+    with pytest.raises(BadSignature) as refusal:
+        puppet.say_to(side, encode(hello))
+    assert isinstance(refusal.value, Refusal)
+    assert refusal.value.reason_code == "bad_signature"
+    with pytest.raises(AssertionError):
+        _ = side.peer
+    with pytest.raises(AssertionError):
+        side.session()
+
+
+@both_sides
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda hello: b"",
+        lambda hello: b"\x00",
+        lambda hello: encode(hello) + b"\x00",
+        lambda hello: encode(hello)[:-1],
+        lambda hello: b"\x90",
+        lambda hello: b"\x91\x01",
+        lambda hello: b"\x91\xc4\x02ab",
+        lambda hello: encode([*msgspec.structs.astuple(hello), 1]),
+        lambda hello: b"\x96\xcc\x01" + encode(hello)[2:],  # 1 in two bytes
+        lambda hello: encode(msgspec.structs.replace(hello, listen_port=65_536)),
+        lambda hello: encode(msgspec.structs.replace(hello, listen_port=-1)),
+        lambda hello: encode(msgspec.structs.replace(hello, moniker="a" * 41)),
+        lambda hello: encode(msgspec.structs.replace(hello, moniker="Upper")),
+        lambda hello: encode(msgspec.structs.replace(hello, moniker="line\n")),
+        lambda hello: encode(msgspec.structs.replace(hello, genesis_hash=bytes(31))),
+        lambda hello: encode(msgspec.structs.replace(hello, signature=bytes(65))),
+    ],
+)
+def test_a_malformed_hello_is_refused(initiator: bool, spoil: Callable[[Hello], bytes]) -> None:
+    puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+    with pytest.raises(Malformed) as refusal:
+        puppet.say_to(side, spoil(a_hello(MALLORY, puppet.noise.static_public)))
+    assert isinstance(refusal.value, Refusal)
+    assert refusal.value.reason_code == "malformed"
+
+
+@given(st.binary(max_size=400), st.booleans())
+def test_garbage_in_the_payload_is_refused(garbage: bytes, initiator: bool) -> None:
+    puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+    with pytest.raises(Refusal):
+        puppet.say_to(side, garbage)
+
+
+def test_the_same_hello_unspoilt_is_welcome() -> None:
+    """So that none of the refusals above has another cause."""
+    for initiator in (True, False):
+        puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
+        puppet.say_to(side, encode(a_hello(MALLORY, puppet.noise.static_public)))
+        assert MALLORY.public == side.peer.node_key
+
+
+def test_a_payload_in_the_first_message_is_refused() -> None:
+    puppet, bob = Puppet(True), a_side(False, BOB)
+    with pytest.raises(ProtocolViolation, match="carries a payload"):
+        bob.receive(puppet.noise.write_message(b"early"))
+
+
+# --- tampering, replay, garbage ----------------------------------------------------------------------
+
+
+def exchange(change: Callable[[int, bytes], bytes]) -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    second = reply_of(bob, change(0, first_of(alice)))
+    third = reply_of(alice, change(1, second))
+    bob.receive(change(2, third))
+
+
+def test_a_flipped_byte_in_any_message_is_refused() -> None:
+    sizes: list[int] = []
+
+    def measure(_: int, message: bytes) -> bytes:
+        sizes.append(len(message))
+        return message
+
+    exchange(measure)
+    assert len(sizes) == 3
+    for target, size in enumerate(sizes):
+        for at in range(size):
+
+            def flip(index: int, message: bytes, target: int = target, at: int = at) -> bytes:
+                return message[:at] + bytes([message[at] ^ 0x40]) + message[at + 1 :] if index == target else message
+
+            with pytest.raises(ProtocolViolation):
+                exchange(flip)
+
+
+def test_messages_of_an_earlier_handshake_replayed_to_the_responder_are_refused() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    first = first_of(alice)
+    third = reply_of(alice, reply_of(bob, first))
+
+    later = a_side(False, BOB, ephemeral=1)
+    reply_of(later, first)
+    with pytest.raises(ProtocolViolation, match="authenticate"):
+        later.receive(third)
+
+
+def test_messages_of_an_earlier_handshake_replayed_to_the_initiator_are_refused() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    second = reply_of(bob, first_of(alice))
+
+    later = a_side(True, ALICE, ephemeral=1)
+    first_of(later)
+    with pytest.raises(ProtocolViolation, match="authenticate"):
+        later.receive(second)
+
+
+def test_a_man_in_the_middle_cannot_pass_on_a_hello() -> None:
+    """Mallory shakes hands with each side for real and gives each the Hello of the other."""
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    to_bob, to_alice = Puppet(True), Puppet(False)
+    hello_of_bob = to_bob.noise.read_message(reply_of(bob, to_bob.noise.write_message(b"")))
+    assert BOB.public == msgspec.msgpack.decode(hello_of_bob, type=Hello).node_key
+
+    with pytest.raises(BadSignature):
+        to_alice.say_to(alice, hello_of_bob)
+
+
+def test_messages_reflected_to_their_sender_are_refused() -> None:
+    alice = a_side(True, ALICE)
+    first = first_of(alice)
+    with pytest.raises(ProtocolViolation):
+        alice.receive(first)
+
+    bob = a_side(False, BOB)
+    second = reply_of(bob, first)
+    with pytest.raises(ProtocolViolation):
+        bob.receive(second)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=4), st.booleans())
+def test_garbage_is_refused_and_never_welcome(messages: list[bytes], initiator: bool) -> None:
+    side = a_side(initiator, ALICE)
+    side.start()
+    try:
+        for message in messages:
+            side.receive(message)
+    except Rejected:
+        pass
+    assert not side.done
+
+
+@both_sides
+def test_an_oversized_message_is_refused(initiator: bool) -> None:
+    side = a_side(initiator, ALICE)
+    side.start()
+    with pytest.raises(TooLarge):
+        side.receive(bytes(1025))
+
+
+# --- our own mistakes ----------------------------------------------------------------------------------
+
+
+def test_wrong_order_of_calls_is_our_mistake() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB)
+    with pytest.raises(AssertionError):
+        alice.receive(bytes(96))
+    with pytest.raises(AssertionError):
+        alice.session()
+    second = reply_of(bob, first_of(alice))
+    with pytest.raises(AssertionError):
+        alice.start()
+    alice.receive(second)
+    with pytest.raises(AssertionError, match="done"):
+        alice.receive(second)
+    alice.session()
+    with pytest.raises(AssertionError, match="already"):
+        alice.session()
+
+
+def test_after_a_refusal_nothing_goes_on() -> None:
+    alice, bob = a_side(True, ALICE), a_side(False, BOB, genesis=bytes(32))
+    second = reply_of(bob, first_of(alice))
+    with pytest.raises(WrongChain):
+        alice.receive(second)
+    with pytest.raises(AssertionError):
+        alice.receive(second)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"moniker": "Not This"}, {"moniker": "a\n"}, {"listen_port": 65_536}, {"genesis": b""}]
+)
+def test_what_others_would_refuse_we_do_not_say(changes: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        a_side(True, ALICE, **changes)
+
+
+# --- goodbye ---------------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=300))
+def test_every_goodbye_can_be_read(reason: str) -> None:
+    text = parse_goodbye(goodbye(reason))
+    assert text is not None
+    assert len(reason[:200]) == len(text)
+    assert text.isascii()
+    assert text == "".join(c if " " <= c <= "~" else "?" for c in reason[:200])
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"BYE", b"bye!x", b"BYE!line\n", b"BYE!\x7f", b"BYE!\x80", b"BYE!" + b"x" * 201, b"xBYE!"]
+)
+def test_what_is_no_goodbye(frame: bytes) -> None:
+    assert parse_goodbye(frame) is None

@@ -1,0 +1,116 @@
+"""The tables fit each other, and their hash is the one that was decided."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from node.rules.countries import COUNTRIES
+from node.rules.currencies import MINOR_UNITS
+from node.rules.damage import COST_BANDS, ZONES
+from node.rules.flags import FLAGS, OPERATIONS
+from node.rules.rails import (
+    FINAL_FOR_TITLE,
+    FORBIDDEN_RAILS,
+    RAILS,
+    REFERENCE_HIGH_ENTROPY,
+    STATUSES,
+    TRANSITIONS,
+)
+from node.rules.roles import ROLES
+from node.rules.ruleset import RULESET_VERSION, canonical, ruleset_hash
+from node.rules.services import SERVICE_CODES
+
+RULESET_1 = "ad87aafac37c5990528cfbe8e7123ad3d990b1c1f540f7d7c447521f273ac11a"
+
+
+def test_the_ruleset_is_the_one_that_was_decided() -> None:
+    """A table changed? Then this is a new version that governance activates, not a new value here."""
+    assert ruleset_hash(RULESET_VERSION).hex() == RULESET_1
+
+
+def test_unknown_versions_have_no_hash() -> None:
+    with pytest.raises(KeyError):
+        ruleset_hash(0)
+    with pytest.raises(KeyError):
+        ruleset_hash(RULESET_VERSION + 1)
+
+
+def test_the_canonical_form_knows_no_order_of_insertion() -> None:
+    assert canonical({"a": frozenset("xy"), "b": 1}) == canonical({"b": 1, "a": frozenset("yx")})
+    assert canonical({"b": 1, "a": frozenset("yx")}) == [["a", ["x", "y"]], ["b", 1]]
+    assert canonical(("x", "y")) != canonical(("y", "x"))
+    with pytest.raises(AssertionError):
+        canonical(1.5)
+
+
+def test_countries() -> None:
+    assert len(COUNTRIES) == 249
+    assert all(re.fullmatch("[A-Z]{2}", code) for code in COUNTRIES)
+    assert {"DE", "US", "CN", "SS", "CW"} <= COUNTRIES
+    assert COUNTRIES.isdisjoint({"EU", "UK", "XK", "AN"})
+
+
+def test_currencies() -> None:
+    assert len(MINOR_UNITS) == 155
+    assert all(re.fullmatch("[A-Z]{3}", code) for code in MINOR_UNITS)
+    assert (MINOR_UNITS["EUR"], MINOR_UNITS["JPY"], MINOR_UNITS["KWD"]) == (2, 0, 3)
+    assert MINOR_UNITS.keys().isdisjoint({"HRK", "BGN", "XAU", "XXX", "XTS", "XDR", "CLF", "CHE", "BTC"})
+
+
+def test_codes_fit_their_fields() -> None:
+    assert all(re.fullmatch("[A-Z0-9_]{1,24}", code) for code in SERVICE_CODES)
+    assert all(SERVICE_CODES.values())
+    assert all(re.fullmatch("[a-z0-9_]{1,24}", code) for code in [*ZONES, *COST_BANDS, *FLAGS, *RAILS, *ROLES])
+    assert len(COST_BANDS) == len(set(COST_BANDS))
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_flags_name_roles_and_operations(name: str) -> None:
+    rule = FLAGS[name]
+    assert rule.set_by
+    assert rule.cleared_by
+    assert rule.blocks
+    assert {*rule.set_by, *rule.cleared_by} <= set(ROLES)
+    assert set(rule.blocks) <= set(OPERATIONS)
+    assert "handover" in rule.blocks, "no flag lets a buyer drive away"
+
+
+def test_forbidden_rails() -> None:
+    assert {"bitcoin", "ether"} == FORBIDDEN_RAILS["CN"]
+    assert FORBIDDEN_RAILS.keys() <= COUNTRIES
+    assert all(rails <= set(RAILS) for rails in FORBIDDEN_RAILS.values())
+
+
+def test_every_rail_is_in_every_table() -> None:
+    assert set(RAILS) == TRANSITIONS.keys() == FINAL_FOR_TITLE.keys()
+    assert set(RAILS) >= REFERENCE_HIGH_ENTROPY
+
+
+@pytest.mark.parametrize("rail", RAILS)
+def test_transitions_lead_from_initiated_to_an_end(rail: str) -> None:
+    following = TRANSITIONS[rail]
+    assert set(STATUSES) == following.keys()
+    reached, frontier = {"initiated"}, {"initiated"}
+    while frontier:
+        frontier = {after for status in frontier for after in following[status]} - reached
+        reached |= frontier
+
+    assert reached <= set(STATUSES)
+    assert all(not following[status] for status in set(STATUSES) - reached), "what is never reached leads nowhere"
+    assert all("initiated" not in following[status] for status in STATUSES), "nothing starts twice"
+    assert not following["failed"]
+    assert not following["refunded"]
+    assert not following["returned"]
+    assert reached >= FINAL_FOR_TITLE[rail] > set()
+
+
+def test_a_captured_card_payment_does_not_move_title() -> None:
+    assert {"settled"} == FINAL_FOR_TITLE["card"]
+    assert {"settled", "failed", "refunded", "charged_back"} == TRANSITIONS["card"]["captured"]
+    assert {"refunded", "charged_back"} == TRANSITIONS["card"]["settled"]
+
+
+def test_only_cards_are_charged_back() -> None:
+    assert [rail for rail in RAILS if "charged_back" in TRANSITIONS[rail]["settled"]] == ["card"]
