@@ -1,0 +1,126 @@
+"""What the HTTP interface asks of the node: the one seam between them. The daemon implements it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from node.chain.genesis import Genesis
+from node.crypto.state_tree import StateProof
+from node.storage.chain_store import ChainReader
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.unmet import Unmet
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What has become of a transaction. `unmet` where it is rejected; a rejection is final only once expired.
+
+    status: pending (journalled here), committed, rejected, expired
+    """
+
+    txid: bytes
+    status: str
+    expires_at_ms: int = 0
+    height: int = 0
+    index: int = -1
+    unmet: tuple[Unmet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    node_key: bytes
+    address: str
+    moniker: str
+    is_outbound: bool
+    height: int
+    member: bytes
+    """Member's address, empty for a stranger."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    moniker: str
+    node_key: bytes
+    validator: bytes
+    """Address of the member this node signs for, empty where it does not."""
+    is_validator: bool
+    """In the set that decides the next height."""
+    is_syncing: bool
+    signing: str
+    """signing, listening, catching_up, stopped: <why>, not_a_validator."""
+    round: int
+    step: str
+    peers: int
+    pool_txs: int
+    pool_bytes: int
+    halted: str
+    """Why the node has halted, or empty."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedHeight:
+    """Handed to stream subscribers after each commit."""
+
+    height: int
+
+
+class PoolFull(Exception):
+    """The pool takes no more from this sender, or at all. Answered 429 with Retry-After."""
+
+    def __init__(self, text: str, retry_after_s: int = 1) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class Syncing(Exception):
+    """The node is behind and takes no transactions now. Answered 503."""
+
+
+class Backend(Protocol):
+    """Synchronous parts never block for long; nothing here blocks the event loop."""
+
+    genesis: Genesis
+    genesis_hash: bytes
+
+    def reader(self) -> ChainReader:
+        """The chain as it is now. Reads within one call without await are of one height."""
+        ...
+
+    def proof(self, key: bytes) -> StateProof:
+        """Under the head's state root."""
+        ...
+
+    def status(self) -> NodeStatus: ...
+
+    def peers(self) -> list[PeerInfo]: ...
+
+    def fate(self, txid: bytes) -> Fate | None:
+        """None where the txid is unknown here (also: never seen)."""
+        ...
+
+    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        """Every guard that does not hold now; signatures that are missing are among them. Changes nothing."""
+        ...
+
+    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+        """Decode, verify, admit, journal (synced) each; in order, one never spoils the others.
+
+        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `PoolFull` or `Syncing`.
+        A txid that is known already gives its present fate.
+        """
+        ...
+
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+        """The fate once it is no longer pending, or as it is at the timeout."""
+        ...
+
+    def commits(self) -> AsyncIterator[CommittedHeight]:
+        """Heights as they are committed from now on; for the event stream. The iterator must be closed."""
+        ...
+
+    def metrics(self) -> dict[str, Any]:
+        """Gauges and counters by Prometheus name (without prefix), floats or ints."""
+        ...
