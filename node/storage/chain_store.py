@@ -221,6 +221,13 @@ class ChainStore(ChainReader):
         puts, deletes = self._batch(result, block_id)
         puts[schema.block_key(height)] = encode(block)
         puts[schema.commit_key(height)] = encode(commit)
+        return self._advance(result, block_id, puts, deletes)
+
+    def _advance(
+        self, result: BlockResult, block_id: bytes, puts: dict[bytes, bytes], deletes: list[bytes]
+    ) -> ChainHead:
+        """Write the batch with the new head, then follow it in memory."""
+        height = result.height
         if result.validators != self._head.validators:
             puts[schema.validators_key(height + 1)] = encode(result.validators.entries)
         puts[schema.META_HEAD] = encode(_Head(height, block_id, result.time_ms, result.state_root))

@@ -76,9 +76,10 @@ class LevelStore:
         except plyvel.CorruptionError as error:
             raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
 
-    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
+        """One batch; without `sync` only for a private store whose loss costs nothing."""
         try:
-            with self._db.write_batch(transaction=True, sync=True) as batch:
+            with self._db.write_batch(transaction=True, sync=sync) as batch:
                 for key in deletes:
                     batch.delete(key)
                 for key, value in puts.items():

@@ -1,0 +1,183 @@
+"""Where the blocks under audit come from: a store, an archive or a node. None of them is believed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from node.audit.divergence import Diverged
+from node.errors import Busy, Corrupted, OperatorError
+from node.storage import schema
+from node.storage.archive import ArchiveReader
+from node.storage.chain_store import ChainReader
+from node.storage.kv import KeyValue
+from node.storage.leveldb import HOLDER_FILE, LevelStore
+
+COMMITTED_PREFIX = b"\x92"
+"""`Committed` is an array of two: block and certificate, stored apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedHead:
+    """What the source says of its newest block; held against what comes out."""
+
+    height: int
+    block_id: bytes
+    state_root: bytes
+
+
+class Source(Protocol):
+    """Blocks with certificates, as canonical bytes of `Committed`, in order of height.
+
+    `OperatorError` where it can't be reached or read, `Corrupted` where it is damaged, `Diverged` where a block is
+    missing in its midst.
+    """
+
+    name: str
+    genesis_hash: bytes
+    first: int
+    last: int
+    claimed: ClaimedHead | None
+
+    def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]: ...
+
+    def close(self) -> None: ...
+
+
+class ArchiveSource:
+    """Implements `Source`."""
+
+    claimed = None
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"archive {path}"
+        self._archive = ArchiveReader(path)
+        self.genesis_hash = self._archive.genesis_hash
+        self.first, self.last = self._archive.first, self._archive.last
+
+    def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        for height, raw in self._archive.raw():
+            if height > last < self.last:
+                return
+            if first <= height <= last:
+                yield height, raw
+
+    def close(self) -> None:
+        pass
+
+
+def store_folder(path: Path) -> Path:
+    """The LevelDB folder of a home, a store folder or a checkpoint. Raises `OperatorError`."""
+    for folder in (path, path / "data" / "store", path / "store"):
+        if (folder / "CURRENT").is_file():
+            return folder
+    raise OperatorError(f"there is no store in {path}: give a home, its data/store, or a checkpoint")
+
+
+def _hold_lock(folder: Path) -> int:
+    """A descriptor that keeps a node from opening the store while it is copied; -1 where there is no LOCK file.
+
+    A read lock, on a descriptor open for reading: nothing is changed and no right to write is needed.
+    """
+    try:
+        descriptor = os.open(folder / "LOCK", os.O_RDONLY)
+    except FileNotFoundError:
+        return -1
+    except OSError as error:
+        raise OperatorError(f"{folder / 'LOCK'} can't be read ({error.strerror}): check its owner and mode") from None
+    try:
+        flock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK), flock)
+    except OSError:
+        os.close(descriptor)
+        try:
+            holder = f"process {int((folder / HOLDER_FILE).read_text())}"
+        except (OSError, ValueError):
+            holder = "another process"
+        raise Busy(
+            f"the store in {folder} is in use by {holder}: stop that node, or audit it with --node or --archive, "
+            "or a copy made by 'bmw-node checkpoint'"
+        ) from None
+    return descriptor
+
+
+def copy_store(folder: Path, target: Path) -> None:
+    """A private copy of a stopped node's store; the original stays as it is, byte for byte."""
+    descriptor = _hold_lock(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(folder.iterdir()):
+            if entry.is_file() and entry.name not in ("LOCK", HOLDER_FILE):
+                shutil.copyfile(entry, target / entry.name)
+    except OSError as error:
+        raise OperatorError(
+            f"the store in {folder} can't be copied to {target} ({error.strerror}): make room, or name another place "
+            "with TMPDIR"
+        ) from None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class StoreSource:
+    """A private copy of a store, read with checksums. Implements `Source`; its other key families are in `kv`."""
+
+    def __init__(self, path: Path) -> None:
+        folder = store_folder(path)
+        self.name = f"store {folder}"
+        self._folder = folder
+        self._temporary = tempfile.TemporaryDirectory(prefix="bmw-audit-copy-")
+        self._copy = Path(self._temporary.name)
+        self._store: LevelStore | None = None
+        try:
+            copy_store(folder, self._copy)
+            self._store = LevelStore(self._copy, create=False, verify=True)
+            self.kv: KeyValue = self._store
+            self._read_head()
+        except Corrupted as error:
+            self.close()
+            raise Corrupted(self.named(error)) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_head(self) -> None:
+        stored = self.kv.get(schema.META_GENESIS)
+        raw = self.kv.get(schema.META_HEAD)
+        if stored is None or raw is None:
+            raise OperatorError(f"the store in {self._folder} holds no chain: it was never started")
+        self.genesis_hash = stored
+        head = ChainReader(self.kv).stored_head()
+        self.claimed: ClaimedHead | None = ClaimedHead(head.height, head.block_id, head.state_root)
+        self.last = head.height
+        found = next(iter(self.kv.scan(schema.block_key(0), schema.block_key(2**63))), None)
+        self.first = int.from_bytes(found[0][1:], "big") if found and self.last else 1
+
+    def named(self, error: Exception) -> str:
+        """The error's text with the original in place of the copy."""
+        return str(error).replace(str(self._copy), str(self._folder))
+
+    def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        for height in range(first, last + 1):
+            try:
+                block = self.kv.get(schema.block_key(height))
+                commit = self.kv.get(schema.commit_key(height))
+            except Corrupted as error:
+                raise Corrupted(self.named(error)) from None
+            if block is None:
+                raise Diverged(height, "block_missing", f"the {self.name} has no block {height}")
+            if commit is None:
+                raise Diverged(height, "commit_missing", f"the {self.name} has no certificate of block {height}")
+            yield height, COMMITTED_PREFIX + block + commit
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._temporary.cleanup()

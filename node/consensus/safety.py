@@ -1,0 +1,113 @@
+"""What a validator must never forget, and the rule of what it may sign after a restart (docs/PROTOCOL.md, Hard state)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from node.chain.block import Block
+from node.chain.vote import Proposal, Round, Vote
+from node.codec import Decoder, Hash32, Height, Value
+from node.consensus.messages import Lock, Step
+from node.errors import Corrupted, Rejected
+
+HARD_STATE_BYTES_MAX = 32 * 1024 * 1024
+
+
+class SignedProposal(Value, tag="proposal", frozen=True):
+    proposal: Proposal
+
+
+class SignedVote(Value, tag="vote", frozen=True):
+    vote: Vote
+
+
+class StoredLock(Value, frozen=True):
+    round: Round
+    block_id: Hash32
+
+
+class HardState(Value, tag=1, frozen=True):
+    """Every own signed message of (height, round) and of the newest round before it that we signed in; locked and valid
+    value with their bodies; the valid one's polka.
+
+    The round before is kept because whoever is still in it may need our precommit to leave it, and we are the only one
+    who has it when all others were killed (found by the simulator, seed 109).
+    """
+
+    height: Height
+    round: Round
+    messages: tuple[SignedProposal | SignedVote, ...]
+    locked: StoredLock | None
+    valid: StoredLock | None
+    polka: tuple[Vote, ...]
+    bodies: tuple[Block, ...]
+
+
+EMPTY = HardState(0, 0, (), None, None, (), ())
+_decode: Decoder[HardState] = Decoder(HardState, HARD_STATE_BYTES_MAX, "hard state")
+
+
+def decode_hard_state(raw: bytes) -> HardState:
+    """Raises `Corrupted`: only our own bytes are ever stored."""
+    try:
+        return _decode(raw)
+    except Rejected as error:
+        raise Corrupted(f"the signing state is damaged ({error}): see 'bmw-node reset-signing --help'") from None
+
+
+class SigningRefused(Exception):
+    """Signing this could contradict something that was signed before."""
+
+
+def round_of(message: SignedProposal | SignedVote) -> int:
+    return message.proposal.round if isinstance(message, SignedProposal) else message.vote.round
+
+
+def step_of(message: SignedProposal | SignedVote) -> Step:
+    if isinstance(message, SignedProposal):
+        return Step.PROPOSE
+    return Step.PREVOTE if message.vote.kind == "prevote" else Step.PRECOMMIT
+
+
+def last_step(state: HardState) -> tuple[int, int, Step]:
+    """(height, round, step) of the newest own message; NEW where the round has none."""
+    steps = (step_of(m) for m in state.messages if round_of(m) == state.round)
+    return state.height, state.round, max(steps, default=Step.NEW)
+
+
+def signed_before(state: HardState, height: int, round_: int, step: Step) -> SignedProposal | SignedVote | None:
+    """The stored message of exactly this step. Raises `SigningRefused` for any step that has been passed."""
+    known = last_step(state)
+    if (height, round_, step) > known:
+        return None
+    if height == state.height:
+        for message in state.messages:
+            if (round_of(message), step_of(message)) == (round_, step):
+                return message
+    raise SigningRefused(f"height {height}, round {round_}, step {step.name}: already past it, at {known}")
+
+
+def extended(
+    state: HardState,
+    height: int,
+    round_: int,
+    message: SignedProposal | SignedVote,
+    locked: Lock | None,
+    valid: Lock | None,
+    polka: tuple[Vote, ...],
+    bodies: tuple[Block, ...],
+) -> HardState:
+    """The hard state that must be on disk before `message` may leave."""
+    kept = state.messages if state.height == height else ()
+    if round_ != state.round:
+        kept = tuple(m for m in kept if round_of(m) == state.round)
+    return replace(
+        state,
+        height=height,
+        round=round_,
+        messages=(*kept, message),
+        locked=None if locked is None else StoredLock(locked.round, locked.block_id),
+        valid=None if valid is None else StoredLock(valid.round, valid.block_id),
+        polka=polka,
+        bodies=bodies,
+    )

@@ -1,0 +1,117 @@
+"""Making and judging blocks over the head: everything here works on overlays and can be dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node import limits
+from node.chain.block import EMPTY_COMMIT, Block, block_id_of
+from node.chain.vote import Evidence, Proposal, evidence_id
+from node.errors import InvalidBlock, Rejected
+from node.execution.block_run import BlockFull, BlockResult, BlockRun
+from node.execution.blocks import check_frame, execute_block, seal_block
+from node.execution.evidence import check_evidence
+from node.storage.chain_store import ChainStore
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.unmet import GuardsUnmet, Unmet
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    block: Block
+    block_id: bytes
+    result: BlockResult
+    failed: tuple[tuple[CheckedTx, tuple[Unmet, ...]], ...]
+    """Transactions of the pool that do not hold any more."""
+    poison: tuple[tuple[CheckedTx, str], ...]
+    """Transactions that raised something they must not: quarantined."""
+
+
+class BlockMaker:
+    """`build_txs_max` is how many transactions a proposer takes at most: what all can execute within their timers."""
+
+    def __init__(self, store: ChainStore, build_txs_max: int) -> None:
+        self._store = store
+        self._build_txs_max = build_txs_max
+
+    def run(self, time_ms: int) -> BlockRun:
+        """A fresh run over the head."""
+        store = self._store
+        return BlockRun(store.state, store.tree, store.head(), store.genesis_hash, time_ms)
+
+    def build(
+        self, candidates: Callable[[], list[CheckedTx]], evidence: list[Evidence], proposer: bytes, now_ms: int
+    ) -> Built:
+        """The next block from the pool, in arrival order."""
+        head = self._store.head()
+        run = self.run(max(now_ms, head.time_ms + 1))
+        failed: list[tuple[CheckedTx, tuple[Unmet, ...]]] = []
+        poison: list[tuple[CheckedTx, str]] = []
+        taken = 0
+        for tx in candidates():
+            full = taken >= min(self._build_txs_max, head.params.block_txs_max)
+            if full or len(failed) >= limits.BUILD_FAILURES_MAX:
+                break
+            if run.bytes + len(tx.raw) + 5 > head.params.block_bytes_max:
+                break
+            try:
+                run.add(tx)
+                taken += 1
+            except GuardsUnmet as error:
+                failed.append((tx, error.unmet))
+            except BlockFull:
+                break
+            except Exception as error:
+                poison.append((tx, repr(error)))
+        pieces = self.usable_evidence(evidence)[: limits.EVIDENCE_PER_BLOCK_MAX]
+        result = run.finish(tuple(pieces))
+        last = self._store.commit(head.height) if head.height else EMPTY_COMMIT
+        assert last is not None, "a committed height has its certificate"
+        block = seal_block(run, result, head, proposer, tuple(pieces), last)
+        block_id = block_id_of(block.header, self._store.genesis_hash)
+        return Built(block, block_id, result, tuple(failed), tuple(poison))
+
+    def usable_evidence(self, evidence: list[Evidence]) -> list[Evidence]:
+        """What the next block may carry, one piece per offence."""
+        head = self._store.head()
+        found: dict[bytes, Evidence] = {}
+        for piece in evidence:
+            try:
+                check_evidence(piece, self._store.state, head.height + 1, head.params, self._store.genesis_hash)
+            except InvalidBlock:
+                continue
+            found.setdefault(evidence_id(piece), piece)
+        return list(found.values())
+
+    def check_frame(self, block: Block) -> None:
+        """Raises `InvalidBlock`."""
+        check_frame(block, self._store.head(), self._store.genesis_hash)
+
+    def execute(self, block: Block, transactions: list[CheckedTx]) -> BlockResult:
+        """Judge an undecided block. Whatever goes wrong in here makes the *block* invalid. Raises `InvalidBlock`."""
+        store = self._store
+        try:
+            return execute_block(block, transactions, store.state, store.tree, store.head(), store.genesis_hash)
+        except InvalidBlock:
+            raise
+        except Rejected as error:
+            raise InvalidBlock(error.code, str(error)) from None
+        except Exception as error:
+            raise InvalidBlock("poison", f"judging raised {error!r}") from error
+
+
+def message_delay_ms(round_: int) -> int:
+    """`2 s * 1.1^round` in integers, capped at an hour (PBTS)."""
+    delay = limits.MESSAGE_DELAY_MS
+    for _ in range(min(round_, 200)):
+        delay = delay * 11 // 10
+        if delay >= limits.MESSAGE_DELAY_CAP_MS:
+            return limits.MESSAGE_DELAY_CAP_MS
+    return delay
+
+
+def is_timely(proposal: Proposal, time_ms: int, received_ms: int) -> bool:
+    """Whether a new proposal's block time is one that a correct proposer could have chosen (PBTS)."""
+    earliest = received_ms - message_delay_ms(proposal.round) - limits.PRECISION_MS
+    return earliest <= time_ms <= received_ms + limits.PRECISION_MS

@@ -1,0 +1,44 @@
+"""Blocks of the height in flight: their bodies, what judging them gave, and the results kept for the commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node import limits
+from node.chain.block import Block
+from node.errors import InvalidBlock
+from node.execution.block_run import BlockResult
+from node.txtypes.envelope import CheckedTx
+
+
+@dataclass
+class Candidate:
+    """A body. `result` once it has been executed, `fault` where it is invalid; neither while it is being verified."""
+
+    block: Block
+    transactions: list[CheckedTx | None] = field(default_factory=list)
+    result: BlockResult | None = None
+    fault: InvalidBlock | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        return self.result is not None or self.fault is not None
+
+
+class Bodies:
+    """By block id, bounded; dropped as a whole with the height."""
+
+    def __init__(self) -> None:
+        self._candidates: dict[bytes, Candidate] = {}
+
+    def get(self, block_id: bytes) -> Candidate | None:
+        return self._candidates.get(block_id)
+
+    def add(self, block_id: bytes, candidate: Candidate, keep: set[bytes]) -> None:
+        """Beyond the bound the oldest goes that is not in `keep` (locked, valid, this round's)."""
+        self._candidates[block_id] = candidate
+        for other in list(self._candidates):
+            if len(self._candidates) <= limits.BODIES_PER_HEIGHT_MAX:
+                break
+            if other not in keep and other != block_id:
+                del self._candidates[other]

@@ -1,0 +1,137 @@
+"""What goes into a replica and what comes out: two closed unions of plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from node.chain.block import Block
+from node.execution.block_run import BlockResult
+from node.replica.messages import Message
+from node.txtypes.envelope import CheckedTx, SignedTx
+from node.txtypes.unmet import Unmet
+
+PeerId = int
+"""Names one connection; never used again for another."""
+
+
+# --- events -------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """`next_deadline_ms` has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    peer: PeerId
+    node_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLost:
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A decoded message. `received_ms`: when its first frame left the socket."""
+
+    peer: PeerId
+    message: Message
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Answers `Verify`: for each transaction whether all its signatures verify."""
+
+    job: int
+    results: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Verified transactions of local callers; answered by `Admitted` in the same step."""
+
+    request: int
+    transactions: tuple[CheckedTx, ...]
+
+
+Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit
+
+
+# --- actions ------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Send:
+    peer: PeerId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """To every peer but `besides`."""
+
+    message: Message
+    besides: PeerId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """Lower the peer's score; the shell disconnects and bans at its threshold."""
+
+    peer: PeerId
+    code: str
+    text: str
+    weight: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    job: int
+    transactions: tuple[SignedTx, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of each transaction of an `Admit`: the unmet guards (empty: admitted), or the pool's refusal."""
+
+    request: int
+    outcomes: tuple[tuple[Unmet, ...] | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCommitted:
+    """A block is on disk. For journal, streams, metrics."""
+
+    block: Block
+    result: BlockResult
+    transactions: tuple[CheckedTx, ...]
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An admitted transaction does not hold any more (not final before it expires), or has expired."""
+
+    tx: CheckedTx
+    unmet: tuple[Unmet, ...]
+    is_expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """For the log: a stable name, a level, fields."""
+
+    name: str
+    level: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The node must stop taking part: it can't go on without being wrong. One sentence for the operator."""
+
+    reason: str
+
+
+Action = Send | Broadcast | Misbehaved | Verify | Admitted | BlockCommitted | Dropped | Notice | Halt

@@ -1,0 +1,103 @@
+"""What replicas say to each other: one closed, tagged union, in canonical encoding (docs/PROTOCOL.md, Messages)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from node import limits
+from node.chain.block import Block, Committed
+from node.chain.vote import Evidence, Proposal, Round, Vote
+from node.codec import Address, Decoder, Hash32, Height, Signature, Value
+
+Instance = Annotated[bytes, Meta(min_length=16, max_length=16)]
+WireIds = Annotated[tuple[Hash32, ...], Meta(max_length=limits.ANNOUNCE_MAX)]
+Raws = Annotated[tuple[bytes, ...], Meta(max_length=limits.ANNOUNCE_MAX)]
+
+
+class Status(Value, tag="status", frozen=True):
+    """Where the sender is: its head, the round it is in above it, and the oldest block it can serve."""
+
+    height: Height
+    round: Round
+    oldest: Height
+
+
+class ProposalMessage(Value, tag="proposal", frozen=True):
+    """A proposal with its block; a re-proposal carries the polka of its valid round."""
+
+    proposal: Proposal
+    block: Block
+    polka: Annotated[tuple[Vote, ...], Meta(max_length=limits.VALIDATORS_MAX)]
+
+
+class VoteMessage(Value, tag="vote", frozen=True):
+    vote: Vote
+
+
+class GetBody(Value, tag="get_body", frozen=True):
+    """Ask for an undecided block by id."""
+
+    height: Height
+    block_id: Hash32
+
+
+class Body(Value, tag="body", frozen=True):
+    block: Block
+
+
+class GetBlocks(Value, tag="get_blocks", frozen=True):
+    """Ask for decided blocks from `first` on; answered with as many as fit."""
+
+    first: Height
+
+
+class Blocks(Value, tag="blocks", frozen=True):
+    """Consecutive decided blocks, each with its certificate; also sent unasked to a peer that is one height behind."""
+
+    blocks: Annotated[tuple[Committed, ...], Meta(max_length=limits.SYNC_BATCH_BLOCKS)]
+
+
+class Announce(Value, tag="announce", frozen=True):
+    wire_ids: WireIds
+
+
+class GetTransactions(Value, tag="get_txs", frozen=True):
+    wire_ids: WireIds
+
+
+class Transactions(Value, tag="txs", frozen=True):
+    raws: Raws
+
+
+class EvidenceMessage(Value, tag="evidence", frozen=True):
+    evidence: Evidence
+
+
+class Presence(Value, tag="presence", frozen=True):
+    """A validator's process says that it lives. `echo`: an instance of the same key it has heard, else 16 zero bytes."""
+
+    validator: Address
+    instance: Instance
+    echo: Instance
+    is_signing: bool
+    signature: Signature
+
+
+Message = (
+    Status
+    | ProposalMessage
+    | VoteMessage
+    | GetBody
+    | Body
+    | GetBlocks
+    | Blocks
+    | Announce
+    | GetTransactions
+    | Transactions
+    | EvidenceMessage
+    | Presence
+)
+
+decode_message: Decoder[Message] = Decoder(Message, limits.FRAME_BYTES_MAX, "message")

@@ -1,0 +1,115 @@
+"""Signing duty: sign -> persist (synced) -> only then send. The only place that touches the consensus key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.chain.block import Block
+from node.chain.vote import Proposal, Vote, VoteKind, proposal_sign_bytes, vote_sign_bytes
+from node.codec import encode
+from node.consensus.messages import Lock, Step
+from node.consensus.safety import (
+    EMPTY,
+    HardState,
+    SignedProposal,
+    SignedVote,
+    SigningRefused,
+    decode_hard_state,
+    extended,
+    last_step,
+    signed_before,
+)
+from node.crypto.signing import PrivateKey
+
+
+class SafetyStore(Protocol):
+    """One record, written whole and synced, or not at all. `load` raises `Corrupted` for a bad hash."""
+
+    def load(self) -> bytes | None: ...
+
+    def save(self, raw: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What must be remembered together with a signature."""
+
+    locked: Lock | None
+    valid: Lock | None
+    polka: tuple[Vote, ...]
+    bodies: tuple[Block, ...]
+
+
+NO_PROMISE = Promise(None, None, (), ())
+
+
+class Signer:
+    """A validator's key and its hard state. `floor`: the lowest height it may sign at all."""
+
+    def __init__(self, address: bytes, key: PrivateKey, store: SafetyStore, genesis_hash: bytes) -> None:
+        self.address = address
+        self._key = key
+        self._store = store
+        self._genesis_hash = genesis_hash
+        raw = store.load()
+        self.was_missing = raw is None
+        self.state: HardState = EMPTY if raw is None else decode_hard_state(raw)
+        self.floor = max(1, self.state.height)
+
+    @property
+    def public(self) -> bytes:
+        return self._key.public
+
+    def last_step(self) -> tuple[int, int, Step]:
+        return last_step(self.state)
+
+    def sign_raw(self, message: bytes) -> bytes:
+        """For messages that promise nothing (presence). The caller tags them."""
+        assert message.startswith(b"bmw/presence\x00"), "nothing else is signed without a promise"
+        return self._key.sign(message)
+
+    def sign_vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote:
+        """The vote, on disk before it is returned. Raises `SigningRefused`."""
+        step = Step.PREVOTE if kind == "prevote" else Step.PRECOMMIT
+        self._check_floor(height)
+        known = signed_before(self.state, height, round_, step)
+        if known is not None:
+            assert isinstance(known, SignedVote), "steps name kinds"
+            if known.vote.block_id != block_id:
+                raise SigningRefused(f"height {height}, round {round_}: another {kind} was signed")
+            return known.vote
+        signature = self._key.sign(vote_sign_bytes(self._genesis_hash, kind, height, round_, block_id))
+        vote = Vote(kind, height, round_, block_id, self.address, signature)
+        self._persist(height, round_, SignedVote(vote), promise)
+        return vote
+
+    def sign_proposal(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal:
+        """The proposal, on disk with its body before it is returned. Raises `SigningRefused`."""
+        self._check_floor(height)
+        known = signed_before(self.state, height, round_, Step.PROPOSE)
+        if known is not None:
+            assert isinstance(known, SignedProposal), "steps name kinds"
+            if (known.proposal.block_id, known.proposal.valid_round) != (block_id, valid_round):
+                raise SigningRefused(f"height {height}, round {round_}: another proposal was signed")
+            return known.proposal
+        signature = self._key.sign(proposal_sign_bytes(self._genesis_hash, height, round_, block_id, valid_round))
+        proposal = Proposal(height, round_, block_id, valid_round, self.address, signature)
+        self._persist(height, round_, SignedProposal(proposal), promise)
+        return proposal
+
+    def raise_floor(self, height: int) -> None:
+        """Never sign below `height`: what was signed there may be lost."""
+        self.floor = max(self.floor, height)
+
+    def _check_floor(self, height: int) -> None:
+        if height < self.floor:
+            raise SigningRefused(f"height {height}: signing starts at height {self.floor}, signing state was lost")
+
+    def _persist(self, height: int, round_: int, message: SignedProposal | SignedVote, promise: Promise) -> None:
+        state = extended(
+            self.state, height, round_, message, promise.locked, promise.valid, promise.polka, promise.bodies
+        )
+        self._store.save(encode(state))
+        self.state = state
+        self.was_missing = False

@@ -1,0 +1,106 @@
+"""Transactions on their way into the pool: announced, fetched once, verified in the pool of verifiers, admitted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from node import limits
+from node.execution.block_run import BlockRun
+from node.mempool.pool import Pool, PoolFull
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
+from node.txtypes.unmet import Unmet
+
+FETCH_TIMEOUT_MS = 2_000
+VERIFIED_MAX = 50_000
+"""Transactions whose signatures we know to verify, by wire id: a block names most of them again."""
+REFUSED_MAX = 50_000
+"""Wire ids that were bad or did not hold: not fetched again from every peer that announces them."""
+
+
+class Transactions:
+    """The pool and what stands before it. `judge` is a run over the head, renewed with every block."""
+
+    def __init__(self, pool: Pool, genesis_hash: bytes) -> None:
+        self.pool = pool
+        self._genesis_hash = genesis_hash
+        self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
+        self._refused: OrderedDict[bytes, None] = OrderedDict()
+        self._fetching: dict[bytes, int] = {}
+        self.to_announce: list[bytes] = []
+
+    # --- gossip ---
+    def to_fetch(self, wire_ids: tuple[bytes, ...], now_ms: int) -> tuple[bytes, ...]:
+        """Those of the announced that are new here and not being fetched from another peer."""
+        wanted = []
+        for wire_id in wire_ids:
+            if self.pool.by_wire_id(wire_id) or wire_id in self._refused or wire_id in self._verified:
+                continue
+            if self._fetching.get(wire_id, 0) > now_ms:
+                continue
+            self._fetching[wire_id] = now_ms + FETCH_TIMEOUT_MS
+            wanted.append(wire_id)
+        if len(self._fetching) > 4 * limits.POOL_TXS_MAX:
+            self._fetching = {w: until for w, until in self._fetching.items() if until > now_ms}
+        return tuple(wanted)
+
+    def have(self, wire_ids: tuple[bytes, ...], limit_bytes: int) -> tuple[bytes, ...]:
+        """Raw bytes of those we can serve, as many as fit."""
+        found, size = [], 0
+        for wire_id in wire_ids:
+            tx = self.pool.by_wire_id(wire_id)
+            if tx is not None and (size := size + len(tx.raw)) <= limit_bytes:
+                found.append(tx.raw)
+        return tuple(found)
+
+    def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
+        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`: the peer's fault."""
+        found = []
+        for raw in raws:
+            wire_id = wire_id_of(self._genesis_hash, raw)
+            if self._fetching.pop(wire_id, None) is None or self.pool.by_wire_id(wire_id):
+                continue
+            found.append(decode_signed_tx(raw, self._genesis_hash))
+        return found
+
+    # --- verification ---
+    def known(self, raw: bytes) -> CheckedTx | None:
+        """The transaction where its signatures are known to verify."""
+        wire_id = wire_id_of(self._genesis_hash, raw)
+        return self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
+
+    def note_verified(self, tx: CheckedTx) -> None:
+        self._verified[tx.wire_id] = tx
+        if len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
+
+    def refuse(self, wire_id: bytes) -> None:
+        self._refused[wire_id] = None
+        if len(self._refused) > REFUSED_MAX:
+            self._refused.popitem(last=False)
+
+    # --- admission ---
+    def admit(self, tx: CheckedTx, run: BlockRun) -> tuple[Unmet, ...] | str:
+        """Unmet guards (none: it is in the pool and will be announced), or why the pool takes no more."""
+        unmet = tuple(run.judge(tx).unmet_guards)
+        if unmet:
+            return unmet
+        try:
+            if self.pool.add(tx):
+                self.to_announce.append(tx.wire_id)
+        except PoolFull as error:
+            return str(error)
+        return ()
+
+    def decode_block(self, raws: tuple[bytes, ...]) -> tuple[list[CheckedTx | None], list[SignedTx]]:
+        """Transactions of a block in order, None where signatures are still to be verified; and those, in order.
+
+        Raises `Rejected` where one does not decode.
+        """
+        found: list[CheckedTx | None] = []
+        unknown: list[SignedTx] = []
+        for raw in raws:
+            tx = self.known(raw)
+            found.append(tx)
+            if tx is None:
+                unknown.append(decode_signed_tx(raw, self._genesis_hash))
+        return found, unknown

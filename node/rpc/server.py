@@ -1,0 +1,177 @@
+"""The listening socket: start, bounds on connections, problem documents for what is not even HTTP, stop in time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+
+from node.errors import Busy, OperatorError
+from node.rpc.app import RPC, make_app
+from node.rpc.backend import Backend
+from node.rpc.config import RpcConfig
+from node.rpc.limiter import Counted, is_loopback, party_of
+from node.rpc.problems import PROBLEM_TYPE, Problem
+
+
+class RpcServer:
+    """One HTTP listener. `port` is the real one after `start`, also where 0 was asked for."""
+
+    def __init__(self, backend: Backend, config: RpcConfig) -> None:
+        self._backend = backend
+        self._config = config
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._connections = Counted(config.connections_max, config.connections_per_address_max)
+        self.port = config.port
+
+    @property
+    def app(self) -> web.Application:
+        assert self._runner is not None, "started"
+        return self._runner.app
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"{'https' if self._config.tls_certificate else 'http'}://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Raises `OperatorError` naming the mend where the certificate or the port can't be used."""
+        context = tls_context(self._config)
+        runner = web.AppRunner(
+            make_app(self._backend, self._config),
+            handler_cancellation=True,
+            shutdown_timeout=self._config.stop_s,
+            access_log=None,
+        )
+        await runner.setup()
+        self._runner = runner
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(
+                self._connection, self._config.host, self._config.port, ssl=context, backlog=1024
+            )
+        except OSError as error:
+            await self.stop()
+            raise _port_error(error, self._config) from None
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def _connection(self) -> Connection:
+        assert self._runner is not None and self._runner.server is not None, "started"
+        config = self._config
+        return Connection(
+            self._runner.server,
+            self._connections,
+            config,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=config.keepalive_s,
+            max_line_size=config.header_bytes_max,
+            max_field_size=config.header_bytes_max,
+            max_headers=config.headers_max,
+            lingering_time=1.0,
+            auto_decompress=False,
+            access_log=None,
+        )
+
+    async def stop(self) -> None:
+        """Streams end with a reason, open requests get `stop_s`, then everything is closed."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._runner is not None:
+            self._runner.app[RPC].streams.stopping.set()
+            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.wait_closed()
+        self._listener = self._runner = None
+
+
+class Connection(RequestHandler):
+    """aiohttp's connection, counted per address, and with problem documents for requests that do not parse."""
+
+    def __init__(self, manager: web.Server, counted: Counted, config: RpcConfig, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self._counted = counted
+        self._config = config
+        self._party: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        party = party_of(address)
+        is_exempt = is_loopback(address) and not self._config.is_loopback_limited
+        if self._counted.enter(party, is_exempt=is_exempt):
+            self._party = party
+            super().connection_made(transport)
+            return
+        assert isinstance(transport, asyncio.Transport)
+        self._force_close = True
+        transport.write(_refusal(Problem("too_many_connections", "too many connections are open")))
+        transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._party is not None:
+            self._counted.leave(self._party)
+            self._party = None
+            super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500:
+            self.log_exception("error while handling a request", exc_info=exc)
+        problem = (
+            Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
+            if status == 400
+            else Problem("internal", "the node failed on this request; its log says why")
+        )
+        response = problem.response()
+        response.headers["X-Chain-Height"] = self._height()
+        response.force_close()
+        return response
+
+    def _height(self) -> str:
+        return "0"
+
+
+def _refusal(problem: Problem) -> bytes:
+    """An answer without a request."""
+    body = problem.body()
+    head = (
+        f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+def tls_context(config: RpcConfig) -> ssl.SSLContext | None:
+    """From the certificate and key files, or None where none is set."""
+    if not config.tls_certificate and not config.tls_key:
+        return None
+    if not config.tls_certificate or not config.tls_key:
+        raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(
+            f"rpc: the certificate {config.tls_certificate} or its key {config.tls_key} can't be used ({error}): "
+            "give PEM files that belong together and that this user may read"
+        ) from None
+    return context
+
+
+def _port_error(error: OSError, config: RpcConfig) -> OperatorError:
+    place = f"{config.host}:{config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port")
+    return OperatorError(f"rpc: can't listen on {place} ({error.strerror or error}): set another rpc host or port")

@@ -1,0 +1,232 @@
+"""Server-Sent Events: what blocks have brought, resumable without gap or duplicate by `Last-Event-ID`.
+
+A stream reads blocks from the store and waits only for its own reader; who takes nothing is cut off with a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import socket
+from dataclasses import dataclass
+from typing import Annotated
+
+from aiohttp import web
+from aiohttp.http import StreamWriter
+from msgspec import Meta
+
+from node.rpc.backend import Backend
+from node.rpc.config import RpcConfig
+from node.rpc.events import EVENTS, BlockEvents, Event, event_text
+from node.rpc.limiter import Counted, is_loopback, party_of
+from node.rpc.problems import Problem
+from node.rpc.reading import Query, nearest_of, read_address, read_vin
+
+EVENT_STREAM = "text/event-stream"
+_EVENT_ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
+_log = logging.getLogger("bmw.rpc")
+
+
+class StreamQuery(Query, frozen=True):
+    types: Annotated[str, Meta(description=f"comma-separated, of {', '.join(EVENTS)}; left out: all")] = ""
+    vin: Annotated[str, Meta(description="only events about this vehicle")] = ""
+    account: Annotated[str, Meta(description="only events that this account is a party to")] = ""
+    from_height: Annotated[int, Meta(ge=0, description="first height; left out: from the next block on")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a reader wants. Block events are about no vehicle and no account, so those filters leave them out."""
+
+    names: frozenset[str]
+    vin: str
+    account: bytes
+
+    def fits(self, event: Event) -> bool:
+        return (
+            event.name in self.names
+            and (not self.vin or event.vin == self.vin)
+            and (not self.account or self.account in event.accounts)
+        )
+
+
+def read_filter(query: StreamQuery) -> Filter:
+    names = frozenset(query.types.split(",")) if query.types else frozenset(EVENTS)
+    for name in sorted(names):
+        if name not in EVENTS:
+            raise nearest_of(name, EVENTS, "types")
+    return Filter(
+        names,
+        read_vin(query.vin) if query.vin else "",
+        read_address(query.account) if query.account else b"",
+    )
+
+
+def read_start(query: StreamQuery, last_event_id: str, head: int) -> tuple[int, int]:
+    """(height, sequence) of the first event wanted. `Last-Event-ID` wins: browsers repeat the same URL."""
+    if last_event_id:
+        match = _EVENT_ID.fullmatch(last_event_id)
+        if match is None:
+            raise Problem("malformed", f"Last-Event-ID: {last_event_id[:40]!r} is not an id of this stream")
+        return int(match[1]), int(match[2]) + 1
+    return (head + 1 if query.from_height is None else max(1, query.from_height)), 0
+
+
+class Streams:
+    """All open streams and the one task that wakes them after each commit."""
+
+    def __init__(self, backend: Backend, config: RpcConfig) -> None:
+        self._backend = backend
+        self._config = config
+        self._events = BlockEvents(backend.genesis_hash)
+        self._count = Counted(config.streams_max, config.streams_per_address_max)
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.stopping = asyncio.Event()
+
+    @property
+    def open(self) -> int:
+        return self._count.open
+
+    async def start(self) -> None:
+        self._task = asyncio.ensure_future(self._follow())
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        self._wake()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def _wake(self) -> None:
+        woken, self._woken = self._woken, asyncio.Event()
+        woken.set()
+
+    async def _follow(self) -> None:
+        """Should the node's own notices end or fail, streams still look at the head at each heartbeat."""
+        while True:
+            commits = self._backend.commits()
+            try:
+                async for _ in commits:
+                    self._wake()
+            except Exception:
+                _log.exception("the notices of commits failed; trying again")
+            finally:
+                close = getattr(commits, "aclose", None)
+                if close is not None:
+                    await close()
+            await asyncio.sleep(1)
+
+    async def serve(self, request: web.Request, query: StreamQuery) -> web.StreamResponse:
+        wanted = read_filter(query)
+        head = self._backend.reader().height()
+        place = read_start(query, request.headers.get("Last-Event-ID", ""), head)
+        address = request.remote or ""
+        party = party_of(address)
+        if not self._count.enter(party, is_exempt=is_loopback(address) and not self._config.is_loopback_limited):
+            raise Problem("streams_full", "no more event streams are served now", headers={"Retry-After": "10"})
+        try:
+            response = web.StreamResponse(
+                headers={
+                    "Content-Type": EVENT_STREAM,
+                    "Cache-Control": "no-store",
+                    "X-Accel-Buffering": "no",
+                    "X-Chain-Height": str(head),
+                    **request.get("cors", {}),
+                }
+            )
+            self._bound_buffer(request)
+            await response.prepare(request)
+            return await self._run(request, response, wanted, *place)
+        finally:
+            self._count.leave(party)
+
+    def _bound_buffer(self, request: web.Request) -> None:
+        transport = request.transport
+        sock = transport.get_extra_info("socket") if transport else None
+        if transport is not None and sock is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._config.stream_buffer_bytes)
+            transport.set_write_buffer_limits(high=self._config.stream_buffer_bytes)
+
+    async def _run(
+        self, request: web.Request, response: web.StreamResponse, wanted: Filter, height: int, sequence: int
+    ) -> web.StreamResponse:
+        outlet = Outlet(request, response, self._config.stream_stall_s)
+        try:
+            await outlet.write(b"retry: 1000\n\n")
+            while not self.stopping.is_set():
+                woken = self._woken
+                reader = self._backend.reader()
+                while height <= reader.height() and not self.stopping.is_set():
+                    events = await self._events.of(reader, height)
+                    chosen = [e.text for e in events if e.sequence >= sequence and wanted.fits(e)]
+                    if chosen:
+                        await outlet.write(b"".join(chosen))
+                    outlet.passed = f"{height}-{len(events) - 1}"
+                    height, sequence = height + 1, 0
+                try:
+                    async with asyncio.timeout(self._config.stream_heartbeat_s):
+                        await woken.wait()
+                except TimeoutError:
+                    await outlet.heartbeat()
+            await outlet.close("shutting_down", "the node is stopping; connect again with Last-Event-ID")
+        except Stalled:
+            await outlet.close("slow_reader", f"nothing was read for {self._config.stream_stall_s:g} s; connect again")
+        except Problem as problem:
+            await outlet.close(problem.code, problem.detail)
+        except ConnectionError:
+            pass
+        return response
+
+
+class Stalled(Exception):
+    """The reader takes nothing."""
+
+
+class Outlet:
+    """One reader's end of a stream."""
+
+    def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
+        self._request = request
+        self._response = response
+        self._stall_s = stall_s
+        self.passed = ""
+        """Id of the last event that was sent or filtered out."""
+
+    async def write(self, data: bytes) -> None:
+        """In pieces, so that a stalled reader is noticed whatever the size. Raises `Stalled`."""
+        for at in range(0, len(data), 16_384):
+            # a task of its own: giving up waiting must not cancel the transport's own waiter half-way
+            put = asyncio.ensure_future(self._put(data[at : at + 16_384]))
+            try:
+                done, _ = await asyncio.wait({put}, timeout=self._stall_s)
+            finally:
+                if not put.done():
+                    put.cancel()
+            if not done:
+                raise Stalled
+            put.result()
+
+    async def _put(self, piece: bytes) -> None:
+        await self._response.write(piece)
+        await self._request.writer.drain()
+
+    async def heartbeat(self) -> None:
+        """A comment; with the id of what a filter has passed over, so that a reconnect does not look again."""
+        ident = f"id: {self.passed}\n".encode("ascii") if self.passed else b""
+        await self.write(b": heartbeat\n" + ident + b"\n")
+
+    async def close(self, code: str, text: str) -> None:
+        """The reason as the last event, put behind whatever is still on its way; a dead reader is dropped."""
+        writer, transport = self._request.writer, self._request.transport
+        assert isinstance(writer, StreamWriter), "aiohttp's own writer"
+        with contextlib.suppress(ConnectionError):
+            await writer.write(event_text("closed", "", {"code": code, "detail": text}), drain=False)
+            writer.set_eof()
+        if transport is not None and code == "slow_reader":
+            transport.close()
+            asyncio.get_running_loop().call_later(3 * self._stall_s, transport.abort)

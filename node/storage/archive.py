@@ -1,0 +1,220 @@
+"""An archive of blocks with their certificates: one file, written and read as a stream (docs/AUDITING.md, Archive).
+
+    magic     "BMWARCH1"
+    header    version u16, genesis hash, first height u64, SHA-256 of all bytes so far
+    segments  "S", first u64, last u64, length u32, SHA-256 of the data, data: one zstd frame over the concatenated
+              canonical encodings of `Committed`
+    trailer   "T", number of segments u32, last height u64, SHA-256 over magic, header and all segment headers
+
+Numbers are big-endian. Every byte is under a hash and nothing may follow the trailer.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgpack  # type: ignore[import-untyped]
+import zstandard
+
+from node import limits
+from node.chain.block import Committed, decode_committed
+from node.codec import encode
+from node.errors import Corrupted, OperatorError, Rejected
+from node.storage.chain_store import ChainReader
+
+MAGIC = b"BMWARCH1"
+VERSION = 1
+COMMITTED_BYTES_MAX = limits.BLOCK_BYTES_CAP + 384 * 1024
+"""As `decode_committed` allows."""
+SEGMENT_BYTES = 2 * 1024 * 1024
+"""A segment is closed when its blocks reach this: what a reader holds in memory."""
+SEGMENT_BYTES_MAX = SEGMENT_BYTES + COMMITTED_BYTES_MAX
+"""Decompressed bytes of one segment. Above: damaged, before anything is decompressed."""
+LEVEL = 3
+
+_HEADER = struct.Struct(">H32sQ")
+_SEGMENT = struct.Struct(">QQI32s")
+_TRAILER = struct.Struct(">IQ32s")
+_SEGMENT_MARK, _TRAILER_MARK = b"S", b"T"
+_START = len(MAGIC) + _HEADER.size + 32
+_DATA_MAX = SEGMENT_BYTES_MAX + SEGMENT_BYTES_MAX // 128 + 1024
+"""zstd grows incompressible data by less than this."""
+
+
+class Segment(NamedTuple):
+    """One segment as it stands in the file, its data checked against its hash."""
+
+    first: int
+    last: int
+    data: bytes
+
+
+def write_archive(path: Path, reader: ChainReader, first: int, last: int, genesis_hash: bytes) -> None:
+    """Blocks `first` to `last` of `reader`; the file appears whole or not at all. Raises `OperatorError`."""
+    if not 1 <= first <= last:
+        raise OperatorError(f"blocks {first} to {last} are no range: give --from at least 1 and --to not below it")
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            _write(file, reader, first, last, genesis_hash)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise OperatorError(f"{path} can't be written ({error.strerror}): choose another place or make room") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(file: BinaryIO, reader: ChainReader, first: int, last: int, genesis_hash: bytes) -> None:
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    start = MAGIC + _HEADER.pack(VERSION, genesis_hash, first)
+    start += sha256(start).digest()
+    file.write(start)
+    digest = sha256(start)
+    segments, segment_first, size = 0, first, 0
+    blocks: list[bytes] = []
+    for height in range(first, last + 1):
+        committed = reader.committed(height)
+        if committed is None:
+            raise OperatorError(f"the store has no block {height} with its certificate: choose --from and --to within")
+        blocks.append(encode(committed))
+        size += len(blocks[-1])
+        if size < SEGMENT_BYTES and height < last:
+            continue
+        data = compressor.compress(b"".join(blocks))
+        head = _SEGMENT_MARK + _SEGMENT.pack(segment_first, height, len(data), sha256(data).digest())
+        digest.update(head)
+        file.write(head)
+        file.write(data)
+        segments, segment_first, size = segments + 1, height + 1, 0
+        blocks = []
+    file.write(_TRAILER_MARK + _TRAILER.pack(segments, last, digest.digest()))
+
+
+class ArchiveReader:
+    """Reads an archive block by block; what it holds in memory is one segment.
+
+    Raises `OperatorError` where the file is no archive that this software can read, and `Corrupted`, naming the
+    segment and its heights, where it is damaged. The last of the damage is known when iteration has come to its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                start = file.read(_START)
+                self._size = os.fstat(file.fileno()).st_size
+                file.seek(max(0, self._size - _TRAILER.size))
+                end = file.read(_TRAILER.size)
+        except OSError as error:
+            raise OperatorError(f"{path} can't be read ({error.strerror}): check the path") from None
+        if not start.startswith(MAGIC):
+            raise OperatorError(f"{path} is not an archive of blocks: make one with 'bmw-node export'")
+        if len(start) < _START or sha256(start[:-32]).digest() != start[-32:]:
+            raise Corrupted(f"the archive {path} is damaged in its header: export it again")
+        version, self.genesis_hash, self.first = _HEADER.unpack(start[len(MAGIC) : -32])
+        if version != VERSION:
+            raise OperatorError(f"{path} has archive version {version}, this software reads {VERSION}: use a newer one")
+        self._start = start
+        self.last: int = _TRAILER.unpack(end)[1]
+        """As the trailer claims; proven only when iteration has come to its end."""
+        if self._size < _START + 1 + _TRAILER.size or self.last < self.first:
+            raise Corrupted(f"the archive {path} is damaged in its trailer: it is cut off; export it again")
+
+    def __iter__(self) -> Iterator[Committed]:
+        """Every block with its certificate, in order of height."""
+        for height, raw in self.raw():
+            try:
+                committed = decode_committed(raw)
+            except Rejected as error:
+                raise self._damaged(f"block {height}: {error}") from None
+            if committed.block.header.height != height:
+                raise self._damaged(f"in place of block {height} stands block {committed.block.header.height}")
+            yield committed
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """(height, bytes of `Committed` not yet decoded)."""
+        for number, segment in enumerate(self.segments()):
+            yield from self._blocks(number, segment)
+
+    def segments(self) -> Iterator[Segment]:
+        """Every segment in order, each against its hash; then the trailer against all of them."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(_START)
+                yield from self._segments(file)
+        except OSError as error:
+            raise OperatorError(f"{self._path} can't be read ({error.strerror}): check the disk") from None
+
+    def _segments(self, file: BinaryIO) -> Iterator[Segment]:
+        digest = sha256(self._start)
+        count, expected = 0, self.first
+        while (mark := file.read(1)) == _SEGMENT_MARK:
+            where = f"segment {count}, from height {expected}"
+            head = file.read(_SEGMENT.size)
+            if len(head) < _SEGMENT.size:
+                raise self._damaged(f"{where}: the file ends within its header")
+            first, last, length, data_hash = _SEGMENT.unpack(head)
+            if first != expected or last < first or last > self.last:
+                raise self._damaged(f"{where}: says it holds heights {first} to {last}")
+            where = f"segment {count}, heights {first} to {last}"
+            if length > _DATA_MAX:
+                raise self._damaged(f"{where}: {length} bytes, at most {_DATA_MAX} are allowed")
+            data = file.read(length)
+            if len(data) < length:
+                raise self._damaged(f"{where}: the file ends within its data")
+            if sha256(data).digest() != data_hash:
+                raise self._damaged(f"{where}: the data does not match its SHA-256")
+            digest.update(mark + head)
+            yield Segment(first, last, data)
+            count, expected = count + 1, last + 1
+        where = f"trailer after segment {count - 1}, height {expected - 1}"
+        tail = file.read(_TRAILER.size)
+        if mark != _TRAILER_MARK or len(tail) < _TRAILER.size:
+            raise self._damaged(f"{where}: the file ends early or holds something else")
+        if _TRAILER.unpack(tail) != (count, expected - 1, digest.digest()):
+            raise self._damaged(f"{where}: does not match the segments")
+        if file.read(1):
+            raise self._damaged(f"{where}: more bytes follow it")
+
+    def _blocks(self, number: int, segment: Segment) -> Iterator[tuple[int, bytes]]:
+        where = f"segment {number}, heights {segment.first} to {segment.last}"
+        content = self._decompressed(where, segment.data)
+        unpacker = msgpack.Unpacker(BytesIO(content), max_buffer_size=SEGMENT_BYTES_MAX)
+        start = 0
+        for height in range(segment.first, segment.last + 1):
+            try:
+                unpacker.skip()
+            except (ValueError, msgpack.UnpackException) as error:
+                raise self._damaged(f"{where}: block {height} does not decode ({error or 'it is cut off'})") from None
+            end = unpacker.tell()
+            yield height, content[start:end]
+            start = end
+        if start != len(content):
+            raise self._damaged(f"{where}: bytes follow the last block")
+
+    def _decompressed(self, where: str, data: bytes) -> bytes:
+        """The size that the frame declares is checked first, and the decompressor writes no byte beyond it."""
+        try:
+            size = zstandard.frame_content_size(data)
+            if not 0 < size <= SEGMENT_BYTES_MAX:
+                raise self._damaged(f"{where}: {size} bytes decompressed, at most {SEGMENT_BYTES_MAX} are allowed")
+            decompressor = zstandard.ZstdDecompressor(max_window_size=2**23)
+            return decompressor.decompress(data, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise self._damaged(f"{where}: {error}") from None
+
+    def _damaged(self, text: str) -> Corrupted:
+        return Corrupted(f"the archive {self._path} is damaged: {text}; export it again")

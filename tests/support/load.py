@@ -1,0 +1,227 @@
+"""A long chain of mixed transactions from a seed: what replay and the benchmarks are measured on.
+
+`LoadChain(kv).grow(50_000)` writes blocks of about 1,000 transactions. Cars are born, serviced, damaged, moved between
+dealers and sold with payment and handover; each transaction holds at its place, nothing is refused.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from node.chain.block import EMPTY_COMMIT
+from node.chain.dev_genesis import DEV_PARTIES
+from node.crypto.dev_keys import dev_key
+from node.execution.block_run import BlockRun
+from node.execution.blocks import seal_block
+from node.txtypes.body import Body
+from node.txtypes.closing import OrderHandover
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
+from node.txtypes.fields import Money, Odometer
+from node.txtypes.listing import LISTING, AcceptedRail, ListingCreate, disclosure_root
+from node.txtypes.odometer import OdometerRead
+from node.txtypes.order import OrderAccept, OrderOffer
+from node.txtypes.payment import PaymentAttest, PaymentInitiate, reference_id
+from node.txtypes.title import TitleTransfer
+from node.txtypes.vehicle import VEHICLE, VehicleRegister
+from node.txtypes.workshop import AccidentReport, Damage, Due, MaintenanceRecord
+from support.chain import DAY_MS, Chain, address, dev_test_genesis
+from wallet.compose import sign_transaction
+
+VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
+DEALERS = ("dealer-munich", "dealer-shanghai")
+PROVIDER = "payment-provider-1"
+PRICE = Money(5_290_000, "EUR")
+READINGS_A_DAY = 7
+
+
+@dataclass
+class Car:
+    vin: str
+    holder: str = "bmw"
+    km: int = 10
+    sale: int = 0
+    """How many steps of a sale are done, 0 where none is under way."""
+    listing: bytes = b""
+    order: bytes = b""
+    payment: bytes = b""
+    readings: dict[tuple[str, int], int] = field(default_factory=dict)
+
+
+class LoadChain(Chain):
+    """Blocks of mixed transactions; the same seed makes the same chain."""
+
+    def __init__(self, kv=None, *, seed: int = 1, depth: int = 18, genesis=None, block_ms: int = 20_000) -> None:
+        super().__init__(genesis or dev_test_genesis(depth), kv)
+        self.random = random.Random(seed)
+        self.cars: list[Car] = []
+        self.block_ms = block_ms
+        self._keys = {p.name: (address(p.name), dev_key("account", p.name)) for p in DEV_PARTIES}
+        self._consensus = {address(p.name): dev_key("consensus", p.name) for p in DEV_PARTIES if p.power}
+        self._sale_steps: tuple[Callable[[Car], tuple[str, Body, tuple[str, ...]]], ...] = (
+            self._list, self._offer, self._accept, self._initiate, self._attest, self._hand_over,
+        )  # fmt: skip
+        self._run: BlockRun | None = None
+        self._selling: list[Car] = []
+
+    def grow(self, count: int, block_txs: int = 1_000) -> None:
+        """`count` more transactions."""
+        while count > 0:
+            self.load_block(min(block_txs, count))
+            count -= block_txs
+
+    def load_block(self, count: int) -> None:
+        head = self.store.head()
+        self._run = run = self.run()
+        for _ in range(count):
+            self._step(run)
+        result = run.finish()
+        last = self.store.commit(head.height) if head.height else EMPTY_COMMIT
+        proposer = head.validators.entries[head.height % len(head.validators)].address
+        block = seal_block(run, result, head, proposer, (), last)
+        self.store.commit_block(block, result, self.commit_for(block))
+        self.last_result = result
+        self.now += self.block_ms
+
+    # --- one transaction ------------------------------------------------------------------------------
+    def _step(self, run: BlockRun) -> None:
+        if not self.cars or self.random.random() < 0.18:
+            car = Car(self._new_vin())
+            self.cars.append(car)
+            sender, body, cosigners = "bmw", self._register(car), ()
+        else:
+            car, (sender, body, cosigners) = self._next()
+        tx = self._signed(sender, body, cosigners)
+        run.add(tx)
+        if isinstance(body, ListingCreate):
+            car.listing = tx.txid
+        elif isinstance(body, OrderOffer):
+            car.order = tx.txid
+        elif isinstance(body, PaymentInitiate):
+            car.payment = tx.txid
+
+    def _signed(self, sender: str, body: Body, cosigners: tuple[str, ...]) -> CheckedTx:
+        self._salt += 1
+        raw = sign_transaction(
+            self._keys[sender][0],
+            body,
+            [self._keys[name] for name in (sender, *cosigners)],
+            self.genesis_hash,
+            salt=self._salt,
+            expires_at_ms=self.now + self.random.randrange(10 * 60_000, 20 * 3_600_000),
+        )
+        return CheckedTx(decode_signed_tx(raw, self.genesis_hash))
+
+    def _next(self) -> tuple[Car, tuple[str, Body, tuple[str, ...]]]:
+        while True:
+            # Sales go on briskly: live offers of one buyer are capped.
+            among = self._selling if len(self._selling) > 10 or self.random.random() < 0.2 else self.cars
+            if not among:
+                continue
+            car = among[self.random.randrange(len(among))]
+            made = self._for(car)
+            if made is not None:
+                return car, made
+
+    def _for(self, car: Car) -> tuple[str, Body, tuple[str, ...]] | None:
+        if car.sale:
+            return self._sale(car)
+        kind = self.random.random()
+        if kind < 0.36:
+            return self._if_fresh(car, "workshop-berlin", self._maintenance)
+        if kind < 0.62:
+            return self._if_fresh(car, self.random.choice(("inspector-1", *DEALERS)), self._odometer)
+        if kind < 0.69:
+            return self._if_fresh(car, "insurer-1", self._accident)
+        if car.holder == "buyer-1":
+            return None
+        if kind < 0.88:
+            return self._transfer(car)
+        return self._sale(car) if car.holder in DEALERS else self._transfer(car)
+
+    def _sale(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        made = self._sale_steps[car.sale](car)
+        if car.sale == 0:
+            self._selling.append(car)
+        car.sale = (car.sale + 1) % len(self._sale_steps)
+        if car.sale == 0:
+            self._selling.remove(car)
+        return made
+
+    def _may_read(self, car: Car, author: str) -> bool:
+        key = (author, self.now // DAY_MS)
+        car.readings[key] = car.readings.get(key, 0) + 1
+        return car.readings[key] <= READINGS_A_DAY
+
+    def _if_fresh(self, car: Car, author: str, make: Callable[[Car], Body]) -> tuple[str, Body, tuple[str, ...]] | None:
+        return (author, make(car), ()) if self._may_read(car, author) else None
+
+    def _km(self, car: Car) -> Odometer:
+        car.km += self.random.randrange(1, 40)
+        return Odometer(car.km, "km", "cluster")
+
+    # --- bodies ---------------------------------------------------------------------------------------
+    def _new_vin(self) -> str:
+        serial, number = "", len(self.cars)
+        for _ in range(8):
+            serial = VIN_LETTERS[number % 33] + serial
+            number //= 33
+        return "WBA8E9" + self.random.choice("ABCDEFGH") + serial + self.random.choice("KLM") + "N"
+
+    def _register(self, car: Car) -> Body:
+        return VehicleRegister(
+            car.vin, "330I", ("S205A", "P337A"), "MUC", "2025-12-01", "petrol", "km", "EU", "B48B20"
+        )  # fmt: skip
+
+    def _maintenance(self, car: Car) -> Body:
+        return MaintenanceRecord(
+            car.vin, ("ENGINE_OIL",), (), self._km(car), self.now, Due(car.km + 30_000, 0), ()
+        )  # fmt: skip
+
+    def _odometer(self, car: Car) -> Body:
+        return OdometerRead(car.vin, self._km(car), self.now, "reading")
+
+    def _accident(self, car: Car) -> Body:
+        return AccidentReport(
+            car.vin, (Damage("front", "bolt_on"),), 0, False, True, "1000_5000", self._km(car), self.now, None, ()
+        )  # fmt: skip
+
+    def _transfer(self, car: Car) -> tuple[str, Body, tuple[str, ...]] | None:
+        sender, receiver = car.holder, self.random.choice([d for d in DEALERS if d != car.holder])
+        if not self._may_read(car, sender):
+            return None
+        body = TitleTransfer(car.vin, address(receiver), "wholesale", bytes(32), self._km(car), self.now)
+        car.holder = receiver
+        return sender, body, (receiver,)
+
+    def _list(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        rails = (AcceptedRail("bank_transfer", (address(PROVIDER),)),)
+        return car.holder, ListingCreate(car.vin, PRICE, "DE", (), rails, self.now + 30 * DAY_MS), ()
+
+    def _offer(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        assert self._run is not None
+        overlay = self._run._overlay
+        listing = overlay.get(LISTING, LISTING.key(car.listing))
+        vehicle = overlay.get(VEHICLE, VEHICLE.key(car.vin))
+        assert listing is not None and vehicle is not None
+        root = disclosure_root(car.listing, listing, vehicle)
+        body = OrderOffer(
+            car.listing, listing.version, PRICE, "bank_transfer", address(PROVIDER), "on_premises", root,
+            self.now + 7 * DAY_MS,
+        )  # fmt: skip
+        return "buyer-1", body, ()
+
+    def _accept(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        return car.holder, OrderAccept(car.order), ()
+
+    def _initiate(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        return "buyer-1", PaymentInitiate(car.order, "bank_transfer", PRICE), ()
+
+    def _attest(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        reference = reference_id("bank_transfer", address(PROVIDER), car.payment)
+        return PROVIDER, PaymentAttest(car.payment, "settled", PRICE, reference), ()
+
+    def _hand_over(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+        seller, car.holder = car.holder, "buyer-1"
+        return seller, OrderHandover(car.order, self._km(car), self.now), ("buyer-1",)

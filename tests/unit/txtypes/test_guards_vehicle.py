@@ -1,0 +1,395 @@
+"""Guards of a car's birth, its wholesale, its maintenance, its accidents and readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.chain import DAY_MS, START_MS, address
+from support.life import (
+    PRICE,
+    VIN,
+    Life,
+    accident,
+    attest,
+    handover,
+    km,
+    listing,
+    maintenance,
+    offer,
+    register,
+    transfer,
+)
+from support.stages import Case, at, change, force, table
+
+from node import limits
+from node.rules.flags import FLAGS
+from node.rules.vin import check_digit
+from node.txtypes.body import Body
+from node.txtypes.delivery import DeliveryEvent
+from node.txtypes.members import MEMBER, Grant
+from node.txtypes.odometer import ACCREDITED, NO_READINGS, ODOMETER, OdometerRead
+from node.txtypes.order import ORDER, OrderAccept
+from node.txtypes.vehicle import VEHICLE, Flag, Market, Vehicle, market_of, summary
+from node.txtypes.workshop import Damage
+
+MINUTES_5 = 5 * 60_000
+OTHER = "WBA8E9G50GNU99999"
+
+
+def vehicle(life: Life) -> Vehicle:
+    return life.chain.state(VEHICLE, VIN)
+
+
+def changed(**changes) -> Callable[[Life], None]:
+    return lambda life: change(life.chain, VEHICLE, VIN, **changes)
+
+
+def read(life: Life, value: int = 200, vin: str = VIN, unit: str = "km", event: int | None = None) -> OdometerRead:
+    return OdometerRead(vin, km(value, unit), life.chain.now if event is None else event, "reading")
+
+
+# --- birth --------------------------------------------------------------------------------------------
+def vin_of(year_code: str, wmi: str = "5UX") -> str:
+    plain = f"{wmi}WX9C50{year_code}0D12345"[:17]
+    return plain[:8] + check_digit(plain) + plain[9:]
+
+
+def wrong_digit(vin: str) -> str:
+    return vin[:8] + ("1" if vin[8] != "1" else "2") + vin[9:]
+
+
+GOOD = vin_of("G")
+
+
+@table(
+    Case("new", "", "bmw", lambda life: register()),
+    Case("exists", "born", "bmw", lambda life: register(), ("vehicle_exists",)),
+    Case("a good NA car", "", "bmw", lambda life: register(GOOD, vin_scheme="NA")),
+    Case("NA, wrong digit", "", "bmw", lambda life: register(wrong_digit(GOOD), vin_scheme="NA"), ("vin_check_digit",)),
+    Case("CN, wrong digit", "", "bmw", lambda life: register(wrong_digit(GOOD), vin_scheme="CN"), ("vin_check_digit",)),
+    Case("EU, any digit", "", "bmw", lambda life: register(wrong_digit(GOOD))),
+    Case("NA, year 0", "", "bmw", lambda life: register(vin_of("0"), vin_scheme="NA"), ("vin_year_code",)),
+    Case("CN, year U", "", "bmw", lambda life: register(vin_of("U"), vin_scheme="CN"), ("vin_year_code",)),
+    Case("EU, year 0", "", "bmw", lambda life: register(vin_of("0"))),
+    Case("NA, both wrong", "", "bmw", lambda life: register(wrong_digit(vin_of("0")), vin_scheme="NA"),
+         ("vin_check_digit", "vin_year_code")),
+    Case("a day ahead", "", "bmw", lambda life: register(produced_on="2026-01-03")),
+    Case("two days ahead", "", "bmw", lambda life: register(produced_on="2026-01-04"), ("event_in_future",)),
+    Case("a dealer", "born", "dealer-munich", lambda life: register(), ("role_missing", "vehicle_exists")),
+)  # fmt: skip
+def test_register(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+@pytest.mark.parametrize(
+    ("produced_on", "born"), [("2025-12-01", 1_764_547_200_000), ("2026-01-03", START_MS + DAY_MS)]
+)
+def test_a_car_is_born_when_it_was_produced_but_never_after_its_block(produced_on: str, born: int) -> None:
+    chain = at("").chain
+    chain.do("bmw", register(produced_on=produced_on))
+    found = chain.state(VEHICLE, VIN)
+    assert (born, START_MS + DAY_MS) == (found.born_at_ms, found.title_since_ms)
+    assert (address("bmw"), address("bmw"), "born", 1) == (
+        found.maker,
+        found.holder,
+        found.existence,
+        found.born_height,
+    )
+    assert ("NO_VERDICT", 1, 0, ()) == (found.verdict, found.record_count, found.material_changes, found.flags)
+
+
+# --- what every record checks -----------------------------------------------------------------------
+RECORDS: dict[str, tuple[str, str, tuple[str, ...], Callable[..., Body]]] = {
+    "odometer.read": ("born", "bmw", (), lambda life, value=200, unit="km", event=None, vin=VIN:
+                      read(life, value, vin, unit, event)),
+    "maintenance.record": ("born", "workshop-berlin", (), lambda life, value=200, unit="km", event=None, vin=VIN:
+                           maintenance(life.chain, vin=vin, odometer=km(value, unit),
+                                       event_at_ms=life.chain.now if event is None else event)),
+    "accident.report": ("born", "police-1", (), lambda life, value=200, unit="km", event=None, vin=VIN:
+                        accident(life.chain, vin=vin, odometer=km(value, unit),
+                                 event_at_ms=life.chain.now if event is None else event)),
+    "title.transfer": ("born", "bmw", ("dealer-munich",), lambda life, value=200, unit="km", event=None, vin=VIN:
+                       transfer(life.chain, vin=vin, odometer=km(value, unit),
+                                event_at_ms=life.chain.now if event is None else event)),
+    "order.handover": ("paid", "dealer-munich", ("buyer-1",), lambda life, value=200, unit="km", event=None, vin=VIN:
+                       handover(life.chain, life.order, odometer=km(value, unit),
+                                event_at_ms=life.chain.now if event is None else event)),
+    "delivery.event": ("paid", "dealer-munich", (), lambda life, value=200, unit="km", event=None, vin=VIN:
+                       DeliveryEvent(life.order, "arrived", "MUC-1", life.chain.now if event is None else event,
+                                     km(value, unit))),
+}  # fmt: skip
+READINGS = [kind for kind in RECORDS if kind != "delivery.event"]
+NAMING_A_VIN = ["odometer.read", "maintenance.record", "accident.report", "title.transfer"]
+
+
+def unmet(kind: str, life: Life, **given) -> list[str]:
+    _, sender, cosigners, body = RECORDS[kind]
+    return life.chain.unmet(life.chain.sign(sender, body(life, **given), *cosigners))
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_an_event_is_at_most_five_minutes_ahead_and_never_before_birth(kind: str) -> None:
+    life = at(RECORDS[kind][0])
+    now, born = life.chain.now, vehicle(life).born_at_ms
+    assert [] == unmet(kind, life, event=now + MINUTES_5)
+    assert ["event_in_future"] == unmet(kind, life, event=now + MINUTES_5 + 1)
+    assert [] == unmet(kind, life, event=born)
+    assert ["event_before_birth"] == unmet(kind, life, event=born - 1)
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_reading_is_in_the_vehicles_unit(kind: str) -> None:
+    life = at(RECORDS[kind][0])
+    assert [] == unmet(kind, life, unit="km")
+    assert ["unit_differs"] == unmet(kind, life, unit="mi")
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_an_author_adds_eight_readings_a_day_to_one_vehicle(kind: str) -> None:
+    stage, sender, *_ = RECORDS[kind]
+    life = at(stage)
+    day = life.chain.now // DAY_MS
+    for today, codes in ((7, []), (8, ["readings_today"])):
+        known = life.chain.state(ODOMETER, VIN) or NO_READINGS
+        counts = dict(known.today) | {address(sender): today}
+        force(life.chain, ODOMETER, VIN, known)
+        change(life.chain, ODOMETER, VIN, day=day, today=tuple(sorted(counts.items())))
+        assert codes == unmet(kind, life)
+    change(life.chain, ODOMETER, VIN, day=day - 1)
+    assert [] == unmet(kind, life)
+    change(life.chain, ODOMETER, VIN, day=day, today=((address("carrier-1"), 8),))
+    assert [] == unmet(kind, life)
+
+
+def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
+    life = at("born")
+    for _ in range(limits.READINGS_PER_AUTHOR_AND_DAY_MAX):
+        life.chain.do("bmw", read(life))
+    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
+    life.chain.do("workshop-berlin", read(life))
+    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
+    life.chain.now += DAY_MS
+    life.chain.do("bmw", read(life))
+    assert ((address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
+
+
+@pytest.mark.parametrize("kind", NAMING_A_VIN)
+def test_a_record_needs_its_vehicle(kind: str) -> None:
+    life = at(RECORDS[kind][0])
+    assert ["vehicle_unknown"] == unmet(kind, life, vin=OTHER)
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_after_its_end_a_vehicle_gets_no_records(kind: str) -> None:
+    life = at(RECORDS[kind][0])
+    for existence in ("total_loss", "rebuilt", "in_service"):
+        change(life.chain, VEHICLE, VIN, existence=existence)
+        assert [] == unmet(kind, life)
+    change(life.chain, VEHICLE, VIN, existence="scrapped")
+    assert ["vehicle_ended"] == unmet(kind, life)
+
+
+@pytest.mark.parametrize(
+    ("stage", "sender", "body"),
+    [
+        ("wholesale", "dealer-munich", lambda life: listing(life.chain)),
+        ("listed", "buyer-1", lambda life: offer(life.chain, life.listing)),
+        ("offered", "dealer-munich", lambda life: OrderAccept(life.order)),
+    ],
+)
+def test_after_its_end_a_vehicle_is_not_sold(stage: str, sender: str, body) -> None:
+    life = at(stage)
+    assert [] == life.chain.unmet(life.chain.sign(sender, body(life)))
+    change(life.chain, VEHICLE, VIN, existence="scrapped")
+    assert ["vehicle_ended"] == life.chain.unmet(life.chain.sign(sender, body(life)))
+
+
+# --- stop-flags and the verdict -----------------------------------------------------------------------
+GUARDED = {
+    "transfer": ("born", "bmw", ("dealer-munich",), lambda life: transfer(life.chain)),
+    "list": ("wholesale", "dealer-munich", (), lambda life: listing(life.chain)),
+    "accept": ("offered", "dealer-munich", (), lambda life: OrderAccept(life.order)),
+    "handover": ("paid", "dealer-munich", ("buyer-1",), lambda life: handover(life.chain, life.order)),
+    "offer": ("listed", "buyer-1", (), lambda life: offer(life.chain, life.listing)),
+}
+
+
+def guarded(operation: str, **changes) -> list[str]:
+    stage, sender, cosigners, body = GUARDED[operation]
+    life = at(stage)
+    change(life.chain, VEHICLE, VIN, **changes)
+    if operation == "accept":  # the offer has seen the change
+        change(life.chain, ORDER, life.order, disclosure_root=offer(life.chain, life.listing).disclosure_root)
+    return life.chain.unmet(life.chain.sign(sender, body(life), *cosigners))
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("operation", GUARDED)
+def test_a_stop_flag_blocks_what_its_table_says(operation: str, flag: str) -> None:
+    expected = ["stop_flag"] if operation in FLAGS[flag].blocks else []
+    assert expected == guarded(operation, flags=(Flag(flag, address("police-1"), START_MS),))
+
+
+@pytest.mark.parametrize("operation", GUARDED)
+def test_an_illogical_odometer_blocks_title_and_market(operation: str) -> None:
+    assert ["verdict_illogical"] == guarded(operation, verdict="ILLOGICAL")
+    assert [] == guarded(operation, verdict="NO_VERDICT")
+
+
+def test_every_blocking_flag_is_named() -> None:
+    flags = tuple(Flag(name, address("police-1"), START_MS) for name in ("stolen", "lien", "court_hold"))
+    assert ["stop_flag", "stop_flag", "stop_flag", "verdict_illogical"] == guarded(
+        "transfer", flags=flags, verdict="ILLOGICAL"
+    )
+
+
+@pytest.mark.parametrize("kind", ["odometer.read", "maintenance.record", "accident.report"])
+def test_flags_and_verdict_never_refuse_a_record(kind: str) -> None:
+    life = at("born")
+    change(life.chain, VEHICLE, VIN, flags=(Flag("stolen", address("police-1"), 0),), verdict="ILLOGICAL")
+    assert [] == unmet(kind, life)
+
+
+# --- title.transfer -----------------------------------------------------------------------------------
+DEALER_ROLE = lambda life: change(life.chain, MEMBER, address("bank-1"), grants=(Grant(  # noqa: E731
+    "dealer", (), "", 0, 0, "active", ""),))  # fmt: skip
+
+
+@table(
+    Case("wholesale", "born", "bmw", lambda life: transfer(life.chain), (), ("dealer-munich",)),
+    Case("to oneself", "born", "bmw", lambda life: transfer(life.chain, "bmw"), ("same_holder",)),
+    Case("not the holder", "born", "dealer-munich", lambda life: transfer(life.chain, "bmw"), ("not_the_holder",),
+         ("bmw",)),
+    Case("to a buyer", "born", "bmw", lambda life: transfer(life.chain, "buyer-1"), ("role_missing",), ("buyer-1",)),
+    Case("to a bank", "born", "bmw", lambda life: transfer(life.chain, "bank-1"), ("role_missing",), ("bank-1",)),
+    Case("to a bank that deals", "born", "bmw", lambda life: transfer(life.chain, "bank-1"), (), ("bank-1",),
+         DEALER_ROLE),
+    Case("by a buyer", "handed_over", "buyer-1", lambda life: transfer(life.chain, "bmw"), ("role_missing",),
+         ("bmw",)),
+    Case("while listed", "listed", "dealer-munich", lambda life: transfer(life.chain, "bmw"), ("market_live",),
+         ("bmw",)),
+    Case("while reserved", "accepted", "dealer-munich", lambda life: transfer(life.chain, "bmw"), ("market_live",),
+         ("bmw",)),
+    Case("a dealer returns", "wholesale", "dealer-munich", lambda life: transfer(life.chain, "bmw"), (), ("bmw",)),
+)  # fmt: skip
+def test_transfer(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+@pytest.mark.parametrize(("stage", "days"), [("listed", 30), ("accepted", 60)])
+def test_a_listing_and_a_reservation_end_by_themselves(stage: str, days: int) -> None:
+    life = at(stage)
+    until = vehicle(life).market.until_ms
+    assert (until - life.chain.now) // DAY_MS in (days - 1, days)
+    for now, codes in ((until - 1, ["market_live"]), (until, [])):
+        life.chain.now = now
+        assert codes == life.chain.unmet(life.chain.sign("dealer-munich", transfer(life.chain, "bmw"), "bmw"))
+
+
+def test_a_transfer_moves_title_and_counts() -> None:
+    life = at("born")
+    life.chain.do("bmw", transfer(life.chain), "dealer-munich")
+    found = vehicle(life)
+    assert (address("dealer-munich"), 1, 2) == (found.holder, found.transfer_count, found.record_count)
+    assert (life.chain.now - 1000, "born") == (found.title_since_ms, found.existence)
+
+
+# --- maintenance and accidents ------------------------------------------------------------------------
+@table(
+    Case("service", "born", "workshop-berlin", lambda life: maintenance(life.chain)),
+    Case("unknown service", "born", "workshop-berlin", lambda life: maintenance(life.chain, services=("NONSENSE",)),
+         ("service_unknown",)),
+    Case("two of three unknown", "born", "workshop-berlin",
+         lambda life: maintenance(life.chain, services=("A", "ENGINE_OIL", "B")),
+         ("service_unknown", "service_unknown")),
+    Case("service by a dealer", "born", "dealer-munich", lambda life: maintenance(life.chain), ("role_missing",)),
+    Case("service by the owner", "born", "bmw", lambda life: maintenance(life.chain), ("role_missing",)),
+    Case("accident by a workshop", "born", "workshop-berlin", lambda life: accident(life.chain)),
+    Case("accident by an insurer", "born", "insurer-1", lambda life: accident(life.chain)),
+    Case("accident by the police", "born", "police-1", lambda life: accident(life.chain)),
+    Case("accident by the owner", "handed_over", "buyer-1", lambda life: accident(life.chain)),
+    Case("accident by the owner before", "handed_over", "dealer-munich", lambda life: accident(life.chain),
+         ("role_missing",)),
+    Case("accident by a bank", "born", "bank-1", lambda life: accident(life.chain), ("role_missing",)),
+    Case("unknown zone", "born", "police-1",
+         lambda life: accident(life.chain, damages=(Damage("nose", "cosmetic"), Damage("front", "cosmetic"))),
+         ("zone_unknown",)),
+)  # fmt: skip
+def test_workshop(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_brands_are_left_by_structure_and_battery_and_stay() -> None:
+    life = at("born")
+    chain = life.chain
+    chain.do("police-1", accident(chain))
+    assert ((), 1, 1) == (vehicle(life).brands, vehicle(life).accident_count, vehicle(life).material_changes)
+    chain.do("police-1", accident(chain, hv_battery_hit=True))
+    assert ("hv_battery_hit",) == vehicle(life).brands
+    chain.do("police-1", accident(chain, extent="structural"))
+    assert ("hv_battery_hit", "structural_damage") == vehicle(life).brands
+    chain.do("police-1", accident(chain))
+    assert ("hv_battery_hit", "structural_damage") == vehicle(life).brands
+    assert (4, 0) == (vehicle(life).accident_count, vehicle(life).maintenance_count)
+
+
+def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
+    life = at("handed_over")
+    life.chain.do("buyer-1", accident(life.chain, 300))
+    life.chain.do("workshop-berlin", accident(life.chain, 301))
+    assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
+
+
+# --- readings -----------------------------------------------------------------------------------------
+NAMES = {
+    "manufacturer": "bmw", "dealer": "dealer-munich", "workshop": "workshop-berlin", "inspector": "inspector-1",
+    "insurer": "insurer-1", "registrar": "registrar-1", "police": "police-1", "carrier": "carrier-1",
+    "bank": "bank-1", "dismantler": "dismantler-1", "identity_attestor": "identity-attestor-1",
+    "arbiter": "arbiter-1", "payment_provider": "payment-provider-1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_accredited_writers_read_odometers(role: str) -> None:
+    life = at("born")
+    expected = [] if role in ACCREDITED else ["role_missing"]
+    assert expected == life.chain.unmet(life.chain.sign(NAMES[role], read(life)))
+
+
+def test_the_owner_is_no_accredited_writer() -> None:
+    life = at("handed_over")
+    assert ["role_missing"] == life.chain.unmet(life.chain.sign("buyer-1", read(life)))
+
+
+def test_a_lower_reading_is_never_refused() -> None:
+    life = at("handed_over")
+    assert [] == life.chain.unmet(life.chain.sign("workshop-berlin", read(life, 0)))
+
+
+# --- derived ------------------------------------------------------------------------------------------
+def test_a_market_past_its_time_is_off() -> None:
+    life = at("listed")
+    found = vehicle(life)
+    assert "listed" == market_of(found, found.market.until_ms - 1).status
+    assert Market("off", b"", b"", 0) == market_of(found, found.market.until_ms)
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "expected"),
+    [
+        ("born", {}, "new"),
+        ("wholesale", {}, "in_use"),
+        ("listed", {}, "listed"),
+        ("accepted", {}, "reserved"),
+        ("listed", {"existence": "scrapped"}, "scrapped"),
+        ("listed", {"existence": "total_loss"}, "total_loss"),
+        ("born", {"flags": (Flag("lien", bytes(20), 0),)}, "new"),
+        ("listed", {"flags": (Flag("unroadworthy", bytes(20), 0), Flag("stolen", bytes(20), 0))}, "stolen"),
+    ],
+)
+def test_the_summary_says_what_matters_most(stage: str, changes: dict, expected: str) -> None:
+    life = at(stage)
+    change(life.chain, VEHICLE, VIN, **changes)
+    assert expected == summary(vehicle(life), life.chain.now)
+

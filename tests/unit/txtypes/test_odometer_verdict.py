@@ -1,0 +1,179 @@
+"""The odometer verdict: from the readings in event time, whatever order they came in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.life import VIN, Life, accident, km
+from support.stages import at
+
+from node import limits
+from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES
+from node.txtypes.odometer import ODOMETER, OdometerRead, Reading, judge
+from node.txtypes.vehicle import VEHICLE
+
+KM = 1_000
+
+
+def series(*points: tuple[int, int], declared: tuple[int, ...] = ()) -> tuple[Reading, ...]:
+    """Readings from (day, metres); sequences count from 0."""
+    return tuple(Reading(day * DAY_MS, metres, n, n in declared) for n, (day, metres) in enumerate(points))
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ((), ("NO_VERDICT", ("too_few",), -1, ())),
+        (((0, 0),), ("NO_VERDICT", ("too_few",), -1, ())),
+        (((0, 0), (10, 100 * KM)), ("LOGICAL", (), -1, ())),
+        (((0, 100 * KM), (10, 100 * KM)), ("LOGICAL", (), -1, ())),
+        # the tolerance of one kilometre, below the highest before
+        (((0, 100 * KM), (10, 99 * KM)), ("LOGICAL", (), -1, ())),
+        (((0, 100 * KM), (10, 99 * KM - 1)), ("ILLOGICAL", ("decreasing",), -1, ())),
+        (((0, 100 * KM), (1, 99 * KM), (2, 98 * KM)), ("ILLOGICAL", ("decreasing", "one_reading"), 0, ())),
+        # one typing error: the reading without which the others rise
+        (((0, 10 * KM), (1, 900 * KM), (2, 20 * KM), (3, 30 * KM)), ("ILLOGICAL", ("decreasing", "one_reading"), 1, ())),
+        (((0, 10 * KM), (1, 20 * KM), (2, 2 * KM), (3, 30 * KM)), ("ILLOGICAL", ("decreasing", "one_reading"), 2, ())),
+        # two that contradict
+        (((0, 90 * KM), (1, 50 * KM), (2, 80 * KM), (3, 40 * KM)), ("ILLOGICAL", ("decreasing",), -1, ())),
+        # a million kilometres in a day is an outlier, and refuses nothing
+        (((0, 0), (1, 1_000_000 * KM)), ("LOGICAL", ("outliers",), -1, (1,))),
+        # the same moment, told by two: the lower counts first
+        (((5, 20 * KM), (5, 10 * KM)), ("LOGICAL", (), -1, ())),
+    ],
+)
+def test_verdicts(points, expected) -> None:
+    assert expected == judge(series(*points))
+
+
+@pytest.mark.parametrize(
+    ("elapsed_ms", "limit"),
+    [
+        (DAY_MS, DISTANCE_LIMITS_METRES["day"]),
+        (DAY_MS + 1, DISTANCE_LIMITS_METRES["week"]),
+        (7 * DAY_MS, DISTANCE_LIMITS_METRES["week"]),
+        (7 * DAY_MS + 1, DISTANCE_LIMITS_METRES["month"]),
+        (30 * DAY_MS + 1, DISTANCE_LIMITS_METRES["quarter"]),
+        (91 * DAY_MS + 1, DISTANCE_LIMITS_METRES["year"]),
+        (365 * DAY_MS, DISTANCE_LIMITS_METRES["year"]),
+        (365 * DAY_MS + 1, 2 * DISTANCE_LIMITS_METRES["year"]),
+        (730 * DAY_MS, 2 * DISTANCE_LIMITS_METRES["year"]),
+        (730 * DAY_MS + 1, 3 * DISTANCE_LIMITS_METRES["year"]),
+        (0, DISTANCE_LIMITS_METRES["day"]),
+    ],
+)
+def test_more_than_a_car_can_cover_is_an_outlier(elapsed_ms: int, limit: int) -> None:
+    for distance, outliers in ((limit, ()), (limit + 1, (1,))):
+        readings = (Reading(5, 7, 0, False), Reading(5 + elapsed_ms, 7 + distance, 1, False))
+        assert outliers == judge(readings)[3]
+
+
+def test_declared_readings_never_count_against_others() -> None:
+    assert ("LOGICAL", (), -1, ()) == judge(series((0, 10 * KM), (1, 5_000 * KM), (2, 20 * KM), declared=(1,)))
+    assert ("NO_VERDICT", ("too_few",), -1, ()) == judge(series((0, 10 * KM), (1, 5 * KM), declared=(1,)))
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(255, "LOGICAL"), (256, "NO_VERDICT")])
+def test_a_working_set_that_is_full_gives_no_verdict(count: int, verdict: str) -> None:
+    found = judge(series(*((day, day * KM) for day in range(count))))
+    assert verdict == found[0]
+    assert (("limit",) if verdict == "NO_VERDICT" else ()) == found[1]
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 50_000)), max_size=12)
+
+
+@given(POINTS, st.randoms(use_true_random=False), st.sets(st.integers(0, 11)))
+def test_the_order_of_arrival_never_matters(points, random, declared) -> None:
+    readings = [Reading(day * DAY_MS, metres, n, n in declared) for n, (day, metres) in enumerate(points)]
+    shuffled = list(readings)
+    random.shuffle(shuffled)
+    assert judge(tuple(readings)) == judge(tuple(shuffled))
+
+
+@given(POINTS)
+def test_a_verdict_is_what_its_words_say(points) -> None:
+    verdict, reasons, likely_error, outliers = judge(series(*points))
+    ordered = sorted((day, metres) for day, metres in points)
+    drops = any(b[1] < a[1] - KM for i, a in enumerate(ordered) for b in ordered[i + 1 :])
+    expected = "NO_VERDICT" if len(points) < 2 else "ILLOGICAL" if drops else "LOGICAL"
+    assert expected == verdict
+    assert ("one_reading" in reasons) == (likely_error >= 0)
+    assert all(0 <= outlier < len(points) for outlier in outliers)
+    if likely_error >= 0:
+        rest = tuple(r for r in series(*points) if r.sequence != likely_error)
+        assert judge(rest)[0] in ("LOGICAL", "NO_VERDICT")
+
+
+@given(POINTS.filter(lambda points: len(points) > 2))
+def test_only_a_single_wrong_reading_is_called_a_typing_error(points) -> None:
+    readings = series(*points)
+    verdict, _, likely_error, _ = judge(readings)
+    mends = [r.sequence for r in readings if judge(tuple(x for x in readings if x is not r))[0] == "LOGICAL"]
+    if verdict == "ILLOGICAL":
+        assert (likely_error in mends) if mends else likely_error == -1
+
+
+# --- on the chain -------------------------------------------------------------------------------------
+def read(life: Life, value: int, by: str = "workshop-berlin", at_ms: int | None = None) -> None:
+    life.chain.do(by, OdometerRead(VIN, km(value), life.chain.now if at_ms is None else at_ms, "reading"))
+
+
+def test_the_vehicle_carries_the_verdict_and_counts_its_changes() -> None:
+    life = at("born")
+    chain = life.chain
+    seen = []
+    for value in (100, 200, 50, 60):
+        read(life, value)
+        found = chain.state(VEHICLE, VIN)
+        seen.append((found.verdict, found.material_changes))
+    # growing from nothing into LOGICAL is no change that a buyer must acknowledge
+    assert [("NO_VERDICT", 0), ("LOGICAL", 0), ("ILLOGICAL", 1), ("ILLOGICAL", 1)] == seen
+
+
+def test_a_late_reading_takes_its_place_in_event_time() -> None:
+    life = at("born")
+    born = life.chain.state(VEHICLE, VIN).born_at_ms
+    read(life, 100, at_ms=born + DAY_MS)
+    read(life, 300, at_ms=born + 3 * DAY_MS)
+    read(life, 200, at_ms=born + 2 * DAY_MS)
+    found = life.chain.state(ODOMETER, VIN)
+    assert "LOGICAL" == found.verdict
+    assert born + 3 * DAY_MS == found.newest_event_ms
+    assert [1, 2, 3] == [r.sequence for r in found.readings]
+    read(life, 100, at_ms=born + 2 * DAY_MS + 1)
+    found = life.chain.state(ODOMETER, VIN)
+    assert ("ILLOGICAL", 4) == (found.verdict, found.likely_error)
+
+
+def test_a_mile_is_1609_metres() -> None:
+    life = at("born")
+    from support.life import register
+
+    life.chain.do("bmw", register("WBA8E9G50GNU12346", odometer_unit="mi"))
+    life.chain.do("bmw", OdometerRead("WBA8E9G50GNU12346", km(1_000, "mi"), life.chain.now, "reading"))
+    assert [1_609_344] == [r.metres for r in life.chain.state(ODOMETER, "WBA8E9G50GNU12346").readings]
+
+
+def test_a_self_reported_reading_changes_no_verdict() -> None:
+    life = at("handed_over")
+    read(life, 400)
+    verdict = life.chain.state(VEHICLE, VIN).verdict
+    life.chain.do("buyer-1", accident(life.chain, 1))
+    assert "LOGICAL" == verdict == life.chain.state(VEHICLE, VIN).verdict
+
+
+def test_the_working_set_stops_growing_at_its_limit() -> None:
+    life = at("born")
+    count = 0
+    while count < limits.READINGS_MAX + 1:
+        life.chain.now += DAY_MS
+        bodies = [OdometerRead(VIN, km(100 + count + n), life.chain.now, "reading") for n in range(4)]
+        life.chain.produce(
+            *(life.chain.sign(by, body) for by in ("bmw", "workshop-berlin", "police-1", "insurer-1") for body in bodies)
+        )
+        count += 16
+    known = life.chain.state(ODOMETER, VIN)
+    assert (limits.READINGS_MAX, "NO_VERDICT", ("limit",)) == (len(known.readings), known.verdict, known.reasons)
+    assert count + 1 == life.chain.state(VEHICLE, VIN).record_count

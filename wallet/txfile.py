@@ -1,0 +1,126 @@
+"""Transactions as files: what is carried between those who sign and whoever submits.
+
+    {"genesis_hash": "<32>", "payload": "<hex>", "signatures": [{"address", "public_key", "signature"}], "summary": {}}
+
+`<32>` is 32 bytes in lower-case hex. `summary` is for people and never believed: what a file says is read from its
+payload. A file may hold a list of such documents.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from node import limits
+from node.crypto.addresses import to_text
+from node.errors import BadSignature, Malformed, OperatorError, WrongChain
+from node.txtypes.envelope import (
+    Payload,
+    TxSignature,
+    assemble,
+    check_signatures,
+    decode_payload,
+    decode_signed_tx,
+    txid_of,
+)
+from node.txtypes.schema import from_json, time_to_text, to_json
+from wallet.session import merged, read_file, write_file
+
+FILE_BYTES_MAX: Final = 256 * 1024 * 1024
+"""A million ordinary transactions. Above: several files."""
+
+
+@dataclass(frozen=True)
+class TxDocument:
+    genesis_hash: bytes
+    payload_bytes: bytes
+    signatures: tuple[TxSignature, ...]
+
+    @property
+    def payload(self) -> Payload:
+        return decode_payload(self.payload_bytes)
+
+    @property
+    def txid(self) -> bytes:
+        return txid_of(self.genesis_hash, self.payload_bytes)
+
+    @property
+    def raw(self) -> bytes:
+        """The signed bytes: always the same for the same signatures."""
+        return assemble(self.payload_bytes, list(self.signatures))
+
+    def with_signature(self, signature: TxSignature) -> TxDocument:
+        signatures = merged(self.signatures, signature)
+        if len(signatures) > limits.SIGNATURES_MAX:
+            raise Malformed(f"a transaction has at most {limits.SIGNATURES_MAX} signatures")
+        return replace(self, signatures=signatures)
+
+    def summary(self) -> dict[str, Any]:
+        payload = self.payload
+        return {
+            "txid": self.txid.hex(),
+            "sender": to_text(payload.sender),
+            "expires_at": time_to_text(payload.expires_at_ms),
+            **to_json(payload.body),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "genesis_hash": self.genesis_hash.hex(),
+            "payload": self.payload_bytes.hex(),
+            "signatures": [to_json(signature) for signature in self.signatures],
+            "summary": self.summary(),
+        }
+
+
+def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
+    """Everything about it is checked, every signature verifies. Raises `Malformed`, `WrongChain`, `BadSignature`."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{path}: not a transaction file")
+    if unknown := sorted(set(value) - {"genesis_hash", "payload", "signatures", "summary"}):
+        raise Malformed(f"{path}.{unknown[0]}: unknown field")
+    try:
+        theirs, payload = bytes.fromhex(value["genesis_hash"]), bytes.fromhex(value["payload"])
+        listed = value.get("signatures", [])
+        signatures = tuple(from_json(TxSignature, s, f"{path}.signatures[{i}]") for i, s in enumerate(listed))
+    except KeyError as error:
+        raise Malformed(f"{path}.{error.args[0]}: missing") from None
+    except (TypeError, ValueError):
+        raise Malformed(f"{path}: genesis_hash and payload in hex, and a list of signatures, are expected") from None
+    if theirs != genesis_hash:
+        raise WrongChain(
+            f"{path} is for the chain with genesis hash {theirs.hex()}, this wallet for {genesis_hash.hex()}: "
+            "name that chain's genesis with --genesis"
+        )
+    document = TxDocument(theirs, payload, signatures)
+    try:
+        check_signatures(decode_signed_tx(document.raw, genesis_hash), genesis_hash)
+    except Malformed as error:
+        raise Malformed(f"{path}: {error}") from None
+    except BadSignature as error:
+        raise BadSignature(f"{path}: {error}; have it signed again") from None
+    return document
+
+
+def read_documents(path: Path, genesis_hash: bytes) -> list[TxDocument]:
+    """One document, or all of a list."""
+    try:
+        value = json.loads(read_file(path, FILE_BYTES_MAX, "transaction file"))
+    except (ValueError, RecursionError) as error:
+        raise OperatorError(f"{path} is not JSON ({error}): name a file made with tx --offline") from None
+    if isinstance(value, list):
+        return [parse_document(item, genesis_hash, f"{path}[{index}]") for index, item in enumerate(value)]
+    return [parse_document(value, genesis_hash, str(path))]
+
+
+def read_document(path: Path, genesis_hash: bytes) -> TxDocument:
+    documents = read_documents(path, genesis_hash)
+    if len(documents) != 1:
+        raise Malformed(f"{path} holds {len(documents)} transactions: sign them one file each")
+    return documents[0]
+
+
+def write_document(path: Path, document: TxDocument) -> None:
+    write_file(path, (json.dumps(document.to_json(), indent=2) + "\n").encode())
