@@ -364,5 +364,3 @@ def _server_problem(answer: Answer) -> str:
     except (ValueError, RecursionError):
         problem = None
     return problem_text(problem if isinstance(problem, dict) else {}, answer.status)
-
-

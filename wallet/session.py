@@ -1,4 +1,4 @@
-"""What one run of `bmw-wallet` works with: home, keys, genesis, nodes. Made from options and environment, opened lazily."""
+"""What one run of `bmw-wallet` works with: home, keys, genesis, nodes. From options and environment, opened lazily."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from wallet.passphrase import read_passphrase
 HOME_VARIABLE: Final = "BMW_WALLET_HOME"
 NODE_VARIABLE: Final = "BMW_WALLET_NODE"
 GENESIS_VARIABLE: Final = "BMW_WALLET_GENESIS"
+
+STALE_HEAD_MS: Final = 60_000
 
 LAG_TRIES: Final = 5
 """A node one block behind another is the rule, not the exception: ask again, a second apart, before giving up."""
@@ -111,6 +113,10 @@ class Session:
             return time_from_text(str(text))
         except Malformed:
             raise OperatorError("the node's status has no head time: name another node with --node") from None
+
+    def now_ms(self) -> int:
+        """The head's time, or this clock's where the chain has stood still for longer than a minute."""
+        return max(self.head_time_ms(), time.time_ns() // 1_000_000 - STALE_HEAD_MS)
 
     def check_chain(self, status: dict[str, Any] | None = None) -> None:
         """The node is of this wallet's chain. Raises `WrongChain`."""

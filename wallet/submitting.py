@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -111,12 +112,14 @@ class _Silent:
         """Not on a terminal: nothing to show."""
 
 
-def progress(length: int, label: str) -> AbstractContextManager[Progress]:
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Progress]:
     """A bar on standard error, on a terminal only."""
     if not is_terminal():
-        silent: Progress = _Silent()
-        return nullcontext(silent)
-    return click.progressbar(length=length, label=label, file=click.get_text_stream("stderr"))
+        yield _Silent()
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as shown:
+        yield shown
 
 
 def batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:

@@ -135,7 +135,8 @@ class NodeSource:
                         under_way.append((height, asyncio.create_task(self._block(session, height))))
                     if under_way and (len(under_way) == REQUESTS or height > last):
                         done, task = under_way.popleft()
-                        await self._hand_over((done, await task), ready)
+                        if not await self._hand_over((done, await task), ready):
+                            return
             finally:
                 for _, task in under_way:
                     task.cancel()
@@ -146,14 +147,15 @@ class NodeSource:
 
     async def _hand_over(
         self, item: tuple[int, bytes], ready: queue.Queue[tuple[int, bytes] | Exception | None]
-    ) -> None:
+    ) -> bool:
+        """False where nobody reads on."""
         while not self._stop.is_set():
             try:
                 ready.put_nowait(item)
-                return
+                return True
             except queue.Full:
                 await asyncio.sleep(0.005)
-        raise asyncio.CancelledError
+        return False
 
     def close(self) -> None:
         self._stop.set()

@@ -54,7 +54,7 @@ class Source(Protocol):
 class ArchiveSource:
     """Implements `Source`."""
 
-    claimed = None
+    claimed: ClaimedHead | None = None
 
     def __init__(self, path: Path) -> None:
         self.name = f"archive {path}"
@@ -150,11 +150,10 @@ class StoreSource:
 
     def _read_head(self) -> None:
         stored = self.kv.get(schema.META_GENESIS)
-        raw = self.kv.get(schema.META_HEAD)
-        if stored is None or raw is None:
+        head = ChainReader(self.kv).stored_head()
+        if stored is None or head is None:
             raise OperatorError(f"the store in {self._folder} holds no chain: it was never started")
         self.genesis_hash = stored
-        head = ChainReader(self.kv).stored_head()
         self.claimed: ClaimedHead | None = ClaimedHead(head.height, head.block_id, head.state_root)
         self.last = head.height
         found = next(iter(self.kv.scan(schema.block_key(0), schema.block_key(2**63))), None)

@@ -1,4 +1,4 @@
-"""What a validator must never forget, and the rule of what it may sign after a restart (docs/PROTOCOL.md, Hard state)."""
+"""What a validator must never forget, and the rule of what it may sign after a restart (docs/PROTOCOL.md 5)."""
 
 from __future__ import annotations
 

@@ -116,6 +116,10 @@ class FrameReader:
         self._broken = False
         return messages
 
+    @property
+    def is_midway(self) -> bool:
+        return bool(self._missing or self._buffer)
+
     def _check_size(self, size: int) -> None:
         """Before the chunk is waited for."""
         if self._missing:
@@ -184,6 +188,11 @@ class Session:
     def feed(self, data: bytes) -> list[bytes]:
         """See `FrameReader.feed`."""
         return self._reader.feed(data)
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether part of a message has come and the rest has not."""
+        return self._reader.is_midway
 
     def _seal_chunk(self, parts: list[bytes], plaintext: bytes | memoryview) -> None:
         ciphertext = self._send.encrypt(plaintext)

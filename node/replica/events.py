@@ -57,7 +57,12 @@ class Admit:
     transactions: tuple[CheckedTx, ...]
 
 
-Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit
+@dataclass(frozen=True, slots=True)
+class KeyInUse:
+    """A peer has a living link to another process with our node key."""
+
+
+Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse
 
 
 # --- actions ------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ class EvidenceMessage(Value, tag="evidence", frozen=True):
 
 
 class Presence(Value, tag="presence", frozen=True):
-    """A validator's process says that it lives. `echo`: an instance of the same key it has heard, else 16 zero bytes."""
+    """A validator's process says that it lives. `echo`: an instance of this key it has heard, else 16 zero bytes."""
 
     validator: Address
     instance: Instance

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from node import limits
@@ -84,7 +84,7 @@ class ReplicaConfig:
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     serves_from: int = 1
-    pool: PoolLimits = PoolLimits()
+    pool: PoolLimits = field(default_factory=PoolLimits)
 
 
 class Replica:
@@ -112,7 +112,7 @@ class Replica:
     def _enter_height(self, now_ms: int) -> None:
         head = self.store.head()
         own = self._signer.address if self._signer else None
-        self._machine = Machine(head.height + 1, head.validators, own)
+        self.machine = Machine(head.height + 1, head.validators, own)
         self._bodies = Bodies()
         self._timeouts: dict[Step, tuple[int, int]] = {}
         self._entered_at = now_ms
@@ -159,7 +159,7 @@ class Replica:
         locked = Lock(state.locked.round, state.locked.block_id) if state.locked else None
         valid = Lock(state.valid.round, state.valid.block_id) if state.valid else None
         step = max(last_step(state)[2], Step.PROPOSE)
-        self._apply(self._machine.restore(state.round, step, locked, valid))
+        self._apply(self.machine.restore(state.round, step, locked, valid))
         if valid is not None:
             self._feed(m.QuorumProved("prevote", valid.round, valid.block_id))
         for message in state.messages:
@@ -187,6 +187,9 @@ class Replica:
                 self._on_message(peer, message, received_ms)
             case e.Verified(job, results):
                 self._on_verified(job, results)
+            case e.KeyInUse():
+                if self.doppelganger is not None:
+                    self.doppelganger.key_is_connected_elsewhere()
             case e.Admit(request, transactions):
                 outcomes = tuple(self._admit(tx) for tx in transactions)
                 self._actions.append(e.Admitted(request, outcomes))
@@ -235,7 +238,7 @@ class Replica:
         if self.halted:
             return
         now = self._now
-        machine = self._machine
+        machine = self.machine
         if self._may_start() and (
             now >= self._opens_at_empty() or (now >= self._opens_at() and self._has_work()) or machine.wants_start()
         ):
@@ -258,7 +261,7 @@ class Replica:
     def _may_start(self) -> bool:
         """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
         is_listening = self.doppelganger is not None and self.doppelganger.duty is Duty.LISTENING
-        return self._machine.step_now is Step.NEW and not is_listening
+        return self.machine.step_now is Step.NEW and not is_listening
 
     def _watch_for_doubles(self) -> None:
         if self.doppelganger is None:
@@ -271,7 +274,7 @@ class Replica:
         if self._held_back and self.may_sign():
             held_back, self._held_back = self._held_back, []
             for kind, round_, block_id in held_back:
-                if round_ == self._machine.round:
+                if round_ == self.machine.round:
                     self._sign_vote(kind, round_, block_id)
         if before is not self.doppelganger.duty:
             self._notice("duty", "info", duty=str(self.doppelganger.duty), why=self.doppelganger.why)
@@ -280,13 +283,13 @@ class Replica:
         """Nothing may depend on one delivery: own messages and this round's votes go out again."""
         self._resend_at = self._now + limits.RESEND_MS
         self._broadcast(self._status())
-        if self._machine.step_now is not Step.NEW:
+        if self.machine.step_now is not Step.NEW:
             for message in self._own_messages() + self._round_messages():
                 self._broadcast(message)
 
     def _own_messages(self) -> list[Message]:
         """Every own signed message of the round in flight, as often as anybody needs it."""
-        if self._signer is None or self._signer.state.height != self._machine.height:
+        if self._signer is None or self._signer.state.height != self.machine.height:
             return []
         found: list[Message] = []
         for message in self._signer.state.messages:
@@ -299,14 +302,14 @@ class Replica:
         return found
 
     def _round_messages(self) -> list[Message]:
-        """The proposal and votes of the round that we have from others, and the precommits that ended the one before."""
-        round_, found = self._machine.round, list[Message]()
-        proposal = self._machine.proposal(round_)
+        """The proposal and votes of the round from others, and the precommits that ended the one before."""
+        round_, found = self.machine.round, list[Message]()
+        proposal = self.machine.proposal(round_)
         own = self._signer.address if self._signer else b""
         if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
             found.append(full)
-        last_round = [v for v in self._machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
-        for vote in self._machine.tally.votes_of_round(round_) + last_round:
+        last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
+        for vote in self.machine.tally.votes_of_round(round_) + last_round:
             if vote.validator != own:
                 found.append(VoteMessage(vote))
         return found
@@ -315,7 +318,7 @@ class Replica:
     # consensus: effects of the machine
     # ==================================================================================================
     def _feed(self, event: m.Input) -> None:
-        self._apply(self._machine.step(event))
+        self._apply(self.machine.step(event))
 
     def _apply(self, effects: list[m.Effect]) -> None:
         for effect in effects:
@@ -326,7 +329,7 @@ class Replica:
                     self._timeouts.clear()
                     self._build_at = None
                     if round_ > 0:
-                        self._notice("round", "info", height=self._machine.height, round=round_)
+                        self._notice("round", "info", height=self.machine.height, round=round_)
                 case m.ScheduleTimeout(step, round_):
                     cap = self.store.head().params.timeout_cap_ms
                     delay = min(PROPOSE_TIMEOUT_MS + TIMEOUT_STEP_MS * round_, cap)
@@ -347,7 +350,7 @@ class Replica:
                     self._decide(round_, block_id)
                 case m.DecidedInvalid(_, block_id):
                     candidate = self._bodies.get(block_id)
-                    self._halt(f"block {self._machine.height} was decided but does not hold here: "
+                    self._halt(f"block {self.machine.height} was decided but does not hold here: "
                                f"{candidate.fault if candidate else ''}")  # fmt: skip
                 case _:
                     assert_never(effect)
@@ -362,7 +365,7 @@ class Replica:
         )
 
     def _promise(self, *block_ids: bytes) -> Promise:
-        machine = self._machine
+        machine = self.machine
         wanted = dict.fromkeys(block_ids)
         polka: tuple[Vote, ...] = ()
         for lock in (machine.locked, machine.valid):
@@ -377,7 +380,7 @@ class Replica:
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
 
     def _sign_vote(self, kind: str, round_: int, block_id: bytes) -> None:
-        signer, machine = self._signer, self._machine
+        signer, machine = self._signer, self.machine
         if signer is None:
             return
         if not self.may_sign():
@@ -404,7 +407,7 @@ class Replica:
             return
         try:
             proposal = self._signer.sign_proposal(
-                self._machine.height, round_, block_id, valid_round, self._promise(block_id)
+                self.machine.height, round_, block_id, valid_round, self._promise(block_id)
             )
         except SigningRefused as error:
             self._notice("signing_refused", "warning", why=str(error))
@@ -420,16 +423,16 @@ class Replica:
             return None
         polka: tuple[Vote, ...] = ()
         if proposal.valid_round >= 0:
-            votes = self._machine.tally.votes_for("prevote", proposal.valid_round, proposal.block_id)
+            votes = self.machine.tally.votes_for("prevote", proposal.valid_round, proposal.block_id)
             polka = tuple(votes[validator] for validator in sorted(votes))
             if not polka and self._signer is not None:
                 polka = self._signer.state.polka
         return ProposalMessage(proposal, candidate.block, polka)
 
     def _build(self, round_: int) -> None:
-        if self._signer is None or not self.may_sign() or round_ != self._machine.round:
+        if self._signer is None or not self.may_sign() or round_ != self.machine.round:
             return
-        if self._machine.step_now is not Step.PROPOSE:
+        if self.machine.step_now is not Step.PROPOSE:
             return
         evidence = list(self._evidence.values())
         built = self._maker.build(lambda: list(self.pool), evidence, self._signer.address, self._now)
@@ -445,10 +448,10 @@ class Replica:
     def _decide(self, round_: int, block_id: bytes) -> None:
         candidate = self._bodies.get(block_id)
         assert candidate is not None and candidate.result is not None, "the machine decides judged blocks only"
-        votes = self._machine.tally.votes_for("precommit", round_, block_id)
-        entries = self._machine.validators.entries
+        votes = self.machine.tally.votes_for("precommit", round_, block_id)
+        entries = self.machine.validators.entries
         signatures = tuple(votes[v.address].signature if v.address in votes else b"" for v in entries)
-        self._commit(candidate.block, candidate.result, Commit(self._machine.height, round_, block_id, signatures))
+        self._commit(candidate.block, candidate.result, Commit(self.machine.height, round_, block_id, signatures))
 
     def _commit(self, block: Block, result: BlockResult, commit: Commit) -> None:
         self.store.commit_block(block, result, commit)
@@ -486,7 +489,7 @@ class Replica:
                 case VoteMessage(vote):
                     self._on_vote(peer, vote)
                 case GetBody(height, block_id):
-                    candidate = self._bodies.get(block_id) if height == self._machine.height else None
+                    candidate = self._bodies.get(block_id) if height == self.machine.height else None
                     if candidate is not None:
                         self._send(peer, Body(candidate.block))
                 case Body(block):
@@ -518,16 +521,20 @@ class Replica:
 
     def _on_vote(self, peer: e.PeerId, vote: Vote) -> None:
         signer = self._signer
-        if signer is not None and vote.validator == signer.address and self.doppelganger is not None:
-            if is_signature(signer.public, sign_bytes_of(vote, self.store.genesis_hash), vote.signature):
-                before = self.doppelganger.duty
-                self.doppelganger.saw_vote(vote)
-                if self.doppelganger.duty is not before:
-                    self._notice("duty", "error", duty="stopped", why=self.doppelganger.why)
-        if vote.height != self._machine.height or len(vote.block_id) not in (0, 32):
+        if (
+            signer is not None
+            and vote.validator == signer.address
+            and self.doppelganger is not None
+            and is_signature(signer.public, sign_bytes_of(vote, self.store.genesis_hash), vote.signature)
+        ):
+            before = self.doppelganger.duty
+            self.doppelganger.saw_vote(vote)
+            if self.doppelganger.duty is not before:
+                self._notice("duty", "error", duty="stopped", why=self.doppelganger.why)
+        if vote.height != self.machine.height or len(vote.block_id) not in (0, 32):
             return
-        entry = self._machine.validators.get(vote.validator)
-        if entry is None or self._machine.tally.has_vote(vote):
+        entry = self.machine.validators.get(vote.validator)
+        if entry is None or self.machine.tally.has_vote(vote):
             return
         if not is_signature(entry.consensus_key, sign_bytes_of(vote, self.store.genesis_hash), vote.signature):
             self._actions.append(e.Misbehaved(peer, "bad_signature", "a vote's signature does not verify"))
@@ -536,7 +543,7 @@ class Replica:
         self._feed(m.VoteReceived(vote))
 
     def _on_proposal(self, peer: e.PeerId, message: ProposalMessage, received_ms: int) -> None:
-        proposal, machine = message.proposal, self._machine
+        proposal, machine = message.proposal, self.machine
         if proposal.height != machine.height or proposal.round < machine.round:
             return
         if machine.proposal(proposal.round) is not None and machine.is_judged(proposal.block_id):
@@ -560,12 +567,12 @@ class Replica:
         if len(self.sync.peers) < len(machine.validators) - 1:
             self._broadcast(message, besides=peer)
         self._feed(m.ProposalReceived(proposal, timely))
-        if self._machine.height == proposal.height:
+        if self.machine.height == proposal.height:
             self._take_body(message.block, proposal.block_id)
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...]) -> None:
         """A bad polka is the sending peer's fault. Raises `Rejected`."""
-        validators, power = self._machine.validators, 0
+        validators, power = self.machine.validators, 0
         voters: set[bytes] = set()
         for vote in polka:
             entry = validators.get(vote.validator)
@@ -631,7 +638,7 @@ class Replica:
         if self._bodies.get(block_id) is not None:
             return
         candidate = Candidate(block)
-        machine = self._machine
+        machine = self.machine
         keep = {lock.block_id for lock in (machine.locked, machine.valid) if lock}
         self._bodies.add(block_id, candidate, keep)
         self._needed.pop(block_id, None)
@@ -661,13 +668,13 @@ class Replica:
 
     def _judged(self, block_id: bytes, candidate: Candidate, fault: InvalidBlock) -> None:
         candidate.fault = fault
-        self._notice("invalid_block", "error", height=self._machine.height, id=block_id.hex(), why=str(fault))
+        self._notice("invalid_block", "error", height=self.machine.height, id=block_id.hex(), why=str(fault))
         self._feed(m.BlockJudged(block_id, False))
 
     def _ask_for_needed(self) -> None:
         self._need_again_at = self._now + NEED_RETRY_MS
         for block_id in self._needed:
-            self._broadcast(GetBody(self._machine.height, block_id))
+            self._broadcast(GetBody(self.machine.height, block_id))
 
     def _verify(self, purpose: Job, transactions: list[SignedTx]) -> int:
         self._next_job += 1
@@ -702,7 +709,7 @@ class Replica:
 
     def _on_body_verified(self, height: int, block_id: bytes, *, is_good: bool) -> None:
         candidate = self._bodies.get(block_id)
-        if height != self._machine.height or candidate is None or candidate.is_judged:
+        if height != self.machine.height or candidate is None or candidate.is_judged:
             return
         if not is_good:
             self._judged(block_id, candidate, InvalidBlock("bad_signature", "a transaction's signature is wrong"))
@@ -727,14 +734,13 @@ class Replica:
 
     def _admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
         self._desk.note_verified(tx)
-        outcome = self._desk.admit(tx, self._judging_run())
-        return outcome
+        return self._desk.admit(tx, self._judging_run())
 
     # ==================================================================================================
     # catching up
     # ==================================================================================================
     def _status(self) -> Status:
-        return Status(self.store.height(), min(self._machine.round, limits.ROUND_CAP), self.config.serves_from)
+        return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.config.serves_from)
 
     def _serve_blocks(self, peer: e.PeerId, first: int) -> None:
         found: list[Committed] = []

@@ -1,4 +1,4 @@
-"""Questions about the chain itself: status, blocks, validators, transactions, proofs. See `queries` for what is on it."""
+"""Questions about the chain itself: status, blocks, validators, transactions, proofs. What is on it: `queries`."""
 
 from __future__ import annotations
 

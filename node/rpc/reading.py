@@ -1,4 +1,4 @@
-"""Requests parsed once, at the edge: query and body into structs, path parts into values. Everything raises `Problem`."""
+"""Requests parsed once, at the edge: query and body into structs, path parts into values. All raises `Problem`."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def read_query(request: web.Request, kind: type[Q], config: RpcConfig) -> Q:
     given = request.query
     values: dict[str, str] = {}
     for name, value in given.items():
-        if name not in kind.__struct_fields__:
-            raise _unknown(name, kind.__struct_fields__)
+        if name not in kind.__struct_encode_fields__:
+            raise _unknown(name, kind.__struct_encode_fields__)
         if name in values:
             raise Problem("malformed", f"{name}: stands twice in the query")
         values[name] = value
@@ -72,7 +72,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> Problem:
         mend = f"did you mean {near[0]}?"
     else:
         mend = f"known are {', '.join(known)}" if known else "this path has none"
-    members = {"nearest": near[0]} if near else {}
+    members: dict[str, Any] = {"nearest": near[0]} if near else {}
     return Problem("unknown_parameter", f"{name[:80]}: no such query parameter; {mend}", **members)
 
 
@@ -94,11 +94,11 @@ def cursor_text(kind: str, position: str | int) -> str:
     return urlsafe_b64encode(msgspec.msgpack.encode((kind, position))).decode("ascii").rstrip("=")
 
 
-def _position(kind: str, text: str, position_type: type[Any]) -> Any:
+def _position(kind: str, text: str) -> str | int:
     bad = Problem("bad_cursor", "cursor: not one that this list has given out")
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        found, position = msgspec.msgpack.decode(raw, type=tuple[str, position_type])
+        found, position = msgspec.msgpack.decode(raw, type=tuple[str, str | int])
     except (msgspec.MsgspecError, Base64Error, ValueError):
         raise bad from None
     if found != kind or cursor_text(kind, position) != text:
@@ -108,23 +108,23 @@ def _position(kind: str, text: str, position_type: type[Any]) -> Any:
 
 def text_cursor(kind: str, text: str) -> str:
     """The id after which the page starts, empty for the first page."""
-    position: str = _position(kind, text, str) if text else ""
-    if not position.isascii():
+    position = _position(kind, text) if text else ""
+    if not isinstance(position, str) or not position.isascii():
         raise Problem("bad_cursor", "cursor: not one that this list has given out")
     return position
 
 
 def number_cursor(kind: str, text: str, default: int) -> int:
     """The number at which the page starts."""
-    position: int = _position(kind, text, int) if text else default
-    if not 0 <= position < 2**63:
+    position = _position(kind, text) if text else default
+    if not isinstance(position, int) or not 0 <= position < 2**63:
         raise Problem("bad_cursor", "cursor: not one that this list has given out")
     return position
 
 
 # --- path parts ----------------------------------------------------------------------------------------
 def read_vin(text: str) -> str:
-    if not _VIN.match(text):
+    if not _VIN.fullmatch(text):
         raise Problem("malformed", f"{text[:40]!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O, Q")
     return text
 

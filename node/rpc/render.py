@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from node.chain.block import Block, Commit, Header, block_id_of
-from node.codec import encode
+from node.chain.block import Block, Commit, block_id_of
 from node.crypto.addresses import to_text
 from node.errors import Corrupted
 from node.rules.flags import FLAGS
@@ -61,14 +60,6 @@ def transaction_json(tx: SignedTx) -> Json:
         "signatures": [to_json(signature) for signature in tx.signatures],
         "size": len(tx.raw),
     }
-
-
-def header_json(header: Header) -> Json:
-    return to_json(header)
-
-
-def commit_json(commit: Commit) -> Json:
-    return to_json(commit)
 
 
 def block_json(block: Block, commit: Commit, genesis_hash: bytes, transactions: list[Json]) -> Json:
@@ -260,7 +251,3 @@ def member_json(address: bytes, member: Member, now_ms: int) -> Json:
         **to_json(member),
         "roles": roles if member.status == "active" else [],
     }
-
-
-def canonical_hex(value: Any) -> str:
-    return encode(value).hex()

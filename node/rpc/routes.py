@@ -23,7 +23,6 @@ from node.rpc.reading import (
     JSON,
     MSGPACK,
     NO_QUERY,
-    CursorField,
     LimitField,
     Nothing,
     PageQuery,
@@ -37,7 +36,6 @@ from node.rpc.reading import (
     read_query,
     read_vin,
 )
-from node.rpc.render import Json
 from node.rpc.stream import EVENT_STREAM, StreamQuery, Streams
 from node.txtypes.members import Role
 
@@ -254,9 +252,7 @@ async def proposal(rpc: Rpc, request: web.Request, query: Nothing) -> web.Respon
 
 
 async def state(rpc: Rpc, request: web.Request, query: StateQuery) -> web.Response:
-    return answer(
-        chain_queries.state_answer(rpc.backend, request.match_info["key"], is_proof_wanted=query.proof)
-    )
+    return answer(chain_queries.state_answer(rpc.backend, request.match_info["key"], is_proof_wanted=query.proof))
 
 
 async def stream(rpc: Rpc, request: web.Request, query: StreamQuery) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -68,6 +69,7 @@ class RpcServer:
             self._runner.server,
             self._connections,
             config,
+            self._height,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=config.keepalive_s,
             max_line_size=config.header_bytes_max,
@@ -77,6 +79,9 @@ class RpcServer:
             auto_decompress=False,
             access_log=None,
         )
+
+    def _height(self) -> int:
+        return self._backend.reader().height()
 
     async def stop(self) -> None:
         """Streams end with a reason, open requests get `stop_s`, then everything is closed."""
@@ -93,8 +98,11 @@ class RpcServer:
 class Connection(RequestHandler):
     """aiohttp's connection, counted per address, and with problem documents for requests that do not parse."""
 
-    def __init__(self, manager: web.Server, counted: Counted, config: RpcConfig, **settings: Any) -> None:
+    def __init__(
+        self, manager: web.Server, counted: Counted, config: RpcConfig, height: Callable[[], int], **settings: Any
+    ) -> None:
         super().__init__(manager, **settings)
+        self._height = height
         self._counted = counted
         self._config = config
         self._party: str | None = None
@@ -110,7 +118,7 @@ class Connection(RequestHandler):
             return
         assert isinstance(transport, asyncio.Transport)
         self._force_close = True
-        transport.write(_refusal(Problem("too_many_connections", "too many connections are open")))
+        transport.write(_refusal(Problem("too_many_connections", "too many connections are open"), self._height()))
         transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -134,20 +142,17 @@ class Connection(RequestHandler):
             else Problem("internal", "the node failed on this request; its log says why")
         )
         response = problem.response()
-        response.headers["X-Chain-Height"] = self._height()
+        response.headers["X-Chain-Height"] = str(self._height())
         response.force_close()
         return response
 
-    def _height(self) -> str:
-        return "0"
 
-
-def _refusal(problem: Problem) -> bytes:
+def _refusal(problem: Problem, height: int) -> bytes:
     """An answer without a request."""
     body = problem.body()
     head = (
         f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {height}\r\nConnection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
 

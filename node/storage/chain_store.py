@@ -31,7 +31,9 @@ class TxPlace:
     index: int
 
 
-class _Head(msgspec.Struct, array_like=True, frozen=True):
+class StoredHead(msgspec.Struct, array_like=True, frozen=True):
+    """The head as it is stored: what a store claims of itself."""
+
     height: int
     block_id: bytes
     time_ms: int
@@ -61,17 +63,21 @@ class ChainReader:
         self.kv = kv
         self.state = StateView(kv)
 
-    def height(self) -> int:
+    def stored_head(self) -> StoredHead | None:
+        """None where the store was never started."""
         raw = self.kv.get(schema.META_HEAD)
-        return -1 if raw is None else _decode_head(raw).height
+        return None if raw is None else _decode_head(raw)
+
+    def height(self) -> int:
+        head = self.stored_head()
+        return -1 if head is None else head.height
 
     def head(self) -> ChainHead:
         """Raises `Corrupted` where the parts contradict each other."""
-        raw = self.kv.get(schema.META_HEAD)
+        head = self.stored_head()
         params = self.state.get(CHAIN.key("params"))
-        if raw is None or params is None:
+        if head is None or params is None:
             raise Corrupted("the store has no head: it was never finished; wipe it and sync again")
-        head = _decode_head(raw)
         return ChainHead(
             head.height,
             head.block_id,
@@ -146,9 +152,9 @@ class ChainReader:
             yield int.from_bytes(key[1:], "big"), value
 
 
-def _decode_head(raw: bytes) -> _Head:
+def _decode_head(raw: bytes) -> StoredHead:
     try:
-        return msgspec.msgpack.decode(raw, type=_Head)
+        return msgspec.msgpack.decode(raw, type=StoredHead)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise Corrupted(f"the store's head does not decode: {error}") from None
 
@@ -202,7 +208,7 @@ class ChainStore(ChainReader):
         puts[schema.validators_key(1)] = encode(head.validators.entries)
         puts[schema.META_GENESIS] = self.genesis_hash
         puts[schema.META_SCHEMA] = schema.SCHEMA_VERSION.to_bytes(4, "big")
-        puts[schema.META_HEAD] = encode(_Head(0, head.block_id, head.time_ms, head.state_root))
+        puts[schema.META_HEAD] = encode(StoredHead(0, head.block_id, head.time_ms, head.state_root))
         self.kv.write(puts, [])
 
     def head(self) -> ChainHead:
@@ -230,7 +236,7 @@ class ChainStore(ChainReader):
         height = result.height
         if result.validators != self._head.validators:
             puts[schema.validators_key(height + 1)] = encode(result.validators.entries)
-        puts[schema.META_HEAD] = encode(_Head(height, block_id, result.time_ms, result.state_root))
+        puts[schema.META_HEAD] = encode(StoredHead(height, block_id, result.time_ms, result.state_root))
         self.kv.write(puts, deletes)
         self.tree.apply(result.tree)
         self._head = ChainHead(

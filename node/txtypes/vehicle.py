@@ -196,9 +196,11 @@ class VehicleRegister(Body, tag="vehicle.register", frozen=True):
 
     def check_static(self) -> None:
         try:
-            date.fromisoformat(self.produced_on)
+            produced = date.fromisoformat(self.produced_on)
         except ValueError:
             raise Malformed(f"produced_on: {self.produced_on} is no calendar day") from None
+        if produced.year < 1970:  # the birth is a time, and times count from 1970
+            raise Malformed(f"produced_on: {self.produced_on} is before 1970")
 
     def guards(self, ledger: Ledger) -> None:
         wmi = self.vin[:3]

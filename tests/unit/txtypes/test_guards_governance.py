@@ -603,4 +603,3 @@ def test_punishment_takes_all_power_unless_nothing_would_be_left(powers, left: i
     assert left == validators.power_of(ledger, address("bmw"))
     assert chain.store.height() + 1 == ledger.get(validators.EVIDENCE, bytes(32)).height
     assert validators.total_power(validators.current(ledger)) >= 1
-

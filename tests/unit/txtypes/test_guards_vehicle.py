@@ -7,11 +7,9 @@ from collections.abc import Callable
 import pytest
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
-    PRICE,
     VIN,
     Life,
     accident,
-    attest,
     handover,
     km,
     listing,
@@ -392,4 +390,3 @@ def test_the_summary_says_what_matters_most(stage: str, changes: dict, expected:
     life = at(stage)
     change(life.chain, VEHICLE, VIN, **changes)
     assert expected == summary(vehicle(life), life.chain.now)
-

@@ -1,0 +1,104 @@
+"""Two sources side by side: the same up to which height, then what differs.
+
+Certificates may differ between honest nodes (each keeps the quorum it saw), so they are counted, never held against
+anybody. A comparison executes nothing and verifies no signature: that is what a replay is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from node.audit.divergence import Diverged
+from node.audit.replay import decoded, txid_or_empty
+from node.audit.sources import Source
+from node.chain.block import Block, Committed, Header, block_id_of
+from node.codec import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`same_to` is the last height up to which both have the same blocks, 0 for none."""
+
+    first: str
+    second: str
+    heights: tuple[int, int]
+    """Where each of the two ends."""
+    from_height: int
+    same_to: int
+    certificates_differing: int
+    difference: str
+    """What differs at the height after `same_to`; empty where everything both have is the same."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "result": "differ" if self.difference else "same",
+            "sources": [self.first, self.second],
+            "heights": list(self.heights),
+            "from_height": self.from_height,
+            "same_to": self.same_to,
+            "certificates_differing": self.certificates_differing,
+            "difference": self.difference or None,
+        }
+
+
+def compare(first: Source, second: Source, on_progress: Callable[[int, int], None] | None = None) -> Comparison:
+    """Block by block over the heights that both have. Raises `OperatorError` and `Corrupted` as the sources do."""
+    heights = (first.last, second.last)
+    start, end = max(first.first, second.first), min(heights)
+    if first.genesis_hash != second.genesis_hash:
+        text = f"genesis hash {first.genesis_hash.hex()} against {second.genesis_hash.hex()}: two different chains"
+        return Comparison(first.name, second.name, heights, start, 0, 0, text)
+    if start > end:
+        text = f"no height in common: {first.first} to {first.last} against {second.first} to {second.last}"
+        return Comparison(first.name, second.name, heights, start, 0, 0, text)
+    same_to, certificates, difference = start - 1, 0, ""
+    ours, theirs = first.blocks(start, end), second.blocks(start, end)
+    try:
+        for (height, a), (_, b) in zip(ours, theirs, strict=True):
+            if a != b:
+                one, other = decoded(height, a), decoded(height, b)
+                difference = _difference(one, other, first.genesis_hash)
+                if difference:
+                    break
+                certificates += 1
+            same_to = height
+            if on_progress is not None:
+                on_progress(height, 0)
+    except Diverged as error:
+        difference = str(error)
+    return Comparison(first.name, second.name, heights, start, same_to, certificates, difference)
+
+
+def _difference(one: Committed, other: Committed, genesis_hash: bytes) -> str:
+    """What differs between two blocks of one height; empty where it is only the certificate."""
+    a, b = one.block, other.block
+    if a == b:
+        return ""
+    ids = block_id_of(a.header, genesis_hash).hex(), block_id_of(b.header, genesis_hash).hex()
+    parts = [f"block id {ids[0]} against {ids[1]}"] if ids[0] != ids[1] else [f"one block id, {ids[0]}"]
+    changed = [n for n in Header.__struct_fields__ if getattr(a.header, n) != getattr(b.header, n)]
+    if changed:
+        parts.append(f"in the header {', '.join(changed)}")
+    parts += _transactions(a, b, genesis_hash)
+    if a.evidence != b.evidence:
+        parts.append(f"evidence: {len(a.evidence)} pieces against {len(b.evidence)}")
+    if encode(a.last_commit) != encode(b.last_commit):
+        parts.append("the last commit")
+    return f"height {a.header.height}: " + "; ".join(parts)
+
+
+def _transactions(a: Block, b: Block, genesis_hash: bytes) -> list[str]:
+    if a.transactions == b.transactions:
+        return []
+    pairs = zip(a.transactions, b.transactions, strict=False)
+    place = next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a.transactions), len(b.transactions)))
+    names = [
+        (txid_or_empty(block.transactions[place], genesis_hash).hex() or "undecodable")
+        if place < len(block.transactions)
+        else "none"
+        for block in (a, b)
+    ]
+    counts = f"{len(a.transactions)} against {len(b.transactions)}"
+    return [f"transactions ({counts}), first at index {place}: {names[0]} against {names[1]}"]

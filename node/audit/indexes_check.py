@@ -1,0 +1,112 @@
+"""Every key family of an audited store against the recomputed one: the first key that differs, and what it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from node.audit.divergence import Diverged
+from node.storage import schema
+from node.storage.kv import KeyValue
+
+FAMILY_NAMES = {
+    b"C": "certificate",
+    b"B": "block",
+    b"I": "block id",
+    b"K": "state tree bucket",
+    b"R": "vehicle record",
+    b"S": "state value",
+    b"T": "transaction place",
+    b"V": "validator set",
+    b"W": "replay window entry",
+    b"X": "index entry",
+}
+"""Families that follow from the chain. Anything else in a store (M besides its three) is a node's own business."""
+COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
+META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
+
+
+def key_text(key: bytes) -> str:
+    """A store key for people."""
+    family, rest = key[:1], key[1:]
+    if family in (b"S", b"X", b"M") and rest.isascii():
+        return rest.decode("ascii")
+    if family == b"R" and len(rest) > 9:
+        return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
+    if family in (b"B", b"C", b"V", b"K"):
+        return str(int.from_bytes(rest, "big"))
+    if family == b"W":
+        return f"hour {int.from_bytes(rest[:8], 'big')}, transaction {rest[8:].hex()}"
+    return rest.hex()
+
+
+def compare_families(audited: KeyValue, computed: KeyValue, height: int) -> tuple[dict[str, int], int]:
+    """(keys compared by family, keys that nothing can be said of). Raises `Diverged` at the first difference."""
+    compared: Counter[str] = Counter()
+    for family in COMPARED:
+        name = FAMILY_NAMES[family]
+        compared[name] = _compare(audited, computed, family, height)
+    for family in (b"B", b"C"):
+        compared[FAMILY_NAMES[family]] = _check_heights(audited, family, height)
+    for key in META:
+        if audited.get(key) != computed.get(key):
+            raise _differs(key, height, "differs from the recomputed one")
+    return dict(compared), _count_others(audited)
+
+
+def _compare(audited: KeyValue, computed: KeyValue, family: bytes, height: int) -> int:
+    stop = bytes([family[0] + 1])
+    theirs, ours = audited.scan(family, stop), computed.scan(family, stop)
+    count = 0
+    for entry in theirs:
+        expected = next(ours, None)
+        if entry == expected:
+            count += 1
+            continue
+        if expected is None or entry[0] < expected[0]:
+            raise _differs(entry[0], height, "is in the store and does not follow from the chain")
+        if entry[0] > expected[0]:
+            raise _differs(expected[0], height, "is missing from the store")
+        raise _differs(
+            entry[0], height, f"differs: the store has {_value(entry[1])}, recomputed is {_value(expected[1])}"
+        )
+    missing = next(ours, None)
+    if missing is not None:
+        raise _differs(missing[0], height, "is missing from the store")
+    return count
+
+
+def _check_heights(audited: KeyValue, family: bytes, height: int) -> int:
+    """Blocks and certificates were read already; none may be left over."""
+    expected = 1
+    for key in _keys(audited, family):
+        if key != family + schema.u64(expected) or expected > height:
+            raise _differs(key, height, "is in the store and does not follow from the chain")
+        expected += 1
+    return expected - 1
+
+
+def _keys(kv: KeyValue, family: bytes) -> Iterator[bytes]:
+    for key, _ in kv.scan(family, bytes([family[0] + 1])):
+        yield key
+
+
+def _count_others(audited: KeyValue) -> int:
+    """Keys of no family that follows from the chain, found by walking the gaps between those families."""
+    count, start = 0, b""
+    for family in sorted(FAMILY_NAMES):
+        count += sum(1 for _ in audited.scan(start, family))
+        start = bytes([family[0] + 1])
+    count += sum(1 for _ in audited.scan(start, b"\xff" * 64))
+    return count - sum(1 for key in META if audited.get(key) is not None)
+
+
+def _differs(key: bytes, height: int, text: str) -> Diverged:
+    family = key[:1]
+    name = FAMILY_NAMES.get(family, "meta entry")
+    return Diverged(height, f"store_{name.replace(' ', '_')}", f"{name} {key_text(key)} {text}")
+
+
+def _value(raw: bytes) -> str:
+    shown = raw[:48].hex()
+    return f"{shown}... ({len(raw)} bytes)" if len(raw) > 48 else shown or "nothing"

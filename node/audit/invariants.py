@@ -1,0 +1,128 @@
+"""What must hold of the final state whatever transactions led there, each recomputed by a way of its own.
+
+- every vehicle's `record_count` and `history_head`, from its records
+- every replay-window leaf's count and chain, from the window's entries in block order
+- the state tree, from the state values alone
+- the market region: at most one open listing for a vehicle, on the market by a listing and an order of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TypeVar
+
+from node.audit.divergence import Diverged
+from node.codec import Value
+from node.crypto.hashing import ZERO32
+from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
+from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
+from node.storage import schema
+from node.storage.chain_store import ChainStore
+from node.storage.kv import KeyValue, prefix_end
+from node.txtypes.ledger import Family
+from node.txtypes.listing import LISTING
+from node.txtypes.order import ORDER
+from node.txtypes.validators import VALIDATORS
+from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+
+V = TypeVar("V", bound=Value)
+
+OVER = ("rejected", "cancelled", "completed")
+"""How an order can have ended."""
+
+
+def check_invariants(store: ChainStore) -> None:
+    """Raises `Diverged` with the rule that does not hold and the key it does not hold for."""
+    height = store.height()
+    _check_histories(store.kv, height)
+    _check_window(store, height)
+    _check_tree(store, height)
+    _check_market(store, height)
+    if store.validators(height + 1) != store.head().validators:
+        raise Diverged(height, "invariant_validators", "the stored validator set is not the one in force")
+    state = store.state.get(VALIDATORS.key("set"))
+    if state is None or VALIDATORS.decode(state).entries != store.head().validators.entries:
+        raise Diverged(height, "invariant_validators", "the state's validator set is not the one in force")
+
+
+def _family(kv: KeyValue, family: Family[V]) -> Iterator[tuple[str, V]]:
+    """(id, value) of every state value of a family, ascending by id."""
+    start = schema.state_key(family.key(""))
+    for key, raw in kv.scan(start, prefix_end(start)):
+        yield key[len(start) :].decode("ascii"), family.decode(raw)
+
+
+def _check_histories(kv: KeyValue, height: int) -> None:
+    """Both families are in order of VIN: one walk over vehicles and records side by side."""
+    records = kv.scan(b"R", b"S")
+    pending = next(records, None)
+    for vin, vehicle in _family(kv, VEHICLE):
+        head, count, prefix = ZERO32, 0, b"R" + vin.encode("ascii") + b"/"
+        while pending is not None and pending[0].startswith(prefix):
+            if pending[0] != prefix + schema.u64(count):
+                raise Diverged(height, "invariant_record_gap", f"vehicle/{vin} has no record {count}")
+            head = next_history_head(head, count, record_digest(pending[1]))
+            count += 1
+            pending = next(records, None)
+        if count != vehicle.record_count:
+            text = f"vehicle/{vin} has {count} records, its state says {vehicle.record_count}"
+            raise Diverged(height, "invariant_record_count", text)
+        if head != vehicle.history_head:
+            text = f"vehicle/{vin} has history head {vehicle.history_head.hex()}, its records lead to {head.hex()}"
+            raise Diverged(height, "invariant_history_head", text)
+    if pending is not None:
+        raise Diverged(height, "invariant_record_orphan", f"record {pending[0][1:18]!r} belongs to no vehicle")
+
+
+def _check_window(store: ChainStore, height: int) -> None:
+    entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
+    for key, value in store.kv.scan(b"W", b"X"):
+        txid = key[9:]
+        place = store.kv.get(schema.tx_key(txid))
+        if place is None:
+            raise Diverged(height, "invariant_window", f"the replay window holds {txid.hex()}, which no block has")
+        entries.setdefault(int.from_bytes(key[1:9], "big"), []).append((place, txid, int.from_bytes(value, "big")))
+    leaves = {int(ident): bucket for ident, bucket in _family(store.kv, WINDOW)}
+    for hour in sorted(leaves.keys() | entries.keys()):
+        computed: WindowBucket = EMPTY
+        for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
+            computed = extended(computed, txid, expires_at_ms)
+        if leaves.get(hour, EMPTY) != computed:
+            text = f"window/{hour} differs from the {computed.count} transactions that it stands for"
+            raise Diverged(height, "invariant_window", text)
+
+
+def _check_tree(store: ChainStore, height: int) -> None:
+    depth = store.tree.depth
+    slots: dict[int, list[bytes]] = {}
+    for key, value in store.kv.scan(b"S", b"T"):
+        slot = slot_of(key[1:])
+        slots.setdefault(bucket_of(slot, depth), []).append(slot + sha256(value).digest())
+    assert all(len(entry) == ENTRY for entries in slots.values() for entry in entries), "an entry is slot and hash"
+    tree = StateTree(depth, ((number, b"".join(sorted(entries))) for number, entries in slots.items()))
+    if tree.root != store.head().state_root:
+        text = f"the state values have root {tree.root.hex()}, the head {store.head().state_root.hex()}"
+        raise Diverged(height, "invariant_state_root", text)
+
+
+def _check_market(store: ChainStore, height: int) -> None:
+    """Deadlines are written down only by whatever touches them next: what has expired counts as over."""
+    now_ms = store.head().time_ms
+    is_open: set[str] = set()
+    listings: dict[bytes, str] = {}
+    for ident, listing in _family(store.kv, LISTING):
+        listings[bytes.fromhex(ident)] = listing.vin
+        if listing.status == "open" and now_ms < listing.expires_at_ms:
+            if listing.vin in is_open:
+                raise Diverged(height, "invariant_one_listing", f"vehicle/{listing.vin} has two open listings")
+            is_open.add(listing.vin)
+    orders = {bytes.fromhex(i): order.vin for i, order in _family(store.kv, ORDER) if order.status not in OVER}
+    for vin, vehicle in _family(store.kv, VEHICLE):
+        market = vehicle.market
+        if market.status == "off" or market.until_ms <= now_ms:
+            continue
+        if listings.get(market.listing) != vin:
+            raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing of its own")
+        if market.status == "reserved" and orders.get(market.order) != vin:
+            raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")

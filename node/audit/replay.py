@@ -1,0 +1,300 @@
+"""Re-execute a chain from genesis, trusting nothing that the source says: the whole of an audit.
+
+Verifier processes run ahead over ranges of blocks and check every signature; this process executes. A block counts
+only when both agree, so the first divergence found is the first there is.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from node.audit.divergence import Diverged, Divergence
+from node.audit.indexes_check import compare_families
+from node.audit.invariants import check_invariants
+from node.audit.replay_store import ReplayStore
+from node.audit.signatures import Findings, Range, certificate_fault, commit_fault, decode_findings
+from node.audit.sources import Source, StoreSource
+from node.audit.workers import Verifiers
+from node.chain.block import Block, Commit, Committed, block_id_of, decode_committed
+from node.chain.genesis import Genesis, genesis_hash
+from node.chain.validators import ValidatorSet
+from node.codec import encode
+from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
+from node.execution.blocks import check_frame, execute_block
+from node.storage.caching import CachingStore
+from node.storage.leveldb import LevelStore
+from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
+from node.txtypes.registry import type_of
+
+RANGE_TXS = 1_000
+RANGE_BLOCKS = 200
+RANGE_BYTES = 4 * 1024 * 1024
+"""A range for one verifier process is closed when it reaches any of these."""
+
+OnProgress = Callable[[int, int], None]
+"""(height reached, transactions so far)"""
+
+
+@dataclass
+class ReplayReport:
+    """What a replay found. Without `divergence` everything up to `height` holds."""
+
+    chain_id: str
+    genesis_hash: bytes
+    source: str
+    height: int = 0
+    block_id: bytes = b""
+    state_root: bytes = b""
+    time_ms: int = 0
+    transactions: int = 0
+    types: dict[str, int] = field(default_factory=dict)
+    compared: dict[str, int] = field(default_factory=dict)
+    """Of a store: key family to keys that are equal to the recomputed ones."""
+    unaudited_keys: int = 0
+    """Keys of a store that do not follow from the chain, so nothing can be said of them."""
+    seconds: float = 0.0
+    divergence: Divergence | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "result": "ok" if self.divergence is None else "diverged",
+            "chain_id": self.chain_id,
+            "genesis_hash": self.genesis_hash.hex(),
+            "source": self.source,
+            "height": self.height,
+            "block_id": self.block_id.hex(),
+            "state_root": self.state_root.hex(),
+            "transactions": self.transactions,
+            "types": self.types,
+            "keys_compared": self.compared,
+            "keys_unaudited": self.unaudited_keys,
+            "seconds": round(self.seconds, 3),
+            "divergence": None if self.divergence is None else self.divergence.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A range that is being verified."""
+
+    blocks: list[Committed]
+    assumed: ValidatorSet
+    findings: Future[bytes]
+
+
+class Replay:
+    """One run over one source."""
+
+    def __init__(
+        self, genesis: Genesis, source: Source, verifiers: Verifiers, on_progress: OnProgress | None = None
+    ) -> None:
+        self._genesis = genesis
+        self._genesis_hash = genesis_hash(genesis)
+        self._source = source
+        self._verifiers = verifiers
+        self._on_progress = on_progress
+        self._types: Counter[str] = Counter()
+        self._parent_commit = b""
+        if source.genesis_hash != self._genesis_hash:
+            raise OperatorError(
+                f"the {source.name} is of the chain with genesis hash {source.genesis_hash.hex()}, the genesis file "
+                f"has {self._genesis_hash.hex()}: give the genesis file of that chain"
+            )
+        if source.first > 1:
+            raise OperatorError(
+                f"the {source.name} starts at block {source.first}: a replay needs all blocks from 1; use --node of "
+                "a node that has them, or an --archive exported from 1"
+            )
+
+    def run(self, to: int | None = None) -> ReplayReport:
+        """Up to height `to`, or to the source's end. A divergence is reported, not raised.
+
+        Raises `OperatorError` where the source can't be read and `Corrupted` where it is damaged.
+        """
+        last = self._source.last if to is None else to
+        if last > self._source.last:
+            raise OperatorError(f"the {self._source.name} ends at block {self._source.last}: give --to at most that")
+        report = ReplayReport(self._genesis.chain_id, self._genesis_hash, self._source.name)
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="bmw-audit-") as folder:
+            kv = CachingStore(LevelStore(Path(folder) / "state"))
+            try:
+                store = ReplayStore(kv, self._genesis)
+                try:
+                    self._all(store, last)
+                    self._at_the_end(store, report)
+                except Diverged as error:
+                    report.divergence = error.divergence
+                head = store.head()
+                report.height, report.block_id = head.height, head.block_id
+                report.state_root, report.time_ms = head.state_root, head.time_ms
+            finally:
+                kv.close()
+        report.types = dict(sorted(self._types.items()))
+        report.transactions = self._types.total()
+        report.seconds = time.monotonic() - started
+        return report
+
+    # --- the pipeline -----------------------------------------------------------------------------------
+    def _all(self, store: ReplayStore, last: int) -> None:
+        pending: deque[_Pending] = deque()
+        ranges, has_more = self._ranges(store, last), True
+        fault: Diverged | Corrupted | None = None
+        while has_more or pending:
+            while has_more and len(pending) < self._verifiers.ahead:
+                try:
+                    pending.append(next(ranges))
+                except StopIteration:
+                    has_more = False
+                except (Diverged, Corrupted) as error:
+                    # Counts only after everything before it has been executed.
+                    fault, has_more = error, False
+            if pending:
+                self._execute_range(store, pending.popleft())
+        if fault is not None:
+            raise fault
+
+    def _ranges(self, store: ReplayStore, last: int) -> Iterator[_Pending]:
+        """Ranges as they are handed out; what the source can't give is raised after everything before it."""
+        raws: list[bytes] = []
+        blocks: list[Committed] = []
+        parent_commit, txs, size, height = b"", 0, 0, 0
+        fault: Diverged | Corrupted | None = None
+
+        def handed_out() -> _Pending:
+            assumed = store.head().validators
+            work = encode(Range(self._genesis_hash, assumed.entries, parent_commit, raws))
+            return _Pending(blocks, assumed, self._verifiers.submit(work))
+
+        try:
+            for height, raw in self._source.blocks(1, last):
+                blocks.append(decoded(height, raw))
+                raws.append(raw)
+                txs += len(blocks[-1].block.transactions)
+                size += len(raw)
+                if txs >= RANGE_TXS or len(raws) >= RANGE_BLOCKS or size >= RANGE_BYTES:
+                    yield handed_out()
+                    parent_commit = encode(blocks[-1].commit)
+                    raws, blocks, txs, size = [], [], 0, 0
+        except (Diverged, Corrupted) as error:
+            fault = error
+        if raws:
+            yield handed_out()
+        if fault is not None:
+            raise fault
+        if height != last:
+            raise Diverged(height + 1, "block_missing", f"the {self._source.name} ends before block {height + 1}")
+
+    def _execute_range(self, store: ReplayStore, pending: _Pending) -> None:
+        found = decode_findings(pending.findings.result())
+        assert len(found) == len(pending.blocks), "one finding for each block"
+        for committed, findings in zip(pending.blocks, found, strict=True):
+            self._execute(store, committed, findings, pending.assumed)
+        if self._on_progress is not None:
+            self._on_progress(store.height(), self._types.total())
+
+    # --- one block --------------------------------------------------------------------------------------
+    def _execute(self, store: ReplayStore, committed: Committed, findings: Findings, assumed: ValidatorSet) -> None:
+        block, head = committed.block, store.head()
+        height = head.height + 1
+        try:
+            check_frame(block, head, self._genesis_hash, verify_last_commit=False)
+        except InvalidBlock as error:
+            if error.rule == "header_tx_root" and findings.index >= 0:
+                raise self._transaction_fault(block, findings) from None
+            raise Diverged(height, error.rule, str(error)) from None
+        self._check_certificates(committed, findings, assumed, store)
+        if findings.index >= 0:
+            raise self._transaction_fault(block, findings)
+        transactions = [self._decoded_tx(height, index, raw) for index, raw in enumerate(block.transactions)]
+        try:
+            result = execute_block(block, transactions, store.state, store.tree, head, self._genesis_hash)
+        except InvalidBlock as error:
+            raise Diverged(height, error.rule, str(error), error.index, error.txid) from None
+        except (OperatorError, Corrupted):
+            raise
+        except Exception as error:  # whatever a certified block can bring about is the block's divergence
+            raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
+        store.advance(result, block_id_of(block.header, self._genesis_hash))
+        self._parent_commit = encode(committed.commit)
+        self._types.update(type_of(tx.payload.body) for tx in transactions)
+
+    def _check_certificates(
+        self, committed: Committed, findings: Findings, assumed: ValidatorSet, store: ReplayStore
+    ) -> None:
+        """What the verifiers found counts where they had the right set; elsewhere it is done again."""
+        head, header = store.head(), committed.block.header
+        last, own = findings.last_commit, findings.commit
+        if head.last_validators != assumed and header.height > 1:
+            is_parents = encode(committed.block.last_commit) == self._parent_commit
+            last = "" if is_parents else self._fault(committed.block.last_commit, head.last_validators)
+        if last:
+            raise Diverged(header.height, "last_commit", last)
+        if head.validators != assumed:
+            own = certificate_fault(committed, self._genesis_hash, head.validators)
+        if own:
+            raise Diverged(header.height, "commit_certificate", f"the certificate does not decide the block: {own}")
+
+    def _fault(self, commit: Commit, validators: ValidatorSet) -> str:
+        return commit_fault(commit, self._genesis_hash, validators)
+
+    def _transaction_fault(self, block: Block, findings: Findings) -> Diverged:
+        raw = block.transactions[findings.index]
+        return Diverged(
+            block.header.height, findings.rule, findings.text, findings.index, txid_or_empty(raw, self._genesis_hash)
+        )
+
+    def _decoded_tx(self, height: int, index: int, raw: bytes) -> CheckedTx:
+        try:
+            return CheckedTx(decode_signed_tx(raw, self._genesis_hash))
+        except Rejected as error:
+            txid = txid_or_empty(raw, self._genesis_hash)
+            raise Diverged(height, f"transaction_{error.code}", str(error), index, txid) from None
+
+    # --- the end ------------------------------------------------------------------------------------------
+    def _at_the_end(self, store: ReplayStore, report: ReplayReport) -> None:
+        head = store.head()
+        check_invariants(store)
+        claimed = self._source.claimed
+        if claimed is None or claimed.height != head.height:
+            return
+        if (claimed.block_id, claimed.state_root) != (head.block_id, head.state_root):
+            raise Diverged(
+                head.height,
+                "claimed_head",
+                f"the {self._source.name} claims block {claimed.block_id.hex()} with state root "
+                f"{claimed.state_root.hex()}, computed are {head.block_id.hex()} and {head.state_root.hex()}",
+            )
+        if isinstance(self._source, StoreSource):
+            try:
+                report.compared, report.unaudited_keys = compare_families(self._source.kv, store.kv, head.height)
+            except Corrupted as error:
+                raise Corrupted(self._source.named(error)) from None
+
+
+def decoded(height: int, raw: bytes) -> Committed:
+    """Strictly. Raises `Diverged`, also where it is the block of another height."""
+    try:
+        committed = decode_committed(raw)
+    except Rejected as error:
+        raise Diverged(height, "block_encoding", str(error)) from None
+    if committed.block.header.height != height:
+        raise Diverged(height, "header_height", f"in its place stands block {committed.block.header.height}")
+    return committed
+
+
+def txid_or_empty(raw: bytes, genesis: bytes) -> bytes:
+    """The txid of a transaction that does not hold; empty where not even its envelope decodes."""
+    try:
+        return txid_of(genesis, msgspec.msgpack.decode(raw, type=Signed).payload)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return b""

@@ -1,0 +1,215 @@
+"""bmw-audit: does a chain hold, from genesis on, whoever hands it to us."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from node.audit.compare import Comparison, compare
+from node.audit.node_source import NodeSource
+from node.audit.progress import Progress
+from node.audit.replay import Replay, ReplayReport
+from node.audit.sources import ArchiveSource, Source, StoreSource
+from node.audit.workers import start_verifiers
+from node.chain.genesis import Genesis, parse_genesis
+from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json, version_option
+from node.errors import Malformed, OperatorError
+from node.txtypes.schema import time_to_text
+
+WORKERS_MAX = 256
+FILE = click.Path(path_type=Path)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
+)
+@version_option("bmw-audit")
+def main() -> None:
+    """Audit a chain of cars: re-execute it, compare copies of it.
+
+    Exit code 0: it holds. 1: it does not, and where. 2: wrong usage. 3: could not reach or read something.
+    """
+
+
+# --- replay ------------------------------------------------------------------------------------------------
+@main.command(
+    epilog=example(
+        "bmw-audit replay --store node-0 --genesis genesis.json",
+        "bmw-audit replay --archive blocks.bmw --genesis genesis.json --to 5000 --json",
+        "bmw-audit replay --node http://127.0.0.1:26700 --genesis genesis.json",
+    )
+)
+@click.option("--store", type=FILE, metavar="DIR", help="A home or store of a stopped node, or a checkpoint.")
+@click.option("--archive", type=FILE, metavar="FILE", help="An archive made by 'bmw-node export'.")
+@click.option("--node", metavar="URL", help="The HTTP interface of a running node.")
+@click.option("--genesis", "genesis_file", type=FILE, required=True, metavar="FILE", help="The chain's genesis file.")
+@click.option("--to", type=click.IntRange(min=1), metavar="HEIGHT", help="Stop after this block.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, WORKERS_MAX),
+    default=min(os.cpu_count() or 1, 16),
+    show_default=True,
+    metavar="N",
+    help="Processes that verify signatures; 0 verifies in this one.",
+)
+@json_option
+@exit_codes(corrupted=FAILED)
+def replay(
+    store: Path | None,
+    archive: Path | None,
+    node: str | None,
+    genesis_file: Path,
+    to: int | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Re-execute everything from genesis and check every signature, certificate, root and invariant.
+
+    Of a store every key family is recomputed and compared, indexes too; the store itself is not changed.
+    """
+    if sum(choice is not None for choice in (store, archive, node)) != 1:
+        raise click.UsageError("give exactly one of --store, --archive and --node")
+    genesis = read_genesis(genesis_file)
+    verifiers = start_verifiers(workers)
+    try:
+        source = _opened(store, archive, node)
+        progress = Progress(min(to or source.last, source.last), sys.stderr)
+        try:
+            report = Replay(genesis, source, verifiers, progress).run(to)
+        finally:
+            progress.close()
+            source.close()
+    finally:
+        verifiers.close()
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print_report(report)
+    if report.divergence is not None:
+        fail(_divergence_text(report), FAILED)
+
+
+def read_genesis(path: Path) -> Genesis:
+    """Raises `OperatorError` where the file can't be read or is no genesis file."""
+    try:
+        return parse_genesis(path.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check --genesis") from None
+    except Malformed as error:
+        raise OperatorError(f"{path} is no genesis file ({error}): check --genesis") from None
+
+
+def _opened(store: Path | None, archive: Path | None, node: str | None) -> Source:
+    if store is not None:
+        return StoreSource(store)
+    if archive is not None:
+        return ArchiveSource(archive)
+    assert node is not None, "one of the three is given"
+    if not is_url(node):
+        raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
+    return NodeSource(node)
+
+
+def is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
+def _print_report(report: ReplayReport) -> None:
+    rate = report.transactions / max(report.seconds, 1e-6)
+    rows = [
+        ("chain", report.chain_id),
+        ("genesis hash", report.genesis_hash.hex()),
+        ("source", report.source),
+        ("height", str(report.height)),
+        ("block id", report.block_id.hex()),
+        ("state root", report.state_root.hex()),
+        ("time", time_to_text(report.time_ms)),
+        ("transactions", f"{report.transactions} ({rate:,.0f}/s, {report.seconds:.1f} s)"),
+        *((f"  {name}", str(count)) for name, count in report.types.items()),
+    ]
+    if report.compared:
+        rows.append(("keys compared", str(sum(report.compared.values()))))
+        rows.extend((f"  {name}", str(count)) for name, count in report.compared.items())
+    elif report.divergence is None and report.source.startswith("store"):
+        rows.append(("keys compared", "none: they stand at the store's head; leave out --to"))
+    if report.unaudited_keys:
+        rows.append(("keys of the node's own", f"{report.unaudited_keys}, not part of the chain"))
+    rows.append(("result", "diverges" if report.divergence is not None else "holds"))
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def _divergence_text(report: ReplayReport) -> str:
+    found = report.divergence
+    assert found is not None, "asked only of a chain that diverges"
+    where = f"height {found.height}"
+    if found.index >= 0:
+        where += f", transaction {found.index}, txid {found.txid.hex() or 'unknown'}"
+    return f"the chain diverges at {where}, rule {found.rule}: {found.text}"
+
+
+# --- compare -----------------------------------------------------------------------------------------------
+@main.command(
+    "compare",
+    epilog=example("bmw-audit compare node-0 node-1", "bmw-audit compare blocks.bmw http://127.0.0.1:26700 --json"),
+)
+@click.argument("first", metavar="SOURCE")
+@click.argument("second", metavar="SOURCE")
+@json_option
+@exit_codes(corrupted=FAILED)
+def compare_command(first: str, second: str, as_json: bool) -> None:
+    """Two sources side by side: the same up to which height, then what differs.
+
+    A SOURCE is a node's URL, an archive, or a home, store or checkpoint. Certificates may differ: every node keeps the
+    quorum that it saw. Exit code 1 where blocks differ; one source being longer is no difference.
+    """
+    one = _detected(first)
+    try:
+        other = _detected(second)
+        try:
+            progress = Progress(min(one.last, other.last), sys.stderr)
+            try:
+                found = compare(one, other, progress)
+            finally:
+                progress.close()
+        finally:
+            other.close()
+    finally:
+        one.close()
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print_comparison(found)
+    if found.difference:
+        fail(f"the sources differ: {found.difference}", FAILED)
+
+
+def _detected(text: str) -> Source:
+    if is_url(text):
+        return NodeSource(text)
+    path = Path(text)
+    if path.is_dir():
+        return StoreSource(path)
+    if path.is_file():
+        return ArchiveSource(path)
+    raise OperatorError(f"{text} is no file and no folder: give an archive, a store or a URL")
+
+
+def _print_comparison(found: Comparison) -> None:
+    click.echo(f"{found.first}: to height {found.heights[0]}")
+    click.echo(f"{found.second}: to height {found.heights[1]}")
+    if found.same_to >= found.from_height:
+        click.echo(f"the same from {found.from_height} to {found.same_to}")
+    else:
+        click.echo("nothing is the same")
+    if found.certificates_differing:
+        click.echo(f"certificates differ at {found.certificates_differing} heights, which is allowed")
+
+
+if __name__ == "__main__":
+    main()

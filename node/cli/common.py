@@ -1,0 +1,74 @@
+"""What the command lines have in common: errors as one sentence with an exit code, JSON, `--version`.
+
+Exit codes: 0 done, 1 the check failed or the chain refused, 2 wrong usage (click's own), 3 could not reach or read.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from node.errors import Corrupted, OperatorError, Rejected
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FAILED, USAGE, UNREACHABLE = 1, 2, 3
+
+
+def fail(text: str, code: int) -> NoReturn:
+    """One sentence on standard error, then out."""
+    click.echo("Error: " + " ".join(text.split()), err=True)
+    sys.exit(code)
+
+
+def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """The fates as exit codes. `corrupted`: 3 where damage keeps us from reading, 1 where it is what we look for."""
+
+    def wrap(command: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(command)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return command(*args, **kwargs)
+            except OperatorError as error:
+                fail(str(error), UNREACHABLE)
+            except Corrupted as error:
+                fail(str(error), corrupted)
+            except Rejected as error:
+                fail(str(error), FAILED)
+
+        return run
+
+    return wrap
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def json_option(command: Command) -> Command:
+    """`--json`, passed on as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def software_version() -> str:
+    try:
+        return version("bmw-chain")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def version_option(program: str) -> Callable[[Command], Command]:
+    return click.version_option(software_version(), prog_name=program, message="%(prog)s %(version)s")
+
+
+def example(*lines: str) -> str:
+    """An epilog for `--help`."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,79 @@
+"""`bmw-node devnet`: a network on this machine, to look at, to build against, or to see the life of a car."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from node.chain.genesis import genesis_hash
+from node.cli.common import FAILED, example, exit_codes, fail
+from node.cli.local_network import LocalNetwork
+from node.cli.story import PASSPHRASE, Story, StoryFailed
+
+BASE_PORT = 26700
+
+
+@click.command(
+    epilog=example("bmw-node devnet --story", "bmw-node devnet --validators 7 --dir ./net --base-port 30000")
+)
+@click.option("--validators", type=click.IntRange(1, 20), default=4, show_default=True, help="Processes to start.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the homes; without: a temporary one.")
+@click.option(
+    "--base-port", type=click.IntRange(1024, 65_000), default=BASE_PORT, show_default=True, help="RPC from here on."
+)
+@click.option("--story", is_flag=True, help="Play the life of a car through wallet and RPC, and audit it.")
+@click.option("--once", is_flag=True, help="End after the start or the story; the result is the exit code.")
+@exit_codes()
+def devnet(validators: int, folder: Path | None, base_port: int, story: bool, once: bool) -> None:
+    """A whole network of development validators on loopback, until Ctrl-C.
+
+    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder that holds homes already is continued.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    place = folder or Path(tempfile.mkdtemp(prefix="bmw-devnet-"))
+    network = LocalNetwork(place.absolute(), validators, base_port)
+    network.check_ports()
+    keep = folder is not None
+    try:
+        click.echo(f"starting {validators} validators in {network.folder}")
+        network.start()
+        for node in network.nodes:
+            click.echo(f"  {node.name:<18} {node.url}")
+        click.echo(f"genesis hash {genesis_hash(network.genesis).hex()}")
+        if story:
+            Story(network).play()
+        if not once:
+            _hints(network)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    except StoryFailed as error:
+        keep = True
+        fail(f"{error} (logs and stores are kept in {place})", FAILED)
+    except BaseException as error:
+        keep = keep or not isinstance(error, SystemExit | KeyboardInterrupt)
+        raise
+    finally:
+        network.stop()
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _hints(network: LocalNetwork) -> None:
+    first = network.nodes[0]
+    click.echo(
+        "\nThe network stays up until Ctrl-C. In another terminal, for example:\n"
+        f"  export BMW_WALLET_NODE={first.url} BMW_WALLET_HOME={network.folder / 'wallet'}\n"
+        f"  export BMW_WALLET_GENESIS={network.genesis_file} BMW_WALLET_PASSPHRASE={PASSPHRASE}\n"
+        "  bmw-wallet key import --dev bmw\n"
+        "  bmw-wallet tx vehicle.register --help\n"
+        "  bmw-wallet listings\n"
+        f"  bmw-node status --node {first.url}\n"
+        f"  curl -s {first.url}/v1/status\n"
+        f"  the interface to try in a browser: {first.url}/docs"
+    )

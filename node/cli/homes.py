@@ -1,0 +1,153 @@
+"""Making and looking at homes: init, testnet, keys, reset-signing."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.chain.dev_genesis import Party, build_genesis
+from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
+from node.cli.common import example, exit_codes, json_option, print_json
+from node.cli.options import home_option, read_genesis_file
+from node.codec import encode
+from node.consensus.safety import HardState
+from node.crypto.addresses import address_of, to_text
+from node.crypto.signing import PrivateKey
+from node.daemon.config import config_text
+from node.daemon.home import KEY_NAMES, Home
+from node.errors import OperatorError
+from node.storage.safety_store import SafetyFile
+from node.txtypes.validators import possession_bytes
+
+P2P_PORT, RPC_PORT = 26800, 26700
+
+
+def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey], overrides: dict[str, Any]) -> Home:
+    """A new home. Raises `OperatorError` where it has keys already."""
+    home = Home(path)
+    home.make()
+    if home.config.exists():
+        raise OperatorError(f"{path} is a node's home already: name another folder")
+    for purpose, key in keys.items():
+        home.write_key(purpose, key)
+    if genesis is not None:
+        home.genesis.write_text(genesis_to_json(genesis))
+    home.config.write_text(config_text(overrides))
+    home.config.chmod(0o600)
+    return home
+
+
+def new_keys() -> dict[str, PrivateKey]:
+    """Three keys; none stands in for another."""
+    return {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in KEY_NAMES}
+
+
+@click.command(epilog=example("bmw-node init /var/lib/bmw-node --genesis genesis.json"))
+@click.argument("home", type=click.Path(path_type=Path))
+@click.option("--genesis", "genesis_file", type=click.Path(path_type=Path), help="Genesis file to copy.")
+@json_option
+@exit_codes()
+def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
+    """Make a home: keys (mode 0600), config.toml with every setting commented, and the genesis."""
+    genesis = read_genesis_file(genesis_file) if genesis_file else None
+    made = write_home(home, genesis, new_keys(), {})
+    if as_json:
+        print_json(_keys_of(made) | {"home": str(home)})
+        return
+    click.echo(f"made {home}")
+    if genesis is None:
+        click.echo(f"copy the network's genesis to {made.genesis}, then compare its hash with the other members")
+    else:
+        click.echo(f"genesis hash {genesis_hash(genesis).hex()}: compare it with the other members")
+    click.echo("hand in these when joining:  bmw-node keys --home " + str(home))
+
+
+@click.command(
+    epilog=example("bmw-node testnet --validators 4 --output ./net --hosts 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4")
+)
+@click.option("--validators", "count", type=click.IntRange(1, 100), default=4, show_default=True)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the homes.")
+@click.option("--hosts", default="", help="Comma-separated, one for each validator; without: all on 127.0.0.1.")
+@click.option("--chain-id", default="bmw-testnet-1", show_default=True)
+@json_option
+@exit_codes()
+def testnet(count: int, output: Path, hosts: str, chain_id: str, as_json: bool) -> None:
+    """Homes, fresh keys and one genesis for N hosts."""
+    names = [f"validator-{index}" for index in range(count)]
+    addresses = [host.strip() for host in hosts.split(",") if host.strip()]
+    if addresses and len(addresses) != count:
+        raise click.UsageError(f"--hosts names {len(addresses)} hosts for {count} validators")
+    keys = {name: new_keys() for name in names}
+    roles = (("manufacturer", ()), ("dealer", ()), ("workshop", ()), ("payment_provider", ()))
+    parties = tuple(Party(name, "DE", roles, max(1, 1000 // count // 10)) for name in names)
+    genesis = build_genesis(chain_id, time.time_ns() // 1_000_000, parties, lambda purpose, name: keys[name][purpose])
+    endpoints = [
+        (host, P2P_PORT, RPC_PORT) for host in addresses
+    ] or [("127.0.0.1", P2P_PORT + i, RPC_PORT + i) for i in range(count)]  # fmt: skip
+    for index, name in enumerate(names):
+        others = [f"{host}:{p2p}" for i, (host, p2p, _) in enumerate(endpoints) if i != index]
+        write_home(
+            output / name,
+            genesis,
+            keys[name],
+            {
+                "node.moniker": name,
+                "p2p.host": "0.0.0.0" if addresses else "127.0.0.1",
+                "p2p.port": endpoints[index][1],
+                "p2p.peers": others,
+                "rpc.port": endpoints[index][2],
+            },
+        )
+    (output / "genesis.json").write_text(genesis_to_json(genesis))
+    if as_json:
+        print_json({"output": str(output), "genesis_hash": genesis_hash(genesis).hex(), "homes": names})
+        return
+    click.echo(f"made {count} homes in {output}, genesis hash {genesis_hash(genesis).hex()}")
+    click.echo(f"on each host:  bmw-node start --home {output}/validator-0")
+
+
+def _keys_of(home: Home) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for purpose in KEY_NAMES:
+        if home.key_file(purpose).exists():
+            found[f"{purpose}_key"] = home.read_key(purpose).public.hex()
+    if "account_key" in found:
+        address = address_of(bytes.fromhex(found["account_key"]))
+        found["address"] = to_text(address)
+        if "consensus_key" in found and home.genesis.exists():
+            ident = genesis_hash(home.read_genesis())
+            consensus = home.read_key("consensus")
+            found["possession"] = consensus.sign(possession_bytes(ident, address, consensus.public)).hex()
+    return found
+
+
+@click.command(epilog=example("bmw-node keys --home /var/lib/bmw-node --json"))
+@home_option
+@json_option
+@exit_codes()
+def keys(home: Path, as_json: bool) -> None:
+    """Public keys, address and proof of possession, to hand in when joining."""
+    Home(home).check()
+    found = _keys_of(Home(home))
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        click.echo(f"{name:<14} {value}")
+
+
+@click.command("reset-signing", epilog=example("bmw-node reset-signing --home /var/lib/bmw-node --height 120345"))
+@home_option
+@click.option("--height", required=True, type=click.IntRange(1), help="The lowest height this node may sign again.")
+@click.confirmation_option(prompt="Is it certain that no other copy of this validator is running, anywhere?")
+@exit_codes()
+def reset_signing(home: Path, height: int) -> None:
+    """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
+    Home(home).check()
+    store = SafetyFile(Home(home).hard_state)
+    store.save(encode(HardState(height, 0, (), None, None, (), ())))
+    click.echo(f"signing starts at height {height}")

@@ -1,0 +1,185 @@
+"""A whole network on this machine: one process a validator, on loopback, with the public development keys."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.chain.dev_genesis import DEV_PARTIES, DEV_TIME_MS, Party, build_genesis, dev_genesis
+from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
+from node.cli.homes import write_home
+from node.crypto.dev_keys import dev_key
+from node.daemon.home import KEY_NAMES, Home
+from node.errors import OperatorError
+
+P2P_OFFSET = 100
+READY_S = 60.0
+STOP_S = 10.0
+
+
+def genesis_of(validators: int) -> Genesis:
+    """`genesis.json` for four; for other counts the same parties, with as many of them (or more dealers) voting."""
+    if validators == 4:
+        return dev_genesis()
+    voters = [party.name for party in DEV_PARTIES[: min(validators, 4)]]
+    parties = [Party(p.name, p.country, p.roles, 10 * (p.name in voters), p.is_member) for p in DEV_PARTIES]
+    extra = [Party(f"dealer-{i}", "DE", (("dealer", ()),), 10) for i in range(5, validators + 1)]
+    return build_genesis(f"bmw-dev-{validators}", DEV_TIME_MS, (*parties[:4], *extra, *parties[4:]), dev_key)
+
+
+@dataclass
+class LocalNode:
+    """One home and, while it runs, its process."""
+
+    name: str
+    home: Home
+    rpc_port: int
+    p2p_port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.rpc_port}"
+
+    @property
+    def log(self) -> Path:
+        return self.home.path / "node.log"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        """Start the process; `wait_ready` says when it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | (environment or {}),
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to stop and wait; returns its exit code. One that does not stop is killed."""
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -signal.SIGKILL
+
+    def get(self, path: str, timeout_s: float = 5.0) -> Any:
+        """JSON of the node's own interface. Raises `OSError` or `ValueError`."""
+        with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
+            return json.load(answer)
+
+    def height(self) -> int:
+        """Height of its head, -1 while it does not answer."""
+        try:
+            return int(self.get("/v1/status")["head"]["height"])
+        except (OSError, ValueError, KeyError):
+            return -1
+
+    def is_ready(self) -> bool:
+        try:
+            self.get("/health/ready")
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def log_tail(self, lines: int = 5) -> str:
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+
+class LocalNetwork:
+    """Homes below one folder; made if they are not there yet, continued if they are."""
+
+    def __init__(self, folder: Path, validators: int, base_port: int, overrides: dict[str, Any] | None = None) -> None:
+        """`overrides`: settings of every node by "section.key". Raises `OperatorError`."""
+        self.folder = folder
+        self.genesis = genesis_of(validators)
+        self.genesis_file = folder / "genesis.json"
+        names = [account.name for account in self.genesis.accounts if account.member and account.member.validator]
+        self.nodes = [
+            LocalNode(name, Home(folder / name), base_port + i, base_port + P2P_OFFSET + i)
+            for i, name in enumerate(names)
+        ]
+        if not self.genesis_file.exists():
+            self._make(overrides or {})
+        elif genesis_hash(Home(folder / names[0]).read_genesis()) != genesis_hash(self.genesis):
+            raise OperatorError(f"{folder} holds the homes of another network: name another folder with --dir")
+
+    def _make(self, overrides: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for node in self.nodes:
+            peers = [f"127.0.0.1:{other.p2p_port}" for other in self.nodes if other is not node]
+            settings = {
+                "node.moniker": node.name,
+                "node.verify_workers": 0,
+                "p2p.host": "127.0.0.1",
+                "p2p.port": node.p2p_port,
+                "p2p.peers": peers,
+                "rpc.port": node.rpc_port,
+            }
+            keys = {purpose: dev_key(purpose, node.name) for purpose in KEY_NAMES}
+            write_home(node.home.path, self.genesis, keys, settings | overrides)
+        self.genesis_file.write_text(genesis_to_json(self.genesis))
+
+    def check_ports(self) -> None:
+        """Raises `OperatorError` where somebody listens on one of them."""
+        for node in self.nodes:
+            for port in (node.rpc_port, node.p2p_port):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    try:
+                        probe.bind(("127.0.0.1", port))
+                    except OSError:
+                        raise OperatorError(f"port {port} is taken: choose other ports with --base-port") from None
+
+    def start(self) -> None:
+        """Start every process and wait until each one is ready. Raises `OperatorError` with the log's last lines."""
+        for node in self.nodes:
+            node.start()
+        self.wait_ready()
+
+    def wait_ready(self, timeout_s: float = READY_S) -> None:
+        deadline = time.monotonic() + timeout_s
+        waiting = list(self.nodes)
+        while waiting:
+            for node in waiting:
+                if not node.is_running or time.monotonic() > deadline:
+                    raise OperatorError(f"{node.name} did not start; its log {node.log} ends:\n{node.log_tail()}")
+            waiting = [node for node in waiting if not node.is_ready()]
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            if node.is_running and node.process is not None:
+                node.process.send_signal(signal.SIGTERM)
+        for node in self.nodes:
+            node.stop()

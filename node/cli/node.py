@@ -1,0 +1,34 @@
+"""`bmw-node`, for operators."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.common import fail, version_option
+from node.cli.devnet import devnet
+from node.cli.homes import init, keys, reset_signing, testnet
+from node.cli.queries import peers, status, validators
+from node.cli.running import start
+from node.cli.stores import checkpoint, export, import_, inspect
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@version_option("bmw-node")
+def cli() -> None:
+    """Run and look after a node of the vehicle chain."""
+    if not __debug__:
+        fail("bmw-node refuses to run under 'python -O': its assertions guard the chain", 2)
+
+
+for command in (
+    init, start, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect, reset_signing,
+):  # fmt: skip
+    cli.add_command(command)
+
+
+def main() -> None:
+    cli(prog_name="bmw-node")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Questions to a running node: status, peers, validators."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import click
+
+from node.cli.common import example, exit_codes, json_option, print_json
+from node.cli.options import node_option
+from node.errors import OperatorError
+
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+
+def fetch_json(url: str, path: str) -> Any:
+    """Raises `OperatorError` where the node does not answer."""
+    try:
+        with urllib.request.urlopen(url.rstrip("/") + path, timeout=10) as answer:
+            return json.loads(answer.read(ANSWER_BYTES_MAX))
+    except urllib.error.HTTPError as error:
+        raise OperatorError(f"the node at {url} answered {error.code} to {path}") from None
+    except (OSError, ValueError) as error:
+        raise OperatorError(f"no node answers at {url} ({error}): start it, or name another with --node") from None
+
+
+@click.command(epilog=example("bmw-node status --node http://127.0.0.1:26700"))
+@node_option
+@json_option
+@exit_codes()
+def status(url: str, as_json: bool) -> None:
+    """Where a running node stands."""
+    found = fetch_json(url, "/v1/status")
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        click.echo(f"{name:<16} {json.dumps(value) if isinstance(value, dict | list) else value}")
+
+
+@click.command(epilog=example("bmw-node peers --node http://127.0.0.1:26700"))
+@node_option
+@json_option
+@exit_codes()
+def peers(url: str, as_json: bool) -> None:
+    """Whom a running node is connected to."""
+    _table(fetch_json(url, "/v1/peers"), "peers", as_json)
+
+
+@click.command(epilog=example("bmw-node validators --node http://127.0.0.1:26700"))
+@node_option
+@json_option
+@exit_codes()
+def validators(url: str, as_json: bool) -> None:
+    """The set that decides the next height."""
+    _table(fetch_json(url, "/v1/validators"), "validators", as_json)
+
+
+def _table(found: Any, name: str, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = found.get(name, []) if isinstance(found, dict) else found
+    for row in rows:
+        click.echo("  ".join(f"{key}={value}" for key, value in row.items()))

@@ -1,0 +1,175 @@
+"""Stores and archives: checkpoint, export, import, inspect."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.chain.block import Block, block_id_of, verify_commit
+from node.chain.genesis import genesis_hash
+from node.cli.common import example, exit_codes, json_option, print_json
+from node.cli.options import home_option
+from node.daemon.home import Home
+from node.errors import InvalidBlock, OperatorError, WrongChain
+from node.execution.blocks import check_frame, execute_block
+from node.storage.archive import ArchiveReader, write_archive
+from node.storage.chain_store import ChainStore
+from node.storage.leveldb import LevelStore
+from node.txtypes.envelope import check_signatures, decode_signed_tx
+from node.txtypes.schema import to_json
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=600)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+@click.command(epilog=example("bmw-node checkpoint --home /var/lib/bmw-node /backup/2026-11-22"))
+@home_option
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+@exit_codes()
+def checkpoint(home: Path, target: Path, as_json: bool) -> None:
+    """A consistent copy of a running node's store, for audit and backup, without signing state."""
+    place = Home(home)
+    place.check()
+    connection = _UnixConnection(place.admin_socket)
+    try:
+        connection.request("POST", "/checkpoint", json.dumps({"dir": str(target.absolute())}))
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"the node of {home} does not answer on its admin socket ({error}): start it, or copy {place.store} "
+            "while it is stopped"
+        ) from None
+    if answer.status != 200:
+        raise OperatorError(found["error"])
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"copied {found['entries']} entries to {found['dir']}")
+
+
+def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
+    """The store of a stopped node, or of a checkpoint."""
+    path = place.store
+    if not place.config.exists() and (place.path / "store" / "CURRENT").exists():
+        path = place.path / "store"
+    else:
+        place.check()
+    kv = LevelStore(path, create=False, verify=True)
+    return kv, ChainStore(kv, place.read_genesis())
+
+
+@click.command(epilog=example("bmw-node export --home /var/lib/bmw-node blocks.bmwarchive --from 1 --to 5000"))
+@home_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--from", "first", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--to", "last", type=click.IntRange(1), help="Last height; without: the head.")
+@exit_codes()
+def export(home: Path, file: Path, first: int, last: int | None) -> None:
+    """Archive of blocks with their certificates, from the store of a stopped node or of a checkpoint."""
+    kv, store = open_store(Home(home))
+    try:
+        end = min(last or store.height(), store.height())
+        if end < first:
+            raise OperatorError(f"the store has heights 1 to {store.height()}: there is nothing from {first} to {end}")
+        write_archive(file, store, first, end, store.genesis_hash)
+    finally:
+        kv.close()
+    click.echo(f"wrote heights {first} to {end} to {file}")
+
+
+@click.command("import", epilog=example("bmw-node import --home /var/lib/bmw-node blocks.bmwarchive"))
+@home_option
+@click.argument("file", type=click.Path(path_type=Path))
+@exit_codes()
+def import_(home: Path, file: Path) -> None:
+    """Bring blocks of an archive into the store of a stopped node; every one is verified and executed."""
+    place = Home(home)
+    place.check()
+    archive = ArchiveReader(file)
+    genesis = place.read_genesis()
+    if archive.genesis_hash != genesis_hash(genesis):
+        raise WrongChain(f"{file} is of the chain {archive.genesis_hash.hex()}, not {genesis_hash(genesis).hex()}")
+    kv = LevelStore(place.store)
+    try:
+        store = ChainStore(kv, genesis)
+        before = store.height()
+        for committed in archive:
+            if committed.block.header.height > store.height():
+                _take(store, committed.block, committed.commit)
+        click.echo(f"imported heights {before + 1} to {store.height()}" if store.height() > before else "nothing new")
+    finally:
+        kv.close()
+
+
+def _take(store: ChainStore, block: Block, commit: Any) -> None:
+    """Verify in full, execute, commit. Raises `Rejected`."""
+    head = store.head()
+    if block.header.height != head.height + 1:
+        raise InvalidBlock("gap", f"the archive goes on at {block.header.height}, the store ends at {head.height}")
+    verify_commit(commit, store.genesis_hash, head.validators)
+    if (commit.height, commit.block_id) != (block.header.height, block_id_of(block.header, store.genesis_hash)):
+        raise InvalidBlock("certificate", f"the certificate of height {block.header.height} is for another block")
+    check_frame(block, head, store.genesis_hash)
+    checked = [
+        check_signatures(decode_signed_tx(raw, store.genesis_hash), store.genesis_hash) for raw in block.transactions
+    ]
+    result = execute_block(block, checked, store.state, store.tree, head, store.genesis_hash)
+    store.commit_block(block, result, commit)
+
+
+@click.command(epilog=example("bmw-node inspect --home /var/lib/bmw-node 42"))
+@home_option
+@click.argument("what", metavar="HEIGHT|ID|TXID")
+@exit_codes()
+def inspect(home: Path, what: str) -> None:
+    """A block or a transaction, decoded, from the store of a stopped node or of a checkpoint."""
+    kv, store = open_store(Home(home))
+    try:
+        height: int | None = int(what) if what.isdigit() and len(what) < 16 else None
+        index: int | None = None
+        if height is None:
+            try:
+                ident = bytes.fromhex(what)
+            except ValueError:
+                raise click.UsageError(f"{what!r} is neither a height nor hex") from None
+            height = store.height_of(ident)
+            place = store.place(ident) if height is None else None
+            if place is not None:
+                height, index = place.height, place.index
+        block = store.block(height) if height is not None else None
+        if block is None or height is None:
+            raise OperatorError(f"the store knows no block or transaction {what}")
+        print_json(_shown(store, block, index))
+    finally:
+        kv.close()
+
+
+def _shown(store: ChainStore, block: Block, index: int | None) -> dict[str, Any]:
+    shown = []
+    for raw in block.transactions:
+        signed = decode_signed_tx(raw, store.genesis_hash)
+        shown.append({"txid": signed.txid.hex()} | to_json(signed.payload) | {"body": to_json(signed.payload.body)})
+    if index is not None:
+        return shown[index] | {"height": block.header.height, "index": index}
+    commit = store.commit(block.header.height)
+    return {
+        "id": block_id_of(block.header, store.genesis_hash).hex(),
+        "header": to_json(block.header),
+        "transactions": shown,
+        "commit": to_json(commit) if commit else None,
+    }

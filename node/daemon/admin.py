@@ -1,0 +1,90 @@
+"""The admin socket of a running node: a Unix socket in its home that only its owner can open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from node.chain.genesis import Genesis, genesis_to_json
+from node.daemon.home import Home
+from node.errors import OperatorError
+from node.storage.kv import KeyValue
+from node.storage.leveldb import LevelStore
+
+COPY_BATCH_BYTES = 4 * 1024 * 1024
+
+
+class AdminSocket:
+    def __init__(self, home: Home, kv: LevelStore, genesis: Genesis) -> None:
+        self._home = home
+        self._kv = kv
+        self._genesis = genesis
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/checkpoint", self._checkpoint)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        path = self._home.admin_socket
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        if len(str(path)) > 100:
+            return  # longer than a Unix socket's name may be; the home still works, without admin calls
+        await web.UnixSite(self._runner, str(path)).start()
+        path.chmod(0o600)
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+            with contextlib.suppress(FileNotFoundError):
+                self._home.admin_socket.unlink()
+
+    async def _checkpoint(self, request: web.Request) -> web.Response:
+        try:
+            target = Path(json.loads(await request.text())["dir"])
+            found = await asyncio.to_thread(write_checkpoint, self._kv.snapshot(), self._genesis, target)
+        except (OperatorError, OSError, ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(found)
+
+
+def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict[str, Any]:
+    """A consistent copy of the store as of the snapshot, with its genesis, without signing state.
+
+    Raises `OperatorError` where the folder exists. A half-written copy is removed.
+    """
+    if target.exists():
+        raise OperatorError(f"{target} exists already: name a new folder")
+    temporary = target.with_name(target.name + ".partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    entries = 0
+    try:
+        copy = LevelStore(temporary / "store")
+        try:
+            batch: dict[bytes, bytes] = {}
+            size = 0
+            for key, value in snapshot.scan(b"\x00", b"\xff"):
+                batch[key] = value
+                size += len(key) + len(value)
+                entries += 1
+                if size > COPY_BATCH_BYTES:
+                    copy.write(batch, [])
+                    batch, size = {}, 0
+            copy.write(batch, [])
+        finally:
+            copy.close()
+            snapshot.close()
+        (temporary / "genesis.json").write_text(genesis_to_json(genesis))
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return {"dir": str(target), "entries": entries}

@@ -1,0 +1,144 @@
+"""What becomes of every transaction that was accepted here: journal, fates, and callers who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from node.rpc.backend import Fate
+from node.storage.chain_store import ChainReader
+from node.storage.journal import Ended, Journal
+from node.txtypes.unmet import Unmet
+
+REJECTED_MAX = 100_000
+
+
+class Fates:
+    """Open transactions in memory, everything on disk. Writes go in groups, each synced once."""
+
+    def __init__(self, journal: Journal, reader: ChainReader) -> None:
+        self._journal = journal
+        self._reader = reader
+        self._open: dict[bytes, int] = {}
+        self._expiries: list[tuple[int, bytes]] = []
+        self._rejected: OrderedDict[bytes, tuple[int, tuple[Unmet, ...]]] = OrderedDict()
+        self._accepting: dict[bytes, bytes] = {}
+        self._accepted: list[asyncio.Future[None]] = []
+        self._committed: list[bytes] = []
+        self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
+        self._lock = asyncio.Lock()
+
+    # --- at start ---
+    def load(self) -> list[bytes]:
+        """Signed bytes of everything accepted that is not on the chain; what is there leaves the journal."""
+        found, done = [], []
+        for txid, raw in self._journal.pending():
+            if self._reader.place(txid) is not None:
+                done.append(txid)
+            else:
+                found.append(raw)
+        if done:
+            self._journal.finish(done, {}, 0)
+        return found
+
+    def opened(self, txid: bytes, expires_at_ms: int) -> None:
+        """The transaction is in the journal."""
+        if txid not in self._open:
+            self._open[txid] = expires_at_ms
+            heapq.heappush(self._expiries, (expires_at_ms, txid))
+
+    # --- accepting ---
+    async def accept(self, entries: dict[bytes, tuple[bytes, int]]) -> None:
+        """txid to (signed bytes, expiry): on disk, synced, when this returns."""
+        for txid, (raw, expires) in entries.items():
+            self._accepting[txid] = raw
+            self.opened(txid, expires)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._accepted.append(done)
+        async with self._lock:
+            if not done.done():
+                await self._write_group()
+        await done
+
+    async def _write_group(self) -> None:
+        entries, self._accepting = self._accepting, {}
+        waiting, self._accepted = self._accepted, []
+        try:
+            await asyncio.to_thread(self._journal.accept, entries)
+        except BaseException as error:
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            raise
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    # --- what happens ---
+    def committed(self, txids: Iterable[bytes]) -> None:
+        for txid in txids:
+            if self._open.pop(txid, None) is not None:
+                self._committed.append(txid)
+            self._rejected.pop(txid, None)
+            self._wake(txid)
+
+    def rejected(self, txid: bytes, expires_at_ms: int, unmet: tuple[Unmet, ...]) -> None:
+        """Not final: it may sit in another pool until it expires."""
+        self._rejected[txid] = (expires_at_ms, unmet)
+        if len(self._rejected) > REJECTED_MAX:
+            self._rejected.popitem(last=False)
+        self._wake(txid)
+
+    def readmitted(self, txid: bytes) -> None:
+        self._rejected.pop(txid, None)
+
+    async def settle(self, head_time_ms: int) -> None:
+        """Write down what has become final: commits leave the journal, expired ones leave their fate."""
+        expired: dict[bytes, Ended] = {}
+        while self._expiries and self._expiries[0][0] < head_time_ms:
+            expires, txid = heapq.heappop(self._expiries)
+            if self._open.pop(txid, None) is not None:
+                expired[txid] = Ended(expires, self._rejected.pop(txid, (0, ()))[1])
+        committed, self._committed = self._committed, []
+        if committed or expired:
+            async with self._lock:
+                await asyncio.to_thread(self._journal.finish, committed, expired, head_time_ms)
+            for txid in expired:
+                self._wake(txid)
+
+    # --- questions ---
+    def fate(self, txid: bytes, is_pooled: bool, head_time_ms: int) -> Fate | None:
+        place = self._reader.place(txid)
+        if place is not None:
+            return Fate(txid, "committed", 0, place.height, place.index)
+        if txid in self._rejected and not is_pooled:
+            expires, unmet = self._rejected[txid]
+            status = "rejected" if expires >= head_time_ms else "expired"
+            return Fate(txid, status, expires, unmet=unmet)
+        if txid in self._open or is_pooled:
+            return Fate(txid, "pending", self._open.get(txid, 0))
+        ended = self._journal.ended(txid)
+        return None if ended is None else Fate(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
+
+    async def wait(self, txid: bytes, timeout_ms: int) -> None:
+        """Until something happens to the transaction, or the timeout."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(txid, []).append(future)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await future
+        except TimeoutError:
+            pass
+        finally:
+            waiting = self._waiters.get(txid, [])
+            if future in waiting:
+                waiting.remove(future)
+            if not waiting:
+                self._waiters.pop(txid, None)
+
+    def _wake(self, txid: bytes) -> None:
+        for future in self._waiters.pop(txid, []):
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,417 @@
+"""A running node: everything started in order, stopped in order, and the backend of its RPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
+from node.crypto.addresses import address_of, from_text
+from node.crypto.signing import PrivateKey
+from node.crypto.state_tree import StateProof
+from node.daemon.admin import AdminSocket
+from node.daemon.config import Config
+from node.daemon.fates import Fates
+from node.daemon.home import Home
+from node.daemon.log import log
+from node.daemon.pump import Pump
+from node.daemon.verifiers import Verifiers
+from node.errors import BadSignature, OperatorError, Rejected
+from node.mempool.pool import PoolLimits
+from node.p2p.network import Events, Network, NetworkConfig
+from node.replica import events as e
+from node.replica.presence import Duty
+from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, PoolFull, Syncing
+from node.rpc.config import RpcConfig
+from node.rpc.server import RpcServer
+from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.journal import Journal
+from node.storage.leveldb import LevelStore
+from node.storage.safety_store import SafetyFile
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, verify_raw
+from node.txtypes.members import MEMBER
+from node.txtypes.unmet import GuardsUnmet, Unmet
+from node.txtypes.validators import CONSENSUS_KEY
+
+SYNCING_GAP = 3
+"""So many heights behind its peers a node takes no transactions."""
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """Implements `rpc.backend.Backend`."""
+
+    def __init__(self, home: Home, config: Config, *, allow_dev_keys: bool) -> None:
+        """Reads files and opens the store. Raises `OperatorError` or `Corrupted`; nothing listens yet."""
+        self.home = home
+        self.config = config
+        self.genesis: Genesis = home.read_genesis()
+        self.genesis_hash: bytes = genesis_hash(self.genesis)
+        known = uses_dev_keys(self.genesis)
+        if known and not allow_dev_keys:
+            raise OperatorError(
+                f"this genesis uses the public development keys ({', '.join(known[:3])}, ...), which anybody can sign "
+                "with: start with --dev if this is a development network"
+            )
+        self._node_key = home.read_key("node")
+        consensus_key = home.read_key("consensus") if home.key_file("consensus").exists() else None
+        self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
+        self._kv = LevelStore(home.store)
+        self._journal_kv = LevelStore(home.journal)
+        self.store = ChainStore(self._kv, self.genesis)
+        self._journal = Journal(self._journal_kv)
+        self._fates = Fates(self._journal, self.store)
+        signer, address = None, self._own_address(consensus_key)
+        if consensus_key is not None and address:
+            signer = Signer(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
+        self._address = address
+        pool = PoolLimits(config.mempool["txs_max"], config.mempool["bytes_max"], config.mempool["per_account_max"])
+        settings = ReplicaConfig(
+            config.consensus["block_interval_min_ms"],
+            config.consensus["block_interval_empty_ms"],
+            config.consensus["build_txs_max"],
+            pool=pool,
+        )
+        self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
+        self._pump = Pump(self.replica, self._verifiers, wall_clock_ms)
+        self._network = self._make_network()
+        self._rpc: RpcServer | None = None
+        self._admin = AdminSocket(home, self._kv, self.genesis)
+        self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
+        self._admissions: dict[int, asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]]] = {}
+        self._next_request = 0
+        self._settling: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+        self.failure: BaseException | None = None
+        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0, "txs_submitted": 0}
+        self._members: tuple[int, set[bytes]] = (-1, set())
+        self.version = version("bmw-chain")
+
+    def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
+        """The member this node signs for: as configured, else the one that the chain knows the key of, else our own."""
+        if consensus_key is None:
+            return b""
+        if self.config.node["validator"]:
+            return from_text(self.config.node["validator"])
+        raw = self.store.state.get(CONSENSUS_KEY.key(consensus_key.public))
+        if raw is not None:
+            return CONSENSUS_KEY.decode(raw).member
+        return address_of(self.home.read_key("account").public) if self.home.key_file("account").exists() else b""
+
+    def _make_network(self) -> Network:
+        p2p = self.config.p2p
+        moniker = self.config.node["moniker"] or self.home.path.name.lower()
+        settings = NetworkConfig(
+            p2p["host"],
+            p2p["port"],
+            tuple(p2p["peers"]),
+            "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in moniker)[:40],
+            p2p["members_only"],
+            p2p["peers_max"],
+            p2p["exchange"],
+        )
+        events = Events(
+            connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key)),
+            lost=lambda peer: self._pump.post(e.PeerLost(peer)),
+            received=lambda peer, message, at: self._pump.post(e.Received(peer, message, at)),
+            key_in_use=lambda: self._pump.post(e.KeyInUse()),
+            notice=lambda name, level, fields: log(name, level, fields),
+            members=self._member_keys,
+        )
+        return Network(settings, self._node_key, self.genesis_hash, events, wall_clock_ms)
+
+    def _member_keys(self) -> set[bytes]:
+        """Node keys that active members have published, as of the head."""
+        height = self.store.height()
+        if self._members[0] != height:
+            found = set()
+            for address in self.store.index(b"Xr/member/", "", 10_000):
+                raw = self.store.state.get(MEMBER.key(address))
+                member = MEMBER.decode(raw) if raw is not None else None
+                if member is not None and member.status == "active" and member.node_key:
+                    found.add(member.node_key)
+            self._members = (height, found)
+        return self._members[1]
+
+    # --- life ---------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Journal, replica, p2p, RPC, in this order. Raises `OperatorError`; what had started is stopped again."""
+        self._pump.on_committed = self._on_committed
+        self._pump.on_dropped = self._on_dropped
+        self._pump.on_admitted = self._on_admitted
+        self._pump.on_failure = self._on_failure
+        try:
+            await self._network.start()
+            self._pump.network = self._network
+            self._pump.start()
+            self._reload_journal()
+            if self.config.rpc["port"]:
+                self._rpc = RpcServer(self, self._rpc_config())
+                await self._rpc.start()
+            await self._admin.start()
+        except BaseException:
+            await self.stop()
+            raise
+        log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
+
+    def rpc_url(self) -> str:
+        return self._rpc.url if self._rpc is not None else ""
+
+    def _rpc_config(self) -> RpcConfig:
+        rpc = self.config.rpc
+        return RpcConfig(
+            host=rpc["host"],
+            port=rpc["port"],
+            tls_certificate=rpc["tls_certificate"],
+            tls_key=rpc["tls_key"],
+            body_bytes_max=rpc["body_bytes_max"],
+            requests_per_second=float(rpc["requests_per_second"]),
+            connections_per_address_max=rpc["connections_per_address"],
+            streams_max=rpc["streams_max"],
+            cors_origins=tuple(rpc["cors_origins"]),
+        )
+
+    def _reload_journal(self) -> None:
+        """An answered 202 is never forgotten."""
+        checked = []
+        for raw in self._fates.load():
+            try:
+                signed = decode_signed_tx(raw, self.genesis_hash)
+            except Rejected as error:
+                log("journal_entry", "error", {"why": str(error)})
+                continue
+            self._fates.opened(signed.txid, signed.payload.expires_at_ms)
+            if verify_raw(raw, self.genesis_hash):
+                checked.append(CheckedTx(signed))
+        if checked:
+            self._next_request += 1
+            request = self._next_request
+            self._pump.on_admitted = lambda admitted: self._on_reloaded(checked, admitted)
+            self._pump.post(e.Admit(request, tuple(checked)))
+            self._pump.on_admitted = self._on_admitted
+            log("journal_reloaded", "info", {"transactions": len(checked)})
+
+    def _on_reloaded(self, checked: list[CheckedTx], admitted: e.Admitted) -> None:
+        for tx, outcome in zip(checked, admitted.outcomes, strict=True):
+            if outcome and not isinstance(outcome, str):
+                self._fates.rejected(tx.txid, tx.payload.expires_at_ms, outcome)
+
+    async def stop(self) -> None:
+        """In reverse order; within 5 s."""
+        if self._rpc is not None:
+            await self._rpc.stop()
+            self._rpc = None
+        await self._admin.stop()
+        self._pump.stop()
+        with contextlib.suppress(Exception):
+            await self._network.stop()
+        if self._settling is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._settling, 2)
+        self._verifiers.close()
+        self._journal_kv.close()
+        self._kv.close()
+        self._stopped.set()
+
+    def _on_failure(self, error: BaseException) -> None:
+        """Something that must stop the node: a full or damaged disk, or our own fault."""
+        self.failure = error
+        self.replica.halted = str(error) or repr(error)
+        log("failed", "critical", {"why": str(error) or repr(error), "kind": type(error).__name__})
+        self._stopped.set()
+
+    async def wait_stopped(self) -> None:
+        """Until `request_stop` is called or the node fails."""
+        await self._stopped.wait()
+
+    def request_stop(self) -> None:
+        self._stopped.set()
+
+    # --- what the replica says ----------------------------------------------------------------------
+    def _on_committed(self, action: e.BlockCommitted) -> None:
+        header = action.block.header
+        self._counters["blocks_committed"] += 1
+        self._counters["txs_committed"] += len(action.transactions)
+        self._counters["rounds_above_zero"] += action.round > 0
+        log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
+        self._fates.committed(tx.txid for tx in action.transactions)
+        for queue in list(self._subscribers):
+            queue.put_nowait(CommittedHeight(header.height))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            await self._fates.settle(self.store.head().time_ms)
+        except OperatorError as error:
+            self._on_failure(error)
+
+    def _on_dropped(self, action: e.Dropped) -> None:
+        if not action.is_expired:
+            self._fates.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
+
+    def _on_admitted(self, action: e.Admitted) -> None:
+        future = self._admissions.pop(action.request, None)
+        if future is not None and not future.done():
+            future.set_result(action.outcomes)
+
+    # --- Backend --------------------------------------------------------------------------------------
+    def reader(self) -> ChainReader:
+        return self.store
+
+    def proof(self, key: bytes) -> StateProof:
+        return self.store.proof(key)
+
+    def _is_syncing(self) -> bool:
+        behind = self.replica.sync.best_height() - self.store.height()
+        return behind > SYNCING_GAP or bool(self.replica.sync.queue)
+
+    def status(self) -> NodeStatus:
+        machine = self.replica.machine
+        double = self.replica.doppelganger
+        if double is None:
+            signing = "not_a_validator"
+        elif double.duty is Duty.STOPPED:
+            signing = f"stopped: {double.why}"
+        elif double.duty is Duty.LISTENING:
+            signing = "listening"
+        else:
+            signing = "signing" if self.replica.may_sign() else "catching_up"
+        return NodeStatus(
+            moniker=self.config.node["moniker"] or self.home.path.name,
+            node_key=self._node_key.public,
+            validator=self._address,
+            is_validator=self._address in self.store.head().validators,
+            is_syncing=self._is_syncing(),
+            signing=signing,
+            round=machine.round,
+            step=machine.step_now.name.lower(),
+            peers=len(self._network.connected()),
+            pool_txs=len(self.replica.pool),
+            pool_bytes=self.replica.pool.bytes,
+            halted=self.replica.halted,
+            version=self.version,
+        )
+
+    def peers(self) -> list[PeerInfo]:
+        by_key = {}
+        for address in self.store.index(b"Xr/member/", "", 10_000):
+            raw = self.store.state.get(MEMBER.key(address))
+            if raw is not None and (key := MEMBER.decode(raw).node_key):
+                by_key[key] = bytes.fromhex(address)
+        return [
+            PeerInfo(
+                link.hello.node_key,
+                f"{link.host}:{link.hello.listen_port or link.port}",
+                link.hello.moniker,
+                link.is_outbound,
+                self._network.height_of(peer),
+                by_key.get(link.hello.node_key, b""),
+            )
+            for peer, link in self._network.connected().items()
+        ]
+
+    def fate(self, txid: bytes) -> Fate | None:
+        return self._fates.fate(txid, txid in self.replica.pool, self.store.head().time_ms)
+
+    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        return self.replica.judge(tx)
+
+    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+        if self._is_syncing() or self.replica.halted:
+            return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
+        self._counters["txs_submitted"] += len(raws)
+        results: list[Fate | Exception | None] = [None] * len(raws)
+        fresh: dict[int, SignedTx] = {}
+        for index, raw in enumerate(raws):
+            try:
+                signed = decode_signed_tx(raw, self.genesis_hash)
+            except Rejected as error:
+                results[index] = error
+                continue
+            known = self.fate(signed.txid)
+            if known is not None and known.status in ("pending", "committed"):
+                results[index] = known
+            else:
+                fresh[index] = signed
+        good = await self._verifiers.verify([signed.raw for signed in fresh.values()])
+        checked: dict[int, CheckedTx] = {}
+        for (index, signed), is_good in zip(fresh.items(), good, strict=True):
+            if is_good:
+                checked[index] = CheckedTx(signed)
+            else:
+                results[index] = BadSignature("a signature of the transaction does not verify")
+        await self._admit(checked, results)
+        return [result if result is not None else PoolFull("not admitted") for result in results]
+
+    async def _admit(self, checked: dict[int, CheckedTx], results: list[Fate | Exception | None]) -> None:
+        if not checked:
+            return
+        self._next_request += 1
+        future: asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]] = asyncio.get_running_loop().create_future()
+        self._admissions[self._next_request] = future
+        self._pump.post(e.Admit(self._next_request, tuple(checked.values())))
+        outcomes = await future
+        entries: dict[bytes, tuple[bytes, int]] = {}
+        for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
+            if isinstance(outcome, str):
+                results[index] = PoolFull(outcome)
+            elif outcome:
+                results[index] = GuardsUnmet(outcome)
+            else:
+                expires = tx.payload.expires_at_ms
+                entries[tx.txid] = (tx.raw, expires)
+                self._fates.readmitted(tx.txid)
+                results[index] = Fate(tx.txid, "pending", expires)
+        if entries:
+            await self._fates.accept(entries)
+
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+        fate = self.fate(txid)
+        if fate is not None and fate.status == "pending":
+            await self._fates.wait(txid, timeout_ms)
+            fate = self.fate(txid)
+        return fate
+
+    async def commits(self) -> AsyncIterator[CommittedHeight]:
+        queue: asyncio.Queue[CommittedHeight] = asyncio.Queue()
+        self._subscribers.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._subscribers.discard(queue)
+
+    def metrics(self) -> dict[str, Any]:
+        status = self.status()
+        head = self.store.head()
+        network = self._network
+        links = network.connected().values()
+        return {
+            "height": head.height,
+            "head_age_seconds": max(0, wall_clock_ms() - head.time_ms) / 1000,
+            "round": status.round,
+            "peers": status.peers,
+            "validators": len(head.validators),
+            "is_validator": int(status.is_validator),
+            "is_signing": int(status.signing == "signing"),
+            "is_syncing": int(status.is_syncing),
+            "is_halted": int(bool(status.halted)),
+            "pool_txs": status.pool_txs,
+            "pool_bytes": status.pool_bytes,
+            "verifiers_replaced": self._verifiers.replaced,
+            "p2p_bytes_in": sum(link.bytes_in for link in links),
+            "p2p_bytes_out": sum(link.bytes_out for link in links),
+            **{f"{name}_total": value for name, value in self._counters.items()},
+            **{f"p2p_{name}_total": value for name, value in network.counters.items()},
+        }

@@ -1,0 +1,107 @@
+"""The few lines where the synchronous replica meets the asynchronous world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+from node.daemon.log import log
+from node.daemon.verifiers import Verifiers
+from node.p2p.network import Network
+from node.replica import events as e
+from node.replica.replica import Replica
+from node.txtypes.envelope import SignedTx
+
+Clock = Callable[[], int]
+
+
+class Pump:
+    """Posts events into the replica, carries out its actions, and ticks it when its deadline passes."""
+
+    def __init__(self, replica: Replica, verifiers: Verifiers, clock: Clock) -> None:
+        self.replica = replica
+        self._verifiers = verifiers
+        self._clock = clock
+        self._events: deque[e.Event] = deque()
+        self._is_draining = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.network: Network | None = None
+        self.on_committed: Callable[[e.BlockCommitted], None] = lambda _: None
+        self.on_dropped: Callable[[e.Dropped], None] = lambda _: None
+        self.on_admitted: Callable[[e.Admitted], None] = lambda _: None
+        self.on_failure: Callable[[BaseException], None] = lambda _: None
+        self.is_stopped = False
+
+    def start(self) -> None:
+        self._carry_out(self.replica.start(self._clock()))
+        self._schedule()
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def post(self, event: e.Event) -> None:
+        """Take an event; events that come while actions are carried out wait their turn."""
+        if self.is_stopped:
+            return
+        self._events.append(event)
+        if self._is_draining:
+            return
+        self._is_draining = True
+        try:
+            while self._events and not self.is_stopped:
+                self._carry_out(self.replica.handle(self._events.popleft(), self._clock()))
+        except Exception as error:
+            self.is_stopped = True
+            self.on_failure(error)
+        finally:
+            self._is_draining = False
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.is_stopped or self.replica.halted:
+            return
+        delay = max(0.0, (self.replica.next_deadline_ms() - self._clock()) / 1000)
+        self._timer = asyncio.get_running_loop().call_later(delay, self.post, e.Tick())
+
+    def _carry_out(self, actions: list[e.Action]) -> None:
+        network = self.network
+        for action in actions:
+            match action:
+                case e.Send(peer, message):
+                    if network is not None:
+                        network.send(peer, message)
+                case e.Broadcast(message, besides):
+                    if network is not None:
+                        network.broadcast(message, besides)
+                case e.Misbehaved(peer, code, text, weight):
+                    if network is not None:
+                        network.misbehaved(peer, code, text, weight)
+                case e.Verify(job, transactions):
+                    task = asyncio.create_task(self._verify(job, transactions))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                case e.Admitted():
+                    self.on_admitted(action)
+                case e.BlockCommitted():
+                    self.on_committed(action)
+                case e.Dropped():
+                    self.on_dropped(action)
+                case e.Notice(name, level, fields):
+                    log(name, level, fields)
+                case e.Halt(reason):
+                    log("halted", "critical", {"why": reason})
+                case _:
+                    assert_never(action)
+
+    async def _verify(self, job: int, transactions: tuple[SignedTx, ...]) -> None:
+        results = await self._verifiers.verify([signed.raw for signed in transactions])
+        self.post(e.Verified(job, results))

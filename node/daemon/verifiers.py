@@ -1,0 +1,117 @@
+"""Processes that verify transaction signatures, so that the node's own thread never waits for them.
+
+Started (spawn) before any socket or database is opened; they ignore SIGINT and SIGTERM and end when their pipe closes.
+One that dies or falls silent is replaced and its chunk done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from node.txtypes.envelope import verify_raw
+
+INLINE_MAX = 24
+"""Up to this many are verified in the node itself: handing them over would cost more."""
+CHUNK = 256
+SILENT_S = 20.0
+
+
+def _serve(pipe: Connection, genesis_hash: bytes) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        try:
+            raws: list[bytes] = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send([verify_raw(raw, genesis_hash) for raw in raws])
+
+
+class _Worker:
+    def __init__(self, genesis_hash: bytes) -> None:
+        context: Any = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_serve, args=(theirs, genesis_hash), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    async def verify(self, raws: list[bytes]) -> list[bool]:
+        """Raises `OSError` or `TimeoutError` where the process is gone or silent."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        self.pipe.send(raws)
+        loop.add_reader(self.pipe.fileno(), ready.set)
+        try:
+            async with asyncio.timeout(SILENT_S):
+                await ready.wait()
+            found: list[bool] = self.pipe.recv()
+            return found
+        except EOFError:
+            raise OSError("the verifier process has died") from None
+        finally:
+            loop.remove_reader(self.pipe.fileno())
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.pipe.close()
+        self.process.join(timeout=0.5)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+class Verifiers:
+    """`verify` gives one bool for each transaction. With no workers everything is done in small pieces inline."""
+
+    def __init__(self, count: int, genesis_hash: bytes) -> None:
+        self._genesis_hash = genesis_hash
+        self._workers = [_Worker(genesis_hash) for _ in range(count)]
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        for worker in self._workers:
+            self._idle.put_nowait(worker)
+        self.replaced = 0
+
+    async def verify(self, raws: Sequence[bytes]) -> tuple[bool, ...]:
+        if len(raws) <= INLINE_MAX or not self._workers:
+            return await self._inline(raws)
+        chunks = [list(raws[at : at + CHUNK]) for at in range(0, len(raws), CHUNK)]
+        results = await asyncio.gather(*(self._chunk(chunk) for chunk in chunks))
+        return tuple(good for chunk in results for good in chunk)
+
+    async def _inline(self, raws: Sequence[bytes]) -> tuple[bool, ...]:
+        found: list[bool] = []
+        for index, raw in enumerate(raws):
+            found.append(verify_raw(raw, self._genesis_hash))
+            if index % INLINE_MAX == INLINE_MAX - 1:
+                await asyncio.sleep(0)
+        return tuple(found)
+
+    async def _chunk(self, raws: list[bytes]) -> list[bool]:
+        while True:
+            worker = await self._idle.get()
+            try:
+                found = await worker.verify(raws)
+            except (OSError, TimeoutError):
+                worker.process.kill()
+                self._workers.remove(worker)
+                worker.close()
+                worker = _Worker(self._genesis_hash)
+                self._workers.append(worker)
+                self.replaced += 1
+                self._idle.put_nowait(worker)
+                continue
+            except BaseException:
+                self._idle.put_nowait(worker)
+                raise
+            self._idle.put_nowait(worker)
+            return found
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close()

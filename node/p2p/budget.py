@@ -1,0 +1,60 @@
+"""What one peer may send in a while, per message kind. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.p2p import wire
+from node.replica import messages as r
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Messages and bytes a second, each with `burst` seconds of credit."""
+
+    messages: int
+    bytes: int
+    burst: int = 5
+
+
+MEGA = 1024 * 1024
+RATES: dict[type, Rate] = {
+    r.Status: Rate(50, 50_000),
+    r.ProposalMessage: Rate(40, 24 * MEGA),
+    r.VoteMessage: Rate(3_000, MEGA),
+    r.GetBody: Rate(100, 20_000),
+    r.Body: Rate(40, 24 * MEGA),
+    r.GetBlocks: Rate(50, 10_000),
+    r.Blocks: Rate(50, 64 * MEGA),
+    r.Announce: Rate(2_000, 8 * MEGA),
+    r.GetTransactions: Rate(2_000, 8 * MEGA),
+    r.Transactions: Rate(2_000, 32 * MEGA),
+    r.EvidenceMessage: Rate(50, 50_000),
+    r.Presence: Rate(400, 200_000),
+    wire.Ping: Rate(10, 1_000),
+    wire.Pong: Rate(10, 1_000),
+    wire.Bye: Rate(2, 1_000),
+    wire.GetPeers: Rate(1, 1_000),
+    wire.Peers: Rate(2, 20_000),
+}
+"""Several times what a correct peer sends under full load. Above: the message is dropped and costs score."""
+
+
+class Budget:
+    """Token buckets of one peer."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._credit: dict[type, tuple[float, float, int]] = {
+            kind: (float(rate.messages * rate.burst), float(rate.bytes * rate.burst), now_ms)
+            for kind, rate in RATES.items()
+        }
+
+    def spend(self, kind: type, size: int, now_ms: int) -> bool:
+        """Whether the peer may still send this."""
+        rate = RATES[kind]
+        messages, size_left, then = self._credit[kind]
+        passed = max(0, now_ms - then) / 1000
+        messages = min(messages + passed * rate.messages, rate.messages * rate.burst) - 1
+        size_left = min(size_left + passed * rate.bytes, rate.bytes * rate.burst) - size
+        self._credit[kind] = (max(messages, -1.0), max(size_left, -float(rate.bytes)), now_ms)
+        return messages >= 0 and size_left >= 0

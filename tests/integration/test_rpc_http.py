@@ -1,0 +1,410 @@
+"""Every read of the HTTP interface, over a real socket and a real store."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from support.backend import SingleNode, serving
+from support.chain import DAY_MS, Chain, address
+from support.http import get, over_http
+from support.json_schema import errors
+from support.life import VIN, Life, accident, listing, maintenance, register, transfer
+
+from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
+from node.chain.genesis import genesis_hash, parse_genesis
+from node.codec import encode
+from node.crypto.addresses import to_text
+from node.crypto.state_tree import StateProof, verify_state_proof
+from node.storage.leveldb import LevelStore
+from node.txtypes.governance import PROPOSAL, GovernancePropose, ParameterSet
+from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.members import MEMBER
+from node.txtypes.vehicle import VEHICLE, next_history_head
+
+VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"
+UNKNOWN = "ab" * 32
+
+
+def a_life(stage: str = "handed_over") -> Life:
+    return Life(Chain()).to(stage)
+
+
+@over_http
+async def test_status_names_chain_head_and_node() -> None:
+    async with serving(SingleNode(a_life("born").chain)) as (node, _, http):
+        shown = await get(http, "/v1/status")
+        head = node.chain.store.head()
+        assert ("bmw-test", node.genesis_hash.hex()) == (shown["chain_id"], shown["genesis_hash"])
+        assert {"height": 1, "id": head.block_id.hex(), "state_root": head.state_root.hex()} == {
+            name: shown["head"][name] for name in ("height", "id", "state_root")
+        }
+        assert "2026-01-02T00:00:00.000Z" == shown["head"]["time"]
+        assert (False, True, 3, "0.1.0") == tuple(shown[n] for n in ("syncing", "validator", "peers", "version"))
+        assert "bmw" == shown["validator_name"]
+
+
+@over_http
+async def test_readiness_says_why_not() -> None:
+    async with serving() as (node, _, http):
+        assert {"live": True} == await get(http, "/health/live")
+        assert {"ready": True, "reasons": []} == await get(http, "/health/ready")
+        ready = node.now_status
+        for change, word in (
+            ({"is_syncing": True}, "syncing"), ({"halted": "disk full"}, "disk full"), ({"peers": 0}, "no peers"),
+        ):  # fmt: skip
+            node.now_status = replace(ready, **change)
+            problem = await get(http, "/health/ready", 503)
+            assert "not_ready" == problem["code"]
+            assert word in problem["reasons"][0]
+            await get(http, "/health/live")
+
+
+@over_http
+async def test_metrics_count_requests_by_route_and_status() -> None:
+    async with serving() as (_, _, http):
+        await get(http, f"/v1/vehicles/{VIN}", 404)
+        await get(http, f"/v1/vehicles/{VIN_2}", 404)
+        await get(http, "/no/such/path", 404)
+        async with http.get("/metrics") as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            text = await answer.text()
+    assert 'bmw_rpc_requests_total{method="GET",route="/v1/vehicles/{vin}",status="404"} 2' in text
+    assert 'bmw_rpc_requests_total{method="any",route="unrouted",status="404"} 1' in text
+    assert "\nbmw_height 0\n" in text
+
+
+@over_http
+async def test_the_genesis_answer_is_a_genesis_file() -> None:
+    async with serving() as (node, _, http), http.get("/v1/genesis") as answer:
+        assert node.genesis_hash == genesis_hash(parse_genesis(await answer.read()))
+        assert node.genesis_hash.hex() == answer.headers["X-Genesis-Hash"]
+
+
+@over_http
+async def test_validators_of_the_next_and_of_past_heights() -> None:
+    async with serving(SingleNode(a_life("born").chain)) as (node, _, http):
+        shown = await get(http, "/v1/validators")
+        assert (2, 40) == (shown["height"], shown["total_power"])
+        assert {"bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin"} == {
+            entry["name"] for entry in shown["validators"]
+        }
+        assert shown["hash"] == node.chain.store.head().validators.hash.hex()
+        assert 1 == (await get(http, "/v1/validators?height=1"))["height"]
+        assert "block_unknown" == (await get(http, "/v1/validators?height=3", 404))["code"]
+
+
+@over_http
+async def test_peers() -> None:
+    async with serving() as (_, _, http):
+        (peer,) = (await get(http, "/v1/peers"))["peers"]
+        assert ("dealer-munich", "two", True) == (peer["member_name"], peer["moniker"], peer["is_outbound"])
+
+
+@over_http
+async def test_a_block_by_height_id_and_latest_as_json_and_as_canonical_bytes() -> None:
+    async with serving(SingleNode(a_life("wholesale").chain)) as (node, _, http):
+        store = node.chain.store
+        latest = await get(http, "/v1/blocks/latest")
+        assert latest == await get(http, "/v1/blocks/2") == await get(http, f"/v1/blocks/{latest['id']}")
+        (tx,) = latest["transactions"]
+        assert ("title.transfer", VIN) == (tx["type"], tx["body"]["vin"])
+        assert store.place(bytes.fromhex(tx["txid"])).height == 2
+        async with http.get("/v1/blocks/latest", headers={"Accept": "application/msgpack"}) as answer:
+            assert "application/msgpack" == answer.headers["Content-Type"]
+            raw = await answer.read()
+        assert encode(store.committed(2)) == raw
+        verify_commit(decode_committed(raw).commit, node.genesis_hash, store.validators(2))
+
+
+@over_http
+async def test_blocks_that_are_not_there() -> None:
+    async with serving() as (_, _, http):
+        for reference in ("latest", "0", "1", "99999999", UNKNOWN):
+            assert "block_unknown" == (await get(http, f"/v1/blocks/{reference}", 404))["code"]
+        for reference in ("-1", "abc", "12345678901234567", "1e3"):
+            assert "malformed" == (await get(http, f"/v1/blocks/{reference}", 400))["code"]
+
+
+@over_http
+async def test_pages_of_blocks_meet_without_gap() -> None:
+    async with serving(SingleNode(a_life().chain)) as (node, _, http):
+        heights, path = [], "/v1/blocks?from=2&limit=3"
+        while path:
+            page = await get(http, path)
+            heights += [block["height"] for block in page["blocks"]]
+            path = f"/v1/blocks?limit=3&cursor={page['cursor']}" if page["cursor"] else ""
+        assert list(range(2, 10)) == heights
+        assert [] == (await get(http, "/v1/blocks?from=500"))["blocks"]
+        async with http.get("/v1/blocks?from=8", headers={"Accept": "application/msgpack"}) as answer:
+            found = msgspec.msgpack.decode(await answer.read(), type=list[Committed])
+        assert [node.chain.store.committed(8), node.chain.store.committed(9)] == found
+
+
+@over_http
+async def test_a_vehicle_with_regions_summary_and_verdict() -> None:
+    life = a_life("paid")
+    async with serving(SingleNode(life.chain)) as (node, _, http):
+        shown = await get(http, f"/v1/vehicles/{VIN}")
+        assert ("reserved", "born", "none") == (shown["summary"], shown["existence"], shown["registration"]["status"])
+        assert ("dealer-munich", to_text(address("dealer-munich"))) == (
+            shown["title"]["holder_name"], shown["title"]["holder"],
+        )  # fmt: skip
+        assert life.order.hex() == shown["market"]["order"]
+        assert ("NO_VERDICT", ["too_few"]) == (shown["odometer"]["verdict"], shown["odometer"]["reasons"])
+        assert 150_000 == shown["odometer"]["newest"]["metres"]
+        node.produce(
+            node.chain.sign("workshop-berlin", maintenance(node.chain, 90)),
+            node.chain.sign("workshop-berlin", accident(node.chain, 170, extent="structural")),
+        )
+        shown = await get(http, f"/v1/vehicles/{VIN}")
+        assert ("ILLOGICAL", ["decreasing", "one_reading"]) == (
+            shown["odometer"]["verdict"], shown["odometer"]["reasons"],
+        )  # fmt: skip
+        assert ["structural_damage"] == shown["brands"]
+        assert node.chain.store.height() == shown["height"]
+
+
+@over_http
+async def test_deadlines_are_evaluated_at_the_heads_time_and_the_cache_never_outlives_a_height() -> None:
+    life = a_life("accepted")
+    async with serving(SingleNode(life.chain)) as (node, _, http):
+        assert "reserved" == (await get(http, f"/v1/vehicles/{VIN}"))["summary"]
+        assert "accepted" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
+        node.chain.now += 61 * DAY_MS
+        node.produce()
+        shown = await get(http, f"/v1/vehicles/{VIN}")
+        assert ("in_use", "off") == (shown["summary"], shown["market"]["status"])
+        assert "expired" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
+        assert "expired" == (await get(http, f"/v1/listings/{life.listing.hex()}"))["status"]
+
+
+@over_http
+async def test_history_has_every_record_once_and_chains_to_the_head() -> None:
+    async with serving(SingleNode(a_life().chain)) as (node, _, http):
+        records, path = [], f"/v1/vehicles/{VIN}/history?limit=2"
+        while path:
+            page = await get(http, path)
+            assert len(page["records"]) <= 2
+            records += page["records"]
+            path = f"/v1/vehicles/{VIN}/history?limit=2&cursor={page['cursor']}" if page["cursor"] else ""
+        vehicle = node.chain.state(VEHICLE, VIN)
+        assert list(range(vehicle.record_count)) == [record["sequence"] for record in records]
+        head = bytes(32)
+        for record in records:
+            head = next_history_head(head, record["sequence"], bytes.fromhex(record["digest"]))
+        assert vehicle.history_head.hex() == head.hex() == page["history_head"]
+        assert "vehicle.register" == records[0]["kind"] == records[0]["content"]["type"]
+        assert ("bmw", True) == (records[0]["author_name"], records[0]["late"])
+        assert ("order.handover", False) == (records[-1]["kind"], records[-1]["late"])
+        assert ["verdict:LOGICAL"] == records[-1]["outcome"]
+        assert all(len(record["salt"]) == 32 and record["txid"] and record["event_at"] for record in records)
+
+
+@over_http
+async def test_open_listings_by_every_filter() -> None:
+    life = a_life("wholesale")
+    chain = life.chain
+    for vin, model in ((VIN_2, "X5"), (VIN_3, "X5")):
+        chain.do("bmw", register(vin, model=model))
+        chain.do("bmw", transfer(chain, vin=vin), "dealer-munich")
+    idents = {vin: chain.do("dealer-munich", listing(chain, vin)).hex() for vin in (VIN, VIN_2, VIN_3)}
+    async with serving(SingleNode(chain)) as (node, _, http):
+
+        async def vins(query: str) -> set[str]:
+            return {item["vin"] for item in (await get(http, "/v1/listings" + query))["listings"]}
+
+        assert {VIN, VIN_2, VIN_3} == await vins("")
+        assert {VIN_2, VIN_3} == await vins("?model=X5")
+        assert {VIN, VIN_2, VIN_3} == await vins("?country=DE")
+        assert set() == await vins("?country=CN")
+        assert {VIN, VIN_2, VIN_3} == await vins(f"?seller={to_text(address('dealer-munich'))}")
+        assert set() == await vins(f"?seller={to_text(address('bmw'))}")
+        assert {VIN_2} == await vins(f"?vin={VIN_2}")
+        assert set() == await vins(f"?vin={VIN_2}&country=CN")
+        assert set() == await vins("?vin=WBA8E9G50GNU99999")
+
+        found, path = [], "/v1/listings?limit=1"
+        while path:
+            page = await get(http, path)
+            found += [item["id"] for item in page["listings"]]
+            path = f"/v1/listings?limit=1&cursor={page['cursor']}" if page["cursor"] else ""
+        assert sorted(idents.values()) == found
+
+        node.chain.now += 31 * DAY_MS
+        node.produce()
+        assert set() == await vins("") == await vins(f"?vin={VIN}")
+        assert "expired" == (await get(http, f"/v1/listings/{idents[VIN]}"))["status"]
+
+
+@over_http
+async def test_the_disclosure_is_what_an_offer_has_to_name() -> None:
+    life = a_life("listed")
+    async with serving(SingleNode(life.chain)) as (node, _, http):
+        shown = await get(http, f"/v1/listings/{life.listing.hex()}/disclosure")
+        found = node.chain.state(LISTING, life.listing)
+        assert disclosure_root(life.listing, found, node.chain.state(VEHICLE, VIN)).hex() == shown["disclosure_root"]
+        assert (3, 1) == (shown["height"], shown["listing_version"])
+        assert {"amount": "5290000", "currency": "EUR"} == shown["price"]
+
+
+@over_http
+async def test_orders_with_payments_accounts_and_their_lists() -> None:
+    life = a_life()
+    async with serving(SingleNode(life.chain)) as (_, _, http):
+        order = await get(http, f"/v1/orders/{life.order.hex()}")
+        assert ("completed", True, "5290000") == (order["status"], order["is_paid"], order["settled"]["amount"])
+        (payment,) = order["payments"]
+        assert (life.payment.hex(), "settled", True) == (
+            payment["id"],
+            payment["status"],
+            payment["is_final_for_title"],
+        )
+        alone = await get(http, f"/v1/payments/{life.payment.hex()}")
+        assert payment == {name: alone[name] for name in payment}
+        assert ["initiated", "settled"] == [step["status"] for step in alone["steps"]]
+
+        buyer, dealer = (to_text(address(name)) for name in ("buyer-1", "dealer-munich"))
+        assert [VIN] == [v["vin"] for v in (await get(http, f"/v1/accounts/{buyer}/vehicles"))["vehicles"]]
+        assert [] == (await get(http, f"/v1/accounts/{dealer}/vehicles"))["vehicles"]
+        for party in (buyer, dealer):
+            orders = (await get(http, f"/v1/accounts/{party}/orders"))["orders"]
+            assert [life.order.hex()] == [entry["id"] for entry in orders]
+        shown = await get(http, f"/v1/accounts/{dealer}")
+        assert (["dealer"], "dealer-munich") == (shown["member"]["roles"], shown["member"]["name"])
+        assert (await get(http, f"/v1/accounts/{buyer}"))["member"] is None
+
+
+@over_http
+async def test_an_offer_on_an_old_version_of_a_listing_has_fallen() -> None:
+    life = a_life("offered")
+    async with serving(SingleNode(life.chain)) as (node, _, http):
+        assert "offered" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
+        found = node.chain.state(LISTING, life.listing)
+        update = ListingUpdate(life.listing, found.price, found.rails, found.expires_at_ms)
+        node.produce(node.chain.sign("dealer-munich", update))
+        assert "fallen" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
+        assert 2 == (await get(http, f"/v1/listings/{life.listing.hex()}"))["version"]
+
+
+@over_http
+async def test_members_by_role_and_in_pages() -> None:
+    async with serving() as (node, _, http):
+        found, path = [], "/v1/members?limit=4"
+        while path:
+            page = await get(http, path)
+            found += [member["name"] for member in page["members"]]
+            path = f"/v1/members?limit=4&cursor={page['cursor']}" if page["cursor"] else ""
+        assert sorted(a.name for a in node.genesis.accounts if a.member) == sorted(found)
+        dealers = (await get(http, "/v1/members?role=dealer"))["members"]
+        assert {"dealer-munich", "dealer-shanghai"} == {member["name"] for member in dealers}
+        assert all(to_text(address(member["name"])) == member["address"] for member in dealers)
+        first = await get(http, "/v1/members?role=dealer&limit=1")
+        second = await get(http, f"/v1/members?role=dealer&limit=1&cursor={first['cursor']}")
+        assert dealers == first["members"] + second["members"]
+        assert second["cursor"] is None
+        assert "did you mean dealer" in (await get(http, "/v1/members?role=dealr", 400))["detail"]
+
+
+@over_http
+async def test_a_proposal_and_its_deadline() -> None:
+    chain = Chain()
+    ident = chain.do("bmw", GovernancePropose(ParameterSet("keys_per_day", 1_000)))
+    async with serving(SingleNode(chain)) as (node, _, http):
+        shown = await get(http, f"/v1/proposals/{ident.hex()}")
+        assert ("open", "parameter.set", [to_text(address("bmw"))]) == (
+            shown["status"], shown["action"]["type"], shown["yes"],
+        )  # fmt: skip
+        node.chain.now = chain.state(PROPOSAL, ident).expires_at_ms
+        node.produce()
+        assert "expired" == (await get(http, f"/v1/proposals/{ident.hex()}"))["status"]
+
+
+@over_http
+async def test_state_with_its_proof_verifies_from_header_and_certificate_alone() -> None:
+    async with serving(SingleNode(a_life().chain)) as (node, _, http):
+        for key in (f"vehicle/{VIN}", "chain/params", f"vehicle/{VIN_3}"):
+            shown = await get(http, f"/v1/state/{key}?proof=true")
+            commit: Commit = decode_commit(bytes.fromhex(shown["commit"]["raw"]))
+            verify_commit(commit, node.genesis_hash, node.chain.store.validators(9))
+            header = decode_header(bytes.fromhex(shown["header"]["raw"]))
+            assert (9, header.state_root.hex()) == (shown["height"], shown["state_root"])
+            value = None if shown["value"] is None else bytes.fromhex(shown["value"])
+            siblings = tuple(bytes.fromhex(sibling) for sibling in shown["proof"]["siblings"])
+            proof = StateProof(bytes.fromhex(shown["proof"]["entries"]), siblings)
+            verify_state_proof(key.encode(), value, proof, header.state_root, node.genesis.tree_depth)
+            assert (key == f"vehicle/{VIN_3}") == (value is None)
+        assert (
+            VEHICLE.decode(node.chain.store.state.get(VEHICLE.key(VIN))).model
+            == ((await get(http, f"/v1/state/vehicle/{VIN}"))["decoded"]["model"])
+        )
+        assert "state_unknown" == (await get(http, f"/v1/state/vehicle/{VIN_3}", 404))["code"]
+        assert "malformed" == (await get(http, "/v1/state/nonsense", 400))["code"]
+        assert "malformed" == (await get(http, "/v1/state/vehicle/%C3%A4", 400))["code"]
+
+
+@over_http
+async def test_before_the_first_block_a_proof_has_no_header() -> None:
+    async with serving() as (node, _, http):
+        shown = await get(http, "/v1/state/chain/params?proof=true")
+        assert (None, None) == (shown["header"], shown["commit"])
+        assert node.chain.store.head().state_root.hex() == shown["state_root"]
+
+
+@over_http
+async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
+    life = a_life()
+    life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_day", 1_000)))
+    buyer, member = to_text(address("buyer-1")), MEMBER.key(address("bmw")).decode()
+    proposal = life.chain.store.block(10).transactions[0]
+    txid = life.chain.check(proposal).txid.hex()
+    paths = {
+        "/v1/status": "", "/health/live": "", "/health/ready": "", "/v1/peers": "", "/v1/genesis": "",
+        "/v1/validators": "", "/v1/blocks": "", "/v1/blocks/{block}": "latest", "/v1/state/{key}": member,
+        "/v1/proposals/{proposal}": txid, "/v1/transactions/{txid}": txid, "/v1/vehicles/{vin}": VIN,
+        "/v1/vehicles/{vin}/history": VIN, "/v1/listings/{listing}": life.listing.hex(),
+        "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),
+        "/v1/payments/{payment}": life.payment.hex(), "/v1/accounts/{address}": buyer,
+        "/v1/accounts/{address}/vehicles": buyer, "/v1/accounts/{address}/orders": buyer, "/v1/members": "",
+        "/v1/listings": "",
+    }  # fmt: skip
+    async with serving(SingleNode(life.chain)) as (_, _, http):
+        document = await get(http, "/openapi.json")
+        untried = {path for path, operations in document["paths"].items() if "get" in operations} - set(paths)
+        assert {"/metrics", "/v1/stream", "/openapi.json", "/docs"} == untried
+        for template, part in paths.items():
+            answers = document["paths"][template]["get"]["responses"]["200"]["content"]
+            name = template.rpartition("{")[2].split("}")[0]
+            for query in ("", "?proof=true") if "state" in template else ("",):
+                shown = await get(http, template.replace(f"{{{name}}}", part) + query)
+                assert [] == errors(document, answers["application/json"]["schema"], shown), template
+
+
+@over_http
+async def test_the_page_to_try_it_needs_no_other_host() -> None:
+    async with serving() as (_, _, http), http.get("/docs") as answer:
+        text = await answer.text()
+        assert "text/html; charset=utf-8" == answer.headers["Content-Type"]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert "//" not in text.replace("<!doctype", "")
+        assert 'id="guards_unmet"' in text
+
+
+@over_http
+async def test_over_leveldb_the_answers_are_the_same() -> None:
+    memory = a_life()
+    with tempfile.TemporaryDirectory() as folder:
+        store = LevelStore(Path(folder))
+        try:
+            level = Life(Chain(kv=store)).to("handed_over")
+            answers = []
+            for chain in (memory.chain, level.chain):
+                async with serving(SingleNode(chain)) as (_, _, http):
+                    paths = (f"/v1/vehicles/{VIN}", f"/v1/vehicles/{VIN}/history", "/v1/members", "/v1/blocks")
+                    answers.append(json.dumps([await get(http, path) for path in paths]))
+            assert answers[0] == answers[1]
+        finally:
+            store.close()

@@ -1,0 +1,441 @@
+"""Replay: a chain that holds comes out the same from every source; whatever was done to one is named."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from support.chain import START_MS, Chain, address
+from support.life import VIN, km, maintenance, register
+from support.load import LoadChain
+from support.stores import (
+    archive_of,
+    copied,
+    entries,
+    fingerprint,
+    lax_block,
+    life_chain,
+    tampered,
+    with_signatures,
+)
+
+from node.audit.compare import compare
+from node.audit.replay import Replay, ReplayReport
+from node.audit.sources import ArchiveSource, Source, StoreSource
+from node.audit.workers import InProcess, VerifierPool
+from node.chain.block import Block, Commit, commit_hash, decode_block, decode_commit
+from node.chain.vote import Evidence, Vote, vote_sign_bytes
+from node.codec import encode
+from node.crypto import merkle
+from node.crypto.dev_keys import dev_key
+from node.errors import Busy, Corrupted, OperatorError
+from node.storage import schema
+from node.storage.leveldb import LevelStore
+from node.txtypes.envelope import decode_signed_tx
+from node.txtypes.odometer import OdometerRead
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("life") / "store"
+    life_chain(path).store.kv.close()
+    return path
+
+
+@pytest.fixture
+def chain(folder: Path, tmp_path: Path) -> Iterator[Chain]:
+    """A copy that may go on. `report` closes it."""
+    made = Chain(kv=LevelStore(copied(folder, tmp_path / "going-on")))
+    yield made
+    made.store.kv.close()
+
+
+GENESIS = Chain().genesis
+
+
+def replay(source: Source, to: int | None = None) -> ReplayReport:
+    try:
+        return Replay(GENESIS, source, InProcess()).run(to)
+    finally:
+        source.close()
+
+
+def report(chain: Chain, tmp_path: Path) -> ReplayReport:
+    chain.store.kv.close()
+    return replay(StoreSource(tmp_path / "going-on"))
+
+
+def found(report: ReplayReport) -> tuple[int, int, str]:
+    assert report.divergence is not None
+    return report.divergence.height, report.divergence.index, report.divergence.rule
+
+
+# --- chains that hold --------------------------------------------------------------------------------------
+def test_store_and_archive_lead_to_the_same_root(folder: Path, tmp_path: Path, chain: Chain) -> None:
+    head = chain.store.head()
+    before = fingerprint(folder)
+    from_store = replay(StoreSource(folder))
+    assert before == fingerprint(folder)
+    from_archive = replay(ArchiveSource(archive_of(folder, tmp_path / "a.bmw", tmp_path / "scratch")))
+    for one in (from_store, from_archive):
+        assert one.divergence is None
+        assert (head.height, head.block_id, head.state_root) == (one.height, one.block_id, one.state_root)
+    assert {"vehicle.register": 1, "order.handover": 1}.items() <= from_store.types.items()
+    assert (11, {}) == (from_archive.transactions, from_archive.compared)
+    assert from_store.compared["index entry"] > 30
+    assert 0 == from_store.unaudited_keys
+
+
+def test_a_home_is_found_and_to_stops_early(folder: Path, tmp_path: Path) -> None:
+    copied(folder, tmp_path / "home" / "data" / "store")
+    early = replay(StoreSource(tmp_path / "home"), to=4)
+    assert (4, None) == (early.height, early.divergence)
+    with pytest.raises(OperatorError, match="--to"):
+        replay(StoreSource(tmp_path / "home"), to=400)
+
+
+def test_mixed_load_over_processes_and_a_day(tmp_path: Path) -> None:
+    """Window hours pass, several ranges are under way."""
+    load = LoadChain(LevelStore(tmp_path / "load"), seed=7, depth=8, block_ms=1_500_000)
+    load.grow(3_000, 90)
+    head = load.store.head()
+    load.store.kv.close()
+    source, pool = StoreSource(tmp_path / "load"), VerifierPool(2)
+    try:
+        out = Replay(load.genesis, source, pool).run()
+    finally:
+        pool.close()
+        source.close()
+    assert (None, head.state_root, 3_000) == (out.divergence, out.state_root, out.transactions)
+
+
+def test_the_validator_set_changes_within_a_range(chain: Chain, tmp_path: Path) -> None:
+    """Certificates after the change are judged by the new set, though the verifiers had the old one."""
+    chain.produce(evidence=(evidence(chain, "workshop-berlin"),))
+    assert 3 == len(chain.store.head().validators)
+    chain.produce()
+    chain.produce()
+    assert report(chain, tmp_path).divergence is None
+
+
+def test_a_certificate_by_a_removed_validator_counts_no_longer(chain: Chain, tmp_path: Path) -> None:
+    old = chain.store.head().validators
+    chain.produce(evidence=(evidence(chain, "workshop-berlin"),))
+    block = chain.build()
+    message = vote_sign_bytes(chain.genesis_hash, "precommit", block.header.height, 0, chain.commit_for(block).block_id)
+    names = {address(n): n for n in ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")}
+    by_old = tuple(dev_key("consensus", names[e.address]).sign(message) for e in old.entries)
+    commit = replace(chain.commit_for(block), signatures=by_old)
+    chain.store.commit_block(block, chain.judge(block), commit)
+    out = report(chain, tmp_path)
+    assert (block.header.height, -1, "commit_certificate") == found(out)
+
+
+def test_another_quorum_in_the_last_commit_is_no_divergence(chain: Chain, tmp_path: Path) -> None:
+    height = chain.store.height()
+    chain.store.kv.write({schema.commit_key(height): encode(with_signatures(chain.store.commit(height), s3=b""))}, [])
+    chain.produce()
+    chain.store.kv.write(
+        {schema.commit_key(height): encode(with_signatures(chain.store.commit(height), s3=other_signature(chain, 3)))},
+        [],
+    )
+    assert report(chain, tmp_path).divergence is None
+
+
+def other_signature(chain: Chain, place: int) -> bytes:
+    """The signature that the validator at `place` gives for the head."""
+    head = chain.store.head()
+    message = vote_sign_bytes(
+        chain.genesis_hash, "precommit", head.height - 1, 0, chain.store.block(head.height).header.parent_id
+    )
+    names = {address(n): n for n in ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")}
+    return dev_key("consensus", names[head.validators.entries[place].address]).sign(message)
+
+
+def evidence(chain: Chain, name: str) -> Evidence:
+    key, height = dev_key("consensus", name), chain.store.height()
+    votes = [
+        Vote("precommit", height, 0, ident, address(name),
+             key.sign(vote_sign_bytes(chain.genesis_hash, "precommit", height, 0, ident)))
+        for ident in (bytes(32), b"\x01" * 32)
+    ]  # fmt: skip
+    return Evidence(*votes)
+
+
+# --- blocks that all validators certified, and that break a rule ------------------------------------------------
+def test_a_certified_block_with_an_unmet_guard(chain: Chain, tmp_path: Path) -> None:
+    good = chain.sign("workshop-berlin", maintenance(chain, 7_000))
+    bad = chain.sign("buyer-1", OdometerRead(VIN, km(7_100), chain.now, "reading"))
+    block = lax_block(chain, good, bad)
+    chain.produce()
+    out = report(chain, tmp_path)
+    assert (block.header.height, 1, "role_missing") == found(out)
+    assert out.divergence is not None
+    assert decode_signed_tx(bad, chain.genesis_hash).txid == out.divergence.txid
+    assert block.header.height - 1 == out.height
+
+
+def recertified(chain: Chain, block: Block) -> None:
+    """Put `block` at the head's place with a good certificate: what dishonest validators can do together."""
+    height = block.header.height
+    assert height == chain.store.height() + 1
+    chain.store.kv.write(
+        {
+            schema.block_key(height): encode(block),
+            schema.commit_key(height): encode(chain.commit_for(block)),
+            schema.META_HEAD: encode([height, chain.commit_for(block).block_id, block.header.time_ms, bytes(32)]),
+        },
+        [],
+    )
+
+
+def forged(chain: Chain, **header: object) -> Block:
+    block = chain.build(chain.sign("workshop-berlin", maintenance(chain, 7_000)))
+    return replace(block, header=replace(block.header, **header))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("state_root", bytes(32), "state_root"),
+        ("tx_root", bytes(32), "header_tx_root"),
+        ("next_validators_hash", bytes(32), "header_next_validators"),
+        ("validators_hash", bytes(32), "header_validators"),
+        ("ruleset_hash", bytes(32), "header_ruleset"),
+        ("evidence_root", bytes(32), "header_evidence_root"),
+        ("last_commit_hash", bytes(32), "header_last_commit"),
+        ("parent_id", bytes(32), "header_parent"),
+        ("proposer", bytes(20), "header_proposer"),
+        ("time_ms", START_MS, "header_time"),
+        ("version", 2, "header_version"),
+    ],
+)
+def test_a_certified_block_with_a_wrong_header(
+    chain: Chain, tmp_path: Path, field: str, value: object, rule: str
+) -> None:
+    block = forged(chain, **{field: value})
+    recertified(chain, block)
+    assert (block.header.height, -1, rule) == found(report(chain, tmp_path))
+
+
+def test_a_certified_block_with_a_false_transaction_signature(chain: Chain, tmp_path: Path) -> None:
+    raw = bytearray(chain.sign("workshop-berlin", maintenance(chain, 7_000)))
+    raw[-1] ^= 1
+    block = forged(chain)
+    txs = (block.transactions[0], bytes(raw))
+    header = replace(block.header, tx_root=merkle.root(txs))
+    recertified(chain, replace(block, header=header, transactions=txs))
+    assert (header.height, 1, "transaction_signature") == found(report(chain, tmp_path))
+
+
+def test_a_certified_block_with_an_undecodable_transaction(chain: Chain, tmp_path: Path) -> None:
+    block = forged(chain)
+    header = replace(block.header, tx_root=merkle.root((b"\xc1",)))
+    recertified(chain, replace(block, header=header, transactions=(b"\xc1",)))
+    assert (header.height, 0, "transaction_malformed") == found(report(chain, tmp_path))
+
+
+def test_a_last_commit_with_one_false_signature(chain: Chain, tmp_path: Path) -> None:
+    block = forged(chain)
+    last = with_signatures(block.last_commit, s0=block.last_commit.signatures[1])
+    header = replace(block.header, last_commit_hash=commit_hash(last))
+    recertified(chain, replace(block, header=header, last_commit=last))
+    assert (header.height, -1, "last_commit") == found(report(chain, tmp_path))
+
+
+def _copied_signature(commit: Commit) -> Commit:
+    return with_signatures(commit, s0=commit.signatures[1])
+
+
+def _no_quorum(commit: Commit) -> Commit:
+    return with_signatures(commit, s0=b"", s1=b"")
+
+
+def _other_round(commit: Commit) -> Commit:
+    return replace(commit, round=1)
+
+
+def _other_block(commit: Commit) -> Commit:
+    return replace(commit, block_id=bytes(32))
+
+
+def _too_few(commit: Commit) -> Commit:
+    return replace(commit, signatures=commit.signatures[:3])
+
+
+@pytest.mark.parametrize("forge", [_copied_signature, _no_quorum, _other_round, _other_block, _too_few])
+@pytest.mark.parametrize("height", [3, 11])
+def test_certificates_that_prove_nothing(folder: Path, tmp_path: Path, forge: object, height: int) -> None:
+    raw = entries(folder, tmp_path / "scratch")[schema.commit_key(height)]
+    commit = forge(decode_commit(raw))  # type: ignore[operator]
+    source = StoreSource(tampered(folder, tmp_path / "bad", {schema.commit_key(height): encode(commit)}))
+    out = replay(source)
+    assert (height, -1, "commit_certificate") == found(out)
+    assert height - 1 == out.height
+
+
+# --- a disk that lies ------------------------------------------------------------------------------------------
+def first_key(stored: dict[bytes, bytes], prefix: bytes) -> bytes:
+    return min(key for key in stored if key.startswith(prefix))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rule", "named"),
+    [
+        (b"Svehicle/", "store_state_value", f"vehicle/{VIN}"),
+        (b"K", "store_state_tree_bucket", "bucket"),
+        (b"R", "store_vehicle_record", f"{VIN}/0"),
+        (b"T", "store_transaction_place", "transaction place"),
+        (b"I", "store_block_id", "block id"),
+        (b"V", "store_validator_set", "validator set 1"),
+        (b"W", "store_replay_window_entry", "hour"),
+        (b"Xh/", "store_index_entry", "h/"),
+    ],
+)
+def test_every_family_of_a_store_is_recomputed(
+    folder: Path, tmp_path: Path, prefix: bytes, rule: str, named: str
+) -> None:
+    stored = entries(folder, tmp_path / "scratch")
+    key = first_key(stored, prefix)
+    changed = tampered(folder, tmp_path / "changed", {key: stored[key] + b"\x00"})
+    missing = tampered(folder, tmp_path / "missing", {}, (key,))
+    extra = tampered(folder, tmp_path / "extra", {key + b"0": stored[key]})
+    for path, what in ((changed, "differs"), (missing, "missing"), (extra, "does not follow")):
+        out = replay(StoreSource(path))
+        assert (11, -1, rule) == found(out)
+        assert out.divergence is not None
+        assert named in out.divergence.text
+        assert what in out.divergence.text
+
+
+def test_blocks_missing_changed_or_left_over(folder: Path, tmp_path: Path) -> None:
+    stored = entries(folder, tmp_path / "scratch")
+    for prefix, rule in ((b"B", "block_missing"), (b"C", "commit_missing")):
+        path = tampered(folder, tmp_path / rule, {}, (prefix + schema.u64(5),))
+        out = replay(StoreSource(path))
+        assert (5, -1, rule) == found(out)
+        assert 4 == out.height
+    over = tampered(folder, tmp_path / "over", {schema.block_key(12): stored[schema.block_key(11)]})
+    assert (11, -1, "store_block") == found(replay(StoreSource(over)))
+    block = decode_block(stored[schema.block_key(7)])
+    bad = bytearray(block.transactions[0])
+    bad[-1] ^= 1
+    tampered_block = encode(replace(block, transactions=(bytes(bad),)))
+    path = tampered(folder, tmp_path / "signature", {schema.block_key(7): tampered_block})
+    assert (7, 0, "transaction_signature") == found(replay(StoreSource(path)))
+    path = tampered(folder, tmp_path / "garbage", {schema.block_key(7): b"\x90"})
+    assert (7, -1, "block_encoding") == found(replay(StoreSource(path)))
+    path = tampered(folder, tmp_path / "other", {schema.block_key(7): stored[schema.block_key(6)]})
+    assert (7, -1, "header_height") == found(replay(StoreSource(path)))
+
+
+def test_a_head_that_is_claimed_wrongly(folder: Path, tmp_path: Path) -> None:
+    head = encode([11, bytes(32), START_MS, bytes(32)])
+    out = replay(StoreSource(tampered(folder, tmp_path / "head", {schema.META_HEAD: head})))
+    assert (11, -1, "claimed_head") == found(out)
+    lower = tampered(folder, tmp_path / "lower", {schema.META_HEAD: encode([9, bytes(32), START_MS, bytes(32)])})
+    assert replay(StoreSource(lower)).divergence is not None
+    with pytest.raises(Corrupted):
+        StoreSource(tampered(folder, tmp_path / "nonsense", {schema.META_HEAD: b"\xc1"}))
+
+
+def test_keys_of_the_nodes_own_are_counted_not_judged(folder: Path, tmp_path: Path) -> None:
+    path = tampered(folder, tmp_path / "own", {b"Mown": b"1", b"Zown": b"2", b"0": b"3"})
+    out = replay(StoreSource(path))
+    assert (None, 3) == (out.divergence, out.unaudited_keys)
+
+
+def test_damaged_table_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    chain = life_chain(path)
+    chain.store.kv.compact()  # type: ignore[attr-defined]
+    chain.store.kv.close()
+    table = max(path.glob("*.ldb"), key=lambda p: p.stat().st_size)
+    raw = bytearray(table.read_bytes())
+    raw[len(raw) // 3] ^= 0x10
+    table.write_bytes(raw)
+    with pytest.raises(Corrupted, match=f"store in {path}"):
+        replay(StoreSource(path))
+
+
+# --- sources that are not what is needed --------------------------------------------------------------------------
+def test_a_store_in_use_and_a_wrong_chain(folder: Path, tmp_path: Path) -> None:
+    held = LevelStore(copied(folder, tmp_path / "held"))
+    try:
+        with pytest.raises(Busy, match="--node"):
+            StoreSource(tmp_path / "held")
+    finally:
+        held.close()
+    with pytest.raises(OperatorError, match="no store"):
+        StoreSource(tmp_path)
+    other = Chain(genesis=replace(GENESIS, chain_id="other-chain")).genesis
+    source = StoreSource(folder)
+    try:
+        with pytest.raises(OperatorError, match="genesis"):
+            Replay(other, source, InProcess())
+    finally:
+        source.close()
+    late = ArchiveSource(archive_of(folder, tmp_path / "late.bmw", tmp_path / "scratch", first=3))
+    with pytest.raises(OperatorError, match="starts at block 3"):
+        replay(late)
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+def test_compare_finds_the_fork_and_lets_certificates_differ(folder: Path, tmp_path: Path, chain: Chain) -> None:
+    stored = entries(folder, tmp_path / "scratch")
+    commit = with_signatures(decode_commit(stored[schema.commit_key(4)]), s2=b"")
+    quorum = tampered(folder, tmp_path / "quorum", {schema.commit_key(4): encode(commit)})
+    chain.do("bmw", register("WBA8E9G50GNU12346"))
+    chain.store.kv.close()
+    fork = Chain(kv=LevelStore(copied(folder, tmp_path / "fork")))
+    fork.do("bmw", register("WBA8E9G50GNU12347"))
+    fork.store.kv.close()
+    one, two, three = (StoreSource(p) for p in (tmp_path / "going-on", quorum, tmp_path / "fork"))
+    try:
+        same, differ = compare(one, two), compare(one, three)
+    finally:
+        for source in (one, two, three):
+            source.close()
+    assert ("", 11, 1, (12, 11)) == (same.difference, same.same_to, same.certificates_differing, same.heights)
+    assert 11 == differ.same_to
+    assert differ.difference.startswith("height 12: block id ")
+    assert "transactions (1 against 1), first at index 0" in differ.difference
+
+
+# --- verifier processes ----------------------------------------------------------------------------------------------
+def _die(work: bytes) -> bytes:
+    os._exit(3)
+
+
+def _fall_silent(work: bytes) -> bytes:
+    time.sleep(60)
+    return work
+
+
+def _echo_slowly(work: bytes) -> bytes:
+    time.sleep(0.05)
+    return work
+
+
+def test_a_killed_worker_is_replaced_and_its_range_redone() -> None:
+    pool = VerifierPool(2, _echo_slowly)
+    try:
+        futures = [pool.submit(bytes([i])) for i in range(20)]
+        assert b"\x00" == futures[0].result(30)
+        for pid in pool.pids:
+            os.kill(pid, 9)
+        assert [bytes([i]) for i in range(20)] == [f.result(30) for f in futures]
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("job", [_die, _fall_silent])
+def test_a_range_that_no_worker_survives_is_a_clear_error(job: object) -> None:
+    pool = VerifierPool(1, job, silence_s=1.0)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(OperatorError, match="--workers 0"):
+            pool.submit(b"").result(30)
+    finally:
+        pool.close()

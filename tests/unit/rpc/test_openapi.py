@@ -1,0 +1,129 @@
+"""The document: generated from the types, whole, and about exactly the routes there are."""
+
+import json
+import re
+
+import pytest
+from support.backend import SingleNode
+from support.chain import Chain
+from support.json_schema import KNOWN, errors, resolve
+from support.life import Life, register
+
+from node.rpc.app import RPC, make_app
+from node.rpc.config import RpcConfig
+from node.rpc.openapi import openapi_document, pattern_of
+from node.rpc.problems import PROBLEMS
+from node.rpc.routes import ROUTES
+from node.txtypes.registry import TYPES
+from node.txtypes.schema import fields_of, to_json
+
+DOCUMENT = json.loads(openapi_document(ROUTES, "bmw-test", RpcConfig()))
+
+
+def walk(value):
+    yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(part)
+
+
+def schemas():
+    """Every JSON schema of the document."""
+    roots = list(DOCUMENT["components"]["schemas"].values())
+    for value in walk(DOCUMENT["paths"]):
+        if isinstance(value, dict) and isinstance(value.get("schema"), dict):
+            roots.append(value["schema"])
+    return roots
+
+
+def test_it_is_openapi_3_1_in_structure() -> None:
+    assert "3.1.0" == DOCUMENT["openapi"]
+    assert DOCUMENT["info"]["title"] and DOCUMENT["info"]["version"]
+    names = [op["operationId"] for path in DOCUMENT["paths"].values() for op in path.values()]
+    assert len(names) == len(set(names))
+    for path, operations in DOCUMENT["paths"].items():
+        assert path.startswith("/")
+        for method, operation in operations.items():
+            assert method in ("get", "post")
+            assert operation["responses"] and operation["summary"]
+            in_path = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"}
+            assert set(re.findall(r"{(\w+)}", path)) == in_path
+            assert all(p["required"] for p in operation.get("parameters", ()) if p["in"] == "path")
+            for status, answer in operation["responses"].items():
+                assert status.isdecimal() and answer["description"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = [value["$ref"] for value in walk(DOCUMENT) if isinstance(value, dict) and "$ref" in value]
+    assert references
+    for reference in references:
+        assert isinstance(resolve(DOCUMENT, reference), dict)
+        assert resolve(DOCUMENT, reference), reference
+
+
+def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
+    app = make_app(SingleNode(), RpcConfig())
+    routed = {(r.method, r.resource.canonical) for r in app.router.routes() if r.method != "HEAD"}
+    written = {(m.upper(), path) for path, operations in DOCUMENT["paths"].items() for m in operations}
+    assert routed == written
+    assert json.loads(app[RPC].openapi)["paths"] == DOCUMENT["paths"]
+
+
+def test_every_query_parameter_is_one_that_is_read() -> None:
+    for route in ROUTES:
+        operation = DOCUMENT["paths"][route.path][route.method.lower()]
+        written = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+        assert set(route.query.__struct_encode_fields__) == written
+
+
+def test_patterns_are_those_of_javascript() -> None:
+    assert "^[A-Z]{2}$" == pattern_of(r"^[A-Z]{2}\Z")
+    patterns = [v["pattern"] for v in walk(DOCUMENT) if isinstance(v, dict) and isinstance(v.get("pattern"), str)]
+    assert patterns
+    for pattern in patterns:
+        assert r"\Z" not in pattern
+        re.compile(pattern)
+
+
+def test_only_keywords_of_json_schema_are_used() -> None:
+    def check(schema) -> None:
+        assert set(schema) <= KNOWN, set(schema) - KNOWN
+        for name in ("properties",):
+            for part in schema.get(name, {}).values():
+                check(part)
+        for name in ("allOf", "oneOf", "anyOf", "prefixItems"):
+            for part in schema.get(name, ()):
+                check(part)
+        if isinstance(schema.get("items"), dict):
+            check(schema["items"])
+
+    for schema in schemas():
+        check(schema)
+
+
+@pytest.mark.parametrize("name", sorted(TYPES))
+def test_every_transaction_type_is_a_schema_with_all_its_fields(name: str) -> None:
+    body = DOCUMENT["components"]["schemas"]["Body"]
+    schema = resolve(DOCUMENT, body["discriminator"]["mapping"][name])
+    assert {"type", *(f.json_name for f in fields_of(TYPES[name]))} == set(schema["properties"])
+    assert {"const": name} == schema["properties"]["type"]
+
+
+def test_a_body_fits_its_schema_and_a_wrong_one_does_not() -> None:
+    shown = to_json(register())
+    assert not errors(DOCUMENT, {"$ref": "#/components/schemas/Body"}, shown)
+    assert errors(DOCUMENT, {"$ref": "#/components/schemas/Body"}, {**shown, "vin": "short"})
+
+
+def test_bodies_of_a_life_fit_their_schemas() -> None:
+    chain = Life(Chain()).to("handed_over").chain
+    found = set()
+    for height in range(1, chain.store.height() + 1):
+        for raw in chain.store.block(height).transactions:
+            shown = to_json(chain.check(raw).payload.body)
+            found.add(shown["type"])
+            assert not errors(DOCUMENT, {"$ref": "#/components/schemas/Body"}, shown)
+    assert len(found) >= 8
+
+
+def test_every_problem_code_is_written_down() -> None:
+    assert list(PROBLEMS) == DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]

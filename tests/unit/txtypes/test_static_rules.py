@@ -1,0 +1,194 @@
+"""What needs no state: the static rule of every type, closed fields, card numbers in codes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from support.chain import address
+from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
+from support.stages import at
+
+from node import limits
+from node.codec import encode
+from node.crypto.dev_keys import dev_key
+from node.errors import Malformed
+from node.txtypes.accounts import AccountOpen, AccountUpdateKeys
+from node.txtypes.delivery import DeliveryEvent
+from node.txtypes.envelope import Payload, decode_payload
+from node.txtypes.fields import Attachment, Money
+from node.txtypes.governance import GovernancePropose, MemberAdmit, ParameterSet, RoleGrant
+from node.txtypes.members import MemberUpdate, Site
+from node.txtypes.registry import TYPES, type_of
+from node.txtypes.schema import code_strings
+from node.txtypes.workshop import Damage, Part
+from wallet.compose import build_payload
+
+CHAIN = at("").chain
+KEYS = tuple(dev_key("account", f"k{i}").public for i in range(9))
+CARD = "4111111111111111"
+
+
+def refused(body) -> bool:
+    raw = encode(Payload(bytes(20), 1, 1, body))
+    try:
+        decode_payload(raw)
+    except Malformed:
+        return True
+    assert raw == build_payload(bytes(20), body, salt=1, expires_at_ms=1)
+    return False
+
+
+def site(**changes) -> Site:
+    fields = dict(
+        code="MUC-1", country="DE", latitude_e6=0, longitude_e6=0, services=(), opening_hours="", phone="", mail=""
+    )
+    return Site(**fields | changes)
+
+
+def update(*sites: Site, node_key: bytes = b"", node_address: str = "") -> MemberUpdate:
+    return MemberUpdate(sites, node_key, node_address)
+
+
+@pytest.mark.parametrize("kind", [AccountOpen, AccountUpdateKeys])
+@pytest.mark.parametrize(
+    ("keys", "threshold", "sealing_key", "is_refused"),
+    [
+        (KEYS[:1], 1, b"", False),
+        (KEYS[:8], 8, bytes(32), False),
+        (KEYS[:9], 1, b"", True),
+        ((), 1, b"", True),
+        (KEYS[:1], 0, b"", True),
+        (KEYS[:2], 2, b"", False),
+        (KEYS[:2], 3, b"", True),
+        ((KEYS[0], KEYS[1], KEYS[0]), 2, b"", True),
+        (KEYS[:1], 1, bytes(31), True),
+        (KEYS[:1], 1, bytes(33), True),
+        (KEYS[:1], 1, b"\x00", True),
+        ((bytes(31),), 1, b"", True),
+    ],
+)
+def test_account_policies(kind, keys, threshold: int, sealing_key: bytes, is_refused: bool) -> None:
+    assert is_refused == refused(kind(keys, threshold, sealing_key))
+
+
+GOOD = [
+    register(),
+    register(produced_on="1970-01-01"),
+    register(produced_on="2024-02-29"),
+    register(configuration=("A",) * limits.LIST_MAX),
+    register(engine_serial=""),
+    register(engine_serial=CARD),
+    transfer(CHAIN),
+    maintenance(CHAIN),
+    maintenance(CHAIN, services=("ENGINE_OIL",) * limits.LIST_MAX),
+    maintenance(CHAIN, parts=(Part("83212365950", 1, True, CARD),)),
+    maintenance(CHAIN, odometer=km(limits.ODOMETER_MAX)),
+    maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "image/jpeg"),)),
+    accident(CHAIN, damages=(Damage("front", "cosmetic"), Damage("rear", "structural"))),
+    accident(CHAIN, case_reference=CARD),
+    listing(CHAIN, price=Money(limits.MONEY_MAX, "EUR")),
+    offer(CHAIN, bytes(32)),
+    update(site(), site(code="MUC-2"), node_key=bytes(32), node_address="node.example.com:26656"),
+    DeliveryEvent(bytes(32), "arrived", "MUC-1", 1, None),
+    GovernancePropose(MemberAdmit(bytes(20), "a-name", "DE")),
+]
+BAD = {
+    "VIN with an I": register("WBA8E9G50GNI12345"),
+    "VIN in lower case": register(VIN.lower()),
+    "VIN of 16": register(VIN[:16]),
+    "VIN with a line end": register(VIN + "\n"),
+    "no such day": register(produced_on="2025-02-30"),
+    "no such leap day": register(produced_on="2025-02-29"),
+    "year 0": register(produced_on="0000-01-01"),
+    "before what a time can say": register(produced_on="1969-12-31"),
+    "a week date": register(produced_on="2025-W01-1"),
+    "65 configuration codes": register(configuration=("A",) * 65),
+    "a long code": register("WBA8E9G50GNU12345", model="A" * 41),
+    "an empty code": register(model=""),
+    "a lower-case code": register(model="330i"),
+    "a code with a space": register(model="330 I"),
+    "a code with a line end": register(model="330I\n"),
+    "no unit": register(odometer_unit="m"),
+    "no scheme": register(vin_scheme="XX"),
+    "a card number as a model": register(model=CARD),
+    "a card number in a configuration": register(configuration=("A", "X" + CARD + "X")),
+    "a card number as a part": maintenance(CHAIN, parts=(Part(CARD, 1, True, None),)),
+    "a card number as a service": maintenance(CHAIN, services=(CARD,)),
+    "a card number as a site": DeliveryEvent(bytes(32), "arrived", CARD, 1, None),
+    "a card number as a site's code": update(site(code=CARD)),
+    "a card number as a site's service": update(site(services=("A", CARD))),
+    "a card number in an option": listing(CHAIN, configuration=(CARD,)),
+    "no services": maintenance(CHAIN, services=()),
+    "no quantity": maintenance(CHAIN, parts=(Part("A", 0, True, None),)),
+    "a thousand parts": maintenance(CHAIN, parts=(Part("A", 1000, True, None),)),
+    "an odometer of eight digits": maintenance(CHAIN, odometer=km(limits.ODOMETER_MAX + 1)),
+    "a negative odometer": maintenance(CHAIN, odometer=km(-1)),
+    "17 attachments": maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "image/png"),) * 17),
+    "an attachment of nothing": maintenance(CHAIN, attachments=(Attachment(bytes(32), 0, "image/png"),)),
+    "an attachment of no type": maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "png"),)),
+    "no damage": accident(CHAIN, damages=()),
+    "one zone twice": accident(CHAIN, damages=(Damage("front", "cosmetic"), Damage("front", "structural"))),
+    "21 airbags": accident(CHAIN, airbags=21),
+    "a negative price": listing(CHAIN, price=Money(-1, "EUR")),
+    "above ten billion": listing(CHAIN, price=Money(limits.MONEY_MAX + 1, "EUR")),
+    "a currency of two letters": listing(CHAIN, price=Money(1, "EU")),
+    "a country of three letters": listing(CHAIN, country="DEU"),
+    "no rails": listing(CHAIN, rails=()),
+    "version 0": offer(CHAIN, bytes(32), listing_version=0),
+    "an id of 31 bytes": offer(CHAIN, bytes(31)),
+    "a time before 1970": transfer(CHAIN, event_at_ms=-1),
+    "a time that no double holds": transfer(CHAIN, event_at_ms=2**53 + 1),
+    "no such contract": offer(CHAIN, bytes(32), contract="other"),
+    "a node key of 31 bytes": update(node_key=bytes(31)),
+    "a node key of one byte": update(node_key=bytes(1)),
+    "a node without port": update(node_address="node.example.com"),
+    "one site twice": update(site(), site(latitude_e6=1)),
+    "a latitude beyond the pole": update(site(latitude_e6=90_000_001)),
+    "a longitude beyond the line": update(site(longitude_e6=-180_000_001)),
+    "a phone without prefix": update(site(phone="089123456")),
+    "a mail without at": update(site(mail="service.example.com")),
+    "65 sites": update(*(site(code=f"S{i}") for i in range(65))),
+    "a name in upper case": GovernancePropose(MemberAdmit(bytes(20), "Name", "DE")),
+    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", 0, 0)),
+    "a negative parameter": GovernancePropose(ParameterSet("block_txs_max", -1)),
+}
+
+
+@pytest.mark.parametrize("number", range(len(GOOD)))
+def test_what_is_well_formed(number: int) -> None:
+    assert not refused(GOOD[number])
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_malformed(name: str) -> None:
+    assert refused(BAD[name])
+
+
+def test_the_most_of_everything_is_still_a_price() -> None:
+    assert not refused(listing(CHAIN, price=PRICE))
+    assert not refused(update(site(latitude_e6=90_000_000, longitude_e6=-180_000_000)))
+    assert not refused(accident(CHAIN, airbags=20))
+    assert not refused(offer(CHAIN, bytes(32), listing_version=10_000, provider=address("bmw")))
+
+
+def test_codes_are_found_wherever_they_are_and_serials_never() -> None:
+    body = maintenance(CHAIN, services=("A", "B"), parts=(Part("C", 1, True, "SERIAL"), Part("D", 1, True, None)))
+    assert ["A", "B", "C", "D"] == code_strings(body)
+    assert ["MUC-1", "X", "MUC-2"] == code_strings(update(site(services=("X",)), site(code="MUC-2")))
+    assert [] == code_strings(GovernancePropose(MemberAdmit(bytes(20), "a", "DE")))
+
+
+def test_every_type_is_listed_under_its_own_tag() -> None:
+    assert 24 == len(TYPES)
+    for tag, kind in TYPES.items():
+        assert tag == kind.__struct_config__.tag
+        assert kind.__struct_config__.array_like
+        assert kind.__struct_config__.forbid_unknown_fields
+        assert kind.weight >= 100
+    assert "vehicle.register" == type_of(register())
+
+
+def test_an_unknown_type_is_malformed() -> None:
+    raw = msgspec.msgpack.encode([bytes(20), 1, 1, ["vehicle.teleport", VIN]])
+    with pytest.raises(Malformed, match=r"vehicle\.teleport"):
+        decode_payload(raw)

@@ -1,0 +1,232 @@
+"""What people type becomes exact values, or a sentence that says what was wrong."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chain import address
+
+from node import limits
+from node.crypto.addresses import to_text
+from node.crypto.dev_keys import dev_key
+from node.errors import Malformed
+from node.rules.currencies import MINOR_UNITS
+from node.txtypes.fields import Money, Odometer
+from node.txtypes.governance import GovernancePropose, MemberAdmit
+from node.txtypes.registry import TYPES
+from node.txtypes.schema import fields_of, time_from_text, to_json
+from wallet.commands.examples import example_arguments
+from wallet.commands.tx import tx
+from wallet.options import Names, body_from, options_of, parse_amount, parse_odometer, parse_time, show_amount
+
+NOW = 1_795_000_000_000
+VIN = "WBA8E9G50GNU12345"
+
+
+def name_to_address(text: str) -> str:
+    if text.startswith("bmw1"):
+        return text
+    if text == "nobody":
+        raise Malformed("'nobody' is neither an address (bmw1...) nor a name")
+    return to_text(address(text))
+
+
+NAMES = Names(NOW, name_to_address, lambda name: dev_key("account", name).public if name == "alice" else None)
+
+
+# --- amounts ---
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("52900.00EUR", 5_290_000, "EUR"),
+        ("52900EUR", 5_290_000, "EUR"),
+        ("52900.5 EUR", 5_290_050, "EUR"),
+        ("0.01EUR", 1, "EUR"),
+        ("0.29EUR", 29, "EUR"),
+        ("5290000JPY", 5_290_000, "JPY"),
+        ("1234.567KWD", 1_234_567, "KWD"),
+        ("9007199254.93USD", 900_719_925_493, "USD"),
+    ],
+)
+def test_amounts_are_exact(text: str, amount: int, currency: str) -> None:
+    assert {"amount": str(amount), "currency": currency} == parse_amount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("52900.000EUR", "3 decimals and EUR has 2"),
+        ("52900.0JPY", "1 decimals and JPY has 0"),
+        ("1.2345KWD", "4 decimals and KWD has 3"),
+        ("52900.00BGN", "not a currency"),
+        ("52900.00XYZ", "not a currency"),
+        ("52900.00eur", "not an amount"),
+        ("52,900.00EUR", "not an amount"),
+        ("52.900,00EUR", "not an amount"),
+        ("EUR52900", "not an amount"),
+        ("-1EUR", "not an amount"),
+        ("1e5EUR", "not an amount"),
+        ("52900", "not an amount"),
+        ("٣EUR", "not an amount"),
+        ("52900.00EUR\n", "not an amount"),
+        ("", "not an amount"),
+        ("10000000000.01EUR", "above the highest amount, 10000000000.00 EUR"),
+    ],
+)
+def test_other_amounts_are_refused(text: str, says: str) -> None:
+    with pytest.raises(Malformed, match=says):
+        parse_amount(text)
+
+
+@given(st.integers(0, limits.MONEY_MAX), st.sampled_from(sorted(MINOR_UNITS)))
+def test_every_amount_shown_parses_back(amount: int, currency: str) -> None:
+    assert {"amount": str(amount), "currency": currency} == parse_amount(show_amount(amount, currency))
+
+
+# --- odometer ---
+def test_odometer_readings() -> None:
+    assert {"value": 12000, "unit": "km", "source": "cluster"} == parse_odometer("12000km")
+    assert {"value": 7500, "unit": "mi", "source": "visual"} == parse_odometer("7500 mi:visual")
+
+
+@pytest.mark.parametrize("text", ["12000", "12.000km", "12000KM", "12000km:guess", "-1km", "12345678km", "km"])
+def test_other_readings_are_refused(text: str) -> None:
+    with pytest.raises(Malformed, match="is not an odometer reading: write 12000km"):
+        parse_odometer(text)
+
+
+# --- times ---
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [
+        ("now", NOW),
+        ("+30d", NOW + 30 * 86_400_000),
+        ("now+30m", NOW + 30 * 60_000),
+        ("-2h", NOW - 2 * 3_600_000),
+        ("+1w", NOW + 7 * 86_400_000),
+        ("", 0),
+        ("2026-11-22T10:00:00Z", time_from_text("2026-11-22T10:00:00Z")),
+        ("2026-11-22T11:00:00+01:00", time_from_text("2026-11-22T10:00:00Z")),
+    ],
+)
+def test_times(text: str, millis: int) -> None:
+    assert millis == parse_time(text, NOW)
+
+
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "+30", "30d", "2026-11-22", "+999999w", "-999999w", "2026-13-01T00:00:00Z"]
+)
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse_time(text, NOW)
+
+
+# --- whole bodies ---
+def listing(**changes) -> dict:
+    return dict(
+        vin=VIN, price="52900.00EUR", country="DE", expires_at="+30d",
+        rails=["rail=bank_transfer,providers=payment-provider-1", '{"rail": "card", "providers": ["bank-1"]}'],
+    ) | changes  # fmt: skip
+
+
+def test_body_of_friendly_values() -> None:
+    body = body_from(TYPES["listing.create"], listing(), NAMES)
+    assert Money(5_290_000, "EUR") == body.price
+    assert NOW + 30 * 86_400_000 == body.expires_at_ms
+    assert [("bank_transfer", (address("payment-provider-1"),)), ("card", (address("bank-1"),))] == [
+        (accepted.rail, accepted.providers) for accepted in body.rails
+    ]
+    assert () == body.configuration
+
+
+def test_strict_json_is_a_friendly_form_too() -> None:
+    body = body_from(TYPES["listing.create"], listing(), NAMES)
+    shown = to_json(body)
+    del shown["type"]
+    assert body == body_from(TYPES["listing.create"], shown, NAMES)
+
+
+def test_a_list_within_a_short_structure_gathers_its_values() -> None:
+    rails = ["rail=card,providers=bank-1,providers=payment-provider-1"]
+    body = body_from(TYPES["listing.create"], listing(rails=rails), NAMES)
+    assert (address("bank-1"), address("payment-provider-1")) == body.rails[0].providers
+
+
+def test_reading_in_every_form() -> None:
+    fields = dict(order="00" * 32)
+    for typed in ("160km", {"value": 160, "unit": "km", "source": "cluster"}, "value=160,unit=km,source=cluster"):
+        body = body_from(TYPES["order.handover"], fields | {"odometer": typed}, NAMES)
+        assert Odometer(160, "km", "cluster") == body.odometer
+        assert body.event_at_ms == NOW
+    assert body_from(TYPES["order.handover"], fields, NAMES).odometer is None
+
+
+def test_union_by_its_type() -> None:
+    body = body_from(GovernancePropose, {"action": "type=member.admit,member=buyer-1,name=buyer-1,country=DE"}, NAMES)
+    assert MemberAdmit(address("buyer-1"), "buyer-1", "DE") == body.action
+
+
+def test_keys_may_be_named() -> None:
+    key = dev_key("account", "alice").public
+    for typed in ("alice", key.hex()):
+        assert (key,) == body_from(TYPES["account.open"], {"keys": [typed], "threshold": "1"}, NAMES).keys
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"price": "52900.000EUR"}, "body.price: .*3 decimals"),
+        ({"price": None, "vin": None}, "--vin, --price must be given"),
+        ({"expires_at": "soon"}, "body.expires_at: 'soon'"),
+        ({"rails": ["rail=card,providers=nobody"]}, r"body.rails\[0\].providers\[0\]: 'nobody'"),
+        ({"rails": ["card"]}, r"body.rails\[0\]: 'card' is neither JSON nor name=value"),
+        ({"rails": ['{"rail": "card"']}, r"body.rails\[0\]: not JSON"),
+        ({"rails": ["rail=card,rail=card,providers=bank-1"]}, "rail stands twice"),
+        ({"rails": ["rail=cash,providers=bank-1"]}, r"body.rails\[0\]"),
+        ({"rails": ["rail=card,providers=bank-1,fee=1"]}, r"body.rails\[0\].fee: unknown field"),
+        ({"colour": "red"}, "body.colour: unknown field; known are vin"),
+        ({"vin": VIN.lower()}, r"\$\.vin"),
+        ({"country": "Germany"}, r"\$\.country"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict, says: str) -> None:
+    with pytest.raises(Malformed, match=says):
+        body_from(TYPES["listing.create"], listing(**changes), NAMES)
+
+
+def test_yes_and_no_must_be_said() -> None:
+    """A flag left out must not become a statement on a ledger that never forgets."""
+    with pytest.raises(Malformed, match="--approve must be given"):
+        body_from(TYPES["governance.vote"], {"proposal": "00" * 32}, NAMES)
+
+
+# --- options ---
+@pytest.mark.parametrize("name", TYPES)
+def test_every_field_has_its_option(name: str) -> None:
+    options = {option for made in options_of(TYPES[name]) for option in made.opts}
+    assert {"--" + f.json_name.replace("_", "-") for f in fields_of(TYPES[name])} == options
+
+
+def test_enums_are_choices_and_lists_repeat() -> None:
+    made = {option.name: option for option in options_of(TYPES["order.offer"])}
+    assert isinstance(made["rail"].type, click.Choice)
+    assert {option.name for option in options_of(TYPES["listing.create"]) if option.multiple} == {
+        "configuration", "rails",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_example_is_a_valid_body(name: str) -> None:
+    command = tx.commands[name]
+    context = command.make_context(name, example_arguments(name))
+    fields = {field.json_name for field in fields_of(TYPES[name])}
+    given = {n: list(v) if isinstance(v, tuple) else v for n, v in context.params.items() if v not in (None, ())}
+    body = {n: v for n, v in given.items() if n in fields}
+    if name == "order.offer":
+        body |= {"disclosure_root": "00" * 32, "listing_version": 1}
+    built = body_from(TYPES[name], body, NAMES)
+    assert json.dumps(to_json(built))

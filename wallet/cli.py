@@ -1,0 +1,60 @@
+"""`bmw-wallet`: for dealers, workshops and buyers. The commands are in `wallet.commands`."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from wallet.commands.files import cosign, sign, submit
+from wallet.commands.key import key
+from wallet.commands.read import account, history, listings, order, vehicle
+from wallet.commands.shared import errors_told, example, session_of, session_options
+from wallet.commands.tx import tx
+
+
+def _version() -> str:
+    try:
+        return version("bmw-chain")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Wallet(click.Group):
+    """Errors that come up anywhere are told the same way."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        with errors_told():
+            session_of(ctx)
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Wallet,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example(
+        "bmw-wallet key new alice\n"
+        "bmw-wallet vehicle WBA8E9G50GNU12345\n"
+        "bmw-wallet tx odometer.read --help\n"
+        "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"
+    ),
+)
+@click.version_option(_version(), prog_name="bmw-wallet")
+def main() -> None:
+    """Keys, transactions and reads for the vehicle chain.
+
+    Exit codes: 0 done, 1 the chain refused or a check failed, 2 wrong usage, 3 could not reach or read something.
+    """
+
+
+main.params.extend(session_options())
+for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, listings):
+    main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

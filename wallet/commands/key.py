@@ -1,0 +1,169 @@
+"""`bmw-wallet key`: the keys of this home."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.crypto.addresses import to_text
+from node.crypto.keyfile import KEY_FILE_BYTES_MAX
+from node.errors import Malformed, OperatorError, TooLarge
+from wallet.commands.shared import errors_told, example, session_of, with_session
+from wallet.keystore import KeyInfo, words_of
+from wallet.passphrase import read_passphrase
+from wallet.session import read_file, write_file
+from wallet.show import echo_facts, echo_json, echo_table
+
+
+@click.group("key", epilog=example("bmw-wallet key new alice\nbmw-wallet key list"))
+def key() -> None:
+    """Keys, each in a file of its own, sealed with a passphrase."""
+
+
+def _info_json(info: KeyInfo) -> dict[str, Any]:
+    return {"name": info.name, "address": to_text(info.address), "public_key": info.public_key.hex()}
+
+
+@key.command("new", epilog=example("bmw-wallet key new alice"))
+@click.argument("name")
+@with_session
+@click.pass_context
+def new(context: click.Context, name: str) -> None:
+    """Make a key, and show its 24 words, once: whoever has them has the key."""
+    with errors_told():
+        session = session_of(context)
+        _, words = session.keystore.create(name, read_passphrase(True, session.passphrase_file))
+        shown = _info_json(session.keystore.info(name))
+        if session.wants_json:
+            echo_json(shown | {"mnemonic": words})
+            return
+        echo_facts(shown)
+        click.echo("\nWrite these 24 words down, and keep them where nobody else finds them:\n")
+        listed = words.split(" ")
+        for start in range(0, len(listed), 6):
+            click.echo("  " + " ".join(f"{start + i + 1:2d} {w:9s}" for i, w in enumerate(listed[start : start + 6])))
+
+
+@key.command("list", epilog=example("bmw-wallet key list --json"))
+@with_session
+@click.pass_context
+def list_keys(context: click.Context) -> None:
+    """Names and addresses; needs no passphrase."""
+    with errors_told():
+        session = session_of(context)
+        shown = [_info_json(info) for info in session.keystore.list()]
+        if session.wants_json:
+            echo_json({"keys": shown})
+        elif shown:
+            echo_table(("name", "address"), [(info["name"], info["address"]) for info in shown])
+        else:
+            click.echo("No keys yet: make one with `bmw-wallet key new NAME`.", err=True)
+
+
+@key.command("show", epilog=example("bmw-wallet key show alice"))
+@click.argument("name")
+@with_session
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Address and public key; needs no passphrase."""
+    with errors_told():
+        session = session_of(context)
+        shown = _info_json(session.keystore.info(name))
+        if session.wants_json:
+            echo_json(shown)
+        else:
+            echo_facts(shown)
+
+
+@key.command(
+    "import",
+    epilog=example(
+        "bmw-wallet key import --dev buyer-1\nbmw-wallet key import alice --mnemonic\n"
+        "bmw-wallet key import alice --file alice.json"
+    ),
+)
+@click.argument("name")
+@click.option("--dev", is_flag=True, help="the development network's account key of that name: anybody can make it")
+@click.option("--mnemonic", is_flag=True, help="from 24 words, asked for or read from standard input")
+@click.option("--file", "file", type=click.Path(path_type=Path), metavar="FILE", help="a sealed key file (key export)")
+@with_session
+@click.pass_context
+def import_key(context: click.Context, name: str, dev: bool, mnemonic: bool, file: Path | None) -> None:
+    """Take in a key from elsewhere."""
+    if dev + mnemonic + (file is not None) != 1:
+        raise click.UsageError("say where the key comes from: one of --dev, --mnemonic and --file FILE", context)
+    with errors_told():
+        session = session_of(context)
+        if mnemonic:
+            words = _read_words()
+            session.keystore.import_mnemonic(name, words, read_passphrase(True, session.passphrase_file))
+        elif file is not None:
+            data = read_file(file, KEY_FILE_BYTES_MAX, "key file")
+            try:
+                session.keystore.import_file(name, data, read_passphrase(False, session.passphrase_file))
+            except (Malformed, TooLarge) as error:
+                raise OperatorError(f"{file} is no key file ({error}): name one made with key export") from None
+        else:
+            session.keystore.import_dev(name, read_passphrase(True, session.passphrase_file))
+        shown = _info_json(session.keystore.info(name))
+        if session.wants_json:
+            echo_json(shown)
+        else:
+            echo_facts(shown)
+            if dev:
+                click.echo("This key is public knowledge: for development networks only.", err=True)
+
+
+def _read_words() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("24 words", hide_input=True, err=True, type=str))
+    return sys.stdin.readline(4096)
+
+
+@key.command(
+    "export", epilog=example("bmw-wallet key export alice -o alice.json\nbmw-wallet key export alice --mnemonic")
+)
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="where to; else standard output")
+@click.option("--mnemonic", is_flag=True, help="the 24 words instead of the sealed file; needs the passphrase")
+@with_session
+@click.pass_context
+def export(context: click.Context, name: str, output: Path | None, mnemonic: bool) -> None:
+    """The sealed file as it is, still under its passphrase; or the 24 words."""
+    with errors_told():
+        session = session_of(context)
+        if mnemonic:
+            data = (words_of(session.open_key(name).seed()) + "\n").encode()
+        else:
+            data = session.keystore.export_file(name)
+        if output is None:
+            click.echo(data.decode(), nl=not data.endswith(b"\n"))
+            return
+        if output.exists():
+            raise OperatorError(f"{output} is there already: name another file with -o")
+        write_file(output, data)
+        click.echo(f"Written to {output}.", err=True)
+
+
+@key.command("delete", epilog=example("bmw-wallet key delete alice --yes"))
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="don't ask")
+@with_session
+@click.pass_context
+def delete(context: click.Context, name: str, yes: bool) -> None:
+    """Delete a key for good, unless there is a backup."""
+    with errors_told():
+        session = session_of(context)
+        info = session.keystore.info(name)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("there is no terminal to ask on: say --yes", context)
+            click.confirm(f"Delete {name} ({to_text(info.address)}) for good?", abort=True, err=True)
+        session.keystore.delete(name)
+        if session.wants_json:
+            echo_json(_info_json(info) | {"deleted": True})
+        else:
+            click.echo(f"Deleted {name}.", err=True)
