@@ -1,0 +1,56 @@
+"""Equivocations that are known and not yet punished."""
+
+from __future__ import annotations
+
+from node.chain.vote import Evidence, evidence_id, sign_bytes_of
+from node.crypto.signing import is_signature
+from node.errors import InvalidBlock
+from node.execution.evidence import check_evidence
+from node.replica.blocks import BlockMaker
+from node.replica.messages import EvidenceMessage
+from node.replica.turn import Turn
+from node.storage.chain_store import ChainStore
+
+EVIDENCE_POOL_MAX = 256
+
+
+class EvidencePool:
+    """Bounded; spread to all peers; emptied by what blocks carry."""
+
+    def __init__(self, store: ChainStore, maker: BlockMaker, turn: Turn) -> None:
+        self._store = store
+        self._maker = maker
+        self._turn = turn
+        self._known: dict[bytes, Evidence] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def pieces(self) -> list[Evidence]:
+        return list(self._known.values())
+
+    def take(self, evidence: Evidence) -> None:
+        """Keep it and pass it on, where a block may carry it now or after the height in flight."""
+        ident = evidence_id(evidence)
+        if ident in self._known or len(self._known) >= EVIDENCE_POOL_MAX or not self._is_usable(evidence):
+            return
+        self._known[ident] = evidence
+        self._turn.broadcast(EvidenceMessage(evidence))
+
+    def _is_usable(self, evidence: Evidence) -> bool:
+        store, head = self._store, self._store.head()
+        if evidence.first.height == head.height + 1:  # usable one height later
+            entry = head.validators.get(evidence.first.validator)
+            return entry is not None and all(
+                is_signature(entry.consensus_key, sign_bytes_of(vote, store.genesis_hash), vote.signature)
+                for vote in (evidence.first, evidence.second)
+            )
+        try:
+            check_evidence(evidence, store.state, head.height + 1, head.params, store.genesis_hash)
+        except InvalidBlock:
+            return False
+        return True
+
+    def committed(self) -> None:
+        """Keep what the next block may still carry."""
+        self._known = {evidence_id(piece): piece for piece in self._maker.usable_evidence(self.pieces())}

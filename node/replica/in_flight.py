@@ -1,0 +1,372 @@
+"""The height in flight: machine, bodies and timers from the last commit to the next. A new object for every height."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from node import limits
+from node.chain.block import Block, Commit, block_id_of
+from node.chain.vote import Proposal, Vote, VoteKind
+from node.consensus import messages as m
+from node.consensus.machine import Machine
+from node.consensus.messages import Lock, Step
+from node.consensus.safety import last_step
+from node.errors import InvalidBlock, Rejected
+from node.execution.block_run import BlockResult
+from node.mempool.pool import Pool, PoolLimits
+from node.replica.blocks import BlockMaker, Built
+from node.replica.bodies import Bodies, Candidate
+from node.replica.evidence_pool import EvidencePool
+from node.replica.jobs import BodyJob, Jobs
+from node.replica.messages import GetBody, Message, ProposalMessage, VoteMessage
+from node.replica.signing import NO_PROMISE, Promise
+from node.replica.transactions import Transactions as TransactionDesk
+from node.replica.turn import Turn
+from node.replica.voting import Voting
+from node.storage.chain_store import ChainStore
+
+PROPOSE_TIMEOUT_MS = 1_000
+TIMEOUT_STEP_MS = 500
+NEED_RETRY_MS = 500
+
+
+@dataclass(frozen=True)
+class ReplicaConfig:
+    """Local policy: nothing here is a rule of the chain."""
+
+    block_interval_min_ms: int = 200
+    block_interval_empty_ms: int = 10_000
+    build_txs_max: int = 1_000
+    serves_from: int = 1
+    pool: PoolLimits = field(default_factory=PoolLimits)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one replica is made of, as far as a height needs it."""
+
+    store: ChainStore
+    config: ReplicaConfig
+    turn: Turn
+    pool: Pool
+    maker: BlockMaker
+    desk: TransactionDesk
+    jobs: Jobs
+    evidence: EvidencePool
+    voting: Voting
+    commit: Callable[[Block, BlockResult, Commit], None]
+    on_built: Callable[[Built], None]
+
+
+class HeightInFlight:
+    """Feeds the machine and carries out its effects. Once the height is decided, nothing in here has effects."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turn = parts.turn
+        head, now_ms = parts.store.head(), parts.turn.now_ms
+        self.machine = Machine(head.height + 1, head.validators, parts.voting.address)
+        self.bodies = Bodies()
+        self._genesis_hash = parts.store.genesis_hash
+        self._parent_time_ms = head.time_ms
+        self._timeout_cap_ms = head.params.timeout_cap_ms
+        self._entered_at = now_ms
+        self._resend_at = now_ms + limits.RESEND_MS
+        self._timeouts: dict[Step, tuple[int, int]] = {}
+        self._build_at: tuple[int, int] | None = None
+        self._needed: dict[bytes, None] = {}
+        self._need_again_at = 0
+        self._held_back: list[tuple[VoteKind, int, bytes]] = []
+
+    @property
+    def height(self) -> int:
+        return self.machine.height
+
+    @property
+    def is_over(self) -> bool:
+        return self._parts.store.height() >= self.height or bool(self._turn.halted)
+
+    # --- after a restart ------------------------------------------------------------------------------
+    def restore(self) -> None:
+        """Put machine and bodies back to where the hard state says this validator was."""
+        signer = self._parts.voting.signer
+        assert signer is not None, "only a signer has hard state"
+        state = signer.state
+        for block in state.bodies:
+            self.take_body(block, block_id_of(block.header, self._genesis_hash))
+        locked = Lock(state.locked.round, state.locked.block_id) if state.locked else None
+        valid = Lock(state.valid.round, state.valid.block_id) if state.valid else None
+        step = max(last_step(state)[2], Step.PROPOSE)
+        self._apply(self.machine.restore(state.round, step, locked, valid))
+        if valid is not None:
+            self.feed(m.QuorumProved("prevote", valid.round, valid.block_id))
+        for message in self._parts.voting.signed_at(self.height):
+            if isinstance(message, Proposal):
+                self.feed(m.ProposalReceived(message, True))
+            else:
+                self.feed(m.VoteReceived(message))
+
+    # --- time -----------------------------------------------------------------------------------------
+    def deadline_ms(self) -> int:
+        deadlines = [self._resend_at, *(at for at, _ in self._timeouts.values())]
+        if self._may_start():
+            deadlines.append(self._opens_at() if self._has_work() else self._opens_at_empty())
+        if self._build_at is not None:
+            deadlines.append(self._build_at[0])
+        if self._needed:
+            deadlines.append(self._need_again_at)
+        return min(deadlines)
+
+    def on_time(self) -> None:
+        now = self._turn.now_ms
+        if self._may_start() and (
+            now >= self._opens_at_empty()
+            or (now >= self._opens_at() and self._has_work())
+            or self.machine.wants_start()
+        ):
+            self.feed(m.StartHeight())
+        for step, (at, round_) in list(self._timeouts.items()):
+            if now >= at and self._timeouts.get(step) == (at, round_):
+                del self._timeouts[step]
+                self.feed(m.TimeoutFired(step, round_))
+        if self._build_at is not None and now >= self._build_at[0]:
+            round_ = self._build_at[1]
+            self._build_at = None
+            self._build(round_)
+        if self._held_back and self._parts.voting.may_sign():
+            self._sign_held_back()
+        if now >= self._resend_at and not self.is_over:
+            self._resend_at = now + limits.RESEND_MS
+            if self.machine.step_now is not Step.NEW:
+                for message in self.own_messages() + self._round_messages():
+                    self._turn.broadcast(message)
+        if self._needed and now >= self._need_again_at and not self.is_over:
+            self._ask_for_needed()
+
+    def _may_start(self) -> bool:
+        """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
+        return self.machine.step_now is Step.NEW and not self._parts.voting.is_listening and not self.is_over
+
+    def _opens_at(self) -> int:
+        return self._entered_at + self._parts.config.block_interval_min_ms
+
+    def _opens_at_empty(self) -> int:
+        return self._entered_at + self._parts.config.block_interval_empty_ms
+
+    def _has_work(self) -> bool:
+        return len(self._parts.pool) > 0 or len(self._parts.evidence) > 0
+
+    # --- the machine ----------------------------------------------------------------------------------
+    def feed(self, event: m.Input) -> None:
+        if not self.is_over:
+            self._apply(self.machine.step(event))
+
+    def _apply(self, effects: list[m.Effect]) -> None:
+        for effect in effects:
+            if self.is_over:
+                return
+            match effect:
+                case m.RoundStarted(round_):
+                    self._timeouts.clear()
+                    self._build_at = None
+                    if round_ > 0:
+                        self._turn.notice("round", "info", height=self.height, round=round_)
+                case m.ScheduleTimeout(step, round_):
+                    delay = min(PROPOSE_TIMEOUT_MS + TIMEOUT_STEP_MS * round_, self._timeout_cap_ms)
+                    self._timeouts[step] = (self._turn.now_ms + delay, round_)
+                case m.BuildBlock(round_):
+                    self._build_at = (max(self._turn.now_ms, self._parent_time_ms + 1), round_)
+                case m.SignProposal(round_, block_id, valid_round):
+                    self._propose(round_, block_id, valid_round)
+                case m.SignVote(kind, round_, block_id):
+                    self._vote(kind, round_, block_id)
+                case m.NeedBlock(block_id):
+                    self._needed[block_id] = None
+                    self._ask_for_needed()
+                case m.FoundEvidence(evidence):
+                    self._turn.notice("equivocation", "error", validator=evidence.first.validator.hex())
+                    self._parts.evidence.take(evidence)
+                case m.Decide(round_, block_id):
+                    self._decide(round_, block_id)
+                case m.DecidedInvalid(_, block_id):
+                    candidate = self.bodies.get(block_id)
+                    fault = candidate.fault if candidate else ""
+                    self._turn.halt(f"block {self.height} was decided but does not hold here: {fault}")
+                case _:
+                    assert_never(effect)
+
+    def _decide(self, round_: int, block_id: bytes) -> None:
+        candidate = self.bodies.get(block_id)
+        assert candidate is not None and candidate.result is not None, "the machine decides judged blocks only"
+        votes = self.machine.tally.votes_for("precommit", round_, block_id)
+        entries = self.machine.validators.entries
+        signatures = tuple(votes[v.address].signature if v.address in votes else b"" for v in entries)
+        self._parts.commit(candidate.block, candidate.result, Commit(self.height, round_, block_id, signatures))
+
+    # --- signing --------------------------------------------------------------------------------------
+    def _promise(self, *block_ids: bytes) -> Promise:
+        """What has to be on disk before a signature leaves: locked and valid value, their polka and bodies."""
+        machine, signer = self.machine, self._parts.voting.signer
+        wanted = dict.fromkeys(block_ids)
+        polka: tuple[Vote, ...] = ()
+        for lock in (machine.locked, machine.valid):
+            if lock is not None:
+                wanted[lock.block_id] = None
+        if machine.valid is not None:
+            polka = self._polka(machine.valid.round, machine.valid.block_id)
+        bodies = [candidate.block for i in wanted if (candidate := self.bodies.get(i)) is not None]
+        if machine.locked is None and machine.valid is None and not bodies:
+            return NO_PROMISE
+        assert signer is not None, "only a signer promises"
+        return Promise(machine.locked, machine.valid, polka, tuple(bodies))
+
+    def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
+        votes = self.machine.tally.votes_for("prevote", round_, block_id)
+        signer = self._parts.voting.signer
+        return tuple(votes[v] for v in sorted(votes)) or (signer.state.polka if signer else ())
+
+    def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
+        voting = self._parts.voting
+        if voting.signer is None:
+            return
+        if not voting.may_sign():
+            self._held_back.append((kind, round_, block_id))
+            return
+        own = [p for p in voting.signed_at(self.height) if isinstance(p, Proposal) and p.round == round_]
+        vote = voting.vote(kind, self.height, round_, block_id, self._promise(*(p.block_id for p in own)))
+        if vote is not None:
+            self._turn.broadcast(VoteMessage(vote))
+            self.feed(m.VoteReceived(vote))
+
+    def _sign_held_back(self) -> None:
+        """Votes that were due while we listened or caught up."""
+        held_back, self._held_back = self._held_back, []
+        for kind, round_, block_id in held_back:
+            if round_ == self.machine.round and not self.is_over:
+                self._vote(kind, round_, block_id)
+
+    def _propose(self, round_: int, block_id: bytes, valid_round: int) -> None:
+        voting = self._parts.voting
+        if voting.signer is None or not voting.may_sign():
+            return
+        proposal = voting.propose(self.height, round_, block_id, valid_round, self._promise(block_id))
+        if proposal is None:
+            return
+        message = self._proposal_message(proposal)
+        if message is not None:
+            self._turn.broadcast(message)
+        self.feed(m.ProposalReceived(proposal, True))
+
+    def _build(self, round_: int) -> None:
+        parts = self._parts
+        address = parts.voting.address
+        if address is None or not parts.voting.may_sign() or round_ != self.machine.round or self.is_over:
+            return
+        if self.machine.step_now is not Step.PROPOSE:
+            return
+        built = parts.maker.build(lambda: list(parts.pool), parts.evidence.pieces(), address, self._turn.now_ms)
+        parts.on_built(built)
+        self.bodies.add(built.block_id, Candidate(built.block, list(built.result.transactions), built.result), set())
+        self.feed(m.BlockBuilt(round_, built.block_id))
+
+    # --- what peers may need again --------------------------------------------------------------------
+    def _proposal_message(self, proposal: Proposal) -> ProposalMessage | None:
+        candidate = self.bodies.get(proposal.block_id)
+        if candidate is None:
+            return None
+        polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
+        return ProposalMessage(proposal, candidate.block, polka)
+
+    def own_messages(self) -> list[Message]:
+        """Every own signed message of this height, as often as anybody needs it."""
+        found: list[Message] = []
+        for message in self._parts.voting.signed_at(self.height):
+            if isinstance(message, Vote):
+                found.append(VoteMessage(message))
+            elif (full := self._proposal_message(message)) is not None:
+                found.append(full)
+        return found
+
+    def _round_messages(self) -> list[Message]:
+        """The proposal and votes of the round from others, and the precommits that ended the one before."""
+        round_, found = self.machine.round, list[Message]()
+        proposal = self.machine.proposal(round_)
+        own = self._parts.voting.address
+        if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
+            found.append(full)
+        last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
+        for vote in self.machine.tally.votes_of_round(round_) + last_round:
+            if vote.validator != own:
+                found.append(VoteMessage(vote))
+        return found
+
+    # --- bodies ---------------------------------------------------------------------------------------
+    def on_body(self, block: Block) -> None:
+        """A block that we asked for."""
+        block_id = block_id_of(block.header, self._genesis_hash)
+        if block_id in self._needed:
+            self.take_body(block, block_id)
+
+    def take_body(self, block: Block, block_id: bytes) -> None:
+        """Judge a block that a proposal or a quorum names; answers the machine when it is done."""
+        if self.is_over or self.bodies.get(block_id) is not None:
+            return
+        parts, machine = self._parts, self.machine
+        candidate = Candidate(block)
+        keep = {lock.block_id for lock in (machine.locked, machine.valid) if lock}
+        self.bodies.add(block_id, candidate, keep)
+        self._needed.pop(block_id, None)
+        try:
+            parts.maker.check_frame(block)
+            candidate.transactions, unknown = parts.desk.decode_block(block.transactions)
+        except InvalidBlock as error:
+            self._judged_invalid(block_id, candidate, error)
+            return
+        except Rejected as error:
+            self._judged_invalid(block_id, candidate, InvalidBlock(error.code, str(error)))
+            return
+        if unknown:
+            parts.jobs.start(BodyJob(self.height, block_id), unknown)
+        else:
+            self._execute(block_id, candidate)
+
+    def on_body_verified(self, job: BodyJob, *, is_good: bool) -> None:
+        candidate = self.bodies.get(job.block_id)
+        if job.height != self.height or candidate is None or candidate.is_judged:
+            return
+        if not is_good:
+            fault = InvalidBlock("bad_signature", "a transaction's signature is wrong")
+            self._judged_invalid(job.block_id, candidate, fault)
+            return
+        candidate.transactions = [
+            self._parts.desk.known(raw) if tx is None else tx
+            for raw, tx in zip(candidate.block.transactions, candidate.transactions, strict=True)
+        ]
+        self._execute(job.block_id, candidate)
+
+    def _execute(self, block_id: bytes, candidate: Candidate) -> None:
+        transactions = [tx for tx in candidate.transactions if tx is not None]
+        assert len(transactions) == len(candidate.block.transactions), "all are verified by now"
+        try:
+            candidate.result = self._parts.maker.execute(candidate.block, transactions)
+        except InvalidBlock as error:
+            self._judged_invalid(block_id, candidate, error)
+            return
+        self.feed(m.BlockJudged(block_id, True))
+
+    def _judged_invalid(self, block_id: bytes, candidate: Candidate, fault: InvalidBlock) -> None:
+        candidate.fault = fault
+        self._turn.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
+        self.feed(m.BlockJudged(block_id, False))
+
+    def _ask_for_needed(self) -> None:
+        self._need_again_at = self._turn.now_ms + NEED_RETRY_MS
+        for block_id in self._needed:
+            self._turn.broadcast(GetBody(self.height, block_id))
+
+    def body(self, height: int, block_id: bytes) -> Block | None:
+        """A body that a peer asks for, while the height is undecided."""
+        candidate = self.bodies.get(block_id) if height == self.height else None
+        return candidate.block if candidate is not None else None

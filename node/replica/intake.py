@@ -1,0 +1,90 @@
+"""Proposals and votes of peers: checked inline, relayed, handed to the height in flight."""
+
+from __future__ import annotations
+
+from node.chain.block import block_id_of
+from node.chain.vote import Proposal, Vote, sign_bytes_of
+from node.consensus import messages as m
+from node.crypto.signing import is_signature
+from node.errors import Rejected
+from node.replica.blocks import is_timely
+from node.replica.catch_up import CatchUp
+from node.replica.events import PeerId
+from node.replica.in_flight import HeightInFlight
+from node.replica.messages import ProposalMessage, VoteMessage
+from node.replica.turn import Turn
+from node.replica.voting import Voting
+
+
+class Intake:
+    """Everything in here verifies signatures before anything else happens with a message."""
+
+    def __init__(self, genesis_hash: bytes, sync: CatchUp, voting: Voting, turn: Turn) -> None:
+        self._genesis_hash = genesis_hash
+        self._sync = sync
+        self._voting = voting
+        self._turn = turn
+
+    def on_vote(self, peer: PeerId, vote: Vote, flight: HeightInFlight) -> None:
+        """Raises `Rejected` where the peer is at fault."""
+        self._voting.saw(vote)
+        machine = flight.machine
+        if vote.height != machine.height or len(vote.block_id) not in (0, 32):
+            return
+        entry = machine.validators.get(vote.validator)
+        if entry is None or machine.tally.has_vote(vote):
+            return
+        if not self._is_signed(vote, entry.consensus_key):
+            raise Rejected("a vote's signature does not verify")
+        self._turn.broadcast(VoteMessage(vote), besides=peer)
+        flight.feed(m.VoteReceived(vote))
+
+    def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, flight: HeightInFlight) -> None:
+        """`received_ms`: when the first frame left the socket. Raises `Rejected` where the peer is at fault."""
+        proposal, machine = message.proposal, flight.machine
+        if proposal.height != machine.height or proposal.round < machine.round:
+            return
+        if machine.proposal(proposal.round) is not None and machine.is_judged(proposal.block_id):
+            return
+        if machine.validators.proposer(proposal.height, proposal.round) != proposal.proposer:
+            raise Rejected(f"{proposal.proposer.hex()} does not propose in round {proposal.round}")
+        entry = machine.validators.get(proposal.proposer)
+        assert entry is not None, "proposers are in the set"
+        if not self._is_signed(proposal, entry.consensus_key):
+            raise Rejected("a proposal's signature does not verify")
+        header = message.block.header
+        if block_id_of(header, self._genesis_hash) != proposal.block_id:
+            raise Rejected("the block is not the proposal's")
+        if proposal.valid_round >= 0:
+            self._take_polka(proposal, message.polka, flight)
+        timely = proposal.valid_round >= 0 or (
+            header.proposer == proposal.proposer and is_timely(proposal, header.time_ms, received_ms)
+        )
+        if not timely:
+            self._turn.notice(
+                "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
+            )
+        if len(self._sync.peers) < len(machine.validators) - 1:
+            self._turn.broadcast(message, besides=peer)
+        flight.feed(m.ProposalReceived(proposal, timely))
+        flight.take_body(message.block, proposal.block_id)
+
+    def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
+        """A bad polka is the sending peer's fault. Raises `Rejected`."""
+        validators, power = flight.machine.validators, 0
+        voters: set[bytes] = set()
+        for vote in polka:
+            entry = validators.get(vote.validator)
+            expected = ("prevote", proposal.height, proposal.valid_round, proposal.block_id)
+            if entry is None or (vote.kind, vote.height, vote.round, vote.block_id) != expected:
+                raise Rejected("a polka holds a vote for something else")
+            if not self._is_signed(vote, entry.consensus_key):
+                raise Rejected("a polka's signature does not verify")
+            if vote.validator not in voters:
+                voters.add(vote.validator)
+                power += entry.power
+        if validators.is_quorum(power):
+            flight.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id))
+
+    def _is_signed(self, message: Vote | Proposal, key: bytes) -> bool:
+        return is_signature(key, sign_bytes_of(message, self._genesis_hash), message.signature)

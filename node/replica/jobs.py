@@ -1,0 +1,51 @@
+"""Signature checks that are under way outside: what each was for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.replica import events as e
+from node.replica.turn import Turn
+from node.txtypes.envelope import SignedTx
+
+
+@dataclass(frozen=True, slots=True)
+class PoolJob:
+    """Gossiped transactions of one peer."""
+
+    peer: e.PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class BodyJob:
+    """What we did not know of an undecided block."""
+
+    height: int
+    block_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyncJob:
+    """What we did not know of a delivered block."""
+
+
+Job = PoolJob | BodyJob | SyncJob
+
+
+class Jobs:
+    """`start` asks the shell; its `Verified` event ends with `finish`."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._open: dict[int, tuple[Job, list[SignedTx]]] = {}
+        self._next = 0
+
+    def start(self, purpose: Job, transactions: list[SignedTx]) -> int:
+        self._next += 1
+        self._open[self._next] = (purpose, transactions)
+        self._turn.add(e.Verify(self._next, tuple(transactions)))
+        return self._next
+
+    def finish(self, job: int) -> tuple[Job, list[SignedTx]] | None:
+        """What the job was; None for one that nobody waits for."""
+        return self._open.pop(job, None)

@@ -1,0 +1,44 @@
+"""One turn of the replica: what time it is, and what is to be done, in order."""
+
+from __future__ import annotations
+
+from node.replica import events as e
+from node.replica.messages import Message
+
+
+class Turn:
+    """Shared by all parts of one replica. `halted`: why it takes no part any more, else empty."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.halted = ""
+        self._actions: list[e.Action] = []
+
+    def begin(self, now_ms: int) -> None:
+        """Time never runs backwards in here."""
+        self.now_ms = max(now_ms, self.now_ms)
+
+    def take(self) -> list[e.Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def add(self, action: e.Action) -> None:
+        self._actions.append(action)
+
+    def send(self, peer: e.PeerId, message: Message) -> None:
+        self._actions.append(e.Send(peer, message))
+
+    def broadcast(self, message: Message, besides: e.PeerId | None = None) -> None:
+        self._actions.append(e.Broadcast(message, besides))
+
+    def notice(self, name: str, level: str, **fields: object) -> None:
+        self._actions.append(e.Notice(name, level, fields))
+
+    def misbehaved(self, peer: e.PeerId, code: str, text: str, weight: int = 10) -> None:
+        self._actions.append(e.Misbehaved(peer, code, text, weight))
+
+    def halt(self, reason: str) -> None:
+        """We can't go on without being wrong."""
+        self.halted = reason
+        self.notice("halt", "critical", why=reason)
+        self._actions.append(e.Halt(reason))

@@ -1,0 +1,164 @@
+"""Signing duty: whether this node may sign now, and what it has signed."""
+
+from __future__ import annotations
+
+from node.chain.vote import Proposal, Vote, VoteKind, sign_bytes_of
+from node.consensus.safety import SignedProposal, SigningRefused
+from node.crypto.signing import is_signature
+from node.errors import Rejected
+from node.replica import events as e
+from node.replica.catch_up import CatchUp
+from node.replica.messages import Presence
+from node.replica.presence import Doppelganger, Duty, is_genuine
+from node.replica.signing import Promise, Signer
+from node.replica.turn import Turn
+from node.storage.chain_store import ChainStore
+
+PRESENCE_INTERVAL_MS = 300
+"""One process's presence is relayed at most this often."""
+PRESENCES_MAX = 1_000
+FLOOR_ABOVE_HEAD = 3
+"""Signing state lost: the height in flight may hold our signature, so we start at the second above it."""
+
+
+class Voting:
+    """`signer` is None for a node that only follows."""
+
+    def __init__(self, signer: Signer | None, store: ChainStore, sync: CatchUp, turn: Turn, instance: bytes) -> None:
+        self.signer = signer
+        self.doppelganger: Doppelganger | None = None
+        self._store = store
+        self._sync = sync
+        self._turn = turn
+        self._instance = instance
+        self._relayed: dict[tuple[bytes, bytes], int] = {}
+
+    @property
+    def address(self) -> bytes | None:
+        return self.signer.address if self.signer else None
+
+    def start(self) -> bool:
+        """Begin to listen; whether hard state is at the height in flight."""
+        signer, head = self.signer, self._store.head()
+        if signer is None:
+            return False
+        if head.height and self._raise_floor_at(head.height):
+            self._turn.notice("signing_state_lost", "warning", floor=signer.floor)
+        is_at_height = signer.state.height == head.height + 1
+        self.doppelganger = Doppelganger(
+            signer, self._instance, self._store.genesis_hash, self._turn.now_ms, is_at_height
+        )
+        return is_at_height
+
+    def caught_up_to(self, height: int) -> None:
+        """A delivered block may hold a signature that we gave before our signing state was lost."""
+        if self.signer is not None:
+            self._raise_floor_at(height)
+
+    def _raise_floor_at(self, height: int) -> bool:
+        signer, commit = self.signer, self._store.commit(height)
+        validators = self._store.validators(height)
+        assert signer is not None and commit is not None, "asked of committed heights only"
+        address = signer.address
+        has_signed = address in validators and bool(commit.signatures[validators.index(address)])
+        if has_signed and signer.state.height < height:
+            signer.raise_floor(height + FLOOR_ABOVE_HEAD)
+            return True
+        return False
+
+    # --- may we ---
+    def may_sign(self) -> bool:
+        """In the set, not listening, not stopped, not catching up."""
+        return (
+            self.doppelganger is not None
+            and self.doppelganger.duty is Duty.SIGNING
+            and not self._sync.is_catching_up(self._store.height(), self._turn.now_ms)
+        )
+
+    @property
+    def is_listening(self) -> bool:
+        return self.doppelganger is not None and self.doppelganger.duty is Duty.LISTENING
+
+    # --- signing ---
+    def vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote | None:
+        """The vote, on disk; None where it must not be given."""
+        assert self.signer is not None, "only a signer votes"
+        try:
+            return self.signer.sign_vote(kind, height, round_, block_id, promise)
+        except SigningRefused as error:
+            self._turn.notice("signing_refused", "warning", why=str(error))
+            return None
+
+    def propose(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal | None:
+        """The proposal, on disk with its body; None where it must not be given."""
+        assert self.signer is not None, "only a signer proposes"
+        try:
+            return self.signer.sign_proposal(height, round_, block_id, valid_round, promise)
+        except SigningRefused as error:
+            self._turn.notice("signing_refused", "warning", why=str(error))
+            return None
+
+    def signed_at(self, height: int) -> list[Proposal | Vote]:
+        """Own messages that others may still need at `height`, in the order in which they were signed."""
+        if self.signer is None or self.signer.state.height != height:
+            return []
+        return [m.proposal if isinstance(m, SignedProposal) else m.vote for m in self.signer.state.messages]
+
+    # --- are we alone with our key ---
+    def deadline_ms(self) -> int | None:
+        return self.doppelganger.deadline_ms() if self.doppelganger is not None else None
+
+    def on_time(self) -> None:
+        """Say that we live; end listening when its time is over."""
+        if self.doppelganger is None:
+            return
+        before = self.doppelganger.duty
+        is_alone = len(self._store.head().validators) == 1
+        message = self.doppelganger.on_tick(self._turn.now_ms, bool(self._sync.peers), is_alone)
+        if message is not None:
+            self._turn.broadcast(message)
+        self._tell_change(before)
+
+    def key_in_use(self) -> None:
+        if self.doppelganger is not None:
+            before = self.doppelganger.duty
+            self.doppelganger.key_is_connected_elsewhere()
+            self._tell_change(before)
+
+    def saw(self, vote: Vote) -> None:
+        """A vote under our own name came from outside."""
+        signer = self.signer
+        if signer is None or self.doppelganger is None or vote.validator != signer.address:
+            return
+        if is_signature(signer.public, sign_bytes_of(vote, self._store.genesis_hash), vote.signature):
+            before = self.doppelganger.duty
+            self.doppelganger.saw_vote(vote)
+            self._tell_change(before)
+
+    def on_presence(self, peer: e.PeerId, message: Presence) -> None:
+        """Relay it, and answer where it is under our own key. Raises `Rejected`."""
+        entry = self._store.head().validators.get(message.validator)
+        is_own = self.signer is not None and message.validator == self.signer.address
+        key = self.signer.public if self.signer is not None and is_own else entry.consensus_key if entry else b""
+        known = (message.validator, message.instance)
+        now = self._turn.now_ms
+        if not key or self._relayed.get(known, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
+            return
+        if not is_genuine(message, key, self._store.genesis_hash):
+            raise Rejected("a presence's signature does not verify")
+        if len(self._relayed) > PRESENCES_MAX:
+            self._relayed.clear()
+        self._relayed[known] = now
+        self._turn.broadcast(message, besides=peer)
+        if is_own and self.doppelganger is not None:
+            before = self.doppelganger.duty
+            answer = self.doppelganger.heard(message)
+            if answer is not None:
+                self._turn.broadcast(answer)
+            self._tell_change(before)
+
+    def _tell_change(self, before: Duty) -> None:
+        double = self.doppelganger
+        if double is not None and double.duty is not before:
+            level = "error" if double.duty is Duty.STOPPED else "info"
+            self._turn.notice("duty", level, duty=str(double.duty), why=double.why)
