@@ -20,6 +20,7 @@ class Setting:
 
     default: Any
     text: str
+    minimum: int = 0
 
 
 SETTINGS: dict[str, dict[str, Setting]] = {
@@ -31,6 +32,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "log_level": Setting("info", "debug, info, warning or error"),
         "log_format": Setting("text", "text or json (one object a line)"),
         "verify_workers": Setting(1, "processes that verify signatures; 0: in the node itself"),
+        "clock_offset_ms": Setting(0, "added to this machine's clock, to try a wrong one; needs --dev", -(10**12)),
     },
     "p2p": {
         "host": Setting("0.0.0.0", "address to listen on"),
@@ -80,31 +82,33 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"; the nearest known is '{found[0]}'" if found else ""
 
 
-def _typed(where: str, value: Any, default: Any) -> Any:
+def _typed(where: str, value: Any, setting: Setting) -> Any:
+    default = setting.default
     if isinstance(default, bool):
         good = isinstance(value, bool)
     elif isinstance(default, int):
-        good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= setting.minimum
     elif isinstance(default, list):
         good = isinstance(value, list) and all(isinstance(item, str) for item in value)
     else:
         good = isinstance(value, str)
     if not good:
-        kind = {bool: "true or false", int: "a whole number from 0", list: "a list of strings"}.get(
+        kind = {bool: "true or false", int: f"a whole number from {setting.minimum}", list: "a list of strings"}.get(
             type(default), "a string"
         )
         raise OperatorError(f"{where} must be {kind}, not {value!r}")
     return value
 
 
-def _from_text(where: str, text: str, default: Any) -> Any:
+def _from_text(where: str, text: str, setting: Setting) -> Any:
+    default = setting.default
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
             raise OperatorError(f"{where} must be true or false, not {text!r}")
         return text.lower() == "true"
     if isinstance(default, int):
         try:
-            return int(text)
+            return _typed(where, int(text), setting)
         except ValueError:
             raise OperatorError(f"{where} must be a whole number, not {text!r}") from None
     if isinstance(default, list):
@@ -124,7 +128,7 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
         if section not in values or key not in values[section]:
             known = [f"{ENV_PREFIX}{s}_{k}".upper() for s, keys in SETTINGS.items() for k in keys]
             raise OperatorError(f"the environment variable {name} names no setting{_nearest(name, known)}")
-        values[section][key] = _from_text(name, text, SETTINGS[section][key].default)
+        values[section][key] = _from_text(name, text, SETTINGS[section][key])
     for name, value in flags.items():
         if value is not None:
             section, key = name.split(".")
@@ -147,7 +151,7 @@ def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> None:
         for key, value in keys.items():
             if key not in SETTINGS[section]:
                 raise OperatorError(f"{path}: unknown key {section}.{key}{_nearest(key, list(SETTINGS[section]))}")
-            values[section][key] = _typed(f"{path}: {section}.{key}", value, SETTINGS[section][key].default)
+            values[section][key] = _typed(f"{path}: {section}.{key}", value, SETTINGS[section][key])
 
 
 def _check(config: Config) -> None:

@@ -19,7 +19,7 @@ from node.daemon.config import Config
 from node.daemon.fates import Fates
 from node.daemon.home import Home
 from node.daemon.log import log
-from node.daemon.pump import Pump
+from node.daemon.pump import Clock, Pump
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, OperatorError, Rejected
 from node.mempool.pool import PoolLimits
@@ -63,6 +63,10 @@ class Node:
                 f"this genesis uses the public development keys ({', '.join(known[:3])}, ...), which anybody can sign "
                 "with: start with --dev if this is a development network"
             )
+        offset = config.node["clock_offset_ms"]
+        if offset and not allow_dev_keys:
+            raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
+        self._clock: Clock = lambda: wall_clock_ms() + offset
         self._node_key = home.read_key("node")
         consensus_key = home.read_key("consensus") if home.key_file("consensus").exists() else None
         self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
@@ -83,7 +87,7 @@ class Node:
             pool=pool,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
-        self._pump = Pump(self.replica, self._verifiers, wall_clock_ms)
+        self._pump = Pump(self.replica, self._verifiers, self._clock)
         self._network = self._make_network()
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis)
@@ -128,7 +132,7 @@ class Node:
             notice=lambda name, level, fields: log(name, level, fields),
             members=self._member_keys,
         )
-        return Network(settings, self._node_key, self.genesis_hash, events, wall_clock_ms)
+        return Network(settings, self._node_key, self.genesis_hash, events, self._clock)
 
     def _member_keys(self) -> set[bytes]:
         """Node keys that active members have published, as of the head."""
@@ -399,7 +403,7 @@ class Node:
         links = network.connected().values()
         return {
             "height": head.height,
-            "head_age_seconds": max(0, wall_clock_ms() - head.time_ms) / 1000,
+            "head_age_seconds": max(0, self._clock() - head.time_ms) / 1000,
             "round": status.round,
             "peers": status.peers,
             "validators": len(head.validators),

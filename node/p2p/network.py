@@ -304,7 +304,7 @@ class Network:
         peer = _Peer(link, Budget(self._clock()))
         self._peers[peer_id] = peer
         self._by_key[link.hello.node_key] = peer_id
-        if link.hello.listen_port and not link.is_outbound:
+        if link.hello.listen_port and not link.is_outbound and self._config.exchange:
             self.book.add(link.host, link.hello.listen_port, is_configured=False, node_key=link.hello.node_key)
         self._events.notice("peer_connected", "info", {"peer": link.hello.moniker, "host": link.host})
         peer.tasks = [self._spawn(link.write_loop()), self._spawn(self._serve(peer_id, peer))]
@@ -372,7 +372,7 @@ class Network:
                 peer.link.send(Peers(tuple(known[:ADDRESSES_MAX])))
             case Peers(addresses):
                 for address in addresses:
-                    if address.node_key != self._key.public:
+                    if address.node_key != self._key.public and self._config.exchange:
                         self.book.add(address.host, address.port, is_configured=False, node_key=address.node_key)
             case _:
                 assert_never(message)

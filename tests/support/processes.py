@@ -1,0 +1,295 @@
+"""Real processes for tests: a network on free ports, load for it, links that can be cut, an ear on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from node.chain.vote import Vote
+from node.cli.local_network import P2P_OFFSET, LocalNetwork, LocalNode
+from node.crypto.addresses import address_of
+from node.crypto.dev_keys import dev_key
+from node.crypto.signing import PrivateKey
+from node.p2p.network import Events, Network, NetworkConfig
+from node.replica.messages import VoteMessage
+from node.txtypes.odometer import OdometerRead
+from node.txtypes.vehicle import VehicleRegister
+from support.life import km
+from wallet.compose import sign_transaction
+
+NODES_MAX = 20
+
+
+def wait_for(condition, timeout_s: float = 30.0, what: str = "the condition") -> float:
+    """Ask until it holds; seconds it took. A deadline that passes is a failure with a name, never a silent one."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < timeout_s, f"{what} did not come within {timeout_s} s"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def free_base_port() -> int:
+    """A port from which on RPC and p2p ports of a network are free now."""
+    chance = random.Random(secrets.randbits(64))
+    for _ in range(200):
+        base = chance.randrange(20_000, 60_000, 2 * P2P_OFFSET)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in [base + i + offset for i in range(NODES_MAX) for offset in (0, P2P_OFFSET)]:
+                    probe = stack.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no range of ports is free")
+
+
+@contextlib.contextmanager
+def running_network(folder: Path, validators: int = 4, *, start: bool = True, **overrides):
+    """A started `LocalNetwork`; whatever happens, no process is left."""
+    settings = {"consensus.block_interval_empty_ms": 1_000} | {k.replace("__", "."): v for k, v in overrides.items()}
+    network = LocalNetwork(folder, validators, free_base_port(), settings)
+    try:
+        if start:
+            network.start()
+        yield network
+    finally:
+        for node in network.nodes:
+            node.kill()
+
+
+def heights(network: LocalNetwork) -> list[int]:
+    return [node.height() for node in network.nodes]
+
+
+def wait_height(nodes: list[LocalNode], height: int, timeout_s: float = 30.0) -> float:
+    return wait_for(lambda: all(n.height() >= height for n in nodes), timeout_s, f"height {height}")
+
+
+def check_no_fork(network: LocalNetwork) -> int:
+    """Every block that two nodes both have is the same; the lowest head."""
+    height = min(heights(network))
+    for at in range(1, height + 1):
+        ids = {node.get(f"/v1/blocks/{at}")["id"] for node in network.nodes}
+        assert len(ids) == 1, f"fork at height {at}: {ids}"
+    return height
+
+
+# --- transactions ---------------------------------------------------------------------------------------
+class Fleet:
+    """Signed transactions without end: cars that are born, and readings of them. Every one holds."""
+
+    def __init__(self, genesis_hash: bytes, tag: str = "A", lifetime_ms: int = 30 * 60_000) -> None:
+        self._genesis_hash = genesis_hash
+        self._tag = tag
+        self._lifetime_ms = lifetime_ms
+        self._made = 0
+
+    def sign(self, name: str, body, *cosigners: str) -> bytes:
+        self._made += 1
+        keys = [dev_key("account", n) for n in (name, *cosigners)]
+        signers = [(address_of(key.public), key) for key in keys]
+        expires = time.time_ns() // 1_000_000 + self._lifetime_ms
+        salt = int.from_bytes(f"{self._tag}{self._made}".encode()[-8:], "big")
+        return sign_transaction(
+            signers[0][0], body, signers, self._genesis_hash, salt=salt, expires_at_ms=expires
+        )
+
+    def vin(self, index: int) -> str:
+        return f"WBA8E9G5{self._tag}{index:08d}"
+
+    def births(self, count: int, first: int = 0) -> list[bytes]:
+        return [
+            self.sign("bmw", VehicleRegister(self.vin(i), "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", ""))
+            for i in range(first, first + count)
+        ]
+
+    def reading(self, index: int, value: int, event_at_ms: int) -> bytes:
+        return self.sign("workshop-berlin", OdometerRead(self.vin(index), km(value), event_at_ms, "reading"))
+
+
+def post(url: str, path: str, document, timeout_s: float = 30.0):
+    """(status, JSON)."""
+    request = urllib.request.Request(
+        url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def submit(node: LocalNode, raw: bytes, query: str = ""):
+    return post(node.url, "/v1/transactions" + query, {"transaction": raw.hex()})
+
+
+def submit_batch(node: LocalNode, raws: list[bytes]) -> list[dict]:
+    status, answer = post(node.url, "/v1/transactions/batch", {"transactions": [raw.hex() for raw in raws]})
+    assert status == 200, answer
+    return answer["results"]
+
+
+class Load(threading.Thread):
+    """Births without a pause, in small batches, to nodes that answer; remembers what was accepted."""
+
+    def __init__(self, nodes: list[LocalNode], genesis_hash: bytes, tag: str = "L", batch: int = 20) -> None:
+        super().__init__(daemon=True)
+        self._nodes = nodes
+        self._fleet = Fleet(genesis_hash, tag)
+        self._batch = batch
+        self._halt = threading.Event()
+        self.accepted: dict[str, LocalNode] = {}
+
+    def run(self) -> None:
+        index = 0
+        while not self._halt.wait(0.1):
+            node = self._nodes[(index // self._batch) % len(self._nodes)]
+            raws = self._fleet.births(self._batch, index)
+            index += self._batch
+            with contextlib.suppress(OSError, ValueError, AssertionError):
+                for result in submit_batch(node, raws):
+                    if result["status"] in ("pending", "committed"):
+                        self.accepted[result["txid"]] = node
+
+    def stop(self) -> None:
+        self._halt.set()
+        self.join(30)
+
+    def __enter__(self) -> Load:
+        self.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+
+def status_of(node: LocalNode, txid: str) -> str:
+    """pending, committed, rejected, expired; `unknown` for 404."""
+    try:
+        return node.get(f"/v1/transactions/{txid}")["status"]
+    except urllib.error.HTTPError as error:
+        assert error.code == 404, error
+        return "unknown"
+
+
+# --- links ----------------------------------------------------------------------------------------------
+class Proxy:
+    """A TCP proxy in a thread of its own. `cut()` closes what passes and refuses what comes."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target = target_port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+        self._loop = asyncio.new_event_loop()
+        self.passed = bytearray()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread.start()
+        assert ready.wait(10)
+
+    def _run(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
+        ready.set()
+        self._loop.run_forever()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.close()
+            return
+        self._open |= {writer, there_writer}
+        await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
+        self._open -= {writer, there_writer}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if len(self.passed) < 4_000_000:
+                    self.passed += data
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def _close_all(self) -> None:
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    def cut(self) -> None:
+        self._is_cut = True
+        self._loop.call_soon_threadsafe(self._close_all)
+
+    def heal(self) -> None:
+        self._is_cut = False
+
+    def stop(self) -> None:
+        async def down() -> None:
+            self._server.close()
+            self._close_all()
+            await asyncio.sleep(0)
+            for task in asyncio.all_tasks():
+                if task is not asyncio.current_task():
+                    task.cancel()
+
+        asyncio.run_coroutine_threadsafe(down(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+class Ear:
+    """A stranger's node that only listens: every vote it hears, and each one that contradicts another."""
+
+    def __init__(self, nodes: list[LocalNode], genesis_hash: bytes) -> None:
+        self.votes: dict[tuple[bytes, int, int, str], bytes] = {}
+        self.contradictions: list[Vote] = []
+        self._loop = asyncio.new_event_loop()
+        settings = NetworkConfig(
+            port=0, peers=tuple(f"127.0.0.1:{node.p2p_port}" for node in nodes), moniker="ear", exchange=False
+        )
+        nothing = Events(
+            connected=lambda *_: None,
+            lost=lambda *_: None,
+            received=self._received,
+            key_in_use=lambda: None,
+            notice=lambda *_: None,
+            members=set,
+        )
+        clock = lambda: time.time_ns() // 1_000_000  # noqa: E731
+        self._network = Network(settings, PrivateKey(secrets.token_bytes(32)), genesis_hash, nothing, clock)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def _received(self, _: int, message, __: int) -> None:
+        if isinstance(message, VoteMessage):
+            vote = message.vote
+            step = (vote.validator, vote.height, vote.round, vote.kind)
+            if self.votes.setdefault(step, vote.block_id) != vote.block_id:
+                self.contradictions.append(vote)
+
+    def __enter__(self) -> Ear:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._network.start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_) -> None:
+        asyncio.run_coroutine_threadsafe(self._network.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
