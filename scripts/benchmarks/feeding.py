@@ -1,0 +1,117 @@
+"""Signed transactions made before the clock runs, and the client that hands them in over RPC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import aiohttp
+from support.chain import address
+from support.life import km
+
+from node.crypto.dev_keys import dev_key
+from node.txtypes.body import Body
+from node.txtypes.odometer import OdometerRead
+from node.txtypes.vehicle import VehicleRegister
+from node.txtypes.workshop import AccidentReport, Damage, Due, MaintenanceRecord
+from wallet.compose import sign_transaction
+
+BATCH = 250
+LIFETIME_MS = 4 * 3_600_000
+READINGS_A_DAY = 8
+WINDOW = 4_000
+"""Transactions that may be under way: below what a pool takes of one account."""
+LAG = WINDOW // 2
+WORKLOADS = ("register", "maintenance", "mixed")
+
+
+class Workload:
+    """Every transaction holds whenever the car's birth is committed before it."""
+
+    def __init__(self, name: str, genesis_hash: bytes, seed: int) -> None:
+        self.name = name
+        self._genesis_hash = genesis_hash
+        self._salt = seed << 32
+        self._keys = {n: dev_key("account", n) for n in ("bmw", "workshop-berlin")}
+        self._now = time.time_ns() // 1_000_000
+
+    def _sign(self, sender: str, body: Body) -> bytes:
+        self._salt += 1
+        signers = [(address(sender), self._keys[sender])]
+        expires = self._now + LIFETIME_MS
+        return sign_transaction(
+            signers[0][0], body, signers, self._genesis_hash, salt=self._salt, expires_at_ms=expires
+        )
+
+    def _vin(self, index: int) -> str:
+        return f"WBA8E9G5{index:09d}"
+
+    def births(self, count: int) -> list[bytes]:
+        return [self._birth(index) for index in range(count)]
+
+    def _birth(self, index: int) -> bytes:
+        body = VehicleRegister(self._vin(index), "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", "")
+        return self._sign("bmw", body)
+
+    def cars_needed(self, count: int) -> int:
+        """Cars that are to be born before a stream of `count`."""
+        return count // READINGS_A_DAY + 1 if self.name == "maintenance" else LAG
+
+    def stream(self, cars: int, count: int) -> Iterator[bytes]:
+        """`count` transactions. In the mixed life each car of the stream is born `LAG` cars before its first record."""
+        for i in range(count):
+            if self.name == "register":
+                yield self._birth(cars + i)
+            elif self.name == "maintenance":
+                yield self._record(1, i % cars, 100 + i // cars)
+            elif i % 4 == 0:
+                yield self._birth(cars + i // 4)
+            else:
+                yield self._record(i % 4, i // 4, 100 + i % 4)
+
+    def _record(self, kind: int, car: int, value: int) -> bytes:
+        vin, event = self._vin(car), self._now
+        if kind == 1:
+            body: Body = MaintenanceRecord(vin, ("ENGINE_OIL",), (), km(value), event, Due(30_000, 0), ())
+        elif kind == 2:
+            body = OdometerRead(vin, km(value), event, "reading")
+        else:
+            damage = (Damage("front", "cosmetic"),)
+            body = AccidentReport(vin, damage, 0, False, True, "1000_5000", km(value), event, None, ())
+        return self._sign("workshop-berlin", body)
+
+
+async def hand_in(urls: list[str], raws: list[bytes], until: float, window: int = WINDOW) -> int:
+    """Batches to all nodes in turn, no more than `window` ahead of what is committed; how many were accepted."""
+    accepted, at = 0, 0
+    async with aiohttp.ClientSession() as http:
+
+        async def committed() -> int:
+            async with http.get(urls[0] + "/metrics") as answer:
+                text = await answer.text()
+            return next(
+                int(float(line.split()[1]))
+                for line in text.splitlines()
+                if line.startswith("bmw_") and "txs_committed_total " in line
+            )
+
+        start = await committed()
+        while at < len(raws) and time.monotonic() < until:
+            if accepted - (await committed() - start) > window:
+                await asyncio.sleep(0.05)
+                continue
+            batch = raws[at : at + BATCH]
+            document = {"transactions": [raw.hex() for raw in batch]}
+            async with http.post(urls[at // BATCH % len(urls)] + "/v1/transactions/batch", json=document) as answer:
+                results = (await answer.json())["results"]
+            good = sum(result["status"] in ("pending", "committed") for result in results)
+            accepted += good
+            if good < len(batch):
+                refused = next(r for r in results if r["status"] not in ("pending", "committed"))
+                if refused.get("problem", {}).get("status") != 429:
+                    raise AssertionError(f"a transaction was refused: {refused}")
+                raws.extend(raw for raw, r in zip(batch, results, strict=True) if r["status"] == "refused")
+                await asyncio.sleep(0.1)
+            at += BATCH
+    return accepted

@@ -1,0 +1,57 @@
+"""One measured ratio, and the yardsticks that it is measured by."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
+
+MESSAGE_BYTES = 200
+"""About what a transaction's signature covers."""
+
+
+@dataclass
+class Measure:
+    """`value` is numerator / denominator, or the numerator alone where a time is bounded (`bar_is_upper`)."""
+
+    name: str
+    value: float
+    bar: float
+    numerator: float
+    denominator: float
+    unit: str
+    bar_is_upper: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return self.value <= self.bar if self.bar_is_upper else self.value >= self.bar
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"pass": self.passed}
+
+
+def _verify_for(seconds: float) -> float:
+    public, secret = crypto_sign_seed_keypair(bytes(32))
+    from nacl.bindings import crypto_sign
+
+    signed = crypto_sign(bytes(MESSAGE_BYTES), secret)
+    assert len(signed) == MESSAGE_BYTES + crypto_sign_BYTES
+    started, count = time.perf_counter(), 0
+    while (passed := time.perf_counter() - started) < seconds:
+        for _ in range(200):
+            crypto_sign_open(signed, public)
+        count += 200
+    return count / passed
+
+
+def verifications_per_second(processes: int, seconds: float = 3.0) -> float:
+    """What libsodium verifies on so many processes at once, nothing else done."""
+    if processes == 1:
+        return _verify_for(seconds)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        pool.map(_verify_for, [0.2] * processes)
+        return sum(pool.map(_verify_for, [seconds] * processes, chunksize=1))

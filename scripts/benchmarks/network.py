@@ -1,0 +1,108 @@
+"""Four validators on this machine: committed transactions a second, and the time to finality at a quiet rate."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+from support.processes import running_network, wait_for, wait_height
+
+from benchmarks.feeding import BATCH, Workload, hand_in
+from benchmarks.measure import Measure, verifications_per_second
+from node.chain.genesis import genesis_hash
+from node.cli.local_network import LocalNetwork
+
+COMMITTED_BAR = 0.05
+P50_BAR_MS, P99_BAR_MS = 300.0, 1_000.0
+
+
+def _count(network: LocalNetwork, first: int, last: int) -> tuple[int, float]:
+    """Transactions of the blocks above `first` up to `last`, and the seconds between those two blocks."""
+    from datetime import datetime
+
+    node, total = network.nodes[0], 0
+    times = [
+        datetime.fromisoformat(node.get(f"/v1/blocks/{h}")["header"]["time"].replace("Z", "+00:00"))
+        for h in (first, last)
+    ]
+    start = first + 1
+    while start <= last:
+        blocks = node.get(f"/v1/blocks?from={start}&limit=20")["blocks"]
+        total += sum(len(block["transactions"]) for block in blocks if block["header"]["height"] <= last)
+        start += len(blocks)
+    return total, (times[1] - times[0]).total_seconds()
+
+
+def committed(workload: str, seconds: float, seed: int) -> Measure:
+    """For `seconds` as many signed transactions over RPC as the network takes."""
+    with tempfile.TemporaryDirectory() as folder, running_network(Path(folder) / "net") as network:
+        ident = genesis_hash(network.genesis)
+        work = Workload(workload, ident, seed)
+        urls = [node.url for node in network.nodes]
+        yardstick = verifications_per_second(1)
+        wait_height(network.nodes, 1)
+        count = int(seconds * yardstick * 0.12)
+        births = work.births(work.cars_needed(count))
+        asyncio.run(hand_in(urls, births, time.monotonic() + 120))
+        wait_for(lambda: network.nodes[0].get("/v1/status")["pool"]["transactions"] == 0, 60, "the cars are born")
+        raws = list(work.stream(len(births), count))
+        first = network.nodes[0].height()
+        accepted = asyncio.run(hand_in(urls, raws, time.monotonic() + seconds))
+        last = network.nodes[0].height()
+        total, span = _count(network, first, last)
+        wait_for(lambda: network.nodes[0].get("/v1/status")["pool"]["transactions"] == 0, 120, "all are committed")
+        yardstick = (yardstick + verifications_per_second(1)) / 2
+        details = {"seed": seed, "workload": workload, "accepted": accepted, "committed": total, "seconds": span,
+                   "blocks": last - first, "batch": BATCH}  # fmt: skip
+    return Measure(
+        f"four validators, {workload}, {seconds:.0f} s over RPC",
+        total / span / yardstick,
+        COMMITTED_BAR,
+        total / span,
+        yardstick,
+        "committed transactions/s over one process's libsodium verifications/s",
+        details=details,
+    )
+
+
+async def _latencies(urls: list[str], raws: list[bytes], per_second: float) -> list[float]:
+    """Milliseconds from handing in to the answer that it is committed; arrivals keep their pace whatever happens."""
+    found: list[float] = []
+
+    async def one(http: aiohttp.ClientSession, url: str, raw: bytes) -> None:
+        started = time.perf_counter()
+        query = "/v1/transactions?wait=commit&timeout_ms=20000"
+        async with http.post(url + query, json={"transaction": raw.hex()}) as answer:
+            shown = await answer.json()
+        assert shown.get("status") == "committed", shown
+        found.append((time.perf_counter() - started) * 1000)
+
+    async with aiohttp.ClientSession() as http:
+        tasks, started = [], time.monotonic()
+        for index, raw in enumerate(raws):
+            await asyncio.sleep(max(0.0, started + index / per_second - time.monotonic()))
+            tasks.append(asyncio.create_task(one(http, urls[index % len(urls)], raw)))
+        await asyncio.gather(*tasks)
+    return sorted(found)
+
+
+def finality(seconds: float, seed: int, per_second: float = 10.0) -> list[Measure]:
+    with tempfile.TemporaryDirectory() as folder, running_network(Path(folder) / "net") as network:
+        work = Workload("register", genesis_hash(network.genesis), seed)
+        urls = [node.url for node in network.nodes]
+        wait_height(network.nodes, 1)
+        found = asyncio.run(_latencies(urls, work.births(int(seconds * per_second)), per_second))
+    unit = f"ms from POST to committed, {per_second:.0f} transactions/s, four validators"
+    details = {"seed": seed, "count": len(found), "max_ms": found[-1]}
+
+    def at(share: float) -> float:
+        return found[min(len(found) - 1, math.ceil(share * len(found)) - 1)]
+
+    return [
+        Measure("finality p50", at(0.5), P50_BAR_MS, at(0.5), 1, unit, bar_is_upper=True, details=details),
+        Measure("finality p99", at(0.99), P99_BAR_MS, at(0.99), 1, unit, bar_is_upper=True, details=details),
+    ]

@@ -1,0 +1,57 @@
+"""`bmw-audit replay` of a store of mixed transactions, two workers, against libsodium on two processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from support.load import LoadChain
+
+from benchmarks.measure import Measure, verifications_per_second
+from node.chain.genesis import genesis_to_json
+from node.storage.leveldb import LevelStore
+
+BAR = 0.20
+WORKERS = 2
+
+
+def store_of(folder: Path, transactions: int, seed: int) -> Path:
+    """A store with its genesis, made once for its size and seed."""
+    place = folder / f"mixed-{transactions}-{seed}"
+    if not (place / "genesis.json").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        kv = LevelStore(place / "store")
+        chain = LoadChain(kv, seed=seed)
+        chain.grow(transactions)
+        kv.close()
+        (place / "genesis.json").write_text(genesis_to_json(chain.genesis))
+    return place
+
+
+def measure(folder: Path, transactions: int, seed: int) -> Measure:
+    place = store_of(folder, transactions, seed)
+    before = verifications_per_second(WORKERS)
+    command = ["replay", "--store", str(place / "store"), "--genesis", str(place / "genesis.json")]
+    done = subprocess.run(
+        [sys.executable, "-m", "node.cli.audit", *command, "--workers", str(WORKERS), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    assert report["transactions"] == transactions, report
+    yardstick = (before + verifications_per_second(WORKERS)) / 2
+    rate = transactions / report["seconds"]
+    return Measure(
+        f"replay of {transactions:,} mixed transactions, 2 workers",
+        rate / yardstick,
+        BAR,
+        rate,
+        yardstick,
+        "transactions/s over libsodium verifications/s, both on 2 processes",
+        details={"seed": seed, "transactions": transactions, "types": report["types"], "store": str(place / "store")},
+    )
