@@ -1,4 +1,4 @@
-"""Four real processes: a cut network, a wrong clock, a second copy of a validator, a race for one title, a full disk."""
+"""Four real processes: a cut network, a wrong clock, a second copy, a race for one title, a full disk."""
 
 from __future__ import annotations
 
@@ -196,7 +196,14 @@ def _paid_order(nodes: list[LocalNode], fleet: Fleet) -> bytes:
     shown = nodes[2].get(f"/v1/listings/{offered.hex()}/disclosure")
     price, provider = listing(Now).price, listing(Now).rails[0].providers[0]
     offer = OrderOffer(
-        offered, 1, price, "bank_transfer", provider, "on_premises", bytes.fromhex(shown["disclosure_root"]), Now.now + 86_400_000
+        offered,
+        1,
+        price,
+        "bank_transfer",
+        provider,
+        "on_premises",
+        bytes.fromhex(shown["disclosure_root"]),
+        Now.now + 86_400_000,
     )
     order = do(2, "buyer-1", offer)
     do(3, "dealer-munich", OrderAccept(order))

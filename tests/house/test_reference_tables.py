@@ -1,0 +1,58 @@
+"""The tables of docs/ are those of the code: types, guards, messages, settings."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from node.txtypes.registry import TYPES
+from node.txtypes.unmet import TEXTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference_tables", ROOT / "scripts" / "reference_tables.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATOR = _generator()
+
+
+@pytest.mark.parametrize("path", GENERATOR.documents(), ids=lambda path: path.name)
+def test_a_documents_tables_are_those_of_the_code(path: Path) -> None:
+    text = path.read_text()
+
+    assert GENERATOR.renewed(text) == text, "run python scripts/reference_tables.py"
+
+
+def test_every_table_stands_in_a_document() -> None:
+    text = "".join(path.read_text() for path in GENERATOR.documents())
+
+    assert [name for name in GENERATOR.TABLES if f"<!-- table {name} -->" not in text] == []
+
+
+def test_every_type_has_its_note_and_every_guard_its_place() -> None:
+    noted = {code for struct in TYPES.values() for code in GENERATOR.guards_of(struct)}
+    noted |= {code for kind in GENERATOR.action_structs() for code in GENERATOR.guards_of(kind)}
+
+    assert set(GENERATOR.NOTES) == set(TYPES)
+    assert noted | GENERATOR.ENVELOPE_CODES == set(TEXTS)
+
+
+def test_every_link_within_the_documents_leads_somewhere() -> None:
+    dead = []
+    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *GENERATOR.documents()]:
+        for target in GENERATOR.links_of(path.read_text()):
+            file, _, anchor = target.partition("#")
+            found = (path.parent / file).resolve() if file else path
+            if not found.exists() or (anchor and anchor not in GENERATOR.anchors_of(found.read_text())):
+                dead.append(f"{path.name}: {target}")
+
+    assert dead == []

@@ -1,0 +1,29 @@
+"""Which class lies under which name. Twins lie by being two: they have no class."""
+
+from __future__ import annotations
+
+from support.simulation.byzantine.amnesiac import Amnesiac
+from support.simulation.byzantine.behaviour import Behaviour
+from support.simulation.byzantine.equivocating_proposer import EquivocatingProposer
+from support.simulation.byzantine.equivocating_voter import EquivocatingVoter
+from support.simulation.byzantine.flooder import Flooder
+from support.simulation.byzantine.garbler import Garbler
+from support.simulation.byzantine.invalid_proposer import InvalidProposer
+from support.simulation.byzantine.stale_voter import StaleVoter
+from support.simulation.byzantine.swapper import Swapper
+from support.simulation.byzantine.withholder import Withholder
+
+LIARS: dict[str, type[Behaviour]] = {
+    liar.name: liar
+    for liar in (
+        EquivocatingVoter,
+        EquivocatingProposer,
+        Withholder,
+        StaleVoter,
+        InvalidProposer,
+        Garbler,
+        Amnesiac,
+        Flooder,
+        Swapper,
+    )
+}

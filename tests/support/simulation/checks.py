@@ -1,0 +1,206 @@
+"""What must hold after every event. Nothing here asks the code under test for its opinion: own sums, own memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from node import limits
+from node.chain.block import Block, Commit
+from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of, vote_sign_bytes
+from node.codec import encode
+from node.crypto.signing import is_signature
+from node.execution.block_run import BlockResult
+from node.replica.presence import Duty
+from node.txtypes.validators import ValidatorEntry
+from support.simulation.errors import Violation
+
+if TYPE_CHECKING:
+    from support.simulation.node import SimulatedNode
+    from support.simulation.world import World
+
+Step = tuple[bytes, int, int, str]
+"""validator, height, round, kind"""
+
+
+class Checks:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.chain: dict[int, tuple[bytes, bytes]] = {}
+        """Height to (header bytes, state root), as the first node committed it."""
+        self.sets: dict[int, tuple[ValidatorEntry, ...]] = {}
+        """Height to the set that decides it, from the first commit below it."""
+        self.heights: Counter[int] = Counter()
+        """Node index to its height."""
+        self.top = 0
+        self.punished: set[bytes] = set()
+        self.accusations: dict[bytes, set[int]] = {}
+        """Equivocator to nodes whose machine has seen both votes, and that have been up since."""
+        self._certified: set[bytes] = set()
+        self._signed: dict[Step, bytes] = {}
+        self._locks: dict[tuple[bytes, int], tuple[int, bytes]] = {}
+        self._votes: dict[tuple[str, int, int, bytes], set[bytes]] = {}
+
+    # --- signatures -----------------------------------------------------------------------------------
+    def signed(self, node: SimulatedNode, message: Vote | Proposal) -> None:
+        """An own message leaves a replica: on disk before, never another for the same step, true to its locks."""
+        if node.behaviour is not None:
+            return  # what a liar says is noted where it goes out
+        if not any(message.signature in twin.disk.signed for twin in self._world.named(node.index)):
+            raise Violation(f"{node.label} sent {_name(message)} before it was on disk")
+        kind = message.kind if isinstance(message, Vote) else "proposal"
+        step = (node.address, message.height, message.round, kind)
+        content = sign_bytes_of(message, self._world.genesis_hash)
+        known = self._signed.get(step)
+        if known == content:
+            return
+        if known is not None:
+            self._conflict(node, f"{node.label} signed two {kind}s at height {message.height}, round {message.round}")
+            return
+        self._signed[step] = content
+        if isinstance(message, Vote):
+            if not node.is_faulty:
+                self._check_promises(node, message)
+            self.claimed(message)
+
+    def _conflict(self, node: SimulatedNode, text: str) -> None:
+        if not node.is_faulty:
+            raise Violation(text)
+        self._world.faults["signed_twice"] += 1
+
+    def claimed(self, message: Vote | Proposal) -> None:
+        """A vote that exists, whoever gave it: what polkas may be made of."""
+        if isinstance(message, Vote):
+            key = (message.kind, message.height, message.round, message.block_id)
+            self._votes.setdefault(key, set()).add(message.validator)
+
+    def _check_promises(self, node: SimulatedNode, vote: Vote) -> None:
+        if vote.block_id == NIL:
+            return
+        own = (node.address, vote.height)
+        if vote.kind == "precommit":
+            # L36: a precommit for a block answers a polka of the same round.
+            if not self._has_polka(vote.height, vote.round, vote.block_id):
+                raise Violation(f"{node.label} precommitted without a polka: {_name(vote)}")
+            locked = self._locks.get(own)
+            if locked is None or locked[0] < vote.round:
+                self._locks[own] = (vote.round, vote.block_id)
+            return
+        locked = self._locks.get(own)
+        if locked is None or locked[1] == vote.block_id or vote.round <= locked[0]:
+            return
+        # L28: only a polka at or above the locked round releases.
+        if not any(self._has_polka(vote.height, r, vote.block_id) for r in range(locked[0], vote.round)):
+            raise Violation(f"{node.label} broke its lock of round {locked[0]}: {_name(vote)}")
+
+    def _has_polka(self, height: int, round_: int, block_id: bytes) -> bool:
+        return self.is_quorum(height, self._votes.get(("prevote", height, round_, block_id), set()))
+
+    def is_quorum(self, height: int, voters: set[bytes]) -> bool:
+        """More than two thirds, by this file's own sum."""
+        entries = self.sets[height]
+        power = sum(entry.power for entry in entries if entry.address in voters)
+        return 3 * power > 2 * sum(entry.power for entry in entries)
+
+    # --- commits --------------------------------------------------------------------------------------
+    def committed(self, node: SimulatedNode, block: Block, result: BlockResult) -> None:
+        """Agreement, equal roots, a certificate that holds, no innocent punished."""
+        height = block.header.height
+        entry = (encode(block.header), result.state_root)
+        if self.chain.setdefault(height, entry) != entry:
+            raise Violation(f"fork at height {height}: {node.label} has another block")
+        if self.sets.setdefault(height + 1, result.validators.entries) != result.validators.entries:
+            raise Violation(f"{node.label} has another validator set above height {height}")
+        commit = node.running.store.commit(height)
+        if commit is None:
+            raise Violation(f"{node.label} has no certificate of height {height}")
+        self._check_certificate(node, commit)
+        for piece in block.evidence:
+            offender = piece.first.validator
+            if offender not in self._world.faulty_addresses:
+                raise Violation(f"evidence against a validator that never equivocated, at height {height}")
+            self.punished.add(offender)
+        if height > self.top:
+            self.top = height
+            self._world.evidence_committed += len(block.evidence)
+            # Votes below are history: what still needs them is at this height or above.
+            self._votes = {key: voters for key, voters in self._votes.items() if key[1] >= height - 1}
+        self._world.log(node, "committed", {"height": height, "txs": len(block.transactions)})
+
+    def _check_certificate(self, node: SimulatedNode, commit: Commit) -> None:
+        raw = encode(commit)
+        if raw in self._certified:
+            return
+        self._certified.add(raw)
+        entries = self.sets[commit.height]
+        message = vote_sign_bytes(self._world.genesis_hash, "precommit", commit.height, commit.round, commit.block_id)
+        signers = {
+            entry.address
+            for entry, signature in zip(entries, commit.signatures, strict=True)
+            if signature and is_signature(entry.consensus_key, message, signature)
+        }
+        if len(signers) != sum(map(bool, commit.signatures)) or not self.is_quorum(commit.height, signers):
+            raise Violation(f"{node.label} committed height {commit.height} without a certificate that holds")
+
+    # --- nodes ----------------------------------------------------------------------------------------
+    def after_event(self, node: SimulatedNode) -> None:
+        replica = node.running
+        height = replica.store.height()
+        if height < self.heights[node.index]:
+            raise Violation(f"{node.label} went back from {self.heights[node.index]} to {height}")
+        self.heights[node.index] = height
+        double = replica.doppelganger
+        if double is not None and double.duty is Duty.STOPPED and not node.is_faulty:
+            raise Violation(f"{node.label} stopped signing, though it is the only one with its key: {double.why}")
+        if self._world.clock.events % 64 == node.index % 64:
+            self.check_bounds(node)
+
+    def check_bounds(self, node: SimulatedNode) -> None:
+        """What others can make grow."""
+        replica = node.running
+        machine = replica.machine
+        rounds = 2 * (limits.ROUNDS_AHEAD_MAX + 2 + machine.round) + 4
+        sizes = {
+            "rounds of votes": (len(machine.tally._steps), rounds),
+            "proposals": (len(machine._proposals), limits.ROUNDS_AHEAD_MAX + 1),
+            "newest rounds": (len(machine.tally._newest), len(machine.validators)),
+            "pool": (len(replica.pool), limits.POOL_TXS_MAX),
+            "blocks to execute": (len(replica.sync.queue), limits.SYNC_BATCH_BLOCKS),
+        }
+        for name, (size, bound) in sizes.items():
+            if size > bound:
+                raise Violation(f"{node.label}: {size} {name}, at most {bound} are allowed")
+
+    def accused(self, node: SimulatedNode, link: int, code: str, text: str) -> None:
+        """Honest nodes never give each other a reason to complain."""
+        world = self._world
+        world.faults["accused"] += 1
+        source = world.network.peers.get(link)
+        if source is not None and not node.is_faulty and not world.nodes[source[1]].is_faulty:
+            raise Violation(f"{node.label} accuses the honest {world.nodes[source[1]].label} of {code}: {text}")
+
+    def noticed(self, node: SimulatedNode, name: str, fields: dict[str, Any]) -> None:
+        if name == "equivocation" and not node.is_faulty:
+            offender = bytes.fromhex(fields["validator"])
+            if offender not in self._world.faulty_addresses:
+                raise Violation(f"{node.label} saw an equivocation of a validator that never equivocated")
+            self.accusations.setdefault(offender, set()).add(node.index)
+
+    def unpunished(self) -> list[bytes]:
+        """Equivocators that somebody who has been up ever since has caught, and that no block punishes."""
+        world = self._world
+        return [
+            offender
+            for offender, witnesses in self.accusations.items()
+            if offender not in self.punished
+            and any(world.nodes[i].boots == 1 and world.nodes[i].is_up for i in witnesses)
+        ]
+
+    def restored(self, node: SimulatedNode, height: int) -> None:
+        """An old store was put back: the node may be lower than it was, the chain may not."""
+        self.heights[node.index] = min(self.heights[node.index], height)
+
+
+def _name(message: Vote | Proposal) -> str:
+    kind = message.kind if isinstance(message, Vote) else "proposal"
+    return f"{kind} of height {message.height}, round {message.round}, {message.block_id.hex()[:8] or 'nil'}"

@@ -1,0 +1,189 @@
+"""What goes wrong and when: a plan drawn from the seed before anything runs, so that a part of it can be left out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from support.simulation.options import DISK_LOSSES, Options
+
+if TYPE_CHECKING:
+    from support.simulation.world import World
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`at_ms` and `for_ms` from the start of the play. `value` is the kind's own."""
+
+    at_ms: int
+    kind: str
+    nodes: tuple[int, ...] = ()
+    for_ms: int = 0
+    value: int = 0
+
+
+def planned(seed: int, options: Options) -> tuple[Fault, ...]:
+    chance = random.Random(f"{seed}/faults")
+    size, until = len(options.powers), options.fault_ms
+    everyone = tuple(range(size))
+
+    def when() -> int:
+        return chance.randint(1_000, until)
+
+    def anyone() -> tuple[int, ...]:
+        return (chance.randrange(size),)
+
+    def two() -> tuple[int, ...]:
+        return tuple(chance.sample(everyone, min(2, size)))
+
+    found = [Fault(chance.randint(0, 500), "boot", (i,)) for i in everyone]
+    found += [Fault(chance.randint(3_500, until), "submit", anyone()) for _ in range(options.transactions)]
+    found += [Fault(chance.randint(4_000, until), "change", anyone(), value=i) for i in range(options.changes)]
+    found += [Fault(when(), "crash", anyone(), chance.randint(50, 6_000)) for _ in range(options.crashes)]
+    found += [Fault(when(), "power_cut", anyone(), 0, chance.randrange(64)) for _ in range(options.power_cuts)]
+    found += [Fault(when(), "crash", everyone, chance.randint(50, 6_000)) for _ in range(options.outages)]
+    for _ in range(options.partitions):
+        side = tuple(i for i in everyone if chance.random() < 0.5)
+        found.append(Fault(when(), "partition", side, chance.randint(500, 8_000)))
+    found += [Fault(when(), "one_way", two(), chance.randint(500, 8_000)) for _ in range(options.one_way_cuts)]
+    found += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
+    found += [
+        Fault(when(), "clock_step", anyone(), 0, chance.randint(-options.skew_ms // 2, options.skew_ms // 2))
+        for _ in range(options.clock_steps)
+    ]
+    found += [
+        Fault(chance.randint(1_000, until // 2), "store_rollback", anyone(), chance.randint(1_000, until // 2))
+        for _ in range(options.store_rollbacks)
+    ]
+    for index, behaviour in options.faulty:
+        if behaviour in DISK_LOSSES:
+            at = chance.randint(2_000, until // 2)
+            found.append(Fault(at, behaviour, (index,), chance.randint(1_000, until // 2)))
+        elif behaviour == "amnesiac":
+            found += [Fault(when(), "crash", (index,), chance.randint(50, 2_000)) for _ in range(3)]
+        elif behaviour == "bad_clock":
+            sign = chance.choice([-1, 1])
+            found.append(Fault(0, "bad_clock", (index,), 0, sign * chance.choice([2_000, 10_000, 3_600_000])))
+    return tuple(sorted(found, key=lambda fault: fault.at_ms))
+
+
+class Injector:
+    """Carries the plan out."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.is_over = False
+
+    def schedule(self, plan: tuple[Fault, ...], without: frozenset[int]) -> None:
+        world = self._world
+        for number, fault in enumerate(plan):
+            if number not in without:
+                world.clock.at(world.start_ms + fault.at_ms, self._begin, fault)
+
+    def _begin(self, fault: Fault) -> None:
+        if self.is_over and fault.kind != "boot":
+            return
+        world = self._world
+        if fault.kind not in ("boot", "submit", "crash", "power_cut"):
+            world.faults[fault.kind] += 1
+        getattr(self, f"_{fault.kind}")(fault)
+
+    def _later(self, fault: Fault, action, *args) -> None:  # type: ignore[no-untyped-def]
+        self._world.later(fault.for_ms, action, *args)
+
+    # --- life ---
+    def _boot(self, fault: Fault) -> None:
+        for node in self._world.named(fault.nodes[0]):
+            node.boot()
+
+    def _crash(self, fault: Fault) -> None:
+        for index in fault.nodes:
+            for node in self._world.named(index):
+                node.crash()
+                self._later(fault, node.boot)
+
+    def _power_cut(self, fault: Fault) -> None:
+        """In one of its next writes, before it or after it; or between two of its next actions."""
+        node = self._world.nodes[fault.nodes[0]]
+        kind, count = fault.value % 4, 1 + fault.value // 4 % 8
+        if not node.is_up:
+            return
+        if kind == 0:
+            node.actions_left = count
+        else:
+            node.disk.fuse, node.disk.is_last_kept = count, kind == 1
+
+    def _submit(self, fault: Fault) -> None:
+        self._world.submissions.submit_car(self._world.nodes[fault.nodes[0]])
+
+    def _change(self, fault: Fault) -> None:
+        self._world.governance.propose(fault.value)
+
+    # --- clocks ---
+    def _clock_step(self, fault: Fault) -> None:
+        node = self._world.nodes[fault.nodes[0]]
+        if node.fault != "bad_clock":
+            node.skew_ms = fault.value
+
+    def _bad_clock(self, fault: Fault) -> None:
+        self._world.nodes[fault.nodes[0]].skew_ms = fault.value
+
+    # --- network ---
+    def _partition(self, fault: Fault) -> None:
+        world, network = self._world, self._world.network
+        side = {node.index for i in fault.nodes for node in world.named(i)}
+        cut = {
+            frozenset((a.index, b.index))
+            for a in world.nodes
+            for b in world.nodes
+            if a.index in side and b.index not in side
+        }
+        network.partitioned |= cut
+        for a, b in sorted(tuple(sorted(pair)) for pair in cut):
+            network.disconnect(world.nodes[a], world.nodes[b])
+        self._later(fault, self._end_partition, cut)
+
+    def _end_partition(self, cut: set[frozenset[int]]) -> None:
+        self._world.network.partitioned -= cut
+        self._world.network.connect_all()
+
+    def _one_way(self, fault: Fault) -> None:
+        if len(fault.nodes) == 2:
+            direction = (fault.nodes[0], fault.nodes[1])
+            self._world.network.deaf.add(direction)
+            self._later(fault, self._world.network.deaf.discard, direction)
+
+    def _clog(self, fault: Fault) -> None:
+        if len(fault.nodes) == 2:
+            self._world.network.clogged[fault.nodes[0], fault.nodes[1]] = self._world.now + fault.for_ms
+
+    # --- disks ---
+    def _store_rollback(self, fault: Fault) -> None:
+        """A checkpoint of the store is put back later under today's hard state: nothing is wrong with that."""
+        node = self._world.nodes[fault.nodes[0]]
+        self._later(fault, self._put_back, fault, node.disk.backup()[0], node.disk.hard, False)
+
+    def _lost_hard_state(self, fault: Fault) -> None:
+        self._later(fault, self._put_back, fault, None, None, True)
+
+    def _wiped(self, fault: Fault) -> None:
+        self._later(fault, self._put_back, fault, {}, None, True)
+
+    def _old_backup(self, fault: Fault) -> None:
+        store, hard = self._world.nodes[fault.nodes[0]].disk.backup()
+        self._later(fault, self._put_back, fault, store, hard, True)
+
+    def _old_hard_state(self, fault: Fault) -> None:
+        self._later(fault, self._put_back, fault, None, self._world.nodes[fault.nodes[0]].disk.hard, True)
+
+    def _put_back(self, fault: Fault, store: dict[bytes, bytes] | None, hard: bytes | None, is_hard: bool) -> None:
+        node = self._world.nodes[fault.nodes[0]]
+        node.crash()
+        if store is not None:
+            node.disk.restore_store(store)
+            self._world.checks.heights[node.index] = 0
+        if is_hard:
+            node.disk.hard = hard
+        self._world.log(node, "restored", {"kind": fault.kind})
+        self._world.later(self._world.chance("power").randint(50, 3_000), node.boot)

@@ -1,0 +1,111 @@
+"""What one seed plays: every dimension is drawn, so that no two seeds test the same mixture (swarm testing)."""
+
+from __future__ import annotations
+
+import ast
+import random
+from dataclasses import dataclass, fields, replace
+
+BEHAVIOURS = (
+    "equivocating_voter",
+    "equivocating_proposer",
+    "withholder",
+    "stale_voter",
+    "invalid_proposer",
+    "garbler",
+    "amnesiac",
+    "flooder",
+    "swapper",
+    "twins",
+)
+DISK_LOSSES = ("lost_hard_state", "old_backup", "old_hard_state", "wiped")
+"""An honest node whose disk has forgotten what it signed: it may be punished, others must not be harmed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    powers: tuple[int, ...]
+    """Of the genesis validators; 0 is a member that may be admitted later."""
+    faulty: tuple[tuple[int, str], ...] = ()
+    """(validator, behaviour, disk loss or "bad_clock"): together below a third of power, whatever governance does."""
+    loss: float = 0.0
+    duplicate: float = 0.0
+    delay: tuple[int, int] = (1, 30)
+    skew_ms: int = 0
+    crashes: int = 0
+    power_cuts: int = 0
+    outages: int = 0
+    partitions: int = 0
+    one_way_cuts: int = 0
+    clogs: int = 0
+    clock_steps: int = 0
+    store_rollbacks: int = 0
+    transactions: int = 6
+    changes: int = 0
+    fault_ms: int = 25_000
+    interval_empty_ms: int = 1_500
+
+
+def drawn(seed: int) -> Options:
+    """The options of a seed, in one stream of their own."""
+    chance = random.Random(f"{seed}/options")
+    size = chance.choice([1, 2, 3, 4, 4, 4, 4, 5, 5, 6, 7, 7, 8, 9, 10])
+    changes = chance.choice([0, 0, 0, 1, 2, 4]) if size >= 4 else 0
+    powers = [1] * size if chance.random() < 0.5 else [chance.choice([1, 1, 2, 3, 4]) for _ in range(size)]
+    if changes:
+        powers = [10 * power for power in powers]
+    joiners = chance.choice([0, 1]) if changes else 0
+    options = Options(
+        powers=(*powers, *([0] * joiners)),
+        loss=chance.choice([0, 0, 0.02, 0.1, 0.25]),
+        duplicate=chance.choice([0, 0, 0.1, 0.3]),
+        delay=chance.choice([(1, 10), (5, 80), (20, 400), (1, 900)]),
+        skew_ms=chance.choice([0, 0, 200, 400]),
+        crashes=chance.choice([0, 1, 3, 6]),
+        power_cuts=chance.choice([0, 0, 2, 5]),
+        outages=chance.choice([0, 0, 0, 1, 2]),
+        partitions=chance.choice([0, 0, 1, 3]),
+        one_way_cuts=chance.choice([0, 0, 1, 3]),
+        clogs=chance.choice([0, 0, 2, 5]),
+        clock_steps=chance.choice([0, 0, 2]),
+        store_rollbacks=chance.choice([0, 0, 0, 1]),
+        transactions=chance.randint(3, 12),
+        changes=changes,
+        fault_ms=chance.choice([15_000, 25_000, 40_000]),
+    )
+    return replace(options, faulty=_draw_faulty(chance, options.powers, changes) if chance.random() < 0.75 else ())
+
+
+def _draw_faulty(chance: random.Random, powers: tuple[int, ...], changes: int) -> tuple[tuple[int, str], ...]:
+    """Below a third. Where governance moves power, below a fifth: honest power may shrink under it."""
+    share = 5 if changes else 3
+    found: list[tuple[int, str]] = []
+    left = (sum(powers) - 1) // share
+    several = chance.random() < 0.5
+    for index in chance.sample(range(len(powers)), len(powers)):
+        if 0 < powers[index] <= left:
+            left -= powers[index]
+            found.append((index, chance.choice([*BEHAVIOURS, *BEHAVIOURS, *DISK_LOSSES, "bad_clock"])))
+            if not several:
+                break
+    return tuple(sorted(found))
+
+
+def changed(options: Options, settings: list[str]) -> Options:
+    """`name=value` pairs put over the drawn ones. Raises ValueError, naming what is known."""
+    known = {field.name for field in fields(Options)}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known:
+            raise ValueError(f"unknown option {name!r}: known are {', '.join(sorted(known))}")
+        options = replace(options, **{name: ast.literal_eval(value)})
+    return options
+
+
+def differences(options: Options, base: Options) -> list[str]:
+    """The settings that make `options` from `base`."""
+    return [
+        f"{field.name}={getattr(options, field.name)!r}".replace(" ", "")
+        for field in fields(Options)
+        if getattr(options, field.name) != getattr(base, field.name)
+    ]

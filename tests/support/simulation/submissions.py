@@ -1,0 +1,98 @@
+"""Transactions of clients: what was accepted, and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from node.chain.genesis import Genesis
+from node.crypto.addresses import address_of
+from node.crypto.dev_keys import dev_key
+from node.replica import events as e
+from node.txtypes.body import Body
+from node.txtypes.vehicle import VehicleRegister
+from wallet.compose import sign_transaction
+
+if TYPE_CHECKING:
+    from support.simulation.node import SimulatedNode
+    from support.simulation.world import World
+
+LIFETIME_MS = 20 * 3_600_000
+
+
+def spare_key(name: str) -> Any:
+    """A second key of every account: either one may sign, so that one txid can have two signature sets."""
+    return dev_key("account", f"{name}-spare")
+
+
+def with_spare_keys(genesis: Genesis) -> Genesis:
+    accounts = tuple(
+        replace(account, keys=(*account.keys, spare_key(account.name).public)) for account in genesis.accounts
+    )
+    return replace(genesis, accounts=accounts)
+
+
+class Submissions:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._count = 0
+        self._asked: dict[int, bytes] = {}
+        self.accepted: dict[bytes, tuple[bytes, int]] = {}
+        """txid to (signed bytes, the node that said 202)."""
+
+    def sign(self, name: str, body: Body, salt: int, *, is_spare: bool = False) -> bytes:
+        sender = address_of(dev_key("account", name).public)
+        key = spare_key(name) if is_spare else dev_key("account", name)
+        world = self._world
+        return sign_transaction(
+            sender, body, [(sender, key)], world.genesis_hash, salt=salt, expires_at_ms=world.start_ms + LIFETIME_MS
+        )
+
+    def car(self, node: SimulatedNode, *, is_spare: bool = False) -> bytes:
+        """A registration that nothing else conflicts with."""
+        self._count += 1
+        body = VehicleRegister(
+            f"WBA8E9G50GN{self._count:06d}", "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", ""
+        )
+        return self.sign(node.name, body, self._count, is_spare=is_spare)
+
+    def submit_car(self, node: SimulatedNode) -> None:
+        if node.is_up:
+            self.submit(node, self.car(node))
+
+    def submit(self, node: SimulatedNode, raw: bytes) -> None:
+        if not node.is_up:
+            return
+        self._count += 1
+        self._asked[self._count] = raw
+        node.handle(e.Admit(self._count, (self._world.checked(raw),)))
+
+    def submit_variants(self, author: SimulatedNode, first: SimulatedNode, second: SimulatedNode) -> None:
+        """One txid, two signature sets, each accepted by another node."""
+        raw = self.car(author)
+        other = self.sign(author.name, self._world.checked(raw).payload.body, self._count, is_spare=True)
+        self.submit(first, raw)
+        self.submit(second, other)
+
+    def answered(self, node: SimulatedNode, request: int, outcomes: tuple[Any, ...]) -> None:
+        """A 202 is given only after the bytes are journalled; the power may go while they are."""
+        raw = self._asked.pop(request, None)
+        if raw is None or outcomes != ((),):
+            return
+        txid = self._world.checked(raw).txid
+        node.disk.journal.accept({txid: raw})
+        self.accepted[txid] = (raw, node.index)
+
+    def owed(self) -> list[bytes]:
+        """Accepted by nodes whose journal nobody has destroyed; neither committed nor impossible now."""
+        world = self._world
+        best = world.best()
+        found = []
+        for txid, (raw, index) in self.accepted.items():
+            node = world.nodes[index]
+            if node.is_faulty or best.store.place(txid) is not None:
+                continue
+            if node.replica is None or not node.replica.judge(world.checked(raw)):
+                found.append(txid)
+        return found

@@ -1,0 +1,238 @@
+"""A deterministic world for production replicas. Safety is checked after every event; then it heals, and must go on."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from hashlib import sha256
+from typing import Any
+
+from node.audit.invariants import check_invariants
+from node.chain.dev_genesis import Party, build_genesis
+from node.crypto.dev_keys import dev_key
+from node.execution.blocks import check_frame, execute_block
+from node.replica.presence import Duty
+from node.replica.replica import ReplicaConfig
+from node.storage.chain_store import ChainStore
+from node.storage.memory import MemoryStore
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from support.simulation.byzantine.registry import LIARS
+from support.simulation.checks import Checks
+from support.simulation.clock import Clock
+from support.simulation.errors import Violation
+from support.simulation.faults import Injector, planned
+from support.simulation.governance import Governance
+from support.simulation.network import Network
+from support.simulation.node import SimulatedNode
+from support.simulation.observing import rules_counted, signatures_remembered
+from support.simulation.options import Options, drawn
+from support.simulation.submissions import Submissions, with_spare_keys
+
+GENESIS_MS = 1_767_225_600_000
+HOUR_MS = 3_600_000
+LIAR_INTERVAL_MS = 400
+LINES_KEPT = 300
+
+
+class World:
+    """`without`: numbers of planned faults that are left out."""
+
+    def __init__(self, seed: int, options: Options | None = None, without: frozenset[int] = frozenset()) -> None:
+        self.seed = seed
+        self.options = options or drawn(seed)
+        self._without = without
+        self._streams: dict[str, random.Random] = {}
+        self.start_ms = GENESIS_MS + HOUR_MS
+        self.clock = Clock(self.start_ms)
+        self.config = ReplicaConfig(block_interval_min_ms=100, block_interval_empty_ms=self.options.interval_empty_ms)
+        names = [f"v{i}" for i in range(len(self.options.powers))]
+        parties = [
+            Party(name, "DE", (("manufacturer", ()),), power)
+            for name, power in zip(names, self.options.powers, strict=True)
+        ]
+        self.genesis = with_spare_keys(build_genesis("bmw-sim", GENESIS_MS, tuple(parties), dev_key, tree_depth=4))
+        origin = ChainStore(MemoryStore(), self.genesis)
+        self.genesis_hash = origin.genesis_hash
+        self.faults: Counter[str] = Counter()
+        self.rules: Counter[str] = Counter()
+        self.notices: Counter[str] = Counter()
+        self.evidence_committed = 0
+        self.lines: list[str] = []
+        self._digest = sha256()
+        self._good: dict[bytes, bool] = {}
+        self._checked: dict[bytes, CheckedTx] = {}
+        self.nodes: list[SimulatedNode] = []
+        self._make_nodes(names)
+        self.faulty_addresses = {n.address for n in self.nodes if n.fault and n.fault != "bad_clock"}
+        self.network = Network(self)
+        self.checks = Checks(self)
+        self.checks.sets[1] = origin.head().validators.entries
+        self.submissions = Submissions(self)
+        self.governance = Governance(self)
+        self.injector = Injector(self)
+
+    def _make_nodes(self, names: list[str]) -> None:
+        faults = dict(self.options.faulty)
+        skew, chance = self.options.skew_ms, self.chance("skew")
+        for index, name in enumerate(names):
+            node = SimulatedNode(self, index, name, name, faults.get(index, ""))
+            node.skew_ms = chance.randint(-skew // 2, skew // 2)
+            self.nodes.append(node)
+            if node.fault in LIARS:
+                node.behaviour = LIARS[node.fault](node)
+                self.clock.later(LIAR_INTERVAL_MS, self._let_lie, node)
+        for index, fault in self.options.faulty:
+            if fault == "twins":
+                twin = SimulatedNode(self, len(self.nodes), names[index], f"{names[index]}-twin", fault)
+                self.nodes.append(twin)
+
+    def _let_lie(self, node: SimulatedNode) -> None:
+        if node.is_up and node.behaviour is not None:
+            node.behaviour.on_time()
+        self.clock.later(LIAR_INTERVAL_MS, self._let_lie, node)
+
+    # --- what parts share -----------------------------------------------------------------------------
+    @property
+    def now(self) -> int:
+        return self.clock.now
+
+    def later(self, delay: int, action: Any, *args: Any) -> None:
+        self.clock.later(delay, action, *args)
+
+    def chance(self, name: str) -> random.Random:
+        """One stream per name: a change in one place does not shuffle the others."""
+        if name not in self._streams:
+            self._streams[name] = random.Random(f"{self.seed}/{name}")
+        return self._streams[name]
+
+    def named(self, index: int) -> list[SimulatedNode]:
+        """The node at `index`, and its twin."""
+        name = self.nodes[index].name
+        return [node for node in self.nodes if node.name == name]
+
+    def honest(self) -> list[SimulatedNode]:
+        return [node for node in self.nodes if not node.is_faulty]
+
+    def best(self) -> Any:
+        """The honest replica that is furthest."""
+        return max((n for n in self.honest() if n.is_up), key=lambda n: self.checks.heights[n.index]).running
+
+    def checked(self, raw: bytes) -> CheckedTx:
+        found = self._checked.get(raw)
+        if found is None:
+            found = check_signatures(decode_signed_tx(raw, self.genesis_hash), self.genesis_hash)
+            self._checked[raw] = found
+        return found
+
+    def is_good(self, raw: bytes) -> bool:
+        if raw not in self._good:
+            self._good[raw] = verify_raw(raw, self.genesis_hash)
+        return self._good[raw]
+
+    # --- the record -----------------------------------------------------------------------------------
+    def log(self, node: SimulatedNode, name: str, fields: dict[str, Any]) -> None:
+        line = f"{self.now - self.start_ms:>8} {node.label} {name} {fields}"
+        self._digest.update(line.encode())
+        self.lines.append(line)
+        del self.lines[:-LINES_KEPT]
+
+    def note_delivery(self, source: int, target: int, raw: bytes) -> None:
+        self._digest.update(b"%d %d %d " % (self.now, source, target))
+        self._digest.update(raw)
+
+    def digest(self) -> str:
+        """Of every message delivered and every notice: equal for equal seeds."""
+        return self._digest.hexdigest()
+
+    # --- the play -------------------------------------------------------------------------------------
+    def play(self, heights: int = 4) -> None:
+        """Raises `Violation`."""
+        with rules_counted(self.rules), signatures_remembered():
+            self.injector.schedule(planned(self.seed, self.options), self._without)
+            self.clock.run_until(self.start_ms + self.options.fault_ms)
+            self.injector.is_over = True
+            if self.options.changes:
+                self._heal_everyone(heights)
+                self._settle()
+                self._heal_just_enough(heights)
+            else:
+                self._heal_just_enough(heights)
+                self._heal_everyone(heights)
+                self._settle()
+            self._check_twins()
+            self._replay()
+
+    def _heal_just_enough(self, heights: int) -> None:
+        """Just over two thirds of power is honest, up and connected; all others are down: the chain must grow."""
+        chance = self.chance("core")
+        entries = {e.address: e.power for e in self.checks.sets[self.checks.top + 1]}
+        total, power, core = sum(entries.values()), 0, []
+        for node in sorted(self.honest(), key=lambda n: chance.random()):
+            if entries.get(node.address) and 3 * power <= 2 * total:
+                core.append(node)
+                power += entries[node.address]
+        for node in self.nodes:
+            node.is_banished = node not in core
+            if node.is_banished:
+                node.crash()
+        self.network.heal()
+        for node in core:
+            node.boot()
+        self._demand(core, heights, f"{power} of {total} power is connected")
+        for node in self.nodes:
+            node.is_banished = False
+
+    def _heal_everyone(self, heights: int) -> None:
+        self.network.heal()
+        for node in self.nodes:
+            node.boot()
+        self._demand(self.honest(), heights, "all are connected")
+
+    def _demand(self, nodes: list[SimulatedNode], heights: int, what: str) -> None:
+        target = self.checks.top + heights
+        bound = 40_000 + 15_000 * heights
+        started = self.now
+        if not self.clock.run_until(
+            self.now + bound, lambda: all(self.checks.heights[node.index] >= target for node in nodes)
+        ):
+            at = {node.label: self.checks.heights[node.index] for node in nodes}
+            raise Violation(f"no progress to height {target} within {bound} ms, though {what}: {at}")
+        self.notices["slowest_height_ms"] = max(
+            self.notices["slowest_height_ms"], (self.now - started) // max(1, heights)
+        )
+
+    def _settle(self) -> None:
+        """Every accepted transaction gets its fate, every equivocation that was seen its punishment."""
+        bound = 60_000
+        checks, submissions = self.checks, self.submissions
+        if not self.clock.run_until(self.now + bound, lambda: not checks.unpunished() and not submissions.owed()):
+            if owed := submissions.owed():
+                raise Violation(f"accepted, and neither committed nor impossible: {[t.hex()[:8] for t in owed]}")
+            raise Violation(f"seen equivocating and not punished: {[a.hex()[:8] for a in checks.unpunished()]}")
+
+    def _check_twins(self) -> None:
+        """Of two processes with one key at most one signs, once they have met."""
+        for index, fault in self.options.faulty:
+            if fault != "twins":
+                continue
+            twins = [node for node in self.named(index) if node.is_up]
+            if all(self.now - node.up_since > 15_000 for node in twins):
+                signing = [n for n in twins if n.running.doppelganger and n.running.doppelganger.duty is Duty.SIGNING]
+                if len(signing) > 1:
+                    raise Violation(f"{signing[0].label} and {signing[1].label} both sign with one key")
+
+    def _replay(self) -> None:
+        """A fresh store executes the chain from genesis, finds the same roots, and all invariants hold."""
+        source = self.best().store
+        fresh = ChainStore(MemoryStore(), self.genesis)
+        for height in range(1, source.height() + 1):
+            found = source.committed(height)
+            check_frame(found.block, fresh.head(), self.genesis_hash)
+            transactions = [self.checked(raw) for raw in found.block.transactions]
+            result = execute_block(found.block, transactions, fresh.state, fresh.tree, fresh.head(), self.genesis_hash)
+            fresh.commit_block(found.block, result, found.commit)
+            if result.state_root != self.checks.chain[height][1]:
+                raise Violation(f"a replay from genesis finds another root at height {height}")
+        for node in self.honest():
+            if node.is_up:
+                check_invariants(node.running.store)

@@ -1,0 +1,181 @@
+"""The chain that the golden vectors are cut from: the development network, every transaction type at least once.
+
+Each transaction is committed in a block, so every vector is one that a node accepts at its place. Nothing here is
+random and no clock is read: the same source gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node.chain.dev_genesis import dev_genesis
+from node.crypto.dev_keys import dev_key
+from node.txtypes.accounts import AccountOpen, AccountUpdateKeys
+from node.txtypes.body import Body
+from node.txtypes.closing import OrderCancel
+from node.txtypes.delivery import DeliveryEvent, DeliverySchedule
+from node.txtypes.fields import Attachment, Money
+from node.txtypes.governance import (
+    GovernancePropose,
+    GovernanceVote,
+    MemberAdmit,
+    MemberSetStatus,
+    ParameterSet,
+    RoleGrant,
+    RoleSetStatus,
+    RulesetActivate,
+    ValidatorSetPower,
+)
+from node.txtypes.listing import AcceptedRail, ListingUpdate, ListingWithdraw
+from node.txtypes.members import MemberUpdate, Site
+from node.txtypes.odometer import OdometerRead
+from node.txtypes.order import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
+from node.txtypes.payment import PaymentInitiate
+from node.txtypes.registry import type_of
+from node.txtypes.validators import possession_bytes
+from node.txtypes.workshop import Damage, Due, Part
+from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+
+BUYER_2 = dev_key("account", "buyer-2")
+SECOND_KEY = dev_key("account", "buyer-2/second")
+LISTED = Money(5_390_000, "EUR")
+COUNTERED = Money(5_340_000, "EUR")
+
+
+@dataclass(frozen=True)
+class Played:
+    """One transaction of the story and where it was committed."""
+
+    name: str
+    raw: bytes
+    signers: tuple[str, ...]
+    height: int
+    index: int
+
+
+@dataclass
+class Story:
+    chain: Chain = field(default_factory=lambda: Chain(dev_genesis()))
+    played: list[Played] = field(default_factory=list)
+    txids: dict[str, bytes] = field(default_factory=dict)
+
+    def raw(self, name: str, sender: str, body: Body, *cosigners: str, extra: tuple = ()) -> tuple[Played, bytes]:
+        raw = self.chain.sign(sender, body, *cosigners, extra=extra)
+        signers = (sender, *cosigners, *(["buyer-2"] if extra else []))
+        return Played(name, raw, signers, self.chain.store.height() + 1, 0), self.chain.check(raw).txid
+
+    def block(self, *entries: tuple[Played, bytes]) -> None:
+        """One block of these transactions."""
+        self.chain.produce(*(played.raw for played, _ in entries))
+        for index, (played, txid) in enumerate(entries):
+            self.played.append(Played(played.name, played.raw, played.signers, played.height, index))
+            self.txids[played.name] = txid
+
+    def do(self, sender: str, body: Body, *cosigners: str, name: str = "", extra: tuple = ()) -> bytes:
+        entry = self.raw(name or type_of(body), sender, body, *cosigners, extra=extra)
+        self.block(entry)
+        return entry[1]
+
+
+def play() -> Story:
+    story = Story()
+    _accounts_and_members(story)
+    _governance(story)
+    _vehicle(story)
+    _market(story)
+    _purchase(story)
+    story.chain.produce()
+    return story
+
+
+def _accounts_and_members(story: Story) -> None:
+    opening = AccountOpen((BUYER_2.public,), 1, bytes(range(32)))
+    story.do("bmw", opening, extra=((address("buyer-2"), BUYER_2),))
+    story.do("buyer-2", AccountUpdateKeys((BUYER_2.public, SECOND_KEY.public), 1, b""))
+    munich = Site(
+        "MUC-1", "DE", 48_177_000, 11_559_000, ("ENGINE_OIL", "TYRES"), "Mo-Fr 08:00-18:00", "+498938200",
+        "info@dealer-munich.example",
+    )  # fmt: skip
+    southern = Site("CPT-1", "ZA", -33_925_000, 18_424_000, (), "", "", "")
+    node_key = dev_key("node", "dealer-munich").public
+    story.do("dealer-munich", MemberUpdate((munich, southern), node_key, "127.0.0.1:26801"))
+
+
+def _governance(story: Story) -> None:
+    chain, bank = story.chain, address("bank-1")
+    consensus = dev_key("consensus", "bank-1")
+    proof = consensus.sign(possession_bytes(chain.genesis_hash, bank, consensus.public))
+    actions = {
+        "parameter.set": ParameterSet("block_txs_max", 1_000),
+        "member.admit": MemberAdmit(address("buyer-2"), "buyer-2", "DE"),
+        "member.set_status": MemberSetStatus(bank, "suspended", "security"),
+        "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
+        "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
+        "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
+        "ruleset.activate": RulesetActivate(1, 1_000_000),
+    }
+    for tag, action in actions.items():
+        story.do("bmw", GovernancePropose(action), name=f"governance.propose {tag}")
+    proposal = story.txids["governance.propose parameter.set"]
+    story.do("dealer-munich", GovernanceVote(proposal, True))
+    story.do("dealer-shanghai", GovernanceVote(proposal, False), name="governance.vote against")
+    story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that decides")
+
+
+def _vehicle(story: Story) -> None:
+    chain = story.chain
+    story.block(
+        story.raw("vehicle.register", "bmw", register()),
+        story.raw("vehicle.register of a second car", "bmw", register(VIN[:-1] + "6", configuration=(), plant="REG")),
+        story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
+    )
+    story.do("bmw", transfer(chain), "dealer-munich")
+    story.do("carrier-1", OdometerRead(VIN, km(152), chain.now, "telematics"))
+    document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")
+    service = maintenance(
+        chain,
+        155,
+        services=("ENGINE_OIL", "OIL_FILTER"),
+        parts=(Part("11428575211", 1, True, None), Part("83125A7DC5E", 5, False, "SN-0001")),
+        next_due=Due(30_000, chain.now + 365 * DAY_MS),
+        attachments=(document,),
+    )
+    story.do("workshop-berlin", service)
+
+
+def _market(story: Story) -> None:
+    chain = story.chain
+    first = story.do("dealer-munich", listing(chain, price=LISTED))
+    provider = address("payment-provider-1")
+    rails = (AcceptedRail("bank_transfer", (provider,)), AcceptedRail("finance", (address("bank-1"), provider)))
+    story.do("dealer-munich", ListingUpdate(first, PRICE, rails, chain.now + 20 * DAY_MS))
+    rejected = story.do("buyer-2", offer(chain, first, contract="distance"), name="order.offer that is countered")
+    story.do("dealer-munich", OrderCounter(rejected, COUNTERED, chain.now + 2 * DAY_MS))
+    story.do("buyer-2", OrderReject(rejected))
+    cancelled = story.do("buyer-1", offer(chain, first), name="order.offer that is cancelled")
+    story.do("buyer-1", OrderCancel(cancelled, "changed_mind"))
+    story.do("dealer-munich", ListingWithdraw(first))
+
+
+def _purchase(story: Story) -> None:
+    chain = story.chain
+    listed = story.do("dealer-munich", listing(chain), name="listing.create again")
+    order = story.do("buyer-1", offer(chain, listed))
+    story.do("dealer-munich", OrderAccept(order))
+    hit = accident(
+        chain,
+        156,
+        damages=(Damage("front", "cosmetic"), Damage("hood", "bolt_on")),
+        case_reference="CASE-2026-1",
+    )
+    story.do("workshop-berlin", hit)
+    story.do("buyer-1", OrderAcknowledge(order))
+    payment = story.do("buyer-1", PaymentInitiate(order, "bank_transfer", PRICE))
+    story.do("payment-provider-1", attest(payment, "pending"), name="payment.attest pending")
+    story.do("payment-provider-1", attest(payment, "settled", b""))
+    window = (chain.now + HOUR_MS, chain.now + 5 * HOUR_MS)
+    story.do("dealer-munich", DeliverySchedule(order, "MUC-1", *window))
+    story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
+    story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
+    story.do("dealer-munich", handover(chain, order), "buyer-1")
