@@ -97,6 +97,12 @@ RESEND_MS: Final = 1_000
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height, by block id. Beyond: the oldest that is neither locked nor valid goes."""
 
+WHOLE_PROPOSAL_BYTES: Final = 16 * 1024
+"""Blocks up to this travel whole with their proposal; larger ones name their transactions by wire id."""
+
+PARTS_BYTES_MAX: Final = 1024 * 1024
+"""One answer to a request for transactions of an undecided block; the rest is asked for again."""
+
 # --- mempool (local) ------------------------------------------------------------------------------
 POOL_TXS_MAX: Final = 50_000
 POOL_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -121,6 +127,9 @@ PEERS_PER_ADDRESS_MAX: Final = 16
 
 ANNOUNCE_MAX: Final = 2_000
 """Wire ids of one announcement or one request for bodies."""
+
+TRANSACTIONS_BYTES_MAX: Final = 128 * 1024
+"""One message of gossiped transactions: a vote behind it waits no longer than this takes to cross."""
 
 SYNC_BATCH_BYTES: Final = 2 * 1024 * 1024
 SYNC_BATCH_BLOCKS: Final = 200

@@ -13,7 +13,7 @@ from node.codec import Address, Decoder, Hash32, Height, Millis, Value, encode
 from node.crypto import merkle
 from node.crypto.hashing import ZERO32, tagged
 from node.crypto.signing import is_signature
-from node.errors import InvalidCertificate
+from node.errors import InvalidCertificate, Malformed
 
 HEADER_VERSION = 1
 
@@ -79,6 +79,17 @@ def evidence_root(evidence: tuple[Evidence, ...]) -> bytes:
 def commit_hash(commit: Commit) -> bytes:
     """Of the very signatures; 32 zero bytes for the empty one of block 1."""
     return ZERO32 if commit == EMPTY_COMMIT else tagged("bmw/commit-certificate", encode(commit))
+
+
+def check_contents(block: Block) -> None:
+    """The body is the one that its header names. Raises `Malformed`: whoever sent it is at fault, not the proposer."""
+    header = block.header
+    if header.tx_root != merkle.root(block.transactions):
+        raise Malformed("the block's transactions are not those of its header")
+    if header.evidence_root != evidence_root(block.evidence):
+        raise Malformed("the block's evidence is not that of its header")
+    if header.last_commit_hash != commit_hash(block.last_commit):
+        raise Malformed("the block's last commit is not that of its header")
 
 
 def verify_commit(commit: Commit, genesis_hash: bytes, validators: ValidatorSet) -> None:

@@ -39,6 +39,10 @@ def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Ca
                 return command(*args, **kwargs)
             except OperatorError as error:
                 fail(str(error), UNREACHABLE)
+            except BrokenPipeError:
+                raise  # the reader of our output has gone; click ends quietly
+            except OSError as error:
+                fail(_of_the_system(error), UNREACHABLE)
             except Corrupted as error:
                 fail(str(error), corrupted)
             except Rejected as error:
@@ -47,6 +51,11 @@ def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Ca
         return run
 
     return wrap
+
+
+def _of_the_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}: check the path, its owner and the free space"
 
 
 def print_json(value: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,36 @@ P2P_PORT, RPC_PORT = 26800, 26700
 
 
 def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey], overrides: dict[str, Any]) -> Home:
-    """A new home. Raises `OperatorError` where it has keys already."""
+    """A new home, whole or not at all. Raises `OperatorError` where there is one already or it can't be made."""
     home = Home(path)
-    home.make()
     if home.config.exists():
         raise OperatorError(f"{path} is a node's home already: name another folder")
-    for purpose, key in keys.items():
-        home.write_key(purpose, key)
-    if genesis is not None:
-        home.genesis.write_text(genesis_to_json(genesis))
-    home.config.write_text(config_text(overrides))
-    home.config.chmod(0o600)
+    with contextlib.ExitStack() as undo:
+        for folder in (home.path, home.path / "keys", home.path / "data"):
+            if not folder.exists():
+                undo.callback(_removed, folder.rmdir)
+        try:
+            home.make()
+            for purpose, key in keys.items():
+                home.write_key(purpose, key)
+                undo.callback(_removed, home.key_file(purpose).unlink)
+            if genesis is not None:
+                undo.callback(_removed, home.genesis.unlink)
+                home.genesis.write_text(genesis_to_json(genesis))
+            undo.callback(_removed, home.config.unlink)
+            home.config.write_text(config_text(overrides))
+            home.config.chmod(0o600)
+        except OSError as error:
+            raise OperatorError(
+                f"the home {path} can't be made ({error.strerror}): check the path, its owner and the free space"
+            ) from None
+        undo.pop_all()
     return home
+
+
+def _removed(remove: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        remove()
 
 
 def new_keys() -> dict[str, PrivateKey]:

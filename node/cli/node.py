@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from node.cli.common import fail, version_option
+from node.cli.common import example, fail, version_option
 from node.cli.devnet import devnet
 from node.cli.homes import init, keys, reset_signing, testnet
 from node.cli.queries import peers, status, validators
@@ -12,7 +12,14 @@ from node.cli.running import start
 from node.cli.stores import checkpoint, export, import_, inspect
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example(
+        "bmw-node init /var/lib/bmw-node --genesis genesis.json",
+        "bmw-node start --home /var/lib/bmw-node",
+        "bmw-node status --node http://127.0.0.1:26700",
+    ),
+)
 @version_option("bmw-node")
 def cli() -> None:
     """Run and look after a node of the vehicle chain."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -18,13 +19,16 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 def fetch_json(url: str, path: str) -> Any:
     """Raises `OperatorError` where the node does not answer."""
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--node {url}: give an address such as http://127.0.0.1:26700")
     try:
         with urllib.request.urlopen(url.rstrip("/") + path, timeout=10) as answer:
             return json.loads(answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as error:
         raise OperatorError(f"the node at {url} answered {error.code} to {path}") from None
-    except (OSError, ValueError) as error:
-        raise OperatorError(f"no node answers at {url} ({error}): start it, or name another with --node") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", None) or error
+        raise OperatorError(f"no node answers at {url} ({why}): start it, or name another with --node") from None
 
 
 @click.command(epilog=example("bmw-node status --node http://127.0.0.1:26700"))

@@ -85,7 +85,9 @@ def export(home: Path, file: Path, first: int, last: int | None) -> None:
     try:
         end = min(last or store.height(), store.height())
         if end < first:
-            raise OperatorError(f"the store has heights 1 to {store.height()}: there is nothing from {first} to {end}")
+            raise OperatorError(
+                f"the store ends at height {store.height()}: there is no block from {first} on; choose another --from"
+            )
         write_archive(file, store, first, end, store.genesis_hash)
     finally:
         kv.close()

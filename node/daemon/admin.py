@@ -62,11 +62,13 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
     Raises `OperatorError` where the folder exists. A half-written copy is removed.
     """
     if target.exists():
+        snapshot.close()
         raise OperatorError(f"{target} exists already: name a new folder")
     temporary = target.with_name(target.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     entries = 0
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         copy = LevelStore(temporary / "store")
         try:
             batch: dict[bytes, bytes] = {}
@@ -81,10 +83,11 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
             copy.write(batch, [])
         finally:
             copy.close()
-            snapshot.close()
         (temporary / "genesis.json").write_text(genesis_to_json(genesis))
         temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        snapshot.close()
     return {"dir": str(target), "entries": entries}

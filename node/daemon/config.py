@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from node.errors import OperatorError
+from node.crypto.addresses import from_text
+from node.errors import OperatorError, Rejected
 
 ENV_PREFIX = "BMW_NODE_"
 
@@ -165,6 +166,13 @@ def _check(config: Config) -> None:
             raise OperatorError(f"p2p.peers: {peer!r} is not host:port")
     if bool(config.rpc["tls_certificate"]) != bool(config.rpc["tls_key"]):
         raise OperatorError("rpc.tls_certificate and rpc.tls_key must be set together")
+    if config.node["validator"]:
+        try:
+            from_text(config.node["validator"])
+        except Rejected as error:
+            raise OperatorError(f"node.validator: {error}") from None
+    if config.node["log_format"] not in ("text", "json"):
+        raise OperatorError(f"node.log_format must be text or json, not {config.node['log_format']!r}")
     if config.node["log_level"] not in ("debug", "info", "warning", "error"):
         raise OperatorError(f"node.log_level must be debug, info, warning or error, not {config.node['log_level']!r}")
 

@@ -61,7 +61,9 @@ class Home:
         try:
             return parse_genesis(self.genesis.read_bytes())
         except OSError as error:
-            raise OperatorError(f"the genesis file {self.genesis} can't be read: {error.strerror}") from None
+            raise OperatorError(
+                f"the genesis file {self.genesis} can't be read ({error.strerror}): copy the network's genesis there"
+            ) from None
         except Rejected as error:
             raise OperatorError(f"{self.genesis}: {error}") from None
 
@@ -72,10 +74,14 @@ class Home:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             raise OperatorError(f"{path} exists already: keys are never overwritten; use another folder") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(node_key_file(key))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(node_key_file(key))
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink()
+            raise
 
     def read_key(self, purpose: str) -> PrivateKey:
         path = self.key_file(purpose)
@@ -85,6 +91,8 @@ class Home:
                 raise OperatorError(f"{path} can be read by others (mode {mode:04o}): run 'chmod 600 {path}'")
             return parse_node_key_file(path.read_bytes())
         except OSError as error:
-            raise OperatorError(f"the key file {path} can't be read: {error.strerror}") from None
+            raise OperatorError(
+                f"the key file {path} can't be read ({error.strerror}): bring it back from its backup"
+            ) from None
         except Rejected as error:
-            raise OperatorError(f"{path}: {error}") from None
+            raise OperatorError(f"{path}: {error}: bring it back from its backup") from None

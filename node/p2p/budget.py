@@ -21,6 +21,9 @@ MEGA = 1024 * 1024
 RATES: dict[type, Rate] = {
     r.Status: Rate(50, 50_000),
     r.ProposalMessage: Rate(40, 24 * MEGA),
+    r.CompactProposal: Rate(40, 4 * MEGA),
+    r.GetParts: Rate(100, 4 * MEGA),
+    r.Parts: Rate(100, 24 * MEGA),
     r.VoteMessage: Rate(3_000, MEGA),
     r.GetBody: Rate(100, 20_000),
     r.Body: Rate(40, 24 * MEGA),

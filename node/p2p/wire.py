@@ -49,5 +49,8 @@ decode_wire: Decoder[WireMessage] = Decoder(WireMessage, limits.FRAME_BYTES_MAX,
 KEY_IN_USE = "node_key_in_use"
 """Reason of a `Bye`: another process with the same node key has a living link here."""
 
-URGENT: tuple[type, ...] = (r.VoteMessage, r.ProposalMessage, r.Presence, r.Status, r.Body, r.GetBody, Ping, Pong, Bye)
+URGENT: tuple[type, ...] = (
+    r.VoteMessage, r.ProposalMessage, r.CompactProposal, r.GetParts, r.Parts, r.GetBody, r.Body, r.Presence, r.Status,
+    Ping, Pong, Bye,
+)  # fmt: skip
 """Sent before everything else that waits: votes never queue behind transactions."""

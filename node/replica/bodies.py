@@ -8,7 +8,7 @@ from node import limits
 from node.chain.block import Block
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockResult
-from node.txtypes.envelope import CheckedTx
+from node.txtypes.envelope import CheckedTx, wire_id_of
 
 
 @dataclass
@@ -19,6 +19,13 @@ class Candidate:
     transactions: list[CheckedTx | None] = field(default_factory=list)
     result: BlockResult | None = None
     fault: InvalidBlock | None = None
+    _wire_ids: tuple[bytes, ...] | None = None
+
+    def wire_ids(self, genesis_hash: bytes) -> tuple[bytes, ...]:
+        """Of its transactions, in order."""
+        if self._wire_ids is None:
+            self._wire_ids = tuple(wire_id_of(genesis_hash, raw) for raw in self.block.transactions)
+        return self._wire_ids
 
     @property
     def is_judged(self) -> bool:

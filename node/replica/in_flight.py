@@ -3,73 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import assert_never
 
 from node import limits
-from node.chain.block import Block, Commit, block_id_of
+from node.chain.block import Block, Commit, block_id_of, check_contents
 from node.chain.vote import Proposal, Vote, VoteKind
 from node.consensus import messages as m
 from node.consensus.machine import Machine
 from node.consensus.messages import Lock, Step
 from node.consensus.safety import last_step
 from node.errors import InvalidBlock, Rejected
-from node.execution.block_run import BlockResult
-from node.mempool.pool import Pool, PoolLimits
-from node.replica.blocks import BlockMaker, Built
+from node.replica import events as e
+from node.replica.assembly import Assembly
 from node.replica.bodies import Bodies, Candidate
-from node.replica.evidence_pool import EvidencePool
-from node.replica.jobs import BodyJob, Jobs
-from node.replica.messages import GetBody, Message, ProposalMessage, VoteMessage
+from node.replica.jobs import BodyJob
+from node.replica.messages import CompactProposal, GetBody, Message, Parts, ProposalMessage, VoteMessage
+from node.replica.services import Services
 from node.replica.signing import NO_PROMISE, Promise
-from node.replica.transactions import Transactions as TransactionDesk
-from node.replica.turn import Turn
-from node.replica.voting import Voting
-from node.storage.chain_store import ChainStore
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
 NEED_RETRY_MS = 500
 
 
-@dataclass(frozen=True)
-class ReplicaConfig:
-    """Local policy: nothing here is a rule of the chain."""
-
-    block_interval_min_ms: int = 200
-    block_interval_empty_ms: int = 10_000
-    build_txs_max: int = 1_000
-    serves_from: int = 1
-    pool: PoolLimits = field(default_factory=PoolLimits)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What one replica is made of, as far as a height needs it."""
-
-    store: ChainStore
-    config: ReplicaConfig
-    turn: Turn
-    pool: Pool
-    maker: BlockMaker
-    desk: TransactionDesk
-    jobs: Jobs
-    evidence: EvidencePool
-    voting: Voting
-    commit: Callable[[Block, BlockResult, Commit], None]
-    on_built: Callable[[Built], None]
-
-
 class HeightInFlight:
     """Feeds the machine and carries out its effects. Once the height is decided, nothing in here has effects."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._turn = parts.turn
-        head, now_ms = parts.store.head(), parts.turn.now_ms
-        self.machine = Machine(head.height + 1, head.validators, parts.voting.address)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._turn = services.turn
+        head, now_ms = services.store.head(), services.turn.now_ms
+        self.machine = Machine(head.height + 1, head.validators, services.voting.address)
         self.bodies = Bodies()
-        self._genesis_hash = parts.store.genesis_hash
+        self._assembly = Assembly(self.height, services.desk, services.store.genesis_hash, services.turn)
+        self._genesis_hash = services.store.genesis_hash
         self._parent_time_ms = head.time_ms
         self._timeout_cap_ms = head.params.timeout_cap_ms
         self._entered_at = now_ms
@@ -86,12 +53,12 @@ class HeightInFlight:
 
     @property
     def is_over(self) -> bool:
-        return self._parts.store.height() >= self.height or bool(self._turn.halted)
+        return self._services.store.height() >= self.height or bool(self._turn.halted)
 
     # --- after a restart ------------------------------------------------------------------------------
     def restore(self) -> None:
         """Put machine and bodies back to where the hard state says this validator was."""
-        signer = self._parts.voting.signer
+        signer = self._services.voting.signer
         assert signer is not None, "only a signer has hard state"
         state = signer.state
         for block in state.bodies:
@@ -102,7 +69,7 @@ class HeightInFlight:
         self._apply(self.machine.restore(state.round, step, locked, valid))
         if valid is not None:
             self.feed(m.QuorumProved("prevote", valid.round, valid.block_id))
-        for message in self._parts.voting.signed_at(self.height):
+        for message in self._services.voting.signed_at(self.height):
             if isinstance(message, Proposal):
                 self.feed(m.ProposalReceived(message, True))
             else:
@@ -117,6 +84,8 @@ class HeightInFlight:
             deadlines.append(self._build_at[0])
         if self._needed:
             deadlines.append(self._need_again_at)
+        if (at := self._assembly.deadline_ms()) is not None:
+            deadlines.append(at)
         return min(deadlines)
 
     def on_time(self) -> None:
@@ -135,28 +104,31 @@ class HeightInFlight:
             round_ = self._build_at[1]
             self._build_at = None
             self._build(round_)
-        if self._held_back and self._parts.voting.may_sign():
+        if self._held_back and self._services.voting.may_sign():
             self._sign_held_back()
         if now >= self._resend_at and not self.is_over:
             self._resend_at = now + limits.RESEND_MS
             if self.machine.step_now is not Step.NEW:
                 for message in self.own_messages() + self._round_messages():
                     self._turn.broadcast(message)
+        for block_id in self._assembly.overdue():
+            if self.bodies.get(block_id) is None:
+                self._need(block_id)
         if self._needed and now >= self._need_again_at and not self.is_over:
             self._ask_for_needed()
 
     def _may_start(self) -> bool:
         """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
-        return self.machine.step_now is Step.NEW and not self._parts.voting.is_listening and not self.is_over
+        return self.machine.step_now is Step.NEW and not self._services.voting.is_listening and not self.is_over
 
     def _opens_at(self) -> int:
-        return self._entered_at + self._parts.config.block_interval_min_ms
+        return self._entered_at + self._services.config.block_interval_min_ms
 
     def _opens_at_empty(self) -> int:
-        return self._entered_at + self._parts.config.block_interval_empty_ms
+        return self._entered_at + self._services.config.block_interval_empty_ms
 
     def _has_work(self) -> bool:
-        return len(self._parts.pool) > 0 or len(self._parts.evidence) > 0
+        return len(self._services.pool) > 0 or len(self._services.evidence) > 0
 
     # --- the machine ----------------------------------------------------------------------------------
     def feed(self, event: m.Input) -> None:
@@ -183,11 +155,10 @@ class HeightInFlight:
                 case m.SignVote(kind, round_, block_id):
                     self._vote(kind, round_, block_id)
                 case m.NeedBlock(block_id):
-                    self._needed[block_id] = None
-                    self._ask_for_needed()
+                    self._need(block_id)
                 case m.FoundEvidence(evidence):
                     self._turn.notice("equivocation", "error", validator=evidence.first.validator.hex())
-                    self._parts.evidence.take(evidence)
+                    self._services.evidence.take(evidence)
                 case m.Decide(round_, block_id):
                     self._decide(round_, block_id)
                 case m.DecidedInvalid(_, block_id):
@@ -203,12 +174,12 @@ class HeightInFlight:
         votes = self.machine.tally.votes_for("precommit", round_, block_id)
         entries = self.machine.validators.entries
         signatures = tuple(votes[v.address].signature if v.address in votes else b"" for v in entries)
-        self._parts.commit(candidate.block, candidate.result, Commit(self.height, round_, block_id, signatures))
+        self._services.commit(candidate.block, candidate.result, Commit(self.height, round_, block_id, signatures))
 
     # --- signing --------------------------------------------------------------------------------------
     def _promise(self, *block_ids: bytes) -> Promise:
         """What has to be on disk before a signature leaves: locked and valid value, their polka and bodies."""
-        machine, signer = self.machine, self._parts.voting.signer
+        machine, signer = self.machine, self._services.voting.signer
         wanted = dict.fromkeys(block_ids)
         polka: tuple[Vote, ...] = ()
         for lock in (machine.locked, machine.valid):
@@ -224,11 +195,11 @@ class HeightInFlight:
 
     def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
         votes = self.machine.tally.votes_for("prevote", round_, block_id)
-        signer = self._parts.voting.signer
+        signer = self._services.voting.signer
         return tuple(votes[v] for v in sorted(votes)) or (signer.state.polka if signer else ())
 
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
-        voting = self._parts.voting
+        voting = self._services.voting
         if voting.signer is None:
             return
         if not voting.may_sign():
@@ -248,7 +219,7 @@ class HeightInFlight:
                 self._vote(kind, round_, block_id)
 
     def _propose(self, round_: int, block_id: bytes, valid_round: int) -> None:
-        voting = self._parts.voting
+        voting = self._services.voting
         if voting.signer is None or not voting.may_sign():
             return
         proposal = voting.propose(self.height, round_, block_id, valid_round, self._promise(block_id))
@@ -260,29 +231,35 @@ class HeightInFlight:
         self.feed(m.ProposalReceived(proposal, True))
 
     def _build(self, round_: int) -> None:
-        parts = self._parts
-        address = parts.voting.address
-        if address is None or not parts.voting.may_sign() or round_ != self.machine.round or self.is_over:
+        services = self._services
+        address = services.voting.address
+        if address is None or not services.voting.may_sign() or round_ != self.machine.round or self.is_over:
             return
         if self.machine.step_now is not Step.PROPOSE:
             return
-        built = parts.maker.build(lambda: list(parts.pool), parts.evidence.pieces(), address, self._turn.now_ms)
-        parts.on_built(built)
+        built = services.maker.build(
+            lambda: list(services.pool), services.evidence.pieces(), address, self._turn.now_ms
+        )
+        services.on_built(built)
         self.bodies.add(built.block_id, Candidate(built.block, list(built.result.transactions), built.result), set())
         self.feed(m.BlockBuilt(round_, built.block_id))
 
     # --- what peers may need again --------------------------------------------------------------------
-    def _proposal_message(self, proposal: Proposal) -> ProposalMessage | None:
+    def _proposal_message(self, proposal: Proposal) -> ProposalMessage | CompactProposal | None:
         candidate = self.bodies.get(proposal.block_id)
         if candidate is None:
             return None
+        block = candidate.block
         polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
-        return ProposalMessage(proposal, candidate.block, polka)
+        if sum(len(raw) for raw in block.transactions) <= limits.WHOLE_PROPOSAL_BYTES:
+            return ProposalMessage(proposal, block, polka)
+        wire_ids = candidate.wire_ids(self._genesis_hash)
+        return CompactProposal(proposal, block.header, wire_ids, block.evidence, block.last_commit, polka)
 
     def own_messages(self) -> list[Message]:
         """Every own signed message of this height, as often as anybody needs it."""
         found: list[Message] = []
-        for message in self._parts.voting.signed_at(self.height):
+        for message in self._services.voting.signed_at(self.height):
             if isinstance(message, Vote):
                 found.append(VoteMessage(message))
             elif (full := self._proposal_message(message)) is not None:
@@ -293,7 +270,7 @@ class HeightInFlight:
         """The proposal and votes of the round from others, and the precommits that ended the one before."""
         round_, found = self.machine.round, list[Message]()
         proposal = self.machine.proposal(round_)
-        own = self._parts.voting.address
+        own = self._services.voting.address
         if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
             found.append(full)
         last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
@@ -304,23 +281,58 @@ class HeightInFlight:
 
     # --- bodies ---------------------------------------------------------------------------------------
     def on_body(self, block: Block) -> None:
-        """A block that we asked for."""
+        """A block that we asked for. Raises `Rejected` where it is not the one that its header names."""
         block_id = block_id_of(block.header, self._genesis_hash)
         if block_id in self._needed:
+            check_contents(block)
             self.take_body(block, block_id)
+
+    def on_compact(self, peer: e.PeerId, message: CompactProposal) -> None:
+        """Put the block together. Raises `Rejected` where it does not become the one that its header names."""
+        block_id = message.proposal.block_id
+        if self.is_over or self.bodies.get(block_id) is not None:
+            return
+        self._assembled(block_id, lambda: self._assembly.begin(peer, message))
+
+    def on_parts(self, peer: e.PeerId, parts: Parts) -> None:
+        """Transactions that we asked for. Raises `Rejected` as `on_compact` does."""
+        if parts.height == self.height and not self.is_over:
+            self._assembled(parts.block_id, lambda: self._assembly.take(peer, parts))
+
+    def _assembled(self, block_id: bytes, attempt: Callable[[], Block | None]) -> None:
+        try:
+            block = attempt()
+        except Rejected:
+            self._need(block_id)
+            raise
+        if block is not None:
+            self.take_body(block, block_id)
+
+    def parts(self, height: int, block_id: bytes, wire_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Transactions of an undecided block that a peer asks for, as many as fit into one answer."""
+        candidate = self.bodies.get(block_id) if height == self.height else None
+        if candidate is None:
+            return ()
+        known = dict(zip(candidate.wire_ids(self._genesis_hash), candidate.block.transactions, strict=True))
+        found, size = [], 0
+        for wire_id in wire_ids:
+            raw = known.get(wire_id)
+            if raw is not None and (size := size + len(raw)) <= limits.PARTS_BYTES_MAX:
+                found.append(raw)
+        return tuple(found)
 
     def take_body(self, block: Block, block_id: bytes) -> None:
         """Judge a block that a proposal or a quorum names; answers the machine when it is done."""
         if self.is_over or self.bodies.get(block_id) is not None:
             return
-        parts, machine = self._parts, self.machine
+        services, machine = self._services, self.machine
         candidate = Candidate(block)
         keep = {lock.block_id for lock in (machine.locked, machine.valid) if lock}
         self.bodies.add(block_id, candidate, keep)
         self._needed.pop(block_id, None)
         try:
-            parts.maker.check_frame(block)
-            candidate.transactions, unknown = parts.desk.decode_block(block.transactions)
+            services.maker.check_frame(block)
+            candidate.transactions, unknown = services.desk.decode_block(block.transactions)
         except InvalidBlock as error:
             self._judged_invalid(block_id, candidate, error)
             return
@@ -328,7 +340,7 @@ class HeightInFlight:
             self._judged_invalid(block_id, candidate, InvalidBlock(error.code, str(error)))
             return
         if unknown:
-            parts.jobs.start(BodyJob(self.height, block_id), unknown)
+            services.jobs.start(BodyJob(self.height, block_id), unknown)
         else:
             self._execute(block_id, candidate)
 
@@ -341,7 +353,7 @@ class HeightInFlight:
             self._judged_invalid(job.block_id, candidate, fault)
             return
         candidate.transactions = [
-            self._parts.desk.known(raw) if tx is None else tx
+            self._services.desk.known(raw) if tx is None else tx
             for raw, tx in zip(candidate.block.transactions, candidate.transactions, strict=True)
         ]
         self._execute(job.block_id, candidate)
@@ -350,7 +362,7 @@ class HeightInFlight:
         transactions = [tx for tx in candidate.transactions if tx is not None]
         assert len(transactions) == len(candidate.block.transactions), "all are verified by now"
         try:
-            candidate.result = self._parts.maker.execute(candidate.block, transactions)
+            candidate.result = self._services.maker.execute(candidate.block, transactions)
         except InvalidBlock as error:
             self._judged_invalid(block_id, candidate, error)
             return
@@ -360,6 +372,10 @@ class HeightInFlight:
         candidate.fault = fault
         self._turn.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
         self.feed(m.BlockJudged(block_id, False))
+
+    def _need(self, block_id: bytes) -> None:
+        self._needed[block_id] = None
+        self._ask_for_needed()
 
     def _ask_for_needed(self) -> None:
         self._need_again_at = self._turn.now_ms + NEED_RETRY_MS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.chain.block import block_id_of
+from node.chain.block import Header, block_id_of, check_contents
 from node.chain.vote import Proposal, Vote, sign_bytes_of
 from node.consensus import messages as m
 from node.crypto.signing import is_signature
@@ -11,7 +11,7 @@ from node.replica.blocks import is_timely
 from node.replica.catch_up import CatchUp
 from node.replica.events import PeerId
 from node.replica.in_flight import HeightInFlight
-from node.replica.messages import ProposalMessage, VoteMessage
+from node.replica.messages import CompactProposal, ProposalMessage, VoteMessage
 from node.replica.turn import Turn
 from node.replica.voting import Voting
 
@@ -41,20 +41,48 @@ class Intake:
 
     def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, flight: HeightInFlight) -> None:
         """`received_ms`: when the first frame left the socket. Raises `Rejected` where the peer is at fault."""
-        proposal, machine = message.proposal, flight.machine
+        if not self._is_wanted(message.proposal, flight):
+            return
+        self._check(message.proposal, message.block.header, flight)
+        check_contents(message.block)
+        self._accept(peer, message, message.block.header, received_ms, flight)
+        flight.take_body(message.block, message.proposal.block_id)
+
+    def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, flight: HeightInFlight) -> None:
+        """The same for a proposal that names its transactions; they are put together here. Raises `Rejected`."""
+        if not self._is_wanted(message.proposal, flight):
+            return
+        self._check(message.proposal, message.header, flight)
+        self._accept(peer, message, message.header, received_ms, flight)
+        flight.on_compact(peer, message)
+
+    def _is_wanted(self, proposal: Proposal, flight: HeightInFlight) -> bool:
+        machine = flight.machine
         if proposal.height != machine.height or proposal.round < machine.round:
-            return
-        if machine.proposal(proposal.round) is not None and machine.is_judged(proposal.block_id):
-            return
+            return False
+        return machine.proposal(proposal.round) is None or not machine.is_judged(proposal.block_id)
+
+    def _check(self, proposal: Proposal, header: Header, flight: HeightInFlight) -> None:
+        machine = flight.machine
         if machine.validators.proposer(proposal.height, proposal.round) != proposal.proposer:
             raise Rejected(f"{proposal.proposer.hex()} does not propose in round {proposal.round}")
         entry = machine.validators.get(proposal.proposer)
         assert entry is not None, "proposers are in the set"
         if not self._is_signed(proposal, entry.consensus_key):
             raise Rejected("a proposal's signature does not verify")
-        header = message.block.header
         if block_id_of(header, self._genesis_hash) != proposal.block_id:
             raise Rejected("the block is not the proposal's")
+
+    def _accept(
+        self,
+        peer: PeerId,
+        message: ProposalMessage | CompactProposal,
+        header: Header,
+        received_ms: int,
+        flight: HeightInFlight,
+    ) -> None:
+        """Judge its time, relay it, hand it to the machine."""
+        proposal = message.proposal
         if proposal.valid_round >= 0:
             self._take_polka(proposal, message.polka, flight)
         timely = proposal.valid_round >= 0 or (
@@ -64,10 +92,9 @@ class Intake:
             self._turn.notice(
                 "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
             )
-        if len(self._sync.peers) < len(machine.validators) - 1:
+        if len(self._sync.peers) < len(flight.machine.validators) - 1:
             self._turn.broadcast(message, besides=peer)
         flight.feed(m.ProposalReceived(proposal, timely))
-        flight.take_body(message.block, proposal.block_id)
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
         """A bad polka is the sending peer's fault. Raises `Rejected`."""

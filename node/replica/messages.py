@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from node import limits
-from node.chain.block import Block, Committed
+from node.chain.block import Block, Commit, Committed, Header
 from node.chain.vote import Evidence, Proposal, Round, Vote
 from node.codec import Address, Decoder, Hash32, Height, Signature, Value
 
@@ -30,6 +30,33 @@ class ProposalMessage(Value, tag="proposal", frozen=True):
     proposal: Proposal
     block: Block
     polka: Annotated[tuple[Vote, ...], Meta(max_length=limits.VALIDATORS_MAX)]
+
+
+class CompactProposal(Value, tag="compact_proposal", frozen=True):
+    """A proposal whose transactions are named, not sent: most of them are in every pool already."""
+
+    proposal: Proposal
+    header: Header
+    wire_ids: Annotated[tuple[Hash32, ...], Meta(max_length=limits.BLOCK_TXS_MAX)]
+    evidence: Annotated[tuple[Evidence, ...], Meta(max_length=limits.EVIDENCE_PER_BLOCK_MAX)]
+    last_commit: Commit
+    polka: Annotated[tuple[Vote, ...], Meta(max_length=limits.VALIDATORS_MAX)]
+
+
+class GetParts(Value, tag="get_parts", frozen=True):
+    """Ask for transactions of an undecided block that are not known here."""
+
+    height: Height
+    block_id: Hash32
+    wire_ids: Annotated[tuple[Hash32, ...], Meta(max_length=limits.BLOCK_TXS_MAX)]
+
+
+class Parts(Value, tag="parts", frozen=True):
+    """Answers `GetParts`: signed bytes, in the order asked for, as many as fit."""
+
+    height: Height
+    block_id: Hash32
+    raws: Annotated[tuple[bytes, ...], Meta(max_length=limits.BLOCK_TXS_MAX)]
 
 
 class VoteMessage(Value, tag="vote", frozen=True):
@@ -88,6 +115,9 @@ class Presence(Value, tag="presence", frozen=True):
 Message = (
     Status
     | ProposalMessage
+    | CompactProposal
+    | GetParts
+    | Parts
     | VoteMessage
     | GetBody
     | Body

@@ -18,18 +18,21 @@ from node.replica.block_sync import BlockSync
 from node.replica.blocks import BlockMaker, Built
 from node.replica.catch_up import CatchUp, PeerView
 from node.replica.evidence_pool import EvidencePool
-from node.replica.in_flight import HeightInFlight, Parts, ReplicaConfig
+from node.replica.in_flight import HeightInFlight
 from node.replica.intake import Intake
 from node.replica.jobs import BodyJob, Jobs, PoolJob, SyncJob
 from node.replica.messages import (
     Announce,
     Blocks,
     Body,
+    CompactProposal,
     EvidenceMessage,
     GetBlocks,
     GetBody,
+    GetParts,
     GetTransactions,
     Message,
+    Parts,
     Presence,
     ProposalMessage,
     Status,
@@ -37,6 +40,7 @@ from node.replica.messages import (
     VoteMessage,
 )
 from node.replica.presence import Doppelganger
+from node.replica.services import ReplicaConfig, Services
 from node.replica.signing import Signer
 from node.replica.transactions import Transactions as TransactionDesk
 from node.replica.turn import Turn
@@ -66,7 +70,7 @@ class Replica:
         self._blocks = BlockSync(
             store, self.sync, self._maker, self._desk, self._jobs, self._turn, self._commit_delivered
         )
-        self._parts = Parts(
+        self._services = Services(
             store,
             config,
             self._turn,
@@ -81,7 +85,7 @@ class Replica:
         )
         self._judging: BlockRun | None = None
         self._status_at = 0
-        self._flight = HeightInFlight(self._parts)
+        self._flight = HeightInFlight(self._services)
 
     # --- what others may look at ----------------------------------------------------------------------
     @property
@@ -108,7 +112,7 @@ class Replica:
     def start(self, now_ms: int) -> list[e.Action]:
         """Begin at the store's head, from the hard state where there is one."""
         self._turn.begin(now_ms)
-        self._flight = HeightInFlight(self._parts)
+        self._flight = HeightInFlight(self._services)
         self._status_at = now_ms
         if self._voting.start():
             self._flight.restore()
@@ -191,6 +195,13 @@ class Replica:
                 view.height, view.oldest = message.height, message.oldest
             case ProposalMessage():
                 self._intake.on_proposal(peer, message, received_ms, self._flight)
+            case CompactProposal():
+                self._intake.on_compact(peer, message, received_ms, self._flight)
+            case GetParts(height, block_id, wire_ids):
+                if raws := self._flight.parts(height, block_id, wire_ids):
+                    turn.send(peer, Parts(height, block_id, raws))
+            case Parts():
+                self._flight.on_parts(peer, message)
             case VoteMessage(vote):
                 self._intake.on_vote(peer, vote, self._flight)
             case GetBody(height, block_id):
@@ -208,7 +219,8 @@ class Replica:
                 if not is_behind and (wanted := self._desk.to_fetch(wire_ids, turn.now_ms)):
                     turn.send(peer, GetTransactions(wanted))
             case GetTransactions(wire_ids):
-                turn.send(peer, Transactions(self._desk.have(wire_ids, limits.SYNC_BATCH_BYTES)))
+                for portion in self._desk.have(wire_ids):
+                    turn.send(peer, Transactions(portion))
             case Transactions(raws):
                 if fetched := self._desk.fetched(raws):
                     self._jobs.start(PoolJob(peer), fetched)
@@ -285,7 +297,7 @@ class Replica:
         for tx in result.transactions:
             self.pool.remove(tx.txid)
         self._turn.add(e.BlockCommitted(block, result, result.transactions, commit.round))
-        self._flight = HeightInFlight(self._parts)
+        self._flight = HeightInFlight(self._services)
         self._blocks.height_decided()
         self.sync.committed()
         self._evidence.committed()

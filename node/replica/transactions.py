@@ -43,14 +43,25 @@ class Transactions:
             self._fetching = {w: until for w, until in self._fetching.items() if until > now_ms}
         return tuple(wanted)
 
-    def have(self, wire_ids: tuple[bytes, ...], limit_bytes: int) -> tuple[bytes, ...]:
-        """Raw bytes of those we can serve, as many as fit."""
-        found, size = [], 0
+    def have(self, wire_ids: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
+        """Raw bytes of those in the pool, in portions of a message each."""
+        portions: list[list[bytes]] = [[]]
+        size = 0
         for wire_id in wire_ids:
             tx = self.pool.by_wire_id(wire_id)
-            if tx is not None and (size := size + len(tx.raw)) <= limit_bytes:
-                found.append(tx.raw)
-        return tuple(found)
+            if tx is None:
+                continue
+            if size + len(tx.raw) > limits.TRANSACTIONS_BYTES_MAX and portions[-1]:
+                portions.append([])
+                size = 0
+            size += len(tx.raw)
+            portions[-1].append(tx.raw)
+        return [tuple(portion) for portion in portions if portion]
+
+    def raw_of(self, wire_id: bytes) -> bytes | None:
+        """Signed bytes of a transaction whose signatures are known to verify."""
+        tx = self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
+        return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
         """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`: the peer's fault."""

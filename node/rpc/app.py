@@ -15,6 +15,7 @@ from node.rpc.limiter import TokenBuckets, is_loopback, party_of
 from node.rpc.openapi import openapi_document
 from node.rpc.problems import Problem, http_problem, language_of, problem_of
 from node.rpc.routes import ROUTES, Route, Rpc
+from node.rpc.stream import CORS
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
 _log = logging.getLogger("bmw.rpc")
@@ -80,7 +81,7 @@ def _edge(rpc: Rpc) -> Middleware:
         began = monotonic()
         origin = _allowed_origin(request, config) if config.cors_origins else ""
         if origin:
-            request["cors"] = _cors_headers(origin)
+            request[CORS] = _cors_headers(origin)
         response: web.StreamResponse
         try:
             admit(request.remote or "")

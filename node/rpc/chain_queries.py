@@ -252,7 +252,8 @@ def fate_json(fate: Fate, now_ms: int, language: str) -> Json:
             until = time_to_text(fate.expires_at_ms)
             return shown | {"unmet": unmet_json(fate.unmet, language), "final": is_final, "until": until}
         case "expired":
-            return shown | {"final": True, "until": time_to_text(fate.expires_at_ms)}
+            unmet = unmet_json(fate.unmet, language)
+            return shown | {"unmet": unmet, "final": True, "until": time_to_text(fate.expires_at_ms)}
         case _:
             return shown | {"expires_at": time_to_text(fate.expires_at_ms)}
 

@@ -111,7 +111,10 @@ ANSWERS: Final[dict[str, Schema]] = {
         final={**B, "description": "false: it may still get into a block; send the same bytes, never a re-signed copy"},
         until=TIME,
     ),
-    "Expired": record(txid=HEX, status={"const": "expired"}, final=B, until=TIME),
+    "Expired": record(
+        txid=HEX, status={"const": "expired"}, final=B, until=TIME,
+        unmet={**array(ref("Unmet")), "description": "why it was rejected here before; empty where it only waited"},
+    ),
     "Fate": {
         "oneOf": [
             ref("Pending"),

@@ -25,6 +25,8 @@ from node.rpc.problems import Problem
 from node.rpc.reading import Query, nearest_of, read_address, read_vin
 
 EVENT_STREAM = "text/event-stream"
+CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
+"""Headers of a request from an allowed origin: a stream sends its head itself, before the edge sees the answer."""
 _EVENT_ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
 _log = logging.getLogger("bmw.rpc")
 
@@ -135,11 +137,13 @@ class Streams:
                     "Cache-Control": "no-store",
                     "X-Accel-Buffering": "no",
                     "X-Chain-Height": str(head),
-                    **request.get("cors", {}),
+                    **(request.get(CORS) or {}),
                 }
             )
             self._bound_buffer(request)
             await response.prepare(request)
+            if request.method == "HEAD":
+                return response
             return await self._run(request, response, wanted, *place)
         finally:
             self._count.leave(party)

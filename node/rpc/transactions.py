@@ -39,7 +39,8 @@ T = TypeVar("T")
 LIFETIME_DEFAULT_MS = 30 * 60_000
 U64_MAX = 2**64 - 1
 
-Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$", description="lower-case hex")]
+Hex = Annotated[str, Meta(description="lower-case hex", extra_json_schema={"pattern": r"^([0-9a-f]{2})*$"})]
+"""Checked by `read_hex`, which says so in words."""
 
 
 class SubmitQuery(Query, frozen=True):

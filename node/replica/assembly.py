@@ -1,0 +1,93 @@
+"""Blocks that were proposed by the wire ids of their transactions, on the way to being whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node import limits
+from node.chain.block import Block, check_contents
+from node.errors import Rejected
+from node.replica.events import PeerId
+from node.replica.messages import CompactProposal, GetParts, Parts
+from node.replica.transactions import Transactions as TransactionDesk
+from node.replica.turn import Turn
+from node.txtypes.envelope import wire_id_of
+
+PARTS_TIMEOUT_MS = 300
+"""A peer that has not sent what its proposal names by then: the whole body is asked of everybody."""
+
+
+@dataclass
+class _Partial:
+    message: CompactProposal
+    peer: PeerId
+    until_ms: int
+    missing: dict[bytes, None] = field(default_factory=dict)
+    fetched: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Assembly:
+    """Of one height; bounded. What can't be completed is named by `overdue`, and asked for whole."""
+
+    def __init__(self, height: int, desk: TransactionDesk, genesis_hash: bytes, turn: Turn) -> None:
+        self._height = height
+        self._desk = desk
+        self._genesis_hash = genesis_hash
+        self._turn = turn
+        self._partials: dict[bytes, _Partial] = {}
+
+    def begin(self, peer: PeerId, message: CompactProposal) -> Block | None:
+        """The block where every transaction is known here; else the rest is asked of the peer.
+
+        Raises `Rejected` where the named transactions are not those of the header.
+        """
+        block_id = message.proposal.block_id
+        if block_id in self._partials or len(self._partials) >= limits.BODIES_PER_HEIGHT_MAX:
+            return None
+        missing = {wire_id: None for wire_id in message.wire_ids if self._desk.raw_of(wire_id) is None}
+        partial = _Partial(message, peer, self._turn.now_ms + PARTS_TIMEOUT_MS, missing)
+        self._partials[block_id] = partial
+        if missing:
+            self._turn.send(peer, GetParts(self._height, block_id, tuple(missing)))
+            return None
+        return self._finished(block_id, partial)
+
+    def take(self, peer: PeerId, parts: Parts) -> Block | None:
+        """The block where these were the last. Raises `Rejected` for what was not asked for."""
+        partial = self._partials.get(parts.block_id)
+        if partial is None or partial.peer != peer:
+            return None
+        before = len(partial.missing)
+        for raw in parts.raws:
+            wire_id = wire_id_of(self._genesis_hash, raw)
+            if partial.missing.pop(wire_id, b"") is None:
+                partial.fetched[wire_id] = raw
+        if partial.missing:
+            if len(partial.missing) < before:
+                partial.until_ms = self._turn.now_ms + PARTS_TIMEOUT_MS
+                self._turn.send(peer, GetParts(self._height, parts.block_id, tuple(partial.missing)))
+            return None
+        return self._finished(parts.block_id, partial)
+
+    def _finished(self, block_id: bytes, partial: _Partial) -> Block | None:
+        del self._partials[block_id]
+        message = partial.message
+        raws = []
+        for wire_id in message.wire_ids:
+            raw = partial.fetched.get(wire_id) or self._desk.raw_of(wire_id)
+            if raw is None:  # left the pool meanwhile
+                raise Rejected("a transaction of the proposal is not known any more")
+            raws.append(raw)
+        block = Block(message.header, tuple(raws), message.evidence, message.last_commit)
+        check_contents(block)
+        return block
+
+    def deadline_ms(self) -> int | None:
+        return min((partial.until_ms for partial in self._partials.values()), default=None)
+
+    def overdue(self) -> list[bytes]:
+        """Ids of blocks whose parts did not come; forgotten here."""
+        late = [i for i, partial in self._partials.items() if partial.until_ms <= self._turn.now_ms]
+        for block_id in late:
+            del self._partials[block_id]
+        return late

@@ -1,0 +1,45 @@
+"""What the parts of one replica share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from node.chain.block import Block, Commit
+from node.execution.block_run import BlockResult
+from node.mempool.pool import Pool, PoolLimits
+from node.replica.blocks import BlockMaker, Built
+from node.replica.evidence_pool import EvidencePool
+from node.replica.jobs import Jobs
+from node.replica.transactions import Transactions as TransactionDesk
+from node.replica.turn import Turn
+from node.replica.voting import Voting
+from node.storage.chain_store import ChainStore
+
+
+@dataclass(frozen=True)
+class ReplicaConfig:
+    """Local policy: nothing here is a rule of the chain."""
+
+    block_interval_min_ms: int = 200
+    block_interval_empty_ms: int = 10_000
+    build_txs_max: int = 1_000
+    serves_from: int = 1
+    pool: PoolLimits = field(default_factory=PoolLimits)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one replica is made of, as far as a height needs it."""
+
+    store: ChainStore
+    config: ReplicaConfig
+    turn: Turn
+    pool: Pool
+    maker: BlockMaker
+    desk: TransactionDesk
+    jobs: Jobs
+    evidence: EvidencePool
+    voting: Voting
+    commit: Callable[[Block, BlockResult, Commit], None]
+    on_built: Callable[[Built], None]
