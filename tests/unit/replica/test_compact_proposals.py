@@ -1,0 +1,197 @@
+"""Proposals by wire id, and bodies that do not belong to their header: the sender is at fault, never the block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from msgspec.structs import replace
+from support.chain import Chain, address
+from support.life import register
+
+from node import limits
+from node.chain.block import Block, block_id_of
+from node.chain.dev_genesis import DEV_PARTIES
+from node.chain.vote import Proposal, proposal_sign_bytes
+from node.crypto.dev_keys import dev_key
+from node.replica import events as e
+from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
+from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.txtypes.envelope import verify_raw, wire_id_of
+
+PEER = 7
+
+
+class Disk:
+    """Hard state in memory."""
+
+    raw: bytes | None = None
+
+    def load(self) -> bytes | None:
+        return self.raw
+
+    def save(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+@dataclass
+class Listener:
+    """A replica of one validator that is not the proposer of round 0, past its listening, and what it says."""
+
+    chain: Chain
+    replica: Replica
+    now: int
+    said: list = field(default_factory=list)
+
+    def feed(self, event: e.Event) -> None:
+        self._act(self.replica.handle(event, self.now))
+
+    def _act(self, actions) -> None:
+        for action in actions:
+            self.said.append(action)
+            if isinstance(action, e.Verify):
+                good = tuple(verify_raw(signed.raw, self.chain.genesis_hash) for signed in action.transactions)
+                self.feed(e.Verified(action.job, good))
+
+    def hear(self, message) -> None:
+        self.feed(e.Received(PEER, message, self.now))
+
+    def pass_time(self, ms: int) -> None:
+        self.now += ms
+        self.feed(e.Tick())
+
+    def sent(self, kind: type) -> list:
+        return [a.message for a in self.said if isinstance(a, e.Send | e.Broadcast) and isinstance(a.message, kind)]
+
+    def faults(self) -> list[str]:
+        return [action.text for action in self.said if isinstance(action, e.Misbehaved)]
+
+    def prevotes(self) -> list[bytes]:
+        return [m.vote.block_id for m in self.sent(VoteMessage) if m.vote.kind == "prevote"]
+
+
+@pytest.fixture
+def listener() -> Listener:
+    chain = Chain()
+    proposer = chain.store.head().validators.proposer(1, 0)
+    name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
+    signer = Signer(address(name), dev_key("consensus", name), Disk(), chain.genesis_hash)
+    replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
+    found = Listener(chain, replica, chain.now)
+    found._act(replica.start(found.now))
+    found.feed(e.PeerConnected(PEER, bytes(32)))
+    found.pass_time(3_100)
+    found.said.clear()
+    chain.now = found.now
+    return found
+
+
+def proposal_of(chain: Chain, block: Block) -> Proposal:
+    block_id = block_id_of(block.header, chain.genesis_hash)
+    proposer = chain.store.head().validators.proposer(1, 0)
+    name = next(p.name for p in DEV_PARTIES if address(p.name) == proposer)
+    signed = proposal_sign_bytes(chain.genesis_hash, 1, 0, block_id, -1)
+    return Proposal(1, 0, block_id, -1, proposer, dev_key("consensus", name).sign(signed))
+
+
+def a_block(chain: Chain, count: int = 3) -> Block:
+    proposer = chain.store.head().validators.proposer(1, 0)
+    vins = [f"WBA8E9G50GNU{i:05d}" for i in range(count)]
+    block = chain.build(*(chain.sign("bmw", register(vin)) for vin in vins))
+    return replace(block, header=replace(block.header, proposer=proposer))
+
+
+def compact(chain: Chain, block: Block, wire_ids=None) -> CompactProposal:
+    ids = wire_ids or tuple(wire_id_of(chain.genesis_hash, raw) for raw in block.transactions)
+    return CompactProposal(proposal_of(chain, block), block.header, ids, block.evidence, block.last_commit, ())
+
+
+def test_known_transactions_need_no_more_messages(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    listener.feed(e.Admit(1, tuple(chain.check(raw) for raw in block.transactions)))
+    listener.hear(compact(chain, block))
+
+    assert [] == listener.sent(GetParts)
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+def test_what_is_missing_is_asked_of_the_peer_that_proposed(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    listener.feed(e.Admit(1, (chain.check(block.transactions[1]),)))
+    listener.hear(compact(chain, block))
+    (asked,) = listener.sent(GetParts)
+
+    assert tuple(wire_id_of(chain.genesis_hash, block.transactions[i]) for i in (0, 2)) == asked.wire_ids
+    assert [] == listener.prevotes()
+
+    listener.hear(Parts(1, asked.block_id, (block.transactions[0],)))
+    assert (wire_id_of(chain.genesis_hash, block.transactions[2]),) == listener.sent(GetParts)[-1].wire_ids
+    listener.hear(Parts(1, asked.block_id, (block.transactions[2],)))
+    assert [asked.block_id] == listener.prevotes()
+
+
+def test_parts_that_do_not_come_are_asked_of_everybody(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    listener.hear(compact(chain, block))
+    listener.pass_time(350)
+    (asked,) = listener.sent(GetBody)
+
+    listener.hear(Body(block))
+    assert [asked.block_id] == listener.prevotes()
+
+
+def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) -> None:
+    """The block itself is not judged by them: its body comes from somebody else."""
+    chain = listener.chain
+    block, other = a_block(chain), chain.sign("bmw", register("WBA8E9G50GNU99999"))
+    listener.feed(e.Admit(1, tuple(chain.check(raw) for raw in (*block.transactions, other))))
+    ids = (
+        *(wire_id_of(chain.genesis_hash, raw) for raw in block.transactions[:2]),
+        wire_id_of(chain.genesis_hash, other),
+    )
+    listener.hear(compact(chain, block, ids))
+
+    assert ["the block's transactions are not those of its header"] == listener.faults()
+    assert [] == listener.prevotes()
+    assert [block_id_of(block.header, chain.genesis_hash)] == [m.block_id for m in listener.sent(GetBody)]
+    listener.hear(Body(block))
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+@pytest.mark.parametrize("part", ["transactions", "last_commit"])
+def test_a_body_that_is_not_its_headers_does_not_make_the_block_invalid(listener: Listener, part: str) -> None:
+    """Else one proposer could make a node halt on a block that all others decide."""
+    chain = listener.chain
+    block = a_block(chain)
+    wrong = (
+        replace(block, transactions=block.transactions[:2])
+        if part == "transactions"
+        else replace(block, last_commit=replace(block.last_commit, height=5))
+    )
+    listener.hear(ProposalMessage(proposal_of(chain, block), wrong, ()))
+    assert 1 == len(listener.faults())
+    assert [] == listener.prevotes()
+    assert not listener.replica.machine.is_judged(block_id_of(block.header, chain.genesis_hash))
+
+    listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+def test_small_blocks_travel_whole_and_large_ones_by_wire_id(listener: Listener) -> None:
+    chain = listener.chain
+    small, large = a_block(chain, 2), a_block(chain, 120)
+    flight = listener.replica._flight
+    for block in (small, large):
+        block_id = block_id_of(block.header, chain.genesis_hash)
+        flight.take_body(block, block_id)
+        message = flight._proposal_message(proposal_of(chain, block))
+        size = sum(len(raw) for raw in block.transactions)
+        assert isinstance(message, ProposalMessage if size <= limits.WHOLE_PROPOSAL_BYTES else CompactProposal)
+    assert sum(len(raw) for raw in large.transactions) > limits.WHOLE_PROPOSAL_BYTES
+    wire_ids = tuple(wire_id_of(chain.genesis_hash, raw) for raw in large.transactions)
+    listener.hear(GetParts(1, block_id, wire_ids[5:7]))
+    assert large.transactions[5:7] == listener.sent(Parts)[0].raws
