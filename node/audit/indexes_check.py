@@ -8,36 +8,10 @@ from collections.abc import Iterator
 from node.audit.divergence import Diverged
 from node.storage import schema
 from node.storage.kv import KeyValue
+from node.storage.schema import FAMILY_NAMES, key_text
 
-FAMILY_NAMES = {
-    b"C": "certificate",
-    b"B": "block",
-    b"I": "block id",
-    b"K": "state tree bucket",
-    b"R": "vehicle record",
-    b"S": "state value",
-    b"T": "transaction place",
-    b"V": "validator set",
-    b"W": "replay window entry",
-    b"X": "index entry",
-}
-"""Families that follow from the chain. Anything else in a store (M besides its three) is a node's own business."""
 COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
 META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
-
-
-def key_text(key: bytes) -> str:
-    """A store key for people."""
-    family, rest = key[:1], key[1:]
-    if family in (b"S", b"X", b"M") and rest.isascii():
-        return rest.decode("ascii")
-    if family == b"R" and len(rest) > 9:
-        return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
-    if family in (b"B", b"C", b"V", b"K"):
-        return str(int.from_bytes(rest, "big"))
-    if family == b"W":
-        return f"hour {int.from_bytes(rest[:8], 'big')}, transaction {rest[8:].hex()}"
-    return rest.hex()
 
 
 def compare_families(audited: KeyValue, computed: KeyValue, height: int) -> tuple[dict[str, int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -44,12 +45,12 @@ def checkpoint(home: Path, target: Path, as_json: bool) -> None:
     """A consistent copy of a running node's store, for audit and backup, without signing state."""
     place = Home(home)
     place.check()
-    connection = _UnixConnection(place.admin_socket)
     try:
-        connection.request("POST", "/checkpoint", json.dumps({"dir": str(target.absolute())}))
-        answer = connection.getresponse()
-        found = json.loads(answer.read())
-    except (OSError, ValueError) as error:
+        with contextlib.closing(_UnixConnection(place.admin_socket)) as connection:
+            connection.request("POST", "/checkpoint", json.dumps({"dir": str(target.absolute())}))
+            answer = connection.getresponse()
+            found = json.loads(answer.read())
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise OperatorError(
             f"the node of {home} does not answer on its admin socket ({error}): start it, or copy {place.store} "
             "while it is stopped"

@@ -92,8 +92,13 @@ class Fates:
             self._rejected.popitem(last=False)
         self._wake(txid)
 
-    def readmitted(self, txid: bytes) -> None:
-        self._rejected.pop(txid, None)
+    def readmitting(self, txid: bytes) -> tuple[int, tuple[Unmet, ...]] | None:
+        """It is asked for again: forget the rejection, and return it in case it stands.
+
+        To be called before the pool is asked: a block may drop the transaction again before anybody hears that
+        it was admitted, and that rejection must not be forgotten.
+        """
+        return self._rejected.pop(txid, None)
 
     async def settle(self, head_time_ms: int) -> None:
         """Write down what has become final: commits leave the journal, expired ones leave their fate."""

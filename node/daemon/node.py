@@ -278,7 +278,7 @@ class Node:
 
     def _is_syncing(self) -> bool:
         behind = self.replica.sync.best_height() - self.store.height()
-        return behind > SYNCING_GAP or bool(self.replica.sync.queue)
+        return behind > SYNCING_GAP or self.replica.sync.waiting() > SYNCING_GAP
 
     def status(self) -> NodeStatus:
         machine = self.replica.machine
@@ -362,12 +362,16 @@ class Node:
         if not checked:
             return
         self._next_request += 1
+        before = {tx.txid: self._fates.readmitting(tx.txid) for tx in checked.values()}
         future: asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]] = asyncio.get_running_loop().create_future()
         self._admissions[self._next_request] = future
         self._pump.post(e.Admit(self._next_request, tuple(checked.values())))
         outcomes = await future
         entries: dict[bytes, tuple[bytes, int]] = {}
         for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
+            rejection = before[tx.txid]
+            if outcome and rejection is not None:
+                self._fates.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
             if isinstance(outcome, str):
                 results[index] = PoolFull(outcome)
             elif outcome:
@@ -375,7 +379,6 @@ class Node:
             else:
                 expires = tx.payload.expires_at_ms
                 entries[tx.txid] = (tx.raw, expires)
-                self._fates.readmitted(tx.txid)
                 results[index] = Fate(tx.txid, "pending", expires)
         if entries:
             await self._fates.accept(entries)

@@ -308,6 +308,8 @@ class Network:
             self.book.add(link.host, link.hello.listen_port, is_configured=False, node_key=link.hello.node_key)
         self._events.notice("peer_connected", "info", {"peer": link.hello.moniker, "host": link.host})
         peer.tasks = [self._spawn(link.write_loop()), self._spawn(self._serve(peer_id, peer))]
+        if self._config.exchange and link.is_outbound:
+            link.send(GetPeers())
         self._events.connected(peer_id, link.hello.node_key)
 
     async def _serve(self, peer_id: int, peer: _Peer) -> None:

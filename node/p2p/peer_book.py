@@ -11,6 +11,8 @@ SCORE_HALF_LIFE_MS = 60_000
 DIAL_FIRST_MS = 250
 DIAL_CAP_MS = 5_000
 KNOWN_MAX = 1_000
+RECORDS_MAX = 10_000
+"""Node keys whose misbehaviour is remembered. A key costs a stranger nothing: beyond, the oldest record goes."""
 
 
 @dataclass
@@ -81,7 +83,10 @@ class PeerBook:
 
     def misbehaved(self, node_key: bytes, weight: int, now_ms: int) -> bool:
         """Add to the decaying score; True where the peer is banned by it. Each ban is twice as long as the last."""
-        record = self._records.setdefault(node_key, Record())
+        record = self._records.pop(node_key, None) or Record()
+        if len(self._records) >= RECORDS_MAX:
+            del self._records[next(iter(self._records))]
+        self._records[node_key] = record
         halves = max(0, now_ms - record.scored_ms) / SCORE_HALF_LIFE_MS
         record.score = record.score * 0.5**halves + weight
         record.scored_ms = now_ms

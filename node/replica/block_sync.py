@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from node import limits
-from node.chain.block import Block, Commit, Committed, block_id_of, verify_commit
+from node.chain.block import Block, Commit, Committed, block_id_of, check_contents, verify_commit
 from node.errors import InvalidBlock, InvalidCertificate, Rejected
 from node.execution.block_run import BlockResult
 from node.replica.blocks import BlockMaker
@@ -17,6 +17,8 @@ from node.replica.transactions import Transactions as TransactionDesk
 from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
 
+VERIFY_AHEAD = 8
+"""Blocks whose transactions are verified while the one before is executed."""
 CERTIFICATE_BYTES = 4_096
 """Allowed for a certificate when blocks are packed into one answer."""
 
@@ -41,13 +43,15 @@ class BlockSync:
         self._jobs = jobs
         self._turn = turn
         self._commit = commit
-        self._job = 0
+        self._checking: dict[bytes, tuple[int, int]] = {}
+        self._good: dict[bytes, int] = {}
+        self._bad: dict[bytes, int] = {}
 
-    def serve(self, peer: PeerId, first: int) -> None:
-        """Answer with as many blocks from `first` on as fit."""
+    def serve(self, peer: PeerId, first: int, last: int) -> None:
+        """Answer with as many blocks from `first` to `last` as fit."""
         found: list[Committed] = []
         size = 0
-        for height in range(first, min(first + limits.SYNC_BATCH_BLOCKS, self._store.height() + 1)):
+        for height in range(first, min(last, first + limits.SYNC_BATCH_BLOCKS - 1, self._store.height()) + 1):
             raw = self._store.block_bytes(height)
             committed = self._store.committed(height)
             if raw is None or committed is None:
@@ -59,32 +63,65 @@ class BlockSync:
         self._turn.send(peer, Blocks(tuple(found)))
 
     def deadline_ms(self) -> int | None:
-        return None if self._job else self._catch_up.next_deadline_ms(self._store.height(), self._turn.now_ms)
+        arrived = self._catch_up.next(self._store.height())
+        if arrived is not None and arrived.committed.commit.block_id in self._checking:
+            return None
+        return self._catch_up.next_deadline_ms(self._store.height(), self._turn.now_ms)
 
     def advance(self) -> None:
-        """Ask for blocks where we are behind; verify and execute the next one that was delivered."""
-        head, queue = self._store.height(), self._catch_up.queue
-        if self._job:
+        """Ask for blocks where we are behind; verify ahead; check and execute the next block that has arrived."""
+        head = self._store.height()
+        for peer, request in self._catch_up.whom_to_ask(head, self._turn.now_ms):
+            self._turn.send(peer, GetBlocks(request.first, request.last))
+        for why in self._catch_up.faults:
+            self._turn.notice("sync_fault", "warning", why=why)
+        self._catch_up.faults.clear()
+        arrived = self._catch_up.next(head)
+        if arrived is None:
             return
-        while queue and queue[0][1].block.header.height <= head:
-            queue.popleft()
-        if not queue:
-            peer = self._catch_up.whom_to_ask(head, self._turn.now_ms)
-            if peer is not None:
-                self._turn.send(peer, GetBlocks(head + 1))
+        height, block_id = head + 1, arrived.committed.commit.block_id
+        if block_id in self._checking:
             return
-        peer, committed = queue[0]
         try:
-            self._check(committed)
-            _, unknown = self._desk.decode_block(committed.block.transactions)
+            self._check(arrived.committed)
+            if block_id in self._bad:
+                # More than two thirds signed the block's id, and the id commits to every byte of the body.
+                self._turn.halt(f"block {height} was decided with a transaction whose signature is wrong")
+                return
+            is_ready = self._is_verified(arrived.committed)
         except Rejected as error:
-            self._catch_up.lied(peer, self._turn.now_ms)
-            self._turn.misbehaved(peer, error.code, f"delivered a bad block: {error}", 100)
+            self._refuse(arrived.peer, height, error)
             return
-        if unknown:
-            self._job = self._jobs.start(SyncJob(), unknown)
-        else:
-            self._take()
+        for later in self._catch_up.ahead(head, VERIFY_AHEAD):
+            try:
+                self._is_verified(later.committed)
+            except Rejected as error:
+                self._refuse(later.peer, later.committed.block.header.height, error)
+                break
+        if is_ready:
+            self._execute()
+
+    def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:
+        self._catch_up.lied(peer, height, self._turn.now_ms)
+        self._turn.misbehaved(peer, error.code, f"delivered a bad block {height}: {error}", 100)
+
+    def _is_verified(self, committed: Committed) -> bool:
+        """Whether every signature in the body is known to verify; starts the job where not. Raises `Rejected`."""
+        block, block_id = committed.block, committed.commit.block_id
+        if block_id in self._good:
+            return True
+        if block_id in self._checking or block_id in self._bad:
+            return False
+        if block_id != block_id_of(block.header, self._store.genesis_hash):
+            raise InvalidCertificate("the certificate is for another block")
+        check_contents(block)
+        height = block.header.height
+        _, unknown = self._desk.decode_block(block.transactions)
+        if not unknown:
+            self._good[block_id] = height
+            return True
+        self._checking[block_id] = (height, self._jobs.start(SyncJob(height, block_id), unknown))
+        return False
 
     def _check(self, committed: Committed) -> None:
         """A commit from a peer is checked in full. Raises `Rejected`."""
@@ -97,31 +134,30 @@ class BlockSync:
         self._catch_up.verified(block.header.height, self._turn.now_ms)
         self._maker.check_frame(block)
 
-    def on_verified(self, job: int, *, is_good: bool) -> None:
-        if job != self._job:
-            return
-        self._job = 0
-        if not self._catch_up.queue:
-            return
-        if is_good:
-            self._take()
-            return
-        # More than two thirds signed the block's id, and the id commits to every byte of the body: nobody forged this.
-        self._turn.halt(f"block {self._store.height() + 1} was decided with a transaction whose signature is wrong")
+    def on_verified(self, purpose: SyncJob, job: int, *, is_good: bool) -> None:
+        """A body's signatures were looked at. What is bad is judged when its certificate can be: at its height."""
+        if self._checking.get(purpose.block_id) == (purpose.height, job):
+            del self._checking[purpose.block_id]
+            (self._good if is_good else self._bad)[purpose.block_id] = purpose.height
 
     def height_decided(self) -> None:
-        """Consensus was faster than the check under way."""
-        self._job = 0
+        """Forget what was known about heights that are done."""
+        head = self._store.height()
+        self._checking = {i: found for i, found in self._checking.items() if found[0] > head}
+        self._good = {i: height for i, height in self._good.items() if height > head}
+        self._bad = {i: height for i, height in self._bad.items() if height > head}
 
-    def _take(self) -> None:
-        _, committed = self._catch_up.queue.popleft()
+    def _execute(self) -> None:
+        height = self._store.height() + 1
+        committed = self._catch_up.take(height - 1)
         block = committed.block
         transactions = [tx for raw in block.transactions if (tx := self._desk.known(raw)) is not None]
         if len(transactions) != len(block.transactions):
+            self._good.pop(committed.commit.block_id, None)
             return  # so many were verified meanwhile that some fell out of the memory: asked for again
         try:
             result = self._maker.execute(block, transactions)
         except InvalidBlock as error:
-            self._turn.halt(f"block {block.header.height} was decided but does not execute here: {error}")
+            self._turn.halt(f"block {height} was decided but does not execute here: {error}")
             return
         self._commit(block, result, committed.commit)

@@ -1,18 +1,29 @@
-"""Catching up: who is ahead, who is asked, and the blocks that wait to be executed. Decides; sends nothing itself."""
+"""Catching up: who is ahead, who is asked for which blocks, and what has arrived. Decides; sends nothing itself.
+
+Ranges of blocks are asked of several peers at once, each of its own; what a peer does not deliver in time is asked of
+another. Blocks are taken strictly in order, and one bad block throws away all that its peer delivered.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
+from node import limits
 from node.chain.block import Committed
 from node.replica.events import PeerId
 
 REQUEST_TIMEOUT_MS = 4_000
-"""A peer that has not answered by then is slow: the next one is asked."""
+"""A peer that has not answered by then is slow: others are asked first for a while."""
 NEAR_DELAY_MS = 400
 """One height behind is normal for a moment: consensus will mostly bring the block itself."""
 DELIVERED_WINDOW_MS = 5_000
+LIAR_MS = 60_000
+RANGE_BLOCKS = 40
+REQUESTS_MAX = 8
+"""Peers that are asked at the same time."""
+AHEAD_BLOCKS = 320
+AHEAD_BYTES = 32 * 1024 * 1024
+"""What may wait to be executed. Above: nothing more is asked for."""
 
 
 @dataclass
@@ -25,14 +36,30 @@ class PeerView:
     slow_until_ms: int = 0
 
 
-class CatchUp:
-    """Block sync from one peer at a time, changing when it is slow or lies."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Heights `first` to `last`, asked of one peer."""
 
+    first: int
+    last: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    peer: PeerId
+    committed: Committed
+    size: int
+
+
+class CatchUp:
     def __init__(self) -> None:
         self.peers: dict[PeerId, PeerView] = {}
-        self.queue: deque[tuple[PeerId, Committed]] = deque()
-        self._asked: PeerId | None = None
-        self._asked_until_ms = 0
+        self.faults: list[str] = []
+        """What went wrong since the caller last looked: peer, heights, why."""
+        self._requests: dict[PeerId, Request] = {}
+        self._arrived: dict[int, Arrived] = {}
+        self._arrived_bytes = 0
         self._behind_since_ms: int | None = None
         self._delivered_height = 0
         self._delivered_ms = -DELIVERED_WINDOW_MS
@@ -42,73 +69,137 @@ class CatchUp:
 
     def is_catching_up(self, head: int, now_ms: int) -> bool:
         """A peer *delivered* a verified commit at or above the height in flight within the last 5 s."""
-        return bool(self.queue) or (self._delivered_height > head and now_ms - self._delivered_ms < DELIVERED_WINDOW_MS)
+        if head + 1 in self._arrived:
+            return True
+        return self._delivered_height > head and now_ms - self._delivered_ms < DELIVERED_WINDOW_MS
 
-    def whom_to_ask(self, head: int, now_ms: int) -> PeerId | None:
-        """The peer to ask for blocks from `head + 1` now; notes that it is asked."""
-        if self.queue:
-            return None
-        if self._asked is not None:
-            if now_ms < self._asked_until_ms and self._asked in self.peers:
-                return None
-            if self._asked in self.peers:
-                self.peers[self._asked].slow_until_ms = now_ms + 4 * REQUEST_TIMEOUT_MS
-            self._asked = None
-        if self.best_height() <= head:
+    # --- asking ---
+    def whom_to_ask(self, head: int, now_ms: int) -> list[tuple[PeerId, Request]]:
+        """Requests to send now; notes that they are under way."""
+        self._give_up_late(now_ms)
+        best = self.best_height()
+        if best <= head:
             self._behind_since_ms = None
-            return None
+            return []
         if self._behind_since_ms is None:
             self._behind_since_ms = now_ms
-        if self.best_height() == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
-            return None
+        if best == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
+            return []
+        found = []
+        while len(self._requests) < REQUESTS_MAX and self._arrived_bytes < AHEAD_BYTES:
+            first = self._first_wanted(head, best)
+            peer = self._best_peer(first, now_ms) if first is not None else None
+            if first is None or peer is None:
+                break
+            top = min(best, head + AHEAD_BLOCKS, self.peers[peer].height, first + RANGE_BLOCKS - 1)
+            last = first
+            while last < top and not self._is_covered(last + 1):
+                last += 1
+            request = Request(first, last, now_ms + REQUEST_TIMEOUT_MS)
+            self._requests[peer] = request
+            found.append((peer, request))
+        return found
+
+    def _give_up_late(self, now_ms: int) -> None:
+        for peer, request in list(self._requests.items()):
+            if request.until_ms <= now_ms:
+                del self._requests[peer]
+                self._slow_down(peer, now_ms + 4 * REQUEST_TIMEOUT_MS)
+                self.faults.append(f"peer {peer} did not deliver blocks {request.first} to {request.last} in time")
+
+    def _is_covered(self, height: int) -> bool:
+        return height in self._arrived or any(r.first <= height <= r.last for r in self._requests.values())
+
+    def _first_wanted(self, head: int, best: int) -> int | None:
+        for height in range(head + 1, min(best, head + AHEAD_BLOCKS) + 1):
+            if not self._is_covered(height):
+                return height
+        return None
+
+    def _best_peer(self, first: int, now_ms: int) -> PeerId | None:
         able = [
             (view.slow_until_ms > now_ms, -view.height, peer)
             for peer, view in self.peers.items()
-            if view.height > head and view.oldest <= head + 1
+            if peer not in self._requests and view.height >= first >= view.oldest
         ]
-        if not able:
-            return None
-        self._asked = min(able)[2]
-        self._asked_until_ms = now_ms + REQUEST_TIMEOUT_MS
-        return self._asked
+        return min(able)[2] if able else None
 
-    def delivered(self, peer: PeerId, blocks: tuple[Committed, ...], head: int, now_ms: int) -> bool:
-        """Queue blocks that continue the chain; False where they do not, or are not wanted now."""
-        if peer == self._asked:
-            self._asked = None
-        if self.queue or not blocks:
-            if not blocks and peer in self.peers:
-                self.peers[peer].slow_until_ms = now_ms + REQUEST_TIMEOUT_MS
-            return False
-        wanted = [committed for committed in blocks if committed.block.header.height > head]
-        if not wanted or wanted[0].block.header.height != head + 1:
-            return False
-        self.queue.extend((peer, committed) for committed in wanted)
-        return True
+    def _slow_down(self, peer: PeerId, until_ms: int) -> None:
+        if peer in self.peers:
+            self.peers[peer].slow_until_ms = max(self.peers[peer].slow_until_ms, until_ms)
+
+    # --- what comes ---
+    def delivered(self, peer: PeerId, blocks: tuple[Committed, ...], head: int, now_ms: int) -> None:
+        """Keep what was asked of this peer; an answer that is short, or starts elsewhere, is asked of others."""
+        request = self._requests.pop(peer, None)
+        if request is None:
+            return
+        expected = request.first
+        for committed in blocks:
+            if committed.block.header.height != expected or expected > request.last:
+                break
+            if expected > head and expected not in self._arrived:
+                size = sum(len(raw) for raw in committed.block.transactions) + 2_000
+                self._arrived[expected] = Arrived(peer, committed, size)
+                self._arrived_bytes += size
+            expected += 1
+        if expected == request.first:
+            self._slow_down(peer, now_ms + REQUEST_TIMEOUT_MS)
+            self.faults.append(f"peer {peer} delivered nothing of blocks {request.first} to {request.last}")
+
+    def next(self, head: int) -> Arrived | None:
+        """The block after the head, where it has arrived; what lies below it is forgotten."""
+        for height in [height for height in self._arrived if height <= head]:
+            self._forget(height)
+        return self._arrived.get(head + 1)
+
+    def ahead(self, head: int, count: int) -> list[Arrived]:
+        """Arrived blocks after the next one, without a gap, at most `count`."""
+        found = []
+        for height in range(head + 2, head + 2 + count):
+            if height not in self._arrived:
+                break
+            found.append(self._arrived[height])
+        return found
+
+    def take(self, head: int) -> Committed:
+        """Take out the block after the head."""
+        found = self._arrived[head + 1]
+        self._forget(head + 1)
+        return found.committed
+
+    def _forget(self, height: int) -> None:
+        self._arrived_bytes -= self._arrived.pop(height).size
+
+    def waiting(self) -> int:
+        """Blocks that have arrived and are not executed."""
+        return len(self._arrived)
 
     def verified(self, height: int, now_ms: int) -> None:
         """A delivered commit of `height` was verified."""
         self._delivered_height, self._delivered_ms = height, now_ms
 
-    def lied(self, peer: PeerId, now_ms: int) -> None:
+    def lied(self, peer: PeerId, height: int, now_ms: int) -> None:
         """Drop all that the peer delivered; ask others first for a long while."""
-        self.queue.clear()
-        if peer in self.peers:
-            self.peers[peer].slow_until_ms = now_ms + 60_000
+        for at in [at for at, arrived in self._arrived.items() if arrived.peer == peer or at == height]:
+            self._forget(at)
+        self._slow_down(peer, now_ms + LIAR_MS)
+        self.faults.append(f"peer {peer} delivered a bad block {height}")
 
     def committed(self) -> None:
         self._behind_since_ms = None
 
     def next_deadline_ms(self, head: int, now_ms: int) -> int | None:
-        if self.queue:
+        if head + 1 in self._arrived:
             return now_ms
-        if self._asked is not None:
-            return self._asked_until_ms
-        if self.best_height() > head:
-            return (self._behind_since_ms or now_ms) + NEAR_DELAY_MS
-        return None
+        deadlines = [request.until_ms for request in self._requests.values()]
+        if self.best_height() > head and not self._is_covered(head + 1):
+            deadlines.append((self._behind_since_ms or now_ms) + NEAR_DELAY_MS)
+        return min(deadlines, default=None)
 
     def lost(self, peer: PeerId) -> None:
         self.peers.pop(peer, None)
-        if self._asked == peer:
-            self._asked = None
+        self._requests.pop(peer, None)
+
+
+assert RANGE_BLOCKS <= limits.SYNC_BATCH_BLOCKS, "one answer may hold a range"

@@ -26,7 +26,10 @@ class BodyJob:
 
 @dataclass(frozen=True, slots=True)
 class SyncJob:
-    """What we did not know of a delivered block."""
+    """What we did not know of a delivered block, as its certificate names it."""
+
+    height: int
+    block_id: bytes
 
 
 Job = PoolJob | BodyJob | SyncJob

@@ -75,9 +75,10 @@ class Body(Value, tag="body", frozen=True):
 
 
 class GetBlocks(Value, tag="get_blocks", frozen=True):
-    """Ask for decided blocks from `first` on; answered with as many as fit."""
+    """Ask for decided blocks from `first` to `last`; answered with as many as fit."""
 
     first: Height
+    last: Height
 
 
 class Blocks(Value, tag="blocks", frozen=True):

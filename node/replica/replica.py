@@ -210,8 +210,8 @@ class Replica:
                     turn.send(peer, Body(found))
             case Body(block):
                 self._flight.on_body(block)
-            case GetBlocks(first):
-                self._blocks.serve(peer, first)
+            case GetBlocks(first, last):
+                self._blocks.serve(peer, first, last)
             case Blocks(blocks):
                 self.sync.delivered(peer, blocks, head, turn.now_ms)
             case Announce(wire_ids):
@@ -253,7 +253,7 @@ class Replica:
             case BodyJob():
                 self._flight.on_body_verified(purpose, is_good=all(results))
             case SyncJob():
-                self._blocks.on_verified(job, is_good=all(results))
+                self._blocks.on_verified(purpose, job, is_good=all(results))
             case _:
                 assert_never(purpose)
 

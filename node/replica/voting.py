@@ -19,6 +19,8 @@ PRESENCE_INTERVAL_MS = 300
 PRESENCES_MAX = 1_000
 FLOOR_ABOVE_HEAD = 3
 """Signing state lost: the height in flight may hold our signature, so we start at the second above it."""
+CERTIFICATES_LOOKED_AT = 100
+"""A certificate holds the quorum that its node saw: ours may be missing from the newest, hardly from so many."""
 
 
 class Voting:
@@ -42,7 +44,8 @@ class Voting:
         signer, head = self.signer, self._store.head()
         if signer is None:
             return False
-        if head.height and self._raise_floor_at(head.height):
+        if self._has_lost_state(signer, head.height):
+            signer.raise_floor(head.height + FLOOR_ABOVE_HEAD)
             self._turn.notice("signing_state_lost", "warning", floor=signer.floor)
         is_at_height = signer.state.height == head.height + 1
         self.doppelganger = Doppelganger(
@@ -55,16 +58,25 @@ class Voting:
         if self.signer is not None:
             self._raise_floor_at(height)
 
-    def _raise_floor_at(self, height: int) -> bool:
-        signer, commit = self.signer, self._store.commit(height)
-        validators = self._store.validators(height)
-        assert signer is not None and commit is not None, "asked of committed heights only"
-        address = signer.address
-        has_signed = address in validators and bool(commit.signatures[validators.index(address)])
-        if has_signed and signer.state.height < height:
-            signer.raise_floor(height + FLOOR_ABOVE_HEAD)
+    def _has_lost_state(self, signer: Signer, head: int) -> bool:
+        """Hard state missing where we may have signed, or older than a certificate that holds our signature."""
+        if not head:
+            return False
+        if signer.was_missing and signer.address in self._store.validators(head):
             return True
-        return False
+        oldest = max(signer.state.height, head - CERTIFICATES_LOOKED_AT)
+        return any(self._holds_our_signature(height) for height in range(head, oldest, -1))
+
+    def _raise_floor_at(self, height: int) -> None:
+        assert self.signer is not None, "asked of a signer only"
+        if self.signer.state.height < height and self._holds_our_signature(height):
+            self.signer.raise_floor(height + FLOOR_ABOVE_HEAD)
+
+    def _holds_our_signature(self, height: int) -> bool:
+        commit, validators = self._store.commit(height), self._store.validators(height)
+        assert self.signer is not None and commit is not None, "asked of committed heights only"
+        address = self.signer.address
+        return address in validators and bool(commit.signatures[validators.index(address)])
 
     # --- may we ---
     def may_sign(self) -> bool:

@@ -32,6 +32,11 @@ def block_key(height: int) -> bytes:
     return b"B" + u64(height)
 
 
+def height_in(key: bytes) -> int:
+    """The height that the key of a block, a certificate or a validator set names."""
+    return int.from_bytes(key[1:], "big")
+
+
 def commit_key(height: int) -> bytes:
     return b"C" + u64(height)
 
@@ -62,3 +67,33 @@ def record_key(vin: str, sequence: int) -> bytes:
 
 def validators_key(height: int) -> bytes:
     return b"V" + u64(height)
+
+
+# --- for people -------------------------------------------------------------------------------------------
+FAMILY_NAMES: Final = {
+    b"C": "certificate",
+    b"B": "block",
+    b"I": "block id",
+    b"K": "state tree bucket",
+    b"R": "vehicle record",
+    b"S": "state value",
+    b"T": "transaction place",
+    b"V": "validator set",
+    b"W": "replay window entry",
+    b"X": "index entry",
+}
+"""Families that follow from the chain. Anything else in a store (M besides its three) is a node's own business."""
+
+
+def key_text(key: bytes) -> str:
+    """A store key for people."""
+    family, rest = key[:1], key[1:]
+    if family in (b"S", b"X", b"M") and rest.isascii():
+        return rest.decode("ascii")
+    if family == b"R" and len(rest) > 9:
+        return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
+    if family in (b"B", b"C", b"V", b"K"):
+        return str(int.from_bytes(rest, "big"))
+    if family == b"W":
+        return f"hour {int.from_bytes(rest[:8], 'big')}, transaction {rest[8:].hex()}"
+    return rest.hex()

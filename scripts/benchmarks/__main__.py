@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import network, reading, replaying
+from benchmarks import catching_up, network, reading, replaying
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure
 
-MEASURES = ("replay", "committed", "finality", "reads")
+MEASURES = ("replay", "committed", "finality", "reads", "sync")
 
 
 def _row(found: Measure) -> str:
@@ -41,6 +41,7 @@ def main(quick: bool, seed: int, only: tuple[str, ...], workload: str, folder: P
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed)],
         "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
+        "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
         "reads": lambda: [reading.measure(1_000 if quick else 5_000, 8.0 if quick else 24.0, seed)],
     }
     for name in wanted:

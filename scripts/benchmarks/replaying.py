@@ -11,21 +11,21 @@ from pathlib import Path
 from support.load import LoadChain
 
 from benchmarks.measure import Measure, verifications_per_second
-from node.chain.genesis import genesis_to_json
+from node.chain.genesis import Genesis, genesis_to_json
 from node.storage.leveldb import LevelStore
 
 BAR = 0.20
 WORKERS = 2
 
 
-def store_of(folder: Path, transactions: int, seed: int) -> Path:
+def store_of(folder: Path, transactions: int, seed: int, genesis: Genesis | None = None) -> Path:
     """A store with its genesis, made once for its size and seed."""
-    place = folder / f"mixed-{transactions}-{seed}"
+    place = folder / f"mixed-{transactions}-{seed}-{genesis.chain_id if genesis else 'test'}"
     if not (place / "genesis.json").exists():
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         kv = LevelStore(place / "store")
-        chain = LoadChain(kv, seed=seed)
+        chain = LoadChain(kv, seed=seed, genesis=genesis)
         chain.grow(transactions)
         kv.close()
         (place / "genesis.json").write_text(genesis_to_json(chain.genesis))

@@ -1,0 +1,267 @@
+"""Blocks, certificates and what leads to them: ids, places of transactions, validator sets, the head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from node.chain.block import (
+    EMPTY_COMMIT,
+    Block,
+    Commit,
+    Header,
+    block_id_of,
+    commit_hash,
+    decode_block,
+    decode_commit,
+    evidence_root,
+    verify_commit,
+)
+from node.chain.genesis import Genesis, genesis_hash
+from node.chain.validators import ValidatorSet
+from node.codec import encode
+from node.crypto import merkle
+from node.errors import Corrupted, InvalidCertificate, Rejected
+from node.execution.genesis_state import genesis_entries, genesis_head
+from node.storage import schema
+from node.storage.chain_store import StoredHead
+from node.storage.damage import Damage, Reads, damage_at
+from node.txtypes.envelope import Signed, txid_of
+from node.txtypes.validators import ValidatorEntry
+
+
+class _Parent(NamedTuple):
+    """What a block is held against."""
+
+    ident: bytes
+    time_ms: int
+    certificate: bytes
+    """As it is stored; empty where there is none."""
+    validators: ValidatorSet | None
+    """The set that signed it; None where that is not known for sure."""
+
+
+class BlockCheck:
+    """One walk from the first block to the head. Trusts genesis; every certificate proves the next header."""
+
+    def __init__(self, reads: Reads, genesis: Genesis) -> None:
+        self._reads = reads
+        self._kv = reads.kv
+        self._genesis_hash = genesis_hash(genesis)
+        start = genesis_head(genesis, genesis_entries(genesis))
+        self.head = StoredHead(0, start.block_id, start.time_ms, start.state_root)
+        """As the blocks say."""
+        self._validators: ValidatorSet | None = start.validators
+        self._parent: _Parent | None = _Parent(start.block_id, start.time_ms, b"", start.validators)
+        self._sets = {1}
+        self._first = 1
+        self._is_whole = True
+        self._transactions = 0
+
+    def damages(self) -> Iterator[Damage]:
+        if self._kv.get(schema.validators_key(1)) != encode(self._validators.entries if self._validators else ()):
+            yield damage_at(schema.validators_key(1), 1, "is not the set of the genesis file")
+        claimed = self._claimed()
+        expected = 0
+        for key, raw in self._reads.family(b"B", claimed.height if claimed else 0):
+            height = schema.height_in(key)
+            if not expected:
+                expected = self._first = height
+                if height > 1:
+                    self._lose_track(height)
+            if height != expected:
+                gap = "is missing" if height == expected + 1 else f"and all up to {height - 1} are missing"
+                yield damage_at(schema.block_key(expected), expected, gap, is_derived=False)
+                self._is_whole = False
+                self._lose_track(height)
+            yield from self._block(key, height, raw)
+            expected = height + 1
+        yield from self._check_head(claimed)
+        yield from self._left_over()
+
+    # --- one block ----------------------------------------------------------------------------------------
+    def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[Damage]:
+        try:
+            block = decode_block(raw)
+        except Rejected as error:
+            yield damage_at(key, height, f"does not decode: {error}", is_derived=False)
+            self._is_whole = False
+            self._lose_track(height + 1)
+            return
+        header = block.header
+        ident = block_id_of(header, self._genesis_hash)
+        for text in self._objections(height, block):
+            yield damage_at(key, height, text, is_derived=False)
+        certificate = self._kv.get(schema.commit_key(height))
+        fault = self._certificate_fault(certificate, height, ident)
+        if fault:
+            yield damage_at(schema.commit_key(height), height, fault, is_derived=False)
+        ident_key = schema.block_id_key(ident)
+        if self._kv.get(ident_key) != schema.u64(height):
+            yield damage_at(ident_key, height, f"does not lead to block {height}")
+        yield from self._places(height, block)
+        self.head = StoredHead(height, ident, header.time_ms, header.state_root)
+        self._parent = _Parent(ident, header.time_ms, certificate or b"", self._validators)
+        yield from self._follow_validators(height, header)
+
+    def _objections(self, height: int, block: Block) -> Iterator[str]:
+        header, parent = block.header, self._parent
+        if header.height != height:
+            yield f"stands in the place of block {height} and says it is {header.height}"
+        if parent is not None:
+            if header.parent_id != parent.ident:
+                yield f"names {header.parent_id.hex()} as its parent, which is {parent.ident.hex()}"
+            if header.time_ms <= parent.time_ms:
+                yield "is not later than its parent"
+        if merkle.root(block.transactions) != header.tx_root:
+            yield "holds other transactions than its header says (tx_root)"
+        if evidence_root(block.evidence) != header.evidence_root:
+            yield "holds other evidence than its header says (evidence_root)"
+        if commit_hash(block.last_commit) != header.last_commit_hash:
+            yield "holds another last commit than its header says (last_commit_hash)"
+        if self._validators is not None and header.validators_hash != self._validators.hash:
+            yield "was not made by the validator set of its height (validators_hash)"
+        fault = self._last_commit_fault(block)
+        if fault:
+            yield f"holds a last commit that does not prove its parent: {fault}"
+
+    def _last_commit_fault(self, block: Block) -> str:
+        commit, parent = block.last_commit, self._parent
+        if block.header.height == 1:
+            return "" if commit == EMPTY_COMMIT else "block 1 has none"
+        if (commit.height, commit.block_id) != (block.header.height - 1, block.header.parent_id):
+            return "it is for another block"
+        if parent is None or parent.validators is None or encode(commit) == parent.certificate:
+            return ""  # the parent's own certificate was judged with the parent
+        return self._signature_fault(commit, parent.validators)
+
+    def _certificate_fault(self, raw: bytes | None, height: int, ident: bytes) -> str:
+        if raw is None:
+            return "is missing"
+        try:
+            commit = decode_commit(raw)
+        except Rejected as error:
+            return f"does not decode: {error}"
+        if (commit.height, commit.block_id) != (height, ident):
+            return f"is for block {commit.block_id.hex()} of height {commit.height}, not for {ident.hex()}"
+        return self._signature_fault(commit, self._validators) if self._validators is not None else ""
+
+    def _signature_fault(self, commit: Commit, validators: ValidatorSet) -> str:
+        try:
+            verify_commit(commit, self._genesis_hash, validators)
+        except InvalidCertificate as error:
+            return f"does not verify: {error}"
+        return ""
+
+    def _places(self, height: int, block: Block) -> Iterator[Damage]:
+        for index, raw in enumerate(block.transactions):
+            try:
+                txid = _txid(raw, self._genesis_hash)
+            except Corrupted as error:
+                yield damage_at(schema.block_key(height), height, f"transaction {index}: {error}", is_derived=False)
+                continue
+            self._transactions += 1
+            key = schema.tx_key(txid)
+            if self._kv.get(key) != _place(height, index):
+                yield damage_at(key, height, f"does not lead to transaction {index} of block {height}")
+
+    # --- validator sets -----------------------------------------------------------------------------------
+    def _follow_validators(self, height: int, header: Header) -> Iterator[Damage]:
+        """The set of the next height: what the header names, by the entry that must be there where it changes."""
+        wanted = header.next_validators_hash
+        if wanted != header.validators_hash:
+            self._sets.add(height + 1)
+        if self._validators is not None and self._validators.hash == wanted:
+            return
+        stored = self._in_force(height + 1)
+        if stored is not None and stored.hash == wanted:
+            self._validators = stored
+            return
+        if self._validators is not None:
+            yield damage_at(
+                schema.validators_key(height + 1),
+                height,
+                "is missing or not the one that the block before names; certificates from there on are not verified",
+            )
+        self._validators = None
+
+    def _in_force(self, height: int) -> ValidatorSet | None:
+        """By the stored entries alone."""
+        for _, raw in self._kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
+            try:
+                return ValidatorSet(msgspec.msgpack.decode(raw, type=tuple[ValidatorEntry, ...]))
+            except msgspec.MsgspecError:
+                return None
+        return None
+
+    def _lose_track(self, height: int) -> None:
+        """The block before `height` is not known."""
+        self._parent, self._validators = None, self._in_force(height)
+
+    # --- the head, and what is left over ------------------------------------------------------------------
+    def _claimed(self) -> StoredHead | None:
+        raw = self._kv.get(schema.META_HEAD)
+        try:
+            return None if raw is None else msgspec.msgpack.decode(raw, type=StoredHead)
+        except msgspec.MsgspecError:
+            return None
+
+    def _check_head(self, claimed: StoredHead | None) -> Iterator[Damage]:
+        height = self.head.height
+        if claimed is not None and claimed.height > height:
+            text = f"is missing, though the head is at {claimed.height}"
+            yield damage_at(schema.block_key(height + 1), height + 1, text, is_derived=False)
+            self._is_whole = False
+        elif self._kv.get(schema.META_HEAD) != encode(self.head):
+            yield damage_at(schema.META_HEAD, height, "does not name the last block")
+        if self._kv.get(schema.META_GENESIS) != self._genesis_hash:
+            yield damage_at(schema.META_GENESIS, 0, "is not the hash of the genesis file")
+        if self._kv.get(schema.META_SCHEMA) != schema.SCHEMA_VERSION.to_bytes(4, "big"):
+            yield damage_at(schema.META_SCHEMA, 0, f"is not {schema.SCHEMA_VERSION}")
+
+    def _left_over(self) -> Iterator[Damage]:
+        """Entries that lead nowhere. Where blocks are missing nothing can be said of what they would explain."""
+        blocks = range(self._first, self.head.height + 1)
+        for key, _ in self._reads.family(b"C"):
+            if schema.height_in(key) not in blocks:
+                yield damage_at(key, schema.height_in(key), "stands without its block", is_derived=self._first == 1)
+        ids = sum(1 for _ in self._reads.family(b"I"))
+        sets = [key for key, _ in self._reads.family(b"V")]
+        places = sum(1 for _ in self._reads.family(b"T"))
+        if not self._is_whole or self._first > 1:
+            return
+        for key in sets:
+            if schema.height_in(key) not in self._sets:
+                yield damage_at(key, self.head.height, "stands where the set did not change")
+        if ids != len(blocks):
+            yield from self._needless_ids()
+        if places != self._transactions:
+            yield from self._needless_places()
+
+    def _needless_ids(self) -> Iterator[Damage]:
+        for key, value in self._reads.family(b"I"):
+            raw = self._kv.get(schema.block_key(int.from_bytes(value, "big")))
+            if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
+                yield damage_at(key, self.head.height, "leads to no block of that id")
+
+    def _needless_places(self) -> Iterator[Damage]:
+        for key, value in self._reads.family(b"T"):
+            raw = self._kv.get(b"B" + value[:8])
+            index = int.from_bytes(value[8:], "big")
+            transactions = () if raw is None else decode_block(raw).transactions
+            if index >= len(transactions) or _txid(transactions[index], self._genesis_hash) != key[1:]:
+                yield damage_at(key, self.head.height, "leads to no transaction of that id")
+
+
+def _place(height: int, index: int) -> bytes:
+    return schema.u64(height) + index.to_bytes(4, "big")
+
+
+def _txid(raw: bytes, genesis: bytes) -> bytes:
+    """Of signed bytes that stand under a certificate: their envelope is enough. Raises `Corrupted`."""
+    try:
+        return txid_of(genesis, msgspec.msgpack.decode(raw, type=Signed).payload)
+    except msgspec.MsgspecError as error:
+        raise Corrupted(f"does not decode: {error}") from None

@@ -1,0 +1,173 @@
+"""The state and what follows from it: tree buckets, root, indexes, vehicle records, the replay window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TypeVar
+
+from node.codec import Value
+from node.crypto.hashing import ZERO32
+from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
+from node.errors import Corrupted
+from node.execution.window import EMPTY, WINDOW, extended
+from node.storage import schema
+from node.storage.chain_store import StoredHead
+from node.storage.damage import Damage, Reads, damage_at
+from node.storage.indexes import index_changes
+from node.storage.kv import prefix_end
+from node.txtypes.ledger import FAMILIES, Family
+from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+
+V = TypeVar("V", bound=Value)
+
+
+class StateCheck:
+    """Held against the root that `head` has. Costs about 150 bytes of memory for every state value."""
+
+    def __init__(self, reads: Reads, depth: int, head: StoredHead) -> None:
+        self._reads = reads
+        self._kv = reads.kv
+        self._depth = depth
+        self._head = head
+        self._slots: dict[int, list[bytes]] = {}
+        self._index_entries = 0
+
+    def _damage(self, key: bytes, text: str) -> Damage:
+        return damage_at(key, self._head.height, text)
+
+    # --- values and tree ----------------------------------------------------------------------------------
+    def values(self) -> Iterator[Damage]:
+        """Every value decodes and has its index entries. Goes before the other walks."""
+        for key, raw in self._reads.family(b"S"):
+            slot = slot_of(key[1:])
+            self._slots.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
+            family = FAMILIES.get(key[1:].split(b"/", 1)[0].decode("ascii", "replace"))
+            if family is None:
+                yield self._damage(key, "is of no family that this software knows")
+                continue
+            try:
+                entries = index_changes(family, key[1:], None, family.decode(raw))[0]
+            except Corrupted as error:
+                yield self._damage(key, str(error))
+                continue
+            self._index_entries += len(entries)
+            for entry in entries:
+                if self._kv.get(entry) != b"":
+                    yield self._damage(entry, f"is missing or not empty, though {key[1:].decode('ascii')} asks for it")
+
+    def tree(self) -> Iterator[Damage]:
+        """Values hash into the buckets, buckets into the root that the head's header has."""
+        computed = {number: b"".join(sorted(entries)) for number, entries in self._slots.items()}
+        root = StateTree(self._depth, computed.items()).root
+        are_values_right = root == self._head.state_root
+        stored: set[int] = set()
+        found = False
+        for key, entries in self._reads.family(b"K"):
+            number = schema.height_in(key)
+            stored.add(number)
+            if computed.get(number) != entries:
+                found = True
+                yield from self._bucket(key, entries, computed.get(number, b""), are_values_right)
+        for number in sorted(computed.keys() - stored):
+            found = True
+            yield from self._bucket(schema.bucket_key(number), b"", computed[number], are_values_right)
+        if not found and not are_values_right:
+            text = f"all values hash to root {root.hex()}, the head's header says {self._head.state_root.hex()}"
+            yield self._damage(schema.META_HEAD, text)
+
+    def _bucket(self, key: bytes, stored: bytes, computed: bytes, are_values_right: bool) -> Iterator[Damage]:
+        """The side that does not lead to the root is the damaged one."""
+        if are_values_right:
+            yield self._damage(key, "does not hold what the state values hash to")
+            return
+        differing = {entry[:32] for entry in _entries(stored) ^ _entries(computed)}
+        names = [name for name, _ in self._kv.scan(b"S", b"T") if slot_of(name[1:]) in differing]
+        for name in names:
+            yield self._damage(name, f"does not hash into bucket {schema.height_in(key)}")
+        if len(names) < len(differing):
+            yield self._damage(key, "names a state value that is missing from the store")
+
+    def indexes(self) -> Iterator[Damage]:
+        """Every entry that is asked for was found by `values`; here the ones that nobody asks for."""
+        if sum(1 for _ in self._reads.family(b"X")) == self._index_entries:
+            return
+        wanted: set[bytes] = set()
+        for key, raw in self._kv.scan(b"S", b"T"):
+            family = FAMILIES.get(key[1:].split(b"/", 1)[0].decode("ascii", "replace"))
+            if family is not None:
+                wanted.update(index_changes(family, key[1:], None, family.decode(raw))[0])
+        for key, _ in self._reads.family(b"X"):
+            if key not in wanted:
+                yield self._damage(key, "follows from no state value")
+
+    # --- what the leaves stand for ------------------------------------------------------------------------
+    def _family(self, family: Family[V]) -> Iterator[tuple[bytes, str, V]]:
+        """(store key, id, value) ascending by id; what does not decode was named by `values`."""
+        start = schema.state_key(family.key(""))
+        for key, raw in self._kv.scan(start, prefix_end(start)):
+            try:
+                yield key, key[len(start) :].decode("ascii"), family.decode(raw)
+            except Corrupted:
+                continue
+
+    def records(self) -> Iterator[Damage]:
+        """Both families are in order of VIN: one walk over vehicles and records side by side."""
+        records = self._reads.family(b"R")
+        pending = next(records, None)
+        for key, vin, vehicle in self._family(VEHICLE):
+            prefix = schema.record_key(vin, 0)[:-8]
+            while pending is not None and pending[0] < prefix:
+                yield self._damage(pending[0], "belongs to no vehicle")
+                pending = next(records, None)
+            head, count, is_chained = ZERO32, 0, True
+            while pending is not None and pending[0].startswith(prefix):
+                sequence = int.from_bytes(pending[0][-8:], "big")
+                if sequence != count:
+                    yield self._damage(schema.record_key(vin, count), "is missing")
+                    is_chained = False
+                head = next_history_head(head, sequence, record_digest(pending[1]))
+                count = sequence + 1
+                pending = next(records, None)
+            if count < vehicle.record_count:
+                yield self._damage(schema.record_key(vin, count), f"is missing: there are {vehicle.record_count}")
+            elif count > vehicle.record_count:
+                yield self._damage(schema.record_key(vin, count - 1), f"is too much: there are {vehicle.record_count}")
+            elif is_chained and head != vehicle.history_head:
+                yield Damage(
+                    "vehicle record",
+                    f"{vin}/0 to {count - 1}",
+                    self._head.height,
+                    f"lead to {head.hex()}, {key[1:].decode('ascii')} says {vehicle.history_head.hex()}",
+                )
+        while pending is not None:
+            yield self._damage(pending[0], "belongs to no vehicle")
+            pending = next(records, None)
+
+    def window(self) -> Iterator[Damage]:
+        """Entries in block order make the chain of their hour's leaf."""
+        entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
+        for key, value in self._reads.family(b"W"):
+            place = self._kv.get(schema.tx_key(key[9:]))
+            if place is None:
+                yield self._damage(key, "is of a transaction that no block has")
+                continue
+            entries.setdefault(int.from_bytes(key[1:9], "big"), []).append(
+                (place, key[9:], int.from_bytes(value, "big"))
+            )
+        leaves = {int(ident): bucket for _, ident, bucket in self._family(WINDOW)}
+        for hour in sorted(leaves.keys() | entries.keys()):
+            computed = EMPTY
+            for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
+                computed = extended(computed, txid, expires_at_ms)
+            if leaves.get(hour, EMPTY) != computed:
+                yield Damage(
+                    "replay window entry",
+                    f"hour {hour}",
+                    self._head.height,
+                    f"its {computed.count} entries do not make the chain of window/{hour}",
+                )
+
+
+def _entries(bucket: bytes) -> set[bytes]:
+    return {bucket[at : at + ENTRY] for at in range(0, len(bucket), ENTRY)}

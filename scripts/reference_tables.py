@@ -1,0 +1,365 @@
+"""The tables of docs/ that follow from the code: `python scripts/reference_tables.py` writes them anew.
+
+A document marks a place with `<!-- table NAME -->`, or `<!-- file NAME -->` for a file below docs/; everything up to
+`<!-- end -->` is replaced. With `--check` nothing is written and the exit code is 1 where a document is out of date;
+tests/house/test_reference_tables.py does the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+from msgspec import inspect as shape
+
+from node.chain import block, genesis, vote
+from node.consensus import safety
+from node.daemon.config import SETTINGS
+from node.execution import window  # noqa: F401 - its family belongs to the table
+from node.p2p import handshake, wire
+from node.p2p.budget import RATES
+from node.replica import messages
+from node.rpc.problems import PROBLEMS
+from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop
+from node.txtypes.fields import Attachment, Money, Odometer
+from node.txtypes.ledger import FAMILIES
+from node.txtypes.params import SETTABLE, ChainParams
+from node.txtypes.registry import TYPES
+from node.txtypes.schema import fields_of
+from node.txtypes.unmet import TEXTS
+from node.txtypes.validators import ValidatorEntry
+from wallet.commands.examples import example_of
+
+ROOT = Path(__file__).resolve().parents[1]
+TXTYPES = ROOT / "node" / "txtypes"
+
+
+# --- what a field is -------------------------------------------------------------------------------------
+def _bounds(low: int | None, high: int | None) -> str:
+    """`from 1 to 64`; powers of two as such."""
+
+    def number(value: int) -> str:
+        return "2^53" if value == 2**53 else "2^40" if value == 2**40 else f"{value:,}"
+
+    if low is not None and high is not None:
+        return f"{number(low)} to {number(high)}"
+    if high is not None:
+        return f"at most {number(high)}"
+    return f"from {number(low)}" if low is not None else ""
+
+
+def _described(kind: Any) -> tuple[Any, str]:
+    if isinstance(kind, shape.Metadata):
+        return kind.type, str((kind.extra_json_schema or {}).get("description", ""))
+    return kind, ""
+
+
+def type_text(kind: Any) -> str:
+    """A field's type and bounds, for people who write a decoder."""
+    kind, description = _described(kind)
+    match kind:
+        case shape.BytesType(min_length=low, max_length=high):
+            if low == high == 20:
+                return "address (20 bytes)"
+            if low is not None and low == high:
+                return f"{low} bytes"
+            return f"up to {high} bytes" if high is not None else "bytes"
+        case shape.IntType(ge=low, le=high):
+            if description.startswith("milliseconds since 1970"):
+                return "time (ms)"
+            return " ".join(filter(None, ("int", _bounds(low, high))))
+        case shape.BoolType():
+            return "bool"
+        case shape.StrType(pattern=pattern, max_length=high):
+            text = "string"
+            if pattern:
+                text += " `" + pattern.replace("|", "\\|").replace("\\Z", "$") + "`"
+            return text + (f", at most {high}" if high is not None else "")
+        case shape.LiteralType(values=values):
+            return "one of " + ", ".join(f"`{value}`" if value else "empty" for value in values)
+        case shape.VarTupleType(item_type=item, min_length=low, max_length=high):
+            bounds = _bounds(low, high)
+            return f"list of [{type_text(item)}]" + (f", {bounds}" if bounds else "")
+        case shape.TupleType(item_types=items):
+            return "array (" + ", ".join(type_text(item) for item in items) + ")"
+        case shape.StructType(cls=cls):
+            return f"`{cls.__name__}`"
+        case shape.UnionType(types=types):
+            inner = [t for t in types if not isinstance(_described(t)[0], shape.NoneType)]
+            if all(isinstance(_described(t)[0], shape.LiteralType) for t in inner):
+                values = [v for t in inner for v in _described(t)[0].values]
+                return "one of " + ", ".join(f"`{v}`" if v else "empty" for v in dict.fromkeys(values))
+            text = " or ".join(type_text(t) for t in inner)
+            return text + (" or nil" if len(inner) < len(types) else "")
+    raise AssertionError(f"no words for {kind}")
+
+
+JSON_FORMS = {
+    "address": "bech32m", "bytes": "hex", "time": "RFC 3339", "money": "`{amount, currency}`", "struct": "object",
+    "union": "object with `type`", "list": "list", "tuple": "list", "int": "number", "bool": "true or false",
+    "str": "string", "enum": "string",
+}  # fmt: skip
+
+
+@cache
+def _shape_of(struct: type[Any]) -> shape.StructType:
+    found = shape.type_info(struct)
+    assert isinstance(found, shape.StructType), f"{struct} is a struct"
+    return found
+
+
+def struct_table(struct: type[Any], *, with_json: bool = False) -> str:
+    """The array that a struct is encoded as, element by element."""
+    tag = struct.__struct_config__.tag
+    rows = ["| # | field | type and bounds |" + (" in JSON |" if with_json else "")]
+    rows.append("|---|---|---|" + ("---|" if with_json else ""))
+    first = 0
+    if tag is not None:
+        shown = f'"{tag}"' if isinstance(tag, str) else str(tag)
+        rows.append(f"| 0 | (tag) | `{shown}` |" + (" `type` |" if with_json and isinstance(tag, str) else
+                                                   " |" if with_json else ""))  # fmt: skip
+        first = 1
+    for index, (field, told) in enumerate(zip(_shape_of(struct).fields, fields_of(struct), strict=True), first):
+        row = f"| {index} | `{field.name}` | {type_text(field.type)} |"
+        if with_json:
+            inner = told.kind.item if told.kind.name == "optional" else told.kind
+            form = JSON_FORMS[inner.name if inner is not None else "str"]
+            row += f" `{told.json_name}`: {form}{' or null' if told.kind.name == 'optional' else ''} |"
+        rows.append(row)
+    return "\n".join(rows)
+
+
+def structs(*kinds: type[Any], with_json: bool = False) -> str:
+    return "\n\n".join(f"`{kind.__name__}`\n\n{struct_table(kind, with_json=with_json)}" for kind in kinds)
+
+
+# --- which guards a type has -----------------------------------------------------------------------------
+@cache
+def _functions() -> dict[str, list[ast.FunctionDef]]:
+    """Every function and method of txtypes by name; methods also as Class.name."""
+    found: dict[str, list[ast.FunctionDef]] = {}
+    for path in sorted(TXTYPES.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                for item in node.body:
+                    if isinstance(item, ast.FunctionDef):
+                        found.setdefault(f"{node.name}.{item.name}", []).append(item)
+            elif isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append(node)
+    return found
+
+
+def _codes(function: ast.FunctionDef, owner: str, seen: set[str]) -> list[str]:
+    """Codes that a function can note, its own and those of the functions it calls, in order."""
+    codes: list[str] = []
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
+    for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if name == "unmet" and call.args and isinstance(call.args[0], ast.Constant):
+            codes.append(str(call.args[0].value))
+            continue
+        target = f"{owner}.{name}" if f"{owner}.{name}" in _functions() else name
+        if name in ("guards", "unmet", "get", "put") or target in seen or target not in _functions():
+            continue
+        seen.add(target)
+        for inner in _functions()[target]:
+            codes.extend(_codes(inner, owner, seen))
+    return list(dict.fromkeys(codes))
+
+
+def guards_of(struct: type[Any]) -> list[str]:
+    """The type's own guard codes; the envelope's hold for every type."""
+    for kind in struct.__mro__:
+        found = _functions().get(f"{kind.__name__}.guards")
+        if found and kind.__name__ != "Body":
+            return _codes(found[0], kind.__name__, set())
+    return []
+
+
+# --- the tables --------------------------------------------------------------------------------------------
+def state_families() -> str:
+    parts = []
+    for name, family in sorted(FAMILIES.items()):
+        note = (family.kind.__doc__ or "").strip().split("\n")[0]
+        note = "" if note.startswith(family.kind.__name__ + "(") else note
+        parts.append(f"#### `{name}/`\n\n{note}\n\n{struct_table(family.kind)}".replace("\n\n\n\n", "\n\n"))
+    return "\n\n".join(parts)
+
+
+def shared_structs() -> str:
+    return structs(
+        Money, Odometer, Attachment, members.Grant, members.Site, vehicle.Registration, vehicle.Market, vehicle.Flag,
+        odometer.Reading, listing.AcceptedRail, listing.PricePoint, payment.Step, ValidatorEntry, workshop.Part,
+        workshop.Due, workshop.Damage,
+    )  # fmt: skip
+
+
+def message_table() -> str:
+    kinds = _members(messages.Message) + _members(wire.NetworkMessage)
+    rows = ["| message | elements after the tag | messages/s | bytes/s | urgent |", "|---|---|---|---|---|"]
+    for kind in kinds:
+        rate = RATES[kind]
+        told = "; ".join(f"`{f.name}` {type_text(f.type)}" for f in _shape_of(kind).fields) or "none"
+        urgent = "yes" if issubclass(kind, wire.URGENT) else ""
+        tag = kind.__struct_config__.tag
+        rows.append(f'| `"{tag}"` | {told} | {rate.messages:,} | {rate.bytes:,} | {urgent} |')
+    return "\n".join(rows) + f"\n\n`PeerAddress`\n\n{struct_table(wire.PeerAddress)}"
+
+
+def transaction_types() -> str:
+    parts = []
+    for name, struct in TYPES.items():
+        said = " ".join((struct.__doc__ or "").split())
+        codes = ", ".join(f"`{code}`" for code in guards_of(struct)) or "none of its own"
+        if name == "governance.propose":
+            codes += "; and those of the action"
+        parts.append(
+            f"### `{name}`\n\n{said}\n\n{struct_table(struct, with_json=True)}\n\n"
+            f"Weight {struct.weight}. Guards: {codes}.\n\n```console\n$ " + example_of(name) + "\n```\n\n" + NOTES[name]
+        )
+    return "\n\n".join(parts)
+
+
+NOTES: dict[str, str] = json.loads((Path(__file__).with_name("transaction_notes.json")).read_text())
+"""Who signs and what follows, for each type: what only a person can say."""
+
+
+def _members(union: Any) -> list[type[Any]]:
+    """The structs of a closed union, in its order."""
+    return list(get_args(union))
+
+
+def action_structs() -> list[type[Any]]:
+    return _members(governance.Action)
+
+
+def actions() -> str:
+    parts = []
+    for kind in action_structs():
+        codes = ", ".join(f"`{code}`" for code in guards_of(kind))
+        said = " ".join((kind.__doc__ or "").split())
+        table = struct_table(kind, with_json=True)
+        parts.append(f"#### `{kind.__struct_config__.tag}`\n\n{said}\n\n{table}\n\nGuards: {codes}.")
+    return "\n\n".join(parts)
+
+
+ENVELOPE_CODES = frozenset(
+    {"transaction_expired", "expiry_too_far", "already_committed", "account_unknown", "signature_missing",
+     "signature_superfluous", "quota_exhausted"}
+)  # fmt: skip
+"""Noted by block execution for whatever type (execution/block_run.py)."""
+
+
+def guard_codes() -> str:
+    used: dict[str, list[str]] = {code: [] for code in TEXTS}
+    named = [(name, guards_of(struct)) for name, struct in TYPES.items()]
+    named += [(str(kind.__struct_config__.tag), guards_of(kind)) for kind in action_structs()]
+    for name, codes in named:
+        for code in codes:
+            used[code].append(f"`{name}`")
+    rows = ["| code | answered | meaning | where |", "|---|---|---|---|"]
+    for code, text in TEXTS.items():
+        where = ", ".join((["every type"] if code in ENVELOPE_CODES else []) + used[code])
+        rows.append(f"| `{code}` | {403 if text.permission else 422} | {text.en} | {where} |")
+    return "\n".join(rows)
+
+
+def chain_parameters() -> str:
+    rows = ["| parameter | range | default | by `parameter.set` |", "|---|---|---|---|"]
+    for field in _shape_of(ChainParams).fields:
+        settable = "yes" if field.name in SETTABLE else "no: `ruleset.activate`"
+        rows.append(f"| `{field.name}` | {type_text(field.type)[4:]} | {field.default:,} | {settable} |")
+    return "\n".join(rows)
+
+
+def settings() -> str:
+    rows = ["| setting | default | what it does |", "|---|---|---|"]
+    for section, keys in SETTINGS.items():
+        for key, setting in keys.items():
+            rows.append(f"| `{section}.{key}` | `{json.dumps(setting.default)}` | {setting.text} |")
+    return "\n".join(rows)
+
+
+def problems() -> str:
+    rows = ["| code | status | title |", "|---|---|---|"]
+    rows += [f"| `{code}` | {status} | {title} |" for code, (status, title) in PROBLEMS.items()]
+    return "\n".join(rows)
+
+
+TABLES = {
+    "envelope": lambda: structs(envelope.Payload, envelope.TxSignature, envelope.Signed),
+    "blocks": lambda: structs(block.Header, block.Commit, block.Block, block.Committed),
+    "votes": lambda: structs(vote.Vote, vote.Proposal, vote.Evidence),
+    "hard-state": lambda: structs(safety.HardState, safety.SignedProposal, safety.SignedVote, safety.StoredLock),
+    "record": lambda: structs(vehicle.RecordBody),
+    "state": state_families,
+    "shared": shared_structs,
+    "messages": message_table,
+    "hello": lambda: structs(handshake.Hello),
+    "transactions": transaction_types,
+    "actions": actions,
+    "guards": guard_codes,
+    "parameters": chain_parameters,
+    "genesis": lambda: structs(
+        genesis.Genesis, genesis.GenesisAccount, genesis.GenesisMember, genesis.GenesisValidator, genesis.Continues,
+        with_json=True,
+    ),
+    "body-structs": lambda: structs(
+        Money, Odometer, Attachment, workshop.Part, workshop.Due, workshop.Damage, listing.AcceptedRail, members.Site,
+        members.Grant, with_json=True,
+    ),
+    "settings": settings,
+    "problems": problems,
+}  # fmt: skip
+assert order.ORDER.name in FAMILIES, "every family is registered by its module"
+assert msgspec.structs.fields(ChainParams), "parameters have fields"
+
+_PLACE = re.compile(r"(<!-- table ([a-z-]+) -->\n).*?(\n?<!-- end -->)", re.DOTALL)
+_FILE = re.compile(r"(<!-- file ([a-z/.-]+) -->\n).*?(\n?<!-- end -->)", re.DOTALL)
+
+
+def _file(name: str) -> str:
+    kind = {"mjs": "javascript"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
+    return f"```{kind}\n{(ROOT / 'docs' / name).read_text().rstrip()}\n```"
+
+
+def renewed(text: str) -> str:
+    """The document with every table and every shown file made anew. An unknown name raises KeyError."""
+    text = _PLACE.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n<!-- end -->", text)
+    return _FILE.sub(lambda found: f"{found[1]}\n{_file(found[2])}\n\n<!-- end -->", text)
+
+
+def links_of(text: str) -> list[str]:
+    """Targets of links within the repository."""
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+
+
+def anchors_of(text: str) -> set[str]:
+    """What GitHub names the headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def documents() -> list[Path]:
+    return sorted((ROOT / "docs").rglob("*.md"))
+
+
+def main() -> int:
+    stale = [path for path in documents() if renewed(path.read_text()) != path.read_text()]
+    for path in stale:
+        if "--check" in sys.argv:
+            print(f"{path.relative_to(ROOT)} is out of date: run python scripts/reference_tables.py", file=sys.stderr)
+        else:
+            path.write_text(renewed(path.read_text()))
+            print(f"renewed {path.relative_to(ROOT)}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""docs/PROTOCOL.md is enough for a second implementation: docs/examples/read_chain.py was written from it alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.chain import Chain
+from support.life import VIN, maintenance, register, transfer
+
+from node.chain.block import Committed
+from node.chain.dev_genesis import dev_genesis
+from node.chain.genesis import genesis_hash, genesis_to_json
+from node.codec import encode
+from node.crypto.addresses import address_of, to_text
+from node.crypto.dev_keys import dev_key, dev_seed
+from node.execution.genesis_state import genesis_entries, genesis_head
+from node.rules.ruleset import ruleset_hash
+from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
+from node.txtypes.registry import TYPES
+from node.txtypes.schema import time_from_text, union_from_json
+from node.txtypes.vehicle import VEHICLE, record_digest
+from wallet.compose import build_payload, sign_payload
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+VECTOR = json.loads((DOCS / "examples" / "vector.json").read_text())
+
+
+def _reader() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("read_chain", DOCS / "examples" / "read_chain.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+READER = _reader()
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    made = Chain()
+    made.do("bmw", register())
+    made.do("workshop-berlin", maintenance(made))
+    made.do("bmw", transfer(made), "dealer-munich")
+    return made
+
+
+def _entries(chain: Chain, height: int) -> list[list[object]]:
+    return [[e.address, e.consensus_key, e.power] for e in chain.store.validators(height).entries]
+
+
+def test_the_reader_computes_the_genesis_hash_from_the_json(chain: Chain) -> None:
+    assert READER.genesis_hash(json.loads(genesis_to_json(chain.genesis))) == chain.genesis_hash
+
+
+def test_the_reader_accepts_every_block(chain: Chain) -> None:
+    parent = chain.genesis_hash
+    for height in range(1, chain.store.height() + 1):
+        committed = chain.store.committed(height)
+        assert committed is not None
+        sets = _entries(chain, height), _entries(chain, height + 1)
+        parent = READER.check_block(encode(committed), chain.genesis_hash, height, parent, *sets)
+
+    assert parent == chain.store.head().block_id
+
+
+def test_the_reader_refuses_a_block_without_one_of_its_transactions(chain: Chain) -> None:
+    committed = chain.store.committed(2)
+    assert committed is not None
+    block = committed.block
+    tampered = Committed(type(block)(block.header, (), block.evidence, block.last_commit), committed.commit)
+
+    with pytest.raises(AssertionError):
+        READER.check_block(
+            encode(tampered), chain.genesis_hash, 2, block.header.parent_id, _entries(chain, 2), _entries(chain, 3)
+        )
+
+
+def test_the_reader_proves_presence_and_absence(chain: Chain) -> None:
+    root, depth = chain.store.head().state_root, chain.genesis.tree_depth
+    for key in (VEHICLE.key(VIN), VEHICLE.key("WBA8E9G50GNU99999")):
+        proof, value = chain.store.proof(key), chain.store.state.get(key)
+
+        READER.check_proof(key, value, proof.entries, list(proof.siblings), root, depth)
+        with pytest.raises(AssertionError):
+            READER.check_proof(key, b"another", proof.entries, list(proof.siblings), root, depth)
+
+
+def test_the_reader_chains_the_records(chain: Chain) -> None:
+    vehicle = chain.state(VEHICLE, VIN)
+    digests = [record_digest(raw) for _, raw in chain.store.records(VIN, 0, 100)]
+
+    assert READER.history_head(digests) == vehicle.history_head
+    assert len(digests) == vehicle.record_count == 3
+
+
+def test_proposers_are_the_documented_sequence(chain: Chain) -> None:
+    for height in range(1, 9):
+        expected = chain.store.head().validators.proposer(height, 1)
+        assert READER.proposer(_entries(chain, 1), height, 1) == expected
+
+
+def test_the_vector_of_the_documents_is_what_the_code_makes() -> None:
+    key = dev_key("account", "workshop-berlin")
+    address, genesis = address_of(key.public), genesis_hash(dev_genesis())
+    request = VECTOR["request"]
+    body = union_from_json(dict(TYPES), request["body"], "body")
+    expires = time_from_text(request["expires_at"])
+    payload = build_payload(address, body, salt=request["salt"], expires_at_ms=expires)
+    signature = sign_payload(payload, genesis, address, key)
+    raw = assemble(payload, [signature])
+
+    assert VECTOR == {
+        "genesis_hash": genesis.hex(),
+        "public_key": key.public.hex(),
+        "request": request | {"sender": to_text(address)},
+        "payload": payload.hex(),
+        "sign_bytes": sign_bytes(genesis, payload).hex(),
+        "txid": txid_of(genesis, payload).hex(),
+        "signature": signature.signature.hex(),
+        "signed": raw.hex(),
+        "wire_id": wire_id_of(genesis, raw).hex(),
+    }
+
+
+def test_the_values_that_protocol_md_names_are_those_of_the_code() -> None:
+    text = "".join((DOCS / "PROTOCOL.md").read_text().split())
+    genesis = dev_genesis()
+    head = genesis_head(genesis, genesis_entries(genesis))
+    named = [genesis_hash(genesis), head.state_root, head.validators.hash, ruleset_hash(1)]
+    named += [dev_seed("account", "workshop-berlin"), dev_key("account", "workshop-berlin").public]
+
+    assert [value.hex() for value in named if value.hex() not in text] == []
+    assert all(VECTOR[name] in text for name in ("payload", "txid", "signature", "wire_id"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed here")
+def test_the_examples_in_node_js_hold_the_vector() -> None:
+    done = subprocess.run(
+        ["node", str(DOCS / "examples" / "vector.mjs")], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert VECTOR["txid"] in done.stdout

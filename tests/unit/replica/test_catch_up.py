@@ -1,0 +1,235 @@
+"""Block sync: ranges of several peers, slow ones, liars, and what is never believed."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from support.chain import Chain
+from support.life import register
+
+from node.chain.block import Committed
+from node.replica import events as e
+from node.replica.catch_up import (
+    AHEAD_BLOCKS,
+    LIAR_MS,
+    NEAR_DELAY_MS,
+    RANGE_BLOCKS,
+    REQUEST_TIMEOUT_MS,
+    CatchUp,
+    PeerView,
+)
+from node.replica.messages import Blocks, GetBlocks, Status
+from node.replica.replica import Replica, ReplicaConfig
+from node.storage.chain_store import ChainStore
+from node.storage.memory import MemoryStore
+from node.txtypes.envelope import verify_raw
+
+
+@pytest.fixture(scope="module")
+def source() -> Chain:
+    chain = Chain()
+    for index in range(3 * RANGE_BLOCKS):
+        chain.produce(chain.sign("bmw", register(f"WBA8E9G50GNU{index:05d}")))
+    return chain
+
+
+def blocks(source: Chain, first: int, last: int) -> tuple[Committed, ...]:
+    found = [source.store.committed(height) for height in range(first, last + 1)]
+    assert all(found)
+    return tuple(committed for committed in found if committed)
+
+
+def catch_up(**heights: int) -> CatchUp:
+    found = CatchUp()
+    for name, height in heights.items():
+        found.peers[int(name[1:])] = PeerView(b"", height)
+    return found
+
+
+def ranges(asked) -> list[tuple[int, int, int]]:
+    return [(peer, request.first, request.last) for peer, request in asked]
+
+
+# --- who is asked for what --------------------------------------------------------------------------------
+def test_every_peer_that_is_ahead_gets_a_range_of_its_own() -> None:
+    sync = catch_up(p1=500, p2=500, p3=90, p4=3)
+    n = RANGE_BLOCKS
+    assert [(1, 11, 10 + n), (2, 11 + n, 10 + 2 * n)] == ranges(sync.whom_to_ask(10, 1_000))[:2]
+    assert [] == ranges(sync.whom_to_ask(10, 1_000)), "what is under way is not asked again"
+
+
+def test_one_height_behind_waits_for_consensus_first() -> None:
+    sync = catch_up(p1=11)
+    assert [] == sync.whom_to_ask(10, 1_000)
+    assert [(1, 11, 11)] == ranges(sync.whom_to_ask(10, 1_000 + NEAR_DELAY_MS))
+
+
+def test_a_peer_that_has_pruned_what_we_need_is_not_asked() -> None:
+    sync = catch_up(p1=500, p2=500)
+    sync.peers[1].oldest = 100
+    assert 2 == ranges(sync.whom_to_ask(10, 1_000))[0][0]
+
+
+def test_a_slow_peers_range_goes_to_another(source: Chain) -> None:
+    sync = catch_up(p1=60, p2=60)
+    assert 2 == len(sync.whom_to_ask(0, 1_000))
+    sync.delivered(2, blocks(source, RANGE_BLOCKS + 1, 60), 0, 1_100)
+    later = 1_000 + REQUEST_TIMEOUT_MS
+    assert [(2, 1, RANGE_BLOCKS)] == ranges(sync.whom_to_ask(0, later))
+    assert ["peer 1 did not deliver blocks 1 to 40 in time"] == sync.faults
+
+
+def test_a_short_answer_is_completed_by_whoever_is_free(source: Chain) -> None:
+    sync = catch_up(p1=30)
+    sync.whom_to_ask(0, 1_000)
+    sync.delivered(1, blocks(source, 1, 12), 0, 1_100)
+    assert [(1, 13, 30)] == ranges(sync.whom_to_ask(0, 1_100))
+    assert 12 == sync.waiting()
+
+
+def test_what_was_not_asked_for_is_not_kept(source: Chain) -> None:
+    sync = catch_up(p1=30, p2=30)
+    sync.delivered(2, blocks(source, 1, 5), 0, 1_000)
+    assert 0 == sync.waiting()
+    sync.whom_to_ask(0, 1_000)
+    sync.delivered(1, blocks(source, 2, 5), 0, 1_000)
+    assert 0 == sync.waiting()
+    assert sync.faults
+
+
+def test_a_liars_other_blocks_go_too_and_it_is_asked_last(source: Chain) -> None:
+    sync = catch_up(p1=80, p2=80)
+    sync.whom_to_ask(0, 1_000)
+    sync.delivered(1, blocks(source, 1, 40), 0, 1_000)
+    sync.delivered(2, blocks(source, 41, 80), 0, 1_000)
+    sync.lied(1, 1, 1_000)
+    assert 40 == sync.waiting()
+    assert [(2, 1, 40)] == ranges(sync.whom_to_ask(0, 1_001))
+    assert sync.peers[1].slow_until_ms == 1_000 + LIAR_MS
+
+
+def test_what_waits_is_bounded() -> None:
+    sync = catch_up(**{f"p{i}": 10_000 for i in range(1, 40)})
+    asked = ranges(sync.whom_to_ask(0, 1_000))
+    assert max(last for _, _, last in asked) <= AHEAD_BLOCKS
+    assert sum(last - first + 1 for _, first, last in asked) <= AHEAD_BLOCKS
+
+
+def test_claims_are_no_catching_up() -> None:
+    sync = catch_up(p1=1_000_000)
+    sync.whom_to_ask(0, 1_000)
+    assert not sync.is_catching_up(0, 1_000)
+
+
+# --- a follower with peers --------------------------------------------------------------------------------
+class Follower:
+    """A fresh replica whose peers are played by the test: each answers with what it makes of the source's blocks."""
+
+    def __init__(self, source: Chain, peers: dict) -> None:
+        self.source = source
+        self.peers = peers
+        self.store = ChainStore(MemoryStore(), source.genesis)
+        self.replica = Replica(self.store, None, ReplicaConfig(), bytes(16))
+        self.now = source.now
+        self.faults: list[tuple[int, str]] = []
+        self.halted = ""
+        self.queue: list[e.Event] = []
+        self._act(self.replica.start(self.now))
+        for peer in peers:
+            self.queue += [e.PeerConnected(peer, bytes(32)), self._status(peer)]
+
+    def _status(self, peer: int) -> e.Received:
+        return e.Received(peer, Status(self.source.store.height(), 0, 1), self.now)
+
+    def _act(self, actions) -> None:
+        for action in actions:
+            if isinstance(action, e.Verify):
+                good = tuple(verify_raw(s.raw, self.source.genesis_hash) for s in action.transactions)
+                self.queue.append(e.Verified(action.job, good))
+            elif isinstance(action, e.Send) and isinstance(action.message, GetBlocks):
+                answer = self.peers[action.peer](blocks(self.source, action.message.first, action.message.last))
+                if answer is not None:
+                    self.queue.append(e.Received(action.peer, Blocks(answer), self.now))
+            elif isinstance(action, e.Misbehaved):
+                self.faults.append((action.peer, action.text))
+            elif isinstance(action, e.Halt):
+                self.halted = action.reason
+
+    def run(self, steps: int = 4_000) -> Follower:
+        for _ in range(steps):
+            if self.store.height() == self.source.store.height() or self.halted:
+                break
+            if self.queue:
+                self._act(self.replica.handle(self.queue.pop(0), self.now))
+            else:
+                self.now = max(self.now, self.replica.next_deadline_ms())
+                self._act(self.replica.handle(e.Tick(), self.now))
+        return self
+
+
+def honest(found):
+    return found
+
+
+def silent(_):
+    return None
+
+
+def nothing(_):
+    return ()
+
+
+def copied_signature(found):
+    commit = found[0].commit
+    signatures = (commit.signatures[1], *commit.signatures[1:])
+    return (replace(found[0], commit=replace(commit, signatures=signatures)), *found[1:])
+
+
+def too_few_signatures(found):
+    commit = found[0].commit
+    return (replace(found[0], commit=replace(commit, signatures=(b"", b"", *commit.signatures[2:]))), *found[1:])
+
+
+def swapped_bodies(found):
+    first, second, *rest = found
+    block = replace(first.block, transactions=second.block.transactions)
+    return (replace(first, block=block), second, *rest)
+
+
+def swapped_body_ahead(found):
+    return (found[0], *swapped_bodies(found[1:])) if len(found) > 2 else found
+
+
+def forged_signature_ahead(found):
+    """A block ahead whose transaction has a wrong signature, under a header of the liar's own making."""
+    if len(found) < 4:
+        return found
+    raw = bytearray(found[3].block.transactions[0])
+    raw[-1] ^= 1
+    return (*found[:3], replace(found[3], block=replace(found[3].block, transactions=(bytes(raw),))), *found[4:])
+
+
+@pytest.mark.parametrize(
+    "liar",
+    [copied_signature, too_few_signatures, swapped_bodies, swapped_body_ahead, forged_signature_ahead, silent, nothing],
+)
+def test_with_one_honest_peer_the_chain_is_caught_up(source: Chain, liar) -> None:
+    follower = Follower(source, {1: liar, 2: honest, 3: liar}).run()
+    assert "" == follower.halted
+    assert source.store.height() == follower.store.height()
+    assert source.store.head() == follower.store.head()
+    assert 2 not in {peer for peer, _ in follower.faults}
+    if liar not in (silent, nothing):
+        assert follower.faults
+
+
+def test_many_honest_peers_share_the_work(source: Chain) -> None:
+    asked: list[int] = []
+
+    def peer(number: int):
+        return lambda found: (asked.append(number), found)[1]
+
+    follower = Follower(source, {number: peer(number) for number in (1, 2, 3)}).run()
+    assert source.store.head() == follower.store.head()
+    assert {1, 2, 3} == set(asked)
+    assert [] == follower.faults
