@@ -43,7 +43,7 @@ class Wallet(click.Group):
         "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"
     ),
 )
-@click.version_option(_version(), prog_name="bmw-wallet")
+@click.version_option(_version(), prog_name="bmw-wallet", message="%(prog)s %(version)s")
 def main() -> None:
     """Keys, transactions and reads for the vehicle chain.
 

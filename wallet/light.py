@@ -1,9 +1,7 @@
 """Light client: a state value is believed when its proof leads to a header that the chain's validators have decided.
 
-From a trust root (genesis, or the newest header verified before) to the head: a header's certificate needs more than
-two thirds of its own validator set, and more than a third of the set trusted so far must have signed it, so that at
-least one correct validator stands for it. Where the sets have moved too far apart, headers between are verified first.
-A set may come from anywhere: the header holds its hash. docs/PROTOCOL.md, Catching up, trust.
+How the chain is followed from the trust root to that header is in `node.chain.trust`; here are the node that is asked,
+the newest header that was verified, kept for the next time, and the proof.
 """
 
 from __future__ import annotations
@@ -13,15 +11,16 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
-from node.chain.block import Commit, Committed, Header, block_id_of, decode_commit, decode_header, verify_commit
+from node.chain.block import Committed, Header, block_id_of, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
+from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
@@ -30,65 +29,48 @@ from node.txtypes.schema import time_to_text
 from node.txtypes.validators import VALIDATORS, ValidatorEntry
 from wallet.client import NodeRefused, StateAnswer
 
-DAY_MS: Final = 24 * 3_600_000
-
-TRUSTING_PERIOD_MS: Final = 180 * DAY_MS
-"""Keys of validators removed long ago can sign a false branch: an older root is refused unless asked for."""
-
 CLOCK_AHEAD_MAX_MS: Final = 3_600_000
 """How far a header may lie above our own clock: clocks off by an hour still verify. Above: refused."""
-
-FETCHES_MAX: Final = 4_096
-"""Headers asked for between root and head. Above: refused; a chain that moves its sets that often needs a new root."""
 
 STORE_BYTES_MAX: Final = 256 * 1024
 
 _decode_entries: Decoder[tuple[ValidatorEntry, ...]] = Decoder(tuple[ValidatorEntry, ...], 64 * 1024, "validator set")
 
 
-class Conflict(Rejected):
-    """Two different headers of one height: what was verified before, and what a node shows now."""
-
-    code = "conflict"
-
-
-class RootTooOld(Rejected):
-    """The trust root is older than the trusting period."""
-
-    code = "root_too_old"
-
-
 class BehindTrust(OperatorError):
     """The node's head is below what was verified before."""
 
 
-@dataclass(frozen=True)
-class Trust:
-    """The newest point that counts as verified. `validators` decide the height above it; no header at genesis."""
-
-    height: int
-    block_id: bytes
-    time_ms: int
-    validators: ValidatorSet
-    header: Header | None
-
-
-@dataclass(frozen=True)
-class LightBlock:
-    """A header and the certificate that is claimed to decide it."""
-
-    header: Header
-    commit: Commit
-
-
-class Source(Protocol):
-    """Where headers and sets come from; nothing it says is believed unverified. `NodeClient` is one."""
+class Node(Protocol):
+    """Where headers, sets and proofs come from; nothing it says is believed unverified. `NodeClient` is one."""
 
     def committed(self, height: int) -> Committed: ...
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]: ...
 
     def state(self, key: bytes) -> StateAnswer: ...
+
+
+class _NodeSource:
+    """A node as `trust.Source`: the set in its state is tried before the one it names for the height."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.committed = node.committed
+
+    def validators(self, height: int) -> Iterator[tuple[ValidatorEntry, ...]]:
+        with contextlib.suppress(Malformed, NodeRefused):
+            yield self._of_state()
+        yield self._node.validators(height)
+
+    def _of_state(self) -> tuple[ValidatorEntry, ...]:
+        value = self._node.state(VALIDATORS.key("set")).value
+        if value is None:
+            raise Malformed("no validator set in the state")
+        try:
+            return msgspec.msgpack.decode(value, type=VALIDATORS.kind).entries
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise Malformed(f"validator set: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -100,116 +82,6 @@ class Verified:
     root_id: bytes
     root_age_ms: int
     set_changes: int
-
-
-# --- pure rules --------------------------------------------------------------------------------------
-def genesis_trust(genesis: Genesis) -> Trust:
-    """The trust root that needs nothing but the genesis document."""
-    entries = [
-        ValidatorEntry(a.address, a.member.validator.consensus_key, a.member.validator.power)
-        for a in genesis.accounts
-        if a.member is not None and a.member.validator is not None
-    ]
-    ordered = tuple(sorted(entries, key=lambda entry: entry.address))
-    return Trust(0, genesis_hash(genesis), genesis.time_ms, ValidatorSet(ordered), None)
-
-
-def check_root_age(trust: Trust, now_ms: int, accept_old_root: bool) -> None:
-    """Raises `RootTooOld`."""
-    age = now_ms - trust.time_ms
-    if age > TRUSTING_PERIOD_MS and not accept_old_root:
-        raise RootTooOld(
-            f"the trust root, height {trust.height} of {time_to_text(trust.time_ms)}, is {age // DAY_MS} days old and "
-            f"removed validators could have signed a false branch since: compare block id {trust.block_id.hex()} "
-            "with somebody you trust, then use --accept-old-root"
-        )
-
-
-def check_certificate(block: LightBlock, genesis: bytes, validators: ValidatorSet) -> None:
-    """The header's own set has decided it. Raises `InvalidCertificate`."""
-    header, commit = block.header, block.commit
-    if header.validators_hash != validators.hash:
-        raise InvalidCertificate(f"height {header.height}: the validator set is not the one the header names")
-    if commit.height != header.height or commit.block_id != block_id_of(header, genesis):
-        raise InvalidCertificate(f"height {header.height}: the certificate is for another block")
-    verify_commit(commit, genesis, validators)
-
-
-def trusted_power(trust: Trust, block: LightBlock, validators: ValidatorSet) -> int:
-    """Power, in the set trusted so far, of those who signed the certificate with the keys they had there."""
-    pairs = zip(validators.entries, block.commit.signatures, strict=True)
-    signed = {(entry.address, entry.consensus_key) for entry, signature in pairs if signature}
-    return sum(e.power for e in trust.validators.entries if (e.address, e.consensus_key) in signed)
-
-
-def can_follow(trust: Trust, block: LightBlock, validators: ValidatorSet) -> bool:
-    """Whether a header whose certificate holds may be trusted from here. Raises `InvalidCertificate`, `Conflict`."""
-    header = block.header
-    if header.height <= trust.height or header.time_ms <= trust.time_ms:
-        raise InvalidCertificate(f"height {header.height} does not lie after height {trust.height}, as it claims")
-    if header.height == trust.height + 1:
-        if header.parent_id != trust.block_id:
-            raise Conflict(f"height {header.height} does not build on the block that was verified at {trust.height}")
-        if header.validators_hash != trust.validators.hash:
-            raise InvalidCertificate(f"height {header.height}: not decided by the set that height {trust.height} names")
-        return True
-    return 3 * trusted_power(trust, block, validators) > trust.validators.total
-
-
-class SetBook:
-    """Validator sets by hash: those known, and those a source is asked for."""
-
-    def __init__(self, source: Source, *known: ValidatorSet) -> None:
-        self._source = source
-        self._known = {one.hash: one for one in known}
-
-    def get(self, wanted: bytes, height: int) -> ValidatorSet:
-        """The set with hash `wanted`, which decides `height`. Raises `InvalidCertificate` where nobody has it."""
-        for offer in (self._from_state, lambda: self._source.validators(height)):
-            if wanted in self._known:
-                break
-            with contextlib.suppress(Malformed, NodeRefused):
-                found = ValidatorSet(offer())
-                self._known[found.hash] = found
-        if wanted not in self._known:
-            raise InvalidCertificate(f"height {height}: the node does not give the validator set that the header names")
-        return self._known[wanted]
-
-    def _from_state(self) -> tuple[ValidatorEntry, ...]:
-        value = self._source.state(VALIDATORS.key("set")).value
-        if value is None:
-            raise Malformed("no validator set in the state")
-        try:
-            return msgspec.msgpack.decode(value, type=VALIDATORS.kind).entries
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise Malformed(f"validator set: {error}") from None
-
-
-def advance(trust: Trust, target: LightBlock, source: Source, genesis: bytes) -> tuple[Trust, int]:
-    """Trust at `target`, and how many changes of the set were met. Raises `InvalidCertificate` or `Conflict`."""
-    book = SetBook(source, trust.validators)
-    changes, fetched = 0, 0
-    waiting = [target]
-    while waiting:
-        block = waiting[-1]
-        header = block.header
-        validators = book.get(header.validators_hash, header.height)
-        check_certificate(block, genesis, validators)
-        if can_follow(trust, block, validators):
-            following = book.get(header.next_validators_hash, header.height + 1)
-            changes += (validators.hash != trust.validators.hash) + (following.hash != validators.hash)
-            trust = Trust(header.height, block.commit.block_id, header.time_ms, following, header)
-            waiting.pop()
-            continue
-        fetched += 1
-        if fetched > FETCHES_MAX:
-            raise InvalidCertificate(f"more than {FETCHES_MAX} changes of the validator set: start from a newer root")
-        middle = (trust.height + header.height) // 2
-        committed = source.committed(middle)
-        if committed.block.header.height != middle:
-            raise InvalidCertificate(f"asked for height {middle}, the node gives another")
-        waiting.append(LightBlock(committed.block.header, committed.commit))
-    return trust, changes
 
 
 def decode_light_block(answer: StateAnswer) -> LightBlock:
@@ -290,7 +162,7 @@ class LightClient:
         self,
         genesis: Genesis,
         store_path: Path,
-        client: Source,
+        client: Node,
         *,
         accept_old_root: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -339,6 +211,6 @@ class LightClient:
             if block_id_of(header, self._genesis_hash) != trust.block_id:
                 raise Conflict(conflict_text(trust, block_id_of(header, self._genesis_hash)))
             return
-        self._trust, changes = advance(trust, block, self._client, self._genesis_hash)
+        self._trust, changes = advance(trust, block, _NodeSource(self._client), self._genesis_hash)
         self._set_changes += changes
         self._store.keep(self._trust)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from node.cli.common import example, fail, version_option
+from node.cli.debug import debug
 from node.cli.devnet import devnet
 from node.cli.homes import init, keys, reset_signing, testnet
 from node.cli.queries import peers, status, validators
+from node.cli.repair import compact, reindex, rollback, verify_store
 from node.cli.running import start
 from node.cli.stores import checkpoint, export, import_, inspect
 
@@ -29,6 +31,7 @@ def cli() -> None:
 
 for command in (
     init, start, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect, reset_signing,
+    rollback, reindex, verify_store, compact, debug,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import shutil
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from node.chain.genesis import Genesis, genesis_to_json
+from node.daemon.debug_view import task_stacks, thread_stacks
 from node.daemon.home import Home
 from node.errors import OperatorError
 from node.storage.kv import KeyValue
@@ -21,15 +24,21 @@ COPY_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class AdminSocket:
-    def __init__(self, home: Home, kv: LevelStore, genesis: Genesis) -> None:
+    """`describe`: what the node tells of itself for a debug bundle."""
+
+    def __init__(
+        self, home: Home, kv: LevelStore, genesis: Genesis, describe: Callable[[], dict[str, Any]] = dict
+    ) -> None:
         self._home = home
         self._kv = kv
         self._genesis = genesis
+        self._describe = describe
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         app = web.Application()
         app.router.add_post("/checkpoint", self._checkpoint)
+        app.router.add_get("/debug", self._debug)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         path = self._home.admin_socket
@@ -53,6 +62,15 @@ class AdminSocket:
             found = await asyncio.to_thread(write_checkpoint, self._kv.snapshot(), self._genesis, target)
         except (OperatorError, OSError, ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(found)
+
+    async def _debug(self, _: web.Request) -> web.Response:
+        """The stacks first: they are there even where the node can't describe itself any more."""
+        found: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks()}
+        try:
+            found |= self._describe()
+        except Exception as error:
+            found["failed"] = "".join(traceback.format_exception(error))
         return web.json_response(found)
 
 

@@ -16,6 +16,7 @@ from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateProof
 from node.daemon.admin import AdminSocket
 from node.daemon.config import Config
+from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.fates import Fates
 from node.daemon.home import Home
 from node.daemon.log import log
@@ -32,6 +33,7 @@ from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, PoolFu
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.folders import settle
 from node.storage.journal import Journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
@@ -70,6 +72,7 @@ class Node:
         self._node_key = home.read_key("node")
         consensus_key = home.read_key("consensus") if home.key_file("consensus").exists() else None
         self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
+        settle(home.store)
         self._kv = LevelStore(home.store)
         self._journal_kv = LevelStore(home.journal)
         self.store = ChainStore(self._kv, self.genesis)
@@ -90,7 +93,7 @@ class Node:
         self._pump = Pump(self.replica, self._verifiers, self._clock)
         self._network = self._make_network()
         self._rpc: RpcServer | None = None
-        self._admin = AdminSocket(home, self._kv, self.genesis)
+        self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
         self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
         self._admissions: dict[int, asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]]] = {}
         self._next_request = 0
@@ -398,6 +401,17 @@ class Node:
                 yield await queue.get()
         finally:
             self._subscribers.discard(queue)
+
+    def describe(self) -> dict[str, Any]:
+        """For a debug bundle; nothing secret."""
+        return {
+            "config": settings_view(self.config),
+            "status": status_view(self.status()),
+            "metrics": self.metrics(),
+            "consensus": consensus_view(self.replica),
+            "peers": peers_view(self.peers()),
+            "failure": repr(self.failure) if self.failure is not None else "",
+        }
 
     def metrics(self) -> dict[str, Any]:
         status = self.status()

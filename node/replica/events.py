@@ -8,6 +8,7 @@ from typing import Any
 from node.chain.block import Block
 from node.execution.block_run import BlockResult
 from node.replica.messages import Message
+from node.replica.signing import ConsensusSigner
 from node.txtypes.envelope import CheckedTx, SignedTx
 from node.txtypes.unmet import Unmet
 
@@ -62,7 +63,14 @@ class KeyInUse:
     """A peer has a living link to another process with our node key."""
 
 
-Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse
+@dataclass(frozen=True, slots=True)
+class SignerConnected:
+    """The process that holds the consensus key is there, or there again: sign with this one from now on."""
+
+    signer: ConsensusSigner
+
+
+Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse | SignerConnected
 
 
 # --- actions ------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from node.chain.vote import Vote
 from node.codec import encode
-from node.consensus.safety import SignedVote
+from node.consensus.safety import SignedVote, SigningRefused
 from node.crypto.signing import is_signature
 from node.replica.messages import Presence
-from node.replica.signing import Signer
+from node.replica.signing import ConsensusSigner
 
 LISTEN_MS = 3_000
 LISTEN_RESTARTED_MS = 1_500
@@ -42,7 +42,9 @@ def is_genuine(message: Presence, consensus_key: bytes, genesis_hash: bytes) -> 
 class Doppelganger:
     """The duty of one signer. `why` says what stopped it."""
 
-    def __init__(self, signer: Signer, instance: bytes, genesis_hash: bytes, now_ms: int, is_at_height: bool) -> None:
+    def __init__(
+        self, signer: ConsensusSigner, instance: bytes, genesis_hash: bytes, now_ms: int, is_at_height: bool
+    ) -> None:
         self._signer = signer
         self._instance = instance
         self._genesis_hash = genesis_hash
@@ -67,11 +69,16 @@ class Doppelganger:
         self._next_ms = now_ms + INTERVAL_MS
         return self._say()
 
-    def _say(self) -> Presence:
+    def _say(self) -> Presence | None:
+        """None where the signer can't be asked: whoever does not answer for its key is not alive."""
         is_signing = self.duty is Duty.SIGNING
         address = self._signer.address
         message = presence_bytes(self._genesis_hash, address, self._instance, self._heard, is_signing)
-        return Presence(address, self._instance, self._heard, is_signing, self._signer.sign_raw(message))
+        try:
+            signature = self._signer.sign_raw(message)
+        except SigningRefused:
+            return None
+        return Presence(address, self._instance, self._heard, is_signing, signature)
 
     def heard(self, message: Presence) -> Presence | None:
         """A genuine message under our own key; returns our answer where one is due at once."""

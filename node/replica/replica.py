@@ -41,7 +41,7 @@ from node.replica.messages import (
 )
 from node.replica.presence import Doppelganger
 from node.replica.services import ReplicaConfig, Services
-from node.replica.signing import Signer
+from node.replica.signing import ConsensusSigner
 from node.replica.transactions import Transactions as TransactionDesk
 from node.replica.turn import Turn
 from node.replica.voting import Voting
@@ -55,7 +55,9 @@ __all__ = ["Replica", "ReplicaConfig"]
 class Replica:
     """`signer` is None for a node that only follows. `instance`: 16 random bytes of this process."""
 
-    def __init__(self, store: ChainStore, signer: Signer | None, config: ReplicaConfig, instance: bytes) -> None:
+    def __init__(
+        self, store: ChainStore, signer: ConsensusSigner | None, config: ReplicaConfig, instance: bytes
+    ) -> None:
         self.store = store
         self.config = config
         self.pool = Pool(config.pool)
@@ -141,6 +143,11 @@ class Replica:
                 self._on_verified(job, results)
             case e.KeyInUse():
                 self._voting.key_in_use()
+            case e.SignerConnected(signer):
+                is_at_height = self._voting.attach(signer)
+                self._flight = HeightInFlight(self._services)
+                if is_at_height:
+                    self._flight.restore()
             case e.Admit(request, transactions):
                 outcomes = tuple(self._admit(tx) for tx in transactions)
                 self._turn.add(e.Admitted(request, outcomes))

@@ -1,4 +1,7 @@
-"""Signing duty: sign -> persist (synced) -> only then send. The only place that touches the consensus key."""
+"""Signing duty: sign -> persist (synced) -> only then send. The only place that touches the consensus key.
+
+It runs in the node itself, or in a process of its own (`node.daemon.signer`), which the node asks.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,45 @@ class Promise:
 NO_PROMISE = Promise(None, None, (), ())
 
 
+class SignerAway(SigningRefused):
+    """The process that holds the key can't be asked now. Whether it signed what it was asked last is not known."""
+
+
+class ConsensusSigner(Protocol):
+    """What a replica asks for signatures: `Signer` in the same process, or its stand-in for one elsewhere.
+
+    `floor`: the lowest height that may be signed at all. `state`: what the signer remembers, as of its last answer.
+    Every `sign_*` raises `SigningRefused`; `raise_floor` never fails, and nothing below is signed from then on.
+    """
+
+    @property
+    def address(self) -> bytes: ...
+
+    @property
+    def public(self) -> bytes: ...
+
+    @property
+    def state(self) -> HardState: ...
+
+    @property
+    def floor(self) -> int: ...
+
+    @property
+    def was_missing(self) -> bool: ...
+
+    def sign_raw(self, message: bytes) -> bytes: ...
+
+    def sign_vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote: ...
+
+    def sign_proposal(
+        self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise
+    ) -> Proposal: ...
+
+    def raise_floor(self, height: int) -> None: ...
+
+
 class Signer:
-    """A validator's key and its hard state. `floor`: the lowest height it may sign at all."""
+    """A validator's key and its hard state."""
 
     def __init__(self, address: bytes, key: PrivateKey, store: SafetyStore, genesis_hash: bytes) -> None:
         self.address = address

@@ -10,7 +10,7 @@ from node.replica import events as e
 from node.replica.catch_up import CatchUp
 from node.replica.messages import Presence
 from node.replica.presence import Doppelganger, Duty, is_genuine
-from node.replica.signing import Promise, Signer
+from node.replica.signing import ConsensusSigner, Promise
 from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
 
@@ -26,7 +26,9 @@ CERTIFICATES_LOOKED_AT = 100
 class Voting:
     """`signer` is None for a node that only follows."""
 
-    def __init__(self, signer: Signer | None, store: ChainStore, sync: CatchUp, turn: Turn, instance: bytes) -> None:
+    def __init__(
+        self, signer: ConsensusSigner | None, store: ChainStore, sync: CatchUp, turn: Turn, instance: bytes
+    ) -> None:
         self.signer = signer
         self.doppelganger: Doppelganger | None = None
         self._store = store
@@ -53,12 +55,27 @@ class Voting:
         )
         return is_at_height
 
+    def attach(self, signer: ConsensusSigner) -> bool:
+        """A signer has come, for the first time or again: `start` with it. What we know of its key stays known.
+
+        We listen again: nobody who started with our key meanwhile could have heard us.
+        """
+        before, known = self.signer, self.doppelganger
+        self.signer = signer
+        is_same_key = before is not None and before.public == signer.public
+        if before is not None and is_same_key:
+            signer.raise_floor(before.floor)
+        is_at_height = self.start()
+        if is_same_key and known is not None and known.duty is Duty.STOPPED and self.doppelganger is not None:
+            self.doppelganger.stop(known.why)
+        return is_at_height
+
     def caught_up_to(self, height: int) -> None:
         """A delivered block may hold a signature that we gave before our signing state was lost."""
         if self.signer is not None:
             self._raise_floor_at(height)
 
-    def _has_lost_state(self, signer: Signer, head: int) -> bool:
+    def _has_lost_state(self, signer: ConsensusSigner, head: int) -> bool:
         """Hard state missing where we may have signed, or older than a certificate that holds our signature."""
         if not head:
             return False

@@ -60,8 +60,14 @@ class BlockCheck:
         self._is_whole = True
         self._transactions = 0
 
+    @property
+    def state_head(self) -> StoredHead:
+        """What the state is held against: the newest head there is, be it only claimed where blocks are damaged."""
+        claimed = self._claimed()
+        return claimed if claimed is not None and claimed.height > self.head.height else self.head
+
     def damages(self) -> Iterator[Damage]:
-        if self._kv.get(schema.validators_key(1)) != encode(self._validators.entries if self._validators else ()):
+        if self._reads.get(schema.validators_key(1)) != encode(self._validators.entries if self._validators else ()):
             yield damage_at(schema.validators_key(1), 1, "is not the set of the genesis file")
         claimed = self._claimed()
         expected = 0
@@ -94,12 +100,12 @@ class BlockCheck:
         ident = block_id_of(header, self._genesis_hash)
         for text in self._objections(height, block):
             yield damage_at(key, height, text, is_derived=False)
-        certificate = self._kv.get(schema.commit_key(height))
+        certificate = self._reads.get(schema.commit_key(height))
         fault = self._certificate_fault(certificate, height, ident)
         if fault:
             yield damage_at(schema.commit_key(height), height, fault, is_derived=False)
         ident_key = schema.block_id_key(ident)
-        if self._kv.get(ident_key) != schema.u64(height):
+        if self._reads.get(ident_key) != schema.u64(height):
             yield damage_at(ident_key, height, f"does not lead to block {height}")
         yield from self._places(height, block)
         self.head = StoredHead(height, ident, header.time_ms, header.state_root)
@@ -164,7 +170,7 @@ class BlockCheck:
                 continue
             self._transactions += 1
             key = schema.tx_key(txid)
-            if self._kv.get(key) != _place(height, index):
+            if self._reads.get(key) != _place(height, index):
                 yield damage_at(key, height, f"does not lead to transaction {index} of block {height}")
 
     # --- validator sets -----------------------------------------------------------------------------------
@@ -202,7 +208,7 @@ class BlockCheck:
 
     # --- the head, and what is left over ------------------------------------------------------------------
     def _claimed(self) -> StoredHead | None:
-        raw = self._kv.get(schema.META_HEAD)
+        raw = self._reads.get(schema.META_HEAD)
         try:
             return None if raw is None else msgspec.msgpack.decode(raw, type=StoredHead)
         except msgspec.MsgspecError:
@@ -214,11 +220,11 @@ class BlockCheck:
             text = f"is missing, though the head is at {claimed.height}"
             yield damage_at(schema.block_key(height + 1), height + 1, text, is_derived=False)
             self._is_whole = False
-        elif self._kv.get(schema.META_HEAD) != encode(self.head):
+        elif self._reads.get(schema.META_HEAD) != encode(self.head):
             yield damage_at(schema.META_HEAD, height, "does not name the last block")
-        if self._kv.get(schema.META_GENESIS) != self._genesis_hash:
+        if self._reads.get(schema.META_GENESIS) != self._genesis_hash:
             yield damage_at(schema.META_GENESIS, 0, "is not the hash of the genesis file")
-        if self._kv.get(schema.META_SCHEMA) != schema.SCHEMA_VERSION.to_bytes(4, "big"):
+        if self._reads.get(schema.META_SCHEMA) != schema.SCHEMA_VERSION.to_bytes(4, "big"):
             yield damage_at(schema.META_SCHEMA, 0, f"is not {schema.SCHEMA_VERSION}")
 
     def _left_over(self) -> Iterator[Damage]:
@@ -242,13 +248,13 @@ class BlockCheck:
 
     def _needless_ids(self) -> Iterator[Damage]:
         for key, value in self._reads.family(b"I"):
-            raw = self._kv.get(schema.block_key(int.from_bytes(value, "big")))
+            raw = self._reads.get(schema.block_key(int.from_bytes(value, "big")))
             if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
                 yield damage_at(key, self.head.height, "leads to no block of that id")
 
     def _needless_places(self) -> Iterator[Damage]:
         for key, value in self._reads.family(b"T"):
-            raw = self._kv.get(b"B" + value[:8])
+            raw = self._reads.get(b"B" + value[:8])
             index = int.from_bytes(value[8:], "big")
             transactions = () if raw is None else decode_block(raw).transactions
             if index >= len(transactions) or _txid(transactions[index], self._genesis_hash) != key[1:]:

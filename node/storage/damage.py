@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.storage.kv import KeyValue
-from node.storage.schema import FAMILY_NAMES, key_text
+from node.storage.schema import FAMILY_NAMES, height_in, key_text
 
 STEP_KEYS = 512
 OnStep = Callable[[str, int, int], None]
@@ -38,7 +38,7 @@ def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) ->
 
 
 class Reads:
-    """Reads a store family by family and counts. `at` is the last key read, for damage that stops a reading."""
+    """Reads a store family by family and counts. `at` is where it is, for damage that stops a reading."""
 
     def __init__(self, kv: KeyValue, on_step: OnStep | None = None) -> None:
         self.kv = kv
@@ -55,17 +55,23 @@ class Reads:
             if self._on_step is not None and count % STEP_KEYS == 0:
                 self._on_step(name, count, total)
             yield key, value
+            self.at = key
         self.counts[name] = count
         if self._on_step is not None:
             self._on_step(name, count, total)
 
+    def get(self, key: bytes) -> bytes | None:
+        self.at = key
+        return self.kv.get(key)
+
     def unreadable(self, error: Exception, height: int) -> Damage:
         """Where a reading was stopped by damage below the keys."""
         letter = self.at[:1]
+        is_block = letter in (b"B", b"C")
         return Damage(
             FAMILY_NAMES.get(letter, "meta entry"),
-            f"after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
-            height,
+            f"at or after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
+            height_in(self.at) if is_block else height,
             f"can't be read: {error}",
-            is_derived=letter not in (b"B", b"C"),
+            is_derived=not is_block,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,6 @@ class LevelStore:
         except OSError as error:
             raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
         (path / HOLDER_FILE).write_text(str(os.getpid()))
-        self._reader: Any = self._db
         self._verify = verify
 
     def _held_text(self) -> str:
@@ -64,17 +64,11 @@ class LevelStore:
         )
 
     def get(self, key: bytes) -> bytes | None:
-        try:
+        with _damage_told(self._path):
             return self._db.get(key, verify_checksums=self._verify)  # type: ignore[no-any-return]
-        except plyvel.CorruptionError as error:
-            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=self._verify) as found:
-                yield from found
-        except plyvel.CorruptionError as error:
-            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
+        return _scan(self._db, self._path, start, stop, reverse, self._verify)
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
         """One batch; without `sync` only for a private store whose loss costs nothing."""
@@ -92,7 +86,7 @@ class LevelStore:
             ) from None
 
     def snapshot(self) -> KeyValue:
-        return LevelSnapshot(self._db.snapshot(), self._path)
+        return LevelSnapshot(self._db.snapshot(), self._path, self._verify)
 
     def compact(self) -> None:
         """Give space of deleted entries back to the disk."""
@@ -105,16 +99,17 @@ class LevelStore:
 class LevelSnapshot:
     """A read-only view of the moment it was taken. Implements `KeyValue` without `write`."""
 
-    def __init__(self, snapshot: Any, path: Path) -> None:
+    def __init__(self, snapshot: Any, path: Path, verify: bool) -> None:
         self._snapshot = snapshot
         self._path = path
+        self._verify = verify
 
     def get(self, key: bytes) -> bytes | None:
-        return self._snapshot.get(key)  # type: ignore[no-any-return]
+        with _damage_told(self._path):
+            return self._snapshot.get(key, verify_checksums=self._verify)  # type: ignore[no-any-return]
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        with self._snapshot.iterator(start=start, stop=stop, reverse=reverse) as found:
-            yield from found
+        return _scan(self._snapshot, self._path, start, stop, reverse, self._verify)
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
         raise AssertionError("a snapshot is read-only")
@@ -124,3 +119,45 @@ class LevelSnapshot:
 
     def close(self) -> None:
         self._snapshot.close()
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """What LevelDB finds wrong while reading, as ours."""
+    try:
+        yield
+    except plyvel.CorruptionError as error:
+        raise Corrupted(f"the store in {path} is damaged: {error}") from None
+    except plyvel.IOError as error:
+        raise OperatorError(
+            f"the store in {path} can't be read ({error}): mend the disk, or restore a checkpoint"
+        ) from None
+
+
+def _scan(
+    source: Any, path: Path, start: bytes, stop: bytes, reverse: bool, verify: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Entries with start <= key < stop, from a database or a snapshot.
+
+    With the raw iterator, which asks LevelDB for its status at every step: the friendly one stops at a damaged block
+    as if there were nothing more.
+    """
+    with _damage_told(path):
+        found = source.raw_iterator(verify_checksums=verify)
+        try:
+            found.seek(stop if reverse else start)
+            if reverse:
+                # now at the first entry that is not below `stop`, or past the last one
+                if found.valid():
+                    found.prev()
+                else:
+                    found.seek_to_last()
+                while found.valid() and found.key() >= start:
+                    yield found.item()
+                    found.prev()
+            else:
+                while found.valid() and found.key() < stop:
+                    yield found.item()
+                    found.next()
+        finally:
+            found.close()

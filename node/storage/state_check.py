@@ -53,7 +53,7 @@ class StateCheck:
                 continue
             self._index_entries += len(entries)
             for entry in entries:
-                if self._kv.get(entry) != b"":
+                if self._reads.get(entry) != b"":
                     yield self._damage(entry, f"is missing or not empty, though {key[1:].decode('ascii')} asks for it")
 
     def tree(self) -> Iterator[Damage]:
@@ -148,7 +148,7 @@ class StateCheck:
         """Entries in block order make the chain of their hour's leaf."""
         entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
         for key, value in self._reads.family(b"W"):
-            place = self._kv.get(schema.tx_key(key[9:]))
+            place = self._reads.get(schema.tx_key(key[9:]))
             if place is None:
                 yield self._damage(key, "is of a transaction that no block has")
                 continue

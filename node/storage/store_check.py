@@ -39,7 +39,7 @@ class StoreCheck:
     def damages(self) -> Iterator[Damage]:
         """All of them, in the order of the walks. A family that can't be read is one damage; the next is tried."""
         yield from self._readable(self._blocks.damages)
-        state = StateCheck(self._reads, self._genesis.tree_depth, self._blocks.head)
+        state = StateCheck(self._reads, self._genesis.tree_depth, self._blocks.state_head)
         for walk in (state.values, state.tree, state.indexes, state.records, state.window):
             yield from self._readable(walk)
         self._reads.counts["other"] = self._count_others()

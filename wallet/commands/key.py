@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from node.crypto.addresses import to_text
-from node.crypto.keyfile import KEY_FILE_BYTES_MAX
+from node.crypto.keyfile import KEY_FILE_BYTES_MAX, parse_node_key_file
 from node.errors import Malformed, OperatorError, TooLarge
 from wallet.commands.shared import errors_told, example, session_of, with_session
 from wallet.keystore import KeyInfo, words_of
@@ -82,24 +82,36 @@ def show(context: click.Context, name: str) -> None:
     "import",
     epilog=example(
         "bmw-wallet key import --dev buyer-1\nbmw-wallet key import alice --mnemonic\n"
-        "bmw-wallet key import alice --file alice.json"
+        "bmw-wallet key import alice --file alice.json\n"
+        "bmw-wallet key import my-node --node-key /var/lib/bmw-node/keys/account.json"
     ),
 )
 @click.argument("name")
 @click.option("--dev", is_flag=True, help="the development network's account key of that name: anybody can make it")
 @click.option("--mnemonic", is_flag=True, help="from 24 words, asked for or read from standard input")
 @click.option("--file", "file", type=click.Path(path_type=Path), metavar="FILE", help="a sealed key file (key export)")
+@click.option("--node-key", type=click.Path(path_type=Path), metavar="FILE", help="the plain account key of a node")
 @with_session
 @click.pass_context
-def import_key(context: click.Context, name: str, dev: bool, mnemonic: bool, file: Path | None) -> None:
+def import_key(
+    context: click.Context, name: str, dev: bool, mnemonic: bool, file: Path | None, node_key: Path | None
+) -> None:
     """Take in a key from elsewhere."""
-    if dev + mnemonic + (file is not None) != 1:
-        raise click.UsageError("say where the key comes from: one of --dev, --mnemonic and --file FILE", context)
+    if dev + mnemonic + (file is not None) + (node_key is not None) != 1:
+        raise click.UsageError(
+            "say where the key comes from: --dev, --mnemonic, --file FILE or --node-key FILE", context
+        )
     with errors_told():
         session = session_of(context)
         if mnemonic:
             words = _read_words()
             session.keystore.import_mnemonic(name, words, read_passphrase(True, session.passphrase_file))
+        elif node_key is not None:
+            try:
+                key = parse_node_key_file(read_file(node_key, KEY_FILE_BYTES_MAX, "node key file"))
+            except (Malformed, TooLarge) as error:
+                raise OperatorError(f"{node_key} is no node's key ({error}): name its keys/account.json") from None
+            session.keystore.import_seed(name, key.seed(), read_passphrase(True, session.passphrase_file))
         elif file is not None:
             data = read_file(file, KEY_FILE_BYTES_MAX, "key file")
             try:

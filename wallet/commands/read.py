@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from node.chain.trust import DAY_MS
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
 from node.rules.vin import VIN_PATTERN
@@ -20,7 +21,7 @@ from node.txtypes.schema import time_to_text, to_json
 from node.txtypes.vehicle import VEHICLE, Vehicle, summary
 from wallet.commands.shared import errors_told, example, session_of, with_session
 from wallet.history import check_history
-from wallet.light import DAY_MS, LightClient
+from wallet.light import LightClient
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
 

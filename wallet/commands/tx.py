@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -185,13 +186,18 @@ def _body_file(path: Path, struct: type[Body]) -> dict[str, Any]:
 
 
 def _as_options(text: str, struct: type[Body]) -> str:
-    """`body.event_at: ...` as the option that was typed."""
-    for name in struct.__struct_fields__:
-        name = name.removesuffix("_ms") if name.endswith("_at_ms") else name
-        head = f"body.{name}"
-        if text.startswith(head) and text[len(head) :][:1] in (":", ".", "["):
-            option = "--" + name.replace("_", "-")
-            return option + text[len(head) :]
+    """The field that an error names, as the option that was typed.
+
+    `body.event_at: ...` comes from reading, `body: ... - at `$.vin`` from decoding, `event_at: ...` from a static rule.
+    """
+    decoded = re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text)
+    if decoded is not None:
+        text = f"body.{decoded[2]}{decoded[3]}: {decoded[1]}"
+    for field in struct.__struct_fields__:
+        name = field.removesuffix("_ms") if field.endswith("_at_ms") else field
+        for head in (f"body.{name}", f"body.{field}", name, field):
+            if text.startswith(head) and text[len(head) :][:1] in (":", ".", "["):
+                return "--" + name.replace("_", "-") + text[len(head) :]
     return text
 
 

@@ -16,6 +16,7 @@ from support.life import VIN, Life, register
 from support.stages import fork
 
 from node.chain.block import Commit, Committed, Header, block_id_of, decode_commit, decode_header
+from node.chain.trust import TRUSTING_PERIOD_MS, Conflict, RootTooOld, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.chain.vote import vote_sign_bytes
 from node.codec import encode
@@ -26,16 +27,7 @@ from node.txtypes.governance import PROPOSAL, GovernancePropose, GovernanceVote,
 from node.txtypes.validators import ValidatorEntry, possession_bytes
 from node.txtypes.vehicle import VEHICLE
 from wallet.client import StateAnswer
-from wallet.light import (
-    CLOCK_AHEAD_MAX_MS,
-    TRUSTING_PERIOD_MS,
-    BehindTrust,
-    Conflict,
-    LightClient,
-    RootTooOld,
-    TrustStore,
-    genesis_trust,
-)
+from wallet.light import CLOCK_AHEAD_MAX_MS, BehindTrust, LightClient, TrustStore
 
 KEY = VEHICLE.key(VIN)
 

@@ -1,0 +1,254 @@
+"""`bmw-node debug bundle`: what somebody who is to find a fault needs to see, in one file, without any secret."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import platform
+import shutil
+import socket
+import tarfile
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.chain.genesis import genesis_hash
+from node.cli.common import example, exit_codes, json_option, print_json, software_version
+from node.cli.options import home_option
+from node.consensus.safety import decode_hard_state
+from node.daemon.config import load_config
+from node.daemon.debug_view import settings_view, signing_view
+from node.daemon.home import Home
+from node.errors import Corrupted, OperatorError, Rejected
+from node.storage import schema
+from node.storage.chain_store import ChainReader
+from node.storage.folders import reading
+from node.storage.leveldb import LevelStore
+from node.storage.safety_store import SafetyFile
+
+FOLDER = "bmw-debug"
+LOG_BYTES_MAX = 1024 * 1024
+"""Of each log file its end."""
+ANSWER_S = 10.0
+"""A node that does not answer its admin socket by then is stuck; the bundle says so."""
+LIBRARIES = (
+    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "prometheus-client", "pynacl",
+    "sortedcontainers", "zstandard",
+)  # fmt: skip
+REMOVED = b"(key removed)"
+
+
+@click.group(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
+def debug() -> None:
+    """Find out what is wrong with a node."""
+
+
+@debug.command(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
+@home_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="A log file to add the end of.")
+@json_option
+@exit_codes()
+def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> None:
+    """Settings, versions, logs, and of a running node metrics, stacks, consensus state and peers.
+
+    Of a stopped node: what its files tell. Log files (*.log) are looked for in the home. No key is in the bundle.
+    """
+    place = Home(home)
+    place.check()
+    if file.exists():
+        raise OperatorError(f"{file} exists already: name a new file")
+    answer, why = _ask_node(place)
+    entries = _of_every_node(place, why) | (_of_running(answer) if answer is not None else _of_stopped(place))
+    entries |= _logs(place, logs)
+    secrets = _secrets(place)
+    _write(file, {name: _without(content, secrets) for name, content in entries.items()})
+    if as_json:
+        print_json({"file": str(file), "running": answer is not None, "entries": sorted(entries)})
+        return
+    source = "the running node" if answer is not None else f"files alone: {why}"
+    click.echo(f"wrote {file}: {len(entries)} entries, from {source}")
+    click.echo("no key is in it; addresses, peers and log lines are: look it through before you hand it on")
+
+
+# --- what goes in ----------------------------------------------------------------------------------------
+def _ask_node(place: Home) -> tuple[dict[str, Any] | None, str]:
+    """What the running node tells of itself, or None and why there is nothing."""
+    connection = http.client.HTTPConnection("localhost")
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(ANSWER_S)
+        connection.sock.connect(str(place.admin_socket))
+        connection.request("GET", "/debug")
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        if answer.status != 200 or not isinstance(found, dict):
+            return None, f"the node answers {answer.status} to a debug request: it runs another version"
+        return found, ""
+    except TimeoutError:
+        return None, f"the node does not answer on its admin socket within {ANSWER_S:.0f} s: it is stuck"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return None, f"the node is not running ({error})"
+    finally:
+        connection.close()
+
+
+def _of_every_node(place: Home, why: str) -> dict[str, bytes]:
+    return {
+        "about.json": _json(
+            {
+                "made_at_ms": time.time_ns() // 1_000_000,
+                "running": not why,
+                "why_not": why,
+                "version": software_version(),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "cpus": os.cpu_count(),
+                "libraries": {name: _version(name) for name in LIBRARIES},
+            }
+            | _tried(lambda: _genesis(place))
+        ),
+        "files.json": _json(_tried(lambda: _files(place))),
+        "signing.json": _json(_tried(lambda: _signing(place))),
+    }
+
+
+def _of_running(answer: dict[str, Any]) -> dict[str, bytes]:
+    """Text as text, the rest as JSON."""
+    return {
+        f"{name}.txt" if isinstance(value, str) else f"{name}.json": value.encode()
+        if isinstance(value, str)
+        else _json(value)
+        for name, value in answer.items()
+        if value != ""
+    }
+
+
+def _of_stopped(place: Home) -> dict[str, bytes]:
+    return {
+        "config.json": _json(_tried(lambda: settings_view(load_config(place.config, os.environ, {})))),
+        "store.json": _json(_tried(lambda: _store(place))),
+    }
+
+
+def _tried(found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What can't be read is part of the picture."""
+    try:
+        return found()
+    except (OperatorError, Corrupted, Rejected, OSError) as error:
+        return {"error": str(error)}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _genesis(place: Home) -> dict[str, Any]:
+    genesis = place.read_genesis()
+    return {"chain_id": genesis.chain_id, "genesis_hash": genesis_hash(genesis).hex()}
+
+
+def _files(place: Home) -> dict[str, Any]:
+    """Names and sizes below `data`, and the room that is left."""
+    data = place.store.parent
+    sizes = {str(path.relative_to(data)): path.stat().st_size for path in sorted(data.rglob("*")) if path.is_file()}
+    usage = shutil.disk_usage(data)
+    return {"disk_bytes": usage.total, "disk_bytes_free": usage.free, "data": sizes}
+
+
+def _signing(place: Home) -> dict[str, Any]:
+    raw = SafetyFile(place.hard_state).load()
+    return {"missing": True} if raw is None else signing_view(decode_hard_state(raw))
+
+
+def _store(place: Home) -> dict[str, Any]:
+    with reading(place.store) as copy:
+        kv = LevelStore(copy, create=False, verify=True)
+        try:
+            head = ChainReader(kv).stored_head()
+            return {
+                "genesis_hash": (kv.get(schema.META_GENESIS) or b"").hex(),
+                "schema_version": int.from_bytes(kv.get(schema.META_SCHEMA) or b"", "big"),
+                "height": head.height if head else None,
+                "block_id": head.block_id.hex() if head else None,
+                "time_ms": head.time_ms if head else None,
+                "state_root": head.state_root.hex() if head else None,
+            }
+        finally:
+            kv.close()
+
+
+def _logs(place: Home, named: tuple[Path, ...]) -> dict[str, bytes]:
+    """Raises `OperatorError` for a named one that can't be read."""
+    entries = {}
+    for path in (*sorted(place.path.glob("*.log")), *named):
+        try:
+            entries[f"logs/{path.name}"] = _tail(path)
+        except OSError as error:
+            if path in named:
+                raise OperatorError(f"the log {path} can't be read ({error.strerror}): check --log") from None
+    return entries
+
+
+def _tail(path: Path) -> bytes:
+    """The end of a file, in whole lines."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        start = max(0, size - LOG_BYTES_MAX)
+        file.seek(start)
+        content = file.read(LOG_BYTES_MAX)
+    return content.partition(b"\n")[2] if start else content
+
+
+# --- what must not ----------------------------------------------------------------------------------------
+def _secrets(place: Home) -> list[bytes]:
+    """Every way in which a seed of this home might be written, should a log or a setting hold one."""
+    forms: list[bytes] = []
+    for path in sorted((place.path / "keys").glob("*.json")):
+        try:
+            seed = bytes.fromhex(json.loads(path.read_bytes())["seed"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if seed:
+            encoded = (base64.b64encode(seed), base64.urlsafe_b64encode(seed))
+            forms += [seed, seed.hex().encode(), seed.hex().upper().encode(), *(e.rstrip(b"=") for e in encoded)]
+    return forms
+
+
+def _without(content: bytes, secrets: list[bytes]) -> bytes:
+    for secret in secrets:
+        content = content.replace(secret, REMOVED)
+    return content
+
+
+# --- the file ---------------------------------------------------------------------------------------------
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _write(file: Path, entries: dict[str, bytes]) -> None:
+    """For its owner alone; whole or not at all."""
+    temporary = file.with_name(file.name + ".partial")
+    temporary.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w:gz") as archive:
+            for name, content in sorted(entries.items()):
+                info = tarfile.TarInfo(f"{FOLDER}/{name}")
+                info.size, info.mtime, info.mode = len(content), int(time.time()), 0o600
+                archive.addfile(info, BytesIO(content))
+        temporary.replace(file)
+    except OSError as error:
+        raise OperatorError(f"{file} can't be written ({error.strerror}): choose another place or make room") from None
+    finally:
+        temporary.unlink(missing_ok=True)

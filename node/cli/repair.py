@@ -1,0 +1,303 @@
+"""Repair of a stopped node's store: rollback, reindex, verify-store, compact. Signing state, keys and journal stay."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.audit.progress import Progress
+from node.chain.genesis import Genesis, genesis_hash
+from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
+from node.cli.options import home_option
+from node.daemon.home import Home
+from node.errors import Busy, Corrupted, OperatorError
+from node.storage.caching import CachingStore
+from node.storage.chain_store import ChainStore
+from node.storage.damage import Damage
+from node.storage.folders import (
+    Rebuilt,
+    bytes_in,
+    exchange,
+    finish_rebuilt,
+    kept_name,
+    reading,
+    rebuilt_folder,
+    repairing,
+    settle,
+)
+from node.storage.leveldb import LevelStore
+from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
+from node.storage.store_check import StoreCheck
+
+SHOWN_MAX = 20
+"""Damages that verify-store names; the rest is counted."""
+
+
+# --- rollback and reindex ------------------------------------------------------------------------------
+@click.command(epilog=example("bmw-node rollback --home /var/lib/bmw-node --heights 2"))
+@home_option
+@click.option("--heights", type=click.IntRange(1), default=1, show_default=True, help="How many blocks to go back.")
+@click.option("--discard", is_flag=True, help="Remove the old store instead of keeping it beside the new one.")
+@json_option
+@exit_codes(corrupted=FAILED)
+def rollback(home: Path, heights: int, discard: bool, as_json: bool) -> None:
+    """Take a stopped node back by some blocks.
+
+    The state is found by executing the node's own blocks from genesis into a fresh store, every signature, certificate
+    and root verified on the way; then the stores are exchanged. The others still have the blocks taken back, and this
+    node will sync the very same ones: to undo decided blocks the validators must agree to go back together. Signing
+    state stays, so a validator never signs a height twice.
+    """
+    _report(_rebuilt(home, "rollback", heights, discard), as_json)
+
+
+@click.command(epilog=example("bmw-node reindex --home /var/lib/bmw-node"))
+@home_option
+@click.option("--discard", is_flag=True, help="Remove the old store instead of keeping it beside the new one.")
+@json_option
+@exit_codes(corrupted=FAILED)
+def reindex(home: Path, discard: bool, as_json: bool) -> None:
+    """Recompute state, tree, records and indexes of a stopped node from its blocks.
+
+    Every block is verified and executed from genesis into a fresh store, then the stores are exchanged. Where a block
+    does not hold, it is named and the old store stays in place.
+    """
+    _report(_rebuilt(home, "reindex", 0, discard), as_json)
+
+
+def _rebuilt(home: Path, command: str, heights: int, discard: bool) -> dict[str, Any]:
+    place = Home(home)
+    place.check()
+    genesis, store = place.read_genesis(), place.store
+    with repairing(store):
+        finished = settle(store)
+        shutil.rmtree(rebuilt_folder(store), ignore_errors=True)  # of a run that was broken off before its end
+        kv = LevelStore(store, create=False, verify=True)
+        try:
+            extent = extent_of(kv, genesis_hash(genesis))
+            if finished is not None and (finished.command, finished.height) == (command, extent.last):
+                return _result(finished, store, store.with_name(finished.kept_as), discard)
+            purpose = _purpose(command, store, extent, heights)
+            _make(kv, store, genesis, purpose)
+        except BrokenChain as error:
+            raise Corrupted(_with_mend(error, home, extent)) from None
+        finally:
+            kv.close()
+        try:
+            kept = exchange(store)
+        except Busy:  # a node has just been started on the old one
+            shutil.rmtree(rebuilt_folder(store), ignore_errors=True)
+            raise
+        return _result(purpose, store, kept, discard)
+
+
+def _purpose(command: str, store: Path, extent: Extent, heights: int) -> Rebuilt:
+    check_whole(extent)
+    if heights > extent.last:
+        raise click.UsageError(f"--heights {heights}: the store ends at height {extent.last}, give at most that")
+    return Rebuilt(command, extent.last, extent.last - heights, kept_name(store, f"{command}-{extent.last}"))
+
+
+def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt) -> None:
+    """The whole rebuilt store beside the old one, on disk; nothing of it where that fails."""
+    rebuilt = rebuilt_folder(store)
+    needed, free = bytes_in(store), shutil.disk_usage(store).free
+    if free < needed:
+        raise OperatorError(f"a second store beside {store} needs {needed} bytes, {free} are free: make room")
+    progress = Progress(purpose.height, sys.stderr)
+    try:
+        cache = CachingStore(LevelStore(rebuilt))
+        try:
+            rebuild(kv, ChainStore(cache, genesis), purpose.height, progress)
+            cache.flush()
+        finally:
+            cache.close()
+        finish_rebuilt(rebuilt, purpose)
+    except BaseException:
+        shutil.rmtree(rebuilt, ignore_errors=True)
+        raise
+    finally:
+        progress.close()
+
+
+def _with_mend(error: BrokenChain, home: Path, extent: Extent) -> str:
+    mend = _rollback_command(home, extent.last, error.height)
+    return f"{error}; the store stays as it was; '{mend}' goes back to height {error.height - 1}, then sync again"
+
+
+def _rollback_command(home: Path, last: int, height: int) -> str:
+    return f"bmw-node rollback --home {home} --heights {last - height + 1}"
+
+
+def _result(purpose: Rebuilt, store: Path, kept: Path, discard: bool) -> dict[str, Any]:
+    if discard:
+        shutil.rmtree(kept, ignore_errors=True)
+    return {
+        "command": purpose.command,
+        "height_before": purpose.before,
+        "height": purpose.height,
+        "store": str(store),
+        "old_store": str(kept) if kept.exists() else None,
+    }
+
+
+def _report(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    height = found["height"]
+    if found["command"] == "rollback":
+        click.echo(f"went back from height {found['height_before']} to {height}: its state is recomputed and verified")
+        click.echo(
+            "the other nodes still have the blocks taken back, and this one will sync the very same; to undo decided "
+            "blocks the validators must agree to go back together"
+        )
+    else:
+        click.echo(f"recomputed everything from {height} blocks, each verified and executed")
+    click.echo("signing state, keys, settings and journal are untouched")
+    if found["old_store"]:
+        click.echo(f"the old store is kept: once the node runs well, remove it with  rm -r {found['old_store']}")
+
+
+# --- verify-store --------------------------------------------------------------------------------------
+@click.command("verify-store", epilog=example("bmw-node verify-store --home /var/lib/bmw-node --json"))
+@home_option
+@json_option
+@exit_codes(corrupted=FAILED)
+def verify_store(home: Path, as_json: bool) -> None:
+    """Hold every key of a stopped node's store, or of a checkpoint, against the others; change nothing.
+
+    Blocks, certificates, roots, values, records and indexes, every byte read with checksums. Nothing is executed, so
+    this takes a fraction of a replay ('bmw-audit replay --store'). Exit code 1 names what is damaged.
+    """
+    place, store = _opened(home)
+    genesis = place.read_genesis()
+    with reading(store) as copy:
+        try:
+            kv = LevelStore(copy, create=False, verify=True)
+        except Corrupted as error:
+            raise Corrupted(str(error).replace(str(copy), str(store))) from None
+        steps = _Steps()
+        try:
+            extent = extent_of(kv, genesis_hash(genesis))
+            check = StoreCheck(kv, genesis, steps)
+            damages = check.damages()
+            shown = list(islice(damages, SHOWN_MAX))
+            rest = list(damages)
+        finally:
+            steps.close()
+            kv.close()
+    found = {
+        "result": "damaged" if shown else "ok",
+        "store": str(store),
+        "height": check.height,
+        "keys": sum(check.counts.values()),
+        "families": check.counts,
+        "damages": [damage.to_json() for damage in shown],
+        "damages_not_shown": len(rest),
+    }
+    if as_json:
+        print_json(found)
+    else:
+        _print_check(found, shown)
+    if shown:
+        fail(_damage_text(shown, rest, home, extent).replace(str(copy), str(store)), FAILED)
+
+
+def _opened(home: Path) -> tuple[Home, Path]:
+    """A home's store, or a checkpoint's."""
+    place = Home(home)
+    if not place.config.exists() and (home / "store" / "CURRENT").exists():
+        return place, home / "store"
+    place.check()
+    return place, place.store
+
+
+def _print_check(found: dict[str, Any], shown: list[Damage]) -> None:
+    for name, count in found["families"].items():
+        click.echo(f"{name:<20} {count}")
+    click.echo(f"{'all keys':<20} {found['keys']}, to height {found['height']}")
+    for damage in shown:
+        click.echo(f"damaged: {damage}")
+    if found["damages_not_shown"]:
+        click.echo(f"and {found['damages_not_shown']} more")
+    if not shown:
+        click.echo("everything fits")
+
+
+def _damage_text(shown: list[Damage], rest: list[Damage], home: Path, extent: Extent) -> str:
+    first, everything = shown[0], shown + rest
+    count = len(everything)
+    if extent.first != 1:
+        mend = "restore a checkpoint, or wipe the store and sync again"
+    elif all(damage.is_derived for damage in everything):
+        mend = f"it follows from the blocks, which hold: run 'bmw-node reindex --home {home}'"
+    else:
+        lowest = max(1, min(damage.height for damage in everything if not damage.is_derived))
+        mend = (
+            f"run '{_rollback_command(home, extent.last, lowest)}' to go back before it, then sync again, or restore a "
+            "checkpoint"
+        )
+    others = f" (and {count - 1} more)" if count > 1 else ""
+    return f"the store is damaged{others}: {first}; {mend}"
+
+
+class _Steps:
+    """Progress over families: of blocks with the time left, of others as far as it has come."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr if sys.stderr.isatty() else None
+        self._blocks: Progress | None = None
+        self._width = 0
+
+    def __call__(self, family: str, done: int, total: int) -> None:
+        if self._stream is None:
+            return
+        if family == "block" and total:
+            self._blocks = self._blocks or Progress(total, self._stream)
+            self._blocks(done, 0)
+            return
+        self._end_blocks()
+        line = f"{family}: {done:,}"
+        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.flush()
+        self._width = max(self._width, len(line))
+
+    def _end_blocks(self) -> None:
+        if self._blocks is not None:
+            self._blocks.close()
+            self._blocks = None
+
+    def close(self) -> None:
+        self._end_blocks()
+        if self._stream is not None and self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+
+
+# --- compact -------------------------------------------------------------------------------------------
+@click.command(epilog=example("bmw-node compact --home /var/lib/bmw-node"))
+@home_option
+@json_option
+@exit_codes()
+def compact(home: Path, as_json: bool) -> None:
+    """Give the space of replaced and deleted entries in a stopped node's store back to the disk."""
+    _, store = _opened(home)
+    with repairing(store):
+        before = bytes_in(store) if store.is_dir() else 0
+        kv = LevelStore(store, create=False)
+        try:
+            kv.compact()
+            kv.write({}, [])  # LevelDB keeps a failed compaction to itself until the next write
+        finally:
+            kv.close()
+        after = bytes_in(store)
+    if as_json:
+        print_json({"store": str(store), "bytes_before": before, "bytes_after": after})
+    else:
+        click.echo(f"{before:,} bytes before, {after:,} after")
