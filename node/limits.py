@@ -37,7 +37,8 @@ ODOMETER_MAX: Final = 9_999_999
 
 # --- per account and per vehicle (consensus rules) ------------------------------------------------
 READINGS_MAX: Final = 256
-"""Odometer readings of one vehicle in state; beyond, the verdict is NO_VERDICT with reason `limit`."""
+"""Odometer readings of one vehicle in state. Beyond, those that say least are left out, and a series without a
+contradiction has the verdict NO_VERDICT with reason `limit`; ILLOGICAL stays."""
 
 READINGS_PER_AUTHOR_AND_DAY_MAX: Final = 8
 """Readings that one author may add to one vehicle within a day of block time. Above: an unmet guard."""

@@ -23,8 +23,9 @@ from node.storage.kv import KeyValue, prefix_end
 from node.txtypes.ledger import Family
 from node.txtypes.listing import LISTING
 from node.txtypes.order import ORDER
+from node.txtypes.payment import NO_MONEY, PAYMENT
 from node.txtypes.validators import VALIDATORS
-from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+from node.txtypes.vehicle import VEHICLE, market_of, next_history_head, record_digest
 
 V = TypeVar("V", bound=Value)
 
@@ -118,11 +119,14 @@ def _check_market(store: ChainStore, height: int) -> None:
                 raise Diverged(height, "invariant_one_listing", f"vehicle/{listing.vin} has two open listings")
             is_open.add(listing.vin)
     orders = {bytes.fromhex(i): order.vin for i, order in _family(store.kv, ORDER) if order.status not in OVER}
+    with_money = {payment.order for _, payment in _family(store.kv, PAYMENT) if payment.status not in NO_MONEY}
     for vin, vehicle in _family(store.kv, VEHICLE):
-        market = vehicle.market
-        if market.status == "off" or market.until_ms <= now_ms:
+        market = market_of(vehicle, now_ms)
+        if market.status == "off":
             continue
         if listings.get(market.listing) != vin:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing of its own")
+        if market.status == "reserved" and market.holds_money != (market.order in with_money):
+            raise Diverged(height, "invariant_market", f"vehicle/{vin} and its payments differ on whether money is held")
         if market.status == "reserved" and orders.get(market.order) != vin:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")

@@ -109,6 +109,8 @@ def _check(genesis: Genesis) -> None:
     total = 0
     if genesis.params.ruleset not in RULESET_VERSIONS:
         raise Malformed(f"genesis.params.ruleset: {genesis.params.ruleset} is not known to this software")
+    if genesis.params.next_ruleset not in RULESET_VERSIONS | {0}:
+        raise Malformed(f"genesis.params.next_ruleset: {genesis.params.next_ruleset} is not known to this software")
     for index, account in enumerate(genesis.accounts):
         path = f"genesis.accounts[{index}]"
         if account.name in names:
@@ -119,6 +121,8 @@ def _check(genesis: Genesis) -> None:
             raise Malformed(f"{path}.address: not the address of the first key, {to_text(address_of(account.keys[0]))}")
         if account.threshold > len(account.keys) or len(set(account.keys)) != len(account.keys):
             raise Malformed(f"{path}.threshold: {account.threshold} of {len(account.keys)} different keys can't be met")
+        if len(account.sealing_key) not in (0, 32):
+            raise Malformed(f"{path}.sealing_key: 32 bytes, or empty")
         names.add(account.name)
         addresses.add(account.address)
         if account.member is not None:

@@ -168,6 +168,6 @@ def keys(home: Path, as_json: bool) -> None:
 def reset_signing(home: Path, height: int) -> None:
     """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
     Home(home).check()
-    store = SafetyFile(Home(home).hard_state)
-    store.save(encode(HardState(height, 0, (), None, None, (), ())))
+    with Home(home).hold_signing():
+        SafetyFile(Home(home).hard_state).save(encode(HardState(height, 0, (), None, None, (), ())))
     click.echo(f"signing starts at height {height}")

@@ -11,6 +11,7 @@ from node.cli.homes import init, keys, reset_signing, testnet
 from node.cli.queries import peers, status, validators
 from node.cli.repair import compact, reindex, rollback, verify_store
 from node.cli.running import start
+from node.cli.signer import signer
 from node.cli.stores import checkpoint, export, import_, inspect
 
 
@@ -30,8 +31,8 @@ def cli() -> None:
 
 
 for command in (
-    init, start, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect, reset_signing,
-    rollback, reindex, verify_store, compact, debug,
+    init, start, signer, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect,
+    reset_signing, rollback, reindex, verify_store, compact, debug,
 ):  # fmt: skip
     cli.add_command(command)
 

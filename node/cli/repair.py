@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -179,19 +180,10 @@ def verify_store(home: Path, as_json: bool) -> None:
     genesis = place.read_genesis()
     with reading(store) as copy:
         try:
-            kv = LevelStore(copy, create=False, verify=True)
+            check, extent, shown, rest = _checked(copy, genesis)
         except Corrupted as error:
             raise Corrupted(str(error).replace(str(copy), str(store))) from None
-        steps = _Steps()
-        try:
-            extent = extent_of(kv, genesis_hash(genesis))
-            check = StoreCheck(kv, genesis, steps)
-            damages = check.damages()
-            shown = list(islice(damages, SHOWN_MAX))
-            rest = list(damages)
-        finally:
-            steps.close()
-            kv.close()
+        shown = [replace(damage, text=damage.text.replace(str(copy), str(store))) for damage in shown]
     found = {
         "result": "damaged" if shown else "ok",
         "store": str(store),
@@ -206,7 +198,21 @@ def verify_store(home: Path, as_json: bool) -> None:
     else:
         _print_check(found, shown)
     if shown:
-        fail(_damage_text(shown, rest, home, extent).replace(str(copy), str(store)), FAILED)
+        fail(_damage_text(shown, rest, home, extent), FAILED)
+
+
+def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Damage], list[Damage]]:
+    """The check that was made, how far the store goes, the damages that are shown and the others."""
+    kv = LevelStore(copy, create=False, verify=True)
+    steps = _Steps()
+    try:
+        extent = extent_of(kv, genesis_hash(genesis))
+        check = StoreCheck(kv, genesis, steps)
+        damages = check.damages()
+        return check, extent, list(islice(damages, SHOWN_MAX)), list(damages)
+    finally:
+        steps.close()
+        kv.close()
 
 
 def _opened(home: Path) -> tuple[Home, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import click
 
 from node.cli.common import UNREACHABLE, example, exit_codes, fail
 from node.cli.options import home_option
-from node.daemon.config import load_config
+from node.daemon.beginning import begin
+from node.daemon.config import Config, load_config
 from node.daemon.home import Home
 from node.daemon.log import log, set_up_logging
-from node.daemon.node import Node
+from node.daemon.node import Node, clock_of
+from node.daemon.snapshot_sync import Choice
 
 
 @click.command(epilog=example("bmw-node start --home /var/lib/bmw-node"))
@@ -24,10 +27,19 @@ from node.daemon.node import Node
 @click.option("--rpc-port", type=click.IntRange(0, 65535), help="Overrides rpc.port.")
 @click.option("--p2p-port", type=click.IntRange(1, 65535), help="Overrides p2p.port.")
 @click.option("--peer", "peers", multiple=True, help="Overrides p2p.peers; may be repeated.")
+@click.option("--trust", metavar="HEIGHT:ID", help="Block to trust instead of genesis when starting from a snapshot.")
+@click.option("--accept-old-root", is_flag=True, help="Start from a snapshot although the root is older than 180 days.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @exit_codes()
 def start(
-    home: Path, dev: bool, rpc_port: int | None, p2p_port: int | None, peers: tuple[str, ...], log_level: str | None
+    home: Path,
+    dev: bool,
+    rpc_port: int | None,
+    p2p_port: int | None,
+    peers: tuple[str, ...],
+    trust: str | None,
+    accept_old_root: bool,
+    log_level: str | None,
 ) -> None:
     """Run until SIGTERM or SIGINT; stops cleanly within 5 s."""
     place = Home(home)
@@ -40,19 +52,33 @@ def start(
     }
     config = load_config(place.config, os.environ, flags)
     set_up_logging(config.node["log_level"], config.node["log_format"])
-    node = Node(place, config, allow_dev_keys=dev)
-    failure = asyncio.run(_run(node))
+    choice = Choice(config.storage["snapshot_gap"], _trust_of(trust), accept_old_root)
+    failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)
     sys.exit(0)
 
 
-async def _run(node: Node) -> BaseException | None:
-    loop = asyncio.get_running_loop()
+def _trust_of(text: str | None) -> tuple[int, bytes] | None:
+    """Raises `click.UsageError`."""
+    if text is None:
+        return None
+    height, _, ident = text.partition(":")
+    if not height.isdecimal() or len(height) > 15 or not re.fullmatch(r"[0-9a-f]{64}", ident):
+        raise click.UsageError(f"--trust {text}: a height, a colon and a block id of 64 hex digits are expected")
+    return int(height), bytes.fromhex(ident)
+
+
+async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bool) -> BaseException | None:
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.request_stop)
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    clock = clock_of(config, allow_dev_keys=allow_dev_keys)
+    await begin(home, config, choice, clock, stopping)
+    node = Node(home, config, allow_dev_keys=allow_dev_keys)
     await node.start()
-    await node.wait_stopped()
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({stop, asyncio.create_task(node.wait_stopped())}, return_when=asyncio.FIRST_COMPLETED)
     log("stopping", "info", {})
     try:
         async with asyncio.timeout(5):

@@ -30,6 +30,9 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "validator": Setting(
             "", "address of the member this node signs for; empty: whose consensus key the chain knows as ours"
         ),
+        "signer_socket": Setting(
+            "", "Unix socket of the 'bmw-node signer' that holds the consensus key; empty: keys/consensus.json, here"
+        ),
         "log_level": Setting("info", "debug, info, warning or error"),
         "log_format": Setting("text", "text or json (one object a line)"),
         "verify_workers": Setting(1, "processes that verify signatures; 0: in the node itself"),
@@ -47,8 +50,11 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "host": Setting("127.0.0.1", "address to listen on; keep it on loopback unless something guards it"),
         "port": Setting(26700, "port to listen on; 0: no RPC"),
         "body_bytes_max": Setting(2 * 1024 * 1024, "largest request body"),
-        "requests_per_second": Setting(5_000, "of one address, on average"),
-        "connections_per_address": Setting(200, "open at once"),
+        "header_bytes_max": Setting(8_190, "largest request line, and largest single header", 512),
+        "requests_per_second": Setting(5_000, "of one address, on average", 1),
+        "connections_max": Setting(2_000, "open at once, of all addresses", 1),
+        "connections_per_address": Setting(200, "open at once", 1),
+        "limit_loopback": Setting(False, "the two limits per address hold for this machine too: behind a proxy"),
         "streams_max": Setting(100, "event streams open at once"),
         "cors_origins": Setting([], "origins whose pages may call; empty: none"),
         "tls_certificate": Setting("", "PEM file; empty: plain HTTP"),
@@ -58,6 +64,12 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "block_interval_min_ms": Setting(200, "pause after a block while there is something to propose"),
         "block_interval_empty_ms": Setting(10_000, "pause after a block while there is nothing to propose"),
         "build_txs_max": Setting(1_000, "transactions this node puts into a block at most"),
+    },
+    "storage": {
+        "snapshot_interval": Setting(10_000, "heights between two snapshots for new nodes; 0: none are cut"),
+        "snapshot_gap": Setting(1_000, "a new node so many blocks behind starts from a snapshot"),
+        "keep_blocks": Setting(0, "newest blocks that are kept; 0: all of them (an archive)"),
+        "keep_days": Setting(30, "blocks younger than this are kept in any case"),
     },
     "mempool": {
         "txs_max": Setting(50_000, "pending transactions"),
@@ -75,6 +87,7 @@ class Config:
     p2p: dict[str, Any]
     rpc: dict[str, Any]
     consensus: dict[str, Any]
+    storage: dict[str, Any]
     mempool: dict[str, Any]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -10,9 +11,39 @@ from pathlib import Path
 from node.chain.genesis import Genesis, parse_genesis
 from node.crypto.keyfile import node_key_file, parse_node_key_file
 from node.crypto.signing import PrivateKey
-from node.errors import OperatorError, Rejected
+from node.errors import Busy, OperatorError, Rejected
 
 KEY_NAMES = ("consensus", "node", "account")
+
+
+class SigningLock:
+    """Held until it is closed, or its process ends in whatever way. Two that sign with one hard state would each
+    know only what they signed themselves."""
+
+    def __init__(self, path: Path, home: Path) -> None:
+        """Raises `Busy`, naming the holder."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 20).decode("ascii", "replace") or "unknown"
+            raise Busy(f"process {holder} signs with the key of {home}: stop it first") from None
+        os.truncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> SigningLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,15 @@ class Home:
         return self.path / "data" / "store"
 
     @property
+    def snapshots(self) -> Path:
+        return self.path / "data" / "snapshots"
+
+    @property
+    def incoming(self) -> Path:
+        """A store that a snapshot is being made into."""
+        return self.path / "data" / "store.incoming"
+
+    @property
     def journal(self) -> Path:
         return self.path / "data" / "journal"
 
@@ -42,11 +82,19 @@ class Home:
         return self.path / "data" / "signing.state"
 
     @property
+    def signer_socket(self) -> Path:
+        return self.path / "data" / "signer.sock"
+
+    @property
     def admin_socket(self) -> Path:
         return self.path / "data" / "admin.sock"
 
     def key_file(self, purpose: str) -> Path:
         return self.path / "keys" / f"{purpose}.json"
+
+    def hold_signing(self) -> SigningLock:
+        """Be the only process that signs with this home, or changes what it signed. Raises `Busy`."""
+        return SigningLock(self.path / "data" / "signing.lock", self.path)
 
     def make(self) -> None:
         for folder in (self.path, self.path / "keys", self.path / "data"):

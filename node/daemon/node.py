@@ -18,13 +18,18 @@ from node.daemon.admin import AdminSocket
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.fates import Fates
-from node.daemon.home import Home
+from node.daemon.home import Home, SigningLock
+from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
+from node.daemon.networking import network_config
 from node.daemon.pump import Clock, Pump
+from node.daemon.remote_signer import RemoteSigner, SignerLink
+from node.daemon.snapshots import SnapshotShelf
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, OperatorError, Rejected
 from node.mempool.pool import PoolLimits
-from node.p2p.network import Events, Network, NetworkConfig
+from node.p2p.network import Events, Network
+from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
 from node.replica.presence import Duty
 from node.replica.replica import Replica, ReplicaConfig
@@ -50,6 +55,14 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def clock_of(config: Config, *, allow_dev_keys: bool) -> Clock:
+    """Raises `OperatorError` for a wrong clock outside a development network."""
+    offset = config.node["clock_offset_ms"]
+    if offset and not allow_dev_keys:
+        raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
+    return lambda: wall_clock_ms() + offset
+
+
 class Node:
     """Implements `rpc.backend.Backend`."""
 
@@ -65,12 +78,11 @@ class Node:
                 f"this genesis uses the public development keys ({', '.join(known[:3])}, ...), which anybody can sign "
                 "with: start with --dev if this is a development network"
             )
-        offset = config.node["clock_offset_ms"]
-        if offset and not allow_dev_keys:
-            raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
-        self._clock: Clock = lambda: wall_clock_ms() + offset
+        self._clock = clock_of(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
-        consensus_key = home.read_key("consensus") if home.key_file("consensus").exists() else None
+        signer_socket = config.node["signer_socket"]
+        has_key = not signer_socket and home.key_file("consensus").exists()
+        consensus_key = home.read_key("consensus") if has_key else None
         self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
         settle(home.store)
         self._kv = LevelStore(home.store)
@@ -78,10 +90,15 @@ class Node:
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
         self._fates = Fates(self._journal, self.store)
+        self._signing_lock: SigningLock | None = None
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
+            self._signing_lock = home.hold_signing()
             signer = Signer(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
         self._address = address
+        self._signer_link: SignerLink | None = None
+        if signer_socket:
+            self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
         pool = PoolLimits(config.mempool["txs_max"], config.mempool["bytes_max"], config.mempool["per_account_max"])
         settings = ReplicaConfig(
             config.consensus["block_interval_min_ms"],
@@ -91,6 +108,14 @@ class Node:
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
         self._pump = Pump(self.replica, self._verifiers, self._clock)
+        self._housekeeping = Housekeeping(
+            self.store,
+            self._kv,
+            SnapshotShelf(home.snapshots, self.store, config.storage["snapshot_interval"]),
+            config.storage["keep_blocks"],
+            config.storage["keep_days"],
+            self._on_failure,
+        )
         self._network = self._make_network()
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
@@ -116,17 +141,7 @@ class Node:
         return address_of(self.home.read_key("account").public) if self.home.key_file("account").exists() else b""
 
     def _make_network(self) -> Network:
-        p2p = self.config.p2p
-        moniker = self.config.node["moniker"] or self.home.path.name.lower()
-        settings = NetworkConfig(
-            p2p["host"],
-            p2p["port"],
-            tuple(p2p["peers"]),
-            "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in moniker)[:40],
-            p2p["members_only"],
-            p2p["peers_max"],
-            p2p["exchange"],
-        )
+        settings = network_config(self.config, self.home)
         events = Events(
             connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key)),
             lost=lambda peer: self._pump.post(e.PeerLost(peer)),
@@ -134,8 +149,14 @@ class Node:
             key_in_use=lambda: self._pump.post(e.KeyInUse()),
             notice=lambda name, level, fields: log(name, level, fields),
             members=self._member_keys,
+            snapshot=self._on_snapshot_message,
         )
         return Network(settings, self._node_key, self.genesis_hash, events, self._clock)
+
+    def _on_snapshot_message(self, peer: int, message: SnapshotMessage) -> None:
+        answer = self._housekeeping.shelf.answer(message)
+        if answer is not None:
+            self._network.send(peer, answer)
 
     def _member_keys(self) -> set[bytes]:
         """Node keys that active members have published, as of the head."""
@@ -162,6 +183,8 @@ class Node:
             self._pump.network = self._network
             self._pump.start()
             self._reload_journal()
+            if self._signer_link is not None:
+                self._signer_link.start()
             if self.config.rpc["port"]:
                 self._rpc = RpcServer(self, self._rpc_config())
                 await self._rpc.start()
@@ -183,7 +206,10 @@ class Node:
             tls_key=rpc["tls_key"],
             body_bytes_max=rpc["body_bytes_max"],
             requests_per_second=float(rpc["requests_per_second"]),
+            header_bytes_max=rpc["header_bytes_max"],
+            connections_max=rpc["connections_max"],
             connections_per_address_max=rpc["connections_per_address"],
+            is_loopback_limited=rpc["limit_loopback"],
             streams_max=rpc["streams_max"],
             cors_origins=tuple(rpc["cors_origins"]),
         )
@@ -220,14 +246,19 @@ class Node:
             self._rpc = None
         await self._admin.stop()
         self._pump.stop()
+        if self._signer_link is not None:
+            await self._signer_link.stop()
         with contextlib.suppress(Exception):
             await self._network.stop()
         if self._settling is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._settling, 2)
+        await self._housekeeping.stop()
         self._verifiers.close()
         self._journal_kv.close()
         self._kv.close()
+        if self._signing_lock is not None:
+            self._signing_lock.close()
         self._stopped.set()
 
     def _on_failure(self, error: BaseException) -> None:
@@ -244,6 +275,10 @@ class Node:
     def request_stop(self) -> None:
         self._stopped.set()
 
+    def _on_signer(self, signer: RemoteSigner) -> None:
+        self._address = signer.address
+        self._pump.post(e.SignerConnected(signer))
+
     # --- what the replica says ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
@@ -252,6 +287,7 @@ class Node:
         self._counters["rounds_above_zero"] += action.round > 0
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
         self._fates.committed(tx.txid for tx in action.transactions)
+        self._housekeeping.committed(header.height)
         for queue in list(self._subscribers):
             queue.put_nowait(CommittedHeight(header.height))
         if self._settling is None or self._settling.done():
@@ -286,7 +322,9 @@ class Node:
     def status(self) -> NodeStatus:
         machine = self.replica.machine
         double = self.replica.doppelganger
-        if double is None:
+        if self._signer_link is not None and self._signer_link.problem:
+            signing = f"signer unreachable: {self._signer_link.problem}"
+        elif double is None:
             signing = "not_a_validator"
         elif double.duty is Duty.STOPPED:
             signing = f"stopped: {double.why}"

@@ -30,7 +30,7 @@ class Pool:
         self._bounds = bounds or PoolLimits()
         self._by_txid: dict[bytes, CheckedTx] = {}
         self._by_wire_id: dict[bytes, CheckedTx] = {}
-        self._by_subject: dict[bytes, set[bytes]] = {}
+        self._by_subject: dict[bytes, dict[bytes, None]] = {}
         self._per_sender: dict[bytes, int] = {}
         self.bytes = 0
 
@@ -61,7 +61,7 @@ class Pool:
         self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
         self.bytes += len(tx.raw)
         for subject in subjects_of(tx):
-            self._by_subject.setdefault(subject, set()).add(tx.txid)
+            self._by_subject.setdefault(subject, {})[tx.txid] = None
         return True
 
     def remove(self, txid: bytes) -> CheckedTx | None:
@@ -76,7 +76,7 @@ class Pool:
         self.bytes -= len(tx.raw)
         for subject in subjects_of(tx):
             waiting = self._by_subject[subject]
-            waiting.discard(txid)
+            del waiting[txid]
             if not waiting:
                 del self._by_subject[subject]
         return tx
@@ -88,7 +88,10 @@ class Pool:
         return self._by_wire_id.get(wire_id)
 
     def touching(self, keys: Iterable[bytes]) -> list[CheckedTx]:
-        """Entries that a change of these state keys may have made invalid, in arrival order of their txids' sets."""
+        """Entries that a change of these state keys may have made invalid: key by key, in order of arrival.
+
+        Never in a set's order, which differs from process to process: a seed must play the same everywhere.
+        """
         found: dict[bytes, CheckedTx] = {}
         for key in keys:
             for txid in self._by_subject.get(key, ()):
@@ -100,7 +103,7 @@ class Pool:
 
 
 def subjects_of(tx: CheckedTx) -> list[bytes]:
-    """State keys the transaction depends on: its type's, its sender's account and membership."""
+    """State keys the transaction depends on, each once: its type's, its sender's account and membership."""
     sender = tx.payload.sender.hex().encode("ascii")
     named = [subject.encode("ascii") for subject in tx.payload.body.subjects()]
-    return [*named, b"account/" + sender, b"member/" + sender]
+    return list(dict.fromkeys((*named, b"account/" + sender, b"member/" + sender)))

@@ -29,6 +29,7 @@ from node.p2p.wire import (
     Peers,
     Ping,
     Pong,
+    SnapshotMessage,
     decode_wire,
 )
 from node.replica.messages import Message, Status
@@ -65,6 +66,7 @@ class Events:
     key_in_use: Callable[[], None]
     notice: Callable[[str, str, dict[str, object]], None]
     members: Callable[[], set[bytes]]
+    snapshot: Callable[[int, SnapshotMessage], None] = lambda *_: None
 
 
 @dataclass
@@ -73,7 +75,10 @@ class _Peer:
     budget: Budget
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     pinged_ms: int = 0
-    height: int = 0
+    height: int = -1
+    oldest: int = 1
+    is_leaving: bool = False
+    """Banned, and told so: what it still sends counts no more, so that one flood is one ban."""
 
 
 class Network:
@@ -128,7 +133,7 @@ class Network:
         return task
 
     # --- out ---
-    def send(self, peer_id: int, message: Message) -> None:
+    def send(self, peer_id: int, message: Message | SnapshotMessage) -> None:
         peer = self._peers.get(peer_id)
         if peer is not None:
             self.counters["messages_out"] += 1
@@ -144,10 +149,11 @@ class Network:
     def misbehaved(self, peer_id: int, code: str, text: str, weight: int) -> None:
         """Lower the peer's score; ban and disconnect at the threshold."""
         peer = self._peers.get(peer_id)
-        if peer is None:
+        if peer is None or peer.is_leaving:
             return
         self._events.notice("peer_misbehaved", "warning", {"peer": peer.link.hello.moniker, "code": code, "why": text})
         if self.book.misbehaved(peer.link.hello.node_key, weight, self._clock()):
+            peer.is_leaving = True
             peer.link.send(Bye(f"banned: {code}"))
             self._spawn(peer.link.flush_and_close())
 
@@ -155,7 +161,12 @@ class Network:
         return {peer_id: peer.link for peer_id, peer in self._peers.items()}
 
     def height_of(self, peer_id: int) -> int:
-        return self._peers[peer_id].height if peer_id in self._peers else 0
+        """As the peer says; -1 while it has said nothing."""
+        return self._peers[peer_id].height if peer_id in self._peers else -1
+
+    def oldest_of(self, peer_id: int) -> int:
+        """The oldest block that the peer says it has."""
+        return self._peers[peer_id].oldest if peer_id in self._peers else 1
 
     # --- dialling ---
     async def _dial_loop(self) -> None:
@@ -240,6 +251,9 @@ class Network:
             with contextlib.suppress(Exception):
                 writer.close()
             return
+        except asyncio.CancelledError:
+            writer.close()
+            raise
         if dialled is not None:
             self.book.learned(dialled.host, dialled.port, link.hello.node_key)
         await self._settle(link)
@@ -293,7 +307,7 @@ class Network:
             await asyncio.sleep(0.05)
             if key not in self._by_key:
                 return True
-            if old.link.heard_ms > asked:
+            if old.link.heard_ms >= asked:  # its answer may come within the same millisecond
                 return False
         old.link.close()
         self._drop(self._by_key.get(key, 0))
@@ -339,7 +353,7 @@ class Network:
 
     # --- in ---
     def _on_raw(self, peer_id: int, peer: _Peer, raw: bytes, first_ms: int) -> None:
-        if peer_id not in self._peers:
+        if peer_id not in self._peers or peer.is_leaving:
             return
         self.counters["messages_in"] += 1
         message = decode_wire(raw)
@@ -350,8 +364,11 @@ class Network:
         if isinstance(message, NetworkMessage):
             self._on_network_message(peer, message)
             return
+        if isinstance(message, SnapshotMessage):
+            self._events.snapshot(peer_id, message)
+            return
         if isinstance(message, Status):
-            peer.height = message.height
+            peer.height, peer.oldest = message.height, message.oldest
         self._events.received(peer_id, message, first_ms)
 
     def _on_network_message(self, peer: _Peer, message: NetworkMessage) -> None:

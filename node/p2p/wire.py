@@ -7,8 +7,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from node import limits
-from node.codec import Decoder, PublicKey, Value
+from node.codec import Decoder, Hash32, Height, PublicKey, Value
 from node.replica import messages as r
+from node.storage.snapshot import CHUNK_BYTES_MAX, CHUNKS_MAX, Entries, Offer
 
 ADDRESSES_MAX = 64
 
@@ -41,8 +42,45 @@ class Peers(Value, tag="peers", frozen=True):
     addresses: Annotated[tuple[PeerAddress, ...], Meta(max_length=ADDRESSES_MAX)]
 
 
+class GetOffer(Value, tag="get_offer", frozen=True):
+    """Ask for the newest snapshot that the other end has."""
+
+
+class OfferMessage(Value, tag="offer", frozen=True):
+    """The newest snapshot, or none."""
+
+    offer: Offer | None
+
+
+class GetChunk(Value, tag="get_chunk", frozen=True):
+    """Ask for a chunk of the snapshot with this manifest id."""
+
+    snapshot: Hash32
+    index: Annotated[int, Meta(ge=0, lt=CHUNKS_MAX)]
+
+
+class Chunk(Value, tag="chunk", frozen=True):
+    """Answers `GetChunk`; empty data where the snapshot is not here any more."""
+
+    snapshot: Hash32
+    index: Annotated[int, Meta(ge=0, lt=CHUNKS_MAX)]
+    data: Annotated[bytes, Meta(max_length=CHUNK_BYTES_MAX)]
+
+
+class GetValidators(Value, tag="get_validators", frozen=True):
+    """Ask for the set that decides a height."""
+
+    height: Height
+
+
+class ValidatorsMessage(Value, tag="validators", frozen=True):
+    height: Height
+    entries: Entries
+
+
 NetworkMessage = Ping | Pong | Bye | GetPeers | Peers
-WireMessage = r.Message | NetworkMessage
+SnapshotMessage = GetOffer | OfferMessage | GetChunk | Chunk | GetValidators | ValidatorsMessage
+WireMessage = r.Message | NetworkMessage | SnapshotMessage
 
 decode_wire: Decoder[WireMessage] = Decoder(WireMessage, limits.FRAME_BYTES_MAX, "message")
 

@@ -194,9 +194,14 @@ class HeightInFlight:
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
 
     def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
+        """Every prevote for it that we know: heard since we started, or kept on disk before. The tally alone may hold
+        a few of them again after a restart, and those must not take the place of a kept quorum."""
         votes = self.machine.tally.votes_for("prevote", round_, block_id)
         signer = self._services.voting.signer
-        return tuple(votes[v] for v in sorted(votes)) or (signer.state.polka if signer else ())
+        for vote in signer.state.polka if signer is not None else ():
+            if (vote.height, vote.round, vote.block_id) == (self.height, round_, block_id):
+                votes.setdefault(vote.validator, vote)
+        return tuple(votes[v] for v in sorted(votes))
 
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
         voting = self._services.voting

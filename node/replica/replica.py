@@ -178,7 +178,7 @@ class Replica:
         self._blocks.advance()
 
     def _status(self) -> Status:
-        return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.config.serves_from)
+        return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.store.first_height())
 
     def _tell_status(self) -> None:
         self._status_at = self._turn.now_ms + limits.RESEND_MS

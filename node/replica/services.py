@@ -24,7 +24,6 @@ class ReplicaConfig:
     block_interval_min_ms: int = 200
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
-    serves_from: int = 1
     pool: PoolLimits = field(default_factory=PoolLimits)
 
 

@@ -220,8 +220,8 @@ def records_of(reader: ChainReader, vin: str, height: int) -> Iterator[tuple[int
 def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> Json:
     reader = backend.reader()
     block = reader.block(place.height)
-    if block is None:
-        raise Problem("block_unknown", f"{place.height}: this node does not hold the block")
+    if block is None:  # forgotten, or below the snapshot that this node started from: what became of it is still known
+        return {"txid": txid.hex(), "status": "committed", "height": place.height, "index": place.index}
     tx = signed(block.transactions[place.index], backend.genesis_hash)
     vin = vin_of_body(reader, tx.payload.body, txid)
     records = [

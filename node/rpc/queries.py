@@ -31,7 +31,7 @@ from node.storage.chain_store import ChainReader
 from node.storage.indexes import holder_prefix, listings_prefix, party_orders_prefix, role_prefix
 from node.txtypes.accounts import ACCOUNT, Account
 from node.txtypes.governance import PROPOSAL, Proposal
-from node.txtypes.listing import LISTING, Listing, is_open
+from node.txtypes.listing import LISTING, Listing, status_now
 from node.txtypes.members import MEMBER, Member
 from node.txtypes.order import ORDER, Order
 from node.txtypes.payment import PAYMENT, Payment
@@ -132,17 +132,18 @@ class ListingFilter:
     seller: bytes = b""
     vin: str = ""
 
-    def fits(self, moment: Moment, listing: Listing) -> bool:
-        if not is_open(listing, moment.now_ms):
-            return False
+    def fits(self, moment: Moment, ident: str, listing: Listing) -> bool:
         if (self.country and listing.country != self.country) or (self.seller and listing.seller != self.seller):
             return False
         if self.vin and listing.vin != self.vin:
             return False
-        if self.model:
-            vehicle: Vehicle | None = value_of(moment.reader, VEHICLE, listing.vin)
-            return vehicle is not None and vehicle.model == self.model
-        return True
+        # the vehicle is read only where it decides: a page may look at thousands of listings
+        vehicle: Vehicle | None = None
+        if self.model or listing.status == "reserved":
+            vehicle = value_of(moment.reader, VEHICLE, listing.vin)
+        if self.model and (vehicle is None or vehicle.model != self.model):
+            return False
+        return status_now(bytes.fromhex(ident), listing, vehicle, moment.now_ms) == "open"
 
 
 async def listings_page(reader: ChainReader, wanted: ListingFilter, limit: int, cursor: str) -> tuple[int, Json]:
@@ -162,7 +163,7 @@ async def listings_page(reader: ChainReader, wanted: ListingFilter, limit: int, 
                 after = ident
                 scanned += 1
                 listing: Listing | None = value_of(moment.reader, LISTING, ident)
-                if listing is not None and wanted.fits(moment, listing):
+                if listing is not None and wanted.fits(moment, ident, listing):
                     listings.append(listing_json(moment.reader, ident, listing, moment.now_ms))
                     if len(listings) == limit:
                         is_more = is_more or place + 1 < len(idents)
@@ -178,7 +179,7 @@ def _listing_of_vehicle(moment: Moment, wanted: ListingFilter) -> list[Json]:
     if market is None or market.status != "listed":
         return []
     listing: Listing | None = value_of(moment.reader, LISTING, market.listing)
-    if listing is None or not wanted.fits(moment, listing):
+    if listing is None or not wanted.fits(moment, market.listing.hex(), listing):
         return []
     return [listing_json(moment.reader, market.listing.hex(), listing, moment.now_ms)]
 

@@ -17,14 +17,22 @@ from node.storage.chain_store import ChainReader
 from node.txtypes.body import Body
 from node.txtypes.envelope import SignedTx
 from node.txtypes.ledger import Family
-from node.txtypes.listing import LISTING, Listing, disclosure_root, is_open
+from node.txtypes.listing import LISTING, Listing, disclosure_root, status_now
 from node.txtypes.members import MEMBER, Member
 from node.txtypes.odometer import NO_READINGS, ODOMETER
-from node.txtypes.order import ORDER, Order
+from node.txtypes.order import ORDER, Order, is_live
 from node.txtypes.payment import PAYMENT, Payment
 from node.txtypes.registry import AnyBody, type_of
 from node.txtypes.schema import time_to_text, to_json
-from node.txtypes.vehicle import VEHICLE, RecordBody, Vehicle, market_of, record_digest, summary
+from node.txtypes.vehicle import (
+    VEHICLE,
+    RecordBody,
+    Vehicle,
+    has_lasting_reservation,
+    market_of,
+    record_digest,
+    summary,
+)
 
 Json = dict[str, Any]
 LATE_MS = 24 * 3_600_000
@@ -151,21 +159,12 @@ def record_json(reader: ChainReader, vin: str, raw: bytes) -> Json:
 
 
 # --- sale ------------------------------------------------------------------------------------------------
-def listing_status(listing: Listing, vehicle: Vehicle, now_ms: int) -> str:
-    """As it counts now: an open listing past its time, or one whose reservation has lapsed, is `expired`."""
-    if listing.status == "open" and not is_open(listing, now_ms):
-        return "expired"
-    if listing.status == "reserved" and market_of(vehicle, now_ms).status == "off":
-        return "expired"
-    return listing.status
-
-
 def listing_json(reader: ChainReader, ident: str, listing: Listing, now_ms: int) -> Json:
     vehicle = _vehicle_of(reader, listing.vin)
     return {
         "id": ident,
         **to_json(listing),
-        "status": listing_status(listing, vehicle, now_ms),
+        "status": status_now(bytes.fromhex(ident), listing, vehicle, now_ms),
         "seller_name": name_of(reader, listing.seller),
         "model": vehicle.model,
     }
@@ -197,17 +196,19 @@ def disclosure_json(reader: ChainReader, ident: bytes, listing: Listing) -> Json
 
 
 def order_status(reader: ChainReader, ident: str, order: Order, now_ms: int) -> str:
-    """As it counts now: `expired` past its deadline, `fallen` where the listing has moved on without the offer."""
+    """As it counts now: `expired` past its deadline, unless the reservation holds money; `fallen` where the listing has
+    moved on without the offer."""
     if order.status not in ("offered", "countered", "accepted"):
         return order.status
-    if now_ms >= order.expires_at_ms:
+    vehicle = _vehicle_of(reader, order.vin)
+    if not is_live(order, now_ms, is_lasting=has_lasting_reservation(vehicle, bytes.fromhex(ident))):
         return "expired"
     if order.status == "accepted":
         return order.status
     listing: Listing | None = value_of(reader, LISTING, order.listing)
-    if listing is None or listing.version != order.listing_version or not is_open(listing, now_ms):
+    if listing is None or listing.version != order.listing_version:
         return "fallen"
-    return order.status
+    return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
 
 
 def order_json(reader: ChainReader, ident: str, order: Order, now_ms: int) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 _ZONES: Final = """
     front front_left front_right left_side right_side rear rear_left rear_right
@@ -12,10 +12,11 @@ _ZONES: Final = """
 ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
 """Where; left and right as the driver sees them."""
 
-DAMAGE_CLASSES: Final = ("cosmetic", "bolt_on", "structural")
+DamageClass = Literal["cosmetic", "bolt_on", "structural"]
+DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
 """Mildest first: paint and trim; parts that are unscrewed and replaced; what is welded or carries crash loads."""
 
-COST_BANDS: Final[tuple[str, ...]] = (
+CostBand = Literal[
     "not_estimated",
     "under_1000",
     "1000_to_2999",
@@ -24,7 +25,8 @@ COST_BANDS: Final[tuple[str, ...]] = (
     "15000_to_29999",
     "30000_to_59999",
     "60000_and_over",
-)
+]
+COST_BANDS: Final[tuple[str, ...]] = get_args(CostBand)
 """Estimated repair cost without tax in whole euros, other currencies converted by the author."""
 
 SEVERITIES: Final = ("minor", "moderate", "severe", "total_candidate")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+FlagName = Literal[
+    "stolen", "lien", "court_hold", "unroadworthy", "recall_do_not_drive", "title_dispute", "odometer_investigation"
+]
 
 OPERATIONS: Final = ("list", "offer", "accept", "handover", "transfer", "register_country")
 """What a flag can block. `register_country` is registration in a country, export and import included."""
@@ -18,7 +22,7 @@ class FlagRule:
     blocks: tuple[str, ...]
 
 
-FLAGS: Final[dict[str, FlagRule]] = {
+FLAGS: Final[dict[FlagName, FlagRule]] = {
     "stolen": FlagRule(set_by=("police",), cleared_by=("police",), blocks=OPERATIONS),
     # a financed car may be offered for sale; it does not change hands or leave before the bank has let go
     "lien": FlagRule(set_by=("bank",), cleared_by=("bank",), blocks=("handover", "transfer", "register_country")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 DAY_MS: Final = 24 * 3_600_000
 
@@ -28,13 +28,18 @@ a taxi in three shifts for a year. More marks an outlier, it never refuses a rea
 TOLERANCE_METRES: Final = 1_000
 """A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
 
-SOURCES: Final = ("cluster", "body_computer", "telematics", "visual")
+Source = Literal["cluster", "body_computer", "telematics", "visual"]
+SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """Where a reading comes from."""
 
-CONTEXTS: Final = ("maintenance", "accident", "inspection", "handover", "transfer", "reading", "sale")
-"""On what occasion it was taken."""
+Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
+CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
+"""On what occasion a reading of its own was taken. One inside another record needs none: its record says it."""
 
-UNITS: Final = ("km", "mi")
+Verdict = Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
+
+Unit = Literal["km", "mi"]
+UNITS: Final[tuple[str, ...]] = get_args(Unit)
 
 MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
 """Exact: the international mile of 1959 is 1,609.344 m."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
-RAILS: Final = ("card", "bank_transfer", "instant_transfer", "bitcoin", "ether", "finance", "trade_in")
+Rail = Literal["card", "bank_transfer", "instant_transfer", "bitcoin", "ether", "finance", "trade_in"]
+RAILS: Final[tuple[Rail, ...]] = get_args(Rail)
 
-STATUSES: Final = (
-    "initiated",
-    "authorised",
-    "captured",
-    "pending",
-    "settled",
-    "failed",
-    "returned",
-    "charged_back",
-    "refunded",
-)
+Status = Literal[
+    "initiated", "authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"
+]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 """Of a payment. `initiated` is the buyer's; every other one is attested by the payment provider."""
 
 _CRYPTO: Final = frozenset({"bitcoin", "ether"})

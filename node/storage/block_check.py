@@ -44,7 +44,7 @@ class _Parent(NamedTuple):
 
 
 class BlockCheck:
-    """One walk from the first block to the head. Trusts genesis; every certificate proves the next header."""
+    """From the first block to the head. Trusts genesis; every certificate proves its header, and that the next set."""
 
     def __init__(self, reads: Reads, genesis: Genesis) -> None:
         self._reads = reads
@@ -56,7 +56,7 @@ class BlockCheck:
         self._validators: ValidatorSet | None = start.validators
         self._parent: _Parent | None = _Parent(start.block_id, start.time_ms, b"", start.validators)
         self._sets = {1}
-        self._first = 1
+        self._first, self._last = 1, 0
         self._is_whole = True
         self._transactions = 0
 
@@ -66,26 +66,43 @@ class BlockCheck:
         claimed = self._claimed()
         return claimed if claimed is not None and claimed.height > self.head.height else self.head
 
-    def damages(self) -> Iterator[Damage]:
-        if self._reads.get(schema.validators_key(1)) != encode(self._validators.entries if self._validators else ()):
+    def beginning(self) -> Iterator[Damage]:
+        """The genesis set as it is stored. Goes before `blocks`."""
+        assert self._validators is not None, "genesis has a set"
+        if self._reads.get(schema.validators_key(1)) != encode(self._validators.entries):
             yield damage_at(schema.validators_key(1), 1, "is not the set of the genesis file")
+
+    def blocks(self) -> Iterator[Damage]:
+        """One walk over all of them. What can't be read is named, and the walk goes on behind it."""
         claimed = self._claimed()
-        expected = 0
+        expected = self._lowest_certificate()
+        is_first = True
         for key, raw in self._reads.family(b"B", claimed.height if claimed else 0):
             height = schema.height_in(key)
-            if not expected:
-                expected = self._first = height
-                if height > 1:
-                    self._lose_track(height)
+            if is_first:
+                expected = self._first = min(expected or height, height)
+                is_first = False
+                if expected > 1:
+                    self._lose_track(expected)
             if height != expected:
                 gap = "is missing" if height == expected + 1 else f"and all up to {height - 1} are missing"
                 yield damage_at(schema.block_key(expected), expected, gap, is_derived=False)
                 self._is_whole = False
                 self._lose_track(height)
-            yield from self._block(key, height, raw)
-            expected = height + 1
-        yield from self._check_head(claimed)
-        yield from self._left_over()
+            try:
+                yield from self._block(key, height, raw)
+            except Corrupted as error:
+                yield self._reads.unreadable(error, height)
+                self._is_whole = False
+                self._lose_track(height + 1)
+            self._last, expected = height, height + 1
+
+    def _lowest_certificate(self) -> int:
+        """Where it is below the first block, that block was lost, not pruned; 0 where there is none to be read."""
+        try:
+            return next((schema.height_in(key) for key, _ in self._kv.scan(b"C", b"D")), 0)
+        except Corrupted:
+            return 0
 
     # --- one block ----------------------------------------------------------------------------------------
     def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[Damage]:
@@ -101,9 +118,8 @@ class BlockCheck:
         for text in self._objections(height, block):
             yield damage_at(key, height, text, is_derived=False)
         certificate = self._reads.get(schema.commit_key(height))
-        fault = self._certificate_fault(certificate, height, ident)
-        if fault:
-            yield damage_at(schema.commit_key(height), height, fault, is_derived=False)
+        for fault_key, text in self._certificate_faults(certificate, height, ident):
+            yield damage_at(fault_key, height, text, is_derived=False)
         ident_key = schema.block_id_key(ident)
         if self._reads.get(ident_key) != schema.u64(height):
             yield damage_at(ident_key, height, f"does not lead to block {height}")
@@ -143,16 +159,21 @@ class BlockCheck:
             return ""  # the parent's own certificate was judged with the parent
         return self._signature_fault(commit, parent.validators)
 
-    def _certificate_fault(self, raw: bytes | None, height: int, ident: bytes) -> str:
+    def _certificate_faults(self, raw: bytes | None, height: int, ident: bytes) -> Iterator[tuple[bytes, str]]:
+        key = schema.commit_key(height)
         if raw is None:
-            return "is missing"
+            yield key, "is missing"
+            return
         try:
             commit = decode_commit(raw)
         except Rejected as error:
-            return f"does not decode: {error}"
-        if (commit.height, commit.block_id) != (height, ident):
-            return f"is for block {commit.block_id.hex()} of height {commit.height}, not for {ident.hex()}"
-        return self._signature_fault(commit, self._validators) if self._validators is not None else ""
+            yield key, f"does not decode: {error}"
+            return
+        fault = self._signature_fault(commit, self._validators) if self._validators is not None else ""
+        if fault or commit.height != height:
+            yield key, fault or f"is of height {commit.height}"
+        elif commit.block_id != ident:
+            yield schema.block_key(height), f"is not the block that was decided, {commit.block_id.hex()}"
 
     def _signature_fault(self, commit: Commit, validators: ValidatorSet) -> str:
         try:
@@ -195,11 +216,11 @@ class BlockCheck:
 
     def _in_force(self, height: int) -> ValidatorSet | None:
         """By the stored entries alone."""
-        for _, raw in self._kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
-            try:
+        try:
+            for _, raw in self._kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
                 return ValidatorSet(msgspec.msgpack.decode(raw, type=tuple[ValidatorEntry, ...]))
-            except msgspec.MsgspecError:
-                return None
+        except (msgspec.MsgspecError, Corrupted):
+            pass
         return None
 
     def _lose_track(self, height: int) -> None:
@@ -208,28 +229,29 @@ class BlockCheck:
 
     # --- the head, and what is left over ------------------------------------------------------------------
     def _claimed(self) -> StoredHead | None:
-        raw = self._reads.get(schema.META_HEAD)
         try:
+            raw = self._kv.get(schema.META_HEAD)
             return None if raw is None else msgspec.msgpack.decode(raw, type=StoredHead)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, Corrupted):
             return None
 
-    def _check_head(self, claimed: StoredHead | None) -> Iterator[Damage]:
-        height = self.head.height
+    def meta(self) -> Iterator[Damage]:
+        """What the store says of itself. Goes after `blocks`."""
+        claimed, height = self._claimed(), self._last
         if claimed is not None and claimed.height > height:
             text = f"is missing, though the head is at {claimed.height}"
             yield damage_at(schema.block_key(height + 1), height + 1, text, is_derived=False)
             self._is_whole = False
-        elif self._reads.get(schema.META_HEAD) != encode(self.head):
+        elif self.head.height == height and self._reads.get(schema.META_HEAD) != encode(self.head):
             yield damage_at(schema.META_HEAD, height, "does not name the last block")
         if self._reads.get(schema.META_GENESIS) != self._genesis_hash:
             yield damage_at(schema.META_GENESIS, 0, "is not the hash of the genesis file")
         if self._reads.get(schema.META_SCHEMA) != schema.SCHEMA_VERSION.to_bytes(4, "big"):
             yield damage_at(schema.META_SCHEMA, 0, f"is not {schema.SCHEMA_VERSION}")
 
-    def _left_over(self) -> Iterator[Damage]:
-        """Entries that lead nowhere. Where blocks are missing nothing can be said of what they would explain."""
-        blocks = range(self._first, self.head.height + 1)
+    def left_over(self) -> Iterator[Damage]:
+        """Entries that lead nowhere; where blocks are missing, nobody can say. Goes after `meta`."""
+        blocks = range(self._first, self._last + 1)
         for key, _ in self._reads.family(b"C"):
             if schema.height_in(key) not in blocks:
                 yield damage_at(key, schema.height_in(key), "stands without its block", is_derived=self._first == 1)

@@ -20,6 +20,7 @@ from node.execution.window import hour_of
 from node.storage import schema
 from node.storage.indexes import INDEXES, index_changes
 from node.storage.kv import KeyValue, prefix_end
+from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.ledger import FAMILIES
 from node.txtypes.params import CHAIN
 from node.txtypes.validators import ValidatorEntry
@@ -93,6 +94,11 @@ class ChainReader:
         for _, raw in self.kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
             return ValidatorSet(_decode_entries(raw))
         raise Corrupted(f"the store has no validator set for height {height}")
+
+    def first_height(self) -> int:
+        """The oldest height whose block is here: above 1 after a snapshot or pruning."""
+        raw = self.kv.get(schema.META_BASE)
+        return 1 if raw is None else int.from_bytes(raw, "big")
 
     def block(self, height: int) -> Block | None:
         raw = self.kv.get(schema.block_key(height))
@@ -280,6 +286,26 @@ class ChainStore(ChainReader):
             prefix = b"W" + schema.u64(hour)
             deletes.extend(key for key, _ in self.kv.scan(prefix, prefix_end(prefix)))
         return puts, deletes
+
+    def prune(self, first: int, count: int) -> int:
+        """Forget blocks below `first`, at most `count` of them, oldest first; how many went. State and records stay."""
+        base = self.first_height()
+        end = min(first, base + count, self._head.height)
+        if end <= base:
+            return 0
+        deletes: list[bytes] = []
+        for height in range(base, end):
+            block = self.block(height)
+            if block is None:
+                continue
+            deletes += [schema.block_key(height), schema.commit_key(height)]
+            deletes.append(schema.block_id_key(block_id_of(block.header, self.genesis_hash)))
+            for raw in block.transactions:
+                signed = decode_signed_tx(raw, self.genesis_hash)
+                if not self.state.was_committed(signed.txid, signed.payload.expires_at_ms):
+                    deletes.append(schema.tx_key(signed.txid))
+        self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
+        return end - base
 
     def proof(self, key: bytes) -> StateProof:
         """Of the key's presence or absence under the head's state root."""

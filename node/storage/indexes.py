@@ -1,7 +1,7 @@
 """Indexes over the state, each entry a pure function of one state value: (family, id, value) to keys.
 
     Xh/<holder>/<vin>                        vehicles by title holder
-    Xl/<open|other>/<listing>                listings by whether they are open
+    Xl/<open|other>/<listing>                listings by whether they may be open: a reservation may lapse
     Xv/<vin>/<order>                         orders by vehicle
     Xo/<party>/<order>                       orders by seller and by buyer
     Xp/<payment order>/<payment>             payments by order
@@ -56,7 +56,8 @@ def _vehicle(ident: str, value: Vehicle) -> list[bytes]:
 
 
 def _listing(ident: str, value: Listing) -> list[bytes]:
-    return [listings_prefix("open" if value.status == "open" else "other") + ident.encode("ascii")]
+    may_be_open = value.status in ("open", "reserved")
+    return [listings_prefix("open" if may_be_open else "other") + ident.encode("ascii")]
 
 
 def _order(ident: str, value: Order) -> list[bytes]:

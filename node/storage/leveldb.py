@@ -90,7 +90,8 @@ class LevelStore:
 
     def compact(self) -> None:
         """Give space of deleted entries back to the disk."""
-        self._db.compact_range()
+        # Without bounds plyvel hands LevelDB two empty keys, and nothing between them is compacted.
+        self._db.compact_range(start=b"", stop=b"\xff" * 64)
 
     def close(self) -> None:
         self._db.close()

@@ -38,30 +38,42 @@ class Extent(NamedTuple):
 
 
 def extent_of(kv: KeyValue, genesis_hash: bytes) -> Extent:
-    """Needs no derived data to be right. Raises `OperatorError` where the store is of another chain or schema."""
-    stored = kv.get(schema.META_GENESIS)
+    """Needs no derived data to be right, or even readable. Raises `OperatorError` for another chain or schema."""
+    stored = _readable(kv, schema.META_GENESIS)
     if stored is not None and stored != genesis_hash:
         raise OperatorError(
             f"the store belongs to the chain with genesis hash {stored.hex()}, not {genesis_hash.hex()}: "
             "bring back that chain's genesis file"
         )
-    version = int.from_bytes(kv.get(schema.META_SCHEMA) or b"", "big")
+    version = int.from_bytes(_readable(kv, schema.META_SCHEMA) or b"", "big")
     if version > schema.SCHEMA_VERSION:
         raise OperatorError(
             f"the store has schema version {version}, this software reads {schema.SCHEMA_VERSION}: use a newer one"
         )
-    bounds = schema.block_key(0), schema.block_key(2**64 - 1)
-    lowest = next((key for key, _ in kv.scan(*bounds)), None)
-    highest = next((key for key, _ in kv.scan(*bounds, reverse=True)), None)
+    lowest, highest = _outermost_block(kv, is_last=False), _outermost_block(kv, is_last=True)
+    if stored is None and highest is None:
+        raise OperatorError("the store holds no chain: it was never started, or lost everything; sync again")
     try:
         claimed = max(ChainReader(kv).height(), 0)
     except Corrupted:
         claimed = 0
-    if lowest is None or highest is None:
-        if stored is None:
-            raise OperatorError("the store holds no chain: it was never started, or lost everything; sync again")
-        return Extent(1, claimed)
-    return Extent(schema.height_in(lowest), max(schema.height_in(highest), claimed))
+    return Extent(lowest or 1, max(highest or 0, claimed))
+
+
+def _readable(kv: KeyValue, key: bytes) -> bytes | None:
+    try:
+        return kv.get(key)
+    except Corrupted:
+        return None
+
+
+def _outermost_block(kv: KeyValue, *, is_last: bool) -> int | None:
+    """Height of the first or last block; None where there is none, or where it can't be read."""
+    try:
+        found = kv.scan(schema.block_key(0), schema.block_key(2**64 - 1), reverse=is_last)
+        return next((schema.height_in(key) for key, _ in found), None)
+    except Corrupted:
+        return None
 
 
 def check_whole(extent: Extent) -> None:

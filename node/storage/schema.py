@@ -22,6 +22,8 @@ SCHEMA_VERSION: Final = 1
 META_SCHEMA: Final = b"Mschema"
 META_GENESIS: Final = b"Mgenesis"
 META_HEAD: Final = b"Mhead"
+META_BASE: Final = b"Mbase"
+"""Height of the oldest block that is still there; 1 where it is missing."""
 
 
 def u64(number: int) -> bytes:

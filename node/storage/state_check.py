@@ -81,12 +81,16 @@ class StateCheck:
         if are_values_right:
             yield self._damage(key, "does not hold what the state values hash to")
             return
+        number = schema.height_in(key)
         differing = {entry[:32] for entry in _entries(stored) ^ _entries(computed)}
-        names = [name for name, _ in self._kv.scan(b"S", b"T") if slot_of(name[1:]) in differing]
-        for name in names:
-            yield self._damage(name, f"does not hash into bucket {schema.height_in(key)}")
-        if len(names) < len(differing):
-            yield self._damage(key, "names a state value that is missing from the store")
+        for name, _ in self._kv.scan(b"S", b"T"):
+            slot = slot_of(name[1:])
+            if slot in differing:
+                differing.remove(slot)
+                yield self._damage(name, f"does not hash into bucket {number}")
+        for slot in sorted(differing):
+            text = f"is missing, though bucket {number} holds its hash"
+            yield Damage("state value", f"of slot {slot.hex()}", self._head.height, text)
 
     def indexes(self) -> Iterator[Damage]:
         """Every entry that is asked for was found by `values`; here the ones that nobody asks for."""

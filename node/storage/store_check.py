@@ -7,6 +7,7 @@ is the right one is for a replay to say; here it is the one that the validators 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 from node.chain.genesis import Genesis
@@ -38,8 +39,10 @@ class StoreCheck:
 
     def damages(self) -> Iterator[Damage]:
         """All of them, in the order of the walks. A family that can't be read is one damage; the next is tried."""
-        yield from self._readable(self._blocks.damages)
-        state = StateCheck(self._reads, self._genesis.tree_depth, self._blocks.state_head)
+        blocks = self._blocks
+        for walk in (blocks.beginning, blocks.blocks, blocks.meta, blocks.left_over):
+            yield from self._readable(walk)
+        state = StateCheck(self._reads, self._genesis.tree_depth, blocks.state_head)
         for walk in (state.values, state.tree, state.indexes, state.records, state.window):
             yield from self._readable(walk)
         self._reads.counts["other"] = self._count_others()
@@ -48,12 +51,13 @@ class StoreCheck:
         try:
             yield from walk()
         except (Corrupted, Rejected) as error:
-            yield self._reads.unreadable(error, self._blocks.head.height)
+            yield self._reads.unreadable(error, self._blocks.state_head.height)
 
     def _count_others(self) -> int:
-        """By walking the gaps between the families; M's three are counted."""
+        """Keys in the gaps between the families, M's three among them. What can't be read there was named before."""
         count, start = 0, b""
-        for family in sorted(FAMILY_NAMES):
-            count += sum(1 for _ in self._reads.kv.scan(start, family))
-            start = bytes([family[0] + 1])
-        return count + sum(1 for _ in self._reads.kv.scan(start, b"\xff" * 64))
+        for stop in (*sorted(FAMILY_NAMES), b"\xff" * 64):
+            with contextlib.suppress(Corrupted):
+                count += sum(1 for _ in self._reads.kv.scan(start, stop))
+            start = bytes([min(stop[0] + 1, 255)])
+        return count

@@ -8,25 +8,25 @@ from msgspec.structs import replace
 
 from node.txtypes.fields import Odometer, Time
 from node.txtypes.ledger import Ledger
-from node.txtypes.listing import LISTING, is_open
+from node.txtypes.listing import LISTING
 from node.txtypes.odometer import add_reading, check_reading
 from node.txtypes.order import ORDER, OrderBody, check_party, require_order
 from node.txtypes.payment import has_money, settled_amount
 from node.txtypes.vehicle import (
     OFF_MARKET,
     VEHICLE,
-    Market,
     append_record,
     check_event_time,
     check_flags,
     check_holder,
+    listed_market,
     market_of,
     require_vehicle,
 )
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
-    """Either party steps back; once accepted, only while no money is under way or settled."""
+    """Either party steps back; once accepted, only while no money is under way or settled: it has to go back first."""
 
     reason: Literal["changed_mind", "financing_failed", "vehicle_changed", "mistake", "other"]
 
@@ -48,8 +48,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             assert listing is not None, "an order has a listing"
             listing = replace(listing, status="open")
             ledger.put(LISTING, order.listing, listing)
-            is_listed = is_open(listing, ledger.now_ms)
-            market = Market("listed", order.listing, b"", listing.expires_at_ms) if is_listed else OFF_MARKET
+            is_listed = ledger.now_ms < listing.expires_at_ms
+            market = listed_market(order.listing, listing.expires_at_ms) if is_listed else OFF_MARKET
             vehicle = replace(vehicle, market=market)
             ledger.put(VEHICLE, order.vin, append_record(ledger, order.vin, vehicle, self, ledger.now_ms))
 
@@ -79,7 +79,9 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if vehicle is None:
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
-        check_flags(ledger, order.vin, vehicle, "handover")
+        # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
+        is_disclosed = order.agreed_verdict == "ILLOGICAL"
+        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=is_disclosed)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet("order_reserved", order.vin, market.status, "reserved by this order")

@@ -7,12 +7,13 @@ serial in ten passes the Luhn test. Patterns end in `\Z`, because `$` would let 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from node import limits
 from node.codec import Address, Hash32, Height, Millis, PublicKey, Signature, Value
+from node.rules.odometer import Source, Unit
 from node.rules.vin import VIN_PATTERN
 
 __all__ = [
@@ -48,8 +49,8 @@ class Odometer(Value, frozen=True):
     """What the instrument showed. Lower than before is stored and judged, never refused."""
 
     value: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
-    unit: Literal["km", "mi"]
-    source: Literal["cluster", "body_computer", "telematics", "visual"]
+    unit: Unit
+    source: Source
 
 
 class Attachment(Value, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, assert_never
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from node.crypto.hashing import tagged
 from node.errors import Malformed
 from node.rules.countries import COUNTRIES
 from node.rules.currencies import MINOR_UNITS
-from node.rules.rails import FORBIDDEN_RAILS
+from node.rules.rails import FORBIDDEN_RAILS, Rail
 from node.txtypes.body import Body
 from node.txtypes.fields import Address, Country, Id, Money, Time, Value, Vin
 from node.txtypes.ledger import Family, Ledger
@@ -24,16 +24,16 @@ from node.txtypes.vehicle import (
     OFF_MARKET,
     VEHICLE,
     Codes,
-    Market,
     Vehicle,
     append_record,
     check_flags,
     check_holder,
     check_off_market,
+    listed_market,
+    market_of,
     require_vehicle,
 )
 
-Rail = Literal["card", "bank_transfer", "instant_transfer", "bitcoin", "ether", "finance", "trade_in"]
 VERSIONS_MAX = 64
 
 
@@ -64,13 +64,29 @@ class Listing(Value, tag=1, frozen=True):
     version: int
     status: Literal["open", "reserved", "withdrawn", "sold"]
     prices: tuple[PricePoint, ...]
+    odometer_disclosed: bool
+    """The seller says that the odometer's readings contradict each other."""
 
 
 LISTING = Family("listing", Listing)
 
 
-def is_open(listing: Listing, now_ms: int) -> bool:
-    return listing.status == "open" and now_ms < listing.expires_at_ms
+def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: int) -> str:
+    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer.
+
+    One whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved on.
+    """
+    match listing.status:
+        case "withdrawn" | "sold":
+            return listing.status
+        case "open":
+            return "open" if now_ms < listing.expires_at_ms else "expired"
+        case "reserved":
+            market = market_of(vehicle, now_ms) if vehicle is not None else OFF_MARKET
+            if market.listing != ident:
+                return "expired"
+            return "reserved" if market.status == "reserved" else "open"
+    assert_never(listing.status)
 
 
 def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
@@ -81,13 +97,16 @@ def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
 
 
 def check_open(ledger: Ledger, ident: bytes, listing: Listing) -> None:
-    if not is_open(listing, ledger.now_ms):
-        status = "expired" if listing.status == "open" else listing.status
+    status = status_now(ident, listing, ledger.get(VEHICLE, listing.vin), ledger.now_ms)
+    if status != "open":
         ledger.unmet("listing_closed", ident.hex(), status, "open")
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """What a buyer was shown, as one hash, from state alone (docs/PROTOCOL.md, Disclosure)."""
+    """What a buyer was shown, as one hash, from state alone (docs/PROTOCOL.md, Disclosure).
+
+    `odometer_disclosed` is not in it: it never changes within a version of the listing, which is.
+    """
     flags = [flag.name for flag in vehicle.flags]
     shown = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
              list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
@@ -128,6 +147,8 @@ class ListingCreate(Body, tag="listing.create", frozen=True):
     configuration: Codes
     rails: Rails
     expires_at_ms: Time
+    odometer_disclosed: bool = False
+    """The seller says that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
     weight: ClassVar[int] = 150
 
     def check_static(self) -> None:
@@ -140,7 +161,7 @@ class ListingCreate(Body, tag="listing.create", frozen=True):
         _guard_expiry(ledger, self.vin, self.expires_at_ms)
         if vehicle is None:
             return
-        check_flags(ledger, self.vin, vehicle, "list")
+        check_flags(ledger, self.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
         check_off_market(ledger, self.vin, vehicle)
         newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
         oldest_allowed = ledger.now_ms - params(ledger).odometer_fresh_ms
@@ -152,10 +173,10 @@ class ListingCreate(Body, tag="listing.create", frozen=True):
         assert vehicle is not None, "guarded"
         listing = Listing(
             self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
-            1, "open", (PricePoint(1, self.price, ledger.now_ms),),
+            1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
         )  # fmt: skip
         ledger.put(LISTING, ledger.txid, listing)
-        vehicle = replace(vehicle, market=Market("listed", ledger.txid, b"", self.expires_at_ms))
+        vehicle = replace(vehicle, market=listed_market(ledger.txid, self.expires_at_ms))
         ledger.put(VEHICLE, self.vin, append_record(ledger, self.vin, vehicle, self, ledger.now_ms))
 
     def subjects(self) -> tuple[str, ...]:
@@ -163,12 +184,14 @@ class ListingCreate(Body, tag="listing.create", frozen=True):
 
 
 class ListingUpdate(Body, tag="listing.update", frozen=True):
-    """A new version: price, rails, expiry. Offers on older versions fall."""
+    """A new version: price, rails, expiry, what is said of the odometer. Offers on older versions fall."""
 
     listing: Id
     price: Money
     rails: Rails
     expires_at_ms: Time
+    odometer_disclosed: bool = False
+    """As in `listing.create`; what the version before said does not carry over."""
 
     def check_static(self) -> None:
         _check_rails(self.rails)
@@ -184,6 +207,9 @@ class ListingUpdate(Body, tag="listing.update", frozen=True):
         _guard_expiry(ledger, listing.vin, self.expires_at_ms)
         if listing.version >= VERSIONS_MAX:
             ledger.unmet("listing_versions_full", self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
+        vehicle = require_vehicle(ledger, listing.vin)
+        if vehicle is not None:
+            check_flags(ledger, listing.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
 
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.get(LISTING, self.listing)
@@ -198,10 +224,12 @@ class ListingUpdate(Body, tag="listing.update", frozen=True):
             rails=self.rails,
             expires_at_ms=self.expires_at_ms,
             version=version,
+            status="open",
             prices=prices,
+            odometer_disclosed=self.odometer_disclosed,
         )
         ledger.put(LISTING, self.listing, changed)
-        vehicle = replace(vehicle, market=Market("listed", self.listing, b"", self.expires_at_ms))
+        vehicle = replace(vehicle, market=listed_market(self.listing, self.expires_at_ms))
         ledger.put(VEHICLE, listing.vin, append_record(ledger, listing.vin, vehicle, self, ledger.now_ms))
 
     def subjects(self) -> tuple[str, ...]:

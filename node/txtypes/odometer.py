@@ -1,18 +1,19 @@
 """Odometer readings and the verdict over them.
 
 A reading is stored and judged, never refused for its value: refusing destroys the evidence and lets one typing error
-lock out honest readings. The verdict is computed from the readings in event time, whatever order they came in.
+lock out honest readings. The verdict is computed from the readings in event time, whatever order they came in. Two that
+contradict each other stay a contradiction whatever is read later, so `ILLOGICAL` never goes away by more readings.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from node import limits
-from node.rules.odometer import DISTANCE_LIMITS_METRES, TOLERANCE_METRES, WINDOWS_MS, to_metres
+from node.rules.odometer import DISTANCE_LIMITS_METRES, TOLERANCE_METRES, WINDOWS_MS, Context, Verdict, to_metres
 from node.txtypes.body import Body
 from node.txtypes.fields import Address, Odometer, Time, Value, Vin
 from node.txtypes.ledger import Family, Ledger
@@ -33,12 +34,13 @@ class Reading(Value, frozen=True):
 
 
 class Readings(Value, tag=1, frozen=True):
-    """The working set of one vehicle: bounded; `today` counts readings per author on block day `day`."""
+    """The working set of one vehicle: bounded; `today` counts readings per author on block day `day`. Beyond its bound
+    an `ILLOGICAL` verdict stands for the readings that were left out."""
 
     readings: tuple[Reading, ...]
     day: int
     today: tuple[tuple[Address, int], ...]
-    verdict: Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
+    verdict: Verdict
     reasons: tuple[str, ...]
     likely_error: Annotated[int, Meta(ge=-1)]
     """Sequence of the record that is probably a typing error, -1 for none."""
@@ -71,36 +73,69 @@ def _outliers(readings: list[Reading]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def judge(readings: tuple[Reading, ...]) -> tuple[str, tuple[str, ...], int, tuple[int, ...]]:
-    """(verdict, reasons, sequence of a likely typing error or -1, outlier sequences) from accredited readings."""
-    ordered = sorted((r for r in readings if not r.is_declared), key=lambda r: (r.event_at_ms, r.metres, r.sequence))
-    if len(readings) >= limits.READINGS_MAX:
-        return "NO_VERDICT", ("limit",), -1, ()
+def _in_event_time(readings: tuple[Reading, ...]) -> list[Reading]:
+    """The accredited ones: what a seller declares never counts against others, nor for a verdict."""
+    return sorted((r for r in readings if not r.is_declared), key=lambda r: (r.event_at_ms, r.metres, r.sequence))
+
+
+def judge(
+    readings: tuple[Reading, ...], *, was_illogical: bool = False
+) -> tuple[Verdict, tuple[str, ...], int, tuple[int, ...]]:
+    """(verdict, reasons, sequence of a likely typing error or -1, outlier sequences) from accredited readings.
+
+    `was_illogical`: readings before contradicted each other, some of which may have been left out since.
+    """
+    ordered = _in_event_time(readings)
+    is_full = len(ordered) >= limits.READINGS_MAX
+    outliers = _outliers(ordered)
+    # before the limit: whoever pads the series with readings must not be able to lift the block
+    if was_illogical or not _is_monotone(ordered):
+        if is_full:
+            return "ILLOGICAL", ("decreasing", "limit"), -1, outliers
+        for index, suspect in enumerate(ordered):
+            if len(ordered) > 2 and _is_monotone(ordered[:index] + ordered[index + 1 :]):
+                return "ILLOGICAL", ("decreasing", "one_reading"), suspect.sequence, outliers
+        return "ILLOGICAL", ("decreasing",), -1, outliers
+    if is_full:
+        return "NO_VERDICT", ("limit", "outliers") if outliers else ("limit",), -1, outliers
     if len(ordered) < 2:
         return "NO_VERDICT", ("too_few",), -1, ()
-    outliers = _outliers(ordered)
-    if _is_monotone(ordered):
-        return "LOGICAL", ("outliers",) if outliers else (), -1, outliers
-    for index, suspect in enumerate(ordered):
-        if len(ordered) > 2 and _is_monotone(ordered[:index] + ordered[index + 1 :]):
-            return "ILLOGICAL", ("decreasing", "one_reading"), suspect.sequence, outliers
-    return "ILLOGICAL", ("decreasing",), -1, outliers
+    return "LOGICAL", ("outliers",) if outliers else (), -1, outliers
+
+
+def _bounded(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """At most `READINGS_MAX` of them, the rest chosen so that as little as possible is forgotten.
+
+    Declared readings go first, the oldest of them. Else the one that says least: between the first and the last in
+    event time, that which lies closest to both its neighbours in metres. Padding thus displaces padding, and what is
+    left still finds every later reading that contradicts a forgotten one by more than that spread.
+    """
+    if len(readings) <= limits.READINGS_MAX:
+        return readings
+    gone = next((r for r in readings if r.is_declared), None)
+    if gone is None:
+        ordered = _in_event_time(readings)
+
+        def spread(place: int) -> tuple[int, int]:
+            metres = [r.metres for r in ordered[place - 1 : place + 2]]
+            return max(metres) - min(metres), ordered[place].sequence
+
+        gone = ordered[min(range(1, len(ordered) - 1), key=spread)]
+    return tuple(r for r in readings if r is not gone)
 
 
 def _with_reading(known: Readings, reading: Reading, author: bytes, now_ms: int) -> Readings:
-    """`known` with one more reading, judged anew."""
+    """`known` with one more reading, judged anew: the new one together with all that are kept, full or not."""
     day = now_ms // DAY_MS
     counts = dict(known.today) if known.day == day else {}
     counts[author] = counts.get(author, 0) + 1
-    readings = known.readings
-    if len(readings) < limits.READINGS_MAX:
-        readings = (*readings, reading)
-    verdict, reasons, likely_error, outliers = judge(readings)
+    readings = (*known.readings, reading)
+    verdict, reasons, likely_error, outliers = judge(readings, was_illogical=known.verdict == "ILLOGICAL")
     return Readings(
-        readings,
+        _bounded(readings),
         day,
         tuple(sorted(counts.items())),
-        verdict,  # type: ignore[arg-type]
+        verdict,
         reasons,
         likely_error,
         outliers,
@@ -143,7 +178,7 @@ class OdometerRead(Body, tag="odometer.read", frozen=True):
     vin: Vin
     odometer: Odometer
     event_at_ms: Time
-    context: Literal["reading", "inspection", "sale", "transfer", "telematics"]
+    context: Context
     weight: ClassVar[int] = 100
 
     def guards(self, ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """Orders: offer, counter, acceptance. How an order ends is in `closing`.
 
-Deadlines are lazy: an order past its time counts as expired for every guard and every answer.
+Deadlines are lazy: an order past its time counts as expired for every guard and every answer. A reservation that holds
+money does not lapse: see `vehicle.market_of`.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from msgspec.structs import replace
 
 from node import limits
 from node.crypto.addresses import to_text
-from node.rules.rails import FORBIDDEN_RAILS
+from node.rules.odometer import Verdict
+from node.rules.rails import FORBIDDEN_RAILS, Rail
 from node.txtypes.body import Body
 from node.txtypes.fields import Address, Hash32, Id, Money, OptionalHash, Time, Value, Vin
 from node.txtypes.ledger import Family, Ledger
-from node.txtypes.listing import LISTING, Rail, check_open, disclosure_root, require_listing
+from node.txtypes.listing import LISTING, check_open, disclosure_root, require_listing
 from node.txtypes.members import has_role
 from node.txtypes.params import params
 from node.txtypes.vehicle import (
     VEHICLE,
-    Market,
+    Vehicle,
     append_record,
     check_flags,
     check_holder,
+    has_lasting_reservation,
     market_of,
     require_vehicle,
+    reserved_market,
 )
 
 Status = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
@@ -44,13 +48,15 @@ class Order(Value, tag=1, frozen=True):
     contract: Literal["on_premises", "distance"]
     disclosure_root: Hash32
     expires_at_ms: Time
-    """Of the offer; from acceptance on, of the reservation."""
+    """Of the offer; from acceptance on, of the reservation, which outlives it while it holds money."""
     status: Status
     payments: tuple[Id, ...]
     deliveries: int
     delivery_stage: Literal["", "scheduled", "picked_up", "in_transit", "arrived"]
     agreed_changes: int
     """The vehicle's `material_changes` that the buyer has agreed to."""
+    agreed_verdict: Verdict
+    """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
     title_record: OptionalHash
 
 
@@ -64,22 +70,34 @@ ORDER = Family("order", Order)
 LIVE_OFFERS = Family("live-offers", LiveOffers)
 
 
-def is_live(order: Order | None, now_ms: int) -> bool:
-    """Offered, countered or accepted, and within its deadline."""
-    return order is not None and order.status in ("offered", "countered", "accepted") and now_ms < order.expires_at_ms
+def is_live(order: Order | None, now_ms: int, *, is_lasting: bool = False) -> bool:
+    """Offered, countered or accepted, and within its deadline, or, once accepted, with a reservation that
+    `is_lasting`."""
+    if order is None or order.status not in ("offered", "countered", "accepted"):
+        return False
+    return now_ms < order.expires_at_ms or (order.status == "accepted" and is_lasting)
+
+
+def _is_lasting(ledger: Ledger, ident: bytes, order: Order) -> bool:
+    return has_lasting_reservation(ledger.get(VEHICLE, order.vin), ident)
 
 
 def require_order(ledger: Ledger, ident: bytes, *statuses: str) -> Order | None:
-    """The order in one of `statuses` and within its deadline; notes what is wrong, None only where there is none."""
+    """The order in one of `statuses` and live; notes what is wrong, None only where there is none."""
     order = ledger.get(ORDER, ident)
     if order is None:
         ledger.unmet("order_unknown", ident.hex())
         return None
     if order.status not in statuses:
         ledger.unmet("order_status", ident.hex(), order.status, " or ".join(statuses))
-    elif ledger.now_ms >= order.expires_at_ms:
+    elif not is_live(order, ledger.now_ms, is_lasting=_is_lasting(ledger, ident, order)):
         ledger.unmet("order_expired", ident.hex(), order.expires_at_ms, f"after {ledger.now_ms}")
     return order
+
+
+def _agreed(order: Order, vehicle: Vehicle) -> Order:
+    """The order whose buyer has agreed to what the vehicle is now."""
+    return replace(order, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
 
 
 def check_party(ledger: Ledger, ident: bytes, order: Order) -> None:
@@ -114,7 +132,8 @@ class OrderOffer(Body, tag="order.offer", frozen=True):
         return tuple(
             (ident, expires)
             for ident, expires in (known.offers if known else ())
-            if is_live(ledger.get(ORDER, ident), ledger.now_ms)
+            if (order := ledger.get(ORDER, ident)) is not None
+            and is_live(order, ledger.now_ms, is_lasting=_is_lasting(ledger, ident, order))
         )
 
     def guards(self, ledger: Ledger) -> None:
@@ -142,7 +161,7 @@ class OrderOffer(Body, tag="order.offer", frozen=True):
             ledger.unmet("offers_live", to_text(ledger.sender), need=f"at most {limits.OFFERS_LIVE_MAX}")
         vehicle = require_vehicle(ledger, listing.vin)
         if vehicle is not None:
-            check_flags(ledger, listing.vin, vehicle, "offer")
+            check_flags(ledger, listing.vin, vehicle, "offer", is_disclosed=listing.odometer_disclosed)
             if market_of(vehicle, ledger.now_ms).status == "reserved":
                 ledger.unmet("order_reserved", listing.vin)
 
@@ -154,7 +173,7 @@ class OrderOffer(Body, tag="order.offer", frozen=True):
         order = Order(
             self.listing, self.listing_version, listing.vin, listing.seller, ledger.sender, self.price, self.rail,
             self.provider, self.contract, self.disclosure_root, self.expires_at_ms, "offered", (), 0, "",
-            vehicle.material_changes, b"",
+            vehicle.material_changes, vehicle.verdict, b"",
         )  # fmt: skip
         ledger.put(ORDER, ledger.txid, order)
         ledger.put(LIVE_OFFERS, ledger.sender, LiveOffers((*self._live(ledger), (ledger.txid, self.expires_at_ms))))
@@ -219,7 +238,8 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None:
             check_holder(ledger, order.vin, vehicle, order.seller)
-            check_flags(ledger, order.vin, vehicle, "accept")
+            is_disclosed = listing is not None and listing.odometer_disclosed
+            check_flags(ledger, order.vin, vehicle, "accept", is_disclosed=is_disclosed)
             if market_of(vehicle, ledger.now_ms).status == "reserved":
                 ledger.unmet("order_reserved", order.vin)
         if not has_role(ledger, order.provider, "payment_provider"):
@@ -234,10 +254,9 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         listing = ledger.get(LISTING, order.listing)
         assert listing is not None, "guarded"
         ledger.put(LISTING, order.listing, replace(listing, status="reserved"))
-        vehicle = replace(vehicle, market=Market("reserved", order.listing, self.order, until))
+        vehicle = replace(vehicle, market=reserved_market(order.listing, self.order, until, listing.expires_at_ms))
         ledger.put(VEHICLE, order.vin, append_record(ledger, order.vin, vehicle, self, ledger.now_ms))
-        changed = replace(order, status="accepted", expires_at_ms=until, agreed_changes=vehicle.material_changes)
-        ledger.put(ORDER, self.order, changed)
+        ledger.put(ORDER, self.order, _agreed(replace(order, status="accepted", expires_at_ms=until), vehicle))
 
 
 class OrderReject(OrderBody, tag="order.reject", frozen=True):
@@ -276,4 +295,4 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
         assert order is not None, "guarded"
         vehicle = ledger.get(VEHICLE, order.vin)
         assert vehicle is not None, "guarded"
-        ledger.put(ORDER, self.order, replace(order, agreed_changes=vehicle.material_changes))
+        ledger.put(ORDER, self.order, _agreed(order, vehicle))

@@ -2,6 +2,9 @@
 
 Each rail has its own legal steps and its own finality (`rules.rails`). An external reference is consumed once on the
 whole chain. A charge-back never moves title back by itself.
+
+A reservation that holds money does not lapse (`vehicle.market_of`). The vehicle's market region says whether it does,
+so that the vehicle alone tells what counts.
 """
 
 from __future__ import annotations
@@ -13,17 +16,15 @@ from msgspec.structs import replace
 from node import limits
 from node.crypto.hashing import tagged
 from node.errors import Malformed
-from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, TRANSITIONS
+from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, TRANSITIONS, Rail, Status
 from node.txtypes.body import Body
 from node.txtypes.fields import Address, Amount, Id, Money, OptionalHash, Time, Value
 from node.txtypes.ledger import Family, Ledger
-from node.txtypes.listing import LISTING, Rail
+from node.txtypes.listing import LISTING
 from node.txtypes.members import require_role
 from node.txtypes.order import ORDER, Order, require_order
+from node.txtypes.vehicle import VEHICLE
 
-Status = Literal[
-    "initiated", "authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"
-]
 NEEDS_REFERENCE = frozenset({"captured", "pending", "settled"})
 NO_MONEY = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
 FREES_AMOUNT = frozenset({"failed", "returned", "charged_back", "refunded"})
@@ -76,6 +77,17 @@ def settled_amount(ledger: Ledger, order: Order) -> int:
 def has_money(ledger: Ledger, order: Order) -> bool:
     """Whether any money is under way or settled."""
     return any(payment.status not in NO_MONEY for payment in _payments(ledger, order))
+
+
+def _note_money(ledger: Ledger, ident: bytes) -> None:
+    """Write down at the vehicle whether the reservation by the order holds money now; another's is left alone."""
+    order = ledger.get(ORDER, ident)
+    assert order is not None, "a payment has an order"
+    vehicle = ledger.get(VEHICLE, order.vin)
+    assert vehicle is not None, "an order has a vehicle"
+    holds_money = has_money(ledger, order)
+    if vehicle.market.order == ident and vehicle.market.holds_money != holds_money:
+        ledger.put(VEHICLE, order.vin, replace(vehicle, market=replace(vehicle.market, holds_money=holds_money)))
 
 
 class PaymentInitiate(Body, tag="payment.initiate", frozen=True):
@@ -177,6 +189,7 @@ class PaymentAttest(Body, tag="payment.attest", frozen=True):
             steps=(*payment.steps, Step(self.status, ledger.now_ms)),
         )
         ledger.put(PAYMENT, self.payment, changed)
+        _note_money(ledger, payment.order)
 
     def subjects(self) -> tuple[str, ...]:
         return (f"payment/{self.payment.hex()}",)

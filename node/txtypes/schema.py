@@ -30,6 +30,8 @@ class Field(msgspec.Struct, frozen=True):
     name: str
     json_name: str
     kind: Kind
+    default: bool | int | None = None
+    """What it is where JSON leaves it out; None where it has no default."""
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -119,11 +121,12 @@ def _kind(annotation: Any, meta: dict[str, Any]) -> Kind:
 def fields_of(struct: type[Value]) -> tuple[Field, ...]:
     """The fields of a struct in encoding order."""
     hints = get_type_hints(struct, include_extras=True)
+    defaults = {f.name: f.default for f in msgspec.structs.fields(struct) if f.default is not msgspec.NODEFAULT}
     found = []
     for name in struct.__struct_fields__:
         kind = _kind(hints[name], {})
         is_time = kind.name == "time" and name.endswith("_ms")
-        found.append(Field(name, name[:-3] if is_time else name, kind))
+        found.append(Field(name, name[:-3] if is_time else name, kind, defaults.get(name)))
     return tuple(found)
 
 
@@ -239,15 +242,10 @@ def union_from_json(structs: dict[str, type[Any]], value: Any, path: str) -> Any
     return from_json(structs[tag], {k: v for k, v in value.items() if k != "type"}, path)
 
 
-@cache
-def _defaults(struct: type[Value]) -> dict[str, Any]:
-    return {f.name: f.default for f in msgspec.structs.fields(struct) if f.default is not msgspec.NODEFAULT}
-
-
 def from_json(struct: type[Value], value: Any, path: str = "body") -> Any:
     """Build a struct from JSON values, strictly: unknown and missing fields are named. Raises `Malformed`.
 
-    An optional field may be left out, and so may a list, which is then empty.
+    An optional field may be left out, and so may a list, which is then empty, and what has a default.
     """
     _expect(value, dict, path, "an object")
     known = {field.json_name: field for field in fields_of(struct)}
@@ -259,8 +257,8 @@ def from_json(struct: type[Value], value: Any, path: str = "body") -> Any:
             read[field.name] = value_from_json(field.kind, value[json_name], f"{path}.{json_name}")
         elif field.kind.name in ("optional", "list"):
             read[field.name] = None if field.kind.name == "optional" else ()
-        elif field.name in (defaults := _defaults(struct)):
-            read[field.name] = defaults[field.name]
+        elif field.default is not None:
+            read[field.name] = field.default
         else:
             raise Malformed(f"{path}.{json_name}: missing")
     built = struct(**read)

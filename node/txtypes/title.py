@@ -13,6 +13,7 @@ from node.txtypes.ledger import Ledger
 from node.txtypes.members import require_role
 from node.txtypes.odometer import add_reading, check_reading
 from node.txtypes.vehicle import (
+    OFF_MARKET,
     VEHICLE,
     append_record,
     check_event_time,
@@ -32,6 +33,8 @@ class TitleTransfer(Body, tag="title.transfer", frozen=True):
     invoice_commitment: Hash32
     odometer: Odometer
     event_at_ms: Time
+    odometer_disclosed: bool = False
+    """Both know that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
     weight: ClassVar[int] = 120
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
@@ -47,15 +50,20 @@ class TitleTransfer(Body, tag="title.transfer", frozen=True):
         check_event_time(ledger, self.vin, vehicle, self.event_at_ms)
         check_reading(ledger, self.vin, vehicle, self.odometer)
         if vehicle is not None:
-            check_flags(ledger, self.vin, vehicle, "transfer")
+            check_flags(ledger, self.vin, vehicle, "transfer", is_disclosed=self.odometer_disclosed)
             check_off_market(ledger, self.vin, vehicle)
 
     def apply(self, ledger: Ledger) -> None:
         vehicle = ledger.get(VEHICLE, self.vin)
         assert vehicle is not None, "guarded"
         vehicle = add_reading(ledger, self.vin, vehicle, self.odometer, self.event_at_ms)
+        # a listing or reservation that has lapsed is written down: money that came late for it must not revive it
         vehicle = replace(
-            vehicle, holder=self.receiver, title_since_ms=ledger.now_ms, transfer_count=vehicle.transfer_count + 1
+            vehicle,
+            holder=self.receiver,
+            title_since_ms=ledger.now_ms,
+            transfer_count=vehicle.transfer_count + 1,
+            market=OFF_MARKET,
         )
         outcome = (f"verdict:{vehicle.verdict}",)
         ledger.put(VEHICLE, self.vin, append_record(ledger, self.vin, vehicle, self, self.event_at_ms, outcome))

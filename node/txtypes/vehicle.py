@@ -15,7 +15,8 @@ from node import limits
 from node.codec import encode
 from node.crypto.hashing import ZERO32, tagged
 from node.errors import Malformed
-from node.rules.flags import FLAGS
+from node.rules.flags import FLAGS, FlagName
+from node.rules.odometer import Unit, Verdict
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
 from node.txtypes.body import Body
 from node.txtypes.fields import Address, Code, Day, Hash32, Height, OptionalHash, Time, Value, Vin
@@ -25,9 +26,6 @@ from node.txtypes.members import require_role
 DAY_MS = 24 * 3_600_000
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
-FlagName = Literal[
-    "stolen", "lien", "court_hold", "unroadworthy", "recall_do_not_drive", "title_dispute", "odometer_investigation"
-]
 
 
 class Registration(Value, frozen=True):
@@ -37,12 +35,16 @@ class Registration(Value, frozen=True):
 
 
 class Market(Value, frozen=True):
-    """Off, listed, or reserved by an order; past `until_ms` it counts as off for every guard and answer."""
+    """Off, listed, or reserved by an order, until `until_ms`; what counts after that is told by `market_of`."""
 
     status: Literal["off", "listed", "reserved"]
     listing: OptionalHash
     order: OptionalHash
     until_ms: Time
+    listed_until_ms: Time
+    """Of a reservation: the listing's own deadline, to which the car falls back."""
+    holds_money: bool
+    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
 
 
 class Flag(Value, frozen=True):
@@ -58,7 +60,7 @@ class Vehicle(Value, tag=1, frozen=True):
     plant: Code
     produced_on: Day
     powertrain: str
-    odometer_unit: Literal["km", "mi"]
+    odometer_unit: Unit
     vin_scheme: str
     born_at_ms: Time
     born_height: Height
@@ -72,7 +74,7 @@ class Vehicle(Value, tag=1, frozen=True):
     """Sticky: brands only grow."""
     recalls: tuple[str, ...]
     warranty: OptionalHash
-    verdict: str
+    verdict: Verdict
     record_count: int
     history_head: Hash32
     maintenance_count: int
@@ -100,12 +102,34 @@ class RecordBody(Value, tag=1, frozen=True):
 
 
 VEHICLE = Family("vehicle", Vehicle)
-OFF_MARKET = Market("off", b"", b"", 0)
+OFF_MARKET = Market("off", b"", b"", 0, 0, False)
+
+
+def listed_market(listing: bytes, until_ms: int) -> Market:
+    return Market("listed", listing, b"", until_ms, 0, False)
+
+
+def reserved_market(listing: bytes, order: bytes, until_ms: int, listed_until_ms: int) -> Market:
+    return Market("reserved", listing, order, until_ms, listed_until_ms, False)
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
-    """The market region as it counts now: a deadline that has passed is off."""
-    return OFF_MARKET if vehicle.market.until_ms <= now_ms else vehicle.market
+    """The market region as it counts now, for every guard and every answer.
+
+    A reservation past its deadline is listed again for as long as its listing runs, unless it holds money: then it
+    stays, however late, until the money has gone back or the car has changed hands. A listing past its deadline is off.
+    """
+    market = vehicle.market
+    if market.status == "reserved":
+        if now_ms < market.until_ms or market.holds_money:
+            return market
+        market = listed_market(market.listing, market.listed_until_ms)
+    return market if now_ms < market.until_ms else OFF_MARKET
+
+
+def has_lasting_reservation(vehicle: Vehicle | None, order: bytes) -> bool:
+    """Whether the car is reserved by `order` and money keeps the reservation from lapsing."""
+    return vehicle is not None and vehicle.market.order == order and vehicle.market.holds_money
 
 
 def record_digest(body: bytes) -> bytes:
@@ -160,12 +184,12 @@ def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at
         ledger.unmet("event_before_birth", vin, event_at_ms, f"at least {vehicle.born_at_ms}")
 
 
-def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str) -> None:
-    """Notes every stop-flag that blocks `operation`, and an illogical odometer where title or market moves."""
+def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:
+    """Notes every stop-flag that blocks `operation`, and an illogical odometer that the other side was not told of."""
     for flag in vehicle.flags:
         if operation in FLAGS[flag.name].blocks:
             ledger.unmet("stop_flag", vin, flag.name, f"no flag that blocks {operation}")
-    if vehicle.verdict == "ILLOGICAL":
+    if vehicle.verdict == "ILLOGICAL" and not is_disclosed:
         ledger.unmet("verdict_illogical", vin, vehicle.verdict)
 
 
@@ -189,7 +213,7 @@ class VehicleRegister(Body, tag="vehicle.register", frozen=True):
     plant: Code
     produced_on: Day
     powertrain: Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
-    odometer_unit: Literal["km", "mi"]
+    odometer_unit: Unit
     vin_scheme: Literal["EU", "NA", "CN"]
     engine_serial: Annotated[str, Meta(pattern=r"^[A-Z0-9./_-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
     weight: ClassVar[int] = 150

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from node import limits
 from node.errors import Malformed
-from node.rules.damage import ZONES, severity
+from node.rules.damage import DAMAGE_CLASSES, ZONES, CostBand, DamageClass, severity
 from node.rules.services import SERVICE_CODES
 from node.txtypes.body import Body
 from node.txtypes.fields import Attachment, Code, Odometer, Serial, Time, Value, Vin
@@ -70,7 +70,7 @@ class MaintenanceRecord(Body, tag="maintenance.record", frozen=True):
 
 class Damage(Value, frozen=True):
     zone: Annotated[str, Meta(pattern=r"^[a-z_]{1,30}\Z")]
-    extent: Literal["cosmetic", "bolt_on", "structural"]
+    extent: DamageClass
 
 
 class AccidentReport(Body, tag="accident.report", frozen=True):
@@ -81,7 +81,7 @@ class AccidentReport(Body, tag="accident.report", frozen=True):
     airbags: Annotated[int, Meta(ge=0, le=20)]
     hv_battery_hit: bool
     drivable: bool
-    cost_band: Literal["under_1000", "1000_5000", "5000_15000", "15000_50000", "over_50000", "unknown"]
+    cost_band: CostBand
     odometer: Odometer
     event_at_ms: Time
     case_reference: Serial | None
@@ -104,7 +104,7 @@ class AccidentReport(Body, tag="accident.report", frozen=True):
                 ledger.unmet("zone_unknown", self.vin, damage.zone)
 
     def _severity(self) -> str:
-        worst = max((d.extent for d in self.damages), key=("cosmetic", "bolt_on", "structural").index)
+        worst = max((d.extent for d in self.damages), key=DAMAGE_CLASSES.index)
         return severity(worst, len(self.damages), self.airbags, self.hv_battery_hit, self.drivable)
 
     def apply(self, ledger: Ledger) -> None:

@@ -1,0 +1,282 @@
+"""A snapshot: everything that a node needs to go on from one height without the blocks below it.
+
+Its manifest names the header, both validator sets and the hash of every chunk; nothing in it is believed until the
+header is certified from a trust root, and until what the chunks hold leads to that header's state root. Chunks are zstd
+frames of canonical lists of (key, value), ascending over all chunks:
+
+    R<vin>/<sequence8>            vehicle record; each car's records must chain to its leaf
+    S<state key>                  state value; all of them must lead to the state root
+    W<hour8><height8><index4>     txid and expiry8, in block order; each hour must chain to its window leaf
+
+Indexes are not in it: they follow from the state. docs/PROTOCOL.md, Snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Annotated
+
+import zstandard
+from msgspec import Meta
+
+from node import limits
+from node.chain.block import Block, Commit, Header, block_id_of, check_contents, verify_commit
+from node.chain.genesis import Genesis, genesis_hash
+from node.chain.validators import ValidatorSet
+from node.codec import Decoder, Hash32, Value, encode
+from node.crypto.hashing import tagged
+from node.crypto.state_tree import StateTree, bucket_of, slot_of
+from node.errors import Corrupted, Malformed
+from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
+from node.storage import schema
+from node.storage.chain_store import ChainReader, StoredHead
+from node.storage.indexes import index_changes
+from node.storage.kv import KeyValue
+from node.txtypes.ledger import FAMILIES
+from node.txtypes.validators import VALIDATORS, ValidatorEntry
+from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+
+VERSION = 1
+CHUNK_BYTES = 1024 * 1024
+"""Uncompressed entries of one chunk, about."""
+CHUNK_BYTES_MAX = 2 * CHUNK_BYTES
+"""Above, uncompressed or compressed: refused."""
+CHUNKS_MAX = 65_536
+LEVEL = 3
+
+Entries = Annotated[tuple[ValidatorEntry, ...], Meta(max_length=limits.VALIDATORS_MAX)]
+
+
+class Manifest(Value, tag="snapshot", frozen=True):
+    """What a snapshot consists of. Two nodes that cut the same height make the same manifest."""
+
+    version: Annotated[int, Meta(ge=1, le=1_000)]
+    genesis_hash: Hash32
+    header: Header
+    validators: Entries
+    next_validators: Entries
+    chunks: Annotated[tuple[Hash32, ...], Meta(max_length=CHUNKS_MAX)]
+    entries: Annotated[int, Meta(ge=0, le=2**40)]
+
+
+class Offer(Value, tag="snapshot_offer", frozen=True):
+    """A manifest with the block of its height and a certificate of it; certificates may differ from node to node."""
+
+    manifest: Manifest
+    block: Block
+    commit: Commit
+
+
+class _Pairs(Value, frozen=True):
+    pairs: tuple[tuple[bytes, bytes], ...]
+
+
+decode_offer: Decoder[Offer] = Decoder(Offer, limits.FRAME_BYTES_MAX, "snapshot offer")
+_decode_pairs: Decoder[_Pairs] = Decoder(_Pairs, CHUNK_BYTES_MAX, "snapshot chunk")
+
+
+def manifest_id(manifest: Manifest) -> bytes:
+    return tagged("bmw/snapshot", encode(manifest))
+
+
+def chunk_hash(data: bytes) -> bytes:
+    return sha256(data).digest()
+
+
+# --- cutting ------------------------------------------------------------------------------------------
+def cut_snapshot(kv: KeyValue, genesis: bytes, write_chunk: Callable[[int, bytes], None]) -> Offer:
+    """Cut `kv`, a view of one moment, at its head; chunks are handed out as they are made."""
+    reader = ChainReader(kv)
+    head = reader.head()
+    committed = reader.committed(head.height)
+    assert committed is not None, "a height above 0 has its block"
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    hashes: list[bytes] = []
+    entries, size, pairs = 0, 0, list[tuple[bytes, bytes]]()
+
+    def close() -> None:
+        data = compressor.compress(encode(_Pairs(tuple(pairs))))
+        write_chunk(len(hashes), data)
+        hashes.append(chunk_hash(data))
+        pairs.clear()
+
+    for key, value in _contents(kv):
+        pairs.append((key, value))
+        entries += 1
+        size += len(key) + len(value) + 8
+        if size >= CHUNK_BYTES:
+            close()
+            size = 0
+    close()
+    manifest = Manifest(
+        VERSION,
+        genesis,
+        committed.block.header,
+        head.last_validators.entries,
+        head.validators.entries,
+        tuple(hashes),
+        entries,
+    )
+    return Offer(manifest, committed.block, committed.commit)
+
+
+def _contents(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
+    yield from kv.scan(b"R", b"T")  # records, then state
+    hour, waiting = b"", list[tuple[bytes, bytes]]()
+    for key, value in kv.scan(b"W", b"X"):
+        if key[1:9] != hour:
+            yield from sorted(waiting)
+            hour, waiting = key[1:9], []
+        place = kv.get(schema.tx_key(key[9:]))
+        assert place is not None, "the replay window holds what blocks hold"
+        waiting.append((b"W" + hour + place, key[9:] + value))
+    yield from sorted(waiting)
+
+
+# --- believing ----------------------------------------------------------------------------------------
+def check_offer(offer: Offer, genesis: bytes) -> None:
+    """The offer agrees with itself; whether its header is the chain's is for the trust root. Raises `Rejected`."""
+    manifest = offer.manifest
+    header = manifest.header
+    if manifest.version != VERSION:
+        raise Malformed(f"the snapshot has version {manifest.version}, this software reads {VERSION}")
+    if manifest.genesis_hash != genesis:
+        raise Malformed("the snapshot is of another chain")
+    if offer.block.header != header:
+        raise Malformed("the snapshot's block is not the one of its header")
+    check_contents(offer.block)
+    validators, following = ValidatorSet(manifest.validators), ValidatorSet(manifest.next_validators)
+    if header.validators_hash != validators.hash or header.next_validators_hash != following.hash:
+        raise Malformed("the snapshot's validator sets are not those of its header")
+    if (offer.commit.height, offer.commit.block_id) != (header.height, block_id_of(header, genesis)):
+        raise Malformed("the snapshot's certificate is for another block")
+    verify_commit(offer.commit, genesis, validators)
+
+
+class Restore:
+    """Writes chunks, in order, into an empty store; nothing is usable before `finish` has found everything right."""
+
+    def __init__(self, kv: KeyValue, genesis: Genesis, offer: Offer) -> None:
+        """`offer` has passed `check_offer`, and its header is trusted."""
+        self._kv = kv
+        self._genesis = genesis
+        self._offer = offer
+        self._next = 0
+        self._last_key = b""
+        self._entries = 0
+        self._buckets: dict[int, list[bytes]] = {}
+        self._records: dict[str, tuple[int, bytes]] = {}
+        self._leaves: dict[int, WindowBucket] = {}
+        self._windows: dict[int, WindowBucket] = {}
+
+    def add(self, data: bytes) -> None:
+        """The next chunk. Raises `Rejected`."""
+        manifest = self._offer.manifest
+        if self._next >= len(manifest.chunks) or chunk_hash(data) != manifest.chunks[self._next]:
+            raise Malformed(f"chunk {self._next} is not the one that the manifest names")
+        puts: dict[bytes, bytes] = {}
+        for key, value in _decode_pairs(_decompressed(data)).pairs:
+            if key <= self._last_key:
+                raise Malformed(f"chunk {self._next}: its keys do not ascend")
+            self._last_key = key
+            self._entries += 1
+            self._take(key, value, puts)
+        self._kv.write(puts, [])
+        self._next += 1
+
+    def _take(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
+        match key[:1]:
+            case b"R":
+                self._take_record(key, value)
+                puts[key] = value
+            case b"S":
+                self._take_state(key[1:], value, puts)
+                puts[key] = value
+            case b"W":
+                self._take_window(key, value, puts)
+            case _:
+                raise Malformed(f"chunk {self._next}: a key of no family that a snapshot has")
+
+    def _take_record(self, key: bytes, value: bytes) -> None:
+        vin, sequence = key[1:-9].decode("ascii", "replace"), int.from_bytes(key[-8:], "big")
+        count, head = self._records.get(vin, (0, bytes(32)))
+        if sequence != count or key[-9:-8] != b"/":
+            raise Malformed(f"the records of {vin} have a gap at {count}")
+        self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
+
+    def _take_state(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
+        name, _, ident = key.decode("ascii", "replace").partition("/")
+        family = FAMILIES.get(name)
+        if family is None:
+            raise Malformed(f"state value {key!r} is of no known family")
+        try:
+            decoded = family.decode(value)
+        except Corrupted as error:
+            raise Malformed(str(error)) from None
+        slot = slot_of(key)
+        self._buckets.setdefault(bucket_of(slot, self._genesis.tree_depth), []).append(slot + sha256(value).digest())
+        for index_key in index_changes(family, key, None, decoded)[0]:
+            puts[index_key] = b""
+        if family.name == VEHICLE.name:
+            if self._records.pop(ident, None) != (decoded.record_count, decoded.history_head):
+                raise Malformed(f"the records of {ident} do not lead to its leaf")
+        elif family.name == WINDOW.name:
+            self._leaves[int(ident) if ident.isdecimal() else -1] = decoded
+
+    def _take_window(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
+        if len(key) != 21 or len(value) != 40:
+            raise Malformed("an entry of the replay window has the wrong size")
+        hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
+        self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
+        puts[schema.window_key(hour, txid)] = expires
+        puts[schema.tx_key(txid)] = key[9:]
+
+    def finish(self) -> None:
+        """Everything leads to the certified header: write the head. Raises `Rejected`."""
+        manifest, genesis = self._offer.manifest, genesis_hash(self._genesis)
+        header = manifest.header
+        if self._next != len(manifest.chunks) or self._entries != manifest.entries:
+            raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
+        if self._records:
+            raise Malformed(f"records of {next(iter(self._records))} belong to no vehicle")
+        if self._windows != self._leaves:
+            raise Malformed("the replay window does not lead to its leaves")
+        buckets = {number: b"".join(sorted(entries)) for number, entries in self._buckets.items()}
+        root = StateTree(self._genesis.tree_depth, buckets.items()).root
+        if root != header.state_root:
+            raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")
+        self._check_validators()
+        block_id = block_id_of(header, genesis)
+        height = header.height
+        for start in range(0, len(buckets), 10_000):
+            some = list(buckets.items())[start : start + 10_000]
+            self._kv.write({schema.bucket_key(number): bucket for number, bucket in some}, [])
+        puts = {
+            schema.block_key(height): encode(self._offer.block),
+            schema.commit_key(height): encode(self._offer.commit),
+            schema.block_id_key(block_id): schema.u64(height),
+            schema.validators_key(height): encode(manifest.validators),
+            schema.validators_key(height + 1): encode(manifest.next_validators),
+            schema.META_GENESIS: genesis,
+            schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big"),
+            schema.META_BASE: schema.u64(height),
+            schema.META_HEAD: encode(StoredHead(height, block_id, header.time_ms, header.state_root)),
+        }
+        self._kv.write(puts, [])
+
+    def _check_validators(self) -> None:
+        raw = self._kv.get(schema.state_key(VALIDATORS.key("set")))
+        if raw is None or VALIDATORS.decode(raw).entries != self._offer.manifest.next_validators:
+            raise Malformed("the snapshot's next validator set is not the state's")
+
+
+def _decompressed(data: bytes) -> bytes:
+    """The size that the frame declares is checked before anything is allocated. Raises `Malformed`."""
+    try:
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= CHUNK_BYTES_MAX:
+            raise Malformed(f"a chunk of {size} bytes, at most {CHUNK_BYTES_MAX} are allowed")
+        return zstandard.ZstdDecompressor(max_window_size=2**23).decompress(data, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Malformed(f"a chunk does not decompress: {error}") from None

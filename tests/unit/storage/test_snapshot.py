@@ -1,0 +1,240 @@
+"""Snapshots: what is cut can be restored to the same store, and nothing that was changed on the way is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+import zstandard
+from msgspec.structs import replace
+from support.chain import DAY_MS, Chain
+from support.life import Life, maintenance, register
+
+from node.codec import encode
+from node.errors import Malformed, Rejected
+from node.storage import schema
+from node.storage.chain_store import ChainStore
+from node.storage.memory import MemoryStore
+from node.storage.snapshot import (
+    CHUNK_BYTES_MAX,
+    Offer,
+    Restore,
+    _decode_pairs,
+    _Pairs,
+    check_offer,
+    cut_snapshot,
+    manifest_id,
+)
+
+COMPARED = (b"S", b"K", b"R", b"W", b"X")
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    life = Life(Chain()).to("handed_over")
+    many = [life.chain.sign("bmw", register(f"WBA8E9G50GNU{index:05d}")) for index in range(40)]
+    life.chain.produce(*many)
+    life.chain.do("workshop-berlin", maintenance(life.chain, 300))
+    return life.chain
+
+
+def cut(chain: Chain) -> tuple[Offer, list[bytes]]:
+    chunks: list[bytes] = []
+    offer = cut_snapshot(chain.store.kv.snapshot(), chain.genesis_hash, lambda index, data: chunks.insert(index, data))
+    return offer, chunks
+
+
+def restored(chain: Chain, offer: Offer, chunks: list[bytes]) -> ChainStore:
+    kv = MemoryStore()
+    restore = Restore(kv, chain.genesis, offer)
+    for chunk in chunks:
+        restore.add(chunk)
+    restore.finish()
+    return ChainStore(kv, chain.genesis)
+
+
+def family(store: ChainStore, prefix: bytes) -> dict[bytes, bytes]:
+    return dict(store.kv.scan(prefix, bytes([prefix[0] + 1])))
+
+
+def test_a_restored_store_is_the_same_and_goes_on(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    check_offer(offer, chain.genesis_hash)
+    store = restored(chain, offer, chunks)
+
+    assert chain.store.head() == store.head()
+    assert chain.store.height() == store.first_height()
+    for prefix in COMPARED:
+        assert family(chain.store, prefix) == family(store, prefix), prefix
+    twin = Chain(chain.genesis, store.kv)
+    twin.now, twin._salt = chain.now + DAY_MS, 1_000_000
+    block = twin.produce(twin.sign("workshop-berlin", maintenance(twin, 400)))
+    assert block.header.height == chain.store.height() + 1
+
+
+def test_a_snapshot_of_a_restored_store_has_the_same_manifest(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    twin = Chain(chain.genesis, restored(chain, offer, chunks).kv)
+    again, same_chunks = cut(twin)
+    assert manifest_id(offer.manifest) == manifest_id(again.manifest)
+    assert chunks == same_chunks
+
+
+def repacked(pairs) -> bytes:
+    return zstandard.ZstdCompressor().compress(encode(_Pairs(tuple(pairs))))
+
+
+def with_pairs(offer: Offer, chunks: list[bytes], change: Callable[[list], list]) -> tuple[Offer, list[bytes]]:
+    """A liar's snapshot: other contents, under a manifest that names them, with the true header."""
+    assert 1 == len(chunks)
+    raw = zstandard.ZstdDecompressor().decompress(chunks[0])
+    pairs = change(list(_decode_pairs(raw).pairs))
+    chunk = repacked(pairs)
+    manifest = replace(offer.manifest, chunks=(sha256(chunk).digest(),), entries=len(pairs))
+    return replace(offer, manifest=manifest), [chunk]
+
+
+def index_of(pairs: list, prefix: bytes) -> int:
+    return next(i for i, (key, _) in enumerate(pairs) if key.startswith(prefix))
+
+
+def changed_value(prefix: bytes) -> Callable[[list], list]:
+    def change(pairs: list) -> list:
+        at = index_of(pairs, prefix)
+        key, value = pairs[at]
+        pairs[at] = (key, value[:-1] + bytes([value[-1] ^ 1]))
+        return pairs
+
+    return change
+
+
+def dropped(prefix: bytes) -> Callable[[list], list]:
+    def change(pairs: list) -> list:
+        del pairs[index_of(pairs, prefix)]
+        return pairs
+
+    return change
+
+
+def added(key: bytes, value: bytes) -> Callable[[list], list]:
+    return lambda pairs: sorted([*pairs, (key, value)])
+
+
+def swapped_values(prefix: bytes) -> Callable[[list], list]:
+    def change(pairs: list) -> list:
+        at = index_of(pairs, prefix)
+        (one, first), (two, second) = pairs[at : at + 2]
+        pairs[at : at + 2] = [(one, second), (two, first)]
+        return pairs
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(changed_value(prefix) for prefix in (b"R", b"Svehicle/", b"Saccount/", b"Sodometer/", b"W")),
+        *(dropped(prefix) for prefix in (b"R", b"Svehicle/", b"Sorder/", b"Swindow/", b"W")),
+        *(swapped_values(prefix) for prefix in (b"R", b"Svehicle/", b"W")),
+        added(b"Snothing/1", b"\x91\x01"),
+        added(b"Saccount/" + b"00" * 20, b"\x91\x01"),
+        added(b"RWBA8E9G50GNU99999/" + schema.u64(0), b"record"),
+        added(b"W" + schema.u64(1) + bytes(12), bytes(40)),
+        added(b"W" + schema.u64(1) + bytes(12), bytes(39)),
+        added(b"Mhead", b"x"),
+        added(b"Xh/00", b""),
+    ],
+)
+def test_contents_that_do_not_lead_to_the_certified_header_are_refused(chain: Chain, change) -> None:
+    offer, chunks = with_pairs(*cut(chain), change)
+    kv = MemoryStore()
+    restore = Restore(kv, chain.genesis, offer)
+
+    def use() -> None:
+        for chunk in chunks:
+            restore.add(chunk)
+        restore.finish()
+
+    with pytest.raises(Rejected):
+        use()
+    assert kv.get(schema.META_HEAD) is None, "an unfinished store is never taken for one"
+
+
+def test_keys_that_do_not_ascend_are_refused(chain: Chain) -> None:
+    offer, chunks = with_pairs(*cut(chain), lambda pairs: [pairs[1], pairs[0], *pairs[2:]])
+    with pytest.raises(Malformed, match="ascend"):
+        Restore(MemoryStore(), chain.genesis, offer).add(chunks[0])
+
+
+def test_a_chunk_that_the_manifest_does_not_name_is_refused(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    restore = Restore(MemoryStore(), chain.genesis, offer)
+    with pytest.raises(Malformed, match="chunk 0"):
+        restore.add(chunks[0][:-1] + b"\x00")
+    with pytest.raises(Malformed, match="entries"):
+        restore.finish()
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"no zstd", zstandard.ZstdCompressor().compress(bytes(CHUNK_BYTES_MAX + 1)), b"",
+     zstandard.ZstdCompressor().compress(b"\xff")],
+)  # fmt: skip
+def test_bombs_and_garbage_are_refused(chain: Chain, chunk: bytes) -> None:
+    offer, _ = cut(chain)
+    offer = replace(offer, manifest=replace(offer.manifest, chunks=(sha256(chunk).digest(),)))
+    with pytest.raises(Rejected):
+        Restore(MemoryStore(), chain.genesis, offer).add(chunk)
+
+
+def tampered_offers(chain: Chain) -> dict[str, Offer]:
+    offer, _ = cut(chain)
+    manifest, commit = offer.manifest, offer.commit
+    older = chain.store.committed(chain.store.height() - 1)
+    assert older is not None
+    return {
+        "another chain": replace(offer, manifest=replace(manifest, genesis_hash=bytes(32))),
+        "another version": replace(offer, manifest=replace(manifest, version=2)),
+        "other validators": replace(offer, manifest=replace(manifest, validators=manifest.validators[1:])),
+        "other next validators": replace(offer, manifest=replace(manifest, next_validators=manifest.validators[:3])),
+        "another header": replace(offer, manifest=replace(manifest, header=older.block.header)),
+        "another block": replace(offer, block=older.block),
+        "another body": replace(offer, block=replace(offer.block, transactions=())),
+        "another certificate": replace(offer, commit=older.commit),
+        "a copied signature": replace(offer, commit=replace(commit, signatures=(commit.signatures[1],) * 4)),
+        "no quorum": replace(offer, commit=replace(commit, signatures=(*commit.signatures[:2], b"", b""))),
+    }
+
+
+def test_offers_that_contradict_themselves_are_refused(chain: Chain) -> None:
+    refused = []
+    offers = tampered_offers(chain)
+    for name, offer in offers.items():
+        try:
+            check_offer(offer, chain.genesis_hash)
+        except Rejected:
+            refused.append(name)
+    assert list(offers) == refused
+
+
+def test_pruning_forgets_blocks_and_nothing_else() -> None:
+    life = Life(Chain()).to("handed_over")
+    chain = life.chain
+    store, height = chain.store, chain.store.height()
+    before = {prefix: family(store, prefix) for prefix in COMPARED}
+    old = chain.check(store.block(1).transactions[0])
+    assert 3 == store.prune(height - 2, 3)
+    assert 4 == store.first_height()
+    assert store.block(3) is None and store.commit(3) is None
+    assert store.block(4) is not None
+    assert before == {prefix: family(store, prefix) for prefix in COMPARED}
+    assert store.place(old.txid) is not None, "what the replay window holds can still be asked for"
+    assert height - 2 - 4 == store.prune(height - 2, 1_000)
+    assert 0 == store.prune(height - 2, 1_000)
+    again = ChainStore(store.kv, chain.genesis)
+    assert height - 2 == again.first_height()
+    assert store.head() == again.head()
+    offer, chunks = cut(chain)
+    assert restored(chain, offer, chunks).head() == store.head()
+    chain.do("workshop-berlin", maintenance(chain, 500))
