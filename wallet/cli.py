@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -49,6 +50,9 @@ def main() -> None:
 
     Exit codes: 0 done, 1 the chain refused or a check failed, 2 wrong usage, 3 could not reach or read something.
     """
+    if not __debug__:
+        click.echo("Error: bmw-wallet refuses to run under 'python -O': its assertions guard what is signed", err=True)
+        sys.exit(2)
 
 
 main.params.extend(session_options())

@@ -218,6 +218,8 @@ def default_of(field: Field) -> str | None:
     kind = field.kind
     if kind.name == "time" and field.json_name == "event_at":
         return "now"
+    if kind.name == "bool" and field.default is not None:
+        return "true" if field.default else "false"
     if kind.name == "bytes" and not kind.length:
         return ""
     if kind.name == "str" and kind.pattern and re.match(kind.pattern, ""):

@@ -87,12 +87,12 @@ def echo_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 KIND_FIELDS: dict[str, tuple[str, ...]] = {
     "vehicle.register": ("model", "plant", "powertrain"),
-    "title.transfer": ("receiver", "reason", "odometer"),
+    "title.transfer": ("receiver", "reason", "odometer", "odometer_disclosed"),
     "odometer.read": ("odometer", "context"),
     "maintenance.record": ("services", "odometer"),
     "accident.report": ("damages", "odometer"),
-    "listing.create": ("price", "country"),
-    "listing.update": ("price",),
+    "listing.create": ("price", "country", "odometer_disclosed"),
+    "listing.update": ("price", "odometer_disclosed"),
     "order.handover": ("odometer",),
     "order.cancel": ("reason",),
 }
@@ -113,7 +113,7 @@ def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
         if not isinstance(content, dict):
             lines.append("                    withheld: only its digest is shown")
             continue
-        names = [name for name in KIND_FIELDS.get(kind, ()) if content.get(name) not in (None, "", [])]
+        names = [name for name in KIND_FIELDS.get(kind, ()) if content.get(name) not in (None, "", [], False)]
         details = [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
         details.extend(value_text(code).replace(":", " ", 1) for code in record.get("outcome") or [])
         if details:

@@ -33,6 +33,8 @@ def main() -> None:
 
     Exit code 0: it holds. 1: it does not, and where. 2: wrong usage. 3: could not reach or read something.
     """
+    if not __debug__:
+        fail("bmw-audit refuses to run under 'python -O': its assertions are part of the audit", 2)
 
 
 # --- replay ------------------------------------------------------------------------------------------------

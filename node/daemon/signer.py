@@ -67,7 +67,7 @@ class SignerService:
         self._group = group
         self._presence_head = b"bmw/presence\x00" + genesis_hash
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._served: asyncio.StreamWriter | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
@@ -91,14 +91,15 @@ class SignerService:
             self._server = None
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
-        for writer in list(self._open):
+        talks = [talk for talk in self._open.values() if talk is not None]
+        for writer in self._open:
             writer.transport.abort()
-        while self._open:
-            await asyncio.sleep(0)
+        if talks:
+            await asyncio.wait(talks)
 
     # --- one connection ---
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
             await self._talk(reader, writer)
         except _Disconnect as refusal:
@@ -118,7 +119,7 @@ class SignerService:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-            self._open.discard(writer)
+            del self._open[writer]
 
     async def _refuse(self, writer: asyncio.StreamWriter, refused: Refused) -> None:
         log("connection_refused", "warning", {"code": refused.code, "why": refused.why})

@@ -153,7 +153,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "ListingEntry": {"allOf": [{"type": "object"}, record(
         id=HEX, vin=S, seller=S, seller_name=S, model=S, price=ref("Money"), country=S, expires_at=TIME, version=I,
         status={"enum": ["open", "reserved", "withdrawn", "sold", "expired"]}, prices=array({"type": "object"}),
-        rails=array({"type": "object"}),
+        rails=array({"type": "object"}), odometer_disclosed=B,
     )]},
     "ListingAnswer": {"allOf": [ref("ListingEntry"), record(**STAMP)]},
     "ListingsPage": page("listings", ref("ListingEntry")),

@@ -44,7 +44,8 @@ class _Parent(NamedTuple):
 
 
 class BlockCheck:
-    """From the first block to the head. Trusts genesis; every certificate proves its header, and that the next set."""
+    """From the first block to the head. Each certificate proves its header, and that the next set; the first set is the
+    one of genesis, or where the store begins later the one that it has for its first block."""
 
     def __init__(self, reads: Reads, genesis: Genesis) -> None:
         self._reads = reads
@@ -69,21 +70,22 @@ class BlockCheck:
     def beginning(self) -> Iterator[Damage]:
         """The genesis set as it is stored. Goes before `blocks`."""
         assert self._validators is not None, "genesis has a set"
-        if self._reads.get(schema.validators_key(1)) != encode(self._validators.entries):
+        stored, has_base = self._reads.get(schema.validators_key(1)), self._base() > 1
+        if stored != encode(self._validators.entries) and not (has_base and stored is None):
             yield damage_at(schema.validators_key(1), 1, "is not the set of the genesis file")
 
     def blocks(self) -> Iterator[Damage]:
         """One walk over all of them. What can't be read is named, and the walk goes on behind it."""
         claimed = self._claimed()
-        expected = self._lowest_certificate()
-        is_first = True
+        expected = self._first = self._base()
+        self._last = expected - 1
+        if expected > 1:
+            self._lose_track(expected)
         for key, raw in self._reads.family(b"B", claimed.height if claimed else 0):
             height = schema.height_in(key)
-            if is_first:
-                expected = self._first = min(expected or height, height)
-                is_first = False
-                if expected > 1:
-                    self._lose_track(expected)
+            if height < self._first:
+                yield damage_at(schema.META_BASE, height, f"says that the blocks begin at {self._first}")
+                expected = self._first = height
             if height != expected:
                 gap = "is missing" if height == expected + 1 else f"and all up to {height - 1} are missing"
                 yield damage_at(schema.block_key(expected), expected, gap, is_derived=False)
@@ -97,12 +99,13 @@ class BlockCheck:
                 self._lose_track(height + 1)
             self._last, expected = height, height + 1
 
-    def _lowest_certificate(self) -> int:
-        """Where it is below the first block, that block was lost, not pruned; 0 where there is none to be read."""
+    def _base(self) -> int:
+        """Where the blocks begin, as the store says: above 1 where it was pruned or made from a snapshot."""
         try:
-            return next((schema.height_in(key) for key, _ in self._kv.scan(b"C", b"D")), 0)
+            raw = self._kv.get(schema.META_BASE)
         except Corrupted:
-            return 0
+            return 1
+        return 1 if raw is None else max(int.from_bytes(raw, "big"), 1)
 
     # --- one block ----------------------------------------------------------------------------------------
     def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[Damage]:

@@ -71,7 +71,7 @@ class Reads:
         return Damage(
             FAMILY_NAMES.get(letter, "meta entry"),
             f"at or after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
-            height_in(self.at) if is_block else height,
+            height_in(self.at) if is_block and len(self.at) > 1 else height,
             f"can't be read: {error}",
             is_derived=not is_block,
         )

@@ -78,7 +78,7 @@ class Workload:
             body = OdometerRead(vin, km(value), event, "reading")
         else:
             damage = (Damage("front", "cosmetic"),)
-            body = AccidentReport(vin, damage, 0, False, True, "1000_5000", km(value), event, None, ())
+            body = AccidentReport(vin, damage, 0, False, True, "1000_to_2999", km(value), event, None, ())
         return self._sign("workshop-berlin", body)
 
 

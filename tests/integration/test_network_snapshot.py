@@ -12,8 +12,8 @@ from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork, LocalNode
 
 SETTINGS = {
-    "storage__snapshot_interval": 8,
-    "storage__snapshot_gap": 10,
+    "storage__snapshot_interval": 4,
+    "storage__snapshot_gap": 6,
     "consensus__block_interval_min_ms": 50,
 }
 
@@ -40,9 +40,9 @@ def has_block(node: LocalNode, height: int) -> bool:
 
 
 def test_a_new_node_starts_from_a_snapshot_of_a_pruned_chain(tmp_path: Path) -> None:
-    pruning = {"storage__keep_blocks": 12, "storage__keep_days": 0}
+    pruning = {"storage__keep_blocks": 8, "storage__keep_days": 0}
     with running_network(tmp_path, start=False, **SETTINGS, **pruning) as network:
-        load = grown(network, 40)
+        load = grown(network, 20)
         others, newcomer = network.nodes[:3], network.nodes[3]
         wait_for(lambda: not any(has_block(node, 1) for node in others), 30, "old blocks are forgotten")
         newcomer.start("--accept-old-root")
@@ -69,10 +69,10 @@ def test_a_new_node_starts_from_a_snapshot_of_a_pruned_chain(tmp_path: Path) -> 
 def test_without_trust_in_an_old_root_a_new_node_syncs_by_blocks(tmp_path: Path) -> None:
     """The development genesis is older than the trusting period."""
     with running_network(tmp_path, start=False, **SETTINGS) as network:
-        grown(network, 20)
+        grown(network, 10)
         newcomer = network.nodes[3]
         newcomer.start()
-        wait_height([newcomer], 20, 30)
+        wait_height([newcomer], 10, 30)
         text = newcomer.log.read_text()
         assert "snapshot_root" in text
         assert "--accept-old-root" in text
@@ -83,13 +83,13 @@ def test_without_trust_in_an_old_root_a_new_node_syncs_by_blocks(tmp_path: Path)
 @pytest.mark.parametrize("is_right", [True, False])
 def test_the_operator_names_the_block_to_trust(tmp_path: Path, is_right: bool) -> None:
     with running_network(tmp_path, start=False, **SETTINGS) as network:
-        grown(network, 20)
+        grown(network, 10)
         newcomer = network.nodes[3]
-        block_id = network.nodes[0].get("/v1/blocks/9")["id"]
+        block_id = network.nodes[0].get("/v1/blocks/5")["id"]
         named = block_id if is_right else "00" * 32
-        newcomer.start("--trust", f"9:{named}")
+        newcomer.start("--trust", f"5:{named}")
         if is_right:
-            wait_height([newcomer], 20, 30)
+            wait_height([newcomer], 10, 30)
             assert "snapshot_used" in newcomer.log.read_text()
         else:
             wait_for(lambda: not newcomer.is_running, 30, "it stops")

@@ -42,7 +42,7 @@ def maintenance(chain: Chain, value: int = 100, vin: str = VIN, **changes) -> Ma
 def accident(chain: Chain, value: int = 120, vin: str = VIN, extent: str = "bolt_on", **changes) -> AccidentReport:
     fields = dict(
         vin=vin, damages=(Damage("front", extent),), airbags=0, hv_battery_hit=False, drivable=True,
-        cost_band="1000_5000", odometer=km(value), event_at_ms=chain.now, case_reference=None, attachments=(),
+        cost_band="1000_to_2999", odometer=km(value), event_at_ms=chain.now, case_reference=None, attachments=(),
     )  # fmt: skip
     return AccidentReport(**fields | changes)
 

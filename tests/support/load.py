@@ -184,7 +184,7 @@ class LoadChain(Chain):
 
     def _accident(self, car: Car) -> Body:
         return AccidentReport(
-            car.vin, (Damage("front", "bolt_on"),), 0, False, True, "1000_5000", self._km(car), self.now, None, ()
+            car.vin, (Damage("front", "bolt_on"),), 0, False, True, "1000_to_2999", self._km(car), self.now, None, ()
         )  # fmt: skip
 
     def _transfer(self, car: Car) -> tuple[str, Body, tuple[str, ...]] | None:

@@ -83,8 +83,8 @@ def vote(kind: str, block: str, round_: int, by: str, height: int = HEIGHT) -> V
     return Vote(kind, height, round_, block_id(block), validator(by), NO_SIGNATURE)
 
 
-def proposal(block: str, round_: int, by: str, valid_round: int = -1, height: int = HEIGHT) -> Proposal:
-    return Proposal(height, round_, block_id(block), valid_round, validator(by), NO_SIGNATURE)
+def proposal(block: str, round_: int, by: str, height: int = HEIGHT) -> Proposal:
+    return Proposal(height, round_, block_id(block), -1, validator(by), NO_SIGNATURE)
 
 
 # --- a parsed trace -----------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def _state_text(machine: Machine, key: str) -> str:
             return _lock_text(machine.valid)
 
 
-# --- files -------------------------------------------------------------------------------------------------------
+# --- files ---
 def _head(name: str, numbered: list[tuple[int, str]]) -> Trace:
     """The lines before the first input."""
     fields = dict.fromkeys(("validators", "proposers"), "")
@@ -366,17 +366,16 @@ def parse(name: str, text: str) -> Trace:
     return trace
 
 
-def _feed(machine: Machine, event: m.Input | Restored) -> list[m.Effect]:
-    if isinstance(event, Restored):
-        return machine.restore(event.round, event.step, event.locked, event.valid)
-    return machine.step(event)
-
-
 def run(trace: Trace) -> Machine:
     """Play the trace on a fresh machine. Raises `TraceMismatch` at the first line where it does something else."""
     machine = Machine(HEIGHT, trace.validators, trace.own)
     for move in trace.moves:
-        effects = [effect for event in move.inputs for effect in _feed(machine, event)]
+        effects: list[m.Effect] = []
+        for event in move.inputs:
+            if isinstance(event, Restored):
+                effects += machine.restore(event.round, event.step, event.locked, event.valid)
+            else:
+                effects += machine.step(event)
         expected = [(number, f"< {effect_text(effect)}") for number, effect in move.effects]
         actual = [f"< {effect_text(effect)}" for effect in effects]
         for number, pairs in move.states:

@@ -94,7 +94,7 @@ def _accounts_and_members(story: Story) -> None:
     story.do("bmw", opening, extra=((address("buyer-2"), BUYER_2),))
     story.do("buyer-2", AccountUpdateKeys((BUYER_2.public, SECOND_KEY.public), 1, b""))
     munich = Site(
-        "MUC-1", "DE", 48_177_000, 11_559_000, ("ENGINE_OIL", "TYRES"), "Mo-Fr 08:00-18:00", "+498938200",
+        "MUC-1", "DE", 48_177_000, 11_559_000, ("ENGINE_OIL", "TYRES_SEASONAL"), "Mo-Fr 08:00-18:00", "+498938200",
         "info@dealer-munich.example",
     )  # fmt: skip
     southern = Site("CPT-1", "ZA", -33_925_000, 18_424_000, (), "", "", "")
@@ -136,7 +136,7 @@ def _vehicle(story: Story) -> None:
     service = maintenance(
         chain,
         155,
-        services=("ENGINE_OIL", "OIL_FILTER"),
+        services=("ENGINE_OIL", "TYRES_SEASONAL"),
         parts=(Part("11428575211", 1, True, None), Part("83125A7DC5E", 5, False, "SN-0001")),
         next_due=Due(30_000, chain.now + 365 * DAY_MS),
         attachments=(document,),
@@ -166,7 +166,7 @@ def _purchase(story: Story) -> None:
     hit = accident(
         chain,
         156,
-        damages=(Damage("front", "cosmetic"), Damage("hood", "bolt_on")),
+        damages=(Damage("front", "cosmetic"), Damage("bonnet", "bolt_on")),
         case_reference="CASE-2026-1",
     )
     story.do("workshop-berlin", hit)

@@ -230,9 +230,10 @@ def _with_disclosure(session: Session, given: Mapping[str, Any]) -> dict[str, An
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
     flags = ", ".join(flag.name for flag in vehicle.flags) or "none"
     brands = ", ".join(vehicle.brands) or "none"
+    disclosed = " (the seller says so)" if listing.odometer_disclosed else ""
     return (
         f"Disclosed: {plain(listing.vin)}, {vehicle.record_count} records, {vehicle.accident_count} accidents, "
-        f"odometer {plain(vehicle.verdict)}, flags {plain(flags)}, brands {plain(brands)}; "
+        f"odometer {plain(vehicle.verdict)}{disclosed}, flags {plain(flags)}, brands {plain(brands)}; "
         "the offer is bound to exactly this."
     )
 

@@ -6,11 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from node import limits
-from node.chain.block import Block, Commit
+from node.chain.block import Commit
 from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of, vote_sign_bytes
 from node.codec import encode
 from node.crypto.signing import is_signature
-from node.execution.block_run import BlockResult
+from node.replica.catch_up import AHEAD_BLOCKS
 from node.replica.presence import Duty
 from node.txtypes.validators import ValidatorEntry
 from support.simulation.errors import Violation
@@ -26,8 +26,8 @@ Step = tuple[bytes, int, int, str]
 class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
-        self.chain: dict[int, tuple[bytes, bytes]] = {}
-        """Height to (header bytes, state root), as the first node committed it."""
+        self.chain: dict[int, bytes] = {}
+        """Height to block, as the first node committed it."""
         self.sets: dict[int, tuple[ValidatorEntry, ...]] = {}
         """Height to the set that decides it, from the first commit below it."""
         self.heights: Counter[int] = Counter()
@@ -64,7 +64,7 @@ class Checks:
             self.claimed(message)
 
     def _conflict(self, node: SimulatedNode, text: str) -> None:
-        if not node.is_faulty:
+        if node.knows_its_loss or node.address not in self._world.faulty_addresses:
             raise Violation(text)
         self._world.faults["signed_twice"] += 1
 
@@ -103,17 +103,20 @@ class Checks:
         return 3 * power > 2 * sum(entry.power for entry in entries)
 
     # --- commits --------------------------------------------------------------------------------------
-    def committed(self, node: SimulatedNode, block: Block, result: BlockResult) -> None:
-        """Agreement, equal roots, a certificate that holds, no innocent punished."""
-        height = block.header.height
-        entry = (encode(block.header), result.state_root)
-        if self.chain.setdefault(height, entry) != entry:
+    def _check_committed(self, node: SimulatedNode, height: int) -> None:
+        """Agreement, equal roots and sets, a certificate that holds, no innocent punished."""
+        store = node.running.store
+        block, commit = store.block(height), store.commit(height)
+        if block is None or commit is None:
+            raise Violation(f"{node.label} has no block or no certificate of height {height}")
+        raw = encode(block)
+        if self.chain.setdefault(height, raw) != raw:
             raise Violation(f"fork at height {height}: {node.label} has another block")
-        if self.sets.setdefault(height + 1, result.validators.entries) != result.validators.entries:
+        entries = store.validators(height + 1).entries
+        if self.sets.setdefault(height + 1, entries) != entries:
             raise Violation(f"{node.label} has another validator set above height {height}")
-        commit = node.running.store.commit(height)
-        if commit is None:
-            raise Violation(f"{node.label} has no certificate of height {height}")
+        if height == store.height() and store.head().state_root != block.header.state_root:
+            raise Violation(f"{node.label} has another state root than the header of height {height}")
         self._check_certificate(node, commit)
         for piece in block.evidence:
             offender = piece.first.validator
@@ -123,8 +126,6 @@ class Checks:
         if height > self.top:
             self.top = height
             self._world.evidence_committed += len(block.evidence)
-            # Votes below are history: what still needs them is at this height or above.
-            self._votes = {key: voters for key, voters in self._votes.items() if key[1] >= height - 1}
         self._world.log(node, "committed", {"height": height, "txs": len(block.transactions)})
 
     def _check_certificate(self, node: SimulatedNode, commit: Commit) -> None:
@@ -148,6 +149,8 @@ class Checks:
         height = replica.store.height()
         if height < self.heights[node.index]:
             raise Violation(f"{node.label} went back from {self.heights[node.index]} to {height}")
+        for committed in range(self.heights[node.index] + 1, height + 1):
+            self._check_committed(node, committed)
         self.heights[node.index] = height
         double = replica.doppelganger
         if double is not None and double.duty is Duty.STOPPED and not node.is_faulty:
@@ -165,7 +168,7 @@ class Checks:
             "proposals": (len(machine._proposals), limits.ROUNDS_AHEAD_MAX + 1),
             "newest rounds": (len(machine.tally._newest), len(machine.validators)),
             "pool": (len(replica.pool), limits.POOL_TXS_MAX),
-            "blocks to execute": (len(replica.sync.queue), limits.SYNC_BATCH_BLOCKS),
+            "blocks to execute": (replica.sync.waiting(), AHEAD_BLOCKS),
         }
         for name, (size, bound) in sizes.items():
             if size > bound:
@@ -195,10 +198,6 @@ class Checks:
             if offender not in self.punished
             and any(world.nodes[i].boots == 1 and world.nodes[i].is_up for i in witnesses)
         ]
-
-    def restored(self, node: SimulatedNode, height: int) -> None:
-        """An old store was put back: the node may be lower than it was, the chain may not."""
-        self.heights[node.index] = min(self.heights[node.index], height)
 
 
 def _name(message: Vote | Proposal) -> str:

@@ -6,6 +6,10 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
+from support.simulation.errors import Violation
+
+EVENTS_MAX = 600_000
+
 
 class Clock:
     def __init__(self, now_ms: int) -> None:
@@ -27,6 +31,8 @@ class Clock:
             at, _, action, args = heapq.heappop(self._queue)
             self.now = max(self.now, at)
             self.events += 1
+            if self.events > EVENTS_MAX:
+                raise Violation(f"more than {EVENTS_MAX} events: something feeds itself")
             action(*args)
             if is_done():
                 return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from node.consensus.safety import SignedVote, decode_hard_state
+from node.codec import encode
+from node.consensus.safety import EMPTY, SignedVote, decode_hard_state
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
 
@@ -37,7 +38,8 @@ class Disk:
     def __init__(self) -> None:
         self.kv = SyncedStore(self)
         self.journal_kv = SyncedStore(self)
-        self.hard: bytes | None = None
+        self.hard: bytes | None = encode(EMPTY)
+        """A home is made with the hard state of one that has signed nothing: a missing one is a lost one."""
         self.fuse: int | None = None
         self.is_last_kept = False
         self.is_forgetful = False

@@ -47,17 +47,16 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
         side = tuple(i for i in everyone if chance.random() < 0.5)
         found.append(Fault(when(), "partition", side, chance.randint(500, 8_000)))
     found += [Fault(when(), "one_way", two(), chance.randint(500, 8_000)) for _ in range(options.one_way_cuts)]
+    for _ in range(options.starvings if size >= 4 else 0):
+        who = tuple(chance.sample(everyone, 3))
+        found.append(Fault(when(), "starve", who, chance.randint(3_000, 9_000)))
     found += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
     found += [
         Fault(when(), "clock_step", anyone(), 0, chance.randint(-options.skew_ms // 2, options.skew_ms // 2))
         for _ in range(options.clock_steps)
     ]
-    found += [
-        Fault(chance.randint(1_000, until // 2), "store_rollback", anyone(), chance.randint(1_000, until // 2))
-        for _ in range(options.store_rollbacks)
-    ]
     for index, behaviour in options.faulty:
-        if behaviour in DISK_LOSSES:
+        if behaviour in (*DISK_LOSSES, "store_rollback"):
             at = chance.randint(2_000, until // 2)
             found.append(Fault(at, behaviour, (index,), chance.randint(1_000, until // 2)))
         elif behaviour == "amnesiac":
@@ -154,6 +153,23 @@ class Injector:
             self._world.network.deaf.add(direction)
             self._later(fault, self._world.network.deaf.discard, direction)
 
+    def _starve(self, fault: Fault) -> None:
+        """A voter's prevotes reach one node only, and one node gets no proposals: who has the polka locks alone."""
+        knowing, hidden, blind = (self._world.nodes[i] for i in fault.nodes)
+        pairs = [(blind.index, ("proposal", node.address)) for node in self._world.nodes if node is not blind]
+        pairs += [
+            (node.index, ("prevote", hidden.address)) for node in self._world.nodes if node not in (knowing, hidden)
+        ]
+        self._world.network.starving.update(pairs)
+        self._later(fault, self._end_starving, pairs)
+
+    def _end_starving(self, pairs: list[tuple[int, tuple[str, bytes]]]) -> None:
+        starving = self._world.network.starving
+        starving.subtract(pairs)
+        for pair in pairs:
+            if starving[pair] <= 0:
+                del starving[pair]
+
     def _clog(self, fault: Fault) -> None:
         if len(fault.nodes) == 2:
             self._world.network.clogged[fault.nodes[0], fault.nodes[1]] = self._world.now + fault.for_ms
@@ -185,5 +201,6 @@ class Injector:
             self._world.checks.heights[node.index] = 0
         if is_hard:
             node.disk.hard = hard
+            node.knows_its_loss = fault.kind == "lost_hard_state" and self._world.checks.heights[node.index] > 0
         self._world.log(node, "restored", {"kind": fault.kind})
         self._world.later(self._world.chance("power").randint(50, 3_000), node.boot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from node.crypto.dev_keys import dev_key
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from support.simulation.world import World
 
 DECODED_MAX = 4_000
+Topic = tuple[str, bytes]
+"""Kind of a consensus message, and the validator whose it is."""
+NO_TOPIC: Topic = ("", b"")
 
 
 class Network:
@@ -31,6 +34,8 @@ class Network:
         """(source, target) to the time until which nothing gets through; it all arrives then."""
         options = world.options
         self.loss, self.duplicate, self.delay = options.loss, options.duplicate, options.delay
+        self.starving: Counter[tuple[int, Topic]] = Counter()
+        """(target, topic) that does not arrive, whoever relays it; by how many faults at once."""
         self._decoded: OrderedDict[bytes, Any] = OrderedDict()
 
     # --- links ---
@@ -61,18 +66,21 @@ class Network:
     def heal(self) -> None:
         """Every link carries everything, in both directions, soon."""
         self.loss, self.duplicate, self.delay = 0.0, 0.0, (1, 30)
+        self.starving.clear()
         self.partitioned.clear()
         self.deaf.clear()
         self.clogged.clear()
         self.connect_all()
 
     # --- messages ---
-    def send(self, link: int, raw: bytes) -> None:
+    def send(self, link: int, raw: bytes, topic: Topic = NO_TOPIC) -> None:
+        """`topic`: what a vote or a proposal is, and whose."""
         world = self._world
         source, target = self.peers[link]
         chance = world.chance("net")
         for _ in range(2 if chance.random() < self.duplicate else 1):
-            if (source, target) in self.deaf or (self.loss and chance.random() < self.loss):
+            is_lost = (source, target) in self.deaf or (target, topic) in self.starving
+            if is_lost or (self.loss and chance.random() < self.loss):
                 world.faults["message_lost"] += 1
                 continue
             delay = chance.randint(*self.delay)

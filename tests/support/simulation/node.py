@@ -10,18 +10,18 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
-from node.replica.messages import Message, ProposalMessage, VoteMessage
+from node.replica.messages import CompactProposal, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica
 from node.replica.signing import Signer
 from node.storage.chain_store import ChainStore
 from support.simulation.byzantine.behaviour import Behaviour
 from support.simulation.disk import Disk, PowerCut
 from support.simulation.errors import Violation
+from support.simulation.network import NO_TOPIC, Topic
+from support.simulation.submissions import READMISSION
 
 if TYPE_CHECKING:
     from support.simulation.world import World
-
-ADMIT_MAX = 100
 
 
 class SimulatedNode:
@@ -43,6 +43,8 @@ class SimulatedNode:
         self.links: dict[int, int] = {}
         self.boots = 0
         self.up_since = 0
+        self.knows_its_loss = False
+        """Its hard state is missing under a store that is not empty: it may not sign what it could have signed."""
         self.is_banished = False
         """Kept down on purpose: boots do nothing."""
         self.actions_left: int | None = None
@@ -81,10 +83,11 @@ class SimulatedNode:
         except PowerCut:
             self.lose_power()
             return
+        world.checks.after_event(self)
         self._act(actions)
-        pending = [world.checked(raw) for _, raw in self.disk.journal.pending()]
-        for start in range(0, len(pending), ADMIT_MAX):
-            self.handle(e.Admit(0, tuple(pending[start : start + ADMIT_MAX])))
+        pending = tuple(world.checked(raw) for _, raw in self.disk.journal.pending())
+        if pending:
+            self.handle(e.Admit(READMISSION, pending))
         for other in world.nodes:
             if other is not self and other.is_up and self.is_up:
                 world.network.connect(self, other)
@@ -117,9 +120,8 @@ class SimulatedNode:
         except PowerCut:
             self.lose_power()
             return
+        self.world.checks.after_event(self)
         self._act(actions)
-        if self.replica is not None:
-            self.world.checks.after_event(self)
 
     def _act(self, actions: list[e.Action]) -> None:
         for action in actions:
@@ -146,11 +148,11 @@ class SimulatedNode:
             case e.Verify(job, transactions):
                 good = tuple(world.is_good(signed.raw) for signed in transactions)
                 world.later(world.chance("verify").randint(1, 20), self._verified, job, good, self.boots)
-            case e.BlockCommitted(block, result, transactions, _):
-                world.checks.committed(self, block, result)
+            case e.BlockCommitted(_, _, transactions, _):
                 self.disk.journal.finish([tx.txid for tx in transactions], {}, self.now())
             case e.Dropped(tx, _, is_expired):
                 world.notices["dropped"] += 1
+                world.submissions.dropped(self, tx.txid)
                 if is_expired:
                     raise Violation(f"{tx.txid.hex()[:8]} expired, though every transaction lives longer than the play")
             case e.Admitted(request, outcomes):
@@ -170,10 +172,10 @@ class SimulatedNode:
         if own is not None:
             world.checks.signed(self, own)
         if self.behaviour is None:
-            raw = encode(message)
+            raw, topic = encode(message), _topic_of(message)
             for link in links:
                 if link in world.network.peers:
-                    world.network.send(link, raw)
+                    world.network.send(link, raw, topic)
             return
         for link in links:
             if link in world.network.peers:
@@ -209,10 +211,18 @@ class SimulatedNode:
             self.handle(e.Verified(job, good))
 
 
+def _topic_of(message: Message) -> Topic:
+    if isinstance(message, VoteMessage):
+        return message.vote.kind, message.vote.validator
+    if isinstance(message, ProposalMessage | CompactProposal):
+        return "proposal", message.proposal.proposer
+    return NO_TOPIC
+
+
 def own_message(message: Message, address: bytes) -> Vote | Proposal | None:
     """The vote or proposal in `message` where it is signed by `address`."""
     if isinstance(message, VoteMessage) and message.vote.validator == address:
         return message.vote
-    if isinstance(message, ProposalMessage) and message.proposal.proposer == address:
+    if isinstance(message, ProposalMessage | CompactProposal) and message.proposal.proposer == address:
         return message.proposal
     return None

@@ -19,8 +19,10 @@ RULES = (
     "L16 propose valid value",
     "L22 prevote block",
     "L22 prevote nil",
+    "L22 lock held",
     "L28 prevote block",
     "L28 prevote nil",
+    "L28 lock held",
     "L34 any prevotes",
     "L36 lock",
     "L36 valid only",
@@ -31,7 +33,6 @@ RULES = (
     "L57 propose timeout",
     "L61 prevote timeout",
     "L65 precommit timeout",
-    "equivocation found",
     "body needed",
     "restored",
 )
@@ -59,7 +60,9 @@ def rules_counted(counter: Counter[str]) -> Iterator[None]:
         found = machine.proposal(machine.round)
         if not fired or found is None:
             return ""
-        last = _last_vote(machine)
+        last, locked = _last_vote(machine), machine.locked
+        if last == NIL and locked is not None and locked.block_id != found.block_id:
+            return f"{'L22' if found.valid_round == -1 else 'L28'} lock held"
         return f"{'L22' if found.valid_round == -1 else 'L28'} prevote {'nil' if last == NIL else 'block'}"
 
     def polka(machine: Machine, before: Any, args: Any, fired: bool) -> str:

@@ -20,6 +20,8 @@ BEHAVIOURS = (
 )
 DISK_LOSSES = ("lost_hard_state", "old_backup", "old_hard_state", "wiped")
 """An honest node whose disk has forgotten what it signed: it may be punished, others must not be harmed."""
+HONEST_FAULTS = ("bad_clock", "store_rollback")
+"""Not to be relied on, and still never to sign twice: an old checkpoint under today's hard state is nothing bad."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Options:
     partitions: int = 0
     one_way_cuts: int = 0
     clogs: int = 0
+    starvings: int = 0
+    """For a while some nodes get no votes or proposals of a kind: they know less than the others, and lock alone."""
     clock_steps: int = 0
-    store_rollbacks: int = 0
     transactions: int = 6
     changes: int = 0
     fault_ms: int = 25_000
@@ -67,8 +70,8 @@ def drawn(seed: int) -> Options:
         partitions=chance.choice([0, 0, 1, 3]),
         one_way_cuts=chance.choice([0, 0, 1, 3]),
         clogs=chance.choice([0, 0, 2, 5]),
+        starvings=chance.choice([0, 0, 4, 10]),
         clock_steps=chance.choice([0, 0, 2]),
-        store_rollbacks=chance.choice([0, 0, 0, 1]),
         transactions=chance.randint(3, 12),
         changes=changes,
         fault_ms=chance.choice([15_000, 25_000, 40_000]),
@@ -85,7 +88,7 @@ def _draw_faulty(chance: random.Random, powers: tuple[int, ...], changes: int) -
     for index in chance.sample(range(len(powers)), len(powers)):
         if 0 < powers[index] <= left:
             left -= powers[index]
-            found.append((index, chance.choice([*BEHAVIOURS, *BEHAVIOURS, *DISK_LOSSES, "bad_clock"])))
+            found.append((index, chance.choice([*BEHAVIOURS, *BEHAVIOURS, *DISK_LOSSES, *HONEST_FAULTS])))
             if not several:
                 break
     return tuple(sorted(found))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from support.simulation.world import World
 
 LIFETIME_MS = 20 * 3_600_000
+READMISSION = 0
+"""The request number of a journal that is read back at a start."""
 
 
 def spare_key(name: str) -> Any:
@@ -40,6 +42,8 @@ class Submissions:
         self._asked: dict[int, bytes] = {}
         self.accepted: dict[bytes, tuple[bytes, int]] = {}
         """txid to (signed bytes, the node that said 202)."""
+        self.rejected: set[bytes] = set()
+        """Held when they were accepted, and not when that node looked again: a fate, though not a final one."""
 
     def sign(self, name: str, body: Body, salt: int, *, is_spare: bool = False) -> bytes:
         sender = address_of(dev_key("account", name).public)
@@ -77,12 +81,20 @@ class Submissions:
 
     def answered(self, node: SimulatedNode, request: int, outcomes: tuple[Any, ...]) -> None:
         """A 202 is given only after the bytes are journalled; the power may go while they are."""
+        if request == READMISSION:
+            pending = [txid for txid, _ in node.disk.journal.pending()]
+            self.rejected |= {txid for txid, unmet in zip(pending, outcomes, strict=True) if unmet != ()}
+            return
         raw = self._asked.pop(request, None)
         if raw is None or outcomes != ((),):
             return
         txid = self._world.checked(raw).txid
         node.disk.journal.accept({txid: raw})
         self.accepted[txid] = (raw, node.index)
+
+    def dropped(self, node: SimulatedNode, txid: bytes) -> None:
+        if txid in self.accepted and self.accepted[txid][1] == node.index:
+            self.rejected.add(txid)
 
     def owed(self) -> list[bytes]:
         """Accepted by nodes whose journal nobody has destroyed; neither committed nor impossible now."""
@@ -91,7 +103,7 @@ class Submissions:
         found = []
         for txid, (raw, index) in self.accepted.items():
             node = world.nodes[index]
-            if node.is_faulty or best.store.place(txid) is not None:
+            if node.is_faulty or txid in self.rejected or best.store.place(txid) is not None:
                 continue
             if node.replica is None or not node.replica.judge(world.checked(raw)):
                 found.append(txid)

@@ -9,6 +9,7 @@ from typing import Any
 
 from node.audit.invariants import check_invariants
 from node.chain.dev_genesis import Party, build_genesis
+from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.execution.blocks import check_frame, execute_block
 from node.replica.presence import Duty
@@ -25,7 +26,7 @@ from support.simulation.governance import Governance
 from support.simulation.network import Network
 from support.simulation.node import SimulatedNode
 from support.simulation.observing import rules_counted, signatures_remembered
-from support.simulation.options import Options, drawn
+from support.simulation.options import HONEST_FAULTS, Options, drawn
 from support.simulation.submissions import Submissions, with_spare_keys
 
 GENESIS_MS = 1_767_225_600_000
@@ -63,7 +64,7 @@ class World:
         self._checked: dict[bytes, CheckedTx] = {}
         self.nodes: list[SimulatedNode] = []
         self._make_nodes(names)
-        self.faulty_addresses = {n.address for n in self.nodes if n.fault and n.fault != "bad_clock"}
+        self.faulty_addresses = {n.address for n in self.nodes if n.fault and n.fault not in HONEST_FAULTS}
         self.network = Network(self)
         self.checks = Checks(self)
         self.checks.sets[1] = origin.head().validators.entries
@@ -164,13 +165,9 @@ class World:
 
     def _heal_just_enough(self, heights: int) -> None:
         """Just over two thirds of power is honest, up and connected; all others are down: the chain must grow."""
-        chance = self.chance("core")
-        entries = {e.address: e.power for e in self.checks.sets[self.checks.top + 1]}
-        total, power, core = sum(entries.values()), 0, []
-        for node in sorted(self.honest(), key=lambda n: chance.random()):
-            if entries.get(node.address) and 3 * power <= 2 * total:
-                core.append(node)
-                power += entries[node.address]
+        core = self._core()
+        if len(core) < min(2, len(self.checks.sets[self.checks.top + 1])):
+            return  # one node among others never ends listening for its double, however much power it has
         for node in self.nodes:
             node.is_banished = node not in core
             if node.is_banished:
@@ -178,9 +175,22 @@ class World:
         self.network.heal()
         for node in core:
             node.boot()
-        self._demand(core, heights, f"{power} of {total} power is connected")
+        self._demand(core, heights, f"{len(core)} nodes with more than two thirds of power are connected")
         for node in self.nodes:
             node.is_banished = False
+
+    def _core(self) -> list[SimulatedNode]:
+        """A quorum of every height that one of them may still have to decide."""
+        chance, checks = self.chance("core"), self.checks
+        lowest = min(checks.heights[node.index] for node in self.honest())
+        core: list[SimulatedNode] = []
+        for node in sorted(self.honest(), key=lambda n: chance.random()):
+            is_enough = all(
+                checks.is_quorum(height, {n.address for n in core}) for height in range(lowest + 1, checks.top + 2)
+            )
+            if not is_enough or len(core) < 2:
+                core.append(node)
+        return core
 
     def _heal_everyone(self, heights: int) -> None:
         self.network.heal()
@@ -231,7 +241,7 @@ class World:
             transactions = [self.checked(raw) for raw in found.block.transactions]
             result = execute_block(found.block, transactions, fresh.state, fresh.tree, fresh.head(), self.genesis_hash)
             fresh.commit_block(found.block, result, found.commit)
-            if result.state_root != self.checks.chain[height][1]:
+            if encode(found.block) != self.checks.chain[height] or result.state_root != found.block.header.state_root:
                 raise Violation(f"a replay from genesis finds another root at height {height}")
         for node in self.honest():
             if node.is_up:

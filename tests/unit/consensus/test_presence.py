@@ -240,6 +240,15 @@ def test_a_prevote_that_is_not_stored_beside_a_stored_precommit_is_no_proof() ->
     assert Duty.SIGNING is double.duty
 
 
+@pytest.mark.parametrize("kind", ["prevote", "precommit"])
+def test_after_a_proposal_alone_any_vote_of_its_round_is_foreign(kind: str) -> None:
+    signer = a_signer()
+    signer.sign_proposal(H, 0, X, -1, NO_PROMISE)
+    double = signing(LOW, signer)
+    double.saw_vote(a_vote(kind, X))
+    assert Duty.STOPPED is double.duty
+
+
 def test_without_hard_state_a_vote_of_ours_keeps_us_away_from_its_height_and_the_next() -> None:
     signer = a_signer()
     double = a_double(LOW, signer)

@@ -22,7 +22,7 @@ from node.rules.roles import ROLES
 from node.rules.ruleset import RULESET_VERSION, canonical, ruleset_hash
 from node.rules.services import SERVICE_CODES
 
-RULESET_1 = "ad87aafac37c5990528cfbe8e7123ad3d990b1c1f540f7d7c447521f273ac11a"
+RULESET_1 = "a2397272c86af1ace6ee37263ec1666a3692522f5293a16de5db8daa83426acb"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

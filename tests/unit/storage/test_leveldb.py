@@ -141,7 +141,7 @@ def test_a_flipped_bit_in_a_table_is_seen(tmp_path: Path, read: Read) -> None:
     """A scan must not end at a damaged block as if there were nothing more."""
     path = filled(tmp_path / "store", compacted=True)
     (table,) = files(path, ".ldb")
-    found = read_damaged(path, table, read, 5)
+    found = read_damaged(path, table, read, 11)
     for at, entries in found.items():
         assert entries in (None, ENTRIES), f"byte {at} changed what is read"
     assert sum(entries is None for entries in found.values()) > 0.7 * len(found)

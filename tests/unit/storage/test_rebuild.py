@@ -1,7 +1,7 @@
 """A store made anew from its blocks, a store held against itself, and one store put in another's place."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from node.storage.leveldb import LevelStore
 from node.storage.memory import MemoryStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.schema import FAMILY_NAMES, key_text
+from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.store_check import StoreCheck
 
 GENESIS = dev_test_genesis()
@@ -177,6 +178,38 @@ def test_a_good_store_is_read_to_the_last_key_and_nothing_is_found() -> None:
     assert (HEIGHT, 3) == (check.height, check.counts["other"])
     assert set(FAMILY_NAMES.values()) == steps
     assert [] == damages(ChainStore(MemoryStore(), GENESIS).kv)
+
+
+def pruned_store() -> MemoryStore:
+    chain = Chain(GENESIS, CHAIN.store.kv.snapshot())
+    assert 3 == chain.store.prune(4, 10)
+    return chain.store.kv
+
+
+def snapshot_store() -> MemoryStore:
+    chunks: list[bytes] = []
+    offer = cut_snapshot(CHAIN.store.kv, CHAIN.genesis_hash, lambda _, chunk: chunks.append(chunk))
+    kv = MemoryStore()
+    restore = Restore(kv, GENESIS, offer)
+    for chunk in chunks:
+        restore.add(chunk)
+    restore.finish()
+    return kv
+
+
+@pytest.mark.parametrize("make", [pruned_store, snapshot_store])
+def test_a_store_that_begins_above_block_1_is_whole_and_its_damage_is_named(make: Callable[[], MemoryStore]) -> None:
+    kv = make()
+    first = extent_of(kv, CHAIN.genesis_hash).first
+    assert first > 1
+    assert [] == damages(kv)
+    whole = entries(kv)
+    for key in whole:
+        if key[:1] in (b"B", b"C", b"I", b"K", b"R", b"S", b"W", b"X"):
+            assert names(damages(MemoryStore({k: v for k, v in whole.items() if k != key})), key), key
+    for base in (None, schema.u64(1), schema.u64(first - 1), schema.u64(first + 1)):
+        puts = {} if base is None else {schema.META_BASE: base}
+        assert damages(MemoryStore({k: v for k, v in whole.items() if k != schema.META_BASE} | puts)), base
 
 
 @pytest.mark.parametrize("family", sorted({key[:1] for key in ALL}))
@@ -371,7 +404,7 @@ def test_reading_opens_a_copy_and_leaves_nothing(store: Path) -> None:
         pass
 
 
-def fingerprints(folder: Path) -> Iterator[tuple[str, bytes]]:
+def fingerprints(folder: Path) -> list[tuple[str, bytes]]:
     return sorted((path.name, path.read_bytes()) for path in folder.iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover
 from support.stages import Case, at, change, table
@@ -12,7 +13,7 @@ from node.txtypes.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, Delivery
 from node.txtypes.fields import Money
 from node.txtypes.order import ORDER
 from node.txtypes.payment import PAYMENT, PaymentInitiate
-from node.txtypes.vehicle import VEHICLE, Market
+from node.txtypes.vehicle import OFF_MARKET, VEHICLE
 
 SELLER, BUYER = "dealer-munich", "buyer-1"
 
@@ -160,13 +161,12 @@ def test_the_seller_still_holds_the_title() -> None:
 
 def test_the_car_is_reserved_by_this_very_order() -> None:
     life = at("paid")
-    market = life.chain.state(VEHICLE, VIN).market
-    change(life.chain, VEHICLE, VIN, market=Market("reserved", life.listing, bytes(32), market.until_ms))
+    market, now = life.chain.state(VEHICLE, VIN).market, life.chain.now
+    change(life.chain, VEHICLE, VIN, market=replace(market, order=bytes(32)))
     assert ["order_reserved"] == hand_over(life)
-    change(life.chain, VEHICLE, VIN, market=Market("reserved", life.listing, life.order, life.chain.now))
-    assert ["order_reserved"] == hand_over(life)
-    change(life.chain, VEHICLE, VIN, market=Market("reserved", life.listing, life.order, life.chain.now + 1))
-    assert [] == hand_over(life)
+    for until, holds_money, codes in ((now, False, ["order_reserved"]), (now, True, []), (now + 1, False, [])):
+        change(life.chain, VEHICLE, VIN, market=replace(market, until_ms=until, holds_money=holds_money))
+        assert codes == hand_over(life)
 
 
 def test_handover_moves_title_and_takes_the_car_off_the_market() -> None:
@@ -178,7 +178,7 @@ def test_handover_moves_title_and_takes_the_car_off_the_market() -> None:
     assert (address(BUYER), now, "in_service", before.transfer_count + 1, before.record_count + 1) == (
         vehicle.holder, vehicle.title_since_ms, vehicle.existence, vehicle.transfer_count, vehicle.record_count,
     )  # fmt: skip
-    assert Market("off", b"", b"", 0) == vehicle.market
+    assert OFF_MARKET == vehicle.market
     assert ("completed", txid) == (order.status, order.title_record)
 
 

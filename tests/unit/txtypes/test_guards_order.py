@@ -27,7 +27,7 @@ from node.txtypes.order import (
     is_live,
 )
 from node.txtypes.payment import PAYMENT, PaymentInitiate
-from node.txtypes.vehicle import VEHICLE, Flag
+from node.txtypes.vehicle import VEHICLE, Flag, Market
 
 SELLER, BUYER, OTHER = "dealer-munich", "buyer-1", "bmw"
 
@@ -278,9 +278,8 @@ def test_acceptance_reserves_the_car_and_sets_the_deadline() -> None:
     life.chain.do(SELLER, OrderAccept(life.order))
     order, market = life.chain.state(ORDER, life.order), life.chain.state(VEHICLE, VIN).market
     assert ("accepted", now + 60 * DAY_MS, 3) == (order.status, order.expires_at_ms, order.agreed_changes)
-    assert ("reserved", life.listing, life.order, now + 60 * DAY_MS) == (
-        market.status, market.listing, market.order, market.until_ms,
-    )  # fmt: skip
+    listed_until = life.chain.state(LISTING, life.listing).expires_at_ms
+    assert Market("reserved", life.listing, life.order, now + 60 * DAY_MS, listed_until, False) == market
     assert "reserved" == life.chain.state(LISTING, life.listing).status
 
 
@@ -319,7 +318,8 @@ def test_an_order_past_its_deadline_is_expired(stage: str, sender: str, body) ->
 
 def test_a_reservation_that_has_ended_frees_the_car_but_hands_nothing_over() -> None:
     life = at("paid")
-    change(life.chain, VEHICLE, VIN, material_changes=1)
+    market = life.chain.state(VEHICLE, VIN).market
+    change(life.chain, VEHICLE, VIN, material_changes=1, market=replace(market, holds_money=False))
     expires = life.chain.state(ORDER, life.order).expires_at_ms
     life.chain.now = expires - 1
     assert ["acknowledgement_missing"] == handing_over(life)
@@ -337,6 +337,8 @@ def test_a_reservation_that_has_ended_frees_the_car_but_hands_nothing_over() -> 
         ("countered", 11, True),
         ("accepted", 11, True),
         ("accepted", 10, False),
+        ("offered", 10, False),
+        ("countered", 10, False),
         ("completed", 11, False),
         ("rejected", 11, False),
         ("cancelled", 11, False),
@@ -347,6 +349,8 @@ def test_is_live(status: str, expires: int, live: bool) -> None:
     change(life.chain, ORDER, life.order, status=status, expires_at_ms=expires)
     assert live == is_live(life.chain.state(ORDER, life.order), 10)
     assert not is_live(None, 10)
+    # money keeps a reservation, never an offer
+    assert (live or status == "accepted") == is_live(life.chain.state(ORDER, life.order), 10, is_lasting=True)
 
 
 STATUSES = ("offered", "countered", "accepted", "completed", "rejected", "cancelled")

@@ -28,7 +28,7 @@ from node.txtypes.delivery import DeliveryEvent
 from node.txtypes.members import MEMBER, Grant
 from node.txtypes.odometer import ACCREDITED, NO_READINGS, ODOMETER, OdometerRead
 from node.txtypes.order import ORDER, OrderAccept
-from node.txtypes.vehicle import VEHICLE, Flag, Market, Vehicle, market_of, summary
+from node.txtypes.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 from node.txtypes.workshop import Damage
 
 MINUTES_5 = 5 * 60_000
@@ -370,7 +370,7 @@ def test_a_market_past_its_time_is_off() -> None:
     life = at("listed")
     found = vehicle(life)
     assert "listed" == market_of(found, found.market.until_ms - 1).status
-    assert Market("off", b"", b"", 0) == market_of(found, found.market.until_ms)
+    assert OFF_MARKET == market_of(found, found.market.until_ms)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.chain import address
 from support.life import VIN, Life, accident, km, register
-from support.stages import at
+from support.stages import at, ledger_of
 
 from node import limits
 from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES
-from node.txtypes.odometer import ODOMETER, OdometerRead, Reading, judge
+from node.txtypes.odometer import ODOMETER, OdometerRead, Reading, add_reading, judge
 from node.txtypes.vehicle import VEHICLE
 
 KM = 1_000
@@ -82,6 +86,41 @@ def test_a_working_set_that_is_full_gives_no_verdict(count: int, verdict: str) -
     found = judge(series(*((day, day * KM) for day in range(count))))
     assert verdict == found[0]
     assert (("limit",) if verdict == "NO_VERDICT" else ()) == found[1]
+
+
+@pytest.mark.parametrize("count", [255, 256, 257, 1_000])
+def test_padding_never_lifts_a_contradiction(count: int) -> None:
+    rolled_back = series((0, 90 * KM), (1, 50 * KM), *((day, (50 + day) * KM) for day in range(2, count)))
+    verdict, reasons, _, _ = judge(rolled_back)
+    assert "ILLOGICAL" == verdict
+    assert ("limit" in reasons) == (count >= limits.READINGS_MAX)
+
+
+def test_at_the_limit_no_reading_is_called_a_typing_error() -> None:
+    """What would contradict the others as well may have been left out."""
+    points = [(day, day * KM) for day in range(limits.READINGS_MAX - 1)]
+    assert ("ILLOGICAL", ("decreasing", "one_reading"), 100, ()) == judge(
+        series(*points[:100], (100, 0), *points[101:])
+    )
+    assert ("ILLOGICAL", ("decreasing", "limit"), -1, ()) == judge(series(*points, (300, 0)))
+
+
+def test_what_was_illogical_stays_so() -> None:
+    rising = series(*((day, day * KM) for day in range(limits.READINGS_MAX)))
+    assert ("NO_VERDICT", ("limit",), -1, ()) == judge(rising)
+    assert ("ILLOGICAL", ("decreasing", "limit"), -1, ()) == judge(rising, was_illogical=True)
+
+
+def test_outliers_are_told_at_the_limit_too() -> None:
+    points = [(day, day * KM) for day in range(limits.READINGS_MAX - 1)]
+    last = (limits.READINGS_MAX, 5_000_000 * KM)
+    assert ("NO_VERDICT", ("limit", "outliers"), -1, (limits.READINGS_MAX - 1,)) == judge(series(*points, last))
+
+
+def test_declared_readings_do_not_fill_the_working_set() -> None:
+    points = [(day, day * KM) for day in range(300)]
+    declared = tuple(range(2, 300))
+    assert ("LOGICAL", (), -1, ()) == judge(series(*points, declared=declared))
 
 
 POINTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 50_000)), max_size=12)
@@ -163,6 +202,91 @@ def test_a_self_reported_reading_changes_no_verdict() -> None:
     verdict = life.chain.state(VEHICLE, VIN).verdict
     life.chain.do("buyer-1", accident(life.chain, 1))
     assert "LOGICAL" == verdict == life.chain.state(VEHICLE, VIN).verdict
+
+
+class Readings:
+    """Readings added one after the other to the working set of one car, without blocks between."""
+
+    def __init__(self) -> None:
+        life = at("born")
+        self.ledger = ledger_of(life.chain, address("workshop-berlin"))
+        self.vehicle = life.chain.state(VEHICLE, VIN)
+        self.born = self.vehicle.born_at_ms
+
+    def add(self, kilometres: int, at: int, is_declared: bool = False) -> str:
+        """`at` in minutes after birth; the verdict."""
+        event = self.born + at * 60_000
+        vehicle = add_reading(self.ledger, VIN, self.vehicle, km(kilometres), event, is_declared)
+        self.vehicle = replace(vehicle, record_count=vehicle.record_count + 1)
+        assert len(self.known.readings) <= limits.READINGS_MAX
+        assert self.known.verdict == self.vehicle.verdict
+        return self.vehicle.verdict
+
+    @property
+    def known(self):
+        return self.ledger.get(ODOMETER, VIN)
+
+    def kilometres(self) -> set[int]:
+        return {reading.metres // 1_000 for reading in self.known.readings}
+
+
+def test_a_reading_beyond_the_limit_counts_and_its_contradiction_outlives_it() -> None:
+    car = Readings()
+    for n in range(limits.READINGS_MAX):
+        car.add(10 * n, 10 * n)
+    assert "NO_VERDICT" == car.known.verdict
+    # two kilometres less than the reading just before it, of which one is left out at once
+    assert "ILLOGICAL" == car.add(998, 1_001)
+    assert {1_000, 998} & car.kilometres() == {998}
+    assert "NO_VERDICT" == judge(car.known.readings)[0]
+    assert 2 == car.vehicle.material_changes
+    for n in range(300):
+        assert "ILLOGICAL" == car.add(3_000 + n, 3_000 + n)
+    assert ("decreasing", "limit") == car.known.reasons
+    assert 2 == car.vehicle.material_changes
+
+
+def test_padding_displaces_padding() -> None:
+    """A car with 200,000 km on it, then 500 readings close to each other: what it drove before is not forgotten."""
+    car = Readings()
+    for n in range(41):
+        car.add(5_000 * n, 5_000 * n)
+    for n in range(500):
+        car.add(200_001 + n, 200_001 + n)
+    assert {5_000 * n for n in range(40)} < car.kilometres()
+    assert "NO_VERDICT" == car.known.verdict
+    assert "ILLOGICAL" == car.add(4_990, 5_001)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_left_out_hides_no_more_than_a_hundredth_of_the_distance(seed: int) -> None:
+    random = Random(seed)
+    driven = sorted(random.sample(range(200_000), 700))
+    car = Readings()
+    for value in random.sample(driven, len(driven)):
+        assert "ILLOGICAL" != car.add(value, value)
+    kept, ledger = car.known, car.ledger
+    for value in random.sample(driven[350:], 40):
+        ledger.put(ODOMETER, VIN, kept)
+        car.vehicle = replace(car.vehicle, verdict=kept.verdict)
+        assert "ILLOGICAL" == car.add(value - 2_002, value + 1), value
+
+
+def test_declared_readings_leave_first_and_never_displace_others() -> None:
+    car = Readings()
+    for n in range(limits.READINGS_MAX):
+        car.add(n, n, is_declared=True)
+    for n in range(100):
+        car.add(1_000 + n, 1_000 + n)
+    assert ("LOGICAL", ()) == (car.known.verdict, car.known.reasons)
+    assert limits.READINGS_MAX == len(car.known.readings)
+    assert set(range(100, limits.READINGS_MAX)) | set(range(1_000, 1_100)) == car.kilometres()
+    for n in range(300):
+        car.add(2_000, 2_000 + n)
+    assert not any(reading.is_declared for reading in car.known.readings)
+    kept = car.known.readings
+    car.add(5, 5, is_declared=True)
+    assert kept == car.known.readings
 
 
 def test_the_working_set_stops_growing_at_its_limit() -> None:

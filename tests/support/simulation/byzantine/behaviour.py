@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.chain.block import Block, block_id_of
 from node.chain.vote import Proposal, Vote, VoteKind, proposal_sign_bytes, vote_sign_bytes
-from node.replica.messages import Message, Presence, ProposalMessage, VoteMessage
+from node.replica.messages import CompactProposal, Message, Presence, ProposalMessage, VoteMessage
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode
@@ -47,7 +47,15 @@ class Behaviour:
         return isinstance(message, VoteMessage) and message.vote.validator == self.node.address
 
     def is_own_proposal(self, message: Message) -> bool:
-        return isinstance(message, ProposalMessage) and message.proposal.proposer == self.node.address
+        is_one = isinstance(message, ProposalMessage | CompactProposal)
+        return is_one and message.proposal.proposer == self.node.address
+
+    def whole(self, message: Message) -> ProposalMessage | None:
+        """An own proposal with its block, however it was to be sent."""
+        if not self.is_own_proposal(message) or isinstance(message, ProposalMessage):
+            return message if self.is_own_proposal(message) else None
+        block = self.node.running._flight.body(message.proposal.height, message.proposal.block_id)
+        return None if block is None else ProposalMessage(message.proposal, block, message.polka)
 
     def vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes) -> VoteMessage:
         signed = vote_sign_bytes(self.world.genesis_hash, kind, height, round_, block_id)

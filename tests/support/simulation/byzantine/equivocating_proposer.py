@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from node.chain.block import block_id_of
-from node.replica.messages import Message, ProposalMessage, VoteMessage
+from node.replica.messages import Message, VoteMessage
 from support.simulation.byzantine.behaviour import Behaviour, Said
 from support.simulation.node import SimulatedNode
 
@@ -20,8 +20,9 @@ class EquivocatingProposer(Behaviour):
     def outgoing(self, target: int, message: Message) -> Said:
         if target % 2:
             return [message]
-        if isinstance(message, ProposalMessage) and self.is_own_proposal(message):
-            proposal, block = message.proposal, message.block
+        whole = self.whole(message)
+        if whole is not None:
+            proposal, block = whole.proposal, whole.block
             if proposal.valid_round >= 0:
                 return [message]
             other = replace(block, header=replace(block.header, time_ms=block.header.time_ms + 1))

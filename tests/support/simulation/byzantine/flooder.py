@@ -36,5 +36,5 @@ class Flooder(Behaviour):
                     self.tell_everyone(self.proposal(height, round_ + ahead, block, chance.choice([-1, round_])))
         self.tell_everyone(Announce(tuple(chance.randbytes(32) for _ in range(20))))
         self.tell_everyone(GetTransactions(tuple(chance.randbytes(32) for _ in range(20))))
-        self.tell_everyone(GetBlocks(chance.choice([1, height, FAR])))
+        self.tell_everyone(GetBlocks(chance.choice([1, height, FAR]), FAR))
         self.tell_everyone(GetBody(height, chance.randbytes(32)))

@@ -22,10 +22,11 @@ class InvalidProposer(Behaviour):
         self._lies: dict[bytes, ProposalMessage] = {}
 
     def outgoing(self, target: int, message: Message) -> Said:
-        if isinstance(message, ProposalMessage) and self.is_own_proposal(message):
-            proposal = message.proposal
+        whole = self.whole(message)
+        if whole is not None:
+            proposal = whole.proposal
             if proposal.block_id not in self._lies:
-                wrong = self._spoilt(message.block)
+                wrong = self._spoilt(whole.block)
                 self._lies[proposal.block_id] = self.proposal(proposal.height, proposal.round, wrong)
             self.noted()
             return [self._lies[proposal.block_id]]

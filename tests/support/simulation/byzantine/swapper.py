@@ -21,6 +21,7 @@ class Swapper(Behaviour):
         if isinstance(message, Body):
             self.noted()
             return [Body(self._other_body(message.block))]
+        message = self.whole(message) or message
         if isinstance(message, ProposalMessage):
             self.noted()
             if message.polka and self.chance.random() < 0.5:

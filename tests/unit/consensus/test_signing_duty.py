@@ -261,28 +261,28 @@ def test_a_damaged_hard_state_stops_the_signer_from_being_made() -> None:
 
 
 # --- the file itself, with every call to the system failing once ----------------------------------------------------
-CALLS = ("open", "write", "fsync", "close", "rename")
+FILE, FOLDER = ["open", "write", "fsync", "close", "rename"], ["open", "fsync", "close"]
 
 
-def with_failing_call(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], bool]:
-    """The `at`-th call that `save` makes fails; returns whether there was one."""
-    made = [0]
+def with_failing_call(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
+    """The `at`-th call that `save` makes fails; the names of all that it made gather in the list."""
+    made: list[str] = []
 
-    def failing(real: Callable[..., object]) -> Callable[..., object]:
+    def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object) -> object:
-            made[0] += 1
-            if made[0] == at + 1:
+            made.append(name)
+            if len(made) == at + 1:
                 raise OSError(28, "No space left on device")
             return real(*args)
 
         return call
 
-    for name in CALLS:
-        monkeypatch.setattr(os, name, failing(getattr(os, name)))
-    return lambda: made[0] > at
+    for name in FILE:
+        monkeypatch.setattr(os, name, failing(name, getattr(os, name)))
+    return made
 
 
-@pytest.mark.parametrize("at", range(9))
+@pytest.mark.parametrize("at", range(len(FILE + FOLDER) + 1))
 def test_a_call_that_fails_leaves_the_old_file_or_the_new_one(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,14 +291,14 @@ def test_a_call_that_fails_leaves_the_old_file_or_the_new_one(
     old = path.read_bytes()
     living = signer(SafetyFile(path))
     with monkeypatch.context() as patch:
-        has_failed = with_failing_call(patch, at)
+        made = with_failing_call(patch, at)
         handed_out, faults = [], []
         try:
             handed_out.append(precommit(X)(living))
         except OperatorError as error:
             faults.append(str(error))
-    # open, write, fsync, close, rename; open, fsync, close of the folder: eight calls, and the ninth never comes.
-    assert (at < 8) == has_failed() == bool(faults) == (not handed_out)
+    assert (FILE + FOLDER)[: at + 1] == made[: at + 1]
+    assert (at < len(FILE + FOLDER)) == bool(faults) == (not handed_out)
     assert all("No space left" in fault for fault in faults)
     survivor = signer(SafetyFile(path))
     if path.read_bytes() == old:

@@ -1,0 +1,148 @@
+"""Rules of the house that no compiler knows: files that belong together, bounds that are explained, short files."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import vectors
+
+from node.chain.dev_genesis import dev_genesis
+from node.chain.genesis import genesis_hash, genesis_to_json, parse_genesis
+from node.txtypes.registry import TYPES
+from node.txtypes.schema import fields_of
+from node.txtypes.unmet import TEXTS, Unmet
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted(path for room in ("node", "wallet") for path in (ROOT / room).rglob("*.py"))
+LINES_MAX = 420
+LONGER = {
+    "node/daemon/node.py": "start and stop in order; it is being split into rooms of daemon/",
+}
+"""Files that may be longer, each with its reason."""
+
+
+# --- files that belong together ---------------------------------------------------------------------------
+def test_genesis_json_is_the_development_network() -> None:
+    text = (ROOT / "genesis.json").read_text("utf-8")
+    assert genesis_to_json(dev_genesis()) == text
+    assert genesis_hash(dev_genesis()) == genesis_hash(parse_genesis(text.encode()))
+
+
+def test_every_type_has_a_golden_vector() -> None:
+    found = {vector["type"] for vector in vectors.transactions()["transactions"]}  # type: ignore[index, union-attr]
+    assert set(TYPES) == found
+
+
+def test_every_type_is_documented() -> None:
+    text = (ROOT / "docs" / "TRANSACTIONS.md").read_text("utf-8")
+    assert [name for name in TYPES if f"\n### `{name}`\n" not in text] == []
+    assert [name for name, kind in TYPES.items() if not (kind.__doc__ or "").strip().endswith(".")] == []
+
+
+def test_every_field_of_every_type_can_be_shown() -> None:
+    for kind in TYPES.values():
+        assert all(field.kind.name for field in fields_of(kind))
+        assert kind.weight > 0
+
+
+# --- guards ---------------------------------------------------------------------------------------------------
+def codes_used() -> dict[str, str]:
+    """Codes that some guard notes, and where."""
+    found = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "unmet":
+                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}: the code is not a literal"
+                found[str(node.args[0].value)] = f"{path.relative_to(ROOT)}:{node.lineno}"
+    return found
+
+
+def test_every_code_has_texts_and_every_text_a_guard() -> None:
+    used = codes_used()
+    assert {code: where for code, where in used.items() if code not in TEXTS} == {}
+    assert set(TEXTS) - set(used) == set()
+    assert len(used) > 60
+
+
+@pytest.mark.parametrize("code", TEXTS)
+def test_a_guard_speaks_three_languages(code: str) -> None:
+    texts = TEXTS[code]
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
+    assert len({texts.en, texts.de, texts.zh}) == 3
+    assert re.fullmatch(r"[\x20-\x7e]{8,}", texts.en)
+    assert re.search(r"[一-鿿]{2,}", texts.zh) and not re.search(r"[一-鿿]", texts.de)
+    for text in texts[1:]:
+        assert text == text.strip() and not text.endswith((".", "。"))
+    shown = Unmet(code, "X", "1", "2")
+    assert [f"X: {text} (have: 1, need: 2)" for text in texts[1:]] == [shown.text(tag) for tag in ("en", "de", "zh")]
+    assert shown.text("fr") == shown.text()
+
+
+# --- bounds ---------------------------------------------------------------------------------------------------
+def test_every_bound_says_why() -> None:
+    """A docstring stands below each constant, or below the last of a group without a blank line."""
+    statements = ast.parse((ROOT / "node" / "limits.py").read_text("utf-8")).body
+    unexplained, group = [], []
+    for statement, below in zip(statements, [*statements[1:], None], strict=True):
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            continue
+        group.append(ast.unparse(statement))
+        if isinstance(below, ast.Assign | ast.AnnAssign) and below.lineno == (statement.end_lineno or 0) + 1:
+            continue
+        if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and below.value.value):
+            unexplained += group
+        group = []
+    assert unexplained == []
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+def test_no_file_is_too_long_unless_it_says_why() -> None:
+    lengths = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in SOURCES}
+    long = {name: length for name, length in lengths.items() if length > LINES_MAX}
+    assert {name: length for name, length in long.items() if name not in LONGER} == {}
+    assert {name for name in LONGER if name not in lengths} == set()
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [path for path in SOURCES if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))]
+    assert [str(path.relative_to(ROOT)) for path in silent] == []
+
+
+def test_no_room_is_called_after_nothing() -> None:
+    names = {"utils", "helpers", "misc", "common_utils", "manager"}
+    assert [str(p.relative_to(ROOT)) for p in SOURCES if p.stem in names or p.parent.name in names] == []
+
+
+def test_scripts_are_executable_and_fail_on_the_first_error() -> None:
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix]
+    assert {"check", "test", "devnet", "bench", "vectors"} <= {path.name for path in scripts}
+    for path in [*scripts, ROOT / ".ci" / "run"]:
+        assert os.access(path, os.X_OK), f"{path.name} is not executable"
+        text = path.read_text("utf-8")
+        assert text.startswith("#!/usr/bin/env bash\n"), path.name
+        assert "_environment.sh" in text or "set -euo pipefail" in text, path.name
+    assert "set -euo pipefail" in (ROOT / "scripts" / "_environment.sh").read_text("utf-8")
+
+
+# --- python -O ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        ("node.cli.node", ["status"]),
+        ("node.cli.audit", ["replay", "--genesis", "genesis.json"]),
+        ("wallet.cli", ["key", "list"]),
+    ],
+)
+def test_no_program_runs_without_its_assertions(program: str, arguments: list[str], tmp_path: Path) -> None:
+    environment = {**os.environ, "BMW_WALLET_HOME": str(tmp_path), "BMW_NODE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-O", "-m", program, *arguments], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "refuses to run under 'python -O'" in done.stderr

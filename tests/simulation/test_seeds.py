@@ -1,0 +1,53 @@
+"""Seeds that must hold, and that a seed is one play: the same digest, whatever the interpreter's hash seed is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.simulation.running import play
+
+TESTS = Path(__file__).resolve().parent.parent
+REGRESSIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "regressions.json").read_text())
+"""Every play that ever failed: seed, heights, all its options (what a seed draws changes with the code), and why."""
+SEEDS_PER_TEST = 10
+
+
+@pytest.mark.parametrize("first", range(0, 50, SEEDS_PER_TEST))
+def test_nothing_is_violated_under_any_mixture_of_faults(first: int) -> None:
+    """Safety after every event, then progress, fates and a replay: `World.play` raises for any of them."""
+    for seed in range(first, first + SEEDS_PER_TEST):
+        played = play(seed)
+        assert played.violation == "", f"{played.violation}\nrepeat: {played.command}\n" + "\n".join(played.last_lines)
+        assert played.heights >= 8, "both healed phases demand four heights"
+
+
+@pytest.mark.parametrize("case", REGRESSIONS, ids=lambda case: f"{case['seed']}-{case['name']}")
+def test_what_failed_once_holds(case: dict[str, Any]) -> None:
+    played = play(case["seed"], case["heights"], tuple(case["settings"]), frozenset(case["without"]))
+    assert played.violation == "", f"{case['why']}: {played.violation}\nrepeat: {played.command}"
+
+
+def _digest(seed: int, hash_seed: str) -> str:
+    code = f"from support.simulation.running import play; print(play({seed}).digest)"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("seed", [0, 6])
+def test_a_seed_has_one_digest_under_any_hash_seed(seed: int) -> None:
+    here = play(seed).digest
+
+    assert here == _digest(seed, "1") == _digest(seed, "77")
+
+
+def test_other_seeds_are_other_plays() -> None:
+    assert len({play(seed).digest for seed in (4, 11, 12)}) == 3

@@ -1,0 +1,213 @@
+"""A second implementation of the encoding and the hashes, from docs/PROTOCOL.md and nothing of the node.
+
+Only `msgpack` and the standard library: what this and the node agree on, programs in other languages can too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgpack
+
+# `name:kind`; kinds: raw (as it is), hex, address, time, money, a struct of this table, `action`; `*` is a list of it,
+# `?` one or nil. A name with a dot is a transaction type or an action: its tag stands first.
+STRUCTS = {
+    "attachment": "sha256:hex size:raw media_type:raw",
+    "damage": "zone:raw extent:raw",
+    "due": "odometer:raw at:time",
+    "odometer": "value:raw unit:raw source:raw",
+    "part": "number:raw quantity:raw is_original:raw serial:raw",
+    "rail": "rail:raw providers:address*",
+    "site": "code:raw country:raw latitude_e6:raw longitude_e6:raw services:raw* opening_hours:raw phone:raw mail:raw",
+    "account.open": "keys:hex* threshold:raw sealing_key:hex",
+    "account.update_keys": "keys:hex* threshold:raw sealing_key:hex",
+    "member.update": "sites:site* node_key:hex node_address:raw",
+    "governance.propose": "action:action",
+    "governance.vote": "proposal:hex approve:raw",
+    "member.admit": "member:address name:raw country:raw",
+    "member.set_status": "member:address status:raw reason:raw",
+    "role.grant": "member:address role:raw wmis:raw* country:raw starts_at:time ends_at:time",
+    "role.set_status": "member:address role:raw status:raw reason:raw",
+    "validator.set_power": "member:address power:raw consensus_key:hex possession:hex",
+    "parameter.set": "name:raw value:raw",
+    "ruleset.activate": "version:raw height:raw",
+    "vehicle.register": "vin:raw model:raw configuration:raw* plant:raw produced_on:raw powertrain:raw "
+    "odometer_unit:raw vin_scheme:raw engine_serial:raw",
+    "title.transfer": "vin:raw receiver:address reason:raw invoice_commitment:hex odometer:odometer event_at:time "
+    "odometer_disclosed:raw",
+    "odometer.read": "vin:raw odometer:odometer event_at:time context:raw",
+    "maintenance.record": "vin:raw services:raw* parts:part* odometer:odometer event_at:time next_due:due "
+    "attachments:attachment*",
+    "accident.report": "vin:raw damages:damage* airbags:raw hv_battery_hit:raw drivable:raw cost_band:raw "
+    "odometer:odometer event_at:time case_reference:raw attachments:attachment*",
+    "listing.create": "vin:raw price:money country:raw configuration:raw* rails:rail* expires_at:time "
+    "odometer_disclosed:raw",
+    "listing.update": "listing:hex price:money rails:rail* expires_at:time odometer_disclosed:raw",
+    "listing.withdraw": "listing:hex",
+    "order.offer": "listing:hex listing_version:raw price:money rail:raw provider:address contract:raw "
+    "disclosure_root:hex expires_at:time",
+    "order.counter": "order:hex price:money expires_at:time",
+    "order.accept": "order:hex",
+    "order.reject": "order:hex",
+    "order.cancel": "order:hex reason:raw",
+    "order.acknowledge": "order:hex",
+    "order.handover": "order:hex odometer:odometer? event_at:time",
+    "payment.initiate": "order:hex rail:raw amount:money",
+    "payment.attest": "payment:hex status:raw amount:money reference:hex",
+    "delivery.schedule": "order:hex site:raw window_from:time window_to:time",
+    "delivery.event": "order:hex stage:raw site:raw event_at:time odometer:odometer?",
+    "genesis": "chain_id:raw time:time tree_depth:raw params:params accounts:genesis-account* continues:raw",
+    "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_key:hex sponsor:address "
+    "member:genesis-member?",
+    "genesis-member": "country:raw roles:grant* validator:genesis-validator? node_key:hex node_address:raw",
+    "genesis-validator": "consensus_key:hex possession:hex power:raw",
+    "grant": "role:raw wmis:raw* country:raw starts_at:time ends_at:time status:raw reason:raw",
+    "params": "tx_lifetime_max_ms:raw block_bytes_max:raw block_txs_max:raw block_weight_max:raw timeout_cap_ms:raw "
+    "evidence_age_max:raw proposal_lifetime_ms:raw keys_per_day:raw odometer_fresh_ms:raw listing_lifetime_max_ms:raw "
+    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw next_ruleset_height:raw",
+}
+VERSIONED = {"params": 1}
+"""Structs that begin with a version."""
+
+
+def pack(value: Any) -> bytes:
+    return msgpack.packb(value, use_bin_type=True)
+
+
+def unpack(raw: bytes) -> Any:
+    return msgpack.unpackb(raw, raw=False, use_list=True)
+
+
+def h(tag: str, data: bytes) -> bytes:
+    return sha256(tag.encode() + b"\x00" + data).digest()
+
+
+# --- values from JSON --------------------------------------------------------------------------------------
+def values_of(struct: str, shown: dict[str, Any]) -> list[Any]:
+    """A struct's JSON as the array that is encoded."""
+    fields = [field.split(":") for field in STRUCTS[struct].split()]
+    assert {name for name, _ in fields} == set(shown) - {"type"}, struct
+    head = [struct] if "." in struct else [VERSIONED[struct]] if struct in VERSIONED else []
+    return head + [_value(kind, shown[name]) for name, kind in fields]
+
+
+def _value(kind: str, shown: Any) -> Any:
+    if kind.endswith("*"):
+        return [_value(kind[:-1], item) for item in shown]
+    if kind.endswith("?"):
+        return None if shown is None else _value(kind[:-1], shown)
+    match kind:
+        case "raw":
+            return shown
+        case "hex":
+            return bytes.fromhex(shown)
+        case "address":
+            return address_bytes(shown)
+        case "time":
+            return millis(shown)
+        case "money":
+            return [int(shown["amount"]), shown["currency"]]
+        case "action":
+            return values_of(shown["type"], shown)
+    return values_of(kind, shown)
+
+
+def millis(text: str) -> int:
+    if not text:
+        return 0
+    return (datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")) // timedelta(milliseconds=1)
+
+
+# --- bech32m (BIP 350), written from the specification ------------------------------------------------------
+CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+BECH32M = 0x2BC830A3
+
+
+def polymod(values: list[int]) -> int:
+    generator = [0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3]
+    check = 1
+    for value in values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for i in range(5):
+            check ^= generator[i] if (top >> i) & 1 else 0
+    return check
+
+
+def expanded(prefix: str) -> list[int]:
+    return [ord(x) >> 5 for x in prefix] + [0] + [ord(x) & 31 for x in prefix]
+
+
+def bech32m_text(prefix: str, data: list[int]) -> str:
+    check = polymod(expanded(prefix) + data + [0] * 6) ^ BECH32M
+    return prefix + "1" + "".join(CHARSET[d] for d in data + [(check >> 5 * (5 - i)) & 31 for i in range(6)])
+
+
+def address_text(raw: bytes) -> str:
+    bits = "".join(f"{byte:08b}" for byte in raw)
+    return bech32m_text("bmw", [int(bits[i : i + 5], 2) for i in range(0, len(bits), 5)])
+
+
+def address_bytes(text: str) -> bytes:
+    prefix, _, rest = text.partition("1")
+    data = [CHARSET.index(c) for c in rest]
+    assert prefix == "bmw" and polymod(expanded(prefix) + data) == BECH32M, text
+    bits = "".join(f"{value:05b}" for value in data[:-6])
+    return bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
+
+
+# --- trees ---------------------------------------------------------------------------------------------------
+def list_root(entries: list[bytes]) -> bytes:
+    """RFC 9162, section 2.1.1, as it is written: split at the largest power of two below the size."""
+    if not entries:
+        return sha256(b"").digest()
+    if len(entries) == 1:
+        return sha256(b"\x00" + entries[0]).digest()
+    split = 1
+    while split * 2 < len(entries):
+        split *= 2
+    return sha256(b"\x01" + list_root(entries[:split]) + list_root(entries[split:])).digest()
+
+
+def state_root(state: dict[bytes, bytes], depth: int) -> bytes:
+    """Over (key, value), recursively from the top: what the documents say, without any bookkeeping."""
+    slots = sorted((h("bmw/slot", key), sha256(value).digest()) for key, value in state.items())
+    return _subtree(slots, 0, depth)
+
+
+def _subtree(slots: list[tuple[bytes, bytes]], level: int, depth: int) -> bytes:
+    if not slots:
+        return bytes(32)
+    if level == depth:
+        return sha256(b"\x00" + b"".join(slot + digest for slot, digest in slots)).digest()
+    left = [entry for entry in slots if not _bit(entry[0], level)]
+    right = [entry for entry in slots if _bit(entry[0], level)]
+    return sha256(_subtree(left, level + 1, depth) + _subtree(right, level + 1, depth)).digest()
+
+
+def _bit(slot: bytes, level: int) -> int:
+    return slot[level // 8] >> (7 - level % 8) & 1
+
+
+def root_of_proof(slot: bytes, entries: bytes, siblings: list[bytes]) -> bytes:
+    """The root that a bucket and its siblings lead to."""
+    node = sha256(b"\x00" + entries).digest() if entries else bytes(32)
+    for distance, sibling in enumerate(siblings):
+        pair = sibling + node if _bit(slot, len(siblings) - 1 - distance) else node + sibling
+        node = sha256(pair).digest() if any(pair) else bytes(32)
+    return node
+
+
+def proposers(powers: list[tuple[bytes, int]], count: int) -> list[bytes]:
+    """Smooth weighted round-robin from height 0, round 0, ties by address."""
+    credit, turns = {address: 0 for address, _ in powers}, []
+    total = sum(power for _, power in powers)
+    for _ in range(count):
+        for address, power in powers:
+            credit[address] += power
+        chosen = min(credit, key=lambda address: (-credit[address], address))
+        credit[chosen] -= total
+        turns.append(chosen)
+    return turns

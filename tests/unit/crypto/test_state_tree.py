@@ -1,0 +1,251 @@
+"""The state tree against a naive recomputation; overlays against the tree itself; proofs, and forged proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.second_codec import state_root
+
+from node.crypto.hashing import ZERO32
+from node.crypto.state_tree import (
+    ENTRY,
+    StateProof,
+    StateTree,
+    bucket_hash,
+    bucket_of,
+    changed_bucket,
+    slot_of,
+    verify_state_proof,
+)
+from node.errors import InvalidProof
+
+KEYS = [b"family/%d" % n for n in range(24)]
+VALUES = st.binary(min_size=1, max_size=8)
+CHANGES = st.dictionaries(st.sampled_from(KEYS), st.none() | VALUES, max_size=8)
+
+
+class Tree:
+    """A tree with the buckets that the store would hold."""
+
+    def __init__(self, depth: int, state: dict[bytes, bytes]) -> None:
+        self.tree = StateTree(depth)
+        self.buckets: dict[int, bytes] = {}
+        self.put(dict(state))
+
+    def changed(self, changes: dict[bytes, bytes | None]) -> dict[int, bytes]:
+        new: dict[int, bytes] = {}
+        for key, value in changes.items():
+            slot = slot_of(key)
+            number = bucket_of(slot, self.tree.depth)
+            digest = None if value is None else sha256(value).digest()
+            new[number] = changed_bucket(new.get(number, self.buckets.get(number, b"")), slot, digest)
+        return new
+
+    def put(self, changes: dict[bytes, bytes | None]) -> None:
+        change = self.tree.change(self.changed(changes))
+        self.tree.apply(change)
+        self.buckets.update(change.buckets)
+        assert self.tree.root == change.root
+
+    def proof(self, key: bytes) -> StateProof:
+        number = bucket_of(slot_of(key), self.tree.depth)
+        return StateProof(self.buckets.get(number, b""), self.tree.siblings(number))
+
+
+class RandomChanges(RuleBasedStateMachine):
+    """Blocks of puts and deletes, some of them only tried; after each the naive root must come out."""
+
+    @initialize(depth=st.integers(1, 6))
+    def start(self, depth: int) -> None:
+        self.depth = depth
+        self.state: dict[bytes, bytes] = {}
+        self.tree = Tree(depth, {})
+
+    @rule(changes=CHANGES)
+    def commit(self, changes: dict[bytes, bytes | None]) -> None:
+        self.tree.put(changes)
+        self.state = {k: v for k, v in (self.state | changes).items() if v is not None}
+
+    @rule(changes=CHANGES)
+    def try_and_drop(self, changes: dict[bytes, bytes | None]) -> None:
+        """An undecided block: its root is right, and nothing stays."""
+        before = self.tree.tree.root
+        wanted = {k: v for k, v in (self.state | changes).items() if v is not None}
+        assert state_root(wanted, self.depth) == self.tree.tree.change(self.tree.changed(changes)).root
+        assert before == self.tree.tree.root
+
+    @rule(key=st.sampled_from(KEYS))
+    def prove(self, key: bytes) -> None:
+        value, proof, root = self.state.get(key), self.tree.proof(key), self.tree.tree.root
+        verify_state_proof(key, value, proof, root, self.depth)
+        for wrong in (None if value is not None else b"x", b"other"):
+            with pytest.raises(InvalidProof):
+                verify_state_proof(key, wrong, proof, root, self.depth)
+
+    @invariant()
+    def root_is_the_naive_one(self) -> None:
+        if hasattr(self, "state"):
+            assert state_root(self.state, self.depth) == self.tree.tree.root
+
+    @invariant()
+    def a_restart_finds_the_same_root(self) -> None:
+        if hasattr(self, "state"):
+            kept = [(number, entries) for number, entries in self.tree.buckets.items() if entries]
+            assert self.tree.tree.root == StateTree(self.depth, kept).root
+
+
+RandomChanges.TestCase.settings = settings(max_examples=40, stateful_step_count=20)
+TestRandomChanges = RandomChanges.TestCase
+
+
+def test_an_empty_tree_and_a_tree_emptied_have_the_zero_root() -> None:
+    for depth in (1, 5, 18):
+        assert StateTree(depth).root == ZERO32
+    tree = Tree(5, dict.fromkeys(KEYS, b"v"))
+    assert tree.tree.root != ZERO32
+    tree.put(dict.fromkeys(KEYS))
+    assert tree.tree.root == ZERO32
+    assert set(tree.buckets.values()) == {b""}
+
+
+def test_the_order_of_puts_does_not_matter() -> None:
+    forwards, backwards = Tree(2, {}), Tree(2, {})
+    for key in KEYS:
+        forwards.put({key: key})
+    for key in reversed(KEYS):
+        backwards.put({key: b"first"})
+        backwards.put({key: key})
+    assert forwards.buckets == backwards.buckets
+    assert forwards.tree.root == backwards.tree.root
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 24))
+def test_a_bucket_is_named_by_the_slots_first_bits(slot: bytes, depth: int) -> None:
+    assert int.from_bytes(slot, "big") >> (256 - depth) == bucket_of(slot, depth)
+
+
+@given(st.dictionaries(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32), max_size=8), st.data())
+def test_a_bucket_stays_sorted_whatever_is_put_and_removed(entries: dict[bytes, bytes], data) -> None:
+    bucket = b""
+    for slot in data.draw(st.permutations(sorted(entries))):
+        bucket = changed_bucket(bucket, slot, bytes(32))
+        bucket = changed_bucket(bucket, slot, entries[slot])
+    assert b"".join(slot + entries[slot] for slot in sorted(entries)) == bucket
+    for slot in data.draw(st.permutations(sorted(entries))):
+        assert changed_bucket(bucket, slot, entries[slot]) == bucket
+        bucket = changed_bucket(bucket, slot, None)
+        assert changed_bucket(bucket, slot, None) == bucket
+    assert bucket == b""
+    assert bucket_hash(bucket) == ZERO32
+
+
+# --- forged proofs ---------------------------------------------------------------------------------------------
+DEPTH = 3
+STATE = {key: b"value of " + key for key in KEYS}
+TREE = Tree(DEPTH, STATE)
+ROOT = TREE.tree.root
+NUMBERS = {key: bucket_of(slot_of(key), DEPTH) for key in KEYS}
+KEY = next(key for key in KEYS if sum(n == NUMBERS[key] for n in NUMBERS.values()) >= 3)
+ABSENT = next(key for key in (b"absent/%d" % n for n in range(99)) if bucket_of(slot_of(key), DEPTH) == NUMBERS[KEY])
+GOOD = TREE.proof(KEY)
+
+
+def slots(entries: bytes) -> list[bytes]:
+    return [entries[at : at + ENTRY] for at in range(0, len(entries), ENTRY)]
+
+
+def forged(change: Callable[[list[bytes]], list[bytes]]) -> StateProof:
+    """With another bucket, and a root that the forger would have if nobody compared it."""
+    return StateProof(b"".join(change(slots(GOOD.entries))), GOOD.siblings)
+
+
+def root_of(proof: StateProof) -> bytes:
+    """Where a proof leads: what a forger who may choose the root would choose."""
+    buckets = dict(TREE.buckets) | {NUMBERS[KEY]: proof.entries}
+    return StateTree(DEPTH, [(n, e) for n, e in buckets.items() if e]).root
+
+
+def foreign(entries: list[bytes]) -> bytes:
+    other = next(key for key in KEYS if NUMBERS[key] != NUMBERS[KEY])
+    return slot_of(other) + sha256(b"forged").digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("unsorted", lambda e: [e[1], e[0], *e[2:]], "not ascending"),
+        ("twice", lambda e: [e[0], *e], "not ascending"),
+        ("twice with another value", lambda e: [e[0][:32] + bytes(32), *e], "not ascending"),
+        ("foreign slot", lambda e: sorted([*e, foreign(e)]), "wrong bucket"),
+        ("foreign slot alone", lambda e: [foreign(e)], "wrong bucket"),
+        ("half an entry", lambda e: [*e[:-1], e[-1][:32]], "whole number"),
+        ("one byte more", lambda e: [*e, b"\x00"], "whole number"),
+    ],
+)
+def test_a_malformed_bucket_is_refused_even_under_its_own_root(name: str, change, told: str) -> None:
+    proof = forged(change)
+    for key, value in ((KEY, STATE[KEY]), (KEY, None), (ABSENT, None)):
+        with pytest.raises(InvalidProof, match=told):
+            verify_state_proof(key, value, proof, root_of(proof), DEPTH)
+
+
+def test_the_good_proof_is_good() -> None:
+    verify_state_proof(KEY, STATE[KEY], GOOD, ROOT, DEPTH)
+    verify_state_proof(ABSENT, None, GOOD, ROOT, DEPTH)
+    assert root_of(GOOD) == ROOT
+
+
+def test_an_entry_left_out_or_changed_leads_elsewhere() -> None:
+    mine = slot_of(KEY)
+    without = forged(lambda entries: [e for e in entries if e[:32] != mine])
+    other = forged(lambda entries: [e if e[:32] != mine else mine + sha256(b"x").digest() for e in entries])
+    empty = StateProof(b"", GOOD.siblings)
+    for value, proof in ((None, without), (b"x", other), (None, empty)):
+        verify_state_proof(KEY, value, proof, root_of(proof), DEPTH)
+        with pytest.raises(InvalidProof, match="does not lead"):
+            verify_state_proof(KEY, value, proof, ROOT, DEPTH)
+
+
+def test_siblings_of_another_depth_order_or_length_are_refused() -> None:
+    siblings = GOOD.siblings
+    for wrong in ((), siblings[:-1], (*siblings, ZERO32), (siblings[0][:31], *siblings[1:]), (b"", *siblings[1:])):
+        with pytest.raises(InvalidProof, match="siblings"):
+            verify_state_proof(KEY, STATE[KEY], StateProof(GOOD.entries, wrong), ROOT, DEPTH)
+    for wrong in ((siblings[1], siblings[0], siblings[2]), siblings[::-1], (ZERO32, *siblings[1:])):
+        with pytest.raises(InvalidProof, match="does not lead"):
+            verify_state_proof(KEY, STATE[KEY], StateProof(GOOD.entries, wrong), ROOT, DEPTH)
+
+
+def test_another_depth_than_genesis_says_is_refused() -> None:
+    """A tree of half the depth over the same state has proofs too; a verifier takes only its own chain's."""
+    shallow = Tree(DEPTH - 1, STATE)
+    verify_state_proof(KEY, STATE[KEY], shallow.proof(KEY), shallow.tree.root, DEPTH - 1)
+    with pytest.raises(InvalidProof, match=f"depth {DEPTH}"):
+        verify_state_proof(KEY, STATE[KEY], shallow.proof(KEY), shallow.tree.root, DEPTH)
+
+
+def test_a_proof_for_one_key_proves_nothing_of_another_bucket() -> None:
+    other = next(key for key in KEYS if NUMBERS[key] != NUMBERS[KEY])
+    for value in (STATE[other], None):
+        with pytest.raises(InvalidProof, match="wrong bucket"):
+            verify_state_proof(other, value, GOOD, ROOT, DEPTH)
+
+
+def test_no_flipped_bit_goes_unseen() -> None:
+    for at in range(8 * len(GOOD.entries)):
+        entries = bytearray(GOOD.entries)
+        entries[at // 8] ^= 1 << at % 8
+        with pytest.raises(InvalidProof):
+            verify_state_proof(KEY, STATE[KEY], StateProof(bytes(entries), GOOD.siblings), ROOT, DEPTH)
+    for number, sibling in enumerate(GOOD.siblings):
+        for at in range(256):
+            bent = bytearray(sibling)
+            bent[at // 8] ^= 1 << at % 8
+            siblings = (*GOOD.siblings[:number], bytes(bent), *GOOD.siblings[number + 1 :])
+            with pytest.raises(InvalidProof):
+                verify_state_proof(KEY, STATE[KEY], StateProof(GOOD.entries, siblings), ROOT, DEPTH)

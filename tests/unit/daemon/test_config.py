@@ -1,0 +1,80 @@
+"""Settings: flags over environment over file over defaults; every key is named when it is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from node.daemon.config import SETTINGS, config_text, load_config
+from node.errors import OperatorError
+
+
+def test_without_anything_every_setting_has_its_default(tmp_path: Path) -> None:
+    for path in (None, tmp_path / "none.toml"):
+        config = load_config(path, {}, {})
+        for section, keys in SETTINGS.items():
+            assert {key: setting.default for key, setting in keys.items()} == getattr(config, section)
+
+
+def test_the_file_that_init_writes_says_the_defaults_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(config_text({}))
+    assert load_config(None, {}, {}) == load_config(path, {}, {})
+    uncommented = [line.removeprefix("# ") if " = " in line else line for line in config_text({}).splitlines()]
+    path.write_text("\n".join(line for line in uncommented if not line.startswith("#")))
+    assert load_config(None, {}, {}) == load_config(path, {}, {})
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[rpc]\nport = 1\nhost = 'file'\ncors_origins = ['file']\n[p2p]\nport = 1\n")
+    environment = {"BMW_NODE_RPC_PORT": "2", "BMW_NODE_RPC_HOST": "environment", "PATH": "/bin", "BMW_NODE_HOME": "x"}
+    config = load_config(path, environment, {"rpc.port": 3, "rpc.host": None})
+    assert (3, "environment", ["file"], 1) == (
+        config.rpc["port"], config.rpc["host"], config.rpc["cors_origins"], config.p2p["port"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "section", "key", "value"),
+    [
+        ("BMW_NODE_P2P_EXCHANGE", "FALSE", "p2p", "exchange", False),
+        ("BMW_NODE_P2P_PEERS", "a:1,b:2,", "p2p", "peers", ["a:1", "b:2"]),
+        ("BMW_NODE_P2P_PEERS", "", "p2p", "peers", []),
+        ("BMW_NODE_CONSENSUS_BLOCK_INTERVAL_MIN_MS", "50", "consensus", "block_interval_min_ms", 50),
+        ("BMW_NODE_NODE_CLOCK_OFFSET_MS", "-3600000", "node", "clock_offset_ms", -3_600_000),
+        ("BMW_NODE_NODE_MONIKER", "süd", "node", "moniker", "süd"),
+    ],
+)
+def test_every_kind_of_value_from_the_environment(name, text, section, key, value) -> None:
+    assert value == getattr(load_config(None, {name: text}, {}), section)[key]
+
+
+def test_values_survive_being_written(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    values = {"node.moniker": 'a "b" \\c', "p2p.peers": ["x:1", "[::1]:2"], "p2p.exchange": False, "rpc.port": 7}
+    path.write_text(config_text(values))
+    config = load_config(path, {}, {})
+    assert values == {name: getattr(config, name.split(".")[0])[name.split(".")[1]] for name in values}
+    assert set(tomllib.loads(path.read_text())) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("peer", ["a", "a:", ":1", "a:0", "a:65536", "a:x", "a:-1", ""])
+def test_a_peer_is_host_and_port(tmp_path: Path, peer: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[p2p]\npeers = ["{peer}"]\n')
+    with pytest.raises(OperatorError, match=r"p2p\.peers"):
+        load_config(path, {}, {})
+
+
+@pytest.mark.parametrize("key", ["header_bytes_max", "requests_per_second", "connections_max"])
+def test_a_limit_of_nothing_would_shut_everybody_out(key: str) -> None:
+    with pytest.raises(OperatorError, match=f"BMW_NODE_RPC_{key.upper()}"):
+        load_config(None, {f"BMW_NODE_RPC_{key.upper()}": "0"}, {})
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="can't be read"):
+        load_config(tmp_path, {}, {})

@@ -1,0 +1,164 @@
+"""What becomes of accepted transactions: on disk before anybody is told, never forgotten, final only when it is."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import wraps
+
+import pytest
+from support.chain import HOUR_MS, Chain
+from support.life import register
+
+from node.daemon.fates import Fates
+from node.errors import OperatorError
+from node.storage.journal import Journal
+from node.storage.memory import MemoryStore
+from node.txtypes.unmet import Unmet
+
+WHY = (Unmet("vehicle_exists", "WBA8E9G50GNU12345", "", ""),)
+
+
+def in_a_loop(test):
+    @wraps(test)
+    def run() -> None:
+        asyncio.run(test())
+
+    del run.__wrapped__
+    return run
+
+
+class Accepted:
+    """A chain, fates over an empty journal, and one signed transaction."""
+
+    def __init__(self) -> None:
+        self.chain = Chain()
+        self.kv = MemoryStore()
+        self.fates = Fates(Journal(self.kv), self.chain.store)
+        self.raw = self.chain.sign("bmw", register())
+        self.tx = self.chain.check(self.raw)
+        self.expires = self.tx.payload.expires_at_ms
+
+    async def accept(self) -> None:
+        await self.fates.accept({self.tx.txid: (self.raw, self.expires)})
+
+    def status(self, *, is_pooled: bool = False) -> str:
+        fate = self.fates.fate(self.tx.txid, is_pooled, self.chain.store.head().time_ms)
+        return "unknown" if fate is None else fate.status
+
+    def reopened(self) -> Fates:
+        """As after a restart."""
+        return Fates(Journal(self.kv), self.chain.store)
+
+
+@in_a_loop
+async def test_accepted_is_on_disk_when_accept_returns() -> None:
+    it = Accepted()
+    assert "unknown" == it.status()
+    await it.accept()
+    assert "pending" == it.status()
+    assert [it.raw] == it.reopened().load()
+
+
+@in_a_loop
+async def test_many_at_once_are_written_together_and_each_waits_for_the_disk() -> None:
+    it = Accepted()
+    raws = [it.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(20)]
+    txids = [it.chain.check(raw).txid for raw in raws]
+    await asyncio.gather(*(it.fates.accept({txid: (raw, it.expires)}) for txid, raw in zip(txids, raws, strict=True)))
+    assert sorted(raws) == sorted(it.reopened().load())
+
+
+@in_a_loop
+async def test_a_disk_that_takes_nothing_is_told_to_everyone_who_waits() -> None:
+    class Full(MemoryStore):
+        def write(self, puts, deletes, *, sync=True) -> None:
+            raise OperatorError("the disk is full: make room")
+
+    it = Accepted()
+    it.fates = Fates(Journal(Full()), it.chain.store)
+    found = await asyncio.gather(it.accept(), it.accept(), return_exceptions=True)
+    assert ["the disk is full: make room"] * 2 == [str(error) for error in found]
+
+
+@in_a_loop
+async def test_a_commit_leaves_the_journal_and_wakes_who_waits() -> None:
+    it = Accepted()
+    await it.accept()
+    waiting = asyncio.create_task(it.fates.wait(it.tx.txid, 60_000))
+    await asyncio.sleep(0)
+    it.chain.produce(it.raw)
+    it.fates.committed([it.tx.txid])
+    await waiting
+    assert "committed" == it.status()
+    await it.fates.settle(it.chain.store.head().time_ms)
+    assert [] == it.reopened().load()
+
+
+@in_a_loop
+async def test_what_committed_while_the_journal_was_written_is_not_kept_in_it() -> None:
+    it = Accepted()
+    it.chain.produce(it.raw)
+    await it.accept()
+    await it.fates.settle(it.chain.store.head().time_ms)
+    assert ("committed", []) == (it.status(), it.reopened().load())
+
+
+@in_a_loop
+async def test_a_commit_that_a_crash_kept_in_the_journal_is_not_loaded_again() -> None:
+    it = Accepted()
+    await it.accept()
+    it.chain.produce(it.raw)
+    again = it.reopened()
+    assert [] == again.load() == it.reopened().load()
+
+
+@in_a_loop
+async def test_a_rejection_is_not_final_until_it_expires_and_says_why_then() -> None:
+    it = Accepted()
+    await it.accept()
+    it.fates.rejected(it.tx.txid, it.expires, WHY)
+    assert ("rejected", "pending") == (it.status(), it.status(is_pooled=True))
+    await it.fates.settle(it.chain.store.head().time_ms)
+    assert [it.raw] == it.reopened().load(), "it may still get into a block"
+    it.chain.now += 2 * HOUR_MS
+    it.chain.produce()
+    await it.fates.settle(it.chain.store.head().time_ms)
+    fate = it.fates.fate(it.tx.txid, False, it.chain.store.head().time_ms)
+    assert ("expired", WHY) == (fate.status, fate.unmet)
+    assert "expired" == it.reopened().fate(it.tx.txid, False, it.chain.store.head().time_ms).status
+    assert [] == it.reopened().load()
+
+
+@in_a_loop
+async def test_a_rejection_that_comes_before_the_admission_is_heard_of_stands() -> None:
+    """A lone validator admits, builds, commits another and drops this one before the caller's turn comes."""
+    it = Accepted()
+    assert it.fates.readmitting(it.tx.txid) is None
+    it.fates.rejected(it.tx.txid, it.expires, WHY)
+    await it.accept()
+    assert "rejected" == it.status()
+    async with asyncio.timeout(5):
+        assert (it.expires, WHY) == it.fates.readmitting(it.tx.txid)
+    assert "pending" == it.status()
+
+
+@in_a_loop
+async def test_waiting_ends_at_its_timeout_and_leaves_nothing_behind() -> None:
+    it = Accepted()
+    await it.accept()
+    await it.fates.wait(it.tx.txid, 1)
+    assert {} == it.fates._waiters
+    waiting = [asyncio.create_task(it.fates.wait(it.tx.txid, 60_000)) for _ in range(3)]
+    await asyncio.sleep(0)
+    it.fates.rejected(it.tx.txid, it.expires, WHY)
+    await asyncio.gather(*waiting)
+    assert {} == it.fates._waiters
+
+
+def test_rejections_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.daemon.fates.REJECTED_MAX", 2)
+    it = Accepted()
+    for index in range(3):
+        it.fates.rejected(bytes([index]) * 32, it.expires, WHY)
+    known = [it.fates.fate(bytes([i]) * 32, False, 0) for i in range(3)]
+    assert [False, True, True] == [fate is not None for fate in known]

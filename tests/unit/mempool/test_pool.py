@@ -1,0 +1,215 @@
+"""The pool: its bounds, one variant of a transaction, what a commit touches, and nothing left behind."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.chain import Chain, address
+from support.life import km, maintenance, register
+from support.stages import at, signed
+
+from node.crypto.dev_keys import dev_key
+from node.mempool.pool import Pool, PoolFull, PoolLimits, subjects_of
+from node.txtypes.accounts import AccountOpen
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.odometer import OdometerRead
+
+VINS = [f"WBA8E9G50GNU1234{number}" for number in range(10)]
+SENDERS = ("bmw", "workshop-berlin", "buyer-1")
+
+
+@cache
+def chain() -> Chain:
+    return at("").chain
+
+
+@cache
+def tx(number: int, sender: str = "bmw", vin: str = VINS[0]) -> CheckedTx:
+    """A registration; the number is its salt."""
+    return chain().check(signed(chain(), address(sender), register(vin), key_of(sender), salt=number))
+
+
+def key_of(name: str):
+    return address(name), dev_key("account", name)
+
+
+def full(pool: Pool, sender: bytes, size: int = 1) -> str:
+    with pytest.raises(PoolFull) as told:
+        pool.check_room(sender, size)
+    return str(told.value)
+
+
+# --- bounds ------------------------------------------------------------------------------
+def test_the_count_is_bounded() -> None:
+    pool = Pool(PoolLimits(txs=3))
+    assert [True] * 3 == [pool.add(tx(number)) for number in range(3)]
+    with pytest.raises(PoolFull, match="3 transactions"):
+        pool.add(tx(3))
+    assert (3, False) == (len(pool), tx(3).txid in pool)
+    pool.remove(tx(0).txid)
+    assert pool.add(tx(3))
+
+
+def test_the_bytes_are_bounded_to_the_byte() -> None:
+    size = len(tx(1).raw)
+    assert size == len(tx(2).raw)
+    pool = Pool(PoolLimits(bytes=2 * size))
+    assert pool.add(tx(1)) and pool.add(tx(2))
+    assert 2 * size == pool.bytes
+    assert f"{2 * size} bytes" in full(pool, address("bmw"))
+    pool.check_room(address("bmw"), 0)
+    tight = Pool(PoolLimits(bytes=2 * size - 1))
+    tight.add(tx(1))
+    with pytest.raises(PoolFull):
+        tight.add(tx(2))
+
+
+def test_one_sender_cannot_crowd_out_the_others() -> None:
+    pool = Pool(PoolLimits(txs=10, per_account=2))
+    pool.add(tx(1))
+    pool.add(tx(2))
+    assert "2 pending transactions" in full(pool, address("bmw"))
+    with pytest.raises(PoolFull):
+        pool.add(tx(3))
+    pool.check_room(address("buyer-1"), 1)
+    assert pool.add(tx(4, "buyer-1"))
+    pool.remove(tx(1).txid)
+    assert pool.add(tx(3))
+
+
+def test_a_transaction_that_is_there_is_no_refusal_even_when_the_pool_is_full() -> None:
+    pool = Pool(PoolLimits(txs=1, per_account=1))
+    assert pool.add(tx(1))
+    assert pool.add(tx(1)) is False
+    assert 1 == len(pool)
+
+
+# --- one variant ------------------------------------------------------------------------------
+def test_of_two_signature_sets_under_one_txid_the_first_stays() -> None:
+    first = tx(7)
+    raw = signed(chain(), address("bmw"), register(VINS[0]), key_of("bmw"), key_of("police-1"), salt=7)
+    other = chain().check(raw)
+    assert first.txid == other.txid and first.wire_id != other.wire_id
+    pool = Pool()
+    assert (True, False) == (pool.add(first), pool.add(other))
+    assert (first, None) == (pool.by_wire_id(first.wire_id), pool.by_wire_id(other.wire_id))
+    assert pool.get(first.txid) is first
+    assert (len(first.raw), 1) == (pool.bytes, len(pool))
+    pool.remove(first.txid)
+    assert pool.add(other)
+    assert pool.by_wire_id(other.wire_id) is other
+
+
+# --- what a commit touches ------------------------------------------------------------------------------
+def test_entries_are_found_by_the_state_keys_they_depend_on() -> None:
+    one, other, of_buyer = tx(1, vin=VINS[1]), tx(2, vin=VINS[2]), tx(3, "buyer-1", VINS[1])
+    pool = Pool()
+    for entry in (one, other, of_buyer):
+        pool.add(entry)
+    bmw, buyer = (address(name).hex().encode() for name in ("bmw", "buyer-1"))
+    assert [one, of_buyer] == pool.touching([b"vehicle/" + VINS[1].encode()])
+    assert [other] == pool.touching([b"vehicle/" + VINS[2].encode()])
+    assert [one, other] == pool.touching([b"account/" + bmw]) == pool.touching([b"member/" + bmw])
+    assert [of_buyer] == pool.touching([b"member/" + buyer, b"account/" + buyer])
+    assert [one, of_buyer, other] == pool.touching([b"vehicle/" + VINS[1].encode(), b"account/" + bmw])
+    assert [] == pool.touching([b"vehicle/" + VINS[9].encode(), b"chain/params", b""])
+    pool.remove(one.txid)
+    assert [of_buyer] == pool.touching([b"vehicle/" + VINS[1].encode()])
+
+
+def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
+    """Not in a set's: that differs from process to process, and a seed would not play the same again."""
+    pool = Pool()
+    arrivals = [tx(number) for number in (9, 3, 30, 12, 7, 1, 25, 14, 2, 21, 5, 8)]
+    for entry in arrivals:
+        pool.add(entry)
+    assert arrivals == pool.touching([b"vehicle/" + VINS[0].encode()]) == list(pool)
+
+
+def test_every_type_depends_on_its_sender() -> None:
+    bmw = address("bmw").hex().encode()
+    for body in (register(), maintenance(chain()), OdometerRead(VINS[0], km(1), 0, "reading")):
+        found = chain().check(signed(chain(), address("bmw"), body, key_of("bmw")))
+        assert [b"vehicle/" + body.vin.encode(), b"account/" + bmw, b"member/" + bmw] == subjects_of(found)
+
+
+def test_a_subject_that_is_named_twice_goes_once() -> None:
+    """Nobody opens his own account again, but the pool must not stumble over one who tries."""
+    key = dev_key("account", "bmw")
+    body = AccountOpen((key.public,), 1, b"")
+    entry = chain().check(signed(chain(), address("bmw"), body, (address("bmw"), key)))
+    pool = Pool()
+    pool.add(entry)
+    assert entry == pool.remove(entry.txid)
+    assert [] == pool.touching(subjects_of(entry))
+
+
+# --- time ------------------------------------------------------------------------------
+def test_an_entry_is_expired_after_its_last_millisecond() -> None:
+    pool = Pool()
+    pool.add(tx(1))
+    expires = tx(1).payload.expires_at_ms
+    assert [[], [], [tx(1)]] == [pool.expired(expires + later) for later in (-1, 0, 1)]
+
+
+# --- nothing left behind ------------------------------------------------------------------------------
+class RandomPool(RuleBasedStateMachine):
+    """Against a plain list, in order of arrival."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bounds = PoolLimits(txs=12, bytes=12 * 420, per_account=6)
+        self.pool = Pool(self.bounds)
+        self.held: list[CheckedTx] = []
+
+    @rule(number=st.integers(0, 20), sender=st.sampled_from(SENDERS))
+    def add(self, number: int, sender: str) -> None:
+        entry = tx(number, sender, VINS[number % 4])
+        if entry in self.held:
+            assert self.pool.add(entry) is False
+            return
+        fits = (
+            len(self.held) < self.bounds.txs
+            and sum(len(e.raw) for e in self.held) + len(entry.raw) <= self.bounds.bytes
+            and sum(e.payload.sender == address(sender) for e in self.held) < self.bounds.per_account
+        )
+        if fits:
+            assert self.pool.add(entry)
+            self.held.append(entry)
+        else:
+            with pytest.raises(PoolFull):
+                self.pool.add(entry)
+
+    @rule(number=st.integers(0, 20), sender=st.sampled_from(SENDERS))
+    def remove(self, number: int, sender: str) -> None:
+        entry = tx(number, sender, VINS[number % 4])
+        assert self.pool.remove(entry.txid) == (entry if entry in self.held else None)
+        self.held = [e for e in self.held if e != entry]
+
+    @invariant()
+    def answers_are_the_lists(self) -> None:
+        assert self.held == list(self.pool)
+        assert (len(self.held), sum(len(e.raw) for e in self.held)) == (len(self.pool), self.pool.bytes)
+        for vin in VINS[:4]:
+            wanted = [e for e in self.held if e.payload.body.vin == vin]
+            assert wanted == self.pool.touching([b"vehicle/" + vin.encode()])
+        for entry in self.held:
+            assert entry is self.pool.by_wire_id(entry.wire_id) is self.pool.get(entry.txid)
+
+    def teardown(self) -> None:
+        for entry in list(self.pool):
+            self.pool.remove(entry.txid)
+        empty = vars(Pool(self.bounds))
+        assert empty == vars(self.pool)
+
+
+RandomPool.TestCase.settings = settings(max_examples=30, stateful_step_count=30)
+TestRandomPool = RandomPool.TestCase
+
+
+def test_the_default_bounds_are_those_of_limits() -> None:
+    assert PoolLimits() == PoolLimits(50_000, 64 * 1024 * 1024, 5_000)

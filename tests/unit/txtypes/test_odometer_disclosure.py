@@ -1,0 +1,184 @@
+"""An illogical odometer blocks listing and title until the seller discloses it, and the buyer has agreed to it."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from support import second_codec
+from support.chain import DAY_MS
+from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
+from support.stages import at, change
+
+from node.codec import encode
+from node.errors import Malformed
+from node.rpc.render import listing_json
+from node.txtypes.closing import OrderCancel
+from node.txtypes.envelope import Payload, decode_payload
+from node.txtypes.listing import LISTING, AcceptedRail, ListingUpdate, disclosure_root
+from node.txtypes.odometer import OdometerRead
+from node.txtypes.order import ORDER, OrderAccept, OrderAcknowledge
+from node.txtypes.payment import PaymentInitiate
+from node.txtypes.schema import from_json, to_json
+from node.txtypes.vehicle import VEHICLE
+
+SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"
+
+
+def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
+    return life.chain.unmet(life.chain.sign(sender, body, *cosigners))
+
+
+def roll_back(life: Life) -> None:
+    """Readings of the workshop that contradict each other."""
+    for value in (10_000, 5_000):
+        life.chain.do("workshop-berlin", OdometerRead(VIN, km(value), life.chain.now, "reading"))
+    assert "ILLOGICAL" == life.chain.state(VEHICLE, VIN).verdict
+
+
+def update(life: Life, **changes) -> ListingUpdate:
+    rails = life.chain.state(LISTING, life.listing).rails
+    return ListingUpdate(**dict(
+        listing=life.listing, price=PRICE, rails=rails, expires_at_ms=life.chain.now + DAY_MS) | changes)  # fmt: skip
+
+
+# --- listing ------------------------------------------------------------------------------------------
+def test_a_listing_of_an_illogical_odometer_says_so() -> None:
+    life = at("wholesale")
+    assert [] == codes_of(life, SELLER, listing(life.chain, odometer_disclosed=True))
+    roll_back(life)
+    assert ["verdict_illogical"] == codes_of(life, SELLER, listing(life.chain))
+    life.listing = life.chain.do(SELLER, listing(life.chain, odometer_disclosed=True))
+    found = life.chain.state(LISTING, life.listing)
+    assert found.odometer_disclosed
+    shown = listing_json(life.chain.store, life.listing.hex(), found, life.chain.now)
+    assert (True, "open") == (shown["odometer_disclosed"], shown["status"])
+
+
+def test_a_listing_says_it_from_its_next_version_on() -> None:
+    life = at("listed")
+    assert not life.chain.state(LISTING, life.listing).odometer_disclosed
+    roll_back(life)
+    assert ["verdict_illogical"] == codes_of(life, BUYER, offer(life.chain, life.listing))
+    assert ["verdict_illogical"] == codes_of(life, SELLER, update(life))
+    life.chain.do(SELLER, update(life, odometer_disclosed=True))
+    assert life.chain.state(LISTING, life.listing).odometer_disclosed
+    assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
+    assert ["verdict_illogical"] == codes_of(life, SELLER, update(life)), "said once is not said for ever"
+
+
+def test_the_mark_is_pinned_by_the_listings_version() -> None:
+    """So the disclosure needs no element of its own for it: verdict and version are in it."""
+    life = at("wholesale")
+    roll_back(life)
+    life.listing = life.chain.do(SELLER, listing(life.chain, odometer_disclosed=True))
+    first, vehicle = life.chain.state(LISTING, life.listing), life.chain.state(VEHICLE, VIN)
+    life.chain.do(SELLER, update(life, odometer_disclosed=True, expires_at_ms=first.expires_at_ms))
+    second = life.chain.state(LISTING, life.listing)
+    assert (1, 2) == (first.version, second.version)
+    assert disclosure_root(life.listing, first, vehicle) != disclosure_root(life.listing, second, vehicle)
+    logical = replace(vehicle, verdict="LOGICAL")
+    assert disclosure_root(life.listing, first, vehicle) != disclosure_root(life.listing, first, logical)
+
+
+def test_a_new_version_obeys_stop_flags_and_the_end_of_a_car() -> None:
+    life = at("listed")
+    change(life.chain, VEHICLE, VIN, existence="scrapped")
+    assert ["vehicle_ended"] == codes_of(life, SELLER, update(life))
+
+
+# --- title.transfer -----------------------------------------------------------------------------------
+def test_a_transfer_between_members_says_so_too() -> None:
+    life = at("wholesale")
+    roll_back(life)
+    silent, open_ = (transfer(life.chain, "bmw", 10_001, odometer_disclosed=told) for told in (False, True))
+    assert ["verdict_illogical"] == codes_of(life, SELLER, silent, "bmw")
+    assert [] == codes_of(life, SELLER, open_, "bmw")
+
+
+# --- from offer to handover ---------------------------------------------------------------------------
+def sold(disclosed: bool) -> Life:
+    """A car of which the seller `disclosed` that its odometer is illogical, accepted and paid."""
+    life = at("wholesale")
+    if disclosed:
+        roll_back(life)
+    life.listing = life.chain.do(SELLER, listing(life.chain, odometer_disclosed=disclosed))
+    for step in (life.offered, life.accepted, life.paying, life.paid):
+        step()
+    return life
+
+
+def handing_over(life: Life) -> list[str]:
+    return codes_of(life, SELLER, handover(life.chain, life.order, 10_001), BUYER)
+
+
+def test_who_buys_what_was_disclosed_gets_it() -> None:
+    life = sold(disclosed=True)
+    assert "ILLOGICAL" == life.chain.state(ORDER, life.order).agreed_verdict
+    assert [] == handing_over(life)
+    life.chain.do(SELLER, handover(life.chain, life.order, 10_001), BUYER)
+    assert "completed" == life.chain.state(ORDER, life.order).status
+
+
+@pytest.mark.parametrize("said_in_advance", [False, True])
+def test_a_verdict_that_turns_after_the_acceptance_blocks_until_the_buyer_agrees(said_in_advance: bool) -> None:
+    life = at("wholesale")
+    life.listing = life.chain.do(SELLER, listing(life.chain, odometer_disclosed=said_in_advance))
+    for step in (life.offered, life.accepted, life.paying, life.paid):
+        step()
+    agreed = life.chain.state(ORDER, life.order).agreed_verdict
+    assert agreed == life.chain.state(VEHICLE, VIN).verdict != "ILLOGICAL"
+    assert [] == handing_over(life)
+    roll_back(life)
+    assert ["verdict_illogical", "acknowledgement_missing"] == handing_over(life)
+    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    assert "ILLOGICAL" == life.chain.state(ORDER, life.order).agreed_verdict
+    assert [] == handing_over(life)
+
+
+def test_without_the_buyers_word_the_money_goes_back_and_the_order_ends() -> None:
+    life = sold(disclosed=False)
+    roll_back(life)
+    assert ["order_has_money"] == codes_of(life, BUYER, OrderCancel(life.order, "vehicle_changed"))
+    life.chain.do(PROVIDER, attest(life.payment, "refunded"))
+    life.chain.do(BUYER, OrderCancel(life.order, "vehicle_changed"))
+    assert ["verdict_illogical"] == codes_of(life, BUYER, offer(life.chain, life.listing))
+    life.chain.do(SELLER, update(life, odometer_disclosed=True))
+    assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
+
+
+def test_a_listing_that_says_nothing_takes_no_acceptance() -> None:
+    life = at("offered")
+    roll_back(life)
+    now = offer(life.chain, life.listing).disclosure_root
+    change(life.chain, ORDER, life.order, disclosure_root=now)
+    assert ["verdict_illogical"] == codes_of(life, SELLER, OrderAccept(life.order))
+    change(life.chain, LISTING, life.listing, odometer_disclosed=True)
+    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
+
+
+# --- form ---------------------------------------------------------------------------------------------
+BODIES = {
+    "listing.create": lambda life: listing(life.chain),
+    "listing.update": lambda life: update(life),
+    "title.transfer": lambda life: transfer(life.chain),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_mark_is_no_unless_said_and_always_in_the_bytes(name: str) -> None:
+    body = BODIES[name](at("listed"))
+    assert not body.odometer_disclosed
+    shown = to_json(body)
+    assert (name, False) == (shown.pop("type"), shown["odometer_disclosed"])
+    assert body == from_json(type(body), {k: v for k, v in shown.items() if k != "odometer_disclosed"})
+    whole = second_codec.unpack(encode(Payload(bytes(20), 1, 1, body)))
+    assert body == decode_payload(second_codec.pack(whole)).body
+    with pytest.raises(Malformed):
+        decode_payload(second_codec.pack([*whole[:3], whole[3][:-1]]))
+
+
+def test_a_payment_waits_for_no_verdict() -> None:
+    life = at("accepted")
+    roll_back(life)
+    assert [] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
+    assert isinstance(life.chain.state(LISTING, life.listing).rails[0], AcceptedRail)
