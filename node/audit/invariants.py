@@ -127,6 +127,8 @@ def _check_market(store: ChainStore, height: int) -> None:
         if listings.get(market.listing) != vin:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing of its own")
         if market.status == "reserved" and market.holds_money != (market.order in with_money):
-            raise Diverged(height, "invariant_market", f"vehicle/{vin} and its payments differ on whether money is held")
+            raise Diverged(
+                height, "invariant_market", f"vehicle/{vin} and its payments differ on whether money is held"
+            )
         if market.status == "reserved" and orders.get(market.order) != vin:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")

@@ -15,9 +15,10 @@ from node.chain.vote import Evidence, evidence_id
 from node.codec import encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.state_tree import StateTree, TreeChange, bucket_of, changed_bucket, slot_of
+from node.errors import OperatorError
 from node.execution.head import ChainHead
 from node.execution.window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
-from node.rules.ruleset import ruleset_hash
+from node.rules.ruleset import RULESET_VERSIONS, ruleset_hash
 from node.txtypes.accounts import ACCOUNT, charge_new_keys
 from node.txtypes.envelope import CheckedTx, TxSignature
 from node.txtypes.ledger import BlockContext, BlockOverlay, Ledger, Overlay, Record, StateReader
@@ -57,6 +58,18 @@ class BlockResult:
         return self.tree.root
 
 
+def unknown_rules(head: ChainHead) -> str:
+    """Why this software can't judge the block after `head`; empty where it can."""
+    params, height = head.params, head.height + 1
+    version = params.next_ruleset if params.next_ruleset and height >= params.next_ruleset_height else params.ruleset
+    if version in RULESET_VERSIONS:
+        return ""
+    return (
+        f"from height {height} on the chain is judged by ruleset {version}, which this software does not know: "
+        "install a newer version and start again; the store is intact"
+    )
+
+
 class BlockRun:
     """The state of one block's execution. `add` either takes a transaction whole or leaves everything as it was."""
 
@@ -74,6 +87,8 @@ class BlockRun:
         self._slots: dict[bytes, tuple[bytes, int]] = {}
         self.weight = 0
         self.bytes = 0
+        if unknown := unknown_rules(head):
+            raise OperatorError(unknown)
         self._activate_ruleset()
 
     def _activate_ruleset(self) -> None:

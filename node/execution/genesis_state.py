@@ -50,7 +50,7 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
         if member.validator is not None:
             key, power = member.validator.consensus_key, member.validator.power
             validators.append(ValidatorEntry(account.address, key, power))
-            put(VALIDATOR, account.address, ValidatorRecord(key, power, 1))
+            put(VALIDATOR, account.address, ValidatorRecord(key, power, 1, 0))
             put(CONSENSUS_KEY, key, KeyUse(account.address))
     entries = tuple(sorted(validators, key=lambda entry: entry.address))
     put(VALIDATORS, "set", ValidatorState(entries, 0, 0, 0))

@@ -1,24 +1,28 @@
-"""One link: handshake, frames in, two queues out. The asyncio half of the protocol, without any policy."""
+"""One link: handshake, frames in, an outbox out. The asyncio half of the protocol, without any policy."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
 
 from node.codec import encode
 from node.errors import ProtocolViolation, Rejected
-from node.p2p.framing import Refused, Session, handshake_frame, take_handshake_frame
+from node.p2p.framing import Lane, Refused, Session, handshake_frame, take_handshake_frame
 from node.p2p.handshake import Handshake, Hello, Refusal, goodbye
-from node.p2p.wire import URGENT, WireMessage
+from node.p2p.outbox import Outbox
+from node.p2p.wire import WireMessage, lane_of
 
 HANDSHAKE_TIMEOUT_S = 5.0
-READ_BYTES = 256 * 1024
-QUEUE_BYTES_MAX = 32 * 1024 * 1024
-"""Bulk that waits for a slow peer. Above: new bulk messages are dropped; what matters is asked for again."""
-URGENT_BYTES_MAX = 64 * 1024 * 1024
-"""Above: the peer does not read, and the link is closed."""
+READ_BYTES = 64 * 1024
+"""Read at once: no peer's turn is longer."""
+WRITE_BYTES = 32 * 1024
+"""Handed to the socket at once, then the outbox is asked again what is foremost; a chunk may make it more."""
+UNSENT_BYTES_MAX = 64 * 1024
+"""What the kernel may hold of it before it is on its way: a vote waits behind this and no more."""
+LINGER_S = 2.0
+"""A closed link whose peer does not read is cut off after this."""
 
 Clock = Callable[[], int]
 
@@ -44,10 +48,7 @@ class Link:
         self._session = session
         self._left = left
         self._clock = clock
-        self._urgent: deque[bytes] = deque()
-        self._bulk: deque[bytes] = deque()
-        self._urgent_bytes = 0
-        self._bulk_bytes = 0
+        self._outbox = Outbox()
         self._wake = asyncio.Event()
         self.hello = hello
         self.is_outbound = is_outbound
@@ -64,73 +65,77 @@ class Link:
         """Queue a message; `raw` is its encoding where the caller has it already."""
         if self.is_closed:
             return
-        data = encode(message) if raw is None else raw
-        if isinstance(message, URGENT):
-            self._urgent.append(data)
-            self._urgent_bytes += len(data)
-            if self._urgent_bytes > URGENT_BYTES_MAX:
-                self.close()
-        elif self._bulk_bytes + len(data) > QUEUE_BYTES_MAX:
+        lane = lane_of(message)
+        if not self._outbox.put(lane, encode(message) if raw is None else raw):
             self.dropped += 1
-        else:
-            self._bulk.append(data)
-            self._bulk_bytes += len(data)
+            if lane is Lane.VOTES:
+                self.close()
         self._wake.set()
 
+    @property
+    def queued_bytes(self) -> int:
+        """Blocks and bulk that wait for the peer to read."""
+        return self._outbox.bytes[Lane.BLOCKS] + self._outbox.bytes[Lane.BULK]
+
     async def write_loop(self) -> None:
-        """Until the link closes: urgent messages first, then bulk."""
+        """Until the link closes: a few chunks at a time, so that what is urgent overtakes what is long."""
         while not self.is_closed:
             await self._wake.wait()
             self._wake.clear()
-            while (self._urgent or self._bulk) and not self.is_closed:
-                if self._urgent:
-                    data = self._urgent.popleft()
-                    self._urgent_bytes -= len(data)
-                else:
-                    data = self._bulk.popleft()
-                    self._bulk_bytes -= len(data)
-                sealed = self._session.seal(data)
+            while self._outbox and not self.is_closed:
+                sealed = b"".join(map(self._session.seal_chunk, self._outbox.take(WRITE_BYTES)))
                 self.bytes_out += len(sealed)
                 self._writer.write(sealed)
                 await self._writer.drain()
 
-    async def read_loop(self, on_raw: Callable[[bytes, int], None]) -> None:
-        """Hand every message to `on_raw` with the time its first frame came. Returns at the end of the stream.
+    async def read_loop(self, on_raw: Callable[[bytes, int], Awaitable[None]]) -> None:
+        """Hand every message to `on_raw` with the time its first chunk came. Returns at the end of the stream.
 
-        Raises `Rejected` for a broken frame.
+        Nothing is read while `on_raw` waits. Raises `Rejected` for a broken frame.
         """
-        first_ms: int | None = None
         data = self._left
         while not self.is_closed:
             if data:
-                now = self._clock()
-                self.heard_ms = now
+                self.heard_ms = self._clock()
                 self.bytes_in += len(data)
-                if first_ms is None:
-                    first_ms = now
-                messages = self._session.feed(data)
-                for raw in messages:
-                    on_raw(raw, first_ms)
-                if messages:
-                    first_ms = now if self._session.is_midway else None
+                for raw, begun_ms in self._session.receive(data, self.heard_ms):
+                    if self.is_closed:
+                        return
+                    await on_raw(raw, begun_ms)
             data = await self._reader.read(READ_BYTES)
             if not data:
                 return
 
+    def waiting_since_ms(self) -> int | None:
+        """Since when the peer has owed us the rest of a message; None where it does not."""
+        return self._session.waiting_since_ms()
+
     def close(self) -> None:
+        if self.is_closed:
+            return
         self.is_closed = True
         self._wake.set()
         with contextlib.suppress(Exception):
             self._writer.close()
+            asyncio.get_running_loop().call_later(LINGER_S, self._writer.transport.abort)
 
     async def flush_and_close(self) -> None:
         """Give what is queued a moment to leave, then close."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0.5):
-                while self._urgent and not self.is_closed:
+                while self._outbox.has(Lane.VOTES) and not self.is_closed:
                     await asyncio.sleep(0.01)
                 await self._writer.drain()
         self.close()
+
+
+def _tune(writer: asyncio.StreamWriter) -> None:
+    """Keep what waits in our own queues, where a vote can overtake it, not in buffers, where it can't."""
+    writer.transport.set_write_buffer_limits(high=0)
+    sock = writer.get_extra_info("socket")
+    if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
 
 
 async def shake_hands(
@@ -173,6 +178,7 @@ async def shake_hands(
     except Rejected:
         raise
     left = bytes(buffer)
+    _tune(writer)
     return Link(
         reader, writer, handshake.session(), handshake.peer, left,
         is_outbound=is_outbound, host=host, port=port, clock=clock,

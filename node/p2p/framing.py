@@ -3,22 +3,32 @@
     handshake:  length (2 bytes, big-endian) || handshake message, or a goodbye
     after it:   length (2 bytes, big-endian) || ciphertext, its tag of 16 bytes included
 
-A message is cut into chunks; the plaintext of its first chunk begins with the message's length (4 bytes, big-endian).
-There is one way to cut: every chunk but the last is full and no chunk is shared. So after a first chunk
-the size of each following one is known, and nobody can send chunks without end that carry nothing.
+A message is cut into chunks. The plaintext of a chunk begins with its lane (1 byte); that of a message's first chunk goes
+on with the message's length (4 bytes, big-endian). Within a lane messages come one after the other; chunks of different
+lanes come in any order, so that a vote overtakes a block that is half-way across. There is one way to cut: every chunk
+but the last is full and no chunk is shared. So after a first chunk the size of each following one of its lane is known,
+and nobody can send chunks without end that carry nothing.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple
 
 from node.errors import ProtocolViolation, TooLarge
 from node.limits import FRAME_BYTES_MAX
 from node.p2p.noise import MESSAGE_BYTES_MAX, TAG_BYTES, CipherState
 
 LENGTH_BYTES: Final = 2
+LANE_BYTES: Final = 1
 TOTAL_BYTES: Final = 4
 CHUNK_PLAIN_BYTES: Final = MESSAGE_BYTES_MAX - TAG_BYTES
+CHUNK_DATA_BYTES: Final = CHUNK_PLAIN_BYTES - LANE_BYTES
+"""What a chunk carries besides its lane; of a message's first chunk its length is a part."""
+
+VOTE_LANE_BYTES_MAX: Final = 64 * 1024
+"""One message of the first lane: what is sent before everything else must be short. Above: the link is closed."""
 
 HANDSHAKE_BYTES_MAX: Final = 1024
 """One handshake message or goodbye. Ours have at most about 350 bytes; the rest is for later versions, so that they
@@ -79,27 +89,53 @@ def take_handshake_frame(buffer: bytearray) -> bytes | None:
     return message
 
 
+class Lane(IntEnum):
+    """In the order in which what waits is sent."""
+
+    VOTES = 0
+    BLOCKS = 1
+    BULK = 2
+
+
+class Received(NamedTuple):
+    """A whole message, and when the last byte of its first chunk came."""
+
+    message: bytes
+    begun_ms: int
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A lane's message in progress; nothing is missing where there is none."""
+
+    limit: int
+    missing: int = 0
+    begun_ms: int = 0
+    parts: list[bytes] = field(default_factory=list)
+
+
 class FrameReader:
     """Whole messages out of a stream of bytes, however it is cut.
 
-    Holds at most one message in progress, as far as the peer has really sent it, and one incomplete chunk.
+    Holds at most one message in progress for each lane, as far as the peer has really sent it, and one incomplete chunk.
     """
 
     def __init__(self, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:
         self._receive = receive
-        self._limit = limit
+        self._lanes = [_Incoming(min(limit, VOTE_LANE_BYTES_MAX) if lane is Lane.VOTES else limit) for lane in Lane]
         self._buffer = bytearray()
-        self._parts: list[bytes] = []
-        self._missing = 0
+        self._buffer_ms = 0
         self._greeted = False
         self._broken = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes, now_ms: int = 0) -> list[Received]:
         """The messages that `data` completes. After `ProtocolViolation` or `TooLarge` the link must be closed."""
         assert not self._broken, "this link has failed"
         self._broken = True  # until all of `data` is accepted
+        if not self._buffer:
+            self._buffer_ms = now_ms
         self._buffer += data
-        messages: list[bytes] = []
+        messages: list[Received] = []
         at = 0
         with memoryview(self._buffer) as view:
             while len(view) - at >= LENGTH_BYTES:
@@ -108,34 +144,48 @@ class FrameReader:
                 start, end = at + LENGTH_BYTES, at + LENGTH_BYTES + size
                 if end > len(view):
                     break
-                message = self._accept(view[start:end])
+                message = self._accept(view[start:end], now_ms)
                 if message is not None:
                     messages.append(message)
                 at = end
-        del self._buffer[:at]
+        if at:
+            del self._buffer[:at]
+            self._buffer_ms = now_ms
         self._broken = False
         return messages
 
-    @property
-    def is_midway(self) -> bool:
-        return bool(self._missing or self._buffer)
+    def waiting_since_ms(self) -> int | None:
+        """Since when a chunk or a message is begun and not whole; None where nothing is."""
+        since = [lane.begun_ms for lane in self._lanes if lane.missing]
+        if self._buffer:
+            since.append(self._buffer_ms)
+        return min(since, default=None)
 
     def _check_size(self, size: int) -> None:
         """Before the chunk is waited for."""
-        if self._missing:
-            expected = min(self._missing, CHUNK_PLAIN_BYTES) + TAG_BYTES
-            if size != expected:
-                raise ProtocolViolation(f"a chunk of {size} bytes where one of {expected} must follow")
-        elif size <= TOTAL_BYTES + TAG_BYTES and self._greeted:
-            raise ProtocolViolation(f"a first chunk of {size} bytes carries nothing")
+        if size <= LANE_BYTES + TAG_BYTES and self._greeted:
+            raise ProtocolViolation(f"a chunk of {size} bytes carries nothing")
 
-    def _accept(self, chunk: memoryview) -> bytes | None:
+    def _accept(self, chunk: memoryview, now_ms: int) -> Received | None:
         """The message that `chunk` completes, if it does."""
-        if self._missing:
-            return self._continued(self._receive.decrypt(chunk))
         if not self._greeted:
             self._check_greeting(chunk)
-        return self._begun(self._receive.decrypt(chunk))
+        plaintext = self._receive.decrypt(chunk)
+        if plaintext[0] >= len(self._lanes):
+            raise ProtocolViolation(f"a chunk of lane {plaintext[0]}, which does not exist")
+        lane, data = self._lanes[plaintext[0]], plaintext[LANE_BYTES:]
+        if lane.missing:
+            expected = min(lane.missing, CHUNK_DATA_BYTES)
+            if len(data) != expected:
+                raise ProtocolViolation(f"a chunk with {len(data)} bytes where one with {expected} must follow")
+        else:
+            data = self._begun(lane, data, now_ms)
+        lane.parts.append(data)
+        lane.missing -= len(data)
+        if lane.missing:
+            return None
+        message, lane.parts = b"".join(lane.parts), []
+        return Received(message, lane.begun_ms)
 
     def _check_greeting(self, chunk: memoryview) -> None:
         # The initiator is done before the responder has judged it: a goodbye may stand in for the first chunk.
@@ -144,56 +194,57 @@ class FrameReader:
         check_no_goodbye(bytes(chunk))
         self._check_size(len(chunk))
 
-    def _begun(self, plaintext: bytes) -> bytes | None:
-        total = int.from_bytes(plaintext[:TOTAL_BYTES], "big")
-        if total > self._limit:
-            raise TooLarge(f"a message of {total} bytes, at most {self._limit} are allowed")
-        if len(plaintext) != min(TOTAL_BYTES + total, CHUNK_PLAIN_BYTES):
-            raise ProtocolViolation(f"a first chunk of {len(plaintext)} bytes does not fit a message of {total}")
-        if len(plaintext) == TOTAL_BYTES + total:
-            return plaintext[TOTAL_BYTES:]
-        self._missing = TOTAL_BYTES + total - len(plaintext)
-        self._parts = [plaintext[TOTAL_BYTES:]]
-        return None
+    def _begun(self, lane: _Incoming, data: bytes, now_ms: int) -> bytes:
+        """What a message's first chunk holds of it."""
+        total = int.from_bytes(data[:TOTAL_BYTES], "big")
+        if len(data) <= TOTAL_BYTES or not total:
+            raise ProtocolViolation(f"a first chunk with {len(data)} bytes carries nothing")
+        if total > lane.limit:
+            raise TooLarge(f"a message of {total} bytes, at most {lane.limit} are allowed")
+        if len(data) != min(TOTAL_BYTES + total, CHUNK_DATA_BYTES):
+            raise ProtocolViolation(f"a first chunk with {len(data)} bytes does not fit a message of {total}")
+        lane.missing, lane.begun_ms = total, now_ms
+        return data[TOTAL_BYTES:]
 
-    def _continued(self, plaintext: bytes) -> bytes | None:
-        self._parts.append(plaintext)
-        self._missing -= len(plaintext)
-        if self._missing:
-            return None
-        message = b"".join(self._parts)
-        self._parts = []
-        return message
+
+def chunk_at(message: bytes, lane: Lane, at: int) -> tuple[bytes, int]:
+    """The plaintext of the chunk that begins with byte `at` of `message`, and where the next one begins."""
+    head = bytes([lane]) + (b"" if at else len(message).to_bytes(TOTAL_BYTES, "big"))
+    end = min(at + CHUNK_PLAIN_BYTES - len(head), len(message))
+    with memoryview(message) as view:
+        return b"".join((head, view[at:end])), end
 
 
 class Session:
-    """Both directions of an encrypted link. What `seal` returns must be sent in the order of the calls."""
+    """Both directions of an encrypted link. What is sealed must be sent in the order of the calls."""
 
     def __init__(self, send: CipherState, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:
         self._send = send
         self._limit = limit
         self._reader = FrameReader(receive, limit)
 
-    def seal(self, message: bytes) -> bytes:
+    def seal(self, message: bytes, lane: Lane = Lane.BULK) -> bytes:
         """All chunks of `message`, 1 to `limit` bytes, ready for the wire."""
         assert 0 < len(message) <= self._limit, f"a message of {len(message)} bytes cannot be sent"
-        head = CHUNK_PLAIN_BYTES - TOTAL_BYTES
-        parts: list[bytes] = []
-        with memoryview(message) as view:
-            self._seal_chunk(parts, len(message).to_bytes(TOTAL_BYTES, "big") + view[:head])
-            for at in range(head, len(message), CHUNK_PLAIN_BYTES):
-                self._seal_chunk(parts, view[at : at + CHUNK_PLAIN_BYTES])
-        return b"".join(parts)
+        sealed, at = [], 0
+        while at < len(message):
+            chunk, at = chunk_at(message, lane, at)
+            sealed.append(self.seal_chunk(chunk))
+        return b"".join(sealed)
+
+    def seal_chunk(self, plaintext: bytes) -> bytes:
+        """One of `chunk_at`'s, ready for the wire. Chunks of one lane in their order, those of several in any."""
+        ciphertext = self._send.encrypt(plaintext)
+        return len(ciphertext).to_bytes(LENGTH_BYTES, "big") + ciphertext
 
     def feed(self, data: bytes) -> list[bytes]:
         """See `FrameReader.feed`."""
-        return self._reader.feed(data)
+        return [received.message for received in self._reader.feed(data)]
 
-    @property
-    def is_midway(self) -> bool:
-        """Whether part of a message has come and the rest has not."""
-        return self._reader.is_midway
+    def receive(self, data: bytes, now_ms: int) -> list[Received]:
+        """See `FrameReader.feed`."""
+        return self._reader.feed(data, now_ms)
 
-    def _seal_chunk(self, parts: list[bytes], plaintext: bytes | memoryview) -> None:
-        ciphertext = self._send.encrypt(plaintext)
-        parts += (len(ciphertext).to_bytes(LENGTH_BYTES, "big"), ciphertext)
+    def waiting_since_ms(self) -> int | None:
+        """See `FrameReader.waiting_since_ms`."""
+        return self._reader.waiting_since_ms()

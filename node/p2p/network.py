@@ -328,7 +328,7 @@ class Network:
 
     async def _serve(self, peer_id: int, peer: _Peer) -> None:
         try:
-            await peer.link.read_loop(lambda raw, first_ms: self._on_raw(peer_id, peer, raw, first_ms))
+            await peer.link.read_loop(lambda raw, begun_ms: self._on_raw(peer_id, peer, raw, begun_ms))
         except Rejected as error:
             self.misbehaved(peer_id, error.code, str(error), 50)
         except (OSError, asyncio.IncompleteReadError):
@@ -352,7 +352,7 @@ class Network:
         self._events.lost(peer_id)
 
     # --- in ---
-    def _on_raw(self, peer_id: int, peer: _Peer, raw: bytes, first_ms: int) -> None:
+    async def _on_raw(self, peer_id: int, peer: _Peer, raw: bytes, first_ms: int) -> None:
         if peer_id not in self._peers or peer.is_leaving:
             return
         self.counters["messages_in"] += 1

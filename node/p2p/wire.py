@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from node import limits
 from node.codec import Decoder, Hash32, Height, PublicKey, Value
+from node.p2p.framing import Lane
 from node.replica import messages as r
 from node.storage.snapshot import CHUNK_BYTES_MAX, CHUNKS_MAX, Entries, Offer
 
@@ -87,8 +88,25 @@ decode_wire: Decoder[WireMessage] = Decoder(WireMessage, limits.FRAME_BYTES_MAX,
 KEY_IN_USE = "node_key_in_use"
 """Reason of a `Bye`: another process with the same node key has a living link here."""
 
+FIRST: tuple[type, ...] = (r.VoteMessage, r.Presence, r.Status, Ping, Pong, Bye)
+"""Short, and sent before everything else that waits."""
+
 URGENT: tuple[type, ...] = (
-    r.VoteMessage, r.ProposalMessage, r.CompactProposal, r.GetParts, r.Parts, r.GetBody, r.Body, r.Presence, r.Status,
-    Ping, Pong, Bye,
+    *FIRST, r.ProposalMessage, r.CompactProposal, r.GetParts, r.Parts, r.GetBody, r.Body,
 )  # fmt: skip
-"""Sent before everything else that waits: votes never queue behind transactions."""
+"""Sent before the rest: votes and proposals never queue behind transactions."""
+
+QUESTIONS: tuple[type, ...] = (
+    r.GetParts, r.GetBody, r.GetBlocks, r.GetTransactions, GetOffer, GetChunk, GetValidators, GetPeers,
+)  # fmt: skip
+"""Small, and what answers them may be large: answered as far as the asker's budget goes, the rest waits."""
+
+ANSWERS: tuple[type, ...] = (
+    r.Parts, r.Body, r.Blocks, r.Transactions, OfferMessage, Chunk, ValidatorsMessage, Peers,
+)  # fmt: skip
+
+
+def lane_of(message: WireMessage) -> Lane:
+    if isinstance(message, FIRST):
+        return Lane.VOTES
+    return Lane.BLOCKS if isinstance(message, URGENT) else Lane.BULK

@@ -11,7 +11,7 @@ from node import limits
 from node.chain.block import Block, Commit
 from node.consensus.machine import Machine
 from node.errors import Rejected
-from node.execution.block_run import BlockResult, BlockRun
+from node.execution.block_run import BlockResult, BlockRun, unknown_rules
 from node.mempool.pool import Pool
 from node.replica import events as e
 from node.replica.block_sync import BlockSync
@@ -116,10 +116,12 @@ class Replica:
         self._turn.begin(now_ms)
         self._flight = HeightInFlight(self._services)
         self._status_at = now_ms
-        if self._voting.start():
-            self._flight.restore()
         head = self.store.head()
         self._turn.notice("started", "info", height=head.height, id=head.block_id.hex())
+        if unknown := unknown_rules(head):
+            self._turn.halt(unknown)
+        elif self._voting.start():
+            self._flight.restore()
         return self._flush()
 
     def handle(self, event: e.Event, now_ms: int) -> list[e.Action]:
@@ -307,6 +309,9 @@ class Replica:
         self._flight = HeightInFlight(self._services)
         self._blocks.height_decided()
         self.sync.committed()
+        if unknown := unknown_rules(self.store.head()):
+            self._turn.halt(unknown)
+            return
         self._evidence.committed()
         for tx in self.pool.expired(result.time_ms):
             self._drop(tx, (), is_expired=True)

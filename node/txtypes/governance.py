@@ -17,7 +17,6 @@ from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
 from node.errors import Malformed
 from node.rules.countries import COUNTRIES
-from node.rules.ruleset import RULESET_VERSIONS
 from node.txtypes import validators
 from node.txtypes.accounts import ACCOUNT
 from node.txtypes.body import Body
@@ -183,14 +182,18 @@ class ParameterSet(Value, tag="parameter.set", frozen=True):
 
 
 class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
-    """Judge by another version of the frozen tables from a height on."""
+    """Judge by another version of the frozen tables, and of what the code makes of them, from a height on.
+
+    Whether a node's software knows the version is not asked here: all nodes must answer alike. One that does not know
+    it stops before that height.
+    """
 
     version: Annotated[int, Meta(ge=1, le=10_000)]
     height: Height
 
     def guards(self, ledger: Ledger) -> None:
-        if self.version not in RULESET_VERSIONS:
-            ledger.unmet("ruleset_unknown", str(self.version), need=", ".join(map(str, sorted(RULESET_VERSIONS))))
+        if self.version <= params(ledger).ruleset:
+            ledger.unmet("ruleset_not_newer", str(self.version), need=f"above {params(ledger).ruleset}")
         if self.height <= ledger.block.height:
             ledger.unmet("height_passed", str(self.height), ledger.block.height)
 

@@ -13,6 +13,7 @@ from node.txtypes.listing import ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.members import MemberUpdate
 from node.txtypes.odometer import OdometerRead
 from node.txtypes.order import OrderAccept, OrderAcknowledge, OrderCounter, OrderOffer, OrderReject
+from node.txtypes.pausing import ValidatorPause, ValidatorResume
 from node.txtypes.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.title import TitleTransfer
 from node.txtypes.vehicle import VehicleRegister
@@ -24,6 +25,8 @@ _ALL: tuple[type[Body], ...] = (
     MemberUpdate,
     GovernancePropose,
     GovernanceVote,
+    ValidatorPause,
+    ValidatorResume,
     VehicleRegister,
     TitleTransfer,
     OdometerRead,

@@ -89,7 +89,8 @@ TEXTS: dict[str, Text] = {
     "power_total": Text(False, "the total power is out of bounds", "die gesamte Stimmkraft liegt außerhalb der Grenzen", "总权重越界"),
     "parameter_unknown": Text(False, "there is no such chain parameter", "diesen Kettenparameter gibt es nicht", "链参数不存在"),
     "parameter_range": Text(False, "the value is out of the parameter's range", "der Wert liegt außerhalb des Bereichs", "参数值越界"),
-    "ruleset_unknown": Text(False, "this software does not know the ruleset", "diese Software kennt das Regelwerk nicht", "未知规则集"),
+    "not_paused": Text(False, "the validator has not paused", "der Validator pausiert nicht", "该验证者未暂停"),
+    "ruleset_not_newer": Text(False, "the ruleset is not newer than the one in force", "das Regelwerk ist nicht neuer als das geltende", "规则集不比现行的新"),
     "height_passed": Text(False, "the height has passed", "die Höhe ist vorbei", "高度已过"),
     "last_member": Text(False, "the chain would be left without power", "der Kette bliebe keine Stimmkraft", "链将失去全部权重"),
     # vehicles

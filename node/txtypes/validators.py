@@ -35,11 +35,15 @@ class ValidatorState(Value, tag=1, frozen=True):
 
 
 class ValidatorRecord(Value, tag=1, frozen=True):
-    """A member that is or was a validator. `admitted_height` is its newest (re-)admission: older evidence is void."""
+    """A member that is or was a validator. `admitted_height` is its newest (re-)admission: older evidence is void.
+
+    `paused_power`: what it comes back with after a pause of its own; 0 where it has not paused.
+    """
 
     consensus_key: PublicKey
     power: Power
     admitted_height: Height
+    paused_power: Power
 
 
 class KeyUse(Value, tag=1, frozen=True):
@@ -79,8 +83,12 @@ def total_power(state: ValidatorState) -> int:
     return sum(entry.power for entry in state.entries)
 
 
-def check_power_change(ledger: Ledger, address: bytes, power: int) -> None:
-    """Notes what forbids giving `address` this power now."""
+def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return: bool = False) -> None:
+    """Notes what forbids giving `address` this power now.
+
+    `is_return`: what comes back after a pause is measured against the total that it comes back to, as the pause was;
+    else none of four equal validators could ever come back.
+    """
     state = current(ledger)
     total, old = total_power(state), power_of(ledger, address)
     after = total - old + power
@@ -91,24 +99,48 @@ def check_power_change(ledger: Ledger, address: bytes, power: int) -> None:
         ledger.unmet("power_above_third", to_text(address), power, f"at most {after // 3}")
     same_height = state.moved_height == ledger.block.height
     base = state.moved_from_total if same_height else total
+    base = max(base, after) if is_return else base
     moved = (state.moved if same_height else 0) + abs(power - old)
     if 3 * moved >= base:
         ledger.unmet("power_moves_third", to_text(address), moved, f"less than a third of {base}")
 
 
 def set_power(ledger: Ledger, address: bytes, power: int, consensus_key: bytes = b"") -> None:
-    """Give `address` this power from the next height on; a new key starts a new admission."""
-    state = current(ledger)
+    """Give `address` this power from the next height on; a new key, or power after none, is a new admission."""
     record = ledger.get(VALIDATOR, address)
-    old = power_of(ledger, address)
     key = consensus_key or (record.consensus_key if record else b"")
     assert key, "a validator has a consensus key"
-    admitted = (
-        ledger.block.height + 1 if (not old and power) or record is None or consensus_key else record.admitted_height
-    )
-    ledger.put(VALIDATOR, address, ValidatorRecord(key, power, admitted))
+    is_new = record is None or bool(consensus_key) or (power > 0 and not power_of(ledger, address))
+    admitted = ledger.block.height + 1 if record is None or is_new else record.admitted_height
+    ledger.put(VALIDATOR, address, ValidatorRecord(key, power, admitted, 0))
     if consensus_key:
         ledger.put(CONSENSUS_KEY, consensus_key, KeyUse(address))
+    _move(ledger, address, power, key)
+
+
+def paused_power(ledger: Ledger, address: bytes) -> int:
+    record = ledger.get(VALIDATOR, address)
+    return record.paused_power if record is not None else 0
+
+
+def pause(ledger: Ledger, address: bytes) -> None:
+    """Power 0, remembered; no new admission follows, so that nobody can pause away from evidence."""
+    record = ledger.get(VALIDATOR, address)
+    assert record is not None, "guarded"
+    ledger.put(VALIDATOR, address, replace(record, power=0, paused_power=power_of(ledger, address)))
+    _move(ledger, address, 0, record.consensus_key)
+
+
+def resume(ledger: Ledger, address: bytes) -> None:
+    record = ledger.get(VALIDATOR, address)
+    assert record is not None and record.paused_power, "guarded"
+    ledger.put(VALIDATOR, address, replace(record, power=record.paused_power, paused_power=0))
+    _move(ledger, address, record.paused_power, record.consensus_key)
+
+
+def _move(ledger: Ledger, address: bytes, power: int, key: bytes) -> None:
+    """Change the set, and note how much this height has moved."""
+    state, old = current(ledger), power_of(ledger, address)
     entries = [entry for entry in state.entries if entry.address != address]
     if power:
         entries.append(ValidatorEntry(address, key, power))
@@ -130,5 +162,5 @@ def punish(ledger: Ledger, address: bytes, evidence_id: Hash32) -> None:
     """Carry out verified evidence: power 0, unless the chain would be left without any (then it is only recorded)."""
     ledger.put(EVIDENCE, evidence_id, EvidenceUse(ledger.block.height))
     state = current(ledger)
-    if total_power(state) > power_of(ledger, address) > 0:
+    if total_power(state) > power_of(ledger, address) and (power_of(ledger, address) or paused_power(ledger, address)):
         set_power(ledger, address, 0)

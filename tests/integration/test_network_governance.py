@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from support.processes import Fleet, check_no_fork, running_network, submit, wait_for, wait_height
+from support.council import Council
+from support.processes import Fleet, check_no_fork, running_network, wait_for, wait_height
 
 from node.chain.genesis import genesis_hash
 from node.cli.homes import write_home
@@ -15,9 +16,6 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.txtypes.accounts import AccountOpen
 from node.txtypes.governance import (
-    Action,
-    GovernancePropose,
-    GovernanceVote,
     MemberAdmit,
     ParameterSet,
     RoleGrant,
@@ -25,28 +23,6 @@ from node.txtypes.governance import (
 )
 from node.txtypes.validators import possession_bytes
 from wallet.compose import sign_transaction
-
-VOTERS = ("dealer-munich", "dealer-shanghai", "workshop-berlin")
-
-
-class Council:
-    """Proposals through one node, votes through the others, each waited for everywhere."""
-
-    def __init__(self, network: LocalNetwork) -> None:
-        self.network = network
-        self.fleet = Fleet(genesis_hash(network.genesis), "G")
-
-    def commit(self, node: LocalNode, raw: bytes) -> bytes:
-        status, answer = submit(node, raw, "?wait=commit&timeout_ms=20000")
-        assert (200, "committed") == (status, answer.get("status")), answer
-        wait_height(self.network.nodes, answer["height"])
-        return bytes.fromhex(answer["txid"])
-
-    def carry(self, action: Action, votes: int = 2) -> None:
-        """Of four validators three carry a proposal, of five four: more than two thirds."""
-        proposal = self.commit(self.network.nodes[0], self.fleet.sign("bmw", GovernancePropose(action)))
-        for index, name in enumerate(VOTERS[:votes], 1):
-            self.commit(self.network.nodes[index], self.fleet.sign(name, GovernanceVote(proposal, True)))
 
 
 def test_a_fifth_validator_joins_a_running_network_and_leaves_it(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from support.stages import at, change, force, ledger_of
 
 from node import limits
 from node.crypto.dev_keys import dev_key
-from node.errors import Malformed
+from node.errors import Malformed, OperatorError
+from node.execution import block_run
+from node.replica.events import Halt
+from node.replica.replica import Replica, ReplicaConfig
+from node.rules import ruleset
 from node.txtypes import validators
 from node.txtypes.governance import (
     OPEN_PROPOSALS,
@@ -569,24 +573,42 @@ def test_every_parameter_but_the_ruleset_can_be_set() -> None:
     assert ChainParams(**{name: getattr(ChainParams(), name) + 1 for name in SETTABLE}) == chain.state(CHAIN, "params")
 
 
-def test_a_ruleset_is_known_and_ahead() -> None:
+def test_a_ruleset_is_newer_and_ahead() -> None:
+    """Whether this software knows the version is not asked: nodes of all versions must answer alike."""
     chain = at("").chain
     height = chain.store.height() + 1
-    assert [] == codes_of(chain, RulesetActivate(1, height + 1))
-    assert ["height_passed"] == codes_of(chain, RulesetActivate(1, height))
-    assert ["ruleset_unknown"] == codes_of(chain, RulesetActivate(2, height + 1))
-    assert ["ruleset_unknown", "height_passed"] == codes_of(chain, RulesetActivate(2, 0))
+    assert [] == codes_of(chain, RulesetActivate(2, height + 1))
+    assert [] == codes_of(chain, RulesetActivate(9_999, height + 1))
+    assert ["height_passed"] == codes_of(chain, RulesetActivate(2, height))
+    assert ["ruleset_not_newer"] == codes_of(chain, RulesetActivate(1, height + 1))
+    assert ["ruleset_not_newer", "height_passed"] == codes_of(chain, RulesetActivate(1, 0))
 
 
-def test_a_ruleset_starts_at_its_height() -> None:
+def test_a_ruleset_starts_at_its_height(monkeypatch) -> None:
+    monkeypatch.setitem(ruleset._TABLES, 2, ruleset._TABLES[1] | {"new.table": ("x",)})
+    monkeypatch.setattr(block_run, "RULESET_VERSIONS", frozenset({1, 2}))
     chain = at("").chain
-    assert "carried_out" == carry_out(chain, RulesetActivate(1, 5))
-    assert (1, 1, 5) == _rulesets(chain)
+    assert "carried_out" == carry_out(chain, RulesetActivate(2, 5))
+    assert (1, 2, 5) == _rulesets(chain)
     chain.produce()
-    assert (1, 1, 5) == _rulesets(chain)
+    assert (1, 2, 5) == _rulesets(chain)
+    block = chain.produce()
+    assert 5 == block.header.height
+    assert ruleset.ruleset_hash(2) == block.header.ruleset_hash != ruleset.ruleset_hash(1)
+    assert (2, 0, 0) == _rulesets(chain)
+
+
+def test_software_that_does_not_know_a_ruleset_stops_before_its_height() -> None:
+    chain = at("").chain
+    assert "carried_out" == carry_out(chain, RulesetActivate(2, 5))
     chain.produce()
-    assert 5 == chain.store.height()
-    assert (1, 0, 0) == _rulesets(chain)
+    assert 4 == chain.store.height()
+    with pytest.raises(OperatorError, match=r"from height 5 on .* ruleset 2.* install a newer version"):
+        chain.run()
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    actions = replica.start(chain.now)
+    assert [action.reason for action in actions if isinstance(action, Halt)] == [replica.halted]
+    assert "the store is intact" in replica.halted
 
 
 def _rulesets(chain: Chain) -> tuple[int, int, int]:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support import second_codec
-from support.chain import DAY_MS
+from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
 from support.stages import at, change
 
 from node.codec import encode
+from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.rpc.render import listing_json
 from node.txtypes.closing import OrderCancel
 from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.listing import LISTING, AcceptedRail, ListingUpdate, disclosure_root
+from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.odometer import OdometerRead
 from node.txtypes.order import ORDER, OrderAccept, OrderAcknowledge
 from node.txtypes.payment import PaymentInitiate
 from node.txtypes.schema import from_json, to_json
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.vehicle import VEHICLE, Flag
+from wallet.options import Names, body_from, options_of
 
 SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"
+PROVIDER_TEXT = to_text(address(PROVIDER))
 
 
 def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
@@ -82,7 +85,9 @@ def test_the_mark_is_pinned_by_the_listings_version() -> None:
 
 def test_a_new_version_obeys_stop_flags_and_the_end_of_a_car() -> None:
     life = at("listed")
-    change(life.chain, VEHICLE, VIN, existence="scrapped")
+    change(life.chain, VEHICLE, VIN, flags=(Flag("stolen", address("police-1"), 0),))
+    assert ["stop_flag"] == codes_of(life, SELLER, update(life, odometer_disclosed=True))
+    change(life.chain, VEHICLE, VIN, flags=(), existence="scrapped")
     assert ["vehicle_ended"] == codes_of(life, SELLER, update(life))
 
 
@@ -177,8 +182,17 @@ def test_the_mark_is_no_unless_said_and_always_in_the_bytes(name: str) -> None:
         decode_payload(second_codec.pack([*whole[:3], whole[3][:-1]]))
 
 
+@pytest.mark.parametrize(("given", "told"), [({}, False), ({"odometer_disclosed": True}, True)])
+def test_the_wallet_says_it_only_where_it_is_asked_to(given: dict, told: bool) -> None:
+    names = Names(0, lambda text: text, lambda text: None)
+    fields = dict(listing="00" * 32, price="1EUR", expires_at="+1d", rails=["rail=card,providers=" + PROVIDER_TEXT])
+    assert told == body_from(ListingUpdate, fields | given, names).odometer_disclosed
+    (option,) = (o for o in options_of(ListingUpdate) if o.name == "odometer_disclosed")
+    assert (["--odometer-disclosed"], ["--no-odometer-disclosed"]) == (option.opts, option.secondary_opts)
+    assert "[default: false]" in option.help
+
+
 def test_a_payment_waits_for_no_verdict() -> None:
     life = at("accepted")
     roll_back(life)
     assert [] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
-    assert isinstance(life.chain.state(LISTING, life.listing).rails[0], AcceptedRail)
