@@ -346,6 +346,7 @@ class Node:
             pool_bytes=self.replica.pool.bytes,
             halted=self.replica.halted,
             version=self.version,
+            pace=self.replica.pace(),
         )
 
     def peers(self) -> list[PeerInfo]:
@@ -465,6 +466,8 @@ class Node:
             "is_validator": int(status.is_validator),
             "is_signing": int(status.signing == "signing"),
             "is_syncing": int(status.is_syncing),
+            "sync_target_height": status.pace.target,
+            "sync_seconds_left": status.pace.seconds_left,
             "is_halted": int(bool(status.halted)),
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,

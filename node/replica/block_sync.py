@@ -13,6 +13,7 @@ from node.replica.catch_up import CatchUp
 from node.replica.events import PeerId
 from node.replica.jobs import Jobs, SyncJob
 from node.replica.messages import Blocks, GetBlocks
+from node.replica.progress import Pace, Progress
 from node.replica.transactions import Transactions as TransactionDesk
 from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
@@ -46,6 +47,7 @@ class BlockSync:
         self._checking: dict[bytes, tuple[int, int]] = {}
         self._good: dict[bytes, int] = {}
         self._bad: dict[bytes, int] = {}
+        self._progress = Progress()
 
     def serve(self, peer: PeerId, first: int, last: int) -> None:
         """Answer with as many blocks from `first` to `last` as fit."""
@@ -161,3 +163,12 @@ class BlockSync:
             self._turn.halt(f"block {height} was decided but does not execute here: {error}")
             return
         self._commit(block, result, committed.commit)
+        self._progress.took(height, self._turn.now_ms)
+        pace = self.pace()
+        if pace.target and self._progress.is_telling_due(self._turn.now_ms):
+            self._turn.notice("syncing", "info", height=height, of=pace.target, per_s=pace.blocks_per_second,
+                              left_s=pace.seconds_left)  # fmt: skip
+
+    def pace(self) -> Pace:
+        """How far we are behind what peers say, and how fast that shrinks."""
+        return self._progress.pace(self._store.height(), self._catch_up.best_height())

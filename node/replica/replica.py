@@ -40,6 +40,7 @@ from node.replica.messages import (
     VoteMessage,
 )
 from node.replica.presence import Doppelganger
+from node.replica.progress import Pace
 from node.replica.services import ReplicaConfig, Services
 from node.replica.signing import ConsensusSigner
 from node.replica.transactions import Transactions as TransactionDesk
@@ -106,6 +107,10 @@ class Replica:
     @halted.setter
     def halted(self, reason: str) -> None:
         self._turn.halted = reason
+
+    def pace(self) -> Pace:
+        """How block sync gets on."""
+        return self._blocks.pace()
 
     def may_sign(self) -> bool:
         return self._voting.may_sign()

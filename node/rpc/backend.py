@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
+from node.replica.progress import Pace
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
@@ -58,6 +59,8 @@ class NodeStatus:
     halted: str
     """Why the node has halted, or empty."""
     version: str
+    pace: Pace = field(default_factory=Pace)
+    """How block sync gets on."""
 
 
 @dataclass(frozen=True, slots=True)

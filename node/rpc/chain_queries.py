@@ -41,6 +41,11 @@ def status_answer(backend: Backend) -> Json:
             "state_root": head.state_root.hex(),
         },
         "syncing": status.is_syncing,
+        "sync": {
+            "target": status.pace.target,
+            "blocks_per_second": status.pace.blocks_per_second,
+            "seconds_left": status.pace.seconds_left,
+        },
         "validator": status.is_validator,
         "validator_address": to_text(status.validator) if status.validator else "",
         "validator_name": name_of(reader, status.validator) if status.validator else "",
