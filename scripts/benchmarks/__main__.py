@@ -8,16 +8,23 @@ from pathlib import Path
 
 import click
 
-from benchmarks import catching_up, network, reading, replaying
+from benchmarks import catching_up, network, reading, replaying, snapshots
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure
 
-MEASURES = ("replay", "committed", "finality", "reads", "sync")
+MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot")
 
 
 def _row(found: Measure) -> str:
     sign = "<=" if found.bar_is_upper else ">="
-    ratio = f"{found.value:.3f}" if not found.bar_is_upper else f"{found.value:.0f} ms"
+    seconds = found.unit.startswith("seconds")
+    ratio = (
+        f"{found.value:.3f}"
+        if not found.bar_is_upper
+        else f"{found.value:.1f} s"
+        if seconds
+        else f"{found.value:.0f} ms"
+    )
     word = click.style("pass", fg="green") if found.passed else click.style("FAIL", fg="red")
     shown = f"{found.numerator:,.0f} / {found.denominator:,.0f}" if found.denominator != 1 else ""
     return f"{word}  {found.name:<52} {ratio:>8} {sign} {found.bar:<6g} {shown}"
@@ -42,6 +49,7 @@ def main(quick: bool, seed: int, only: tuple[str, ...], workload: str, folder: P
         "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
         "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
+        "snapshot": lambda: [snapshots.measure(folder, 2_000 if quick else 20_000, seed)],
         "reads": lambda: [reading.measure(1_000 if quick else 5_000, 8.0 if quick else 24.0, seed)],
     }
     for name in wanted:

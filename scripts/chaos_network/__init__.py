@@ -1,0 +1,1 @@
+"""Real processes on loopback, killed, stopped, cut off and starved from a seed; what must hold afterwards."""

@@ -1,0 +1,223 @@
+"""The links between nodes, each through a TCP proxy of our own: cut, silent, slow, or with one bit flipped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+READ_BYTES = 16 * 1024
+WAITING_MAX = 64
+"""Chunks under way in one direction: beyond, the sender feels it, as on a real link."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    is_cut: bool = False
+    is_silent: bool = False
+    latency_s: float = 0.0
+    bytes_per_s: float = 0.0
+    """0: as fast as it goes."""
+
+
+@dataclass(eq=False)
+class Pair:
+    """One connection through a proxy: both halves."""
+
+    writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
+    flipped_at: float = 0.0
+    closed_at: float = 0.0
+
+
+@dataclass(eq=False)
+class Link:
+    """Node `ends[0]` dials node `ends[1]` through `port`."""
+
+    ends: tuple[int, int]
+    target_port: int
+    port: int = 0
+    conditions: dict[object, Condition] = field(default_factory=dict)
+    pairs: set[Pair] = field(default_factory=set)
+    flipped: list[Pair] = field(default_factory=list)
+    wants_flip: bool = False
+    loud: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_cut(self) -> bool:
+        return any(c.is_cut for c in self.conditions.values())
+
+    @property
+    def is_silent(self) -> bool:
+        return any(c.is_silent for c in self.conditions.values())
+
+    @property
+    def latency_s(self) -> float:
+        return max((c.latency_s for c in self.conditions.values()), default=0.0)
+
+    @property
+    def bytes_per_s(self) -> float:
+        return min((c.bytes_per_s for c in self.conditions.values() if c.bytes_per_s), default=0.0)
+
+
+class Links:
+    """One proxy for every two nodes, in one thread. Calls may come from any thread."""
+
+    def __init__(self, p2p_ports: list[int]) -> None:
+        count = len(p2p_ports)
+        self.all = [Link((i, j), p2p_ports[j]) for i in range(count) for j in range(i + 1, count)]
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._call(self._listen())
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _listen(self) -> None:
+        for link in self.all:
+            link.loud.set()
+            server = await asyncio.start_server(
+                lambda reader, writer, link=link: self._accept(link, reader, writer), "127.0.0.1", 0
+            )
+            link.port = server.sockets[0].getsockname()[1]
+            self._servers.append(server)
+
+    # --- what the network is told to be ---
+    def dialled_by(self, node: int) -> list[int]:
+        return [link.port for link in self.all if link.ends[0] == node]
+
+    def of(self, node: int) -> list[Link]:
+        return [link for link in self.all if node in link.ends]
+
+    def across(self, side: tuple[int, ...]) -> list[Link]:
+        return [link for link in self.all if (link.ends[0] in side) != (link.ends[1] in side)]
+
+    def between(self, one: int, other: int) -> Link:
+        return next(link for link in self.all if link.ends == (min(one, other), max(one, other)))
+
+    def put(self, links: list[Link], key: object, condition: Condition) -> None:
+        self._call(self._put(links, key, condition))
+
+    def lift(self, key: object) -> None:
+        self._call(self._lift(key))
+
+    async def _put(self, links: list[Link], key: object, condition: Condition) -> None:
+        for link in links:
+            link.conditions[key] = condition
+            if condition.is_cut:
+                for pair in list(link.pairs):
+                    self._abort(pair)
+            if condition.is_silent:
+                link.loud.clear()
+
+    async def _lift(self, key: object) -> None:
+        for link in self.all:
+            link.conditions.pop(key, None)
+            if not link.is_silent:
+                link.loud.set()
+
+    def flip(self, link: Link) -> None:
+        """The next bytes that pass arrive with one bit changed."""
+
+        async def wish() -> None:
+            link.wants_flip = True
+
+        self._call(wish())
+
+    # --- what passes ---
+    async def _accept(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if link.is_cut:
+            writer.transport.abort()
+            return
+        try:
+            there_reader, there = await asyncio.open_connection("127.0.0.1", link.target_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        pair = Pair((writer, there))
+        link.pairs.add(pair)
+        both = [
+            asyncio.create_task(self._carry(link, pair, reader, there)),
+            asyncio.create_task(self._carry(link, pair, there_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._abort(pair)
+            link.pairs.discard(pair)
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+
+    @staticmethod
+    def _abort(pair: Pair) -> None:
+        pair.closed_at = pair.closed_at or time.monotonic()
+        for writer in pair.writers:
+            writer.transport.abort()
+
+    async def _carry(self, link: Link, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One direction, until it ends; what is under way then still arrives, as it would on a wire."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(WAITING_MAX)
+        reading = asyncio.create_task(self._read(link, reader, under_way))
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                while True:
+                    due, data = await under_way.get()
+                    await asyncio.sleep(max(0.0, due - self._loop.time()))
+                    await link.loud.wait()
+                    if not data:
+                        break
+                    writer.write(self._spoiled(link, pair, data))
+                    await writer.drain()
+                writer.close()
+                await asyncio.wait_for(writer.wait_closed(), 1)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(
+        self, link: Link, reader: asyncio.StreamReader, under_way: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(READ_BYTES):
+                if link.bytes_per_s:
+                    await asyncio.sleep(len(data) / link.bytes_per_s)
+                await under_way.put((self._loop.time() + link.latency_s, data))
+        await under_way.put((0.0, b""))
+
+    @staticmethod
+    def _spoiled(link: Link, pair: Pair, data: bytes) -> bytes:
+        if not link.wants_flip:
+            return data
+        link.wants_flip = False
+        pair.flipped_at = time.monotonic()
+        link.flipped.append(pair)
+        at = len(data) // 2
+        return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+
+    def stop(self) -> None:
+        async def down() -> None:
+            for server in self._servers:
+                server.close()
+            for link in self.all:
+                link.loud.set()
+                for pair in list(link.pairs):
+                    self._abort(pair)
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+        self._call(down())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()

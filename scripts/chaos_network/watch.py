@@ -1,0 +1,132 @@
+"""Looks at every process a few times a second: height, duty, memory; notes whoever ends unasked or halts."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from node.cli.local_network import LocalNode
+
+LOOK_S = 0.3
+ANSWER_S = 2.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes(node: LocalNode) -> int:
+    """Memory that the process has in RAM; 0 while there is none."""
+    if not node.is_running or node.process is None:
+        return 0
+    try:
+        return int(Path(f"/proc/{node.process.pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def status_of_node(node: LocalNode, timeout_s: float = ANSWER_S) -> dict[str, Any] | None:
+    """None while it does not answer."""
+    try:
+        found: dict[str, Any] = node.get("/v1/status", timeout_s)
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    return found
+
+
+@dataclass
+class Recovery:
+    """From the moment a fault ends: until its nodes stand above the height that the others had then."""
+
+    kind: str
+    nodes: tuple[int, ...]
+    is_single: bool
+    healed_at: float
+    target: int
+    caught_up_s: float = -1.0
+    signing_s: float = -1.0
+
+
+@dataclass
+class Seen:
+    height: int = -1
+    signing: str = ""
+    at: float = 0.0
+    rss_max: int = 0
+
+
+@dataclass
+class Watch:
+    nodes: list[LocalNode]
+    down: set[int] = field(default_factory=set)
+    """Those that are not expected to run, or to run on, now."""
+    problems: list[str] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
+    top: int = -1
+    top_at: float = 0.0
+    longest_pause_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.seen = [Seen() for _ in self.nodes]
+        self._halt = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._look, args=(i,), daemon=True) for i in range(len(self.nodes))]
+
+    def __enter__(self) -> Watch:
+        self.top_at = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._halt.set()
+        for thread in self._threads:
+            thread.join(ANSWER_S * 3)
+
+    def _look(self, index: int) -> None:
+        node, seen = self.nodes[index], self.seen[index]
+        is_told = False
+        while not self._halt.wait(LOOK_S):
+            if not node.is_running:
+                if index not in self.down and not is_told and node.process is not None:
+                    is_told = True
+                    code = node.process.poll()
+                    self.problem(f"{node.name} ended by itself with {code}: {node.log_tail(3)}")
+                continue
+            is_told = False
+            seen.rss_max = max(seen.rss_max, resident_bytes(node))
+            status = status_of_node(node)
+            if status is None:
+                continue
+            with self._lock:
+                self._note(index, status)
+
+    def _note(self, index: int, status: dict[str, Any]) -> None:
+        seen, now = self.seen[index], time.monotonic()
+        seen.height, seen.signing, seen.at = status["head"]["height"], status["signing"], now
+        if status["halted"] and index not in self.down:
+            self.problem(f"{self.nodes[index].name} halted: {status['halted']}")
+        if seen.height > self.top:
+            self.longest_pause_s = max(self.longest_pause_s, now - self.top_at)
+            self.top, self.top_at = seen.height, now
+        for recovery in self.recoveries:
+            self._advance(recovery, now)
+
+    def _advance(self, recovery: Recovery, now: float) -> None:
+        fresh = [self.seen[i] for i in recovery.nodes if self.seen[i].at > recovery.healed_at]
+        if len(fresh) < len(recovery.nodes):
+            return
+        if recovery.caught_up_s < 0 and all(seen.height > recovery.target for seen in fresh):
+            recovery.caught_up_s = now - recovery.healed_at
+        if recovery.signing_s < 0 and all(seen.signing == "signing" for seen in fresh):
+            recovery.signing_s = now - recovery.healed_at
+
+    def problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+
+    def healed(self, kind: str, nodes: tuple[int, ...], is_single: bool) -> None:
+        with self._lock:
+            self.recoveries.append(Recovery(kind, nodes, is_single, time.monotonic(), self.top))
