@@ -131,10 +131,10 @@ def _drawn(chance: random.Random, validators: int, at: float, left: float) -> Fa
         nodes = (chance.choice(everyone),)
     if kind.impairs and len(nodes) > spare and kind.name != "copy":
         seconds = min(seconds, BEYOND_S_MAX)
-    return Fault(round(at, 2), round(seconds, 2), kind.name, nodes, _detail(chance, kind.name))
+    return Fault(round(at, 2), round(seconds, 2), kind.name, nodes, _detail(chance, kind.name, nodes))
 
 
-def _detail(chance: random.Random, kind: str) -> tuple[int | str, ...]:
+def _detail(chance: random.Random, kind: str, nodes: tuple[int, ...]) -> tuple[int | str, ...]:
     match kind:
         case "slow":  # milliseconds one way, bytes a second
             return (chance.randint(20, 250), chance.choice((30_000, 100_000, 1_000_000)))
@@ -143,6 +143,7 @@ def _detail(chance: random.Random, kind: str) -> tuple[int | str, ...]:
         case "copy":
             return (chance.choice(COPY_KINDS),)
         case "wipe_store" | "wipe_data":
-            return (chance.choice(("blocks", "snapshot")),)
+            # the first node keeps every block, so that one store can always be replayed from genesis
+            return (chance.choice(("blocks", "snapshot")) if nodes[0] else "blocks",)
         case _:
             return ()

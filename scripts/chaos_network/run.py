@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.processes import Ear, free_base_port, wait_for, wait_height
+
 from chaos_network import verdict
 from chaos_network.faults import Hands, kill_all, removed
 from chaos_network.links import Links
@@ -20,7 +22,6 @@ from chaos_network.watch import Recovery, Watch
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork
 from node.storage.schema import SCHEMA_VERSION
-from support.processes import Ear, free_base_port, wait_for, wait_height
 
 RSS_MAX_BYTES = 400 * 1024 * 1024
 BARRED = ("kill", "stop", "isolate")

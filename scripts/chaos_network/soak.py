@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.processes import running_network, wait_height
+
 from chaos_network import verdict
 from chaos_network.faults import STOP_BAR_S
 from chaos_network.traffic import Traffic
 from chaos_network.watch import resident_bytes
 from node.chain.genesis import genesis_hash
-from support.processes import running_network, wait_height
 
 SAMPLE_S = 5.0
 PACE_S = 30.0

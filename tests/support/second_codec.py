@@ -26,6 +26,8 @@ STRUCTS = {
     "member.update": "sites:site* node_key:hex node_address:raw",
     "governance.propose": "action:action",
     "governance.vote": "proposal:hex approve:raw",
+    "validator.pause": "",
+    "validator.resume": "",
     "member.admit": "member:address name:raw country:raw",
     "member.set_status": "member:address status:raw reason:raw",
     "role.grant": "member:address role:raw wmis:raw* country:raw starts_at:time ends_at:time",

@@ -30,6 +30,7 @@ from node.txtypes.listing import AcceptedRail, ListingUpdate, ListingWithdraw
 from node.txtypes.members import MemberUpdate, Site
 from node.txtypes.odometer import OdometerRead
 from node.txtypes.order import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
+from node.txtypes.pausing import ValidatorPause, ValidatorResume
 from node.txtypes.payment import PaymentInitiate
 from node.txtypes.registry import type_of
 from node.txtypes.validators import possession_bytes
@@ -113,7 +114,7 @@ def _governance(story: Story) -> None:
         "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
         "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
-        "ruleset.activate": RulesetActivate(1, 1_000_000),
+        "ruleset.activate": RulesetActivate(2, 1_000_000),
     }
     for tag, action in actions.items():
         story.do("bmw", GovernancePropose(action), name=f"governance.propose {tag}")
@@ -121,6 +122,8 @@ def _governance(story: Story) -> None:
     story.do("dealer-munich", GovernanceVote(proposal, True))
     story.do("dealer-shanghai", GovernanceVote(proposal, False), name="governance.vote against")
     story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that decides")
+    story.do("dealer-shanghai", ValidatorPause())
+    story.do("dealer-shanghai", ValidatorResume())
 
 
 def _vehicle(story: Story) -> None:

@@ -16,6 +16,9 @@ from support.simulation.observing import RULES
 from support.simulation.running import Played, Summary, play
 from support.simulation.shrink import shrunk
 
+PROGRESS_SEEDS = 100
+"""Where standard error is no terminal, a line after so many."""
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seed", type=int, help="Play this one seed and show its last lines.")
@@ -52,8 +55,10 @@ def main(
         summary.add(last)
         if last.violation:
             _tell_failure(last)
-        elif sys.stderr.isatty() and len(numbers) > 1:
-            click.echo(f"\r{summary.seeds} of {len(numbers)} seeds, {summary.heights} heights", nl=False, err=True)
+        elif len(numbers) > 1 and (sys.stderr.isatty() or summary.seeds % PROGRESS_SEEDS == 0):
+            is_last = summary.seeds == len(numbers) or not sys.stderr.isatty()
+            line = f"{summary.seeds} of {len(numbers)} seeds, {summary.heights} heights"
+            click.echo(line if is_last else "\r" + line, nl=is_last, err=True)
     seconds = time.monotonic() - started
     if summary.violations and shrink:
         smaller = shrunk(summary.violations[0], heights, lambda line: click.echo(line, err=True))
