@@ -42,7 +42,7 @@ def free_base_port() -> int:
     """A port from which on RPC and p2p ports of a network are free now."""
     chance = random.Random(secrets.randbits(64))
     for _ in range(200):
-        base = chance.randrange(20_000, 60_000, 2 * P2P_OFFSET)
+        base = chance.randrange(20_000, 32_000, 2 * P2P_OFFSET)
         with contextlib.ExitStack() as stack:
             try:
                 for port in [base + i + offset for i in range(NODES_MAX) for offset in (0, P2P_OFFSET)]:
