@@ -41,7 +41,7 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
         received=sync.received,
         key_in_use=lambda: None,
         notice=log,
-        members=set,
+        members=dict,
         snapshot=sync.snapshot,
     )
     network = Network(network_config(config, home), home.read_key("node"), genesis_hash(genesis), events, clock)

@@ -126,7 +126,7 @@ class Node:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0, "txs_submitted": 0}
-        self._members: tuple[int, set[bytes]] = (-1, set())
+        self._members: tuple[int, dict[bytes, str]] = (-1, {})
         self.version = version("bmw-chain")
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
@@ -148,7 +148,7 @@ class Node:
             received=lambda peer, message, at: self._pump.post(e.Received(peer, message, at)),
             key_in_use=lambda: self._pump.post(e.KeyInUse()),
             notice=lambda name, level, fields: log(name, level, fields),
-            members=self._member_keys,
+            members=self._member_nodes,
             snapshot=self._on_snapshot_message,
         )
         return Network(settings, self._node_key, self.genesis_hash, events, self._clock)
@@ -158,16 +158,16 @@ class Node:
         if answer is not None:
             self._network.send(peer, answer)
 
-    def _member_keys(self) -> set[bytes]:
-        """Node keys that active members have published, as of the head."""
+    def _member_nodes(self) -> dict[bytes, str]:
+        """Node keys that active members have published, with the address of each or nothing, as of the head."""
         height = self.store.height()
         if self._members[0] != height:
-            found = set()
+            found = {}
             for address in self.store.index(b"Xr/member/", "", 10_000):
                 raw = self.store.state.get(MEMBER.key(address))
                 member = MEMBER.decode(raw) if raw is not None else None
                 if member is not None and member.status == "active" and member.node_key:
-                    found.add(member.node_key)
+                    found[member.node_key] = member.node_address
             self._members = (height, found)
         return self._members[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from node.p2p import wire
@@ -67,3 +68,29 @@ class Budget:
         size_left = min(size_left + passed * rate.bytes, rate.bytes * rate.burst) - size
         self._credit[kind] = (max(messages, -1.0), max(size_left, -float(rate.bytes)), now_ms)
         return messages >= 0 and size_left >= 0
+
+
+class Credit:
+    """A token bucket that may be overdrawn: what is left over is waited for."""
+
+    __slots__ = ("_burst", "_left", "_per_s", "_then_ms")
+
+    def __init__(self, per_s: float, burst_s: float, now_ms: int) -> None:
+        self._per_s = per_s
+        self._burst = per_s * burst_s
+        self._left = self._burst
+        self._then_ms = now_ms
+
+    def left(self, now_ms: int) -> float:
+        """Below zero: so much is owed."""
+        self._left = min(self._burst, self._left + max(0, now_ms - self._then_ms) / 1000 * self._per_s)
+        self._then_ms = now_ms
+        return self._left
+
+    def take(self, amount: float, now_ms: int) -> None:
+        self._left = self.left(now_ms) - amount
+
+    def wait_ms(self, now_ms: int, floor: float = 0.0) -> int:
+        """How long until as much as `floor` is left."""
+        missing = floor - self.left(now_ms)
+        return math.ceil(missing / self._per_s * 1000) if missing > 0 else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Awaitable, Callable
 
 from node.codec import encode
@@ -25,6 +26,10 @@ LINGER_S = 2.0
 """A closed link whose peer does not read is cut off after this."""
 
 Clock = Callable[[], int]
+
+
+class Unfinished(ProtocolViolation):
+    """The other end left before the handshake was over: port scanners and health checks do."""
 
 
 class Link:
@@ -99,8 +104,6 @@ class Link:
                 self.heard_ms = self._clock()
                 self.bytes_in += len(data)
                 for raw, begun_ms in self._session.receive(data, self.heard_ms):
-                    if self.is_closed:
-                        return
                     await on_raw(raw, begun_ms)
             data = await self._reader.read(READ_BYTES)
             if not data:
@@ -147,8 +150,13 @@ async def shake_hands(
     host: str,
     port: int,
     clock: Clock,
+    turn: Callable[[], Awaitable[None]] | None = None,
+    worked: Callable[[float], None] = lambda _: None,
 ) -> Link:
-    """The link. Raises `Rejected` with the reason (the other side is told), `OSError` or `TimeoutError`."""
+    """The link. Raises `Rejected` with the reason (the other side is told), `OSError` or `TimeoutError`.
+
+    `turn` is waited for before the first answer is computed; `worked` hears how many ms of processor time that took.
+    """
     buffer = bytearray()
     try:
         async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
@@ -161,10 +169,17 @@ async def shake_hands(
                 if frame is None:
                     data = await reader.read(4096)
                     if not data:
-                        raise ProtocolViolation("the link was closed within the handshake")
+                        raise Unfinished("the link was closed within the handshake")
                     buffer += data
                     continue
-                answer = handshake.receive(frame)
+                if turn is not None:
+                    await turn()
+                    turn = None
+                started = time.thread_time()
+                try:
+                    answer = handshake.receive(frame)
+                finally:
+                    worked((time.thread_time() - started) * 1000)
                 if answer is not None:
                     writer.write(handshake_frame(answer))
                     await writer.drain()

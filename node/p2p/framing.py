@@ -3,11 +3,11 @@
     handshake:  length (2 bytes, big-endian) || handshake message, or a goodbye
     after it:   length (2 bytes, big-endian) || ciphertext, its tag of 16 bytes included
 
-A message is cut into chunks. The plaintext of a chunk begins with its lane (1 byte); that of a message's first chunk goes
-on with the message's length (4 bytes, big-endian). Within a lane messages come one after the other; chunks of different
-lanes come in any order, so that a vote overtakes a block that is half-way across. There is one way to cut: every chunk
-but the last is full and no chunk is shared. So after a first chunk the size of each following one of its lane is known,
-and nobody can send chunks without end that carry nothing.
+A message is cut into chunks. The plaintext of a chunk begins with its lane (1 byte); that of a message's first chunk
+goes on with the message's length (4 bytes, big-endian). Within a lane messages come one after the other; chunks of
+different lanes come in any order, so that a vote overtakes a block that is half-way across. There is one way to cut:
+every chunk but the last is full and no chunk is shared. So after a first chunk the size of each following one of its
+lane is known, and nobody can send chunks without end that carry nothing.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class _Incoming:
 class FrameReader:
     """Whole messages out of a stream of bytes, however it is cut.
 
-    Holds at most one message in progress for each lane, as far as the peer has really sent it, and one incomplete chunk.
+    Holds at most one message in progress for each lane, as far as the peer has really sent it, and one incomplete
+    chunk.
     """
 
     def __init__(self, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:

@@ -1,26 +1,25 @@
-"""All links of a node: listening, dialling, who may stay, and messages to and from the replica."""
+"""All links of a node: who may stay, whose turn it is, and messages to and from the replica."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-import secrets
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from node import limits
 from node.codec import encode
 from node.crypto.signing import PrivateKey
-from node.errors import Busy, Rejected
-from node.p2p.budget import Budget
-from node.p2p.connection import Clock, Link, shake_hands
-from node.p2p.framing import handshake_frame
-from node.p2p.handshake import Handshake, goodbye
-from node.p2p.peer_book import KnownPeer, PeerBook
+from node.errors import Rejected
+from node.p2p.connection import Clock, Link
+from node.p2p.entrance import Entrance
+from node.p2p.pacing import Shares
+from node.p2p.peer import Peer, Service
+from node.p2p.peer_book import PeerBook, record_of
+from node.p2p.slots import Seat, room_for
 from node.p2p.wire import (
     ADDRESSES_MAX,
+    ANSWERS,
     KEY_IN_USE,
     Bye,
     GetPeers,
@@ -30,6 +29,7 @@ from node.p2p.wire import (
     Ping,
     Pong,
     SnapshotMessage,
+    WireMessage,
     decode_wire,
 )
 from node.replica.messages import Message, Status
@@ -42,6 +42,18 @@ TAKEOVER_MS = 1_500
 SIMULTANEOUS_MS = 2_000
 TICK_S = 0.25
 EXCHANGE_MS = 30_000
+MESSAGE_MS = 60_000
+"""A message that is begun and not whole for so long: its peer only holds the place, and the memory."""
+LEARNED_LINKS = 8
+"""Strangers that we dial of our own accord; configured peers and members are dialled in any case."""
+MEMBER_LINKS = limits.VALIDATORS_MAX
+"""Above, published addresses are not dialled: the members there are come to us, or are reached through others."""
+BROKEN_WEIGHT = 50
+"""For a frame or a message that no correct peer sends."""
+LEAVING_MAX = 128
+"""Refused links that are told why at once. Above: closed without a word."""
+SCORE_OF_A_BANNED_STRANGER = 25
+"""For its address: of four within a minute all strangers from there are refused for a while."""
 
 
 @dataclass(frozen=True)
@@ -58,27 +70,16 @@ class NetworkConfig:
 
 @dataclass
 class Events:
-    """What the network tells the node. `members`: node keys that are never crowded out."""
+    """What the network tells the node. `members`: node keys that are never crowded out, with the address published
+    for each, or nothing."""
 
     connected: Callable[[int, bytes], None]
     lost: Callable[[int], None]
     received: Callable[[int, Message, int], None]
     key_in_use: Callable[[], None]
     notice: Callable[[str, str, dict[str, object]], None]
-    members: Callable[[], set[bytes]]
+    members: Callable[[], Mapping[bytes, str]]
     snapshot: Callable[[int, SnapshotMessage], None] = lambda *_: None
-
-
-@dataclass
-class _Peer:
-    link: Link
-    budget: Budget
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    pinged_ms: int = 0
-    height: int = -1
-    oldest: int = 1
-    is_leaving: bool = False
-    """Banned, and told so: what it still sends counts no more, so that one flood is one ban."""
 
 
 class Network:
@@ -87,41 +88,39 @@ class Network:
     ) -> None:
         self._config = config
         self._key = node_key
-        self._genesis_hash = genesis_hash
         self._events = events
         self._clock = clock
-        self._static = secrets.token_bytes(32)
-        self._peers: dict[int, _Peer] = {}
+        self._peers: dict[int, Peer] = {}
         self._by_key: dict[bytes, int] = {}
         self._next_id = 1
-        self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._shaking: dict[str, int] = {}
+        self._leaving = 0
+        self._ticked_ms = clock()
         self._exchanged_ms = 0
+        self._shares = Shares(clock())
+        self._published: Mapping[bytes, str] = {}
         self.book = PeerBook()
-        self.counters: dict[str, int] = {"messages_in": 0, "messages_out": 0, "refused": 0, "over_budget": 0}
+        self.counters: dict[str, int] = dict.fromkeys(
+            ("messages_in", "messages_out", "refused", "unfinished", "over_budget", "put_off", "evicted"), 0
+        )
         for text in config.peers:
             host, _, port = text.rpartition(":")
             self.book.add(host, int(port), is_configured=True)
+        place, identity = (config.host, config.port), (node_key, genesis_hash, config.moniker)
+        self._service = Service(self._handle, self._score, self._spawn, self.counters, clock)
+        self.entrance = Entrance(place, identity, self.book, self.counters, events.notice, clock, self._settle)
 
     # --- life ---
     async def start(self) -> None:
         """Listen and dial. Raises `Busy` where the port is taken."""
-        try:
-            self._server = await asyncio.start_server(self._accepted, self._config.host, self._config.port)
-        except OSError as error:
-            raise Busy(
-                f"the p2p port {self._config.host}:{self._config.port} can't be listened on ({error.strerror}): "
-                "stop what uses it, or set p2p.port"
-            ) from None
-        self._spawn(self._dial_loop())
+        await self.entrance.start()
+        self._spawn(self._tick_loop())
 
     async def stop(self) -> None:
         for peer in list(self._peers.values()):
             peer.link.send(Bye("stopping"))
         await asyncio.gather(*(peer.link.flush_and_close() for peer in self._peers.values()), return_exceptions=True)
-        if self._server is not None:
-            self._server.close()
+        await self.entrance.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -137,7 +136,10 @@ class Network:
         peer = self._peers.get(peer_id)
         if peer is not None:
             self.counters["messages_out"] += 1
-            peer.link.send(message)
+            raw = encode(message)
+            if isinstance(message, ANSWERS):
+                peer.pace.answered(len(raw), self._clock())
+            peer.link.send(message, raw)
 
     def broadcast(self, message: Message, besides: int | None = None) -> None:
         raw = encode(message)
@@ -148,14 +150,23 @@ class Network:
 
     def misbehaved(self, peer_id: int, code: str, text: str, weight: int) -> None:
         """Lower the peer's score; ban and disconnect at the threshold."""
-        peer = self._peers.get(peer_id)
-        if peer is None or peer.is_leaving:
+        if peer_id in self._peers:
+            self._score(self._peers[peer_id], code, text, weight)
+
+    def _score(self, peer: Peer, code: str, text: str, weight: int) -> None:
+        if peer.is_leaving:
             return
         self._events.notice("peer_misbehaved", "warning", {"peer": peer.link.hello.moniker, "code": code, "why": text})
-        if self.book.misbehaved(peer.link.hello.node_key, weight, self._clock()):
-            peer.is_leaving = True
-            peer.link.send(Bye(f"banned: {code}"))
-            self._spawn(peer.link.flush_and_close())
+        now = self._clock()
+        if self.book.misbehaved(peer.key, weight, now):
+            if not self._is_kept(peer.key):
+                self.book.misbehaved(record_of(peer.link.host), SCORE_OF_A_BANNED_STRANGER, now)
+            self._send_away(peer, f"banned: {code}")
+
+    def _send_away(self, peer: Peer, why: str) -> None:
+        peer.is_leaving = True
+        peer.link.send(Bye(why))
+        self._spawn(peer.link.flush_and_close())
 
     def connected(self) -> dict[int, Link]:
         return {peer_id: peer.link for peer_id, peer in self._peers.items()}
@@ -168,15 +179,11 @@ class Network:
         """The oldest block that the peer says it has."""
         return self._peers[peer_id].oldest if peer_id in self._peers else 1
 
-    # --- dialling ---
-    async def _dial_loop(self) -> None:
+    # --- every moment ---
+    async def _tick_loop(self) -> None:
         while True:
             now = self._clock()
-            for known in self.book.due(now, set(self._by_key), self._key.public):
-                if len(self._peers) >= self._config.peers_max and not known.is_configured:
-                    continue
-                self.book.dialling(known, now, random.random())
-                self._spawn(self._dial(known))
+            self._dial_due(now)
             self._keep_alive(now)
             if self._config.exchange and now - self._exchanged_ms > EXCHANGE_MS:
                 self._exchanged_ms = now
@@ -184,108 +191,96 @@ class Network:
                     peer.link.send(GetPeers())
             await asyncio.sleep(TICK_S)
 
+    def _dial_due(self, now: int) -> None:
+        members = self._events.members()
+        if members != self._published:
+            self._published = dict(members)
+            self.book.publish(self._published)
+        of_members = sum(1 for key in self._by_key if key in members)
+        dialled = sum(
+            1 for p in self._peers.values() if p.link.is_outbound and not self._is_kept(p.key)
+        )
+        for known in self.book.due(now, set(self._by_key), self._key.public):
+            if known.member and not known.is_configured and of_members >= MEMBER_LINKS:
+                continue
+            if not known.is_configured and not known.member:
+                if dialled >= min(LEARNED_LINKS, self._config.peers_max):
+                    break
+                dialled += 1
+            if not self.entrance.dial(known):
+                break
+
     def _keep_alive(self, now: int) -> None:
-        for peer in self._peers.values():
-            if now - peer.link.heard_ms > SILENT_MS:
+        late, self._ticked_ms = now - self._ticked_ms, now
+        for peer in list(self._peers.values()):
+            silent = now - peer.link.heard_ms
+            since = peer.link.waiting_since_ms()
+            if late > PING_MS and silent < late + SILENT_MS:
+                continue  # it was we who did not listen
+            if silent > SILENT_MS or (since is not None and now - since > MESSAGE_MS):
                 peer.link.close()
-            elif now - peer.link.heard_ms > PING_MS and now - peer.pinged_ms > PING_MS:
+            elif silent > PING_MS and now - peer.pinged_ms > PING_MS:
                 peer.pinged_ms = now
                 peer.link.send(Ping())
 
-    async def _dial(self, known: KnownPeer) -> None:
-        try:
-            async with asyncio.timeout(5):
-                reader, writer = await asyncio.open_connection(known.host, known.port)
-        except (OSError, TimeoutError):
-            return
-        await self._shake(reader, writer, known.host, known.port, known)
+    # --- who may stay ---
+    def _is_kept(self, key: bytes) -> bool:
+        """Of an active member, or of a peer that the operator has named."""
+        return key in self._events.members() or key in self.book.kept()[0]
 
-    # --- taking links ---
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
-        busy = self._shaking.get(host, 0) + sum(1 for p in self._peers.values() if p.link.host == host)
-        if busy >= limits.PEERS_PER_ADDRESS_MAX * 2:
-            writer.write(handshake_frame(goodbye("too many links from this address")))
-            writer.close()
-            return
-        self._shaking[host] = self._shaking.get(host, 0) + 1
-        try:
-            await self._shake(reader, writer, host, port, None)
-        finally:
-            self._shaking[host] -= 1
-            if not self._shaking[host]:
-                del self._shaking[host]
-
-    async def _shake(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        host: str,
-        port: int,
-        dialled: KnownPeer | None,
-    ) -> None:
-        handshake = Handshake(
-            dialled is not None,
-            self._key,
-            self._static,
-            secrets.token_bytes(32),
-            self._genesis_hash,
-            self._config.port,
-            self._config.moniker,
-        )
-        try:
-            link = await shake_hands(
-                reader, writer, handshake, is_outbound=dialled is not None, host=host, port=port, clock=self._clock
+    def _seats(self) -> list[Seat]:
+        now = self._clock()
+        return [
+            Seat(
+                peer_id, p.link.host, p.link.is_outbound, self.book.score(p.key, now), p.link.opened_ms
             )
-        except Rejected as error:
-            self.counters["refused"] += 1
-            self._events.notice("handshake_refused", "warning", {"host": host, "port": port, "why": str(error)})
-            with contextlib.suppress(Exception):
-                writer.close()
-            return
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            with contextlib.suppress(Exception):
-                writer.close()
-            return
-        except asyncio.CancelledError:
-            writer.close()
-            raise
-        if dialled is not None:
-            self.book.learned(dialled.host, dialled.port, link.hello.node_key)
-        await self._settle(link)
+            for peer_id, p in self._peers.items()
+            if not p.is_leaving and not self._is_kept(p.key)
+        ]
 
     async def _settle(self, link: Link) -> None:
         """Keep the link, or say why not."""
         key, now = link.hello.node_key, self._clock()
         reason = ""
-        members = self._events.members()
         if self.book.is_banned(key, now):
             reason = "banned for a while"
-        elif self._config.members_only and key not in members:
+        elif self._config.members_only and key not in self._events.members():
             reason = "members only"
-        elif key not in members:
-            strangers = sum(1 for p in self._peers.values() if p.link.hello.node_key not in members)
-            here = sum(1 for p in self._peers.values() if p.link.host == link.host)
-            if strangers >= self._config.peers_max or here >= limits.PEERS_PER_ADDRESS_MAX:
-                reason = "no room"
-        if not reason and key in self._by_key and not await self._replaces(link):
+        elif not self._is_kept(key) and self.book.is_banned(record_of(link.host), now):
+            reason = "strangers from this address are refused for a while"
+        elif key in self._by_key and not await self._replaces(link):
             old = self._peers.get(self._by_key.get(key, 0))
             if link.is_outbound or (old is not None and now - old.link.opened_ms < SIMULTANEOUS_MS):
                 reason = "already connected"
             else:
                 reason = KEY_IN_USE
-        if reason:
-            self.counters["refused"] += 1
+        elif not self._is_kept(key) and not self._make_room(link):
+            reason = "no room"
+        if not reason:
+            self._keep(link)
+            return
+        self.counters["refused"] += 1
+        if self._leaving >= LEAVING_MAX:
+            link.close()
+            return
+        self._leaving += 1
+        try:
             link.send(Bye(reason))
             writing = self._spawn(link.write_loop())
             await link.flush_and_close()
             writing.cancel()
-            return
-        self._keep(link)
+        finally:
+            self._leaving -= 1
+
+    def _make_room(self, link: Link) -> bool:
+        """Whether a stranger may stay; a worse one may have to go for it."""
+        score = self.book.score(link.hello.node_key, self._clock())
+        new = Seat(0, link.host, link.is_outbound, score, link.opened_ms)
+        fits, worse = room_for(new, self._seats(), self._config.peers_max)
+        if worse is not None:
+            self.counters["evicted"] += 1
+            self._send_away(self._peers[worse], "no room any more")
+        return fits
 
     async def _replaces(self, link: Link) -> bool:
         """Whether a second link with a known node key takes the first one's place."""
@@ -315,63 +310,53 @@ class Network:
 
     def _keep(self, link: Link) -> None:
         peer_id, self._next_id = self._next_id, self._next_id + 1
-        peer = _Peer(link, Budget(self._clock()))
+        shares = None if self._is_kept(link.hello.node_key) else self._shares
+        peer = Peer(peer_id, link, shares, self._service)
         self._peers[peer_id] = peer
         self._by_key[link.hello.node_key] = peer_id
         if link.hello.listen_port and not link.is_outbound and self._config.exchange:
             self.book.add(link.host, link.hello.listen_port, is_configured=False, node_key=link.hello.node_key)
         self._events.notice("peer_connected", "info", {"peer": link.hello.moniker, "host": link.host})
-        peer.tasks = [self._spawn(link.write_loop()), self._spawn(self._serve(peer_id, peer))]
+        peer.tasks = [self._spawn(link.write_loop()), self._spawn(self._serve(peer))]
         if self._config.exchange and link.is_outbound:
             link.send(GetPeers())
         self._events.connected(peer_id, link.hello.node_key)
 
-    async def _serve(self, peer_id: int, peer: _Peer) -> None:
+    async def _serve(self, peer: Peer) -> None:
         try:
-            await peer.link.read_loop(lambda raw, begun_ms: self._on_raw(peer_id, peer, raw, begun_ms))
+            await peer.link.read_loop(peer.on_raw)
         except Rejected as error:
-            self.misbehaved(peer_id, error.code, str(error), 50)
+            self._score(peer, error.code, str(error), BROKEN_WEIGHT)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             peer.link.close()
-            self._drop(peer_id)
+            self._drop(peer.id)
 
     def _drop(self, peer_id: int) -> None:
         peer = self._peers.pop(peer_id, None)
         if peer is None:
             return
-        key = peer.link.hello.node_key
+        key = peer.key
         if self._by_key.get(key) == peer_id:
             del self._by_key[key]
-        for task in peer.tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
+        peer.stop()
         self.book.lost(key, self._clock())
         self._events.notice("peer_lost", "info", {"peer": peer.link.hello.moniker})
         self._events.lost(peer_id)
 
     # --- in ---
-    async def _on_raw(self, peer_id: int, peer: _Peer, raw: bytes, first_ms: int) -> None:
-        if peer_id not in self._peers or peer.is_leaving:
-            return
-        self.counters["messages_in"] += 1
-        message = decode_wire(raw)
-        if not peer.budget.spend(type(message), len(raw), self._clock()):
-            self.counters["over_budget"] += 1
-            self.misbehaved(peer_id, "over_budget", f"too many {type(message).__name__} messages", 2)
-            return
+    def _handle(self, peer: Peer, message: WireMessage, begun_ms: int) -> None:
         if isinstance(message, NetworkMessage):
             self._on_network_message(peer, message)
-            return
-        if isinstance(message, SnapshotMessage):
-            self._events.snapshot(peer_id, message)
-            return
-        if isinstance(message, Status):
-            peer.height, peer.oldest = message.height, message.oldest
-        self._events.received(peer_id, message, first_ms)
+        elif isinstance(message, SnapshotMessage):
+            self._events.snapshot(peer.id, message)
+        else:
+            if isinstance(message, Status):
+                peer.height, peer.oldest = message.height, message.oldest
+            self._events.received(peer.id, message, begun_ms)
 
-    def _on_network_message(self, peer: _Peer, message: NetworkMessage) -> None:
+    def _on_network_message(self, peer: Peer, message: NetworkMessage) -> None:
         match message:
             case Ping():
                 peer.link.send(Pong())
@@ -386,12 +371,13 @@ class Network:
                 known = [
                     PeerAddress(k.node_key, k.host, k.port)
                     for k in self.book.addresses()
-                    if k.node_key != peer.link.hello.node_key
+                    if k.node_key != peer.key
                 ]
                 peer.link.send(Peers(tuple(known[:ADDRESSES_MAX])))
             case Peers(addresses):
                 for address in addresses:
                     if address.node_key != self._key.public and self._config.exchange:
-                        self.book.add(address.host, address.port, is_configured=False, node_key=address.node_key)
+                        self.book.add(address.host, address.port, is_configured=False, node_key=address.node_key,
+                                      source=peer.key)  # fmt: skip
             case _:
                 assert_never(message)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from node.p2p.slots import address_of
 
 BAN_SCORE = 100
 BAN_MS = 60_000
@@ -10,19 +14,28 @@ BAN_CAP_MS = 3_600_000
 SCORE_HALF_LIFE_MS = 60_000
 DIAL_FIRST_MS = 250
 DIAL_CAP_MS = 5_000
+DIAL_OTHERS_CAP_MS = 60_000
+"""For addresses that others gave us: they may be wrong, and somebody else's machine."""
 KNOWN_MAX = 1_000
+KNOWN_PER_SOURCE_MAX = 64
+"""Learned addresses in all, and from one peer."""
 RECORDS_MAX = 10_000
 """Node keys whose misbehaviour is remembered. A key costs a stranger nothing: beyond, the oldest record goes."""
 
 
 @dataclass
 class KnownPeer:
-    """An address that may be dialled. `node_key` is empty until the first handshake tells it."""
+    """An address that may be dialled. `node_key` is empty until the first handshake tells it, unless it was given.
+
+    `member`: the node key of the member that has published it. `source`: the node key of the peer that told us.
+    """
 
     host: str
     port: int
     is_configured: bool
     node_key: bytes = b""
+    source: bytes = b""
+    member: bytes = b""
     failures: int = 0
     next_dial_ms: int = 0
 
@@ -41,38 +54,73 @@ class PeerBook:
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], KnownPeer] = {}
         self._records: dict[bytes, Record] = {}
+        self._kept: tuple[set[bytes], set[str]] | None = None
 
-    def add(self, host: str, port: int, *, is_configured: bool, node_key: bytes = b"") -> None:
-        """Learned addresses are bounded; configured ones always stay."""
+    def add(self, host: str, port: int, *, is_configured: bool, node_key: bytes = b"", source: bytes = b"") -> None:
+        """Configured addresses always stay. Learned ones are bounded, and are numbers: a name would have to be
+        resolved, by a server that its giver may run."""
         key = (host, port)
         if key in self._known:
             return
-        if not is_configured and len(self._known) >= KNOWN_MAX:
-            return
-        self._known[key] = KnownPeer(host, port, is_configured, node_key)
+        if not is_configured:
+            if len(self._known) >= KNOWN_MAX or not _is_number(host):
+                return
+            if source and sum(1 for k in self._known.values() if k.source == source) >= KNOWN_PER_SOURCE_MAX:
+                return
+        self._known[key] = KnownPeer(host, port, is_configured, node_key, source)
+        self._kept = None
 
-    def learned(self, host: str, port: int, node_key: bytes) -> None:
-        """A handshake with this address has shown its node key."""
+    def publish(self, addresses: Mapping[bytes, str]) -> None:
+        """What members publish, node key to "host:port" or nothing: the whole of it, in place of what there was."""
+        self._kept = None
+        wanted = {parsed: key for key, text in addresses.items() if (parsed := _parsed(text)) is not None}
+        for place, known in list(self._known.items()):
+            if known.member and wanted.get(place) != known.member:
+                known.member = b""
+                if not known.is_configured:
+                    del self._known[place]
+        for place, node_key in wanted.items():
+            known = self._known.setdefault(place, KnownPeer(*place, is_configured=False))
+            if known.member != node_key:
+                known.member = known.node_key = node_key
+
+    def learned(self, host: str, port: int, node_key: bytes) -> bool:
+        """A handshake with this address has shown its node key. False where a member has published it for another."""
         known = self._known.get((host, port))
-        if known is not None:
-            known.node_key, known.failures = node_key, 0
+        if known is None:
+            return True
+        if known.member and known.member != node_key:
+            return False
+        known.node_key, known.failures = node_key, 0
+        self._kept = None
+        return True
 
     def due(self, now_ms: int, connected: set[bytes], own_key: bytes) -> list[KnownPeer]:
-        """Addresses to dial now: not connected, not banned, not ourselves, their backoff over."""
-        return [
+        """Addresses to dial now: not connected, not banned, not ourselves, their backoff over. Configured ones first,
+        then those that members have published."""
+        found = [
             known
             for known in self._known.values()
             if known.next_dial_ms <= now_ms
             and not (known.node_key and (known.node_key in connected or known.node_key == own_key))
             and not self.is_banned(known.node_key, now_ms)
         ]
+        return sorted(found, key=lambda known: (not known.is_configured, not known.member, known.next_dial_ms))
+
+    def kept(self) -> tuple[set[bytes], set[str]]:
+        """Node keys and hosts of configured and published addresses."""
+        if self._kept is None:
+            kept = [known for known in self._known.values() if known.is_configured or known.member]
+            self._kept = {known.node_key for known in kept if known.node_key}, {known.host for known in kept}
+        return self._kept
 
     def dialling(self, known: KnownPeer, now_ms: int, jitter: float) -> None:
         """Back off: doubling to a cap, spread by `jitter` in [0, 1), so that a dead seed is not hammered."""
-        delay = min(DIAL_FIRST_MS * 2 ** min(known.failures, 10), DIAL_CAP_MS)
+        cap = DIAL_CAP_MS if known.is_configured else DIAL_OTHERS_CAP_MS
+        delay = min(DIAL_FIRST_MS * 2 ** min(known.failures, 10), cap)
         known.failures += 1
         known.next_dial_ms = now_ms + int(delay * (0.75 + 0.5 * jitter))
-        if known.failures > 20 and not known.is_configured:
+        if known.failures > 20 and not known.is_configured and not known.member:
             self._known.pop((known.host, known.port), None)
 
     def lost(self, node_key: bytes, now_ms: int) -> None:
@@ -82,7 +130,10 @@ class PeerBook:
                 known.failures, known.next_dial_ms = 0, now_ms + DIAL_FIRST_MS
 
     def misbehaved(self, node_key: bytes, weight: int, now_ms: int) -> bool:
-        """Add to the decaying score; True where the peer is banned by it. Each ban is twice as long as the last."""
+        """Add to the decaying score; True where the peer is banned by it. Each ban is twice as long as the last.
+
+        In place of a node key `record_of(host)` may stand: a new key costs nothing, a new address does.
+        """
         record = self._records.pop(node_key, None) or Record()
         if len(self._records) >= RECORDS_MAX:
             del self._records[next(iter(self._records))]
@@ -97,9 +148,36 @@ class PeerBook:
         record.score = 0.0
         return True
 
+    def score(self, node_key: bytes, now_ms: int) -> float:
+        record = self._records.get(node_key)
+        if record is None:
+            return 0.0
+        halves = max(0, now_ms - record.scored_ms) / SCORE_HALF_LIFE_MS
+        return float(record.score * 0.5**halves)
+
     def is_banned(self, node_key: bytes, now_ms: int) -> bool:
         record = self._records.get(node_key)
         return record is not None and now_ms < record.banned_until_ms
 
     def addresses(self) -> list[KnownPeer]:
         return [known for known in self._known.values() if known.node_key]
+
+
+def record_of(host: str) -> bytes:
+    """Under which misbehaviour from an address is noted, whatever node keys come from it."""
+    return b"host " + address_of(host).encode()
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        return None
+    return host, int(port)

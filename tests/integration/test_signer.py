@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import grp
+import os
 import signal
 import socket
 import stat
@@ -61,11 +63,11 @@ class SignerProcess:
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         before = self.log().count(" listening ")
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "node.cli.node", "signer", "--home", str(self.home.path)],
+                [sys.executable, "-m", "node.cli.node", "signer", "--home", str(self.home.path), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -297,6 +299,22 @@ def test_the_socket_is_for_its_owner_alone_and_goes_with_the_signer(signer: Sign
     signer.send(signal.SIGTERM)
     assert 0 == signer.wait()
     assert not signer.socket.exists()
+
+
+def test_a_group_may_be_let_in(signer: SignerProcess) -> None:
+    signer.kill()
+    signer.start("--group", grp.getgrgid(os.getgid()).gr_name)
+    found = signer.socket.lstat()
+    assert (0o660, os.getgid()) == (stat.S_IMODE(found.st_mode), found.st_gid)
+
+
+def test_a_signer_that_listens_on_the_same_path_is_left_alone(signer: SignerProcess, tmp_path: Path) -> None:
+    other = write_home(tmp_path / "o", dev_genesis(), {"consensus": KEY}, {"node.validator": to_text(ADDRESS)})
+    done = run("bmw-node", "signer", "--home", other.path, "--socket", signer.socket)
+    assert 3 == done.code
+    assert "another signer listens on" in done.err
+    with client(signer) as remote:
+        remote.sign_vote("prevote", 1, 0, BLOCK_A, NO_PROMISE)
 
 
 def test_nobody_else_signs_with_a_home_that_is_in_use(signer: SignerProcess) -> None:

@@ -17,7 +17,6 @@ from exploration import Exploration, Explored
 from voting_model import Rules
 
 ROOT = Path(__file__).parents[2]
-FREE: frozenset[int] = frozenset()
 EVERY_ROUND = frozenset({0, 1})
 
 
@@ -32,11 +31,16 @@ def explored(rules: Rules, watched: str = "") -> Explored:
         (Rules(rounds=1), 415),
         (Rules(rounds=2, mute=False), 19_511),
         (Rules(rounds=2), 186_292),
-        (Rules(rounds=2, honest_rounds=frozenset({0}), mute=False), 127_192),
         (Rules(rounds=2, honest_rounds=frozenset({1}), mute=False), 129_705),
         (Rules(rounds=2, honest_rounds=EVERY_ROUND, mute=False), 238_193),
     ],
-    ids=["one round", "two rounds", "two rounds mute", "honest proposer first", "honest proposer then", "honest proposers"],
+    ids=[
+        "one round",
+        "two rounds",
+        "two rounds mute",
+        "faulty proposer first",
+        "honest proposers",
+    ],
 )
 def test_every_promise_holds_in_every_state(rules: Rules, states: int) -> None:
     found = explored(rules)
@@ -94,7 +98,7 @@ def test_spin_finds_the_same_number_of_states_and_the_same_counterexamples(tmp_p
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
     assert 0 == run.returncode, run.stdout
-    numbers = {match[1]: int(match[2].replace(",", "")) for match in re.finditer(r"^(\S+) +([\d,]+)", run.stdout, re.M)}
+    numbers = {match[1]: int(match[2]) for match in re.finditer(r"^(\S+) +(\d+)", run.stdout, re.M)}
     assert numbers == {
         "free-2": 19_511, "free-2-mute": 186_292, "honest-2-first": 127_192, "honest-2-second": 129_705,
         "honest-2": 238_193,

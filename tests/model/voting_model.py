@@ -1,12 +1,12 @@
 """The voting of one height, abstracted so that every run within a bound can be looked at.
 
-A run of the protocol is seen as a soup: what correct validators have signed stays readable for ever, each of them acts on
-whatever part of it has reached it so far, and the faulty one has always signed everything that its key can sign. No rule
-of `node.consensus.machine` waits for the absence of a message, so "has received enough" becomes "enough exists", and
-loss, delay, repetition, reordering, certificates and lies are all covered without being stored. A certificate adds
-nothing that its votes do not give. Timers may fire whenever they may have been started. A proposal of a faulty
-proposer names any value and any valid round; timeliness, invalid blocks and missing bodies only let a validator prevote
-nil or wait, both of which it may always do here.
+A run is seen as a soup: what correct validators have signed stays readable for ever, each of them acts on whatever part
+of it has reached it so far, and the faulty one has always signed everything that its key can sign. No rule of
+`node.consensus.machine` waits for the absence of a message, so "has received enough" becomes "enough exists", and loss,
+delay, repetition, reordering, certificates and lies are all covered without being stored: a certificate adds nothing
+that its votes do not give. Timers may fire whenever they may have been started. A proposal of a faulty proposer names
+any value and any valid round; timeliness, invalid blocks and missing bodies only make a validator prevote nil or wait,
+and both it may always do here. Whoever has decided goes on voting, which it does not in the code: more runs, not fewer.
 
 `tendermint.pml` says the same for spin; docs/testing-model.md says what each of the two is run for.
 """
@@ -181,9 +181,10 @@ class Model:
             if valid_round == ROUND_OF_NONE:  # L22
                 if is_free:
                     return True
-            elif Lock(valid_round, value) in soup.polkas:  # L28
-                if is_free or (own.lock is not None and own.lock.round <= valid_round):
-                    return True
+            elif Lock(valid_round, value) in soup.polkas and (  # L28
+                is_free or (own.lock is not None and own.lock.round <= valid_round)
+            ):
+                return True
         return False
 
     def _vote(self, own: Validator, step: Step, value: str, lock: Lock | None, valid: Lock | None) -> Iterator[Move]:

@@ -41,7 +41,7 @@ class Peer:
         self.lost: list[int] = []
         self.received: list[tuple[int, WireMessage]] = []
         self.notices: list[tuple[str, dict]] = []
-        self.members: set[bytes] = set()
+        self.members: dict[bytes, str] = {}
         self.keys_in_use = 0
         self.raw_ends: list[asyncio.StreamWriter] = []
         config = NetworkConfig(**{"port": 0, "peers": peers, "moniker": name} | settings)
@@ -71,7 +71,7 @@ class Peer:
     def _notice(self, name: str, _: str, fields: dict) -> None:
         self.notices.append((name, fields))
 
-    def _members(self) -> set[bytes]:
+    def _members(self) -> dict[bytes, str]:
         return self.members
 
     def told(self, name: str) -> list[str]:
@@ -80,8 +80,9 @@ class Peer:
 
     @property
     def port(self) -> int:
-        assert self.network._server is not None, "started"
-        return int(self.network._server.sockets[0].getsockname()[1])
+        server = self.network.entrance.server
+        assert server is not None, "started"
+        return int(server.sockets[0].getsockname()[1])
 
     @property
     def address(self) -> str:

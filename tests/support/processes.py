@@ -273,7 +273,7 @@ class Ear:
             received=self._received,
             key_in_use=lambda: None,
             notice=lambda *_: None,
-            members=set,
+            members=dict,
         )
         clock = lambda: time.time_ns() // 1_000_000  # noqa: E731
         self._network = Network(settings, PrivateKey(secrets.token_bytes(32)), genesis_hash, nothing, clock)

@@ -8,7 +8,7 @@ from typing import Any
 
 from support.simulation.errors import Violation
 
-EVENTS_MAX = 600_000
+EVENTS_MAX = 400_000
 
 
 class Clock:
