@@ -129,6 +129,9 @@ PEERS_PER_ADDRESS_MAX: Final = 16
 ANNOUNCE_MAX: Final = 2_000
 """Wire ids of one announcement or one request for bodies."""
 
+ANNOUNCE_AGAIN_MS: Final = 5_000
+"""The oldest of the pool are announced again after this long: an announcement may have been lost with a link."""
+
 TRANSACTIONS_BYTES_MAX: Final = 128 * 1024
 """One message of gossiped transactions: a vote behind it waits no longer than this takes to cross."""
 

@@ -262,6 +262,10 @@ class Machine:
             self._effects.append(NeedBlock(block_id))
 
     # --- for the ring around ----------------------------------------------------------------------------
+    def is_news(self, vote: Vote) -> bool:
+        """Whether the vote would change anything here."""
+        return self.tally.is_news(vote, self.round + limits.ROUNDS_AHEAD_MAX)
+
     def is_judged(self, block_id: bytes) -> bool:
         return block_id in self._judged
 

@@ -72,6 +72,17 @@ class Tally:
         step = self._steps.get((vote.kind, vote.round))
         return step is not None and vote.block_id in step.votes.get(vote.validator, {})
 
+    def is_news(self, vote: Vote, window_end: int) -> bool:
+        """Whether taking the vote would change anything here. What is no news is not relayed: it would never end.
+
+        Beyond the window only the newest round of each validator is kept; within it two votes of each in one step.
+        """
+        if vote.round > window_end:
+            return vote.round > self._newest.get(vote.validator, -1)
+        step = self._steps.get((vote.kind, vote.round))
+        known = step.votes.get(vote.validator, {}) if step is not None else {}
+        return vote.block_id not in known and len(known) < VOTES_PER_STEP_MAX
+
     def has_quorum(self, kind: VoteKind, round_: int, block_id: bytes) -> bool:
         """More than two thirds of power for `block_id` (nil included)."""
         step = self._steps.get((kind, round_))

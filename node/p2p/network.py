@@ -30,7 +30,6 @@ from node.p2p.wire import (
     Pong,
     SnapshotMessage,
     WireMessage,
-    decode_wire,
 )
 from node.replica.messages import Message, Status
 
@@ -52,8 +51,8 @@ BROKEN_WEIGHT = 50
 """For a frame or a message that no correct peer sends."""
 LEAVING_MAX = 128
 """Refused links that are told why at once. Above: closed without a word."""
-SCORE_OF_A_BANNED_STRANGER = 25
-"""For its address: of four within a minute all strangers from there are refused for a while."""
+SCORE_OF_A_BANNED_STRANGER = 30
+"""For its address: after four in a row all strangers from there are refused for a while."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +196,7 @@ class Network:
             self._published = dict(members)
             self.book.publish(self._published)
         of_members = sum(1 for key in self._by_key if key in members)
-        dialled = sum(
-            1 for p in self._peers.values() if p.link.is_outbound and not self._is_kept(p.key)
-        )
+        dialled = sum(1 for p in self._peers.values() if p.link.is_outbound and not self._is_kept(p.key))
         for known in self.book.due(now, set(self._by_key), self._key.public):
             if known.member and not known.is_configured and of_members >= MEMBER_LINKS:
                 continue
@@ -231,9 +228,7 @@ class Network:
     def _seats(self) -> list[Seat]:
         now = self._clock()
         return [
-            Seat(
-                peer_id, p.link.host, p.link.is_outbound, self.book.score(p.key, now), p.link.opened_ms
-            )
+            Seat(peer_id, p.link.host, p.link.is_outbound, self.book.score(p.key, now), p.link.opened_ms)
             for peer_id, p in self._peers.items()
             if not p.is_leaving and not self._is_kept(p.key)
         ]
@@ -369,9 +364,7 @@ class Network:
                 peer.link.close()
             case GetPeers():
                 known = [
-                    PeerAddress(k.node_key, k.host, k.port)
-                    for k in self.book.addresses()
-                    if k.node_key != peer.key
+                    PeerAddress(k.node_key, k.host, k.port) for k in self.book.addresses() if k.node_key != peer.key
                 ]
                 peer.link.send(Peers(tuple(known[:ADDRESSES_MAX])))
             case Peers(addresses):

@@ -13,7 +13,10 @@ from node.chain.block import Committed
 from node.replica.events import PeerId
 
 REQUEST_TIMEOUT_MS = 4_000
-"""A peer that has not answered by then is slow: others are asked first for a while."""
+"""A peer that has not answered by then is slow."""
+SLOW_MS = 4_000
+EMPTY_MS = 1_000
+"""How long a peer is left alone that was slow, and one that had nothing of what it says it has."""
 NEAR_DELAY_MS = 400
 """One height behind is normal for a moment: consensus will mostly bring the block itself."""
 DELIVERED_WINDOW_MS = 5_000
@@ -104,7 +107,7 @@ class CatchUp:
         for peer, request in list(self._requests.items()):
             if request.until_ms <= now_ms:
                 del self._requests[peer]
-                self._slow_down(peer, now_ms + 4 * REQUEST_TIMEOUT_MS)
+                self._slow_down(peer, now_ms + SLOW_MS)
                 self.faults.append(f"peer {peer} did not deliver blocks {request.first} to {request.last} in time")
 
     def _is_covered(self, height: int) -> bool:
@@ -117,12 +120,13 @@ class CatchUp:
         return None
 
     def _best_peer(self, first: int, now_ms: int) -> PeerId | None:
+        """The one with the highest head among those that say they have `first` and have not just failed us."""
         able = [
-            (view.slow_until_ms > now_ms, -view.height, peer)
+            (-view.height, peer)
             for peer, view in self.peers.items()
-            if peer not in self._requests and view.height >= first >= view.oldest
+            if peer not in self._requests and view.height >= first >= view.oldest and view.slow_until_ms <= now_ms
         ]
-        return min(able)[2] if able else None
+        return min(able)[1] if able else None
 
     def _slow_down(self, peer: PeerId, until_ms: int) -> None:
         if peer in self.peers:
@@ -144,7 +148,7 @@ class CatchUp:
                 self._arrived_bytes += size
             expected += 1
         if expected == request.first:
-            self._slow_down(peer, now_ms + REQUEST_TIMEOUT_MS)
+            self._slow_down(peer, now_ms + EMPTY_MS)
             self.faults.append(f"peer {peer} delivered nothing of blocks {request.first} to {request.last}")
 
     def next(self, head: int) -> Arrived | None:
@@ -194,7 +198,9 @@ class CatchUp:
             return now_ms
         deadlines = [request.until_ms for request in self._requests.values()]
         if self.best_height() > head and not self._is_covered(head + 1):
-            deadlines.append((self._behind_since_ms or now_ms) + NEAR_DELAY_MS)
+            near = (now_ms if self._behind_since_ms is None else self._behind_since_ms) + NEAR_DELAY_MS
+            able = [v.slow_until_ms for v in self.peers.values() if v.height > head and v.oldest <= head + 1]
+            deadlines.extend(max(near, slow_until) for slow_until in able)
         return min(deadlines, default=None)
 
     def lost(self, peer: PeerId) -> None:

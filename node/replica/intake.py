@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node import limits
 from node.chain.block import Header, block_id_of, check_contents
 from node.chain.vote import Proposal, Vote, sign_bytes_of
 from node.consensus import messages as m
@@ -32,7 +33,7 @@ class Intake:
         if vote.height != machine.height or len(vote.block_id) not in (0, 32):
             return
         entry = machine.validators.get(vote.validator)
-        if entry is None or machine.tally.has_vote(vote):
+        if entry is None or not machine.is_news(vote):
             return
         if not self._is_signed(vote, entry.consensus_key):
             raise Rejected("a vote's signature does not verify")
@@ -58,7 +59,8 @@ class Intake:
 
     def _is_wanted(self, proposal: Proposal, flight: HeightInFlight) -> bool:
         machine = flight.machine
-        if proposal.height != machine.height or proposal.round < machine.round:
+        ahead = proposal.round - machine.round
+        if proposal.height != machine.height or not 0 <= ahead <= limits.ROUNDS_AHEAD_MAX:
             return False
         return machine.proposal(proposal.round) is None or not machine.is_judged(proposal.block_id)
 
@@ -92,7 +94,8 @@ class Intake:
             self._turn.notice(
                 "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
             )
-        if len(self._sync.peers) < len(flight.machine.validators) - 1:
+        is_new = flight.machine.proposal(proposal.round) is None  # one that comes again has been relayed
+        if is_new and len(self._sync.peers) < len(flight.machine.validators) - 1:
             self._turn.broadcast(message, besides=peer)
         flight.feed(m.ProposalReceived(proposal, timely))
 

@@ -88,6 +88,7 @@ class Replica:
         )
         self._judging: BlockRun | None = None
         self._status_at = 0
+        self._announce_at = 0
         self._flight = HeightInFlight(self._services)
 
     # --- what others may look at ----------------------------------------------------------------------
@@ -121,6 +122,7 @@ class Replica:
         self._turn.begin(now_ms)
         self._flight = HeightInFlight(self._services)
         self._status_at = now_ms
+        self._announce_at = now_ms + limits.ANNOUNCE_AGAIN_MS
         head = self.store.head()
         self._turn.notice("started", "info", height=head.height, id=head.block_id.hex())
         if unknown := unknown_rules(head):
@@ -142,6 +144,8 @@ class Replica:
                 self._turn.send(peer, self._status())
                 for message in self._flight.own_messages():
                     self._turn.send(peer, message)
+                for announcement in self._desk.announcements():
+                    self._turn.send(peer, announcement)
             case e.PeerLost(peer):
                 self.sync.lost(peer)
             case e.Received(peer, message, received_ms):
@@ -164,16 +168,17 @@ class Replica:
         return self._flush()
 
     def _flush(self) -> list[e.Action]:
-        fresh, self._desk.to_announce = self._desk.to_announce, []
-        for start in range(0, len(fresh), limits.ANNOUNCE_MAX):
-            self._turn.broadcast(Announce(tuple(fresh[start : start + limits.ANNOUNCE_MAX])))
+        for announcement in self._desk.fresh_announcements():
+            self._turn.broadcast(announcement)
         return self._turn.take()
 
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
         """When a `Tick` is wanted."""
         others = (self._voting.deadline_ms(), self._blocks.deadline_ms())
-        return min(self._status_at, self._flight.deadline_ms(), *(at for at in others if at is not None))
+        return min(
+            self._status_at, self._announce_at, self._flight.deadline_ms(), *(at for at in others if at is not None)
+        )
 
     def _on_time(self) -> None:
         if self.halted:
@@ -182,6 +187,10 @@ class Replica:
         self._flight.on_time()
         if self._turn.now_ms >= self._status_at:
             self._tell_status()
+        if self._turn.now_ms >= self._announce_at:
+            self._announce_at = self._turn.now_ms + limits.ANNOUNCE_AGAIN_MS
+            for announcement in self._desk.announcements()[:1]:
+                self._turn.broadcast(announcement)
         self._blocks.advance()
 
     def _status(self) -> Status:

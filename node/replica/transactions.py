@@ -7,6 +7,7 @@ from collections import OrderedDict
 from node import limits
 from node.execution.block_run import BlockRun
 from node.mempool.pool import Pool, PoolFull
+from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 from node.txtypes.unmet import Unmet
 
@@ -29,6 +30,15 @@ class Transactions:
         self.to_announce: list[bytes] = []
 
     # --- gossip ---
+    def fresh_announcements(self) -> list[Announce]:
+        """Of what was admitted since the last call."""
+        fresh, self.to_announce = self.to_announce, []
+        return _announcements(fresh)
+
+    def announcements(self) -> list[Announce]:
+        """Of the whole pool, oldest first: for a new peer, and now and then for all, since any may be lost."""
+        return _announcements([tx.wire_id for tx in self.pool])
+
     def to_fetch(self, wire_ids: tuple[bytes, ...], now_ms: int) -> tuple[bytes, ...]:
         """Those of the announced that are new here and not being fetched from another peer."""
         wanted = []
@@ -115,3 +125,8 @@ class Transactions:
             if tx is None:
                 unknown.append(decode_signed_tx(raw, self._genesis_hash))
         return found, unknown
+
+
+def _announcements(wire_ids: list[bytes]) -> list[Announce]:
+    size = limits.ANNOUNCE_MAX
+    return [Announce(tuple(wire_ids[start : start + size])) for start in range(0, len(wire_ids), size)]

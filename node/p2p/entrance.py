@@ -1,0 +1,160 @@
+"""Where links come from: the listening port and the addresses that we dial. What comes out has shaken hands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from node.crypto.signing import PrivateKey
+from node.errors import Busy, Rejected
+from node.p2p.budget import Credit
+from node.p2p.connection import Clock, Link, Unfinished, shake_hands
+from node.p2p.door import Door
+from node.p2p.handshake import Handshake, Refusal, Refused
+from node.p2p.peer_book import KnownPeer, PeerBook, record_of
+
+Notice = Callable[[str, str, dict[str, object]], None]
+
+BACKLOG: Final = 1_024
+"""Connections that the kernel holds until we take them."""
+CONNECT_TIMEOUT_S: Final = 5.0
+DIALS_MAX: Final = 16
+"""Connections being opened at once, however many addresses we were told."""
+GARBAGE_WEIGHT: Final = 2
+"""Of an address that sends what is no handshake. At the threshold its strangers are refused for a while."""
+NOTICES_PER_S: Final = 5
+"""Refused handshakes that are told; of the others there is the counter. A flood must not fill the log."""
+
+
+class Entrance:
+    def __init__(
+        self,
+        place: tuple[str, int],
+        identity: tuple[PrivateKey, bytes, str],
+        book: PeerBook,
+        counters: dict[str, int],
+        notice: Notice,
+        clock: Clock,
+        on_link: Callable[[Link], Awaitable[None]],
+    ) -> None:
+        """`place`: host and port to listen on. `identity`: node key, genesis hash, moniker."""
+        self._host, self._port = place
+        self._key, self._genesis_hash, self._moniker = identity
+        self._book = book
+        self._counters = counters
+        self._notice = notice
+        self._clock = clock
+        self._on_link = on_link
+        self._static = secrets.token_bytes(32)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dials = 0
+        self._told = Credit(NOTICES_PER_S, 10, clock())
+        self.server: asyncio.Server | None = None
+        self.door = Door(clock())
+
+    async def start(self) -> None:
+        """Listen. Raises `Busy` where the port is taken."""
+        try:
+            self.server = await asyncio.start_server(self._accepted, self._host, self._port, backlog=BACKLOG)
+        except OSError as error:
+            raise Busy(
+                f"the p2p port {self._host}:{self._port} can't be listened on ({error.strerror}): "
+                "stop what uses it, or set p2p.port"
+            ) from None
+
+    async def stop(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note(self, task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    # --- dialling ---
+    def dial(self, known: KnownPeer) -> bool:
+        """False where enough are being dialled: later."""
+        if self._dials >= DIALS_MAX:
+            return False
+        self._dials += 1
+        self._book.dialling(known, self._clock(), random.random())
+        self._note(asyncio.create_task(self._dial(known)))
+        return True
+
+    async def _dial(self, known: KnownPeer) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection(known.host, known.port)
+            link = await self._shake(reader, writer, known.host, known.port, is_outbound=True)
+        except (OSError, TimeoutError):
+            return
+        finally:
+            self._dials -= 1
+        if link is None:
+            return
+        if not self._book.learned(known.host, known.port, link.hello.node_key):
+            found = link.hello.node_key.hex()
+            self._notice("published_address", "warning", {"host": known.host, "port": known.port,
+                         "why": f"a member has published it for {known.member.hex()}, found {found}"})  # fmt: skip
+        await self._on_link(link)
+
+    # --- taking links ---
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._note(asyncio.current_task())
+        host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
+        guest = self.door.enter(host, writer)
+        try:
+            link = await self._shake(reader, writer, host, port, is_outbound=False)
+        finally:
+            self.door.leave(guest)
+        if link is not None:
+            await self._on_link(link)
+
+    def _turn(self, host: str) -> Coroutine[Any, Any, None]:
+        return self.door.turn(self._clock()) if host not in self._book.kept()[1] else asyncio.sleep(0)
+
+    async def _shake(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, *, is_outbound: bool
+    ) -> Link | None:
+        """None, and the connection closed, where there is no link to be had."""
+        handshake = Handshake(
+            is_outbound,
+            self._key,
+            self._static,
+            secrets.token_bytes(32),
+            self._genesis_hash,
+            self._port,
+            self._moniker,
+        )
+        try:
+            return await shake_hands(
+                reader, writer, handshake, is_outbound=is_outbound, host=host, port=port, clock=self._clock,
+                turn=None if is_outbound else lambda: self._turn(host),
+                worked=lambda cpu_ms: self.door.worked(0 if is_outbound else cpu_ms, self._clock()),
+            )  # fmt: skip
+        except Rejected as error:
+            self._refused(host, port, error, is_outbound=is_outbound)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            self._counters["unfinished"] += 1
+        except asyncio.CancelledError:
+            writer.close()
+            raise
+        with contextlib.suppress(Exception):
+            writer.close()
+        return None
+
+    def _refused(self, host: str, port: int, error: Rejected, *, is_outbound: bool) -> None:
+        now = self._clock()
+        self._counters["refused"] += 1
+        if not is_outbound and not isinstance(error, Refusal | Refused | Unfinished):
+            self._book.misbehaved(record_of(host), GARBAGE_WEIGHT, now)
+        if self._told.left(now) >= 1:
+            self._told.take(1, now)
+            self._notice("handshake_refused", "warning", {"host": host, "port": port, "why": str(error)})

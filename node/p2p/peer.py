@@ -1,0 +1,108 @@
+"""A peer that we are linked to: its messages are decoded, counted against its budgets, and handled in their turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from node.p2p.budget import Budget
+from node.p2p.connection import Clock, Link
+from node.p2p.pacing import Pace, Shares
+from node.p2p.wire import WireMessage, decode_wire
+
+OVER_BUDGET_WEIGHT: Final = 2
+"""For each message above the rate of its kind."""
+OVERDRAWN_POLL_S: Final = 0.1
+OVERDRAWN_WEIGHT: Final = 2
+"""For each second in which a peer was not read from because its messages cost more than its share."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the network does for and with a peer's messages."""
+
+    handle: Callable[[Peer, WireMessage, int], None]
+    misbehaved: Callable[[Peer, str, str, int], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    counters: dict[str, int]
+    clock: Clock
+
+
+class Peer:
+    def __init__(self, ident: int, link: Link, shares: Shares | None, service: Service) -> None:
+        """`shares`: of strangers; None for those that are kept in any case."""
+        self.id = ident
+        self.link = link
+        self.pace = Pace(shares, service.clock())
+        self.tasks: list[asyncio.Task[None]] = []
+        self.pinged_ms = 0
+        self.height = -1
+        self.oldest = 1
+        self.is_leaving = False
+        """Told to go: what it still sends counts no more, so that one flood is one ban."""
+        self._budget = Budget(service.clock())
+        self._service = service
+        self._working_off: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> bytes:
+        return self.link.hello.node_key
+
+    @property
+    def is_here(self) -> bool:
+        return not self.is_leaving and not self.link.is_closed
+
+    def stop(self) -> None:
+        for task in (*self.tasks, self._working_off):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+
+    async def on_raw(self, raw: bytes, begun_ms: int) -> None:
+        """Take a message; waits while the peer may not be read from. Raises `Rejected` for what is no message."""
+        if not self.is_here:
+            return
+        service, now = self._service, self._service.clock()
+        service.counters["messages_in"] += 1
+        started = time.thread_time()
+        message = decode_wire(raw)
+        kind = type(message)
+        self.pace.worked(kind, (time.thread_time() - started) * 1000, 0, now)
+        if not self._budget.spend(kind, len(raw), now):
+            service.counters["over_budget"] += 1
+            service.misbehaved(self, "over_budget", f"too many {kind.__name__} messages", OVER_BUDGET_WEIGHT)
+        elif self.pace.is_due(kind, self.link.queued_bytes, now):
+            self._handle(message, begun_ms)
+        else:
+            service.counters["put_off"] += 1
+            self.pace.put_off(message, begun_ms, len(raw))
+            if self._working_off is None or self._working_off.done():
+                self._working_off = service.spawn(self._work_off())
+        if self.pace.is_overdrawn(now):
+            await self._while_overdrawn()
+
+    def _handle(self, message: WireMessage, begun_ms: int) -> None:
+        started = time.thread_time()
+        self._service.handle(self, message, begun_ms)
+        self.pace.worked(type(message), 0, (time.thread_time() - started) * 1000, self._service.clock())
+
+    async def _work_off(self) -> None:
+        """What had to wait, one by one; ends with the last."""
+        while (first := self.pace.first()) is not None and self.is_here:
+            delay = self.pace.wait_ms(type(first.message), self.link.queued_bytes, self._service.clock())
+            if not delay:
+                self.pace.take()
+                self._handle(first.message, first.begun_ms)
+            await asyncio.sleep(delay / 1000)
+
+    async def _while_overdrawn(self) -> None:
+        waited = 0.0
+        while self.is_here and self.pace.is_overdrawn(self._service.clock()):
+            await asyncio.sleep(OVERDRAWN_POLL_S)
+            waited += OVERDRAWN_POLL_S
+            if waited >= 1:
+                waited -= 1
+                text = "its messages cost more than its share"
+                self._service.misbehaved(self, "over_share", text, OVERDRAWN_WEIGHT)
