@@ -25,8 +25,9 @@ from node.daemon.networking import network_config
 from node.daemon.pump import Clock, Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
 from node.daemon.snapshots import SnapshotShelf
+from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
-from node.errors import BadSignature, OperatorError, Rejected
+from node.errors import OperatorError
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
 from node.p2p.wire import SnapshotMessage
@@ -34,7 +35,7 @@ from node.replica import events as e
 from node.replica.presence import Duty
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
-from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, PoolFull, Syncing
+from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, Syncing
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
@@ -42,9 +43,9 @@ from node.storage.folders import settle
 from node.storage.journal import Journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, verify_raw
+from node.txtypes.envelope import CheckedTx
 from node.txtypes.members import MEMBER
-from node.txtypes.unmet import GuardsUnmet, Unmet
+from node.txtypes.unmet import Unmet
 from node.txtypes.validators import CONSENSUS_KEY
 
 SYNCING_GAP = 3
@@ -120,12 +121,11 @@ class Node:
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
         self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
-        self._admissions: dict[int, asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]]] = {}
-        self._next_request = 0
+        self._submissions = Submissions(self.store, self._pump, self._verifiers, self._fates)
         self._settling: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0, "txs_submitted": 0}
+        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
         self._members: tuple[int, dict[bytes, str]] = (-1, {})
         self.version = version("bmw-chain")
 
@@ -176,13 +176,13 @@ class Node:
         """Journal, replica, p2p, RPC, in this order. Raises `OperatorError`; what had started is stopped again."""
         self._pump.on_committed = self._on_committed
         self._pump.on_dropped = self._on_dropped
-        self._pump.on_admitted = self._on_admitted
+        self._pump.on_admitted = self._submissions.admitted
         self._pump.on_failure = self._on_failure
         try:
             await self._network.start()
             self._pump.network = self._network
             self._pump.start()
-            self._reload_journal()
+            self._submissions.reload()
             if self._signer_link is not None:
                 self._signer_link.start()
             if self.config.rpc["port"]:
@@ -213,31 +213,6 @@ class Node:
             streams_max=rpc["streams_max"],
             cors_origins=tuple(rpc["cors_origins"]),
         )
-
-    def _reload_journal(self) -> None:
-        """An answered 202 is never forgotten."""
-        checked = []
-        for raw in self._fates.load():
-            try:
-                signed = decode_signed_tx(raw, self.genesis_hash)
-            except Rejected as error:
-                log("journal_entry", "error", {"why": str(error)})
-                continue
-            self._fates.opened(signed.txid, signed.payload.expires_at_ms)
-            if verify_raw(raw, self.genesis_hash):
-                checked.append(CheckedTx(signed))
-        if checked:
-            self._next_request += 1
-            request = self._next_request
-            self._pump.on_admitted = lambda admitted: self._on_reloaded(checked, admitted)
-            self._pump.post(e.Admit(request, tuple(checked)))
-            self._pump.on_admitted = self._on_admitted
-            log("journal_reloaded", "info", {"transactions": len(checked)})
-
-    def _on_reloaded(self, checked: list[CheckedTx], admitted: e.Admitted) -> None:
-        for tx, outcome in zip(checked, admitted.outcomes, strict=True):
-            if outcome and not isinstance(outcome, str):
-                self._fates.rejected(tx.txid, tx.payload.expires_at_ms, outcome)
 
     async def stop(self) -> None:
         """In reverse order; within 5 s."""
@@ -288,6 +263,7 @@ class Node:
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
         self._fates.committed(tx.txid for tx in action.transactions)
         self._housekeeping.committed(header.height)
+        self._submissions.admit_left_over()
         for queue in list(self._subscribers):
             queue.put_nowait(CommittedHeight(header.height))
         if self._settling is None or self._settling.done():
@@ -302,11 +278,6 @@ class Node:
     def _on_dropped(self, action: e.Dropped) -> None:
         if not action.is_expired:
             self._fates.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
-
-    def _on_admitted(self, action: e.Admitted) -> None:
-        future = self._admissions.pop(action.request, None)
-        if future is not None and not future.done():
-            future.set_result(action.outcomes)
 
     # --- Backend --------------------------------------------------------------------------------------
     def reader(self) -> ChainReader:
@@ -368,7 +339,7 @@ class Node:
         ]
 
     def fate(self, txid: bytes) -> Fate | None:
-        return self._fates.fate(txid, txid in self.replica.pool, self.store.head().time_ms)
+        return self._submissions.fate(txid)
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         return self.replica.judge(tx)
@@ -376,61 +347,10 @@ class Node:
     async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
         if self._is_syncing() or self.replica.halted:
             return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
-        self._counters["txs_submitted"] += len(raws)
-        results: list[Fate | Exception | None] = [None] * len(raws)
-        fresh: dict[int, SignedTx] = {}
-        for index, raw in enumerate(raws):
-            try:
-                signed = decode_signed_tx(raw, self.genesis_hash)
-            except Rejected as error:
-                results[index] = error
-                continue
-            known = self.fate(signed.txid)
-            if known is not None and known.status in ("pending", "committed"):
-                results[index] = known
-            else:
-                fresh[index] = signed
-        good = await self._verifiers.verify([signed.raw for signed in fresh.values()])
-        checked: dict[int, CheckedTx] = {}
-        for (index, signed), is_good in zip(fresh.items(), good, strict=True):
-            if is_good:
-                checked[index] = CheckedTx(signed)
-            else:
-                results[index] = BadSignature("a signature of the transaction does not verify")
-        await self._admit(checked, results)
-        return [result if result is not None else PoolFull("not admitted") for result in results]
-
-    async def _admit(self, checked: dict[int, CheckedTx], results: list[Fate | Exception | None]) -> None:
-        if not checked:
-            return
-        self._next_request += 1
-        before = {tx.txid: self._fates.readmitting(tx.txid) for tx in checked.values()}
-        future: asyncio.Future[tuple[tuple[Unmet, ...] | str, ...]] = asyncio.get_running_loop().create_future()
-        self._admissions[self._next_request] = future
-        self._pump.post(e.Admit(self._next_request, tuple(checked.values())))
-        outcomes = await future
-        entries: dict[bytes, tuple[bytes, int]] = {}
-        for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
-            rejection = before[tx.txid]
-            if outcome and rejection is not None:
-                self._fates.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
-            if isinstance(outcome, str):
-                results[index] = PoolFull(outcome)
-            elif outcome:
-                results[index] = GuardsUnmet(outcome)
-            else:
-                expires = tx.payload.expires_at_ms
-                entries[tx.txid] = (tx.raw, expires)
-                results[index] = Fate(tx.txid, "pending", expires)
-        if entries:
-            await self._fates.accept(entries)
+        return await self._submissions.submit(raws)
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
-        fate = self.fate(txid)
-        if fate is not None and fate.status == "pending":
-            await self._fates.wait(txid, timeout_ms)
-            fate = self.fate(txid)
-        return fate
+        return await self._submissions.wait_for(txid, timeout_ms)
 
     async def commits(self) -> AsyncIterator[CommittedHeight]:
         queue: asyncio.Queue[CommittedHeight] = asyncio.Queue()
@@ -474,6 +394,7 @@ class Node:
             "verifiers_replaced": self._verifiers.replaced,
             "p2p_bytes_in": sum(link.bytes_in for link in links),
             "p2p_bytes_out": sum(link.bytes_out for link in links),
+            "txs_submitted_total": self._submissions.count,
             **{f"{name}_total": value for name, value in self._counters.items()},
             **{f"p2p_{name}_total": value for name, value in network.counters.items()},
         }

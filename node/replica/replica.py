@@ -135,7 +135,10 @@ class Replica:
         """Take one event; what is to be done comes back in order."""
         self._turn.begin(now_ms)
         if self.halted:
-            return []
+            refused = "the node has halted"
+            return (
+                [e.Admitted(event.request, (refused,) * len(event.transactions))] if isinstance(event, e.Admit) else []
+            )
         match event:
             case e.Tick():
                 pass

@@ -206,7 +206,9 @@ class Restore:
         self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
 
     def _take_state(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
-        name, _, ident = key.decode("ascii", "replace").partition("/")
+        if not key.isascii():
+            raise Malformed(f"state key {key!r} is not ASCII")
+        name, _, ident = key.decode("ascii").partition("/")
         family = FAMILIES.get(name)
         if family is None:
             raise Malformed(f"state value {key!r} is of no known family")
@@ -222,7 +224,7 @@ class Restore:
             if self._records.pop(ident, None) != (decoded.record_count, decoded.history_head):
                 raise Malformed(f"the records of {ident} do not lead to its leaf")
         elif family.name == WINDOW.name:
-            self._leaves[int(ident) if ident.isdecimal() else -1] = decoded
+            self._leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = decoded
 
     def _take_window(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
         if len(key) != 21 or len(value) != 40:

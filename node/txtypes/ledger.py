@@ -40,7 +40,7 @@ class Family(Generic[V]):
         """Raises `Corrupted`: only our own encoding is ever stored."""
         try:
             return self._decoder.decode(raw)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Corrupted(f"a stored value of family {self.name} does not decode: {error}") from None
 
 

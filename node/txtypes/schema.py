@@ -266,6 +266,8 @@ def from_json(struct: type[Value], value: Any, path: str = "body") -> Any:
         return msgspec.msgpack.decode(msgspec.msgpack.encode(built), type=struct)
     except msgspec.ValidationError as error:
         raise Malformed(f"{path}: {_readable(str(error), struct)}") from None
+    except (OverflowError, UnicodeEncodeError):
+        raise Malformed(f"{path}: a number beyond 64 bits, or text that is no Unicode") from None
 
 
 def _readable(text: str, struct: type[Value]) -> str:

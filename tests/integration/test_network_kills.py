@@ -121,3 +121,21 @@ def test_a_batch_that_was_answered_is_never_forgotten(tmp_path: Path) -> None:
         )
         assert committed
         assert len(committed) == json.loads(replayed.stdout)["transactions"]
+
+
+def test_what_had_no_room_in_the_pool_at_restart_is_admitted_later(tmp_path: Path) -> None:
+    """The journal may hold more than a pool that has become smaller: nothing of it is forgotten."""
+    with running_network(tmp_path) as network:
+        fleet = Fleet(genesis_hash(network.genesis), "S")
+        node, others = network.nodes[0], network.nodes[1:]
+        wait_height(network.nodes, 1)
+        for other in others:
+            other.kill()  # nothing is decided any more
+        results = submit_batch(node, fleet.births(300))
+        node.kill()
+        node.start(environment={"BMW_NODE_MEMPOOL_TXS_MAX": "50"})
+        for other in others:
+            other.start()
+        network.wait_ready()
+        txids = [result["txid"] for result in results]
+        wait_for(lambda: {status_of(node, txid) for txid in txids} == {"committed"}, 40, "all are committed")

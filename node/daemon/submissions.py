@@ -1,0 +1,135 @@
+"""Transactions of local callers: verified, admitted, journalled, and only then answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+from node.daemon.fates import Fates
+from node.daemon.log import log
+from node.daemon.pump import Pump
+from node.daemon.verifiers import Verifiers
+from node.errors import BadSignature, Rejected
+from node.replica import events as e
+from node.rpc.backend import Fate, PoolFull
+from node.storage.chain_store import ChainStore
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, verify_raw
+from node.txtypes.unmet import GuardsUnmet, Unmet
+
+Outcome = tuple[Unmet, ...] | str
+
+
+class Submissions:
+    """Puts `Admit` events into the pump and matches the answers."""
+
+    def __init__(self, store: ChainStore, pump: Pump, verifiers: Verifiers, fates: Fates) -> None:
+        self._store = store
+        self._pump = pump
+        self._verifiers = verifiers
+        self._fates = fates
+        self._waiting: dict[int, asyncio.Future[tuple[Outcome, ...]]] = {}
+        self._next = 0
+        self._left_over: list[CheckedTx] = []
+        self._reloading: dict[int, list[CheckedTx]] = {}
+        self.count = 0
+
+    def fate(self, txid: bytes) -> Fate | None:
+        return self._fates.fate(txid, txid in self._pump.replica.pool, self._store.head().time_ms)
+
+    # --- at start -----------------------------------------------------------------------------------
+    def reload(self) -> None:
+        """An answered 202 is never forgotten: everything in the journal goes to the pool again."""
+        for raw in self._fates.load():
+            try:
+                signed = decode_signed_tx(raw, self._store.genesis_hash)
+            except Rejected as error:
+                log("journal_entry", "error", {"why": str(error)})
+                continue
+            self._fates.opened(signed.txid, signed.payload.expires_at_ms)
+            if verify_raw(raw, self._store.genesis_hash):
+                self._left_over.append(CheckedTx(signed))
+        if self._left_over:
+            log("journal_reloaded", "info", {"transactions": len(self._left_over)})
+            self.admit_left_over()
+
+    def admit_left_over(self) -> None:
+        """Of the journal what had no room in the pool so far."""
+        if not self._left_over:
+            return
+        self._next += 1
+        self._reloading[self._next], self._left_over = self._left_over, []
+        self._pump.post(e.Admit(self._next, tuple(self._reloading[self._next])))
+
+    def _readmitted(self, transactions: list[CheckedTx], outcomes: tuple[Outcome, ...]) -> None:
+        for tx, outcome in zip(transactions, outcomes, strict=True):
+            if isinstance(outcome, str):
+                self._left_over.append(tx)
+            elif outcome:
+                self._fates.rejected(tx.txid, tx.payload.expires_at_ms, outcome)
+
+    # --- from callers -------------------------------------------------------------------------------
+    def admitted(self, action: e.Admitted) -> None:
+        """The replica's answer, whoever asked."""
+        if action.request in self._reloading:
+            self._readmitted(self._reloading.pop(action.request), action.outcomes)
+            return
+        future = self._waiting.pop(action.request, None)
+        if future is not None and not future.done():
+            future.set_result(action.outcomes)
+
+    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+        """For each where it stands, or why it was refused. What is pending is on disk when this returns."""
+        self.count += len(raws)
+        results: list[Fate | Exception | None] = [None] * len(raws)
+        fresh: dict[int, SignedTx] = {}
+        for index, raw in enumerate(raws):
+            try:
+                signed = decode_signed_tx(raw, self._store.genesis_hash)
+            except Rejected as error:
+                results[index] = error
+                continue
+            known = self.fate(signed.txid)
+            if known is not None and known.status != "rejected":  # rejected is not final: it may hold now
+                results[index] = known
+            else:
+                fresh[index] = signed
+        good = await self._verifiers.verify([signed.raw for signed in fresh.values()])
+        checked: dict[int, CheckedTx] = {}
+        for (index, signed), is_good in zip(fresh.items(), good, strict=True):
+            if is_good:
+                checked[index] = CheckedTx(signed)
+            else:
+                results[index] = BadSignature("a signature of the transaction does not verify")
+        if checked:
+            await self._admit(checked, results)
+        return [result if result is not None else PoolFull("not admitted") for result in results]
+
+    async def _admit(self, checked: dict[int, CheckedTx], results: list[Fate | Exception | None]) -> None:
+        self._next += 1
+        before = {tx.txid: self._fates.readmitting(tx.txid) for tx in checked.values()}
+        future: asyncio.Future[tuple[Outcome, ...]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._next] = future
+        self._pump.post(e.Admit(self._next, tuple(checked.values())))
+        outcomes = await future
+        entries: dict[bytes, tuple[bytes, int]] = {}
+        for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
+            rejection = before[tx.txid]
+            if outcome and rejection is not None:
+                self._fates.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
+            if isinstance(outcome, str):
+                results[index] = PoolFull(outcome)
+            elif outcome:
+                results[index] = GuardsUnmet(outcome)
+            else:
+                expires = tx.payload.expires_at_ms
+                entries[tx.txid] = (tx.raw, expires)
+                results[index] = Fate(tx.txid, "pending", expires)
+        if entries:
+            await self._fates.accept(entries)
+
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+        """Where it stands once something has happened to it, or after the timeout."""
+        fate = self.fate(txid)
+        if fate is not None and fate.status == "pending":
+            await self._fates.wait(txid, timeout_ms)
+            fate = self.fate(txid)
+        return fate
