@@ -16,12 +16,12 @@ from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
 from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option, read_genesis_file
 from node.codec import encode
-from node.consensus.safety import HardState
+from node.consensus.safety import EMPTY, HardState, decode_hard_state
 from node.crypto.addresses import address_of, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.config import config_text
 from node.daemon.home import KEY_NAMES, Home
-from node.errors import OperatorError
+from node.errors import Corrupted, OperatorError, Rejected
 from node.storage.safety_store import SafetyFile
 from node.txtypes.validators import possession_bytes
 
@@ -169,5 +169,22 @@ def reset_signing(home: Path, height: int) -> None:
     """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
     Home(home).check()
     with Home(home).hold_signing():
-        SafetyFile(Home(home).hard_state).save(encode(HardState(height, 0, (), None, None, (), ())))
+        store = SafetyFile(Home(home).hard_state)
+        known = _signed_height(store)
+        if known >= height:
+            raise OperatorError(
+                f"the signing state of {home} is whole, and knows of signatures at height {known}: at or below it this "
+                "validator could sign twice; name a height above it, or leave the state as it is"
+            )
+        store.save(encode(HardState(height, 0, (), None, None, (), ())))
     click.echo(f"signing starts at height {height}")
+
+
+def _signed_height(store: SafetyFile) -> int:
+    """The highest height that a whole signing state may have signed; 0 where it is missing or damaged."""
+    try:
+        raw = store.load()
+        state = EMPTY if raw is None else decode_hard_state(raw)
+        return state.height if state.messages else max(0, state.height - 1)
+    except (Corrupted, Rejected):
+        return 0

@@ -81,8 +81,11 @@ class Voting:
             return False
         if signer.was_missing and signer.address in self._store.validators(head):
             return True
-        oldest = max(signer.state.height, head - CERTIFICATES_LOOKED_AT)
-        return any(self._holds_our_signature(height) for height in range(head, oldest, -1))
+        oldest, first = max(signer.state.height, head - CERTIFICATES_LOOKED_AT), self._store.first_height()
+        if oldest + 1 < first and not signer.was_missing:
+            # Certificates below a snapshot, or pruned, are not here: any of them may hold a signature of ours.
+            return True
+        return any(self._holds_our_signature(height) for height in range(head, max(oldest, first - 1), -1))
 
     def _raise_floor_at(self, height: int) -> None:
         assert self.signer is not None, "asked of a signer only"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import click
 
 from chaos_network.faults import removed
-from chaos_network.plan import KINDS, VALIDATORS, draw
+from chaos_network.plan import KINDS, VALIDATORS, draw, measured
 from chaos_network.run import Outcome, play
 from chaos_network.soak import soak as soaked
 
@@ -22,6 +23,7 @@ KINDS_TEXT = "\b\n" + "\n".join(f"{kind.name:<11} {kind.text}" for kind in KINDS
 @click.option("--networks", type=click.IntRange(1), default=1, show_default=True, help="One after the other; 24: long.")
 @click.option("--validators", type=click.Choice([str(n) for n in VALIDATORS]), help="Instead of what the seed draws.")
 @click.option("--bar", type=float, default=10.0, show_default=True, help="Seconds to catch up after a single fault.")
+@click.option("--recovery", "repeats", type=click.IntRange(1), metavar="TIMES", help="Single faults only, so often.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what the seed draws and do nothing.")
 @click.option("--soak", "minutes", type=float, metavar="MINUTES", help="No faults, steady load: does memory grow?")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/chaos"), show_default=True)
@@ -32,6 +34,7 @@ def main(
     networks: int,
     validators: str | None,
     bar: float,
+    repeats: int | None,
     only_plan: bool,
     minutes: float | None,
     folder: Path,
@@ -43,12 +46,13 @@ def main(
 
     Example: scripts/chaos --seed 7 --networks 24
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no process is left, as with Ctrl-C
     if minutes is not None:
         sys.exit(_soak(minutes, seed, folder / f"soak-{seed}", as_json))
     count = int(validators) if validators else None
     outcomes: list[Outcome] = []
     for number in range(seed, seed + networks):
-        plan = draw(number, seconds, count)
+        plan = measured(repeats, count or 4) if repeats else draw(number, seconds, count)
         if only_plan:
             click.echo(f"seed {number}: {plan.validators} validators")
             for fault in plan.faults:
@@ -59,7 +63,9 @@ def main(
         outcomes.append(outcome)
         _tell(outcome, home, as_json)
         if outcome.violations:
-            chosen = f" --validators {validators}" if validators else ""
+            chosen = (f" --validators {validators}" if validators else "") + (
+                f" --recovery {repeats}" if repeats else ""
+            )
             click.echo(f"repeat: scripts/chaos --seed {number} --seconds {seconds:g}{chosen}", err=True)
     if as_json:
         click.echo(json.dumps([outcome.to_json() for outcome in outcomes], indent=2))
@@ -70,12 +76,13 @@ def main(
 
 
 def _tell(outcome: Outcome, home: Path, as_json: bool) -> None:
-    singles = [f"{r['kind']} {r['caught_up_s']}" for r in outcome.recoveries if r["is_single"]]
+    shown = [f"{r['kind']} {r['caught_up_s']}{'' if r['is_single'] else '*'}" for r in outcome.recoveries]
     click.echo(
         f"seed {outcome.seed}: {'FAIL' if outcome.violations else 'holds'}; {outcome.validators} validators, height "
         f"{outcome.height}, {outcome.accepted} accepted {outcome.fates}, {outcome.votes_heard} votes heard, longest "
-        f"pause {outcome.longest_pause_s} s, stop {outcome.stop_s_max} s, RSS {outcome.rss_max_mb} MB, seconds to "
-        f"recover after single faults: {', '.join(singles) or 'none'}",
+        f"pause {outcome.longest_pause_s} s, stop {outcome.stop_s_max} s, RSS {outcome.rss_max_mb} MB, flips closed "
+        f"after {outcome.flips_closed_s}, load {outcome.load_average}, seconds to recover (*: other faults meanwhile): "
+        f"{', '.join(shown) or 'none'}",
         err=as_json,
     )
     for text in outcome.violations:

@@ -44,6 +44,7 @@ class Hands:
     tell: Callable[[str], None]
     stop_times: list[float] = field(default_factory=list)
     flip_times: list[float] = field(default_factory=list)
+    flips_wanted: int = 0
     forgotten: dict[int, float] = field(default_factory=dict)
     """Nodes whose journal was deleted, and when: what they had accepted before is nobody's promise any more."""
     pruned: set[int] = field(default_factory=set)
@@ -110,6 +111,7 @@ class Hands:
                 condition = Condition(latency_s=latency_ms / 1000, bytes_per_s=rate)
                 self.links.put(self.links.of(fault.nodes[0]), fault, condition)
             case "flip":
+                self.flips_wanted += 1
                 self.links.flip(self.links.between(*fault.nodes))
             case "full_disk":
                 self._fill_disk(fault.nodes[0])
@@ -252,8 +254,11 @@ class Hands:
         self._check_flips()
 
     def _check_flips(self) -> None:
-        """Every connection that carried a flipped bit has been closed."""
+        """Every bit that was to be flipped has been, and every connection that carried one has been closed."""
+        wait_for(lambda: not any(link.wants_flip for link in self.links.all), FLIP_BAR_S, "the last flip")
         pairs = [(link, pair) for link in self.links.all for pair in link.flipped]
+        if not self.flips_wanted and pairs:
+            self.watch.problem("a bit was flipped that nobody asked for")
         for link, pair in pairs:
             with contextlib.suppress(AssertionError):
                 wait_for(lambda pair=pair: bool(pair.closed_at), FLIP_BAR_S, "the link closes")

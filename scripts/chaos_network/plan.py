@@ -102,6 +102,22 @@ def draw(seed: int, seconds: float, validators: int | None = None) -> Plan:
     return Plan(seed, seconds, count, tuple(faults))
 
 
+MEASURED = (("kill", 3.0), ("isolate", 3.0), ("stop", 3.0), ("isolate", 9.0), ("stop", 14.0), ("kill_many", 1.0))
+MEASURED_REST_S = 20.0
+
+
+def measured(repeats: int, validators: int = 4) -> Plan:
+    """Single faults far apart, for the times of recovery; `kill_many` is of all. Longer ones meet a longer backoff."""
+    faults: list[Fault] = []
+    at = 1.0
+    for turn in range(repeats):
+        for index, (kind, seconds) in enumerate(MEASURED):
+            nodes = tuple(range(validators)) if kind in BEYOND else ((turn + index) % validators,)
+            faults.append(Fault(at, seconds, kind, nodes))
+            at += seconds + MEASURED_REST_S
+    return Plan(0, at, validators, tuple(faults))
+
+
 def has_room(faults: list[Fault], fault: Fault, validators: int) -> bool:
     """No node is hit twice at once, and not more are missing than may be, but for faults that are alone."""
     if not fault.impairs:

@@ -16,7 +16,7 @@ from support.processes import Ear, free_base_port, wait_for, wait_height
 from chaos_network import verdict
 from chaos_network.faults import Hands, kill_all, removed
 from chaos_network.links import Links
-from chaos_network.plan import BEYOND, Fault, Plan, tolerated
+from chaos_network.plan import BEYOND, Plan
 from chaos_network.traffic import Traffic
 from chaos_network.watch import Recovery, Watch
 from node.chain.genesis import genesis_hash
@@ -93,7 +93,7 @@ def play(plan: Plan, folder: Path, tell: Tell, bar_s: float) -> Outcome:
 
     hands = Hands(network, links, watch, traffic, say)
     try:
-        _live(plan, hands, outcome, say)
+        _live(plan, hands, outcome, say, bar_s)
     except Exception as error:
         (folder / "failure.txt").write_text(traceback.format_exc())
         outcome.violations.append(f"{type(error).__name__}: {error}")
@@ -110,7 +110,7 @@ def play(plan: Plan, folder: Path, tell: Tell, bar_s: float) -> Outcome:
     return outcome
 
 
-def _live(plan: Plan, hands: Hands, outcome: Outcome, say: Tell) -> None:
+def _live(plan: Plan, hands: Hands, outcome: Outcome, say: Tell, bar_s: float) -> None:
     network, watch, traffic = hands.network, hands.watch, hands.traffic
     say(f"seed {plan.seed}: {plan.validators} validators, {len(plan.faults)} faults in {plan.seconds:.0f} s")
     for index in range(plan.validators):
@@ -120,7 +120,7 @@ def _live(plan: Plan, hands: Hands, outcome: Outcome, say: Tell) -> None:
     with Ear(network.nodes, genesis_hash(network.genesis)) as ear:
         with watch:
             with traffic:
-                _faults(plan, hands)
+                _faults(plan, hands, bar_s)
             hands.heal_all()
             say("all is healed, no more load")
             _judge(hands, outcome, say)
@@ -132,7 +132,7 @@ def _live(plan: Plan, hands: Hands, outcome: Outcome, say: Tell) -> None:
             outcome.violations.append("the ear heard no vote")
 
 
-def _faults(plan: Plan, hands: Hands) -> None:
+def _faults(plan: Plan, hands: Hands, bar_s: float) -> None:
     begun = time.monotonic()
     moments = [(fault.at_s, 0, index) for index, fault in enumerate(plan.faults)]
     moments += [(fault.end_s, 1, index) for index, fault in enumerate(plan.faults)]
@@ -147,18 +147,11 @@ def _faults(plan: Plan, hands: Hands) -> None:
             hands.end(fault, is_single=index not in mixed)
             active.discard(index)
             continue
-        _spoil(hands.watch, plan, fault)
+        hands.watch.disturbed(bar_s)
         if active:
             mixed |= {index, *active}
         active.add(index)
         hands.begin(fault)
-
-
-def _spoil(watch: Watch, plan: Plan, fault: Fault) -> None:
-    """A recovery that is under way while another fault begins is no single fault's any more."""
-    for recovery in watch.recoveries:
-        if recovery.caught_up_s < 0 or recovery.signing_s < 0:
-            recovery.is_single = False
 
 
 def _judge(hands: Hands, outcome: Outcome, say: Tell) -> None:
@@ -166,6 +159,9 @@ def _judge(hands: Hands, outcome: Outcome, say: Tell) -> None:
     found = outcome.violations
     if problem := verdict.settled(network.nodes):
         found.append(problem)
+    if gone := [node for node in network.nodes if not node.is_running]:
+        found += [f"{node.name} does not run: {node.log_tail(1)}" for node in gone]
+        return  # nobody could be asked for the rest
     accepted = hands.traffic.accepted()
     outcome.accepted = len(accepted)
     outcome.fates, problems = verdict.account(network, accepted, hands.forgotten)
@@ -215,7 +211,7 @@ def _sum_up(outcome: Outcome, hands: Hands, bar_s: float) -> None:
 def _shown(recovery: Recovery) -> dict[str, Any]:
     return {
         "kind": recovery.kind,
-        "is_beyond": recovery.kind in BEYOND or len(recovery.nodes) > max(1, tolerated(len(recovery.nodes))),
+        "is_beyond": recovery.kind in BEYOND,
         "is_single": recovery.is_single,
         "caught_up_s": round(recovery.caught_up_s, 1),
         "signing_s": round(recovery.signing_s, 1),

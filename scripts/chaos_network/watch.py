@@ -127,6 +127,13 @@ class Watch:
         if text not in self.problems:
             self.problems.append(text)
 
+    def disturbed(self, bar_s: float) -> None:
+        """Another fault begins: a recovery that still has time is no single fault's any more, a late one stays late."""
+        with self._lock:
+            for recovery in self.recoveries:
+                if recovery.caught_up_s < 0 and time.monotonic() - recovery.healed_at < bar_s:
+                    recovery.is_single = False
+
     def healed(self, kind: str, nodes: tuple[int, ...], is_single: bool) -> None:
         with self._lock:
             self.recoveries.append(Recovery(kind, nodes, is_single, time.monotonic(), self.top))

@@ -17,10 +17,12 @@ from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash, genesis_to_json, parse_genesis
 from node.cli.homes import new_keys, write_home
 from node.crypto.addresses import address_of, from_text
-from node.crypto.signing import is_signature
+from node.crypto.signing import PrivateKey, is_signature
 from node.daemon.config import SETTINGS
 from node.daemon.home import Home
+from node.replica.signing import NO_PROMISE, Signer
 from node.storage.leveldb import LevelStore
+from node.storage.safety_store import SafetyFile
 from node.txtypes.validators import possession_bytes
 
 GENESIS = genesis_to_json(dev_genesis())
@@ -168,6 +170,22 @@ def test_reset_signing_asks_before_it_takes_anybodys_word(home: Path) -> None:
     assert 0 == done.code and "7" in done.out
     assert state.exists()
     run("bmw-node", "reset-signing", "--home", home / "none", "--height", 7, "--yes").refused(3, "bmw-node init")
+    assert 0 == run("bmw-node", "reset-signing", "--home", home, "--height", 7, "--yes").code, "nothing is signed at 7"
+
+
+def test_reset_signing_never_lowers_a_state_that_is_whole(home: Path) -> None:
+    store = SafetyFile(Home(home).hard_state)
+    key = PrivateKey(bytes(range(32)))
+    signer = Signer(bytes(20), key, store, bytes(32))
+    signer.sign_vote("prevote", 9, 0, b"", NO_PROMISE)
+    before = Home(home).hard_state.read_bytes()
+    for height in (1, 9):
+        done = run("bmw-node", "reset-signing", "--home", home, "--height", height, "--yes")
+        done.refused(3, "height 9", "sign twice")
+    assert before == Home(home).hard_state.read_bytes()
+    assert 0 == run("bmw-node", "reset-signing", "--home", home, "--height", 10, "--yes").code
+    Home(home).hard_state.write_bytes(b"damaged")
+    assert 0 == run("bmw-node", "reset-signing", "--home", home, "--height", 5, "--yes").code
 
 
 # --- start ---------------------------------------------------------------------------------------------

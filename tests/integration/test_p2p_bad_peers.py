@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from support.http import over_http as over_sockets
@@ -10,12 +11,14 @@ from support.peers import Peer, RawLink, dialled, key_of, started, until
 
 from node import limits
 from node.codec import encode
-from node.errors import Rejected
 from node.p2p import connection
-from node.p2p.framing import Session
-from node.p2p.peer_book import BAN_MS
+from node.p2p.door import HANDSHAKES_PER_ADDRESS_MAX
+from node.p2p.entrance import GARBAGE_WEIGHT
+from node.p2p.framing import Lane, Session
+from node.p2p.network import MESSAGE_MS
+from node.p2p.peer_book import BAN_MS, BAN_SCORE, record_of
 from node.p2p.wire import Bye, GetPeers, Peers, Ping
-from node.replica.messages import Status
+from node.replica.messages import Status, Transactions
 
 STATUS = Status(7, 0, 1)
 
@@ -67,6 +70,9 @@ BAD_BYTES = {
     "flipped byte": flipped,
     "garbage": lambda raw: b"\x00\x40" + bytes(64),
     "oversized": oversized,
+    "replayed": lambda raw: raw.session.seal(encode(Ping())) * 2,
+    "a long vote": lambda raw: raw.session.seal(encode(Transactions((bytes(70_000),))), Lane.VOTES),
+    "no such lane": lambda raw: raw.session.seal(encode(STATUS), 3),
     "empty chunk": lambda raw: b"\x00\x10" + bytes(16),
     "no message": lambda raw: raw.session.seal(b"\xc1"),
     "unknown message": lambda raw: raw.session.seal(b"\x91\xa7explode"),
@@ -141,24 +147,97 @@ def test_a_handshake_that_never_comes_to_an_end_is_given_up(monkeypatch: pytest.
     asyncio.run(play())
 
 
-def test_half_open_links_of_one_address_are_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT_S", 1.5)
+@over_sockets
+async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a_newcomer() -> None:
+    one = Peer("one")
+    one.members = {key_of("member").public: ""}
+    async with started(one), contextlib.AsyncExitStack() as stack:
+        first = await dialled(one, key_of("here before"))
+        await until(lambda: one.links)
+        loris = []
+        for _ in range(HANDSHAKES_PER_ADDRESS_MAX + 5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            stack.callback(writer.close)
+            loris.append(reader)
+        await until(lambda: one.network.entrance.door.dropped == 5)
+        for reader in loris[:5]:
+            assert b"too many unfinished handshakes" in await reader.read(), "the oldest ones"
+        assert HANDSHAKES_PER_ADDRESS_MAX == len(one.network.entrance.door)
+        await dialled(one, key_of("member"))
+        await until(lambda: one.is_linked_to(key_of("here before"), key_of("member")))
+        assert 6 == one.network.entrance.door.dropped
+        first.writer.write(first.session.seal(encode(STATUS)))
+        await until(lambda: STATUS in one.messages(), "links that are there go on")
 
-    async def play() -> None:
-        one = Peer("one")
-        async with started(one):
-            open_ones = [
-                await asyncio.open_connection("127.0.0.1", one.port) for _ in range(2 * limits.PEERS_PER_ADDRESS_MAX)
-            ]
-            with pytest.raises(Rejected, match="too many links from this address"):
-                await dialled(one, key_of("one more"))
-            for _, writer in open_ones:
-                writer.close()
-            await until(lambda: not one.network._shaking)
-            await dialled(one, key_of("good"))
+
+@over_sockets
+async def test_places_at_the_door_are_given_back() -> None:
+    one = Peer("one")
+    async with started(one):
+        for _ in range(HANDSHAKES_PER_ADDRESS_MAX):
+            _, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            writer.close()
+        await dialled(one, key_of("good"))
+        await until(lambda: one.links and not len(one.network.entrance.door))
+        assert not one.network.book.is_banned(record_of("127.0.0.1"), one.clock()), "leaving early is no garbage"
+
+
+@over_sockets
+async def test_an_address_that_sends_garbage_is_closed_to_strangers_and_open_to_members() -> None:
+    one = Peer("one")
+    one.members = {key_of("member").public: ""}
+    async with started(one):
+        for _ in range(BAN_SCORE // GARBAGE_WEIGHT + 1):
+            reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await asyncio.gather(reader.read(), return_exceptions=True)
+            writer.close()
+        assert len(one.told("handshake_refused")) <= 51, "a flood does not fill the log"
+        stranger = await dialled(one, key_of("stranger"))
+        assert [Bye("strangers from this address are refused for a while")] == await stranger.read_to_end()
+        await dialled(one, key_of("member"))
+        await until(lambda: one.is_linked_to(key_of("member")))
+        one.ahead_ms += BAN_MS
+        one.network._ticked_ms = one.clock()
+        await dialled(one, key_of("stranger"))
+        await until(lambda: key_of("stranger").public in one.links.values(), "the ban has passed")
+
+
+@over_sockets
+async def test_four_banned_keys_of_one_address_close_it_to_strangers() -> None:
+    one = Peer("one")
+    async with started(one):
+        for name in "abcd":
+            evil = await dialled(one, key_of(name))
             await until(lambda: one.links)
+            one.network.misbehaved(max(one.links), "lied", "as the replica says", BAN_SCORE)
+            assert [Bye("banned: lied")] == [m for m in await evil.read_to_end() if isinstance(m, Bye)]
+            await until(lambda: not one.links)
+        fifth = await dialled(one, key_of("e"))
+        assert [Bye("strangers from this address are refused for a while")] == await fifth.read_to_end()
 
-    asyncio.run(play())
+
+@over_sockets
+async def test_a_message_that_never_comes_to_an_end_costs_the_link() -> None:
+    one = Peer("one")
+    async with started(one):
+        slow = await dialled(one, key_of("slow"))
+        await until(lambda: one.links)
+        begun = slow.session.seal(encode(STATUS))
+        slow.writer.write(begun[:10])
+        (link,) = one.network.connected().values()
+        await until(lambda: link.waiting_since_ms() is not None)
+        reading = asyncio.create_task(slow.read_to_end())
+        for _ in range(MESSAGE_MS // 10_000):
+            assert one.links
+            one.ahead_ms += 9_000
+            heard = link.heard_ms
+            begun, piece = begun[1:], begun[10:11]
+            slow.writer.write(piece)
+            await until(lambda heard=heard: link.heard_ms > heard or not one.links)
+        one.ahead_ms += 8_000
+        await until(lambda: not one.links, "the link is given up though bytes still come")
+        await reading
 
 
 @over_sockets

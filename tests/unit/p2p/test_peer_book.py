@@ -6,7 +6,18 @@ import pytest
 
 from node.p2p import peer_book
 from node.p2p.budget import RATES, Budget
-from node.p2p.peer_book import BAN_CAP_MS, BAN_MS, BAN_SCORE, DIAL_CAP_MS, DIAL_FIRST_MS, SCORE_HALF_LIFE_MS, PeerBook
+from node.p2p.peer_book import (
+    BAN_CAP_MS,
+    BAN_MS,
+    BAN_SCORE,
+    DIAL_CAP_MS,
+    DIAL_FIRST_MS,
+    DIAL_OTHERS_CAP_MS,
+    KNOWN_PER_SOURCE_MAX,
+    SCORE_HALF_LIFE_MS,
+    PeerBook,
+    record_of,
+)
 from node.p2p.wire import Ping
 from node.replica.messages import Blocks, VoteMessage
 
@@ -87,7 +98,63 @@ def test_learned_addresses_are_bounded_configured_ones_always_fit(monkeypatch: p
     book = book_with(*range(1, 10), is_configured=False)
     assert [1, 2, 3] == due(book, 0)
     book.add("10.0.0.2", 50, is_configured=True)
-    assert [1, 2, 3, 50] == due(book, 0)
+    assert [50, 1, 2, 3] == due(book, 0)
+
+
+def test_one_peer_can_not_fill_the_book_and_names_are_not_learned() -> None:
+    book = PeerBook()
+    for port in range(1, 500):
+        book.add("10.0.0.1", port, is_configured=False, source=A)
+    book.add("10.0.0.2", 1, is_configured=False, source=B)
+    book.add("resolve.me.example", 1, is_configured=False, source=B)
+    book.add("2001:db8::1", 1, is_configured=False, source=B)
+    assert KNOWN_PER_SOURCE_MAX + 2 == len(due(book, 0))
+
+
+def test_an_address_that_others_gave_us_is_soon_dialled_no_more_than_once_a_minute() -> None:
+    assert DIAL_OTHERS_CAP_MS == waits(book_with(1, is_configured=False), 0.5, 12)[-1]
+
+
+# --- what members publish --------------------------------------------------------------------------------
+def test_published_addresses_are_dialled_after_configured_ones_and_before_learned_ones() -> None:
+    book = book_with(1, is_configured=False)
+    book.publish({A: "10.0.0.1:2", B: "node.member.example:3"})
+    book.add("10.0.0.1", 4, is_configured=True)
+    assert [4, 2, 3, 1] == due(book, 0)
+    assert [4, 3, 1] == due(book, 0, A)
+    assert ({A, B}, {"10.0.0.1", "node.member.example"}) == book.kept()
+
+
+def test_what_is_published_no_more_is_forgotten_but_where_it_is_configured() -> None:
+    book = book_with(1)
+    book.publish({A: "10.0.0.1:1", B: "10.0.0.1:2"})
+    assert [1, 2] == due(book, 0)
+    book.publish({B: "10.0.0.1:3"})
+    assert [1, 3] == due(book, 0)
+    book.publish({})
+    assert [1] == due(book, 0)
+
+
+def test_a_published_address_is_its_members_and_nobody_elses() -> None:
+    book = PeerBook()
+    book.publish({A: "10.0.0.1:1"})
+    assert not book.learned("10.0.0.1", 1, B)
+    assert A in book.kept()[0] and B not in book.kept()[0]
+    assert book.learned("10.0.0.1", 1, A)
+
+
+def test_a_published_address_is_never_given_up() -> None:
+    book = PeerBook()
+    book.publish({A: "10.0.0.1:1"})
+    waits(book, 0.5, 100)
+    assert [1] == due(book, 10**12)
+
+
+@pytest.mark.parametrize("text", ["", "host", ":1", "host:", "host:0", "host:65536", "host:99999", "host:x", "host:²"])
+def test_what_is_no_address_is_not_dialled(text: str) -> None:
+    book = PeerBook()
+    book.publish({A: text})
+    assert [] == due(book, 0)
 
 
 # --- misbehaviour --------------------------------------------------------------------------------------
@@ -131,6 +198,19 @@ def test_records_of_strangers_are_bounded_and_the_newest_stay(monkeypatch: pytes
         book.misbehaved(key, BAN_SCORE, 0)
     assert [False] * 7 + [True] * 3 == [book.is_banned(key, 1) for key in keys]
     assert 3 == len(book._records)
+
+
+def test_a_score_can_be_asked_for_and_decays() -> None:
+    book = PeerBook()
+    assert 0 == book.score(A, 0)
+    book.misbehaved(A, 40, 0)
+    assert (40, 20, 5) == tuple(book.score(A, halves * SCORE_HALF_LIFE_MS) for halves in (0, 1, 3))
+
+
+def test_an_address_is_one_record_whatever_its_form() -> None:
+    assert record_of("2001:db8::1") == record_of("2001:db8:0:0:ffff::2") != record_of("2001:db8:0:1::1")
+    assert record_of("10.0.0.1") != record_of("10.0.0.2")
+    assert len(record_of("10.0.0.1")) != 32 or record_of("10.0.0.1") not in (A, B)
 
 
 # --- budgets -------------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""The simulator finds what is planted: each test breaks one rule of the production code and a seed must notice."""
+
+from __future__ import annotations
+
+import pytest
+from support.simulation.running import play
+
+from node.chain.validators import ValidatorSet
+from node.consensus.machine import Machine
+from node.execution.block_run import BlockRun
+from node.replica.evidence_pool import EvidencePool
+from node.replica.signing import Signer
+
+CALM = ("faulty=()", "loss=0.0", "changes=0", "crashes=0", "power_cuts=0", "outages=0", "fault_ms=15000")
+
+
+def found(*settings: str, seeds: range) -> str:
+    """The first violation of the seeds; empty where none of them notices."""
+    return next((played.violation for seed in seeds if (played := play(seed, 2, settings)).violation), "")
+
+
+def test_a_quorum_of_exactly_two_thirds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ValidatorSet, "is_quorum", lambda self, power: 3 * power >= 2 * self.total)
+
+    violation = found(*CALM, "powers=(1,1,1)", seeds=range(5))
+
+    assert "without a polka" in violation or "without a certificate that holds" in violation
+
+
+def test_a_signature_that_is_not_on_disk_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Signer, "_persist", lambda *_: None)
+
+    assert "before it was on disk" in found(*CALM, "powers=(1,1,1,1)", seeds=range(1))
+
+
+def test_a_lock_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Machine._answer_proposal
+
+    def forget_and_answer(self: Machine) -> bool:
+        self.locked = None
+        return answer(self)
+
+    monkeypatch.setattr(Machine, "_answer_proposal", forget_and_answer)
+
+    assert "broke its lock" in found("starvings=10", "changes=0", seeds=range(14, 24))
+
+
+def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Signer, "_check_floor", lambda *_: None)
+
+    settings = ("faulty=((0,'lost_hard_state'),)", "powers=(1,1,1,1,1,1)", "changes=0")
+    assert "signed two" in found(*settings, seeds=range(40, 60))
+
+
+def test_evidence_that_is_dropped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EvidencePool, "take", lambda *_: None)
+
+    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((1,'equivocating_voter'),)")
+    assert "not punished" in found(*settings, seeds=range(3))
+
+
+def test_a_root_that_depends_on_the_node_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = BlockRun.finish
+    calls = iter(range(10**9))
+
+    def sometimes_without_evidence(self: BlockRun, evidence: tuple = ()) -> object:
+        return finish(self, () if next(calls) % 5 == 0 else evidence)
+
+    monkeypatch.setattr(BlockRun, "finish", sometimes_without_evidence)
+
+    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((1,'equivocating_voter'),)")
+    assert found(*settings, seeds=range(6))
