@@ -25,6 +25,7 @@ class Fates:
         self._expiries: list[tuple[int, bytes]] = []
         self._rejected: OrderedDict[bytes, tuple[int, tuple[Unmet, ...]]] = OrderedDict()
         self._accepting: dict[bytes, bytes] = {}
+        self._unsynced: dict[bytes, bytes] = {}
         self._accepted: list[asyncio.Future[None]] = []
         self._committed: list[bytes] = []
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
@@ -53,7 +54,7 @@ class Fates:
     async def accept(self, entries: dict[bytes, tuple[bytes, int]]) -> None:
         """txid to (signed bytes, expiry): on disk, synced, when this returns."""
         for txid, (raw, expires) in entries.items():
-            self._accepting[txid] = raw
+            self._accepting[txid] = self._unsynced[txid] = raw
             self.opened(txid, expires)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._accepted.append(done)
@@ -63,11 +64,17 @@ class Fates:
         await done
         self.committed([txid for txid in entries if self._reader.place(txid) is not None])  # faster than the disk
 
+    def is_journalled(self, txid: bytes) -> bool:
+        """Whether an answer that it is pending would survive a power cut now."""
+        return txid in self._open and txid not in self._unsynced
+
     async def _write_group(self) -> None:
         entries, self._accepting = self._accepting, {}
         waiting, self._accepted = self._accepted, []
         try:
             await asyncio.to_thread(self._journal.accept, entries)
+            for txid in entries:
+                self._unsynced.pop(txid, None)
         except BaseException as error:
             for future in waiting:
                 if not future.done():

@@ -301,6 +301,8 @@ class Node:
             signing = f"stopped: {double.why}"
         elif double.duty is Duty.LISTENING:
             signing = "listening"
+        elif machine.height < self.replica.signs_from():
+            signing = f"waiting: signing state was lost, signs from height {self.replica.signs_from()}"
         else:
             signing = "signing" if self.replica.may_sign() else "catching_up"
         return NodeStatus(

@@ -81,6 +81,7 @@ class Submissions:
         self.count += len(raws)
         results: list[Fate | Exception | None] = [None] * len(raws)
         fresh: dict[int, SignedTx] = {}
+        by_gossip: dict[bytes, tuple[bytes, int]] = {}
         for index, raw in enumerate(raws):
             try:
                 signed = decode_signed_tx(raw, self._store.genesis_hash)
@@ -90,6 +91,9 @@ class Submissions:
             known = self.fate(signed.txid)
             if known is not None and known.status != "rejected":  # rejected is not final: it may hold now
                 results[index] = known
+                pooled = self._pump.replica.pool.get(signed.txid)
+                if known.status == "pending" and pooled is not None and not self._fates.is_journalled(signed.txid):
+                    by_gossip[signed.txid] = (pooled.raw, pooled.payload.expires_at_ms)
             else:
                 fresh[index] = signed
         good = await self._verifiers.verify([signed.raw for signed in fresh.values()])
@@ -101,6 +105,8 @@ class Submissions:
                 results[index] = BadSignature("a signature of the transaction does not verify")
         if checked:
             await self._admit(checked, results)
+        if by_gossip:  # known here, but from somebody else, or not on disk yet: what is answered must be
+            await self._fates.accept(by_gossip)
         return [result if result is not None else PoolFull("not admitted") for result in results]
 
     async def _admit(self, checked: dict[int, CheckedTx], results: list[Fate | Exception | None]) -> None:

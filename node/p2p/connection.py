@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Awaitable, Callable
 
 from node.codec import encode
@@ -151,11 +150,10 @@ async def shake_hands(
     port: int,
     clock: Clock,
     turn: Callable[[], Awaitable[None]] | None = None,
-    worked: Callable[[float], None] = lambda _: None,
 ) -> Link:
     """The link. Raises `Rejected` with the reason (the other side is told), `OSError` or `TimeoutError`.
 
-    `turn` is waited for before the first answer is computed; `worked` hears how many ms of processor time that took.
+    `turn` is waited for before the first answer is computed.
     """
     buffer = bytearray()
     try:
@@ -175,11 +173,7 @@ async def shake_hands(
                 if turn is not None:
                     await turn()
                     turn = None
-                started = time.thread_time()
-                try:
-                    answer = handshake.receive(frame)
-                finally:
-                    worked((time.thread_time() - started) * 1000)
+                answer = handshake.receive(frame)
                 if answer is not None:
                     writer.write(handshake_frame(answer))
                     await writer.drain()

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from node.crypto.signing import PrivateKey
 from node.errors import Busy, Rejected
 from node.p2p.budget import Credit
 from node.p2p.connection import Clock, Link, Unfinished, shake_hands
-from node.p2p.door import Door
+from node.p2p.door import Door, Guest
 from node.p2p.handshake import Handshake, Refusal, Refused
 from node.p2p.peer_book import KnownPeer, PeerBook, record_of
 
 Notice = Callable[[str, str, dict[str, object]], None]
 
 BACKLOG: Final = 1_024
-"""Connections that the kernel holds until we take them."""
+ACCEPTS_AT_ONCE: Final = 8
+"""Connections that the kernel holds until we take them, and how many are taken before links have their turn again."""
 CONNECT_TIMEOUT_S: Final = 5.0
 DIALS_MAX: Final = 16
 """Connections being opened at once, however many addresses we were told."""
@@ -54,12 +57,16 @@ class Entrance:
         self._dials = 0
         self._told = Credit(NOTICES_PER_S, 10, clock())
         self.server: asyncio.Server | None = None
-        self.door = Door(clock())
+        self.door = Door(clock)
 
     async def start(self) -> None:
         """Listen. Raises `Busy` where the port is taken."""
         try:
-            self.server = await asyncio.start_server(self._accepted, self._host, self._port, backlog=BACKLOG)
+            self.server = await asyncio.start_server(self._accepted, self._host, self._port, backlog=ACCEPTS_AT_ONCE)
+            for listening in self.server.sockets:
+                # asyncio takes as many at once as it lets the kernel hold; these are two different things.
+                with socket.socket(fileno=os.dup(listening.fileno())) as again:
+                    again.listen(BACKLOG)
         except OSError as error:
             raise Busy(
                 f"the p2p port {self._host}:{self._port} can't be listened on ({error.strerror}): "
@@ -92,7 +99,7 @@ class Entrance:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(known.host, known.port)
-            link = await self._shake(reader, writer, known.host, known.port, is_outbound=True)
+            link = await self._shake(reader, writer, known.host, known.port, None)
         except (OSError, TimeoutError):
             return
         finally:
@@ -109,21 +116,21 @@ class Entrance:
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._note(asyncio.current_task())
         host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
-        guest = self.door.enter(host, writer)
+        guest = self.door.enter(host, writer, is_known=host in self._book.kept()[1])
         try:
-            link = await self._shake(reader, writer, host, port, is_outbound=False)
+            link = await self._shake(reader, writer, host, port, guest)
+        except asyncio.CancelledError:
+            return  # we are stopping, and nobody waits for this task
         finally:
             self.door.leave(guest)
         if link is not None:
             await self._on_link(link)
 
-    def _turn(self, host: str) -> Coroutine[Any, Any, None]:
-        return self.door.turn(self._clock()) if host not in self._book.kept()[1] else asyncio.sleep(0)
-
     async def _shake(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, *, is_outbound: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, guest: Guest | None
     ) -> Link | None:
-        """None, and the connection closed, where there is no link to be had."""
+        """`guest`: who has dialled us. None, and the connection closed, where there is no link to be had."""
+        is_outbound = guest is None
         handshake = Handshake(
             is_outbound,
             self._key,
@@ -136,8 +143,7 @@ class Entrance:
         try:
             return await shake_hands(
                 reader, writer, handshake, is_outbound=is_outbound, host=host, port=port, clock=self._clock,
-                turn=None if is_outbound else lambda: self._turn(host),
-                worked=lambda cpu_ms: self.door.worked(0 if is_outbound else cpu_ms, self._clock()),
+                turn=None if guest is None else lambda: self.door.turn(guest),
             )  # fmt: skip
         except Rejected as error:
             self._refused(host, port, error, is_outbound=is_outbound)

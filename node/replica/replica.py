@@ -113,6 +113,10 @@ class Replica:
         """How block sync gets on."""
         return self._blocks.pace()
 
+    def signs_from(self) -> int:
+        """The lowest height that this validator may sign, 0 where it is none."""
+        return self._voting.signer.floor if self._voting.signer is not None else 0
+
     def may_sign(self) -> bool:
         return self._voting.may_sign()
 

@@ -50,7 +50,8 @@ class NodeStatus:
     """In the set that decides the next height."""
     is_syncing: bool
     signing: str
-    """signing, listening, catching_up, stopped: <why>, not_a_validator."""
+    """signing, listening, catching_up, waiting: <until when>, stopped: <why>, signer unreachable: <why>,
+    not_a_validator."""
     round: int
     step: str
     peers: int

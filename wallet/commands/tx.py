@@ -104,6 +104,7 @@ def _command(name: str, struct: type[Body]) -> TxCommand:
 
     return TxCommand(
         name,
+        context_settings={"help_option_names": ["-h", "--help"]},
         params=[*options_of(struct), *_common_options(), *session_options()],
         callback=run,
         help=inspect.cleandoc(struct.__doc__ or name),

@@ -596,6 +596,7 @@ def test_a_ruleset_starts_at_its_height(monkeypatch) -> None:
     assert 5 == block.header.height
     assert ruleset.ruleset_hash(2) == block.header.ruleset_hash != ruleset.ruleset_hash(1)
     assert (2, 0, 0) == _rulesets(chain)
+    ruleset.ruleset_hash.cache_clear()
 
 
 def test_software_that_does_not_know_a_ruleset_stops_before_its_height() -> None:

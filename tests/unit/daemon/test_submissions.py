@@ -1,0 +1,123 @@
+"""What is answered as pending is on disk, however this node came to know it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from support.chain import Chain
+from support.life import register
+
+from node.daemon.fates import Fates
+from node.daemon.pump import Pump
+from node.daemon.submissions import Submissions
+from node.daemon.verifiers import Verifiers
+from node.mempool.pool import PoolLimits
+from node.replica import events as e
+from node.replica.replica import Replica, ReplicaConfig
+from node.storage.journal import Journal
+from node.storage.memory import MemoryStore
+
+
+class Desk:
+    """A follower without network whose callers submit; its journal is looked at."""
+
+    def __init__(self, pool_txs: int = 100) -> None:
+        self.chain = Chain()
+        self.journal = Journal(MemoryStore())
+        config = ReplicaConfig(pool=PoolLimits(txs=pool_txs))
+        replica = Replica(self.chain.store, None, config, bytes(16))
+        verifiers = Verifiers(0, self.chain.genesis_hash)
+        self.pump = Pump(replica, verifiers, lambda: self.chain.now)
+        self.fates = Fates(self.journal, self.chain.store)
+        self.submissions = Submissions(self.chain.store, self.pump, verifiers, self.fates)
+        self.pump.on_admitted = self.submissions.admitted
+
+    def birth(self, index: int) -> bytes:
+        return self.chain.sign("bmw", register(f"WBA8E9G50GNU{index:05d}"))
+
+    def journalled(self) -> set[bytes]:
+        return {raw for _, raw in self.journal.pending()}
+
+
+def run(play) -> None:
+    async def go() -> None:
+        desk = Desk()
+        desk.pump.start()
+        try:
+            await play(desk)
+        finally:
+            desk.pump.stop()
+
+    asyncio.run(go())
+
+
+def test_what_is_new_is_journalled_before_the_answer() -> None:
+    async def play(desk: Desk) -> None:
+        raws = [desk.birth(index) for index in range(3)]
+        assert ["pending"] * 3 == [fate.status for fate in await desk.submissions.submit(raws)]
+        assert set(raws) == desk.journalled()
+
+    run(play)
+
+
+def test_what_gossip_has_brought_is_journalled_too() -> None:
+    """The peer that it came from may lose it, and so may this node's pool: the answer was given here."""
+
+    async def play(desk: Desk) -> None:
+        raw = desk.birth(1)
+        desk.pump.post(e.Admit(0, (desk.chain.check(raw),)))
+        assert set() == desk.journalled()
+        (fate,) = await desk.submissions.submit([raw])
+        assert "pending" == fate.status
+        assert {raw} == desk.journalled()
+
+    run(play)
+
+
+def test_a_second_caller_does_not_overtake_the_disk() -> None:
+    """Both ask at once: neither is answered before the bytes are written."""
+
+    async def play(desk: Desk) -> None:
+        raw = desk.birth(1)
+        tasks = [asyncio.create_task(desk.submissions.submit([raw])) for _ in range(3)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert done
+        assert {raw} == desk.journalled()
+        for task in tasks:
+            assert ["pending"] == [fate.status for fate in await task]
+
+    run(play)
+
+
+def test_an_expired_one_answers_what_it_is() -> None:
+    async def play(desk: Desk) -> None:
+        raw = desk.birth(1)
+        txid = desk.chain.check(raw).txid
+        await desk.submissions.submit([raw])
+        desk.pump.replica.pool.remove(txid)
+        await desk.fates.settle(desk.chain.now + 48 * 3_600_000)
+        (fate,) = await desk.submissions.submit([raw])
+        assert "expired" == fate.status
+
+    run(play)
+
+
+def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
+    async def play(desk: Desk) -> None:
+        raws = [desk.birth(index) for index in range(6)]
+        await desk.submissions.submit(raws)
+        again = Desk(pool_txs=4)
+        again.chain, again.journal = desk.chain, desk.journal
+        again.fates._journal = desk.journal
+        again.pump.start()
+        again.submissions.reload()
+        pool = again.pump.replica.pool
+        assert 4 == len(pool)
+        for tx in list(pool)[:3]:
+            pool.remove(tx.txid)
+        again.submissions.admit_left_over()
+        assert 3 == len(pool)
+        assert set(raws) == again.journalled()
+        again.pump.stop()
+
+    run(play)
