@@ -100,7 +100,7 @@ class BlockSync:
             except Rejected as error:
                 self._refuse(later.peer, later.committed.block.header.height, error)
                 break
-        if is_ready:
+        if is_ready and self._catch_up.next(head) is arrived:  # a bad block ahead took all of its peer's with it
             self._execute()
 
     def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:

@@ -209,6 +209,16 @@ def forged_signature_ahead(found):
     return (*found[:3], replace(found[3], block=replace(found[3].block, transactions=(bytes(raw),))), *found[4:])
 
 
+def test_a_bad_block_ahead_of_a_block_whose_signatures_are_known(source: Chain) -> None:
+    """The next block needs no check any more when the one after it turns out bad: both came from the same peer."""
+    follower = Follower(source, {1: swapped_body_ahead, 2: honest})
+    for height in range(1, 4):
+        for raw in source.store.block(height).transactions:
+            follower.replica._desk.note_verified(source.check(raw))
+    follower.run()
+    assert source.store.head() == follower.store.head()
+
+
 @pytest.mark.parametrize(
     "liar",
     [copied_signature, too_few_signatures, swapped_bodies, swapped_body_ahead, forged_signature_ahead, silent, nothing],
