@@ -79,7 +79,9 @@ class Fates:
             for future in waiting:
                 if not future.done():
                     future.set_exception(error)
-            raise
+            if not isinstance(error, Exception):  # else whoever writes hears it as the others do
+                raise
+            return
         for future in waiting:
             if not future.done():
                 future.set_result(None)

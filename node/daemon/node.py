@@ -349,7 +349,12 @@ class Node:
     async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
         if self._is_syncing() or self.replica.halted:
             return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
-        return await self._submissions.submit(raws)
+        try:
+            return await self._submissions.submit(raws)
+        except OperatorError as error:  # a journal that can't be written stops the node, as a store does
+            if self.failure is None:
+                self._on_failure(error)
+            raise
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
         return await self._submissions.wait_for(txid, timeout_ms)

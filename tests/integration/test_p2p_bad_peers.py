@@ -12,7 +12,7 @@ from support.peers import Peer, RawLink, dialled, key_of, started, until
 from node import limits
 from node.codec import encode
 from node.p2p import connection
-from node.p2p.door import HANDSHAKES_PER_ADDRESS_MAX
+from node.p2p.door import GUESTS_PER_ADDRESS_MAX
 from node.p2p.entrance import GARBAGE_WEIGHT
 from node.p2p.framing import Lane, Session
 from node.p2p.network import MESSAGE_MS
@@ -155,14 +155,14 @@ async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a
         first = await dialled(one, key_of("here before"))
         await until(lambda: one.links)
         loris = []
-        for _ in range(HANDSHAKES_PER_ADDRESS_MAX + 5):
+        for _ in range(GUESTS_PER_ADDRESS_MAX + 5):
             reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
             stack.callback(writer.close)
             loris.append(reader)
         await until(lambda: one.network.entrance.door.dropped == 5)
         for reader in loris[:5]:
             assert b"too many unfinished handshakes" in await reader.read(), "the oldest ones"
-        assert HANDSHAKES_PER_ADDRESS_MAX == len(one.network.entrance.door)
+        assert GUESTS_PER_ADDRESS_MAX == len(one.network.entrance.door)
         await dialled(one, key_of("member"))
         await until(lambda: one.is_linked_to(key_of("here before"), key_of("member")))
         assert 6 == one.network.entrance.door.dropped
@@ -174,7 +174,7 @@ async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a
 async def test_places_at_the_door_are_given_back() -> None:
     one = Peer("one")
     async with started(one):
-        for _ in range(HANDSHAKES_PER_ADDRESS_MAX):
+        for _ in range(GUESTS_PER_ADDRESS_MAX):
             _, writer = await asyncio.open_connection("127.0.0.1", one.port)
             writer.close()
         await dialled(one, key_of("good"))

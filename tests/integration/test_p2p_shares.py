@@ -53,6 +53,24 @@ def test_what_is_urgent_overtakes_bulk_that_is_half_way_across_a_slow_link(bytes
 
 
 @over_sockets
+async def test_a_byte_changed_between_two_nodes_closes_that_link_and_the_network_goes_on() -> None:
+    one, three = Peer("one"), Peer("three")
+    async with started(one, three), SlowLink(one.port, 10**8) as between:
+        two = Peer("two", f"127.0.0.1:{between.port}", three.address, exchange=False)
+        async with started(two):
+            await until(lambda: two.is_linked_to(one.key, three.key))
+            between.flips = 1
+            two.network.broadcast(STATUS)
+            await until(lambda: STATUS in three.messages(), "the other link has noticed nothing")
+            await until(lambda: one.lost, "this one is closed")
+            assert [] == one.messages(), "what was changed is not taken"
+            assert one.told("peer_misbehaved") == ["a message does not authenticate"]
+            await until(lambda: one.is_linked_to(two.key), "and opened again")
+            two.network.broadcast(STATUS)
+            await until(lambda: STATUS in one.messages())
+
+
+@over_sockets
 async def test_a_peer_that_does_not_read_costs_a_bounded_amount_of_memory() -> None:
     one = Peer("one")
     async with started(one):

@@ -1,4 +1,7 @@
-"""A TCP link of a given speed, within the loop of the test: what is on its way through it has left the sender."""
+"""A TCP link of a given speed, within the loop of the test: what is on its way through it has left the sender.
+
+It can be told to change a byte of what passes.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ class SlowLink:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
+        self.flips = 0
+        """So many pieces, from now on, have a byte changed."""
 
     async def __aenter__(self) -> SlowLink:
         listening = socket.socket()
@@ -52,6 +57,9 @@ class SlowLink:
                     # Bytes cross one after the other; a link that was idle saves nothing up.
                     free_at = max(free_at, loop.time()) + len(data) / self._bytes_per_s
                     await asyncio.sleep(free_at - loop.time())
+                    if self.flips:
+                        self.flips -= 1
+                        data = bytes([*data[:-1], data[-1] ^ 1])
                     writer.write(data)
                     await writer.drain()
         finally:

@@ -28,6 +28,8 @@ CORPUS_GROWTH_MAX: Final = 300
 """Inputs that were taken and are mutated further, for each target."""
 MEMORY_BYTES_MAX: Final = 1024 * 1024 * 1024
 """Above what a process has when it begins. An input that asks for more ends in a `MemoryError`: a crash."""
+DEFAULT_INPUTS: Final = 100_000
+NO_BOUND: Final = 10**12
 CRASHES_KEPT: Final = 5
 """Of one target, each from another line of code."""
 
@@ -148,8 +150,8 @@ def _tell(results: list[Result], seconds: float, peak: int, *, as_json: bool) ->
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True})
-@click.option("--inputs", type=int, default=100_000, show_default=True, help="Over all targets.")
-@click.option("--seconds", type=float, default=3_600.0, show_default=True, help="For one target, at most.")
+@click.option("--inputs", type=int, help="Over all targets.  [default: 100000, or as many as --seconds allow]")
+@click.option("--seconds", type=float, help="Over all targets, about.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same inputs.")
 @click.option("--target", "names", multiple=True, help="Only this one; may be repeated.  [default: all]")
 @click.option("--processes", type=int, default=2, show_default=True)
@@ -166,8 +168,8 @@ def _tell(results: list[Result], seconds: float, peak: int, *, as_json: bool) ->
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.argument("libfuzzer", nargs=-1, type=click.UNPROCESSED)
 def main(
-    inputs: int,
-    seconds: float,
+    inputs: int | None,
+    seconds: float | None,
     seed: int,
     names: tuple[str, ...],
     processes: int,
@@ -197,9 +199,11 @@ def main(
             raise click.UsageError("atheris is not installed here: 'pip install atheris', or leave --atheris out")
         _run_atheris(targets[0], list(libfuzzer), crashes)
         return
+    most = inputs or (DEFAULT_INPUTS if seconds is None else NO_BOUND)
+    each_s = NO_BOUND if seconds is None else seconds * processes / len(targets)
     jobs = [
-        (target.name, seed, count, seconds, str(crashes))
-        for target, count in zip(targets, shares(targets, inputs), strict=True)
+        (target.name, seed, count, float(each_s), str(crashes))
+        for target, count in zip(targets, shares(targets, most), strict=True)
     ]
     began = time.perf_counter()
     context = multiprocessing.get_context("fork")
