@@ -26,6 +26,7 @@ class Fates:
         self._rejected: OrderedDict[bytes, tuple[int, tuple[Unmet, ...]]] = OrderedDict()
         self._accepting: dict[bytes, bytes] = {}
         self._unsynced: dict[bytes, bytes] = {}
+        self._ending: dict[bytes, Ended] = {}
         self._accepted: list[asyncio.Future[None]] = []
         self._committed: list[bytes] = []
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
@@ -118,9 +119,11 @@ class Fates:
                 expired[txid] = Ended(expires, self._rejected.pop(txid, (0, ()))[1])
         committed, self._committed = self._committed, []
         if committed or expired:
+            self._ending.update(expired)  # answered from here until the journal can
             async with self._lock:
                 await asyncio.to_thread(self._journal.finish, committed, expired, head_time_ms)
             for txid in expired:
+                del self._ending[txid]
                 self._wake(txid)
 
     # --- questions ---
@@ -134,7 +137,7 @@ class Fates:
             return Fate(txid, status, expires, unmet=unmet)
         if txid in self._open or is_pooled:
             return Fate(txid, "pending", self._open.get(txid, 0))
-        ended = self._journal.ended(txid)
+        ended = self._ending.get(txid) or self._journal.ended(txid)
         return None if ended is None else Fate(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
 
     async def wait(self, txid: bytes, timeout_ms: int) -> None:

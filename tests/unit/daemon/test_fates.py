@@ -162,3 +162,18 @@ def test_rejections_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         it.fates.rejected(bytes([index]) * 32, it.expires, WHY)
     known = [it.fates.fate(bytes([i]) * 32, False, 0) for i in range(3)]
     assert [False, True, True] == [fate is not None for fate in known]
+
+
+@in_a_loop
+async def test_at_no_moment_between_open_and_ended_is_it_unknown() -> None:
+    """The journal is busy while the transaction expires: whoever asks meanwhile is told what it is."""
+    it = Accepted()
+    await it.accept()
+    async with it.fates._lock:
+        settling = asyncio.create_task(it.fates.settle(it.expires + HOUR_MS))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            assert "expired" == it.status() or "pending" == it.status()
+        assert "expired" == it.status()
+    await settling
+    assert "expired" == it.status()
