@@ -11,16 +11,26 @@ from pathlib import Path
 from support.load import LoadChain
 
 from benchmarks.measure import Measure, verifications_per_second
+from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_to_json
+from node.execution.genesis_state import genesis_entries, genesis_head
+from node.rules.ruleset import RULESET_VERSION, ruleset_hash
 from node.storage.leveldb import LevelStore
 
 BAR = 0.20
 WORKERS = 2
 
 
+def rules_name() -> str:
+    """Changes with the rules and the genesis state, so that no store outlives them."""
+    genesis = dev_genesis()
+    root = genesis_head(genesis, genesis_entries(genesis)).state_root
+    return (ruleset_hash(RULESET_VERSION)[:4] + root[:4]).hex()
+
+
 def store_of(folder: Path, transactions: int, seed: int, genesis: Genesis | None = None) -> Path:
-    """A store with its genesis, made once for its size and seed."""
-    place = folder / f"mixed-{transactions}-{seed}-{genesis.chain_id if genesis else 'test'}"
+    """A store with its genesis, made once for its size, seed and rules."""
+    place = folder / f"mixed-{transactions}-{seed}-{genesis.chain_id if genesis else 'test'}-{rules_name()}"
     if not (place / "genesis.json").exists():
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)

@@ -12,6 +12,7 @@ from support.load import LoadChain
 from support.processes import running_network, wait_for
 
 from benchmarks.measure import Measure
+from benchmarks.replaying import rules_name
 from node.cli.local_network import genesis_of
 from node.codec import encode
 from node.storage.leveldb import LevelStore
@@ -22,7 +23,7 @@ BAR_S = 15.0
 
 def _make(folder: Path, vehicles: int, seed: int) -> Path:
     """A store of so many cars and the snapshot of its head."""
-    place = folder / f"cars-{vehicles}"
+    place = folder / f"cars-{vehicles}-{rules_name()}"
     if (place / "snapshots").exists():
         return place
     shutil.rmtree(place, ignore_errors=True)
