@@ -1,4 +1,4 @@
-"""Load from one client a node: births, readings, and births that several nodes get rival versions of."""
+"""Load from one client a node: births, readings, the same bytes to a second node, rival births to all of them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from node.txtypes.vehicle import VehicleRegister
 TAGS = "ABCDEFGHJKLM"
 RIVAL_TAG = "X"
 RIVAL_EVERY = 8
+TWICE_EVERY = 3
 RIVAL_LIFETIME_MS = 20_000
 BATCH = 5
 READ_AFTER_S = 6.0
@@ -25,6 +26,7 @@ ANSWER_S = 4.0
 class Accepted:
     """Answered 202, or 200, by `node`. Rivals: at most one for each vehicle gets into the chain."""
 
+    txid: str
     node: int
     at: float
     rival: int = -1
@@ -33,24 +35,27 @@ class Accepted:
 class Client(threading.Thread):
     """Small batches to one node, at a steady pace where it answers. What isn't answered is nobody's promise."""
 
-    def __init__(self, index: int, node: LocalNode, genesis_hash: bytes, pause_s: float) -> None:
+    def __init__(self, index: int, nodes: list[LocalNode], genesis_hash: bytes, pause_s: float) -> None:
         super().__init__(daemon=True)
         self._index = index
-        self._node = node
+        self._nodes = nodes
         self._fleet = Fleet(genesis_hash, TAGS[index])
         # each client's rivals live a little longer than the last one's: other bytes, another txid
         self._rivals = Fleet(genesis_hash, RIVAL_TAG, RIVAL_LIFETIME_MS + index)
         self._halt = threading.Event()
         self._born: list[tuple[float, int]] = []
         self.pause_s = pause_s
-        self.accepted: dict[str, Accepted] = {}
+        self.accepted: list[Accepted] = []
         self.answers = self.unanswered = self.refused = 0
 
     def run(self) -> None:
         batch = 0
         while not self._halt.wait(self.pause_s):
             births = range(batch * BATCH, (batch + 1) * BATCH)
-            self._hand_in(self._fleet.births(BATCH, births.start), births)
+            raws = self._fleet.births(BATCH, births.start)
+            self._hand_in(raws, births)
+            if batch % TWICE_EVERY == 0:  # by now gossip may have brought them there, or may just be about to
+                self._hand_in(raws, to=(self._index + 1) % len(self._nodes))
             now = time.monotonic()
             due = [index for at, index in self._born if at < now - READ_AFTER_S][:BATCH]
             if len(due) == BATCH:
@@ -67,11 +72,11 @@ class Client(threading.Thread):
         body = VehicleRegister(self._rivals.vin(index), "330I", (paint,), "MUC", "2025-12-01", "petrol", "km", "EU", "")
         return self._rivals.sign("bmw", body)
 
-    def _hand_in(self, raws: list[bytes], births: range | None = None, rival: int = -1) -> None:
+    def _hand_in(self, raws: list[bytes], births: range | None = None, rival: int = -1, to: int | None = None) -> None:
+        index = self._index if to is None else to
+        url, document = self._nodes[index].url, {"transactions": [raw.hex() for raw in raws]}
         try:
-            status, answer = post(
-                self._node.url, "/v1/transactions/batch", {"transactions": [raw.hex() for raw in raws]}, ANSWER_S
-            )
+            status, answer = post(url, "/v1/transactions/batch", document, ANSWER_S)
         except (OSError, ValueError, http.client.HTTPException):
             self.unanswered += 1
             return
@@ -81,7 +86,7 @@ class Client(threading.Thread):
             return
         for at, result in enumerate(answer["results"]):
             if result["status"] in ("pending", "committed"):
-                self.accepted[result["txid"]] = Accepted(self._index, time.monotonic(), rival)
+                self.accepted.append(Accepted(result["txid"], index, time.monotonic(), rival))
                 if births is not None:
                     self._born.append((time.monotonic(), births[at]))
             else:
@@ -95,8 +100,7 @@ class Traffic:
     """All clients; about `per_second` transactions together while every node answers."""
 
     def __init__(self, nodes: list[LocalNode], genesis_hash: bytes, per_second: float) -> None:
-        self._nodes = nodes
-        self.clients = [Client(i, node, genesis_hash, 1.0) for i, node in enumerate(nodes)]
+        self.clients = [Client(i, nodes, genesis_hash, 1.0) for i in range(len(nodes))]
         self.set_pace(per_second)
 
     def set_pace(self, per_second: float) -> None:
@@ -104,8 +108,9 @@ class Traffic:
         for client in self.clients:
             client.pause_s = 2 * BATCH * len(self.clients) / per_second
 
-    def accepted(self) -> dict[str, Accepted]:
-        return {txid: one for client in self.clients for txid, one in client.accepted.copy().items()}
+    def accepted(self) -> list[Accepted]:
+        """One for each answer: a transaction that two nodes have taken is a promise of both."""
+        return [one for client in self.clients for one in client.accepted.copy()]
 
     def counts(self) -> dict[str, int]:
         return {

@@ -128,47 +128,46 @@ def fate_of(node: LocalNode, txid: str) -> str:
 
 
 def account(
-    network: LocalNetwork, accepted: dict[str, Accepted], forgotten: dict[int, float], timeout_s: float = FINAL_S
+    network: LocalNetwork, accepted: list[Accepted], forgotten: dict[int, float], timeout_s: float = FINAL_S
 ) -> tuple[dict[str, int], list[str]]:
     """How many have which fate on the node that accepted them, and whose is none, or not final in time."""
-    fates = _final_fates(network, accepted, timeout_s)
     counts: dict[str, int] = {}
     problems: dict[str, list[str]] = {}
-    for txid, fate in fates.items():
-        one = accepted[txid]
+    winners: dict[int, set[str]] = {}
+    for one, fate in zip(accepted, _final_fates(network, accepted, timeout_s), strict=True):
         if fate == "unknown" and one.at < forgotten.get(one.node, -1.0):
             fate = "forgotten"
         counts[fate] = counts.get(fate, 0) + 1
         good = (*FINAL, "forgotten") if one.rival >= 0 else ("committed", "forgotten")
         if fate not in good:
-            problems.setdefault(f"{fate} on {network.nodes[one.node].name}", []).append(txid)
-    winners: dict[int, list[str]] = {}
-    for txid, fate in fates.items():
-        if fate == "committed" and accepted[txid].rival >= 0:
-            winners.setdefault(accepted[txid].rival, []).append(txid)
+            problems.setdefault(f"{fate} on {network.nodes[one.node].name}", []).append(one.txid)
+        if fate == "committed" and one.rival >= 0:
+            winners.setdefault(one.rival, set()).add(one.txid)
     told = [f"{len(txids)} accepted transactions are {what}, e.g. {txids[:2]}" for what, txids in problems.items()]
-    told += [f"rival births of one vehicle committed: {txids}" for txids in winners.values() if len(txids) > 1]
+    told += [f"rival births of one vehicle committed: {sorted(txids)}" for txids in winners.values() if len(txids) > 1]
     return counts, told
 
 
-def _final_fates(network: LocalNetwork, accepted: dict[str, Accepted], timeout_s: float) -> dict[str, str]:
+def _final_fates(network: LocalNetwork, accepted: list[Accepted], timeout_s: float) -> list[str]:
+    """In the order of `accepted`; what is pending or rejected is asked for again until it is final."""
     deadline = time.monotonic() + timeout_s
-    fates: dict[str, str] = {}
-    waiting = list(accepted)
+    fates = [""] * len(accepted)
+    waiting = list(range(len(accepted)))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         while waiting:
-            asked = pool.map(lambda txid: fate_of(network.nodes[accepted[txid].node], txid), waiting)
-            fates.update(zip(waiting, asked, strict=True))
-            waiting = [txid for txid in waiting if fates[txid] not in (*FINAL, "unknown")]
+            asked = pool.map(lambda at: fate_of(network.nodes[accepted[at].node], accepted[at].txid), waiting)
+            for at, fate in zip(waiting, list(asked), strict=True):
+                fates[at] = fate
+            waiting = [at for at in waiting if fates[at] not in (*FINAL, "unknown")]
             if time.monotonic() > deadline:
                 break
             time.sleep(0.5 if waiting else 0)
     return fates
 
 
-def lost_from_chain(whole: Chain, accepted: dict[str, Accepted], counts: dict[str, int]) -> list[str]:
+def lost_from_chain(whole: Chain, accepted: list[Accepted], counts: dict[str, int]) -> list[str]:
     """What a node calls committed must be in the blocks that everyone has."""
-    in_chain = sum(txid in whole.txids for txid in accepted)
+    in_chain = sum(one.txid in whole.txids for one in accepted)
     called = counts.get("committed", 0)
     return [] if called <= in_chain else [f"{called} are called committed, {in_chain} of them are in the chain"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import http.client
 import os
 import threading
@@ -53,7 +54,7 @@ class Recovery:
 class Seen:
     height: int = -1
     signing: str = ""
-    at: float = 0.0
+    asked_at: float = 0.0
     rss_max: int = 0
 
 
@@ -97,15 +98,16 @@ class Watch:
                 continue
             is_told = False
             seen.rss_max = max(seen.rss_max, resident_bytes(node))
+            asked_at = time.monotonic()
             status = status_of_node(node)
             if status is None:
                 continue
             with self._lock:
-                self._note(index, status)
+                self._note(index, status, asked_at)
 
-    def _note(self, index: int, status: dict[str, Any]) -> None:
+    def _note(self, index: int, status: dict[str, Any], asked_at: float) -> None:
         seen, now = self.seen[index], time.monotonic()
-        seen.height, seen.signing, seen.at = status["head"]["height"], status["signing"], now
+        seen.height, seen.signing, seen.asked_at = status["head"]["height"], status["signing"], asked_at
         if status["halted"] and index not in self.down:
             self.problem(f"{self.nodes[index].name} halted: {status['halted']}")
         if seen.height > self.top:
@@ -115,7 +117,8 @@ class Watch:
             self._advance(recovery, now)
 
     def _advance(self, recovery: Recovery, now: float) -> None:
-        fresh = [self.seen[i] for i in recovery.nodes if self.seen[i].at > recovery.healed_at]
+        # what a look begun before the end of the fault has brought says nothing of the time after it
+        fresh = [self.seen[i] for i in recovery.nodes if self.seen[i].asked_at > recovery.healed_at]
         if len(fresh) < len(recovery.nodes):
             return
         if recovery.caught_up_s < 0 and all(seen.height > recovery.target for seen in fresh):
@@ -135,5 +138,10 @@ class Watch:
                     recovery.is_single = False
 
     def healed(self, kind: str, nodes: tuple[int, ...], is_single: bool) -> None:
+        """The clock of a recovery runs from now; its target is what the nodes say now, not at the last look."""
+        now = time.monotonic()
+        running = [node for node in self.nodes if node.is_running]
+        with concurrent.futures.ThreadPoolExecutor(len(self.nodes)) as pool:
+            heights = [s["head"]["height"] for s in pool.map(status_of_node, running) if s is not None]
         with self._lock:
-            self.recoveries.append(Recovery(kind, nodes, is_single, time.monotonic(), self.top))
+            self.recoveries.append(Recovery(kind, nodes, is_single, now, max([*heights, self.top])))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import secrets
 import shutil
 import socket
@@ -12,12 +14,25 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.processes import Fleet, Load, check_no_fork, running_network, submit_batch, wait_for, wait_height
+from support.chain import Chain
+from support.processes import (
+    Fleet,
+    Load,
+    check_no_fork,
+    running_network,
+    status_of,
+    submit_batch,
+    wait_for,
+    wait_height,
+)
 
 from node.chain.genesis import genesis_hash
 from node.cli.homes import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.signing import PrivateKey
+from node.daemon.fates import Fates
+from node.storage.journal import Journal
+from node.storage.memory import MemoryStore
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -97,6 +112,77 @@ def test_a_node_that_is_no_validator_joins_from_a_snapshot(tmp_path: Path) -> No
         check_no_fork(network)
 
 
+@pytest.mark.network
+def test_a_journal_that_cannot_grow_stops_the_node_though_no_block_comes(tmp_path: Path) -> None:
+    """Two of four are away and proposals are small, so that nothing but the journal grows.
+
+    The last word in the log is the clear one, and what was answered before is known when there is room again.
+    """
+    with running_network(tmp_path, consensus__build_txs_max=10) as network:
+        victim = network.nodes[0]
+        wait_height(network.nodes, 2)
+        for node in network.nodes[2:]:
+            node.kill()
+        wait_for(lambda: len(victim.get("/v1/peers")["peers"]) == 1, 20, "the two are away")
+        room = victim.log.stat().st_size + 64 * 1024
+        resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        fleet, answered = Fleet(genesis_hash(network.genesis), "J"), set()
+        for first in range(0, 4_000, 100):
+            with contextlib.suppress(OSError, AssertionError):
+                answered |= {result["txid"] for result in submit_batch(victim, fleet.births(100, first))}
+            if not victim.is_running:
+                break
+        wait_for(lambda: not victim.is_running, 15, "it stops")
+        assert 3 == victim.process.returncode
+        last = victim.log_tail(1)
+        assert last.startswith("Error: ") and "journal" in last and "make room" in last, victim.log_tail(8)
+        victim.start()
+        wait_for(victim.is_ready, 30, "there is room again")
+        assert answered
+        assert "unknown" not in {status_of(victim, txid) for txid in answered}
+
+
+class SlowDisk(MemoryStore):
+    """A write waits until it is let through, as on a disk that is busy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.is_slow = False
+
+    def write(self, puts, deletes, **options) -> None:
+        if self.is_slow:
+            self.begun.set()
+            assert self.may_end.wait(10)
+        super().write(puts, deletes, **options)
+
+
+def test_a_transaction_is_known_while_its_fate_is_being_written() -> None:
+    """Between the end of its time and the end of the write it must not be a stranger: that would be a 404."""
+    txid, disk = b"t" * 32, SlowDisk()
+    fates = Fates(Journal(disk), Chain().store)
+
+    async def live() -> list[str | None]:
+        found = []
+
+        def ask() -> None:
+            fate = fates.fate(txid, is_pooled=False, head_time_ms=2_000)
+            found.append(fate and fate.status)
+
+        await fates.accept({txid: (b"raw", 1_000)})
+        ask()
+        disk.is_slow = True
+        settling = asyncio.create_task(fates.settle(2_000))
+        assert await asyncio.to_thread(disk.begun.wait, 10)
+        ask()
+        disk.may_end.set()
+        await settling
+        ask()
+        return found
+
+    assert ["pending", "expired", "expired"] == asyncio.run(live())
+
+
 def newcomer_of(network: LocalNetwork, folder: Path) -> LocalNode:
     """A home with keys of its own, as `bmw-node init` makes it."""
     keys = {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in ("consensus", "node", "account")}
@@ -118,7 +204,7 @@ def test_a_transaction_that_nobody_knows_is_told_unless_its_node_was_wiped(tmp_p
     with running_network(tmp_path, 1) as network:
         fleet = Fleet(genesis_hash(network.genesis))
         known = submit_batch(network.nodes[0], fleet.births(1))[0]["txid"]
-        accepted = {known: Accepted(0, 5.0), "00" * 32: Accepted(0, 5.0)}
+        accepted = [Accepted(known, 0, 5.0), Accepted("00" * 32, 0, 5.0)]
         counts, problems = verdict.account(network, accepted, {}, 20)
         assert {"committed": 1, "unknown": 1} == counts
         assert 1 == len(problems) and "unknown" in problems[0] and "00" * 32 in problems[0]

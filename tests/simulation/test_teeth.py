@@ -13,6 +13,18 @@ from node.replica.signing import Signer
 
 CALM = ("faulty=()", "loss=0.0", "changes=0", "crashes=0", "power_cuts=0", "outages=0", "fault_ms=15000")
 
+SPLIT = (
+    *CALM[:-1],
+    "fault_ms=40000",
+    "powers=(1,1,1,1)",
+    "delay=(1,30)",
+    "split_views=6",
+    "starvings=0",
+    "partitions=0",
+    "one_way_cuts=0",
+    "clogs=0",
+)
+
 
 def found(*settings: str, seeds: range) -> str:
     """The first violation of the seeds; empty where none of them notices."""
@@ -33,16 +45,24 @@ def test_a_signature_that_is_not_on_disk_is_noticed(monkeypatch: pytest.MonkeyPa
     assert "before it was on disk" in found(*CALM, "powers=(1,1,1,1)", seeds=range(1))
 
 
-def test_a_lock_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_again", [False, True], ids=["new proposal", "proposed again"])
+def test_a_lock_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch, is_again: bool) -> None:
+    """L22 and L28, each by itself: the split view puts both to the test."""
     answer = Machine._answer_proposal
 
     def forget_and_answer(self: Machine) -> bool:
-        self.locked = None
+        found = self.proposal(self.round)
+        if found is not None and (found.valid_round >= 0) is is_again:
+            self.locked = None
         return answer(self)
 
     monkeypatch.setattr(Machine, "_answer_proposal", forget_and_answer)
 
-    assert "broke its lock" in found("starvings=10", "changes=0", seeds=range(14, 24))
+    assert "broke its lock" in found(*SPLIT, seeds=range(3))
+
+
+def test_the_split_view_harms_nobody_who_keeps_its_locks() -> None:
+    assert found(*SPLIT, seeds=range(3)) == ""
 
 
 def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

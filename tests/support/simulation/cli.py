@@ -13,6 +13,7 @@ from functools import partial
 import click
 
 from support.simulation.observing import RULES
+from support.simulation.options import changed, drawn
 from support.simulation.running import Played, Summary, play
 from support.simulation.shrink import shrunk
 
@@ -45,13 +46,17 @@ def main(
 
     Example: scripts/simulate --seed 109 --heights 20
     """
+    try:
+        changed(drawn(0), list(settings))
+    except (ValueError, SyntaxError) as error:
+        raise click.UsageError(str(error)) from None
     left_out = frozenset(int(number) for number in without.split(",") if number)
     numbers = [seed] if seed is not None else list(range(first, first + seeds))
     one = partial(play, heights=heights, settings=settings, without=left_out)
     summary = Summary()
     started = time.monotonic()
     last: Played | None = None
-    for last in _played(one, numbers, processes):
+    for last in _until_interrupted(_played(one, numbers, processes)):
         summary.add(last)
         if last.violation:
             _tell_failure(last)
@@ -81,6 +86,14 @@ def _played(one: partial[Played], numbers: list[int], processes: int) -> Iterato
         yield from pool.map(one, numbers, chunksize=4)
 
 
+def _until_interrupted(plays: Iterator[Played]) -> Iterator[Played]:
+    """A long run that is cut off with Ctrl-C still sums up what it has played."""
+    try:
+        yield from plays
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+
+
 def _tell_failure(played: Played) -> None:
     for line in played.last_lines:
         click.echo("  " + line[:300], err=True)
@@ -105,9 +118,19 @@ def _tell_summary(summary: Summary, seconds: float) -> None:
 
 
 def _as_json(summary: Summary, seconds: float, one: Played | None) -> dict[str, object]:
-    found = asdict(summary)
-    found["rules"] = {name: summary.rules[name] for name in RULES}
-    found["seconds"] = round(seconds, 1)
+    # Not `asdict`: it makes a Counter again from its pairs, which counts the pairs.
+    found: dict[str, object] = {
+        "seeds": summary.seeds,
+        "heights": summary.heights,
+        "events": summary.events,
+        "virtual_ms": summary.virtual_ms,
+        "slowest_height_ms": summary.slowest_height_ms,
+        "evidence_committed": summary.evidence,
+        "seconds": round(seconds, 1),
+        "faults": dict(sorted(summary.faults.items())),
+        "rules": {name: summary.rules[name] for name in RULES},
+        "violations": [asdict(played) for played in summary.violations],
+    }
     if one is not None:
         found["digest"] = one.digest
     return found

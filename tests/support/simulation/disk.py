@@ -9,6 +9,9 @@ from node.consensus.safety import EMPTY, SignedVote, decode_hard_state
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
 
+NEVER_SIGNED = encode(EMPTY)
+"""The hard state of one that has signed nothing."""
+
 
 class PowerCut(BaseException):
     """The machine is gone between two instructions. No code may catch it: not an `Exception`."""
@@ -35,11 +38,10 @@ class Disk:
     LevelDB's log is, and a file that is written aside, synced and renamed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hard: bytes | None) -> None:
         self.kv = SyncedStore(self)
         self.journal_kv = SyncedStore(self)
-        self.hard: bytes | None = encode(EMPTY)
-        """A home is made with the hard state of one that has signed nothing: a missing one is a lost one."""
+        self.hard = hard
         self.fuse: int | None = None
         self.is_last_kept = False
         self.is_forgetful = False

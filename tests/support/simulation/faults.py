@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from support.simulation.options import DISK_LOSSES, Options
+from support.simulation.split_view import SIZES, SplitView
 
 if TYPE_CHECKING:
     from support.simulation.world import World
@@ -50,6 +51,8 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
     for _ in range(options.starvings if size >= 4 else 0):
         who = tuple(chance.sample(everyone, 3))
         found.append(Fault(when(), "starve", who, chance.randint(3_000, 9_000)))
+    if size in SIZES:
+        found += [Fault(when(), "split_view", (), chance.randint(4_000, 12_000)) for _ in range(options.split_views)]
     found += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
     found += [
         Fault(when(), "clock_step", anyone(), 0, chance.randint(-options.skew_ms // 2, options.skew_ms // 2))
@@ -84,7 +87,7 @@ class Injector:
         if self.is_over and fault.kind != "boot":
             return
         world = self._world
-        if fault.kind not in ("boot", "submit", "crash", "power_cut"):
+        if fault.kind not in ("boot", "submit", "crash", "power_cut", "split_view"):
             world.faults[fault.kind] += 1
         getattr(self, f"_{fault.kind}")(fault)
 
@@ -160,15 +163,11 @@ class Injector:
         pairs += [
             (node.index, ("prevote", hidden.address)) for node in self._world.nodes if node not in (knowing, hidden)
         ]
-        self._world.network.starving.update(pairs)
-        self._later(fault, self._end_starving, pairs)
+        self._world.network.hold(pairs)
+        self._later(fault, self._world.network.release, pairs)
 
-    def _end_starving(self, pairs: list[tuple[int, tuple[str, bytes]]]) -> None:
-        starving = self._world.network.starving
-        starving.subtract(pairs)
-        for pair in pairs:
-            if starving[pair] <= 0:
-                del starving[pair]
+    def _split_view(self, fault: Fault) -> None:
+        SplitView(self._world, self._world.now + fault.for_ms).step()
 
     def _clog(self, fault: Fault) -> None:
         if len(fault.nodes) == 2:

@@ -72,6 +72,16 @@ class Network:
         self.clogged.clear()
         self.connect_all()
 
+    def hold(self, pairs: list[tuple[int, Topic]]) -> None:
+        """Keep topics from targets, until as many releases."""
+        self.starving.update(pairs)
+
+    def release(self, pairs: list[tuple[int, Topic]]) -> None:
+        self.starving.subtract(pairs)
+        for pair in pairs:
+            if self.starving[pair] <= 0:
+                del self.starving[pair]
+
     # --- messages ---
     def send(self, link: int, raw: bytes, topic: Topic = NO_TOPIC) -> None:
         """`topic`: what a vote or a proposal is, and whose."""

@@ -10,12 +10,12 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
-from node.replica.messages import CompactProposal, Message, ProposalMessage, VoteMessage
+from node.replica.messages import Blocks, CompactProposal, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica
 from node.replica.signing import Signer
 from node.storage.chain_store import ChainStore
 from support.simulation.byzantine.behaviour import Behaviour
-from support.simulation.disk import Disk, PowerCut
+from support.simulation.disk import NEVER_SIGNED, Disk, PowerCut
 from support.simulation.errors import Violation
 from support.simulation.network import NO_TOPIC, Topic
 from support.simulation.submissions import READMISSION
@@ -37,7 +37,7 @@ class SimulatedNode:
         self.account = dev_key("account", name)
         self.consensus = dev_key("consensus", name)
         self.address = address_of(self.account.public)
-        self.disk = Disk()
+        self.disk = Disk(NEVER_SIGNED if world.options.has_hard_state_at_birth else None)
         self.replica: Replica | None = None
         self.skew_ms = 0
         self.links: dict[int, int] = {}
@@ -172,7 +172,7 @@ class SimulatedNode:
         if own is not None:
             world.checks.signed(self, own)
         if self.behaviour is None:
-            raw, topic = encode(message), _topic_of(message)
+            raw, topic = encode(message), _topic_of(message, self.address)
             for link in links:
                 if link in world.network.peers:
                     world.network.send(link, raw, topic)
@@ -211,12 +211,12 @@ class SimulatedNode:
             self.handle(e.Verified(job, good))
 
 
-def _topic_of(message: Message) -> Topic:
+def _topic_of(message: Message, sender: bytes) -> Topic:
     if isinstance(message, VoteMessage):
         return message.vote.kind, message.vote.validator
     if isinstance(message, ProposalMessage | CompactProposal):
         return "proposal", message.proposal.proposer
-    return NO_TOPIC
+    return ("blocks", sender) if isinstance(message, Blocks) else NO_TOPIC
 
 
 def own_message(message: Message, address: bytes) -> Vote | Proposal | None:

@@ -42,11 +42,15 @@ class Options:
     clogs: int = 0
     starvings: int = 0
     """For a while some nodes get no votes or proposals of a kind: they know less than the others, and lock alone."""
+    split_views: int = 0
+    """Stretches in which the network delivers so that two nodes lock different blocks."""
     clock_steps: int = 0
     transactions: int = 6
     changes: int = 0
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
+    has_hard_state_at_birth: bool = True
+    """A new home holds the hard state of one that has signed nothing, so that a missing one is a lost one."""
 
 
 def drawn(seed: int) -> Options:
@@ -71,6 +75,7 @@ def drawn(seed: int) -> Options:
         one_way_cuts=chance.choice([0, 0, 1, 3]),
         clogs=chance.choice([0, 0, 2, 5]),
         starvings=chance.choice([0, 0, 4, 10]),
+        split_views=chance.choice([0, 0, 1, 3]),
         clock_steps=chance.choice([0, 0, 2]),
         transactions=chance.randint(3, 12),
         changes=changes,

@@ -38,9 +38,18 @@ def command_for(seed: int, heights: int, options: Options, without: frozenset[in
     return " ".join(parts)
 
 
-def play(seed: int, heights: int = 4, settings: tuple[str, ...] = (), without: frozenset[int] = frozenset()) -> Played:
-    """Never raises for what the simulated code does: any exception of it is a violation."""
-    options = changed(drawn(seed), list(settings))
+def play(
+    seed: int,
+    heights: int = 4,
+    settings: tuple[str, ...] = (),
+    without: frozenset[int] = frozenset(),
+    base: Options | None = None,
+) -> Played:
+    """Never raises for what the simulated code does: any exception of it is a violation.
+
+    `settings` are put over `base`, and without one over what the seed draws.
+    """
+    options = changed(base or drawn(seed), list(settings))
     world = World(seed, options, without)
     violation, trace = "", []
     try:

@@ -14,6 +14,7 @@ MILDER = (
     "loss=0.0",
     "duplicate=0.0",
     "starvings=0",
+    "split_views=0",
     "skew_ms=0",
     "delay=(1,30)",
     "outages=0",

@@ -30,7 +30,11 @@ class Swapper(Behaviour):
         return [message]
 
     def _delivered(self, committed: Committed) -> Committed:
-        if self.chance.random() < 0.5:
+        """Good ones among the bad, so that a range goes wrong in its middle too."""
+        chance = self.chance.random()
+        if chance < 0.5:
+            return committed
+        if chance < 0.75:
             return Committed(committed.block, self._swapped(committed.commit))
         return Committed(self._other_body(committed.block), committed.commit)
 
