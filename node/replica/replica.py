@@ -246,6 +246,8 @@ class Replica:
                 self.sync.delivered(peer, blocks, head, turn.now_ms)
             case Announce(wire_ids):
                 is_behind = self.sync.is_catching_up(head, turn.now_ms)
+                for tx in [] if is_behind else self._desk.verified_not_pooled(wire_ids):
+                    self._admit(tx)
                 if not is_behind and (wanted := self._desk.to_fetch(wire_ids, turn.now_ms)):
                     turn.send(peer, GetTransactions(wanted))
             case GetTransactions(wire_ids):

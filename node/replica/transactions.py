@@ -53,6 +53,10 @@ class Transactions:
             self._fetching = {w: until for w, until in self._fetching.items() if until > now_ms}
         return tuple(wanted)
 
+    def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
+        """Of the announced those that were verified in a block, perhaps one that was never decided."""
+        return [tx for i in wire_ids if (tx := self._verified.get(i)) is not None and tx.txid not in self.pool]
+
     def have(self, wire_ids: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
         """Raw bytes of those in the pool, in portions of a message each."""
         portions: list[list[bytes]] = [[]]

@@ -113,3 +113,12 @@ def test_a_new_peer_hears_of_the_whole_pool_and_all_hear_of_it_again() -> None:
     relay.sent.clear()
     relay.hear(GetTransactions(wire_ids))
     assert [tuple(tx.raw for tx in txs)] == [m.raws for _, m in relay.sent if isinstance(m, Transactions)]
+
+
+def test_what_was_verified_in_a_block_that_was_not_decided_is_pooled_when_announced() -> None:
+    """It is not fetched again, and without the pool no proposer would ever take it."""
+    relay = Relay()
+    tx = relay.chain.check(relay.chain.sign("bmw", register()))
+    relay.replica._desk.note_verified(tx)
+    relay.hear(Announce((tx.wire_id,)))
+    assert tx.txid in relay.replica.pool
