@@ -22,7 +22,7 @@ import click
 from node.chain.genesis import genesis_hash
 from node.cli.common import example, exit_codes, json_option, print_json, software_version
 from node.cli.options import home_option
-from node.consensus.safety import decode_hard_state
+from node.consensus.safety import NeverSigned, decode_hard_state
 from node.daemon.config import load_config
 from node.daemon.debug_view import settings_view, signing_view
 from node.daemon.home import Home
@@ -168,7 +168,10 @@ def _files(place: Home) -> dict[str, Any]:
 
 def _signing(place: Home) -> dict[str, Any]:
     raw = SafetyFile(place.hard_state).load()
-    return {"missing": True} if raw is None else signing_view(decode_hard_state(raw))
+    if raw is None:
+        return {"missing": True}
+    state = decode_hard_state(raw)
+    return {"never_signed": True} if isinstance(state, NeverSigned) else signing_view(state)
 
 
 def _store(place: Home) -> dict[str, Any]:

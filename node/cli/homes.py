@@ -16,7 +16,7 @@ from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
 from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option, read_genesis_file
 from node.codec import encode
-from node.consensus.safety import EMPTY, HardState, decode_hard_state
+from node.consensus.safety import HardState, NeverSigned, decode_hard_state
 from node.crypto.addresses import address_of, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.config import config_text
@@ -42,6 +42,9 @@ def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey],
             for purpose, key in keys.items():
                 home.write_key(purpose, key)
                 undo.callback(_removed, home.key_file(purpose).unlink)
+            if "consensus" in keys:
+                undo.callback(_removed, home.hard_state.unlink)
+                SafetyFile(home.hard_state).save(encode(NeverSigned(keys["consensus"].public)))
             if genesis is not None:
                 undo.callback(_removed, home.genesis.unlink)
                 home.genesis.write_text(genesis_to_json(genesis))
@@ -184,7 +187,9 @@ def _signed_height(store: SafetyFile) -> int:
     """The highest height that a whole signing state may have signed; 0 where it is missing or damaged."""
     try:
         raw = store.load()
-        state = EMPTY if raw is None else decode_hard_state(raw)
-        return state.height if state.messages else max(0, state.height - 1)
+        state = None if raw is None else decode_hard_state(raw)
     except (Corrupted, Rejected):
         return 0
+    if state is None or isinstance(state, NeverSigned):
+        return 0
+    return state.height if state.messages else max(0, state.height - 1)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from node.chain.block import Block
 from node.chain.vote import Proposal, Round, Vote
-from node.codec import Decoder, Hash32, Height, Value
+from node.codec import Decoder, Hash32, Height, PublicKey, Value
 from node.consensus.messages import Lock, Step
 from node.errors import Corrupted, Rejected
 
@@ -43,16 +43,33 @@ class HardState(Value, tag=1, frozen=True):
     bodies: tuple[Block, ...]
 
 
+class NeverSigned(Value, tag=0, frozen=True):
+    """Written where a consensus key is made: it has signed nothing, so that a missing hard state is always a lost one.
+
+    It counts for that key only: another key in a new home may be a backup of one that has signed (ADR 17).
+    """
+
+    consensus_key: PublicKey
+
+
 EMPTY = HardState(0, 0, (), None, None, (), ())
-_decode: Decoder[HardState] = Decoder(HardState, HARD_STATE_BYTES_MAX, "hard state")
+_decode: Decoder[HardState | NeverSigned] = Decoder(HardState | NeverSigned, HARD_STATE_BYTES_MAX, "hard state")
 
 
-def decode_hard_state(raw: bytes) -> HardState:
+def decode_hard_state(raw: bytes) -> HardState | NeverSigned:
     """Raises `Corrupted`: only our own bytes are ever stored."""
     try:
         return _decode(raw)
     except Rejected as error:
         raise Corrupted(f"the signing state is damaged ({error}): see 'bmw-node reset-signing --help'") from None
+
+
+def remembered(raw: bytes | None, consensus_key: bytes) -> HardState | None:
+    """What the disk knows of this key's signatures; None where that is lost. Raises `Corrupted`."""
+    stored = None if raw is None else decode_hard_state(raw)
+    if isinstance(stored, NeverSigned):
+        return EMPTY if stored.consensus_key == consensus_key else None
+    return stored
 
 
 class SigningRefused(Exception):

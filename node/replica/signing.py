@@ -18,9 +18,9 @@ from node.consensus.safety import (
     SignedProposal,
     SignedVote,
     SigningRefused,
-    decode_hard_state,
     extended,
     last_step,
+    remembered,
     signed_before,
 )
 from node.crypto.signing import PrivateKey
@@ -92,9 +92,9 @@ class Signer:
         self._key = key
         self._store = store
         self._genesis_hash = genesis_hash
-        raw = store.load()
-        self.was_missing = raw is None
-        self.state: HardState = EMPTY if raw is None else decode_hard_state(raw)
+        known = remembered(store.load(), key.public)
+        self.was_missing = known is None
+        self.state: HardState = EMPTY if known is None else known
         self.floor = max(1, self.state.height)
 
     @property

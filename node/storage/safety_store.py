@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +53,8 @@ class SafetyFile:
             finally:
                 os.close(directory)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise OperatorError(
                 f"the signing state can't be written to {self._path} ({error.strerror}): make room or mend the disk, "
                 "then start again"

@@ -69,6 +69,8 @@ def test_init_makes_three_keys_for_their_owner_alone_and_every_setting_commented
         for key, setting in section.items():
             assert f"{key} = " in text and setting.text in text
     assert parse_genesis((home / "genesis.json").read_bytes()) == dev_genesis()
+    consensus = Home(home).read_key("consensus")
+    assert not Signer(bytes(20), consensus, SafetyFile(Home(home).hard_state), bytes(32)).was_missing
 
 
 def test_init_twice_changes_nothing(home: Path, genesis_file: Path) -> None:
@@ -163,12 +165,13 @@ def test_keys_shows_what_to_hand_in_and_its_proof(home: Path) -> None:
 
 def test_reset_signing_asks_before_it_takes_anybodys_word(home: Path) -> None:
     state = Home(home).hard_state
+    before = state.read_bytes()
     done = run("bmw-node", "reset-signing", "--home", home, "--height", 7, stdin="n\n")
-    assert (1, False) == (done.code, state.exists())
+    assert (1, before) == (done.code, state.read_bytes())
     assert 2 == run("bmw-node", "reset-signing", "--home", home, "--height", 0, "--yes").code
     done = run("bmw-node", "reset-signing", "--home", home, "--height", 7, "--yes")
     assert 0 == done.code and "7" in done.out
-    assert state.exists()
+    assert before != state.read_bytes()
     run("bmw-node", "reset-signing", "--home", home / "none", "--height", 7, "--yes").refused(3, "bmw-node init")
     assert 0 == run("bmw-node", "reset-signing", "--home", home, "--height", 7, "--yes").code, "nothing is signed at 7"
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from node.chain.block import decode_block, decode_commit, decode_committed, decode_header
 from node.codec import encode
-from node.consensus.safety import EMPTY, StoredLock, decode_hard_state
+from node.consensus.safety import EMPTY, NeverSigned, StoredLock, decode_hard_state
 from node.daemon import signer_wire
 from node.errors import Corrupted, Rejected
 from node.p2p import wire
@@ -46,7 +46,7 @@ def _transactions() -> list[bytes]:
 def _hard_states() -> list[bytes]:
     lock = StoredLock(0, bytes(32))
     full = replace(EMPTY, height=7, locked=lock, valid=lock, polka=(specimens.vote(),), bodies=(specimens.block(),))
-    return [encode(EMPTY), encode(full)]
+    return [encode(EMPTY), encode(full), encode(NeverSigned(bytes(32)))]
 
 
 _PROMISE = signer_wire.KeptPromise(StoredLock(0, bytes(32)), None, (), ())

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from node.codec import encode
-from node.consensus.safety import EMPTY, SignedVote, decode_hard_state
+from node.consensus.safety import HardState, NeverSigned, SignedVote, decode_hard_state
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
-
-NEVER_SIGNED = encode(EMPTY)
-"""The hard state of one that has signed nothing."""
 
 
 class PowerCut(BaseException):
@@ -38,10 +35,10 @@ class Disk:
     LevelDB's log is, and a file that is written aside, synced and renamed.
     """
 
-    def __init__(self, hard: bytes | None) -> None:
+    def __init__(self, consensus_key: bytes) -> None:
         self.kv = SyncedStore(self)
         self.journal_kv = SyncedStore(self)
-        self.hard = hard
+        self.hard: bytes | None = encode(NeverSigned(consensus_key))
         self.fuse: int | None = None
         self.is_last_kept = False
         self.is_forgetful = False
@@ -75,7 +72,9 @@ class Disk:
 
     def _keep(self, raw: bytes) -> None:
         self.hard = raw
-        for message in decode_hard_state(raw).messages:
+        state = decode_hard_state(raw)
+        assert isinstance(state, HardState), "a signer keeps what it signed"
+        for message in state.messages:
             signed = message.vote if isinstance(message, SignedVote) else message.proposal
             self.signed.add(signed.signature)
 

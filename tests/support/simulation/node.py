@@ -15,7 +15,7 @@ from node.replica.replica import Replica
 from node.replica.signing import Signer
 from node.storage.chain_store import ChainStore
 from support.simulation.byzantine.behaviour import Behaviour
-from support.simulation.disk import NEVER_SIGNED, Disk, PowerCut
+from support.simulation.disk import Disk, PowerCut
 from support.simulation.errors import Violation
 from support.simulation.network import NO_TOPIC, Topic
 from support.simulation.submissions import READMISSION
@@ -37,7 +37,7 @@ class SimulatedNode:
         self.account = dev_key("account", name)
         self.consensus = dev_key("consensus", name)
         self.address = address_of(self.account.public)
-        self.disk = Disk(NEVER_SIGNED if world.options.has_hard_state_at_birth else None)
+        self.disk = Disk(self.consensus.public)
         self.replica: Replica | None = None
         self.skew_ms = 0
         self.links: dict[int, int] = {}

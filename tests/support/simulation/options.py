@@ -49,8 +49,6 @@ class Options:
     changes: int = 0
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
-    has_hard_state_at_birth: bool = True
-    """A new home holds the hard state of one that has signed nothing, so that a missing one is a lost one."""
 
 
 def drawn(seed: int) -> Options:

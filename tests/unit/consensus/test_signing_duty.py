@@ -11,8 +11,17 @@ from support.chain import Chain
 from support.traces import block_id, validator, vote
 
 from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of
+from node.codec import encode
 from node.consensus.messages import Lock, Step
-from node.consensus.safety import HardState, SignedProposal, SignedVote, SigningRefused, StoredLock, decode_hard_state
+from node.consensus.safety import (
+    HardState,
+    NeverSigned,
+    SignedProposal,
+    SignedVote,
+    SigningRefused,
+    StoredLock,
+    decode_hard_state,
+)
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey, is_signature
 from node.errors import Corrupted, OperatorError
@@ -55,7 +64,9 @@ class Disk:
 
     def state(self) -> HardState:
         assert self.raw is not None
-        return decode_hard_state(self.raw)
+        state = decode_hard_state(self.raw)
+        assert isinstance(state, HardState)
+        return state
 
 
 class BreakingKey(PrivateKey):
@@ -240,6 +251,25 @@ def test_the_floor_of_a_restart_is_the_height_that_was_signed_last() -> None:
     prevote(X)(signer(disk))
     assert H == signer(disk).floor
     assert not signer(disk).was_missing
+
+
+def test_a_new_key_has_lost_nothing_and_signs_at_once() -> None:
+    disk = Disk()
+    disk.raw = encode(NeverSigned(KEY.public))
+
+    young = signer(disk)
+
+    assert (young.was_missing, young.state.height, young.floor) == (False, 0, 1)
+    assert 1 == prevote(X, 0, 1)(young).height
+    assert 1 == disk.state().height
+
+
+def test_the_word_of_another_key_says_nothing_of_this_one() -> None:
+    """A backup of a consensus key in a home that `init` made with a key of its own."""
+    disk = Disk()
+    disk.raw = encode(NeverSigned(dev_key("consensus", "dealer-munich").public))
+
+    assert signer(disk).was_missing
 
 
 def test_only_presence_is_signed_without_a_promise() -> None:
