@@ -12,7 +12,7 @@ from support.stores import fingerprint
 from node.chain.dev_genesis import dev_genesis
 from node.cli.homes import new_keys, write_home
 from node.codec import encode
-from node.consensus.safety import HardState
+from node.consensus.safety import HardState, NeverSigned
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.daemon.config import load_config
@@ -75,7 +75,7 @@ def test_a_key_that_the_chain_does_not_know_is_its_accounts(tmp_path: Path, sign
 
     assert 0 == take(home, signer).code
     assert to_text(address_of(keys["account"].public)) == member(signer)
-    assert SafetyFile(signer.hard_state).load() is None
+    assert encode(NeverSigned(keys["consensus"].public)) == SafetyFile(signer.hard_state).load()
 
 
 def test_a_running_node_keeps_its_key(node: Home, signer: Home) -> None:
