@@ -34,3 +34,8 @@ class Diverged(Exception):
     def __init__(self, height: int, rule: str, text: str, index: int = -1, txid: bytes = b"") -> None:
         super().__init__(f"height {height}, {rule}: {text}")
         self.divergence = Divergence(height, index, txid, rule, text)
+
+    @classmethod
+    def again(cls, found: Divergence) -> Diverged:
+        """To be raised further up."""
+        return cls(found.height, found.rule, found.text, found.index, found.txid)

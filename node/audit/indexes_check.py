@@ -14,14 +14,17 @@ COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
 META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
 
 
-def compare_families(audited: KeyValue, computed: KeyValue, height: int) -> tuple[dict[str, int], int]:
-    """(keys compared by family, keys that nothing can be said of). Raises `Diverged` at the first difference."""
+def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
+    """(keys compared by family, keys that nothing can be said of), where the chain's blocks are `first` to `height`.
+
+    Raises `Diverged` at the first difference.
+    """
     compared: Counter[str] = Counter()
     for family in COMPARED:
         name = FAMILY_NAMES[family]
         compared[name] = _compare(audited, computed, family, height)
     for family in (b"B", b"C"):
-        compared[FAMILY_NAMES[family]] = _check_heights(audited, family, height)
+        compared[FAMILY_NAMES[family]] = _check_heights(audited, family, first, height)
     for key in META:
         if audited.get(key) != computed.get(key):
             raise _differs(key, height, "differs from the recomputed one")
@@ -50,14 +53,14 @@ def _compare(audited: KeyValue, computed: KeyValue, family: bytes, height: int) 
     return count
 
 
-def _check_heights(audited: KeyValue, family: bytes, height: int) -> int:
+def _check_heights(audited: KeyValue, family: bytes, first: int, height: int) -> int:
     """Blocks and certificates were read already; none may be left over."""
-    expected = 1
+    expected = first
     for key in _keys(audited, family):
         if key != family + schema.u64(expected) or expected > height:
             raise _differs(key, height, "is in the store and does not follow from the chain")
         expected += 1
-    return expected - 1
+    return expected - first
 
 
 def _keys(kv: KeyValue, family: bytes) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,18 @@ from node.audit.signatures import Findings, Range, certificate_fault, commit_fau
 from node.audit.sources import Source, StoreSource
 from node.audit.workers import Verifiers
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_committed
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import encode
-from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
+from node.crypto.addresses import to_text
+from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
 from node.execution.blocks import check_frame, execute_block
 from node.storage.caching import CachingStore
+from node.storage.inheritance import inherit
+from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
+from node.txtypes.members import MEMBER
 from node.txtypes.registry import type_of
 
 RANGE_TXS = 1_000
@@ -63,6 +68,18 @@ class ReplayReport:
     """Keys of a store that do not follow from the chain, so nothing can be said of them."""
     seconds: float = 0.0
     divergence: Divergence | None = None
+    """Of this chain, or of its predecessor."""
+    predecessor: ReplayReport | None = None
+    """Of the chain that this one continues, up to the break; this one began with the state that came out."""
+
+    first_validators: frozenset[bytes] = frozenset()
+    """Addresses of those who decide the first block."""
+    validators: dict[bytes, str] = field(default_factory=dict)
+    """Of the height after the last: address to the member's name."""
+
+    def validators_left_out(self, successor: ReplayReport) -> list[str]:
+        """Names of those who decided here and not in the chain that goes on."""
+        return sorted(name for address, name in self.validators.items() if address not in successor.first_validators)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,6 +96,9 @@ class ReplayReport:
             "keys_unaudited": self.unaudited_keys,
             "seconds": round(self.seconds, 3),
             "divergence": None if self.divergence is None else self.divergence.to_json(),
+            "predecessor": None
+            if self.predecessor is None
+            else self.predecessor.to_json() | {"validators_left_out": self.predecessor.validators_left_out(self)},
         }
 
 
@@ -95,13 +115,21 @@ class Replay:
     """One run over one source."""
 
     def __init__(
-        self, genesis: Genesis, source: Source, verifiers: Verifiers, on_progress: OnProgress | None = None
+        self,
+        genesis: Genesis,
+        source: Source,
+        verifiers: Verifiers,
+        on_progress: OnProgress | None = None,
+        predecessor: Replay | None = None,
     ) -> None:
+        """`predecessor`: of the chain that this one continues. Raises `OperatorError` where they don't go together."""
         self._genesis = genesis
         self._genesis_hash = genesis_hash(genesis)
+        self._first = start_height(genesis) + 1
         self._source = source
         self._verifiers = verifiers
         self._on_progress = on_progress
+        self._predecessor = predecessor
         self._types: Counter[str] = Counter()
         self._parent_commit = b""
         if source.genesis_hash != self._genesis_hash:
@@ -109,10 +137,26 @@ class Replay:
                 f"the {source.name} is of the chain with genesis hash {source.genesis_hash.hex()}, the genesis file "
                 f"has {self._genesis_hash.hex()}: give the genesis file of that chain"
             )
-        if source.first > 1:
+        if source.first > self._first:
             raise OperatorError(
-                f"the {source.name} starts at block {source.first}: a replay needs all blocks from 1; use --node of "
-                "a node that has them, or an --archive exported from 1"
+                f"the {source.name} starts at block {source.first}: a replay needs all blocks from {self._first}; use "
+                f"--node of a node that has them, or an --archive exported from {self._first}"
+            )
+        self._check_predecessor()
+
+    def _check_predecessor(self) -> None:
+        continues, given = self._genesis.continues, self._predecessor
+        if continues is None and given is not None:
+            raise OperatorError("the genesis file continues no other chain: leave --predecessor out")
+        if continues is not None and given is None:
+            raise OperatorError(
+                f"this chain continues the chain {continues.genesis_hash.hex()} from height {continues.height}: name "
+                "its store, archive or node with --predecessor, and its genesis file with --predecessor-genesis"
+            )
+        if continues is not None and given is not None and given._genesis_hash != continues.genesis_hash:
+            raise OperatorError(
+                f"this chain continues the chain {continues.genesis_hash.hex()}, --predecessor-genesis is of "
+                f"{given._genesis_hash.hex()}: give the genesis file of that one"
             )
 
     def run(self, to: int | None = None) -> ReplayReport:
@@ -120,29 +164,62 @@ class Replay:
 
         Raises `OperatorError` where the source can't be read and `Corrupted` where it is damaged.
         """
+        with tempfile.TemporaryDirectory(prefix="bmw-audit-") as folder, self._run_in(Path(folder), to) as (report, _):
+            return report
+
+    @contextmanager
+    def _run_in(self, folder: Path, to: int | None) -> Iterator[tuple[ReplayReport, KeyValue]]:
+        """The report, and the recomputed chain while the context lasts."""
         last = self._source.last if to is None else to
         if last > self._source.last:
             raise OperatorError(f"the {self._source.name} ends at block {self._source.last}: give --to at most that")
         report = ReplayReport(self._genesis.chain_id, self._genesis_hash, self._source.name)
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="bmw-audit-") as folder:
-            kv = CachingStore(LevelStore(Path(folder) / "state"))
+        kv = CachingStore(LevelStore(folder / "state"))
+        try:
             try:
-                store = ReplayStore(kv, self._genesis)
-                try:
-                    self._all(store, last)
-                    self._at_the_end(store, report)
-                except Diverged as error:
-                    report.divergence = error.divergence
-                head = store.head()
-                report.height, report.block_id = head.height, head.block_id
-                report.state_root, report.time_ms = head.state_root, head.time_ms
-            finally:
-                kv.close()
-        report.types = dict(sorted(self._types.items()))
-        report.transactions = self._types.total()
-        report.seconds = time.monotonic() - started
-        return report
+                self._begin(folder / "predecessor", kv, report)
+                self._execute_all(kv, last, report)
+            except Diverged as error:
+                report.divergence = error.divergence
+            report.types = dict(sorted(self._types.items()))
+            report.transactions = self._types.total()
+            report.seconds = time.monotonic() - started
+            yield report, kv
+        finally:
+            kv.close()
+
+    def _begin(self, folder: Path, kv: KeyValue, report: ReplayReport) -> None:
+        """Take over the state that a predecessor ends with, where there is one. Raises `Diverged`."""
+        continues, before = self._genesis.continues, self._predecessor
+        if continues is None or before is None:
+            return
+        with before._run_in(folder, continues.height) as (found, old):
+            report.predecessor = found
+            if found.divergence is not None:
+                raise Diverged.again(found.divergence)
+            if (found.block_id, found.state_root) != (continues.block_id, continues.state_root):
+                text = (
+                    f"the predecessor has block {found.block_id.hex()} with state root {found.state_root.hex()} there, "
+                    f"the genesis continues {continues.block_id.hex()} with {continues.state_root.hex()}"
+                )
+                raise Diverged(continues.height, "genesis_continues", text)
+            try:
+                inherit(kv, self._genesis, old, before._genesis.tree_depth)
+            except Malformed as error:
+                raise Diverged(continues.height, "genesis_continues", str(error)) from None
+
+    def _execute_all(self, kv: KeyValue, last: int, report: ReplayReport) -> None:
+        store = ReplayStore(kv, self._genesis)
+        report.first_validators = frozenset(entry.address for entry in store.head().validators.entries)
+        try:
+            self._all(store, last)
+            self._at_the_end(store, report)
+        finally:
+            head = store.head()
+            report.validators = {e.address: _name_of(store, e.address) for e in head.validators.entries}
+            report.height, report.block_id = head.height, head.block_id
+            report.state_root, report.time_ms = head.state_root, head.time_ms
 
     # --- the pipeline -----------------------------------------------------------------------------------
     def _all(self, store: ReplayStore, last: int) -> None:
@@ -167,7 +244,7 @@ class Replay:
         """Ranges as they are handed out; what the source can't give is raised after everything before it."""
         raws: list[bytes] = []
         blocks: list[Committed] = []
-        parent_commit, txs, size, height = b"", 0, 0, 0
+        parent_commit, txs, size, height = b"", 0, 0, self._first - 1
         fault: Diverged | Corrupted | None = None
 
         def handed_out() -> _Pending:
@@ -176,7 +253,7 @@ class Replay:
             return _Pending(blocks, assumed, self._verifiers.submit(work))
 
         try:
-            for height, raw in self._source.blocks(1, last):
+            for height, raw in self._source.blocks(self._first, last):
                 blocks.append(decoded(height, raw))
                 raws.append(raw)
                 txs += len(blocks[-1].block.transactions)
@@ -234,7 +311,7 @@ class Replay:
         """What the verifiers found counts where they had the right set; elsewhere it is done again."""
         head, header = store.head(), committed.block.header
         last, own = findings.last_commit, findings.commit
-        if head.last_validators != assumed and header.height > 1:
+        if head.last_validators != assumed and header.height > self._first:
             is_parents = encode(committed.block.last_commit) == self._parent_commit
             last = "" if is_parents else self._fault(committed.block.last_commit, head.last_validators)
         if last:
@@ -276,9 +353,16 @@ class Replay:
             )
         if isinstance(self._source, StoreSource):
             try:
-                report.compared, report.unaudited_keys = compare_families(self._source.kv, store.kv, head.height)
+                report.compared, report.unaudited_keys = compare_families(
+                    self._source.kv, store.kv, self._first, head.height
+                )
             except Corrupted as error:
                 raise Corrupted(self._source.named(error)) from None
+
+
+def _name_of(store: ReplayStore, address: bytes) -> str:
+    raw = store.state.get(MEMBER.key(address))
+    return to_text(address) if raw is None else MEMBER.decode(raw).name
 
 
 def decoded(height: int, raw: bytes) -> Committed:

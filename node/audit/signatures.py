@@ -22,7 +22,7 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
     genesis_hash: bytes
     validators: tuple[ValidatorEntry, ...]
     parent_commit: bytes
-    """Canonical bytes of the certificate of the block before; empty before block 1."""
+    """Canonical bytes of the certificate of the block before; empty before the first block."""
     blocks: list[bytes]
 
 
@@ -62,7 +62,7 @@ def verify_block(committed: Committed, parent_commit: bytes, genesis_hash: bytes
     """The last commit is not verified twice: equal to the parent's own certificate, it shares its fate."""
     block = committed.block
     last = ""
-    if block.header.height > 1 and encode(block.last_commit) != parent_commit:
+    if block.header.parent_id != genesis_hash and encode(block.last_commit) != parent_commit:
         last = commit_fault(block.last_commit, genesis_hash, validators)
     commit = certificate_fault(committed, genesis_hash, validators)
     for index, raw in enumerate(block.transactions):

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from node import limits
+from node.chain.validators import ValidatorSet
 from node.codec import Millis, Value, encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
@@ -20,11 +21,11 @@ from node.errors import Malformed
 from node.rules.countries import COUNTRIES
 from node.rules.ruleset import RULESET_VERSIONS
 from node.txtypes.accounts import Keys, SealingKey, Threshold
-from node.txtypes.fields import Address, Country, Hash32, Height, Name, OptionalHash, PublicKey, Signature
+from node.txtypes.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature
 from node.txtypes.members import Grant
 from node.txtypes.params import ChainParams
 from node.txtypes.schema import from_json, to_json
-from node.txtypes.validators import possession_bytes
+from node.txtypes.validators import ValidatorEntry, possession_bytes
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 
@@ -58,10 +59,10 @@ class GenesisAccount(Value, frozen=True):
 
 
 class Continues(Value, frozen=True):
-    """The chain that this one is the successor of, and where it was left."""
+    """The chain that this one is the successor of, and the block after which it was left. Heights go on from there."""
 
     genesis_hash: Hash32
-    height: Height
+    height: Annotated[int, Meta(ge=1, le=2**53)]
     block_id: Hash32
     state_root: Hash32
 
@@ -78,6 +79,21 @@ class Genesis(Value, frozen=True):
 def genesis_hash(genesis: Genesis) -> bytes:
     """32 bytes; to be compared out of band."""
     return tagged("bmw/genesis", encode(genesis))
+
+
+def start_height(genesis: Genesis) -> int:
+    """Height of the genesis state: 0, or where the predecessor was left."""
+    return genesis.continues.height if genesis.continues is not None else 0
+
+
+def genesis_set(genesis: Genesis) -> ValidatorSet:
+    """The validators that decide the first block."""
+    entries = [
+        ValidatorEntry(a.address, a.member.validator.consensus_key, a.member.validator.power)
+        for a in genesis.accounts
+        if a.member is not None and a.member.validator is not None
+    ]
+    return ValidatorSet(tuple(sorted(entries, key=lambda entry: entry.address)))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,7 +144,7 @@ def _check(genesis: Genesis) -> None:
         if account.member is not None:
             total += _check_member(path + ".member", account, account.member, consensus_keys)
     for index, account in enumerate(genesis.accounts):
-        if account.sponsor not in addresses:
+        if genesis.continues is None and account.sponsor not in addresses:
             raise Malformed(f"genesis.accounts[{index}].sponsor: no account of this genesis")
     if not 1 <= total <= limits.POWER_MAX:
         raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from node.chain.block import Commit, Committed, Header, block_id_of, verify_commit
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.errors import InvalidCertificate, Rejected
 from node.txtypes.schema import time_to_text
@@ -74,13 +74,7 @@ class Source(Protocol):
 
 def genesis_trust(genesis: Genesis) -> Trust:
     """The trust root that needs nothing but the genesis document."""
-    entries = [
-        ValidatorEntry(a.address, a.member.validator.consensus_key, a.member.validator.power)
-        for a in genesis.accounts
-        if a.member is not None and a.member.validator is not None
-    ]
-    ordered = tuple(sorted(entries, key=lambda entry: entry.address))
-    return Trust(0, genesis_hash(genesis), genesis.time_ms, ValidatorSet(ordered), None)
+    return Trust(start_height(genesis), genesis_hash(genesis), genesis.time_ms, genesis_set(genesis), None)
 
 
 def check_root_age(trust: Trust, now_ms: int, accept_old_root: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -58,6 +59,21 @@ def main() -> None:
     metavar="N",
     help="Processes that verify signatures; 0 verifies in this one.",
 )
+@click.option(
+    "--predecessor",
+    "predecessors",
+    multiple=True,
+    metavar="SOURCE",
+    help="Of a chain that continues another: that one's store, archive or node. Again for the one before it.",
+)
+@click.option(
+    "--predecessor-genesis",
+    "predecessor_files",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Its genesis file, one for each --predecessor.",
+)
 @json_option
 @exit_codes(corrupted=FAILED)
 def replay(
@@ -67,26 +83,34 @@ def replay(
     genesis_file: Path,
     to: int | None,
     workers: int,
+    predecessors: tuple[str, ...],
+    predecessor_files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Re-execute everything from genesis and check every signature, certificate, root and invariant.
 
-    Of a store every key family is recomputed and compared, indexes too; the store itself is not changed.
+    Of a store every key family is recomputed and compared, indexes too; the store itself is not changed. A chain that
+    continues another is replayed from the other's genesis, and the break between the two is shown.
     """
     if sum(choice is not None for choice in (store, archive, node)) != 1:
         raise click.UsageError("give exactly one of --store, --archive and --node")
+    if len(predecessors) != len(predecessor_files):
+        raise click.UsageError("give one --predecessor-genesis for each --predecessor")
     genesis = read_genesis(genesis_file)
-    verifiers = start_verifiers(workers)
-    try:
+    older = [(text, read_genesis(path)) for text, path in zip(predecessors, predecessor_files, strict=True)]
+    with ExitStack() as open_things:
+        verifiers = start_verifiers(workers)
+        open_things.callback(verifiers.close)
+        before: Replay | None = None
+        for text, older_genesis in reversed(older):
+            old = _detected(text)
+            open_things.callback(old.close)
+            before = Replay(older_genesis, old, verifiers, predecessor=before)
         source = _opened(store, archive, node)
+        open_things.callback(source.close)
         progress = Progress(min(to or source.last, source.last), sys.stderr)
-        try:
-            report = Replay(genesis, source, verifiers, progress).run(to)
-        finally:
-            progress.close()
-            source.close()
-    finally:
-        verifiers.close()
+        open_things.callback(progress.close)
+        report = Replay(genesis, source, verifiers, progress, before).run(to)
     if as_json:
         print_json(report.to_json())
     else:
@@ -121,6 +145,12 @@ def is_url(text: str) -> bool:
 
 
 def _print_report(report: ReplayReport) -> None:
+    before = report.predecessor
+    if before is not None:
+        _print_report(before)
+        left = ", ".join(before.validators_left_out(report)) or "none"
+        click.echo(f"\nThe chain breaks here: {before.chain_id} was left at height {before.height}.")
+        click.echo(f"{report.chain_id} goes on with its state; validators that are not in it any more: {left}\n")
     rate = report.transactions / max(report.seconds, 1e-6)
     rows = [
         ("chain", report.chain_id),
@@ -149,6 +179,9 @@ def _print_report(report: ReplayReport) -> None:
 def _divergence_text(report: ReplayReport) -> str:
     found = report.divergence
     assert found is not None, "asked only of a chain that diverges"
+    before = report.predecessor
+    if before is not None and before.divergence is not None:
+        return "in the predecessor " + _divergence_text(before)
     where = f"height {found.height}"
     if found.index >= 0:
         where += f", transaction {found.index}, txid {found.txid.hex() or 'unknown'}"

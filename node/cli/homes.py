@@ -145,6 +145,7 @@ def _keys_of(home: Home) -> dict[str, Any]:
             ident = genesis_hash(home.read_genesis())
             consensus = home.read_key("consensus")
             found["possession"] = consensus.sign(possession_bytes(ident, address, consensus.public)).hex()
+            found["genesis_possession"] = consensus.sign(possession_bytes(bytes(32), address, consensus.public)).hex()
     return found
 
 
@@ -153,14 +154,14 @@ def _keys_of(home: Home) -> dict[str, Any]:
 @json_option
 @exit_codes()
 def keys(home: Path, as_json: bool) -> None:
-    """Public keys, address and proof of possession, to hand in when joining."""
+    """Public keys, address and proof of possession, to hand in when joining; the second proof is for a new genesis."""
     Home(home).check()
     found = _keys_of(Home(home))
     if as_json:
         print_json(found)
         return
     for name, value in found.items():
-        click.echo(f"{name:<14} {value}")
+        click.echo(f"{name:<19} {value}")
 
 
 @click.command("reset-signing", epilog=example("bmw-node reset-signing --home /var/lib/bmw-node --height 120345"))

@@ -13,6 +13,7 @@ from node.cli.repair import compact, reindex, rollback, verify_store
 from node.cli.running import start
 from node.cli.signer import signer
 from node.cli.stores import checkpoint, export, import_, inspect
+from node.cli.succession import inherit, successor
 
 
 @click.group(
@@ -32,7 +33,7 @@ def cli() -> None:
 
 for command in (
     init, start, signer, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect,
-    reset_signing, rollback, reindex, verify_store, compact, debug,
+    reset_signing, rollback, reindex, verify_store, compact, debug, successor, inherit,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from node.audit.progress import Progress
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis
 from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
 from node.cli.options import home_option
+from node.cli.succession import begin, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.caching import CachingStore
@@ -44,9 +45,10 @@ SHOWN_MAX = 20
 @home_option
 @click.option("--heights", type=click.IntRange(1), default=1, show_default=True, help="How many blocks to go back.")
 @click.option("--discard", is_flag=True, help="Remove the old store instead of keeping it beside the new one.")
+@predecessor_option
 @json_option
 @exit_codes(corrupted=FAILED)
-def rollback(home: Path, heights: int, discard: bool, as_json: bool) -> None:
+def rollback(home: Path, heights: int, discard: bool, old_home: Path | None, as_json: bool) -> None:
     """Take a stopped node back by some blocks.
 
     The state is found by executing the node's own blocks from genesis into a fresh store, every signature, certificate
@@ -54,24 +56,25 @@ def rollback(home: Path, heights: int, discard: bool, as_json: bool) -> None:
     node will sync the very same ones: to undo decided blocks the validators must agree to go back together. Signing
     state stays, so a validator never signs a height twice.
     """
-    _report(_rebuilt(home, "rollback", heights, discard), as_json)
+    _report(_rebuilt(home, "rollback", heights, discard, old_home), as_json)
 
 
 @click.command(epilog=example("bmw-node reindex --home /var/lib/bmw-node"))
 @home_option
 @click.option("--discard", is_flag=True, help="Remove the old store instead of keeping it beside the new one.")
+@predecessor_option
 @json_option
 @exit_codes(corrupted=FAILED)
-def reindex(home: Path, discard: bool, as_json: bool) -> None:
+def reindex(home: Path, discard: bool, old_home: Path | None, as_json: bool) -> None:
     """Recompute state, tree, records and indexes of a stopped node from its blocks.
 
     Every block is verified and executed from genesis into a fresh store, then the stores are exchanged. Where a block
     does not hold, it is named and the old store stays in place.
     """
-    _report(_rebuilt(home, "reindex", 0, discard), as_json)
+    _report(_rebuilt(home, "reindex", 0, discard, old_home), as_json)
 
 
-def _rebuilt(home: Path, command: str, heights: int, discard: bool) -> dict[str, Any]:
+def _rebuilt(home: Path, command: str, heights: int, discard: bool, old_home: Path | None) -> dict[str, Any]:
     place = Home(home)
     place.check()
     genesis, store = place.read_genesis(), place.store
@@ -80,11 +83,11 @@ def _rebuilt(home: Path, command: str, heights: int, discard: bool) -> dict[str,
         shutil.rmtree(rebuilt_folder(store), ignore_errors=True)  # of a run that was broken off before its end
         kv = LevelStore(store, create=False, verify=True)
         try:
-            extent = extent_of(kv, genesis_hash(genesis))
+            extent = extent_of(kv, genesis)
             if finished is not None and (finished.command, finished.height) == (command, extent.last):
                 return _result(finished, store, store.with_name(finished.kept_as), discard)
             purpose = _purpose(command, store, extent, heights)
-            _make(kv, store, genesis, purpose)
+            _make(kv, store, genesis, purpose, old_home)
         except BrokenChain as error:
             raise Corrupted(_with_mend(error, home, extent)) from None
         finally:
@@ -99,12 +102,13 @@ def _rebuilt(home: Path, command: str, heights: int, discard: bool) -> dict[str,
 
 def _purpose(command: str, store: Path, extent: Extent, heights: int) -> Rebuilt:
     check_whole(extent)
-    if heights > extent.last:
-        raise click.UsageError(f"--heights {heights}: the store ends at height {extent.last}, give at most that")
+    blocks = extent.last - extent.first + 1
+    if heights > blocks:
+        raise click.UsageError(f"--heights {heights}: the store has {blocks} blocks, give at most that")
     return Rebuilt(command, extent.last, extent.last - heights, kept_name(store, f"{command}-{extent.last}"))
 
 
-def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt) -> None:
+def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_home: Path | None) -> None:
     """The whole rebuilt store beside the old one, on disk; nothing of it where that fails."""
     rebuilt = rebuilt_folder(store)
     needed, free = bytes_in(store), shutil.disk_usage(store).free
@@ -114,6 +118,7 @@ def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt) -> No
     try:
         cache = CachingStore(LevelStore(rebuilt))
         try:
+            begin(cache, genesis, old_home)
             rebuild(kv, ChainStore(cache, genesis), purpose.height, progress)
             cache.flush()
         finally:
@@ -206,7 +211,7 @@ def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Dam
     kv = LevelStore(copy, create=False, verify=True)
     steps = _Steps()
     try:
-        extent = extent_of(kv, genesis_hash(genesis))
+        extent = extent_of(kv, genesis)
         check = StoreCheck(kv, genesis, steps)
         damages = check.damages()
         return check, extent, list(islice(damages, SHOWN_MAX)), list(damages)
@@ -239,7 +244,7 @@ def _print_check(found: dict[str, Any], shown: list[Damage]) -> None:
 def _damage_text(shown: list[Damage], rest: list[Damage], home: Path, extent: Extent) -> str:
     first, everything = shown[0], shown + rest
     count = len(everything)
-    if extent.first != 1:
+    if not extent.is_whole:
         mend = "restore a checkpoint, or wipe the store and sync again"
     elif all(damage.is_derived for damage in everything):
         mend = f"it follows from the blocks, which hold: run 'bmw-node reindex --home {home}'"

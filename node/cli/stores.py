@@ -11,17 +11,17 @@ from typing import Any
 
 import click
 
-from node.chain.block import Block, block_id_of, verify_commit
+from node.chain.block import Block, block_id_of
 from node.chain.genesis import genesis_hash
 from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option
 from node.daemon.home import Home
 from node.errors import InvalidBlock, OperatorError, WrongChain
-from node.execution.blocks import check_frame, execute_block
 from node.storage.archive import ArchiveReader, write_archive
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
-from node.txtypes.envelope import check_signatures, decode_signed_tx
+from node.storage.rebuild import take
+from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.schema import to_json
 
 
@@ -112,27 +112,14 @@ def import_(home: Path, file: Path) -> None:
         store = ChainStore(kv, genesis)
         before = store.height()
         for committed in archive:
-            if committed.block.header.height > store.height():
-                _take(store, committed.block, committed.commit)
+            height = committed.block.header.height
+            if height > store.height() + 1:
+                raise InvalidBlock("gap", f"{file} goes on at block {height}, the store ends at {store.height()}")
+            if height > store.height():
+                take(store, committed.block, committed.commit)
         click.echo(f"imported heights {before + 1} to {store.height()}" if store.height() > before else "nothing new")
     finally:
         kv.close()
-
-
-def _take(store: ChainStore, block: Block, commit: Any) -> None:
-    """Verify in full, execute, commit. Raises `Rejected`."""
-    head = store.head()
-    if block.header.height != head.height + 1:
-        raise InvalidBlock("gap", f"the archive goes on at {block.header.height}, the store ends at {head.height}")
-    verify_commit(commit, store.genesis_hash, head.validators)
-    if (commit.height, commit.block_id) != (block.header.height, block_id_of(block.header, store.genesis_hash)):
-        raise InvalidBlock("certificate", f"the certificate of height {block.header.height} is for another block")
-    check_frame(block, head, store.genesis_hash)
-    checked = [
-        check_signatures(decode_signed_tx(raw, store.genesis_hash), store.genesis_hash) for raw in block.transactions
-    ]
-    result = execute_block(block, checked, store.state, store.tree, head, store.genesis_hash)
-    store.commit_block(block, result, commit)
 
 
 @click.command(epilog=example("bmw-node inspect --home /var/lib/bmw-node 42"))

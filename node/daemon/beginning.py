@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 
-from node.chain.genesis import genesis_hash
+from node.chain.genesis import genesis_hash, start_height
 from node.daemon.config import Config
 from node.daemon.home import Home
 from node.daemon.log import log
@@ -18,13 +18,13 @@ from node.storage.leveldb import LevelStore
 
 
 def is_new(home: Home) -> bool:
-    """No store, or one that has nothing but genesis."""
+    """No store, or one that has nothing but the genesis state."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     if not (home.store / "CURRENT").exists():
         return True
     kv = LevelStore(home.store)
     try:
-        return ChainReader(kv).height() <= 0
+        return ChainReader(kv).height() <= start_height(home.read_genesis())
     finally:
         kv.close()
 

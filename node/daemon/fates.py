@@ -13,6 +13,8 @@ from node.storage.journal import Ended, Journal
 from node.txtypes.unmet import Unmet
 
 REJECTED_MAX = 100_000
+EXPIRIES_SPARE = 10_000
+"""Expiries of transactions that have been committed since are thrown out once there are more of them than this."""
 
 
 class Fates:
@@ -94,6 +96,9 @@ class Fates:
                 self._committed.append(txid)
             self._rejected.pop(txid, None)
             self._wake(txid)
+        if len(self._expiries) > 2 * len(self._open) + EXPIRIES_SPARE:  # what was committed need not expire
+            self._expiries = [(expires, txid) for txid, expires in self._open.items()]
+            heapq.heapify(self._expiries)
 
     def rejected(self, txid: bytes, expires_at_ms: int, unmet: tuple[Unmet, ...]) -> None:
         """Not final: it may sit in another pool until it expires."""

@@ -80,8 +80,8 @@ def check_frame(block: Block, head: ChainHead, genesis_hash: bytes, *, verify_la
     _require(size <= head.params.block_bytes_max, "block_bytes", f"{size} above {head.params.block_bytes_max}")
     count = len(block.transactions)
     _require(count <= head.params.block_txs_max, "block_txs", f"{count} above {head.params.block_txs_max}")
-    if head.height == 0:
-        _require(block.last_commit == EMPTY_COMMIT, "last_commit", "block 1 has an empty last commit")
+    if head.block_id == genesis_hash:
+        _require(block.last_commit == EMPTY_COMMIT, "last_commit", "the first block has an empty last commit")
         return
     commit = block.last_commit
     _require(commit.height == head.height, "last_commit", f"for height {commit.height}, not {head.height}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from node.chain.genesis import Genesis, genesis_hash
-from node.chain.validators import ValidatorSet
+from node.chain.genesis import Genesis, genesis_hash, genesis_set
 from node.codec import Value, encode
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
 from node.execution.head import ChainHead
@@ -19,7 +18,6 @@ from node.txtypes.validators import (
     VALIDATOR,
     VALIDATORS,
     KeyUse,
-    ValidatorEntry,
     ValidatorRecord,
     ValidatorState,
 )
@@ -32,7 +30,6 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
     def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
         values[family.key(ident)] = value
 
-    validators = []
     for account in genesis.accounts:
         put(
             ACCOUNT,
@@ -49,11 +46,9 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
         put(MEMBER_NAME, account.name, NameHolder(account.address))
         if member.validator is not None:
             key, power = member.validator.consensus_key, member.validator.power
-            validators.append(ValidatorEntry(account.address, key, power))
             put(VALIDATOR, account.address, ValidatorRecord(key, power, 1, 0))
             put(CONSENSUS_KEY, key, KeyUse(account.address))
-    entries = tuple(sorted(validators, key=lambda entry: entry.address))
-    put(VALIDATORS, "set", ValidatorState(entries, 0, 0, 0))
+    put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
     put(CHAIN, "params", genesis.params)
     return {key: encode(value) for key, value in values.items()}
 
@@ -69,7 +64,6 @@ def buckets_of(entries: dict[bytes, bytes], depth: int) -> dict[int, bytes]:
 
 
 def genesis_head(genesis: Genesis, entries: dict[bytes, bytes]) -> ChainHead:
-    state = VALIDATORS.decode(entries[VALIDATORS.key("set")])
-    validators = ValidatorSet(state.entries)
+    validators = genesis_set(genesis)
     root = StateTree(genesis.tree_depth, buckets_of(entries, genesis.tree_depth).items()).root
     return ChainHead(0, genesis_hash(genesis), genesis.time_ms, root, validators, genesis.params, validators)

@@ -10,10 +10,11 @@ from node.txtypes.params import ChainParams
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """State after `height`; at height 0 the id is the genesis hash. `validators`, `params` rule the *next* height."""
+    """State after `height`. `validators`, `params` rule the *next* height."""
 
     height: int
     block_id: bytes
+    """The genesis hash at the genesis state."""
     time_ms: int
     state_root: bytes
     validators: ValidatorSet

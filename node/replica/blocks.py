@@ -66,7 +66,7 @@ class BlockMaker:
                 poison.append((tx, repr(error)))
         pieces = self.usable_evidence(evidence)[: limits.EVIDENCE_PER_BLOCK_MAX]
         result = run.finish(tuple(pieces))
-        last = self._store.commit(head.height) if head.height else EMPTY_COMMIT
+        last = EMPTY_COMMIT if self._store.is_at_start else self._store.commit(head.height)
         assert last is not None, "a committed height has its certificate"
         block = seal_block(run, result, head, proposer, tuple(pieces), last)
         block_id = block_id_of(block.header, self._store.genesis_hash)

@@ -328,6 +328,7 @@ class Replica:
         self._judging = None
         for tx in result.transactions:
             self.pool.remove(tx.txid)
+        self._desk.committed(result.transactions)
         self._turn.add(e.BlockCommitted(block, result, result.transactions, commit.round))
         self._flight = HeightInFlight(self._services)
         self._blocks.height_decided()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from node import limits
 from node.execution.block_run import BlockRun
@@ -13,9 +14,9 @@ from node.txtypes.unmet import Unmet
 
 FETCH_TIMEOUT_MS = 2_000
 VERIFIED_MAX = 50_000
-"""Transactions whose signatures we know to verify, by wire id: a block names most of them again."""
-REFUSED_MAX = 50_000
-"""Wire ids that were bad or did not hold: not fetched again from every peer that announces them."""
+"""Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again."""
+DONE_MAX = 100_000
+"""Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
 
 
 class Transactions:
@@ -25,7 +26,7 @@ class Transactions:
         self.pool = pool
         self._genesis_hash = genesis_hash
         self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
-        self._refused: OrderedDict[bytes, None] = OrderedDict()
+        self._done: OrderedDict[bytes, None] = OrderedDict()
         self._fetching: dict[bytes, int] = {}
         self.to_announce: list[bytes] = []
 
@@ -43,7 +44,7 @@ class Transactions:
         """Those of the announced that are new here and not being fetched from another peer."""
         wanted = []
         for wire_id in wire_ids:
-            if self.pool.by_wire_id(wire_id) or wire_id in self._refused or wire_id in self._verified:
+            if self.pool.by_wire_id(wire_id) or wire_id in self._done or wire_id in self._verified:
                 continue
             if self._fetching.get(wire_id, 0) > now_ms:
                 continue
@@ -99,9 +100,16 @@ class Transactions:
             self._verified.popitem(last=False)
 
     def refuse(self, wire_id: bytes) -> None:
-        self._refused[wire_id] = None
-        if len(self._refused) > REFUSED_MAX:
-            self._refused.popitem(last=False)
+        """It is bad: not to be fetched again."""
+        self._done[wire_id] = None
+        if len(self._done) > DONE_MAX:
+            self._done.popitem(last=False)
+
+    def committed(self, transactions: Iterable[CheckedTx]) -> None:
+        """They are in the chain: of no use any more, and not to be fetched again."""
+        for tx in transactions:
+            self._verified.pop(tx.wire_id, None)
+            self.refuse(tx.wire_id)
 
     # --- admission ---
     def admit(self, tx: CheckedTx, run: BlockRun) -> tuple[Unmet, ...] | str:

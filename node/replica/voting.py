@@ -77,12 +77,12 @@ class Voting:
 
     def _has_lost_state(self, signer: ConsensusSigner, head: int) -> bool:
         """Hard state missing where we may have signed, or older than a certificate that holds our signature."""
-        if not head:
+        if self._store.is_at_start:
             return False
         if signer.was_missing and signer.address in self._store.validators(head):
             return True
         oldest, first = max(signer.state.height, head - CERTIFICATES_LOOKED_AT), self._store.first_height()
-        if oldest + 1 < first and not signer.was_missing:
+        if oldest + 1 < first and first > self._store.start_height + 1 and not signer.was_missing:
             # Certificates below a snapshot, or pruned, are not here: any of them may hold a signature of ours.
             return True
         return any(self._holds_our_signature(height) for height in range(head, max(oldest, first - 1), -1))

@@ -19,7 +19,7 @@ from node.chain.block import (
     evidence_root,
     verify_commit,
 )
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import encode
 from node.crypto import merkle
@@ -51,13 +51,13 @@ class BlockCheck:
         self._reads = reads
         self._kv = reads.kv
         self._genesis_hash = genesis_hash(genesis)
-        start = genesis_head(genesis, genesis_entries(genesis))
-        self.head = StoredHead(0, start.block_id, start.time_ms, start.state_root)
+        validators, self._start = genesis_set(genesis), start_height(genesis)
+        self.head = StoredHead(self._start, self._genesis_hash, genesis.time_ms, self._start_root(genesis))
         """As the blocks say."""
-        self._validators: ValidatorSet | None = start.validators
-        self._parent: _Parent | None = _Parent(start.block_id, start.time_ms, b"", start.validators)
-        self._sets = {1}
-        self._first, self._last = 1, 0
+        self._validators: ValidatorSet | None = validators
+        self._parent: _Parent | None = _Parent(self._genesis_hash, genesis.time_ms, b"", validators)
+        self._sets = {max(self._start, 1)}
+        self._first, self._last = self._start + 1, self._start
         self._is_whole = True
         self._transactions = 0
 
@@ -70,16 +70,17 @@ class BlockCheck:
     def beginning(self) -> Iterator[Damage]:
         """The genesis set as it is stored. Goes before `blocks`."""
         assert self._validators is not None, "genesis has a set"
-        stored, has_base = self._reads.get(schema.validators_key(1)), self._base() > 1
-        if stored != encode(self._validators.entries) and not (has_base and stored is None):
-            yield damage_at(schema.validators_key(1), 1, "is not the set of the genesis file")
+        first = max(self._start, 1)
+        stored, is_cut = self._reads.get(schema.validators_key(first)), self._base() > self._start + 1
+        if stored != encode(self._validators.entries) and not (is_cut and stored is None):
+            yield damage_at(schema.validators_key(first), first, "is not the set of the genesis file")
 
     def blocks(self) -> Iterator[Damage]:
         """One walk over all of them. What can't be read is named, and the walk goes on behind it."""
         claimed = self._claimed()
         expected = self._first = self._base()
         self._last = expected - 1
-        if expected > 1:
+        if expected > self._start + 1:
             self._lose_track(expected)
         for key, raw in self._reads.family(b"B", claimed.height if claimed else 0):
             height = schema.height_in(key)
@@ -100,12 +101,20 @@ class BlockCheck:
             self._last, expected = height, height + 1
 
     def _base(self) -> int:
-        """Where the blocks begin, as the store says: above 1 where it was pruned or made from a snapshot."""
+        """Where the blocks begin, as the store says: above the first where it was pruned or made from a snapshot."""
+        first = self._start + 1
         try:
             raw = self._kv.get(schema.META_BASE)
         except Corrupted:
-            return 1
-        return 1 if raw is None else max(int.from_bytes(raw, "big"), 1)
+            return first
+        return first if raw is None else max(int.from_bytes(raw, "big"), first)
+
+    def _start_root(self, genesis: Genesis) -> bytes:
+        """A successor's first root follows from its predecessor's state, which is not here: what the store says."""
+        if genesis.continues is None:
+            return genesis_head(genesis, genesis_entries(genesis)).state_root
+        claimed = self._claimed()
+        return claimed.state_root if claimed is not None and claimed.height == self._start else b""
 
     # --- one block ----------------------------------------------------------------------------------------
     def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[Damage]:
@@ -154,8 +163,8 @@ class BlockCheck:
 
     def _last_commit_fault(self, block: Block) -> str:
         commit, parent = block.last_commit, self._parent
-        if block.header.height == 1:
-            return "" if commit == EMPTY_COMMIT else "block 1 has none"
+        if block.header.height == self._start + 1:
+            return "" if commit == EMPTY_COMMIT else "the first block has none"
         if (commit.height, commit.block_id) != (block.header.height - 1, block.header.parent_id):
             return "it is for another block"
         if parent is None or parent.validators is None or encode(commit) == parent.certificate:
@@ -257,11 +266,13 @@ class BlockCheck:
         blocks = range(self._first, self._last + 1)
         for key, _ in self._reads.family(b"C"):
             if schema.height_in(key) not in blocks:
-                yield damage_at(key, schema.height_in(key), "stands without its block", is_derived=self._first == 1)
+                yield damage_at(
+                    key, schema.height_in(key), "stands without its block", is_derived=self._first == self._start + 1
+                )
         ids = sum(1 for _ in self._reads.family(b"I"))
         sets = [key for key, _ in self._reads.family(b"V")]
         places = sum(1 for _ in self._reads.family(b"T"))
-        if not self._is_whole or self._first > 1:
+        if not self._is_whole or self._first > self._start + 1:
             return
         for key in sets:
             if schema.height_in(key) not in self._sets:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_block, decode_commit
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import encode
 from node.crypto.state_tree import StateProof, StateTree, bucket_of, slot_of
@@ -90,13 +90,13 @@ class ChainReader:
         )
 
     def validators(self, height: int) -> ValidatorSet:
-        """The set that decides `height`, up to one above the head."""
+        """The set that decides `height`, up to one above the head; at the genesis state the first set."""
         for _, raw in self.kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
             return ValidatorSet(_decode_entries(raw))
         raise Corrupted(f"the store has no validator set for height {height}")
 
     def first_height(self) -> int:
-        """The oldest height whose block is here: above 1 after a snapshot or pruning."""
+        """The oldest height whose block is here: above the chain's first after a snapshot or pruning."""
         raw = self.kv.get(schema.META_BASE)
         return 1 if raw is None else int.from_bytes(raw, "big")
 
@@ -180,7 +180,13 @@ class ChainStore(ChainReader):
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
+        self.start_height = start_height(genesis)
         stored = kv.get(schema.META_GENESIS)
+        if stored is None and genesis.continues is not None:
+            raise OperatorError(
+                f"this chain continues the chain {genesis.continues.genesis_hash.hex()} from height "
+                f"{self.start_height}, and its first state is not here: bring it in with 'bmw-node inherit'"
+            )
         if stored is None:
             self._start()
         elif stored != self.genesis_hash:
@@ -222,6 +228,11 @@ class ChainStore(ChainReader):
 
     def height(self) -> int:
         return self._head.height
+
+    @property
+    def is_at_start(self) -> bool:
+        """No block yet: the head is the genesis state."""
+        return self._head.block_id == self.genesis_hash
 
     def commit_block(self, block: Block, result: BlockResult, commit: Commit) -> ChainHead:
         """Write a decided block and everything that follows from it; returns the new head."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_block, decode_commit, verify_commit
+from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.codec import encode
 from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.blocks import check_frame, execute_block
@@ -31,18 +32,21 @@ class BrokenChain(Corrupted):
 
 
 class Extent(NamedTuple):
-    """The heights whose blocks a store has, or says it has; (1, 0) where there is none yet."""
+    """The heights whose blocks a store has, or says it has; `last` is below `first` where there is none yet."""
 
     first: int
     last: int
+    is_whole: bool
+    """The blocks begin where execution has to begin: at the chain's first."""
 
 
-def extent_of(kv: KeyValue, genesis_hash: bytes) -> Extent:
+def extent_of(kv: KeyValue, genesis: Genesis) -> Extent:
     """Needs no derived data to be right, or even readable. Raises `OperatorError` for another chain or schema."""
+    ident, start = genesis_hash(genesis), start_height(genesis)
     stored = _readable(kv, schema.META_GENESIS)
-    if stored is not None and stored != genesis_hash:
+    if stored is not None and stored != ident:
         raise OperatorError(
-            f"the store belongs to the chain with genesis hash {stored.hex()}, not {genesis_hash.hex()}: "
+            f"the store belongs to the chain with genesis hash {stored.hex()}, not {ident.hex()}: "
             "bring back that chain's genesis file"
         )
     version = int.from_bytes(_readable(kv, schema.META_SCHEMA) or b"", "big")
@@ -54,10 +58,11 @@ def extent_of(kv: KeyValue, genesis_hash: bytes) -> Extent:
     if stored is None and highest is None:
         raise OperatorError("the store holds no chain: it was never started, or lost everything; sync again")
     try:
-        claimed = max(ChainReader(kv).height(), 0)
+        claimed = max(ChainReader(kv).height(), start)
     except Corrupted:
-        claimed = 0
-    return Extent(lowest or 1, max(highest or 0, claimed))
+        claimed = start
+    first = lowest or start + 1
+    return Extent(first, max(highest or 0, claimed), first == start + 1)
 
 
 def _readable(kv: KeyValue, key: bytes) -> bytes | None:
@@ -77,8 +82,8 @@ def _outermost_block(kv: KeyValue, *, is_last: bool) -> int | None:
 
 
 def check_whole(extent: Extent) -> None:
-    """Raises `OperatorError` unless the blocks begin at 1, where execution has to begin."""
-    if extent.first != 1:
+    """Raises `OperatorError` unless the blocks begin where execution has to begin."""
+    if not extent.is_whole:
         raise OperatorError(
             f"the store has no blocks before {extent.first}, so its state can't be recomputed from genesis: restore a "
             "checkpoint, or wipe the store and sync again"
@@ -124,7 +129,7 @@ def take(store: ChainStore, block: Block, commit: Commit) -> None:
         raise InvalidBlock("certificate", "the certificate is for another block")
     verify_commit(commit, ident, head.validators)
     # Where the block holds the very certificate that we have of its parent, that one was verified a moment ago.
-    own = store.commit(head.height) if head.height else None
+    own = store.commit(head.height)
     is_known = own is not None and encode(own) == encode(block.last_commit)
     check_frame(block, head, ident, verify_last_commit=not is_known)
     checked = [check_signatures(decode_signed_tx(raw, ident), ident) for raw in block.transactions]

@@ -23,7 +23,7 @@ META_SCHEMA: Final = b"Mschema"
 META_GENESIS: Final = b"Mgenesis"
 META_HEAD: Final = b"Mhead"
 META_BASE: Final = b"Mbase"
-"""Height of the oldest block that is still there; 1 where it is missing."""
+"""Height of the oldest block that is still there; 1 where it is missing. A successor chain always has it."""
 
 
 def u64(number: int) -> bytes:

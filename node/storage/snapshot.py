@@ -26,16 +26,13 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, Hash32, Value, encode
 from node.crypto.hashing import tagged
-from node.crypto.state_tree import StateTree, bucket_of, slot_of
-from node.errors import Corrupted, Malformed
+from node.errors import Malformed
 from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
-from node.storage.indexes import index_changes
+from node.storage.contents import Contents, root_of
 from node.storage.kv import KeyValue
-from node.txtypes.ledger import FAMILIES
 from node.txtypes.validators import VALIDATORS, ValidatorEntry
-from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
 
 VERSION = 1
 CHUNK_BYTES = 1024 * 1024
@@ -165,8 +162,7 @@ class Restore:
         self._next = 0
         self._last_key = b""
         self._entries = 0
-        self._buckets: dict[int, list[bytes]] = {}
-        self._records: dict[str, tuple[int, bytes]] = {}
+        self._contents = Contents(genesis.tree_depth)
         self._leaves: dict[int, WindowBucket] = {}
         self._windows: dict[int, WindowBucket] = {}
 
@@ -188,7 +184,7 @@ class Restore:
     def _take(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
         match key[:1]:
             case b"R":
-                self._take_record(key, value)
+                self._contents.take_record(key, value)
                 puts[key] = value
             case b"S":
                 self._take_state(key[1:], value, puts)
@@ -198,33 +194,12 @@ class Restore:
             case _:
                 raise Malformed(f"chunk {self._next}: a key of no family that a snapshot has")
 
-    def _take_record(self, key: bytes, value: bytes) -> None:
-        vin, sequence = key[1:-9].decode("ascii", "replace"), int.from_bytes(key[-8:], "big")
-        count, head = self._records.get(vin, (0, bytes(32)))
-        if sequence != count or key[-9:-8] != b"/":
-            raise Malformed(f"the records of {vin} have a gap at {count}")
-        self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
-
-    def _take_state(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
-        if not key.isascii():
-            raise Malformed(f"state key {key!r} is not ASCII")
-        name, _, ident = key.decode("ascii").partition("/")
-        family = FAMILIES.get(name)
-        if family is None:
-            raise Malformed(f"state value {key!r} is of no known family")
-        try:
-            decoded = family.decode(value)
-        except Corrupted as error:
-            raise Malformed(str(error)) from None
-        slot = slot_of(key)
-        self._buckets.setdefault(bucket_of(slot, self._genesis.tree_depth), []).append(slot + sha256(value).digest())
-        for index_key in index_changes(family, key, None, decoded)[0]:
-            puts[index_key] = b""
-        if family.name == VEHICLE.name:
-            if self._records.pop(ident, None) != (decoded.record_count, decoded.history_head):
-                raise Malformed(f"the records of {ident} do not lead to its leaf")
-        elif family.name == WINDOW.name:
-            self._leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = decoded
+    def _take_state(self, key: bytes, raw: bytes, puts: dict[bytes, bytes]) -> None:
+        found = self._contents.take_value(key, raw)
+        puts.update(dict.fromkeys(found.index_keys, b""))
+        if found.family.name == WINDOW.name:
+            ident = found.ident
+            self._leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = found.value
 
     def _take_window(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
         if len(key) != 21 or len(value) != 40:
@@ -240,12 +215,11 @@ class Restore:
         header = manifest.header
         if self._next != len(manifest.chunks) or self._entries != manifest.entries:
             raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
-        if self._records:
-            raise Malformed(f"records of {next(iter(self._records))} belong to no vehicle")
+        self._contents.check_records()
         if self._windows != self._leaves:
             raise Malformed("the replay window does not lead to its leaves")
-        buckets = {number: b"".join(sorted(entries)) for number, entries in self._buckets.items()}
-        root = StateTree(self._genesis.tree_depth, buckets.items()).root
+        buckets = self._contents.buckets()
+        root = root_of(buckets, self._genesis.tree_depth)
         if root != header.state_root:
             raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")
         self._check_validators()

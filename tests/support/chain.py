@@ -83,7 +83,7 @@ class Chain:
         for raw in raws:
             run.add(self.check(raw))
         result = run.finish(evidence)
-        last = self.store.commit(head.height) if head.height else EMPTY_COMMIT
+        last = EMPTY_COMMIT if self.store.is_at_start else self.store.commit(head.height)
         return seal_block(run, result, head, head.validators.entries[0].address, evidence, last)
 
     def judge(self, block: Block) -> BlockResult:

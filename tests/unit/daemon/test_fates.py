@@ -164,6 +164,18 @@ def test_rejections_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [False, True, True] == [fate is not None for fate in known]
 
 
+def test_what_was_committed_keeps_no_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a busy node that takes transactions of a day's life holds a whole day of them in memory."""
+    monkeypatch.setattr("node.daemon.fates.EXPIRIES_SPARE", 10)
+    it = Accepted()
+    it.fates.opened(it.tx.txid, it.expires)
+    for index in range(100):
+        it.fates.opened(index.to_bytes(32, "big"), it.expires)
+        it.fates.committed([index.to_bytes(32, "big")])
+    assert len(it.fates._expiries) <= 13
+    assert (it.expires, it.tx.txid) in it.fates._expiries
+
+
 @in_a_loop
 async def test_at_no_moment_between_open_and_ended_is_it_unknown() -> None:
     """The journal is busy while the transaction expires: whoever asks meanwhile is told what it is."""

@@ -122,3 +122,18 @@ def test_what_was_verified_in_a_block_that_was_not_decided_is_pooled_when_announ
     relay.replica._desk.note_verified(tx)
     relay.hear(Announce((tx.wire_id,)))
     assert tx.txid in relay.replica.pool
+
+
+def test_what_is_committed_takes_no_memory_and_is_not_fetched_again() -> None:
+    relay = Relay()
+    chain = relay.chain
+    tx = chain.check(chain.sign("bmw", register()))
+    relay.feed(e.Admit(1, (tx,)))
+    block = chain.build(tx.raw)
+    relay.replica._commit(block, chain.judge(block), chain.commit_for(block))
+    relay.sent.clear()
+    relay.hear(Announce((tx.wire_id,)))
+
+    assert not [m for _, m in relay.sent if isinstance(m, GetTransactions)]
+    assert tx.txid not in relay.replica.pool
+    assert relay.replica._desk.raw_of(tx.wire_id) is None

@@ -131,16 +131,15 @@ def test_a_certified_block_that_breaks_a_rule_is_named_with_its_transaction() ->
 
 
 def test_how_far_a_store_goes_needs_nothing_derived() -> None:
-    ident = CHAIN.genesis_hash
-    assert Extent(1, HEIGHT) == extent_of(CHAIN.store.kv, ident)
-    assert Extent(1, 0) == extent_of(ChainStore(MemoryStore(), GENESIS).kv, ident)
+    assert Extent(1, HEIGHT, True) == extent_of(CHAIN.store.kv, GENESIS)
+    assert Extent(1, 0, True) == extent_of(ChainStore(MemoryStore(), GENESIS).kv, GENESIS)
     for source in (
         changed({}, schema.META_HEAD),
         changed({schema.META_HEAD: b"\xc1"}),
         changed({}, schema.META_GENESIS, schema.META_SCHEMA),
         changed({}, schema.block_key(HEIGHT)),
     ):
-        assert Extent(1, HEIGHT if source.get(schema.META_HEAD) != b"" else 0) == extent_of(source, ident)
+        assert Extent(1, HEIGHT if source.get(schema.META_HEAD) != b"" else 0, True) == extent_of(source, GENESIS)
 
 
 def test_another_chain_a_newer_schema_and_a_store_without_its_beginning_are_refused() -> None:
@@ -150,8 +149,8 @@ def test_another_chain_a_newer_schema_and_a_store_without_its_beginning_are_refu
         (MemoryStore(), "no chain"),
     ):
         with pytest.raises(OperatorError, match=why):
-            extent_of(source, CHAIN.genesis_hash)
-    pruned = extent_of(changed({}, schema.block_key(1), schema.block_key(2)), CHAIN.genesis_hash)
+            extent_of(source, GENESIS)
+    pruned = extent_of(changed({}, schema.block_key(1), schema.block_key(2)), GENESIS)
     with pytest.raises(OperatorError, match="no blocks before 3"):
         check_whole(pruned)
 
@@ -200,7 +199,7 @@ def snapshot_store() -> MemoryStore:
 @pytest.mark.parametrize("make", [pruned_store, snapshot_store])
 def test_a_store_that_begins_above_block_1_is_whole_and_its_damage_is_named(make: Callable[[], MemoryStore]) -> None:
     kv = make()
-    first = extent_of(kv, CHAIN.genesis_hash).first
+    first = extent_of(kv, GENESIS).first
     assert first > 1
     assert [] == damages(kv)
     whole = entries(kv)

@@ -1,0 +1,255 @@
+"""`bmw-node successor` and `inherit`: going on where a chain can't, because a third of its power is gone for ever."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from node.chain.genesis import (
+    Continues,
+    Genesis,
+    GenesisAccount,
+    GenesisMember,
+    GenesisValidator,
+    genesis_hash,
+    genesis_to_json,
+    parse_genesis,
+)
+from node.cli.common import example, exit_codes, json_option, print_json
+from node.cli.options import home_option
+from node.crypto.addresses import from_text, to_text
+from node.daemon.home import Home
+from node.errors import Malformed, OperatorError
+from node.execution.succession import changed_values
+from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.folders import reading, repairing
+from node.storage.inheritance import inherit as inherit_state
+from node.storage.kv import KeyValue
+from node.storage.leveldb import LevelStore
+from node.txtypes.accounts import ACCOUNT
+from node.txtypes.members import MEMBER
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path)
+
+
+class Predecessor(NamedTuple):
+    kv: KeyValue
+    genesis: Genesis
+
+
+@contextmanager
+def predecessor(path: Path) -> Iterator[Predecessor]:
+    """The last store of a chain, from a stopped node's home or a checkpoint; it stays as it is."""
+    home = Home(path)
+    store = home.store if (home.store / "CURRENT").exists() else path / "store"
+    if not (store / "CURRENT").exists():
+        raise OperatorError(f"there is no store in {path}: name the old home of a stopped node, or a checkpoint")
+    genesis = home.read_genesis()
+    with reading(store) as copy:
+        kv = LevelStore(copy, create=False, verify=True)
+        try:
+            yield Predecessor(kv, genesis)
+        finally:
+            kv.close()
+
+
+def predecessor_option(command: Command) -> Command:
+    """`--predecessor`, passed on as `old_home`."""
+    return click.option(
+        "--predecessor",
+        "old_home",
+        type=FOLDER,
+        metavar="DIR",
+        help="Of a chain that continues another: home of a stopped node of that one, or a checkpoint.",
+    )(command)
+
+
+# --- the genesis ---------------------------------------------------------------------------------------
+class Survivor(NamedTuple):
+    """What a member hands in: the output of `bmw-node keys --json`."""
+
+    address: bytes
+    consensus_key: bytes
+    possession: bytes
+
+
+@click.command(
+    epilog=example(
+        "bmw-node successor --home /var/lib/bmw-node --chain-id bmw-2 --member bmw.json --member munich.json "
+        "--power dealer-munich=3 successor.json"
+    )
+)
+@home_option
+@click.option("--chain-id", required=True, help="Name of the new chain.")
+@click.option(
+    "--member", "files", required=True, multiple=True, type=FOLDER, metavar="FILE",
+    help="What a validator that goes on hands in: the output of 'bmw-node keys --json'. One for each.",
+)  # fmt: skip
+@click.option("--power", "powers", multiple=True, metavar="NAME=N", help="Instead of the power that a member had.")
+@click.argument("output", type=FOLDER)
+@json_option
+@exit_codes()
+def successor(
+    home: Path, chain_id: str, files: tuple[Path, ...], powers: tuple[str, ...], output: Path, as_json: bool
+) -> None:
+    """Write the genesis of a chain that goes on where the one in HOME, which can't, was left.
+
+    HOME is the home of a stopped node, or a checkpoint: the one with the highest block among those that are left. The
+    members then compare the genesis hash, and each makes a new home with it and 'bmw-node inherit'.
+    """
+    wanted = dict(_name_and_power(text) for text in powers)
+    survivors = [_survivor(path) for path in files]
+    with predecessor(home) as old:
+        store = ChainStore(old.kv, old.genesis)
+        genesis = _genesis(store, chain_id, survivors, wanted)
+        changed_values(genesis, store.state.get)
+        before = store.head().validators
+        names = {e.address: _name_of(store, e.address) for e in before.entries}
+    if output.exists():
+        raise OperatorError(f"{output} exists already: name another file")
+    output.write_text(genesis_to_json(genesis))
+    after = {a.address: a.member.validator.power for a in genesis.accounts if a.member and a.member.validator}
+    names |= {account.address: account.name for account in genesis.accounts}
+    shown: dict[str, Any] = {
+        "genesis_hash": genesis_hash(genesis).hex(),
+        "continues": {
+            "genesis_hash": store.genesis_hash.hex(),
+            "height": store.height(),
+            "block_id": store.head().block_id.hex(),
+            "state_root": store.head().state_root.hex(),
+        },
+        "validators": [
+            {"name": name, "address": to_text(at), "power_before": before.power(at) if at in before else 0,
+             "power": after.get(at, 0)}
+            for at, name in sorted(names.items(), key=lambda pair: pair[1])
+        ],
+    }  # fmt: skip
+    if as_json:
+        print_json(shown)
+        return
+    click.echo(f"wrote {output}, which continues {old.genesis.chain_id} from height {store.height()}")
+    for entry in shown["validators"]:
+        click.echo(f"  {entry['name']:<24} power {entry['power_before']} before, {entry['power']} from now on")
+    click.echo(
+        f"genesis hash {shown['genesis_hash']}: every member compares it, and what it continues, with the others"
+    )
+
+
+def _name_and_power(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdecimal():
+        raise click.UsageError(f"--power {text}: give NAME=N, as in dealer-munich=3")
+    return name, int(number)
+
+
+def _survivor(path: Path) -> Survivor:
+    try:
+        shown = json.loads(path.read_bytes())
+        return Survivor(
+            from_text(shown["address"]),
+            bytes.fromhex(shown["consensus_key"]),
+            bytes.fromhex(shown["genesis_possession"]),
+        )
+    except OSError as error:
+        raise OperatorError(f"{path} can't be read ({error.strerror}): check --member") from None
+    except (ValueError, KeyError, TypeError, Malformed) as error:
+        raise OperatorError(f"{path} is not what 'bmw-node keys --json' prints ({error}): check --member") from None
+
+
+def _name_of(reader: ChainReader, address: bytes) -> str:
+    raw = reader.state.get(MEMBER.key(address))
+    return to_text(address) if raw is None else MEMBER.decode(raw).name
+
+
+def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers: dict[str, int]) -> Genesis:
+    """Everything as in the state; only the validators are new. Raises `Malformed`, `OperatorError`."""
+    head, before = store.head(), store.head().validators
+    accounts = []
+    for one in survivors:
+        raw, member_raw = store.state.get(ACCOUNT.key(one.address)), store.state.get(MEMBER.key(one.address))
+        if raw is None or member_raw is None:
+            raise OperatorError(f"{to_text(one.address)} is no member of the chain in this home: check --member")
+        account, member = ACCOUNT.decode(raw), MEMBER.decode(member_raw)
+        power = powers.pop(member.name, before.power(one.address) if one.address in before else 0)
+        if not power:
+            raise OperatorError(f"{member.name} has no power on the chain that is continued: give --power")
+        validator = GenesisValidator(one.consensus_key, one.possession, power)
+        accounts.append(
+            GenesisAccount(
+                member.name,
+                one.address,
+                account.keys,
+                account.threshold,
+                account.sealing_key,
+                account.sponsor,
+                GenesisMember(member.country, member.grants, validator, member.node_key, member.node_address),
+            )
+        )
+    if powers:
+        raise OperatorError(f"--power {next(iter(powers))}: no --member file is of that name")
+    time_ms = max(time.time_ns() // 1_000_000, head.time_ms + 1)
+    continues = Continues(store.genesis_hash, head.height, head.block_id, head.state_root)
+    genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, head.params, tuple(accounts), continues)
+    return parse_genesis(genesis_to_json(genesis).encode())
+
+
+# --- the state -----------------------------------------------------------------------------------------
+def begin(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
+    """Where the chain continues another, its first state into an empty store; else nothing."""
+    if genesis.continues is None:
+        if old_home is not None:
+            raise OperatorError("this chain continues no other: leave --predecessor out")
+        return
+    if old_home is None:
+        raise OperatorError("this chain begins with the last state of another one: name that one's with --predecessor")
+    with predecessor(old_home) as old:
+        inherit_state(kv, genesis, old.kv, old.genesis.tree_depth)
+
+
+@click.command(
+    epilog=example(
+        "bmw-node init /var/lib/bmw-node-2 --genesis successor.json",
+        "cp /var/lib/bmw-node/keys/*.json /var/lib/bmw-node-2/keys/",
+        "bmw-node inherit --home /var/lib/bmw-node-2 --predecessor /var/lib/bmw-node",
+    )
+)
+@home_option
+@predecessor_option
+@json_option
+@exit_codes()
+def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
+    """Begin a successor chain's store with the last state of its predecessor, all of it verified."""
+    place = Home(home)
+    place.check()
+    genesis = place.read_genesis()
+    if old_home is None or genesis.continues is None:
+        raise click.UsageError("give --predecessor, and a home whose genesis continues another chain")
+    if (place.store / "CURRENT").exists():
+        raise OperatorError(f"{home} has a store already: name a home that 'bmw-node init' has just made")
+    with repairing(place.store):
+        shutil.rmtree(place.incoming, ignore_errors=True)
+        try:
+            kv = LevelStore(place.incoming)
+            try:
+                begin(kv, genesis, old_home)
+                head = ChainStore(kv, genesis).head()
+            finally:
+                kv.close()
+            place.incoming.rename(place.store)
+        except BaseException:
+            shutil.rmtree(place.incoming, ignore_errors=True)
+            raise
+    root = head.state_root.hex()
+    if as_json:
+        print_json({"genesis_hash": head.block_id.hex(), "height": head.height, "state_root": root})
+        return
+    click.echo(f"took over the state of height {head.height}; with the new validators its root is {root}")
+    click.echo(f"start with  bmw-node start --home {home}")

@@ -1,0 +1,72 @@
+"""A chain's records and state values from somewhere else, held against each other before anything is believed.
+
+Records come first, then state values, each ascending by store key: every car's records must chain to its leaf, and the
+values lead to one root.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from node.crypto.state_tree import StateTree, bucket_of, slot_of
+from node.errors import Corrupted, Malformed
+from node.storage.indexes import index_changes
+from node.txtypes.ledger import FAMILIES, Family
+from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+
+
+class StateValue(NamedTuple):
+    family: Family[Any]
+    ident: str
+    value: Any
+    index_keys: list[bytes]
+    """Store keys of the index entries that follow from it."""
+
+
+class Contents:
+    """Costs about 150 bytes of memory for every state value."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._buckets: dict[int, list[bytes]] = {}
+        self._records: dict[str, tuple[int, bytes]] = {}
+
+    def take_record(self, key: bytes, value: bytes) -> None:
+        """`key` is the store's. Raises `Malformed`."""
+        vin, sequence = key[1:-9].decode("ascii", "replace"), int.from_bytes(key[-8:], "big")
+        count, head = self._records.get(vin, (0, bytes(32)))
+        if sequence != count or key[-9:-8] != b"/":
+            raise Malformed(f"the records of {vin} have a gap at {count}")
+        self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
+
+    def take_value(self, key: bytes, raw: bytes) -> StateValue:
+        """`key` is the state's. Raises `Malformed`."""
+        if not key.isascii():
+            raise Malformed(f"state key {key!r} is not ASCII")
+        name, _, ident = key.decode("ascii").partition("/")
+        family = FAMILIES.get(name)
+        if family is None:
+            raise Malformed(f"state value {key!r} is of no known family")
+        try:
+            value = family.decode(raw)
+        except Corrupted as error:
+            raise Malformed(str(error)) from None
+        slot = slot_of(key)
+        self._buckets.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
+        if family.name == VEHICLE.name and self._records.pop(ident, None) != (value.record_count, value.history_head):
+            raise Malformed(f"the records of {ident} do not lead to its leaf")
+        return StateValue(family, ident, value, index_changes(family, key, None, value)[0])
+
+    def check_records(self) -> None:
+        """All were some car's. Raises `Malformed`."""
+        if self._records:
+            raise Malformed(f"records of {next(iter(self._records))} belong to no vehicle")
+
+    def buckets(self) -> dict[int, bytes]:
+        """The state tree's, not empty ones."""
+        return {number: b"".join(sorted(entries)) for number, entries in self._buckets.items()}
+
+
+def root_of(buckets: dict[int, bytes], depth: int) -> bytes:
+    return StateTree(depth, buckets.items()).root
