@@ -7,11 +7,11 @@ counts as one, and a round is skipped to the highest that a third has reached.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from node import limits
 from node.chain.validators import ValidatorSet
-from node.chain.vote import NIL, Proposal, Vote
+from node.chain.vote import NIL, Proposal, Vote, VoteKind
 from node.consensus.messages import (
     BlockBuilt,
     BlockJudged,
@@ -35,6 +35,8 @@ from node.consensus.messages import (
     VoteReceived,
 )
 from node.consensus.tally import Tally
+
+KINDS: Final[tuple[VoteKind, ...]] = ("prevote", "precommit")
 
 
 class Machine:
@@ -268,6 +270,17 @@ class Machine:
 
     def is_judged(self, block_id: bytes) -> bool:
         return block_id in self._judged
+
+    def body_dropped(self, block_id: bytes) -> None:
+        """Its body is not kept any more: it is asked for again where a quorum names it."""
+        self._judged.pop(block_id, None)
+        self._asked.discard(block_id)
+
+    def bodies_wanted(self) -> set[bytes]:
+        """Blocks that may still matter: locked and valid, proposed in this round or later, named by a quorum."""
+        found = {lock.block_id for lock in (self.locked, self.valid) if lock is not None}
+        found |= {event.proposal.block_id for event in self._proposals.values()}
+        return found | {i for kind in KINDS for _, i in self.tally.quorum_ids(kind)}
 
     def proposal(self, round_: int) -> Proposal | None:
         found = self._proposals.get(round_)

@@ -32,6 +32,7 @@ class Fates:
         self._accepted: list[asyncio.Future[None]] = []
         self._committed: list[bytes] = []
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
+        self._writing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     # --- at start ---
@@ -61,9 +62,9 @@ class Fates:
             self.opened(txid, expires)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._accepted.append(done)
-        async with self._lock:
-            if not done.done():
-                await self._write_group()
+        if self._writing is None or self._writing.done():
+            # A task of its own: a caller that hangs up takes nothing from the others of its group.
+            self._writing = asyncio.create_task(self._write_groups())
         await done
         self.committed([txid for txid in entries if self._reader.place(txid) is not None])  # faster than the disk
 
@@ -71,23 +72,26 @@ class Fates:
         """Whether an answer that it is pending would survive a power cut now."""
         return txid in self._open and txid not in self._unsynced
 
-    async def _write_group(self) -> None:
-        entries, self._accepting = self._accepting, {}
-        waiting, self._accepted = self._accepted, []
-        try:
-            await asyncio.to_thread(self._journal.accept, entries)
-            for txid in entries:
-                self._unsynced.pop(txid, None)
-        except BaseException as error:
+    async def _write_groups(self) -> None:
+        """What has come together while the group before was written is the next one."""
+        while self._accepted:
+            async with self._lock:
+                entries, self._accepting = self._accepting, {}
+                waiting, self._accepted = self._accepted, []
+                failure: Exception | None = None
+                try:
+                    await asyncio.to_thread(self._journal.accept, entries)
+                    for txid in entries:
+                        self._unsynced.pop(txid, None)
+                except Exception as error:  # told to everybody who waits for it
+                    failure = error
             for future in waiting:
-                if not future.done():
-                    future.set_exception(error)
-            if not isinstance(error, Exception):  # else whoever writes hears it as the others do
-                raise
-            return
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+                if future.done():
+                    continue
+                if failure is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(failure)
 
     # --- what happens ---
     def committed(self, txids: Iterable[bytes]) -> None:

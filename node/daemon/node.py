@@ -22,7 +22,7 @@ from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
 from node.daemon.networking import network_config
-from node.daemon.pump import Clock, Pump
+from node.daemon.pump import Clock, Pump, steady_clock
 from node.daemon.remote_signer import RemoteSigner, SignerLink
 from node.daemon.snapshots import SnapshotShelf
 from node.daemon.submissions import Submissions
@@ -48,7 +48,6 @@ from node.txtypes.members import MEMBER
 from node.txtypes.unmet import Unmet
 from node.txtypes.validators import CONSENSUS_KEY
 
-SYNCING_GAP = 3
 """So many heights behind its peers a node takes no transactions."""
 
 
@@ -108,7 +107,8 @@ class Node:
             pool=pool,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
-        self._pump = Pump(self.replica, self._verifiers, self._clock)
+        self._steady = steady_clock(self._clock())
+        self._pump = Pump(self.replica, self._verifiers, self._steady, self._clock)
         self._housekeeping = Housekeeping(
             self.store,
             self._kv,
@@ -143,7 +143,7 @@ class Node:
     def _make_network(self) -> Network:
         settings = network_config(self.config, self.home)
         events = Events(
-            connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key)),
+            connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key, key in self._member_nodes())),
             lost=lambda peer: self._pump.post(e.PeerLost(peer)),
             received=lambda peer, message, at: self._pump.post(e.Received(peer, message, at)),
             key_in_use=lambda: self._pump.post(e.KeyInUse()),
@@ -151,7 +151,7 @@ class Node:
             members=self._member_nodes,
             snapshot=self._on_snapshot_message,
         )
-        return Network(settings, self._node_key, self.genesis_hash, events, self._clock)
+        return Network(settings, self._node_key, self.genesis_hash, events, self._steady)
 
     def _on_snapshot_message(self, peer: int, message: SnapshotMessage) -> None:
         answer = self._housekeeping.shelf.answer(message)
@@ -287,8 +287,7 @@ class Node:
         return self.store.proof(key)
 
     def _is_syncing(self) -> bool:
-        behind = self.replica.sync.best_height() - self.store.height()
-        return behind > SYNCING_GAP or self.replica.sync.waiting() > SYNCING_GAP
+        return self.replica.is_syncing()
 
     def status(self) -> NodeStatus:
         machine = self.replica.machine

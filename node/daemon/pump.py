@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import assert_never
@@ -17,13 +18,21 @@ from node.txtypes.envelope import SignedTx
 Clock = Callable[[], int]
 
 
+def steady_clock(now_ms: int) -> Clock:
+    """Milliseconds that begin at `now_ms` and pass evenly, whatever is done to the clock on the wall."""
+    begun = time.monotonic_ns()
+    return lambda: now_ms + (time.monotonic_ns() - begun) // 1_000_000
+
+
 class Pump:
     """Posts events into the replica, carries out its actions, and ticks it when its deadline passes."""
 
-    def __init__(self, replica: Replica, verifiers: Verifiers, clock: Clock) -> None:
+    def __init__(self, replica: Replica, verifiers: Verifiers, steady: Clock, wall: Clock) -> None:
+        """`steady` is for timers and is the network's clock too, `wall` for block times."""
         self.replica = replica
         self._verifiers = verifiers
-        self._clock = clock
+        self._steady = steady
+        self._wall = wall
         self._events: deque[e.Event] = deque()
         self._is_draining = False
         self._timer: asyncio.TimerHandle | None = None
@@ -36,7 +45,7 @@ class Pump:
         self.is_stopped = False
 
     def start(self) -> None:
-        self._carry_out(self.replica.start(self._clock()))
+        self._carry_out(self.replica.start(self._steady(), self._wall()))
         self._schedule()
 
     def stop(self) -> None:
@@ -56,7 +65,7 @@ class Pump:
         self._is_draining = True
         try:
             while self._events and not self.is_stopped:
-                self._carry_out(self.replica.handle(self._events.popleft(), self._clock()))
+                self._carry_out(self.replica.handle(self._events.popleft(), self._steady(), self._wall()))
         except Exception as error:
             self.is_stopped = True
             self.on_failure(error)
@@ -69,7 +78,7 @@ class Pump:
             self._timer.cancel()
         if self.is_stopped or self.replica.halted:
             return
-        delay = max(0.0, (self.replica.next_deadline_ms() - self._clock()) / 1000)
+        delay = max(0.0, (self.replica.next_deadline_ms() - self._steady()) / 1000)
         self._timer = asyncio.get_running_loop().call_later(delay, self.post, e.Tick())
 
     def _carry_out(self, actions: list[e.Action]) -> None:
@@ -103,5 +112,10 @@ class Pump:
                     assert_never(action)
 
     async def _verify(self, job: int, transactions: tuple[SignedTx, ...]) -> None:
-        results = await self._verifiers.verify([signed.raw for signed in transactions])
+        try:
+            results = await self._verifiers.verify([signed.raw for signed in transactions])
+        except Exception as error:  # a job that never ended would stop sync or a height without a word
+            self.is_stopped = True
+            self.on_failure(error)
+            return
         self.post(e.Verified(job, results))

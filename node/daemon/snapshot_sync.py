@@ -31,7 +31,7 @@ from node.p2p.wire import (
 )
 from node.replica.messages import Blocks, GetBlocks, Message, Status
 from node.storage.leveldb import LevelStore
-from node.storage.snapshot import Offer, Restore, check_offer, chunk_hash, manifest_id
+from node.storage.snapshot import CHUNK_BYTES, Offer, Restore, check_offer, chunk_hash, manifest_id
 from node.txtypes.validators import ValidatorEntry
 
 LOOK_S = 3.0
@@ -41,6 +41,8 @@ CHUNK_S = 10.0
 CHUNKS_AHEAD = 8
 """Chunks that may wait in memory for the one before them."""
 GAP_DEFAULT = 1_000
+ENTRY_MEMORY_BYTES = 600
+"""Of free memory for each state value, or car whose value is not there yet: several times what checking one needs."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,18 @@ class SnapshotSync:
         self._choice = choice
         self._clock = clock
         self._peers: set[int] = set()
+        self._members: set[int] = set()
+        self._member_keys = {a.member.node_key for a in genesis.accounts if a.member and a.member.node_key}
         self._waiting: dict[tuple[int, type, object], asyncio.Future[object]] = {}
         self._heard = asyncio.Event()
         self.network: Network | None = None
         self.progress = ""
 
     # --- the network's events ---
-    def connected(self, peer: int, _: bytes) -> None:
+    def connected(self, peer: int, node_key: bytes) -> None:
         self._peers.add(peer)
+        if node_key in self._member_keys:
+            self._members.add(peer)
         if self.network is not None:
             self.network.send(peer, Status(0, 0, 1))
         self._heard.set()
@@ -199,7 +205,10 @@ class SnapshotSync:
         return Trust(height, block_id, header.time_ms, following, header)
 
     async def _offers(self) -> list[tuple[Offer, set[int]]]:
-        """Distinct snapshots, newest first, each with the peers that have it."""
+        """Distinct snapshots, each with the peers that have it: those of most members first, then the newest.
+
+        What the chunks hold is known to be the header's state only once all are there, so a stranger's come last.
+        """
         found: dict[bytes, tuple[Offer, set[int]]] = {}
         for peer in sorted(self._peers):
             try:
@@ -212,7 +221,7 @@ class SnapshotSync:
                 log("snapshot_peer", "warning", {"peer": peer, "why": str(error) or "no answer to our question"})
                 continue
             found.setdefault(manifest_id(answer.offer.manifest), (answer.offer, set()))[1].add(peer)
-        return sorted(found.values(), key=lambda entry: -entry[0].manifest.header.height)
+        return sorted(found.values(), key=lambda e: (-len(e[1] & self._members), -e[0].manifest.header.height))
 
     async def _believe(self, trust: Trust, offer: Offer, peers: set[int]) -> None:
         """Its header is the chain's, as seen from the trust root. Raises `Rejected`."""
@@ -242,12 +251,15 @@ class SnapshotSync:
         """Every chunk into a store in `folder`. Raises `Rejected` where it is not what the header stands for."""
         manifest = offer.manifest
         shutil.rmtree(folder, ignore_errors=True)
+        needed, free = len(manifest.chunks) * CHUNK_BYTES, shutil.disk_usage(folder.parent).free
+        if 2 * needed > free:
+            raise OperatorError(f"it needs about {needed} bytes, and {free} are free here: make room")
         kv = LevelStore(folder)
         chunks = _Chunks(manifest.chunks, deque(range(len(manifest.chunks))))
         ident = manifest_id(manifest)
         fetching = [asyncio.create_task(self._fetch_from(peer, ident, chunks)) for peer in sorted(peers)]
         try:
-            restore = Restore(kv, self._genesis, offer)
+            restore = Restore(kv, self._genesis, offer, entries_max=_memory_free() // ENTRY_MEMORY_BYTES)
             started = asyncio.get_running_loop().time()
             while chunks.next < len(chunks.hashes):
                 if chunks.next in chunks.arrived:
@@ -297,6 +309,13 @@ class SnapshotSync:
                 return
             chunks.arrived[index] = answer.data
             chunks.changed.set()
+
+
+def _memory_free() -> int:
+    """Bytes that this machine could give us now."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        found = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in file}
+    return found["MemAvailable"]
 
 
 class _PeerSource:

@@ -104,7 +104,7 @@ class SnapshotShelf:
             case GetChunk(ident, index):
                 return Chunk(ident, index, self._chunk(ident, index))
             case GetValidators(height):
-                if 1 <= height <= self._store.height() + 1:
+                if self._store.first_height() <= height <= self._store.height() + 1:
                     return ValidatorsMessage(height, self._store.validators(height).entries)
         return None
 

@@ -46,12 +46,13 @@ class _Worker:
         """Raises `OSError` or `TimeoutError` where the process is gone or silent."""
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
-        self.pipe.send(raws)
         loop.add_reader(self.pipe.fileno(), ready.set)
         try:
             async with asyncio.timeout(SILENT_S):
+                await asyncio.to_thread(self.pipe.send, raws)  # one that does not read must not hold up the node
                 await ready.wait()
             found: list[bool] = self.pipe.recv()
+            assert len(found) == len(raws), "one answer for each"
             return found
         except EOFError:
             raise OSError("the verifier process has died") from None
@@ -75,6 +76,7 @@ class Verifiers:
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         for worker in self._workers:
             self._idle.put_nowait(worker)
+        self._under_way: set[asyncio.Task[list[bool]]] = set()
         self.replaced = 0
 
     async def verify(self, raws: Sequence[bytes]) -> tuple[bool, ...]:
@@ -93,24 +95,33 @@ class Verifiers:
         return tuple(found)
 
     async def _chunk(self, raws: list[bytes]) -> list[bool]:
-        while True:
-            worker = await self._idle.get()
-            try:
-                found = await worker.verify(raws)
-            except (OSError, TimeoutError):
-                worker.process.kill()
-                self._workers.remove(worker)
-                worker.close()
-                worker = _Worker(self._genesis_hash)
-                self._workers.append(worker)
-                self.replaced += 1
-                self._idle.put_nowait(worker)
-                continue
-            except BaseException:
-                self._idle.put_nowait(worker)
-                raise
+        """In a task of its own: were it cancelled with its caller, the answer would come to whoever asks next."""
+        work = asyncio.create_task(self._ask_one(raws))
+        self._under_way.add(work)
+        work.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(work)
+
+    async def _ask_one(self, raws: list[bytes]) -> list[bool]:
+        worker = await self._idle.get()
+        try:
+            return await worker.verify(raws)
+        except (OSError, TimeoutError):
+            worker = self._replaced(worker)
+            return list(await self._inline(raws))
+        finally:
             self._idle.put_nowait(worker)
-            return found
+
+    def _replaced(self, dead: _Worker) -> _Worker:
+        """A fresh process in its place; where the system gives none now, the dead one stays and is tried again."""
+        dead.process.kill()
+        dead.close()
+        try:
+            fresh = _Worker(self._genesis_hash)
+        except OSError:
+            return dead
+        self._workers[self._workers.index(dead)] = fresh
+        self.replaced += 1
+        return fresh
 
     def close(self) -> None:
         for worker in self._workers:

@@ -10,10 +10,8 @@ from node.txtypes.params import ChainParams
 from node.txtypes.validators import EVIDENCE, VALIDATOR
 
 
-def check_evidence(
-    evidence: Evidence, state: StateReader, height: int, params: ChainParams, genesis_hash: bytes
-) -> None:
-    """Raises `InvalidBlock` unless the pair proves an offence that a block at `height` may still carry out."""
+def check_pair(evidence: Evidence) -> None:
+    """Raises `InvalidBlock` unless the two votes contradict each other, should they be signed."""
     first, second = evidence.first, evidence.second
     same_step = (first.validator, first.height, first.round, first.kind) == (
         second.validator, second.height, second.round, second.kind,
@@ -22,6 +20,14 @@ def check_evidence(
         raise InvalidBlock("evidence_pair", "the two votes are not for one step of one validator")
     if not first.block_id < second.block_id:
         raise InvalidBlock("evidence_order", "the two votes are not for two ids in ascending order")
+
+
+def check_evidence(
+    evidence: Evidence, state: StateReader, height: int, params: ChainParams, genesis_hash: bytes
+) -> None:
+    """Raises `InvalidBlock` unless the pair proves an offence that a block at `height` may still carry out."""
+    check_pair(evidence)
+    first, second = evidence.first, evidence.second
     if not first.height < height or height - first.height > params.evidence_age_max:
         raise InvalidBlock("evidence_age", f"height {first.height} can't be punished in block {height}")
     raw = state.get(VALIDATOR.key(first.validator))

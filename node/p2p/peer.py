@@ -37,6 +37,7 @@ class Peer:
         self.id = ident
         self.link = link
         self.pace = Pace(shares, service.clock())
+        self._is_kept = shares is None
         self.tasks: list[asyncio.Task[None]] = []
         self.pinged_ms = 0
         self.height = -1
@@ -72,7 +73,8 @@ class Peer:
         self.pace.worked(kind, (time.thread_time() - started) * 1000, 0, now)
         if not self._budget.spend(kind, len(raw), now):
             service.counters["over_budget"] += 1
-            service.misbehaved(self, "over_budget", f"too many {kind.__name__} messages", OVER_BUDGET_WEIGHT)
+            if not self._is_kept:  # a member passes on what others make, and its time is counted besides
+                service.misbehaved(self, "over_budget", f"too many {kind.__name__} messages", OVER_BUDGET_WEIGHT)
         elif self.pace.is_due(kind, self.link.queued_bytes, now):
             self._handle(message, begun_ms)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from node import limits
 from node.chain.block import Block, check_contents
@@ -22,8 +23,19 @@ class _Partial:
     message: CompactProposal
     peer: PeerId
     until_ms: int
+    is_new: bool
     missing: dict[bytes, None] = field(default_factory=dict)
     fetched: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Whole(NamedTuple):
+    """A block that is put together, and how it came."""
+
+    block: Block
+    message: CompactProposal
+    peer: PeerId
+    is_new: bool
+    """Its proposal was not known before."""
 
 
 class Assembly:
@@ -36,7 +48,7 @@ class Assembly:
         self._turn = turn
         self._partials: dict[bytes, _Partial] = {}
 
-    def begin(self, peer: PeerId, message: CompactProposal) -> Block | None:
+    def begin(self, peer: PeerId, message: CompactProposal, *, is_new: bool) -> Whole | None:
         """The block where every transaction is known here; else the rest is asked of the peer.
 
         Raises `Rejected` where the named transactions are not those of the header.
@@ -45,14 +57,14 @@ class Assembly:
         if block_id in self._partials or len(self._partials) >= limits.BODIES_PER_HEIGHT_MAX:
             return None
         missing = {wire_id: None for wire_id in message.wire_ids if self._desk.raw_of(wire_id) is None}
-        partial = _Partial(message, peer, self._turn.now_ms + PARTS_TIMEOUT_MS, missing)
+        partial = _Partial(message, peer, self._turn.now_ms + PARTS_TIMEOUT_MS, is_new, missing)
         self._partials[block_id] = partial
         if missing:
             self._turn.send(peer, GetParts(self._height, block_id, tuple(missing)))
             return None
         return self._finished(block_id, partial)
 
-    def take(self, peer: PeerId, parts: Parts) -> Block | None:
+    def take(self, peer: PeerId, parts: Parts) -> Whole | None:
         """The block where these were the last. Raises `Rejected` for what was not asked for."""
         partial = self._partials.get(parts.block_id)
         if partial is None or partial.peer != peer:
@@ -69,7 +81,7 @@ class Assembly:
             return None
         return self._finished(parts.block_id, partial)
 
-    def _finished(self, block_id: bytes, partial: _Partial) -> Block | None:
+    def _finished(self, block_id: bytes, partial: _Partial) -> Whole:
         del self._partials[block_id]
         message = partial.message
         raws = []
@@ -80,7 +92,7 @@ class Assembly:
             raws.append(raw)
         block = Block(message.header, tuple(raws), message.evidence, message.last_commit)
         check_contents(block)
-        return block
+        return Whole(block, message, partial.peer, partial.is_new)
 
     def deadline_ms(self) -> int | None:
         return min((partial.until_ms for partial in self._partials.values()), default=None)

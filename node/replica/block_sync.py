@@ -171,4 +171,4 @@ class BlockSync:
 
     def pace(self) -> Pace:
         """How far we are behind what peers say, and how fast that shrinks."""
-        return self._progress.pace(self._store.height(), self._catch_up.best_height())
+        return self._progress.pace(self._store.height(), self._catch_up.best_height(self._turn.now_ms))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from node import limits
 from node.chain.block import EMPTY_COMMIT, Block, block_id_of
 from node.chain.vote import Evidence, Proposal, evidence_id
-from node.errors import InvalidBlock, Rejected
+from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
 from node.execution.blocks import check_frame, execute_block, seal_block
 from node.execution.evidence import check_evidence
@@ -62,6 +62,8 @@ class BlockMaker:
                 failed.append((tx, error.unmet))
             except BlockFull:
                 break
+            except (Corrupted, OperatorError):
+                raise  # the disk's fault, not the transaction's
             except Exception as error:
                 poison.append((tx, repr(error)))
         pieces = self.usable_evidence(evidence)[: limits.EVIDENCE_PER_BLOCK_MAX]
@@ -97,6 +99,8 @@ class BlockMaker:
             raise
         except Rejected as error:
             raise InvalidBlock(error.code, str(error)) from None
+        except (Corrupted, OperatorError):
+            raise  # the disk's fault, not the block's
         except Exception as error:
             raise InvalidBlock("poison", f"judging raised {error!r}") from error
 

@@ -41,11 +41,11 @@ class Bodies:
     def get(self, block_id: bytes) -> Candidate | None:
         return self._candidates.get(block_id)
 
-    def add(self, block_id: bytes, candidate: Candidate, keep: set[bytes]) -> None:
-        """Beyond the bound the oldest goes that is not in `keep` (locked, valid, this round's)."""
+    def add(self, block_id: bytes, candidate: Candidate, keep: set[bytes]) -> list[bytes]:
+        """Beyond the bound the oldest go that are not in `keep`: which ones."""
         self._candidates[block_id] = candidate
-        for other in list(self._candidates):
-            if len(self._candidates) <= limits.BODIES_PER_HEIGHT_MAX:
-                break
-            if other not in keep and other != block_id:
-                del self._candidates[other]
+        old = [i for i in self._candidates if i not in keep and i != block_id]
+        dropped = old[: max(0, len(self._candidates) - limits.BODIES_PER_HEIGHT_MAX)]
+        for other in dropped:
+            del self._candidates[other]
+        return dropped

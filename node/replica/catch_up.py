@@ -14,9 +14,16 @@ from node.replica.events import PeerId
 
 REQUEST_TIMEOUT_MS = 4_000
 """A peer that has not answered by then is slow."""
+HEDGE_MS = 1_000
+"""Where the very next block is not there by then, a second peer is asked for it too."""
 SLOW_MS = 4_000
 EMPTY_MS = 1_000
-"""How long a peer is left alone that was slow, and one that had nothing of what it says it has."""
+"""How long a peer is left alone that was slow, and one that had nothing of what it says it has; doubled each time."""
+DOUBLINGS_MAX = 4
+FAILURES_BELIEVED = 2
+"""Who did not deliver so often is not believed what it claims to have, until it is its turn again."""
+MEMBERS_LEAD = 2
+"""A member is asked before strangers until it has failed so much oftener."""
 NEAR_DELAY_MS = 400
 """One height behind is normal for a moment: consensus will mostly bring the block itself."""
 DELIVERED_WINDOW_MS = 5_000
@@ -37,6 +44,12 @@ class PeerView:
     height: int = 0
     oldest: int = 1
     slow_until_ms: int = 0
+    is_member: bool = False
+    failures: int = 0
+    """How often it did not deliver; halved when it does."""
+
+    def is_believed(self, now_ms: int) -> bool:
+        return self.failures < FAILURES_BELIEVED or self.slow_until_ms <= now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +80,9 @@ class CatchUp:
         self._delivered_height = 0
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
-    def best_height(self) -> int:
-        return max((peer.height for peer in self.peers.values()), default=0)
+    def best_height(self, now_ms: int) -> int:
+        """The highest head that a peer claims, who has not just failed to deliver."""
+        return max((peer.height for peer in self.peers.values() if peer.is_believed(now_ms)), default=0)
 
     def is_catching_up(self, head: int, now_ms: int) -> bool:
         """A peer *delivered* a verified commit at or above the height in flight within the last 5 s."""
@@ -80,7 +94,7 @@ class CatchUp:
     def whom_to_ask(self, head: int, now_ms: int) -> list[tuple[PeerId, Request]]:
         """Requests to send now; notes that they are under way."""
         self._give_up_late(now_ms)
-        best = self.best_height()
+        best = self.best_height(now_ms)
         if best <= head:
             self._behind_since_ms = None
             return []
@@ -89,10 +103,12 @@ class CatchUp:
         if best == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
             return []
         found = []
-        while len(self._requests) < REQUESTS_MAX and self._arrived_bytes < AHEAD_BYTES:
-            first = self._first_wanted(head, best)
-            peer = self._best_peer(first, now_ms) if first is not None else None
-            if first is None or peer is None:
+        while len(self._requests) < REQUESTS_MAX:
+            first = self._first_wanted(head, best, now_ms)
+            if first is None or (first != head + 1 and self._arrived_bytes >= AHEAD_BYTES):
+                break  # what has arrived waits for the next block, so that one is asked for in any case
+            peer = self._best_peer(first, head, now_ms)
+            if peer is None:
                 break
             top = min(best, head + AHEAD_BLOCKS, self.peers[peer].height, first + RANGE_BLOCKS - 1)
             last = first
@@ -107,30 +123,45 @@ class CatchUp:
         for peer, request in list(self._requests.items()):
             if request.until_ms <= now_ms:
                 del self._requests[peer]
-                self._slow_down(peer, now_ms + SLOW_MS)
+                self._failed(peer, SLOW_MS, now_ms)
                 self.faults.append(f"peer {peer} did not deliver blocks {request.first} to {request.last} in time")
 
     def _is_covered(self, height: int) -> bool:
         return height in self._arrived or any(r.first <= height <= r.last for r in self._requests.values())
 
-    def _first_wanted(self, head: int, best: int) -> int | None:
+    def _first_wanted(self, head: int, best: int, now_ms: int) -> int | None:
+        hedge_ms = self._hedge_ms(head)
+        if hedge_ms is not None and hedge_ms <= now_ms:
+            return head + 1
         for height in range(head + 1, min(best, head + AHEAD_BLOCKS) + 1):
             if not self._is_covered(height):
                 return height
         return None
 
-    def _best_peer(self, first: int, now_ms: int) -> PeerId | None:
-        """The one with the highest head among those that say they have `first` and have not just failed us."""
+    def _hedge_ms(self, head: int) -> int | None:
+        """When a second peer is to be asked for the next block; None where none or two are asked."""
+        asked = [r for r in self._requests.values() if r.first <= head + 1 <= r.last]
+        if len(asked) != 1 or head + 1 in self._arrived:
+            return None
+        return asked[0].until_ms - REQUEST_TIMEOUT_MS + HEDGE_MS
+
+    def _best_peer(self, first: int, head: int, now_ms: int) -> PeerId | None:
+        """Of those that say they have `first` and have not just failed us: who failed least, members first, and then
+        the one with the highest head, as far as we could use it."""
         able = [
-            (-view.height, peer)
+            (view.failures - MEMBERS_LEAD * view.is_member, -min(view.height, head + AHEAD_BLOCKS), peer)
             for peer, view in self.peers.items()
             if peer not in self._requests and view.height >= first >= view.oldest and view.slow_until_ms <= now_ms
         ]
-        return min(able)[1] if able else None
+        return min(able)[2] if able else None
 
-    def _slow_down(self, peer: PeerId, until_ms: int) -> None:
-        if peer in self.peers:
-            self.peers[peer].slow_until_ms = max(self.peers[peer].slow_until_ms, until_ms)
+    def _failed(self, peer: PeerId, slow_ms: int, now_ms: int) -> None:
+        """Leave the peer alone for a while, each time for longer."""
+        view = self.peers.get(peer)
+        if view is not None:
+            until_ms = now_ms + (slow_ms << min(view.failures, DOUBLINGS_MAX))
+            view.slow_until_ms = max(view.slow_until_ms, until_ms)
+            view.failures += 1
 
     # --- what comes ---
     def delivered(self, peer: PeerId, blocks: tuple[Committed, ...], head: int, now_ms: int) -> None:
@@ -147,8 +178,10 @@ class CatchUp:
                 self._arrived[expected] = Arrived(peer, committed, size)
                 self._arrived_bytes += size
             expected += 1
+        if expected > request.first and peer in self.peers:
+            self.peers[peer].failures //= 2
         if expected == request.first:
-            self._slow_down(peer, now_ms + EMPTY_MS)
+            self._failed(peer, EMPTY_MS, now_ms)
             self.faults.append(f"peer {peer} delivered nothing of blocks {request.first} to {request.last}")
 
     def next(self, head: int) -> Arrived | None:
@@ -187,7 +220,7 @@ class CatchUp:
         """Drop all that the peer delivered; ask others first for a long while."""
         for at in [at for at, arrived in self._arrived.items() if arrived.peer == peer or at == height]:
             self._forget(at)
-        self._slow_down(peer, now_ms + LIAR_MS)
+        self._failed(peer, LIAR_MS, now_ms)
         self.faults.append(f"peer {peer} delivered a bad block {height}")
 
     def committed(self) -> None:
@@ -197,10 +230,12 @@ class CatchUp:
         if head + 1 in self._arrived:
             return now_ms
         deadlines = [request.until_ms for request in self._requests.values()]
-        if self.best_height() > head and not self._is_covered(head + 1):
-            near = (now_ms if self._behind_since_ms is None else self._behind_since_ms) + NEAR_DELAY_MS
-            able = [v.slow_until_ms for v in self.peers.values() if v.height > head and v.oldest <= head + 1]
-            deadlines.extend(max(near, slow_until) for slow_until in able)
+        idle = [v for peer, v in self.peers.items() if peer not in self._requests]
+        able = [view.slow_until_ms for view in idle if view.height > head and view.oldest <= head + 1]
+        near = (now_ms if self._behind_since_ms is None else self._behind_since_ms) + NEAR_DELAY_MS
+        hedge_ms = self._hedge_ms(head)
+        if hedge_ms is not None or not self._is_covered(head + 1):
+            deadlines.extend(max(near, hedge_ms or near, slow_until) for slow_until in able)
         return min(deadlines, default=None)
 
     def lost(self, peer: PeerId) -> None:

@@ -26,6 +26,8 @@ class Tick:
 class PeerConnected:
     peer: PeerId
     node_key: bytes
+    is_member: bool = False
+    """The node key is one that a member has published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class PeerLost:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A decoded message. `received_ms`: when its first frame left the socket."""
+    """A decoded message. `received_ms`: when its first frame left the socket, in steady time."""
 
     peer: PeerId
     message: Message

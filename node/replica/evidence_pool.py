@@ -5,13 +5,15 @@ from __future__ import annotations
 from node.chain.vote import Evidence, evidence_id, sign_bytes_of
 from node.crypto.signing import is_signature
 from node.errors import InvalidBlock
-from node.execution.evidence import check_evidence
+from node.execution.evidence import check_evidence, check_pair
 from node.replica.blocks import BlockMaker
 from node.replica.messages import EvidenceMessage
 from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
 
 EVIDENCE_POOL_MAX = 256
+EVIDENCE_PER_VALIDATOR_MAX = 4
+"""One piece takes all power; an offender can make a new one for every round, and must not crowd out another's."""
 
 
 class EvidencePool:
@@ -23,16 +25,25 @@ class EvidencePool:
         self._turn = turn
         self._known: dict[bytes, Evidence] = {}
 
-    def __len__(self) -> int:
-        return len(self._known)
+    def has_usable(self) -> bool:
+        """Whether the next block could carry a piece."""
+        height = self._store.height()
+        return any(piece.first.height <= height for piece in self._known.values())
 
     def pieces(self) -> list[Evidence]:
         return list(self._known.values())
 
     def take(self, evidence: Evidence) -> None:
-        """Keep it and pass it on, where a block may carry it now or after the height in flight."""
-        ident = evidence_id(evidence)
-        if ident in self._known or len(self._known) >= EVIDENCE_POOL_MAX or not self._is_usable(evidence):
+        """Keep it and pass it on, where a block may carry it now or after the height in flight.
+
+        Raises `Rejected` for a pair that proves nothing, whoever signed it.
+        """
+        check_pair(evidence)
+        ident, offender = evidence_id(evidence), evidence.first.validator
+        of_this_one = sum(1 for piece in self._known.values() if piece.first.validator == offender)
+        if ident in self._known or of_this_one >= EVIDENCE_PER_VALIDATOR_MAX or len(self._known) >= EVIDENCE_POOL_MAX:
+            return
+        if not self._is_usable(evidence):
             return
         self._known[ident] = evidence
         self._turn.broadcast(EvidenceMessage(evidence))

@@ -14,7 +14,7 @@ from node.consensus.messages import Lock, Step
 from node.consensus.safety import last_step
 from node.errors import InvalidBlock, Rejected
 from node.replica import events as e
-from node.replica.assembly import Assembly
+from node.replica.assembly import Assembly, Whole
 from node.replica.bodies import Bodies, Candidate
 from node.replica.jobs import BodyJob
 from node.replica.messages import CompactProposal, GetBody, Message, Parts, ProposalMessage, VoteMessage
@@ -102,8 +102,10 @@ class HeightInFlight:
                 self.feed(m.TimeoutFired(step, round_))
         if self._build_at is not None and now >= self._build_at[0]:
             round_ = self._build_at[1]
-            self._build_at = None
-            self._build(round_)
+            wait_ms = self._wait_for_clock_ms()  # the clock may have been set back meanwhile
+            self._build_at = (now + wait_ms, round_) if wait_ms else None
+            if not wait_ms:
+                self._build(round_)
         if self._held_back and self._services.voting.may_sign():
             self._sign_held_back()
         if now >= self._resend_at and not self.is_over:
@@ -117,6 +119,10 @@ class HeightInFlight:
         if self._needed and now >= self._need_again_at and not self.is_over:
             self._ask_for_needed()
 
+    def _wait_for_clock_ms(self) -> int:
+        """Until our clock is above the parent's time, and a block may have it."""
+        return max(0, self._parent_time_ms + 1 - self._turn.wall_ms)
+
     def _may_start(self) -> bool:
         """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
         return self.machine.step_now is Step.NEW and not self._services.voting.is_listening and not self.is_over
@@ -128,7 +134,7 @@ class HeightInFlight:
         return self._entered_at + self._services.config.block_interval_empty_ms
 
     def _has_work(self) -> bool:
-        return len(self._services.pool) > 0 or len(self._services.evidence) > 0
+        return len(self._services.pool) > 0 or self._services.evidence.has_usable()
 
     # --- the machine ----------------------------------------------------------------------------------
     def feed(self, event: m.Input) -> None:
@@ -149,7 +155,7 @@ class HeightInFlight:
                     delay = min(PROPOSE_TIMEOUT_MS + TIMEOUT_STEP_MS * round_, self._timeout_cap_ms)
                     self._timeouts[step] = (self._turn.now_ms + delay, round_)
                 case m.BuildBlock(round_):
-                    self._build_at = (max(self._turn.now_ms, self._parent_time_ms + 1), round_)
+                    self._build_at = (self._turn.now_ms + self._wait_for_clock_ms(), round_)
                 case m.SignProposal(round_, block_id, valid_round):
                     self._propose(round_, block_id, valid_round)
                 case m.SignVote(kind, round_, block_id):
@@ -188,7 +194,8 @@ class HeightInFlight:
         if machine.valid is not None:
             polka = self._polka(machine.valid.round, machine.valid.block_id)
         bodies = [candidate.block for i in wanted if (candidate := self.bodies.get(i)) is not None]
-        if machine.locked is None and machine.valid is None and not bodies:
+        assert len(bodies) == len(wanted), "what we are bound to, or propose, we hold the body of"
+        if not wanted:
             return NO_PROMISE
         assert signer is not None, "only a signer promises"
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
@@ -243,10 +250,10 @@ class HeightInFlight:
         if self.machine.step_now is not Step.PROPOSE:
             return
         built = services.maker.build(
-            lambda: list(services.pool), services.evidence.pieces(), address, self._turn.now_ms
+            lambda: list(services.pool), services.evidence.pieces(), address, self._turn.wall_ms
         )
         services.on_built(built)
-        self.bodies.add(built.block_id, Candidate(built.block, list(built.result.transactions), built.result), set())
+        self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
         self.feed(m.BlockBuilt(round_, built.block_id))
 
     # --- what peers may need again --------------------------------------------------------------------
@@ -292,26 +299,29 @@ class HeightInFlight:
             check_contents(block)
             self.take_body(block, block_id)
 
-    def on_compact(self, peer: e.PeerId, message: CompactProposal) -> None:
-        """Put the block together. Raises `Rejected` where it does not become the one that its header names."""
+    def on_compact(self, peer: e.PeerId, message: CompactProposal, *, is_new: bool) -> None:
+        """Put the block together; one that is new is passed on once it is whole, since nothing before proves what it
+        names. Raises `Rejected` where it does not become the one that its header names."""
         block_id = message.proposal.block_id
         if self.is_over or self.bodies.get(block_id) is not None:
             return
-        self._assembled(block_id, lambda: self._assembly.begin(peer, message))
+        self._assembled(block_id, lambda: self._assembly.begin(peer, message, is_new=is_new))
 
     def on_parts(self, peer: e.PeerId, parts: Parts) -> None:
         """Transactions that we asked for. Raises `Rejected` as `on_compact` does."""
         if parts.height == self.height and not self.is_over:
             self._assembled(parts.block_id, lambda: self._assembly.take(peer, parts))
 
-    def _assembled(self, block_id: bytes, attempt: Callable[[], Block | None]) -> None:
+    def _assembled(self, block_id: bytes, attempt: Callable[[], Whole | None]) -> None:
         try:
-            block = attempt()
+            whole = attempt()
         except Rejected:
             self._need(block_id)
             raise
-        if block is not None:
-            self.take_body(block, block_id)
+        if whole is not None:
+            if whole.is_new:
+                self._services.relay(whole.message, whole.peer)
+            self.take_body(whole.block, block_id)
 
     def parts(self, height: int, block_id: bytes, wire_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Transactions of an undecided block that a peer asks for, as many as fit into one answer."""
@@ -330,10 +340,9 @@ class HeightInFlight:
         """Judge a block that a proposal or a quorum names; answers the machine when it is done."""
         if self.is_over or self.bodies.get(block_id) is not None:
             return
-        services, machine = self._services, self.machine
+        services = self._services
         candidate = Candidate(block)
-        keep = {lock.block_id for lock in (machine.locked, machine.valid) if lock}
-        self.bodies.add(block_id, candidate, keep)
+        self._keep(block_id, candidate)
         self._needed.pop(block_id, None)
         try:
             services.maker.check_frame(block)
@@ -348,6 +357,10 @@ class HeightInFlight:
             services.jobs.start(BodyJob(self.height, block_id), unknown)
         else:
             self._execute(block_id, candidate)
+
+    def _keep(self, block_id: bytes, candidate: Candidate) -> None:
+        for dropped in self.bodies.add(block_id, candidate, self.machine.bodies_wanted()):
+            self.machine.body_dropped(dropped)
 
     def on_body_verified(self, job: BodyJob, *, is_good: bool) -> None:
         candidate = self.bodies.get(job.block_id)
@@ -378,12 +391,23 @@ class HeightInFlight:
         self._turn.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
         self.feed(m.BlockJudged(block_id, False))
 
+    def needs(self, block_id: bytes) -> bool:
+        """Whether the block's body is being asked for."""
+        return block_id in self._needed
+
     def _need(self, block_id: bytes) -> None:
+        if block_id in self._needed:
+            return
+        if not self._needed:
+            self._need_again_at = self._turn.now_ms + NEED_RETRY_MS
         self._needed[block_id] = None
-        self._ask_for_needed()
+        self._turn.broadcast(GetBody(self.height, block_id))
 
     def _ask_for_needed(self) -> None:
+        """Again, but only for what still matters: a proposer may withhold one body in every round of its own."""
         self._need_again_at = self._turn.now_ms + NEED_RETRY_MS
+        wanted = self.machine.bodies_wanted()
+        self._needed = {block_id: None for block_id in self._needed if block_id in wanted}
         for block_id in self._needed:
             self._turn.broadcast(GetBody(self.height, block_id))
 

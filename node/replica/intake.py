@@ -12,19 +12,23 @@ from node.replica.blocks import is_timely
 from node.replica.catch_up import CatchUp
 from node.replica.events import PeerId
 from node.replica.in_flight import HeightInFlight
-from node.replica.messages import CompactProposal, ProposalMessage, VoteMessage
+from node.replica.messages import CompactProposal, Message, ProposalMessage, VoteMessage
+from node.replica.relaying import RelayLimit
 from node.replica.turn import Turn
 from node.replica.voting import Voting
+from node.storage.chain_store import ChainStore
 
 
 class Intake:
     """Everything in here verifies signatures before anything else happens with a message."""
 
-    def __init__(self, genesis_hash: bytes, sync: CatchUp, voting: Voting, turn: Turn) -> None:
-        self._genesis_hash = genesis_hash
+    def __init__(self, store: ChainStore, sync: CatchUp, voting: Voting, turn: Turn) -> None:
+        self._store = store
+        self._genesis_hash = store.genesis_hash
         self._sync = sync
         self._voting = voting
         self._turn = turn
+        self._far_votes = RelayLimit()
 
     def on_vote(self, peer: PeerId, vote: Vote, flight: HeightInFlight) -> None:
         """Raises `Rejected` where the peer is at fault."""
@@ -37,7 +41,9 @@ class Intake:
             return
         if not self._is_signed(vote, entry.consensus_key):
             raise Rejected("a vote's signature does not verify")
-        self._turn.broadcast(VoteMessage(vote), besides=peer)
+        is_near = vote.round <= machine.round + limits.ROUNDS_AHEAD_MAX
+        if is_near or self._far_votes.may(vote.validator, self._turn.now_ms):
+            self._turn.broadcast(VoteMessage(vote), besides=peer)
         flight.feed(m.VoteReceived(vote))
 
     def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, flight: HeightInFlight) -> None:
@@ -46,7 +52,9 @@ class Intake:
             return
         self._check(message.proposal, message.block.header, flight)
         check_contents(message.block)
-        self._accept(peer, message, message.block.header, received_ms, flight)
+        if flight.machine.proposal(message.proposal.round) is None:  # one that comes again has been relayed
+            self.relay(message, peer)
+        self._accept(message, message.block.header, received_ms, flight)
         flight.take_body(message.block, message.proposal.block_id)
 
     def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, flight: HeightInFlight) -> None:
@@ -54,15 +62,21 @@ class Intake:
         if not self._is_wanted(message.proposal, flight):
             return
         self._check(message.proposal, message.header, flight)
-        self._accept(peer, message, message.header, received_ms, flight)
-        flight.on_compact(peer, message)
+        is_new = flight.machine.proposal(message.proposal.round) is None
+        self._accept(message, message.header, received_ms, flight)
+        flight.on_compact(peer, message, is_new=is_new)
 
     def _is_wanted(self, proposal: Proposal, flight: HeightInFlight) -> bool:
         machine = flight.machine
         ahead = proposal.round - machine.round
         if proposal.height != machine.height or not 0 <= ahead <= limits.ROUNDS_AHEAD_MAX:
             return False
-        return machine.proposal(proposal.round) is None or not machine.is_judged(proposal.block_id)
+        known = machine.proposal(proposal.round)
+        if known is None:
+            return True
+        # A proposer may sign as many blocks for one round as it likes: of the others only what a quorum has named.
+        is_asked_for = known.block_id == proposal.block_id or flight.needs(proposal.block_id)
+        return is_asked_for and not machine.is_judged(proposal.block_id)
 
     def _check(self, proposal: Proposal, header: Header, flight: HeightInFlight) -> None:
         machine = flight.machine
@@ -76,14 +90,9 @@ class Intake:
             raise Rejected("the block is not the proposal's")
 
     def _accept(
-        self,
-        peer: PeerId,
-        message: ProposalMessage | CompactProposal,
-        header: Header,
-        received_ms: int,
-        flight: HeightInFlight,
+        self, message: ProposalMessage | CompactProposal, header: Header, received_ms: int, flight: HeightInFlight
     ) -> None:
-        """Judge its time, relay it, hand it to the machine."""
+        """Judge its time, hand it to the machine."""
         proposal = message.proposal
         if proposal.valid_round >= 0:
             self._take_polka(proposal, message.polka, flight)
@@ -94,10 +103,12 @@ class Intake:
             self._turn.notice(
                 "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
             )
-        is_new = flight.machine.proposal(proposal.round) is None  # one that comes again has been relayed
-        if is_new and len(self._sync.peers) < len(flight.machine.validators) - 1:
-            self._turn.broadcast(message, besides=peer)
         flight.feed(m.ProposalReceived(proposal, timely))
+
+    def relay(self, message: Message, peer: PeerId) -> None:
+        """Pass it on to all others, where not everybody is linked to everybody."""
+        if len(self._sync.peers) < len(self._store.head().validators) - 1:
+            self._turn.broadcast(message, besides=peer)
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
         """A bad polka is the sending peer's fault. Raises `Rejected`."""

@@ -1,6 +1,6 @@
 """Ring 2: the whole node but for sockets, clocks, disks and HTTP.
 
-`handle(event, now_ms) -> list[Action]`. The simulator and the daemon run this very object.
+`handle(event, now_ms, wall_ms) -> list[Action]`. The simulator and the daemon run this very object.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import assert_never
 from node import limits
 from node.chain.block import Block, Commit
 from node.consensus.machine import Machine
-from node.errors import Rejected
+from node.errors import Corrupted, OperatorError, Rejected
 from node.execution.block_run import BlockResult, BlockRun, unknown_rules
 from node.mempool.pool import Pool
 from node.replica import events as e
@@ -52,6 +52,9 @@ from node.txtypes.unmet import Unmet
 
 __all__ = ["Replica", "ReplicaConfig"]
 
+SYNCING_GAP = 3
+"""Blocks behind; fewer is what consensus makes up for by itself."""
+
 
 class Replica:
     """`signer` is None for a node that only follows. `instance`: 16 random bytes of this process."""
@@ -69,7 +72,7 @@ class Replica:
         self._jobs = Jobs(self._turn)
         self._maker = BlockMaker(store, config.build_txs_max)
         self._evidence = EvidencePool(store, self._maker, self._turn)
-        self._intake = Intake(store.genesis_hash, self.sync, self._voting, self._turn)
+        self._intake = Intake(store, self.sync, self._voting, self._turn)
         self._blocks = BlockSync(
             store, self.sync, self._maker, self._desk, self._jobs, self._turn, self._commit_delivered
         )
@@ -85,6 +88,7 @@ class Replica:
             self._voting,
             self._commit,
             self._on_built,
+            self._intake.relay,
         )
         self._judging: BlockRun | None = None
         self._status_at = 0
@@ -113,6 +117,13 @@ class Replica:
         """How block sync gets on."""
         return self._blocks.pace()
 
+    def is_syncing(self) -> bool:
+        """Blocks are being delivered to us, and more than a few are missing. What a peer only claims does not count."""
+        sync, head, now_ms = self.sync, self.store.height(), self._turn.now_ms
+        if sync.waiting() > SYNCING_GAP:
+            return True
+        return sync.is_catching_up(head, now_ms) and sync.best_height(now_ms) - head > SYNCING_GAP
+
     def signs_from(self) -> int:
         """The lowest height that this validator may sign, 0 where it is none."""
         return self._voting.signer.floor if self._voting.signer is not None else 0
@@ -121,9 +132,9 @@ class Replica:
         return self._voting.may_sign()
 
     # --- life -----------------------------------------------------------------------------------------
-    def start(self, now_ms: int) -> list[e.Action]:
-        """Begin at the store's head, from the hard state where there is one."""
-        self._turn.begin(now_ms)
+    def start(self, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
+        """Begin at the store's head, from the hard state where there is one. Times as for `handle`."""
+        self._turn.begin(now_ms, now_ms if wall_ms is None else wall_ms)
         self._flight = HeightInFlight(self._services)
         self._status_at = now_ms
         self._announce_at = now_ms + limits.ANNOUNCE_AGAIN_MS
@@ -135,9 +146,12 @@ class Replica:
             self._flight.restore()
         return self._flush()
 
-    def handle(self, event: e.Event, now_ms: int) -> list[e.Action]:
-        """Take one event; what is to be done comes back in order."""
-        self._turn.begin(now_ms)
+    def handle(self, event: e.Event, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
+        """Take one event; what is to be done comes back in order.
+
+        `now_ms` is a steady time, for timers; `wall_ms` what the clock shows, where that is another one.
+        """
+        self._turn.begin(now_ms, now_ms if wall_ms is None else wall_ms)
         if self.halted:
             refused = "the node has halted"
             return (
@@ -146,8 +160,8 @@ class Replica:
         match event:
             case e.Tick():
                 pass
-            case e.PeerConnected(peer, node_key):
-                self.sync.peers[peer] = PeerView(node_key)
+            case e.PeerConnected(peer, node_key, is_member):
+                self.sync.peers[peer] = PeerView(node_key, is_member=is_member)
                 self._turn.send(peer, self._status())
                 for message in self._flight.own_messages():
                     self._turn.send(peer, message)
@@ -156,7 +170,7 @@ class Replica:
             case e.PeerLost(peer):
                 self.sync.lost(peer)
             case e.Received(peer, message, received_ms):
-                self._on_message(peer, message, received_ms)
+                self._on_message(peer, message, self._turn.on_the_wall(received_ms))
             case e.Verified(job, results):
                 self._on_verified(job, results)
             case e.KeyInUse():
@@ -293,24 +307,39 @@ class Replica:
     def _judging_run(self) -> BlockRun:
         """A run over the head that judges and never applies; renewed with every block."""
         if self._judging is None:
-            self._judging = self._maker.run(max(self._turn.now_ms, self.store.head().time_ms + 1))
+            self._judging = self._maker.run(max(self._turn.wall_ms, self.store.head().time_ms + 1))
         return self._judging
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that does not hold over the head."""
         return tuple(self._judging_run().judge(tx).unmet_guards)
 
+    def _judged(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        """As `judge`; a transaction that raises something it must not is set aside, and the node goes on."""
+        try:
+            return self.judge(tx)
+        except (Corrupted, OperatorError):
+            raise  # the disk's fault, not the transaction's
+        except Exception as error:
+            self._judging = None
+            self._set_aside(tx, repr(error))
+            return (Unmet("not_judged", tx.txid.hex(), "", ""),)
+
+    def _set_aside(self, tx: CheckedTx, why: str) -> None:
+        self._turn.notice("poison", "error", txid=tx.txid.hex(), why=why)
+        self._desk.refuse(tx.wire_id)
+
     def _admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
+        """Unmet guards (none: it is in the pool), or why the pool takes no more."""
         self._desk.note_verified(tx)
-        return self._desk.admit(tx, self._judging_run())
+        return self._judged(tx) or self._desk.pooled(tx) or ()
 
     def _on_built(self, built: Built) -> None:
         """What building a block found in the pool that can't be in one."""
         for tx, unmet in built.failed:
             self._drop(tx, unmet)
         for tx, why in built.poison:
-            self._turn.notice("poison", "error", txid=tx.txid.hex(), why=why)
-            self._desk.refuse(tx.wire_id)
+            self._set_aside(tx, why)
             self._drop(tx, ())
 
     def _drop(self, tx: CheckedTx, unmet: tuple[Unmet, ...], *, is_expired: bool = False) -> None:
@@ -339,8 +368,7 @@ class Replica:
         self._evidence.committed()
         for tx in self.pool.expired(result.time_ms):
             self._drop(tx, (), is_expired=True)
-        run = self._judging_run()
         for tx in self.pool.touching(result.changes):
-            if unmet := tuple(run.judge(tx).unmet_guards):
+            if unmet := self._judged(tx):
                 self._drop(tx, unmet)
         self._tell_status()

@@ -9,8 +9,10 @@ from node.chain.block import Block, Commit
 from node.execution.block_run import BlockResult
 from node.mempool.pool import Pool, PoolLimits
 from node.replica.blocks import BlockMaker, Built
+from node.replica.events import PeerId
 from node.replica.evidence_pool import EvidencePool
 from node.replica.jobs import Jobs
+from node.replica.messages import Message
 from node.replica.transactions import Transactions as TransactionDesk
 from node.replica.turn import Turn
 from node.replica.voting import Voting
@@ -42,3 +44,5 @@ class Services:
     voting: Voting
     commit: Callable[[Block, BlockResult, Commit], None]
     on_built: Callable[[Built], None]
+    relay: Callable[[Message, PeerId], None]
+    """Pass a message on to all peers but the one it came from, where not everybody is linked to everybody."""

@@ -6,11 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from node import limits
-from node.execution.block_run import BlockRun
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
-from node.txtypes.unmet import Unmet
 
 FETCH_TIMEOUT_MS = 2_000
 VERIFIED_MAX = 50_000
@@ -20,7 +18,7 @@ DONE_MAX = 100_000
 
 
 class Transactions:
-    """The pool and what stands before it. `judge` is a run over the head, renewed with every block."""
+    """The pool and what stands before it."""
 
     def __init__(self, pool: Pool, genesis_hash: bytes) -> None:
         self.pool = pool
@@ -101,6 +99,7 @@ class Transactions:
 
     def refuse(self, wire_id: bytes) -> None:
         """It is bad: not to be fetched again."""
+        self._verified.pop(wire_id, None)
         self._done[wire_id] = None
         if len(self._done) > DONE_MAX:
             self._done.popitem(last=False)
@@ -108,21 +107,17 @@ class Transactions:
     def committed(self, transactions: Iterable[CheckedTx]) -> None:
         """They are in the chain: of no use any more, and not to be fetched again."""
         for tx in transactions:
-            self._verified.pop(tx.wire_id, None)
             self.refuse(tx.wire_id)
 
     # --- admission ---
-    def admit(self, tx: CheckedTx, run: BlockRun) -> tuple[Unmet, ...] | str:
-        """Unmet guards (none: it is in the pool and will be announced), or why the pool takes no more."""
-        unmet = tuple(run.judge(tx).unmet_guards)
-        if unmet:
-            return unmet
+    def pooled(self, tx: CheckedTx) -> str:
+        """Into the pool with what holds, to be announced; why the pool takes no more, else empty."""
         try:
             if self.pool.add(tx):
                 self.to_announce.append(tx.wire_id)
         except PoolFull as error:
             return str(error)
-        return ()
+        return ""
 
     def decode_block(self, raws: tuple[bytes, ...]) -> tuple[list[CheckedTx | None], list[SignedTx]]:
         """Transactions of a block in order, None where signatures are still to be verified; and those, in order.

@@ -7,16 +7,26 @@ from node.replica.messages import Message
 
 
 class Turn:
-    """Shared by all parts of one replica. `halted`: why it takes no part any more, else empty."""
+    """Shared by all parts of one replica. `halted`: why it takes no part any more, else empty.
+
+    `now_ms` is a steady time for timers. `wall_ms` is what the clock on the wall shows, which may be set forwards and
+    back: for block times, and for nothing else.
+    """
 
     def __init__(self) -> None:
         self.now_ms = 0
+        self.wall_ms = 0
         self.halted = ""
         self._actions: list[e.Action] = []
 
-    def begin(self, now_ms: int) -> None:
-        """Time never runs backwards in here."""
+    def begin(self, now_ms: int, wall_ms: int) -> None:
+        """Steady time never runs backwards in here."""
         self.now_ms = max(now_ms, self.now_ms)
+        self.wall_ms = wall_ms
+
+    def on_the_wall(self, steady_ms: int) -> int:
+        """What the wall's clock showed at a moment of steady time, as far as it was not set meanwhile."""
+        return self.wall_ms - (self.now_ms - steady_ms)
 
     def take(self) -> list[e.Action]:
         actions, self._actions = self._actions, []

@@ -10,13 +10,15 @@ from node.replica import events as e
 from node.replica.catch_up import CatchUp
 from node.replica.messages import Presence
 from node.replica.presence import Doppelganger, Duty, is_genuine
+from node.replica.relaying import RelayLimit
 from node.replica.signing import ConsensusSigner, Promise
 from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
 
 PRESENCE_INTERVAL_MS = 300
-"""One process's presence is relayed at most this often."""
-PRESENCES_MAX = 1_000
+"""One process's presence is looked at at most this often."""
+INSTANCES_MAX = 4
+"""Processes of one validator that are told apart; a correct one has one."""
 FLOOR_ABOVE_HEAD = 3
 """Signing state lost: the height in flight may hold our signature, so we start at the second above it."""
 CERTIFICATES_LOOKED_AT = 100
@@ -35,7 +37,8 @@ class Voting:
         self._sync = sync
         self._turn = turn
         self._instance = instance
-        self._relayed: dict[tuple[bytes, bytes], int] = {}
+        self._heard: dict[bytes, dict[bytes, int]] = {}
+        self._presences = RelayLimit()
 
     @property
     def address(self) -> bytes | None:
@@ -77,10 +80,10 @@ class Voting:
 
     def _has_lost_state(self, signer: ConsensusSigner, head: int) -> bool:
         """Hard state missing where we may have signed, or older than a certificate that holds our signature."""
+        if signer.was_missing and signer.address in self._store.head().validators:
+            return True
         if self._store.is_at_start:
             return False
-        if signer.was_missing and signer.address in self._store.validators(head):
-            return True
         oldest, first = max(signer.state.height, head - CERTIFICATES_LOOKED_AT), self._store.first_height()
         if oldest + 1 < first and first > self._store.start_height + 1 and not signer.was_missing:
             # Certificates below a snapshot, or pruned, are not here: any of them may hold a signature of ours.
@@ -172,16 +175,18 @@ class Voting:
         entry = self._store.head().validators.get(message.validator)
         is_own = self.signer is not None and message.validator == self.signer.address
         key = self.signer.public if self.signer is not None and is_own else entry.consensus_key if entry else b""
-        known = (message.validator, message.instance)
         now = self._turn.now_ms
-        if not key or self._relayed.get(known, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
+        known = self._heard.setdefault(message.validator, {}) if key else {}
+        if not key or known.get(message.instance, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
             return
         if not is_genuine(message, key, self._store.genesis_hash):
             raise Rejected("a presence's signature does not verify")
-        if len(self._relayed) > PRESENCES_MAX:
-            self._relayed.clear()
-        self._relayed[known] = now
-        self._turn.broadcast(message, besides=peer)
+        known.pop(message.instance, None)
+        known[message.instance] = now
+        if len(known) > INSTANCES_MAX:
+            known.pop(next(iter(known)))
+        if self._presences.may(message.validator, now):
+            self._turn.broadcast(message, besides=peer)
         if is_own and self.doppelganger is not None:
             before = self.doppelganger.duty
             answer = self.doppelganger.heard(message)

@@ -25,10 +25,13 @@ class StateValue(NamedTuple):
 
 
 class Contents:
-    """Costs about 150 bytes of memory for every state value."""
+    """Costs about 150 bytes of memory for every state value, and for every car whose value is still to come; more than
+    `entries_max` of them are refused."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, entries_max: int = 2**40) -> None:
         self._depth = depth
+        self._entries_max = entries_max
+        self._values = 0
         self._buckets: dict[int, list[bytes]] = {}
         self._records: dict[str, tuple[int, bytes]] = {}
 
@@ -39,6 +42,11 @@ class Contents:
         if sequence != count or key[-9:-8] != b"/":
             raise Malformed(f"the records of {vin} have a gap at {count}")
         self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self._values + len(self._records) > self._entries_max:
+            raise Malformed(f"more than {self._entries_max} values and cars, which is more than fits into memory")
 
     def take_value(self, key: bytes, raw: bytes) -> StateValue:
         """`key` is the state's. Raises `Malformed`."""
@@ -52,6 +60,8 @@ class Contents:
             value = family.decode(raw)
         except Corrupted as error:
             raise Malformed(str(error)) from None
+        self._values += 1
+        self._check_size()
         slot = slot_of(key)
         self._buckets.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
         if family.name == VEHICLE.name and self._records.pop(ident, None) != (value.record_count, value.history_head):

@@ -154,15 +154,15 @@ def check_offer(offer: Offer, genesis: bytes) -> None:
 class Restore:
     """Writes chunks, in order, into an empty store; nothing is usable before `finish` has found everything right."""
 
-    def __init__(self, kv: KeyValue, genesis: Genesis, offer: Offer) -> None:
-        """`offer` has passed `check_offer`, and its header is trusted."""
+    def __init__(self, kv: KeyValue, genesis: Genesis, offer: Offer, entries_max: int = 2**40) -> None:
+        """`offer` has passed `check_offer`, and its header is trusted. `entries_max`: what has to be kept in memory."""
         self._kv = kv
         self._genesis = genesis
         self._offer = offer
         self._next = 0
         self._last_key = b""
         self._entries = 0
-        self._contents = Contents(genesis.tree_depth)
+        self._contents = Contents(genesis.tree_depth, entries_max)
         self._leaves: dict[int, WindowBucket] = {}
         self._windows: dict[int, WindowBucket] = {}
 

@@ -60,6 +60,7 @@ TEXTS: dict[str, Text] = {
     "account_unknown": Text(True, "there is no such account", "dieses Konto gibt es nicht", "账户不存在"),
     "signature_missing": Text(True, "a required signature is missing", "eine nötige Unterschrift fehlt", "缺少必需的签名"),
     "signature_superfluous": Text(True, "a signature is not needed here", "eine Unterschrift gehört nicht hierher", "存在多余的签名"),
+    "not_judged": Text(False, "judging it failed, so it is set aside", "die Prüfung schlug fehl, sie wird zurückgestellt", "检验失败，已搁置"),
     "quota_exhausted": Text(False, "the daily quota of new entries is used up", "das Tageskontingent neuer Einträge ist erschöpft", "当日新增配额已用完"),
     # permissions
     "not_a_member": Text(True, "the account is not an active member", "das Konto ist kein aktives Mitglied", "该账户不是有效成员"),

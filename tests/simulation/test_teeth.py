@@ -9,6 +9,7 @@ from node.chain.validators import ValidatorSet
 from node.consensus.machine import Machine
 from node.execution.block_run import BlockRun
 from node.replica.evidence_pool import EvidencePool
+from node.replica.relaying import RelayLimit
 from node.replica.signing import Signer
 
 CALM = ("faulty=()", "loss=0.0", "changes=0", "crashes=0", "power_cuts=0", "outages=0", "fault_ms=15000")
@@ -90,3 +91,13 @@ def test_a_root_that_depends_on_the_node_is_noticed(monkeypatch: pytest.MonkeyPa
 
     settings = (*CALM, "powers=(1,1,1,1)", "faulty=((1,'equivocating_voter'),)")
     assert found(*settings, seeds=range(6))
+
+
+def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Honest nodes that pass everything on exceed what they allow each other."""
+    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((0,'spammer'),)")
+    assert found(*settings, seeds=range(2)) == ""
+
+    monkeypatch.setattr(RelayLimit, "may", lambda *_: True)
+
+    assert "than its peers allow" in found(*settings, seeds=range(2))

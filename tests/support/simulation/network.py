@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.crypto.dev_keys import dev_key
 from node.errors import Rejected
+from node.p2p.budget import Budget
 from node.replica import events as e
 from node.replica.messages import Message, decode_message
 from support.simulation.errors import Violation
@@ -36,6 +37,7 @@ class Network:
         self.loss, self.duplicate, self.delay = options.loss, options.duplicate, options.delay
         self.starving: Counter[tuple[int, Topic]] = Counter()
         """(target, topic) that does not arrive, whoever relays it; by how many faults at once."""
+        self._budgets: dict[tuple[int, int], Budget] = {}
         self._decoded: OrderedDict[bytes, Any] = OrderedDict()
 
     # --- links ---
@@ -83,6 +85,14 @@ class Network:
                 del self.starving[pair]
 
     # --- messages ---
+    def count(self, link: int, kind: type, size: int) -> None:
+        """No honest node says more to another than the other allows: else they would ban each other."""
+        source, target = self.peers[link]
+        budget = self._budgets.setdefault((source, target), Budget(self._world.now))
+        if not budget.spend(kind, size, self._world.now) and not self._world.nodes[source].is_faulty:
+            name = self._world.nodes[source].label
+            raise Violation(f"{name} sends more {kind.__name__} messages than its peers allow")
+
     def send(self, link: int, raw: bytes, topic: Topic = NO_TOPIC) -> None:
         """`topic`: what a vote or a proposal is, and whose."""
         world = self._world
@@ -115,7 +125,7 @@ class Network:
             return
         world.note_delivery(source, target, raw)
         if node.behaviour is None or node.behaviour.hears(message):
-            node.handle(e.Received(back, message, node.now()))
+            node.handle(e.Received(back, message, world.now))
 
     def _decode(self, raw: bytes) -> Message:
         """The production decoder; messages are immutable, so the same bytes are decoded once."""

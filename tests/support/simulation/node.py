@@ -65,6 +65,7 @@ class SimulatedNode:
         return self.replica
 
     def now(self) -> int:
+        """What its clock on the wall shows; time itself passes evenly for all."""
         return self.world.now + self.skew_ms
 
     # --- life -----------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ class SimulatedNode:
             signer = Signer(self.address, self.consensus, self.disk, store.genesis_hash)
             instance = sha256(f"{world.seed}/{self.label}/{self.boots}".encode()).digest()[:16]
             self.replica = Replica(store, signer, world.config, instance)
-            actions = self.replica.start(self.now())
+            actions = self.replica.start(world.now, self.now())
         except PowerCut:
             self.lose_power()
             return
@@ -116,7 +117,7 @@ class SimulatedNode:
         if self.replica is None:
             return
         try:
-            actions = self.replica.handle(event, self.now())
+            actions = self.replica.handle(event, self.world.now, self.now())
         except PowerCut:
             self.lose_power()
             return
@@ -175,6 +176,7 @@ class SimulatedNode:
             raw, topic = encode(message), _topic_of(message, self.address)
             for link in links:
                 if link in world.network.peers:
+                    world.network.count(link, type(message), len(raw))
                     world.network.send(link, raw, topic)
             return
         for link in links:
@@ -196,7 +198,7 @@ class SimulatedNode:
         if self.replica is None:
             return
         world = self.world
-        at = max(self.replica.next_deadline_ms() - self.skew_ms, world.now + 1)
+        at = max(self.replica.next_deadline_ms(), world.now + 1)
         if self._tick_at < world.now or at < self._tick_at:
             self._tick_at = at
             world.clock.at(at, self._tick, self.boots, at)

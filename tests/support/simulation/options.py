@@ -15,6 +15,7 @@ BEHAVIOURS = (
     "garbler",
     "amnesiac",
     "flooder",
+    "spammer",
     "swapper",
     "twins",
 )

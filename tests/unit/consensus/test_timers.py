@@ -7,6 +7,8 @@ from support.chain import START_MS, address, dev_test_genesis
 from support.traces import block_id
 
 from node.chain.vote import NIL, Vote, VoteKind, vote_sign_bytes
+from node.codec import encode
+from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.messages import VoteMessage
@@ -23,8 +25,11 @@ X = block_id("X")
 
 
 class Disk:
+    def __init__(self, consensus_key: bytes) -> None:
+        self._key = consensus_key
+
     def load(self) -> bytes | None:
-        return None
+        return encode(NeverSigned(self._key))
 
     def save(self, raw: bytes) -> None:
         pass
@@ -41,7 +46,8 @@ class Seat:
         proposers = {validators.proposer(1, round_), validators.proposer(1, round_ + 1)}
         self.own = next(name for name in NAMES if address(name) not in proposers)
         self.others = [name for name in NAMES if name != self.own]
-        signer = Signer(address(self.own), dev_key("consensus", self.own), Disk(), store.genesis_hash)
+        key = dev_key("consensus", self.own)
+        signer = Signer(address(self.own), key, Disk(key.public), store.genesis_hash)
         self.replica = Replica(store, signer, ReplicaConfig(), b"i" * 16)
         self.now = START_MS + 3_600_000
         self.replica.start(self.now)

@@ -164,6 +164,23 @@ def test_rejections_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [False, True, True] == [fate is not None for fate in known]
 
 
+@in_a_loop
+async def test_a_caller_that_hangs_up_takes_nothing_from_the_others_of_its_group() -> None:
+    it = Accepted()
+    raws = [it.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(3)]
+    txs = [it.chain.check(raw) for raw in raws]
+    async with it.fates._lock:  # the journal is busy, so that the three come together
+        callers = [asyncio.create_task(it.fates.accept({tx.txid: (tx.raw, it.expires)})) for tx in txs]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        callers[0].cancel()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert [asyncio.CancelledError, type(None), type(None)] == [type(result) for result in results]
+    assert sorted(raws) == sorted(raw for _, raw in Journal(it.kv).pending())
+    assert all(it.fates.is_journalled(tx.txid) for tx in txs)
+
+
 def test_what_was_committed_keeps_no_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a busy node that takes transactions of a day's life holds a whole day of them in memory."""
     monkeypatch.setattr("node.daemon.fates.EXPIRIES_SPARE", 10)

@@ -12,7 +12,7 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
 from node.codec import encode
 from node.consensus.messages import Lock
-from node.consensus.safety import decode_hard_state
+from node.consensus.safety import NeverSigned, decode_hard_state
 from node.crypto.dev_keys import dev_key
 from node.daemon.remote_signer import RemoteSigner
 from node.daemon.signer import SignerService
@@ -51,6 +51,7 @@ class Validator:
     def __init__(self, folder: Path) -> None:
         self.chain = Chain()
         self.disk = SafetyFile(folder / "signing.state")
+        self.disk.save(encode(NeverSigned(dev_key("consensus", OWN).public)))
         self.replica = Replica(self.chain.store, None, ReplicaConfig(), bytes(16))
         self.now = self.chain.now
         self.said: list = []

@@ -27,7 +27,7 @@ class Desk:
         config = ReplicaConfig(pool=PoolLimits(txs=pool_txs))
         replica = Replica(self.chain.store, None, config, bytes(16))
         verifiers = Verifiers(0, self.chain.genesis_hash)
-        self.pump = Pump(replica, verifiers, lambda: self.chain.now)
+        self.pump = Pump(replica, verifiers, lambda: self.chain.now, lambda: self.chain.now)
         self.fates = Fates(self.journal, self.chain.store)
         self.submissions = Submissions(self.chain.store, self.pump, verifiers, self.fates)
         self.pump.on_admitted = self.submissions.admitted

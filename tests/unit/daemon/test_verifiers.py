@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import signal
 
 import pytest
 from support.chain import Chain
@@ -43,6 +46,75 @@ def test_a_worker_answers_the_same_in_order_and_a_dead_one_is_replaced() -> None
             process = verifiers._workers[0].process
             process.kill()
             process.join()
+            assert tuple(good) == await verifiers.verify(raws)
+            assert 1 == verifiers.replaced
+        finally:
+            verifiers.close()
+
+    asyncio.run(play())
+
+
+def test_a_caller_that_hangs_up_leaves_no_answer_behind_for_the_next_one() -> None:
+    """Whoever asks next would else be told that bad signatures are good."""
+    good, bad = signed(3 * (INLINE_MAX + 1)), signed(2 * (INLINE_MAX + 1))
+
+    async def play() -> None:
+        verifiers = Verifiers(1, CHAIN.genesis_hash)
+        try:
+            first = asyncio.create_task(verifiers.verify(good[0]))
+            while not verifiers._under_way:
+                await asyncio.sleep(0)
+            first.cancel()
+            assert tuple(bad[1]) == await verifiers.verify(bad[0])
+            assert 0 == verifiers.replaced
+        finally:
+            verifiers.close()
+
+    asyncio.run(play())
+
+
+def test_a_process_that_does_not_read_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.daemon.verifiers.SILENT_S", 0.5)
+    monkeypatch.setattr("node.daemon.verifiers.CHUNK", 3_000)
+    raws, good = signed(50)
+    raws, good = 60 * raws, 60 * good  # more than a pipe holds
+
+    async def play() -> None:
+        verifiers = Verifiers(1, CHAIN.genesis_hash)
+        try:
+            os.kill(verifiers._workers[0].process.pid or 0, signal.SIGSTOP)
+            asked = asyncio.create_task(verifiers.verify(raws))
+            turns = 0
+            while not asked.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            assert tuple(good) == await asked
+            assert turns > 10, "the node goes on meanwhile"
+            assert 1 == verifiers.replaced
+        finally:
+            verifiers.close()
+
+    asyncio.run(play())
+
+
+def test_where_no_process_can_be_had_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    raws, good = signed(CHUNK + 10)
+
+    async def play() -> None:
+        verifiers = Verifiers(1, CHAIN.genesis_hash)
+        try:
+            process = verifiers._workers[0].process
+            process.kill()
+            process.join()
+
+            def none(*_: object) -> None:
+                raise OSError(errno.EAGAIN, "no more processes")
+
+            with monkeypatch.context() as patch:
+                patch.setattr("node.daemon.verifiers._Worker", none)
+                assert tuple(good) == await verifiers.verify(raws)
+                assert tuple(good) == await verifiers.verify(raws)
+            assert 0 == verifiers.replaced
             assert tuple(good) == await verifiers.verify(raws)
             assert 1 == verifiers.replaced
         finally:

@@ -11,10 +11,12 @@ from node.chain.block import Committed
 from node.replica import events as e
 from node.replica.catch_up import (
     AHEAD_BLOCKS,
+    DOUBLINGS_MAX,
     LIAR_MS,
     NEAR_DELAY_MS,
     RANGE_BLOCKS,
     REQUEST_TIMEOUT_MS,
+    SLOW_MS,
     CatchUp,
     PeerView,
 )
@@ -113,6 +115,46 @@ def test_what_waits_is_bounded() -> None:
     asked = ranges(sync.whom_to_ask(0, 1_000))
     assert max(last for _, _, last in asked) <= AHEAD_BLOCKS
     assert sum(last - first + 1 for _, first, last in asked) <= AHEAD_BLOCKS
+
+
+def test_the_next_block_is_asked_for_however_much_waits_for_it(source: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what has arrived waits for a block that nobody is asked for, for good."""
+    monkeypatch.setattr("node.replica.catch_up.AHEAD_BYTES", 1)
+    sync = catch_up(p1=80, p2=80)
+    assert [(1, 1, 40)] == ranges(sync.whom_to_ask(0, 1_000))[:1]
+    sync.delivered(2, blocks(source, 41, 80), 0, 1_100)
+    sync.lost(1)
+
+    assert [(2, 1, 40)] == ranges(sync.whom_to_ask(0, 1_200))
+
+
+def test_claims_that_are_not_kept_lose_their_weight(source: Chain) -> None:
+    """Two strangers who claim the most and deliver nothing must not keep us from the one who does."""
+    sync = catch_up(p1=2**53, p2=2**53, p3=3 * RANGE_BLOCKS)
+    now, head = 1_000, 0
+    while head < 3 * RANGE_BLOCKS and now < 60_000:
+        for peer, request in sync.whom_to_ask(head, now):
+            if peer == 3:
+                sync.delivered(3, blocks(source, request.first, request.last), head, now)
+        while sync.next(head) is not None:
+            sync.take(head)
+            head += 1
+        now = max(now + 1, sync.next_deadline_ms(head, now) or now)
+    assert now < 1_000 + 2 * REQUEST_TIMEOUT_MS
+    for _ in range(6):
+        now += 2 * LIAR_MS
+        sync.whom_to_ask(head, now)
+        sync.whom_to_ask(head, now + REQUEST_TIMEOUT_MS)
+    assert [1, 2] == [peer for peer, view in sync.peers.items() if view.failures > DOUBLINGS_MAX]
+    assert sync.best_height(now + REQUEST_TIMEOUT_MS) == 3 * RANGE_BLOCKS
+    assert sync.peers[1].slow_until_ms - now > 8 * SLOW_MS, "each time it is left alone for longer"
+
+
+def test_members_are_asked_before_strangers() -> None:
+    sync = catch_up(p1=500, p2=90)
+    sync.peers[2].is_member = True
+
+    assert 2 == ranges(sync.whom_to_ask(10, 1_000))[0][0]
 
 
 def test_claims_are_no_catching_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +13,9 @@ from support.life import register
 from node import limits
 from node.chain.block import Block, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES
-from node.chain.vote import Proposal, proposal_sign_bytes
+from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
+from node.codec import encode
+from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
@@ -26,7 +29,8 @@ PEER = 7
 class Disk:
     """Hard state in memory."""
 
-    raw: bytes | None = None
+    def __init__(self, consensus_key: bytes) -> None:
+        self.raw: bytes | None = encode(NeverSigned(consensus_key))
 
     def load(self) -> bytes | None:
         return self.raw
@@ -76,7 +80,8 @@ def listener() -> Listener:
     chain = Chain()
     proposer = chain.store.head().validators.proposer(1, 0)
     name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
-    signer = Signer(address(name), dev_key("consensus", name), Disk(), chain.genesis_hash)
+    key = dev_key("consensus", name)
+    signer = Signer(address(name), key, Disk(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     found = Listener(chain, replica, chain.now)
     found._act(replica.start(found.now))
@@ -195,3 +200,105 @@ def test_small_blocks_travel_whole_and_large_ones_by_wire_id(listener: Listener)
     wire_ids = tuple(wire_id_of(chain.genesis_hash, raw) for raw in large.transactions)
     listener.hear(GetParts(1, block_id, wire_ids[5:7]))
     assert large.transactions[5:7] == listener.sent(Parts)[0].raws
+
+
+# --- a proposer that signs many blocks for one round -------------------------------------------------------
+def others_of(chain: Chain, block: Block, count: int) -> list[Block]:
+    header = block.header
+    return [replace(block, header=replace(header, time_ms=header.time_ms + i)) for i in range(1, count + 1)]
+
+
+def test_of_one_round_the_first_block_counts_and_no_other_is_executed(listener: Listener) -> None:
+    """Two proposals are no evidence, so signing a thousand of them costs nothing; executing them would."""
+    chain = listener.chain
+    block = a_block(chain)
+    for other in (block, *others_of(chain, block, 2 * limits.BODIES_PER_HEIGHT_MAX)):
+        listener.hear(ProposalMessage(proposal_of(chain, other), other, ()))
+        listener.hear(compact(chain, other, (bytes(32),)))
+    listener.pass_time(350)
+
+    flight = listener.replica._flight
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+    assert 1 == sum(flight.bodies.get(i) is not None for i in _ids(chain, block))
+    assert [] == listener.sent(GetBody)
+
+
+def _ids(chain: Chain, block: Block) -> list[bytes]:
+    blocks = [block, *others_of(chain, block, 2 * limits.BODIES_PER_HEIGHT_MAX)]
+    return [block_id_of(one.header, chain.genesis_hash) for one in blocks]
+
+
+def test_another_block_of_the_round_is_taken_once_a_quorum_names_it(listener: Listener) -> None:
+    """Its proposer showed us one block and the others another one."""
+    chain = listener.chain
+    block = a_block(chain)
+    chain.now += 1
+    other = chain.build(*block.transactions)
+    other = replace(other, header=replace(other.header, proposer=block.header.proposer))
+    other_id = block_id_of(other.header, chain.genesis_hash)
+    listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
+    for name in _others(listener):
+        listener.hear(VoteMessage(_vote(chain, name, "prevote", other_id)))
+    assert [other_id] == [message.block_id for message in listener.sent(GetBody)]
+
+    listener.hear(ProposalMessage(proposal_of(chain, other), other, ()))
+
+    assert [other_id] == [m.vote.block_id for m in listener.sent(VoteMessage) if m.vote.kind == "precommit"
+                          and m.vote.validator == listener.replica._voting.address]  # fmt: skip
+
+
+def _others(listener: Listener) -> list[str]:
+    own = listener.replica._voting.address
+    return [party.name for party in DEV_PARTIES if party.power and address(party.name) != own]
+
+
+def _vote(chain: Chain, name: str, kind: str, block_id: bytes) -> Vote:
+    signature = dev_key("consensus", name).sign(vote_sign_bytes(chain.genesis_hash, kind, 1, 0, block_id))
+    return Vote(kind, 1, 0, block_id, address(name), signature)
+
+
+def test_a_body_that_went_is_asked_for_again_where_a_quorum_names_it(listener: Listener) -> None:
+    """The machine must not take a block for judged whose body is gone: it would decide what nobody has."""
+    chain = listener.chain
+    block = a_block(chain)
+    block_id = block_id_of(block.header, chain.genesis_hash)
+    listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
+    flight = listener.replica._flight
+    assert block_id in flight.machine.bodies_wanted(), "proposed in this round"
+    flight.bodies._candidates.pop(block_id)
+    flight.machine.body_dropped(block_id)
+    for name in _others(listener):
+        listener.hear(VoteMessage(_vote(chain, name, "precommit", block_id)))
+    assert [block_id] == [message.block_id for message in listener.sent(GetBody)]
+    assert 0 == chain.store.height()
+
+    listener.hear(Body(block))
+
+    assert 1 == chain.store.height()
+
+
+def test_bodies_that_matter_stay_however_many_come(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    block_id = block_id_of(block.header, chain.genesis_hash)
+    flight = listener.replica._flight
+    listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
+    for other in others_of(chain, block, 2 * limits.BODIES_PER_HEIGHT_MAX):
+        flight.take_body(other, block_id_of(other.header, chain.genesis_hash))
+
+    assert flight.bodies.get(block_id) is not None
+    kept = [i for i in _ids(chain, block) if flight.bodies.get(i) is not None]
+    assert limits.BODIES_PER_HEIGHT_MAX == len(kept)
+    assert set(kept) == {i for i in _ids(chain, block) if flight.machine.is_judged(i)}
+
+
+def test_what_is_withheld_is_asked_for_at_a_pace_that_does_not_grow(listener: Listener) -> None:
+    """A proposer that never sends a body, round after round: peers allow a hundred questions a second."""
+    flight = listener.replica._flight
+    for _ in range(100):
+        flight._need(hashlib.sha256(len(flight._needed).to_bytes(2, "big")).digest())
+    listener.feed(e.Tick())
+    listener.said.clear()
+    listener.pass_time(500)
+
+    assert [] == listener.sent(GetBody), "no round of now and no quorum names them"

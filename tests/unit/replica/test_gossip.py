@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import pytest
 from support.chain import Chain, address
 from support.life import register
 
 from node import limits
 from node.chain.dev_genesis import DEV_PARTIES
-from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
+from node.chain.vote import Evidence, Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
+from node.codec import encode
+from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
+from node.errors import Corrupted, OperatorError
+from node.execution.block_run import BlockRun
 from node.replica import events as e
-from node.replica.messages import Announce, GetTransactions, ProposalMessage, Transactions, VoteMessage
+from node.replica.evidence_pool import EVIDENCE_PER_VALIDATOR_MAX
+from node.replica.messages import (
+    Announce,
+    EvidenceMessage,
+    GetTransactions,
+    Presence,
+    ProposalMessage,
+    Status,
+    Transactions,
+    VoteMessage,
+)
+from node.replica.presence import LISTEN_MS, presence_bytes
+from node.replica.relaying import RELAYS_PER_S
 from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.replica.voting import INSTANCES_MAX
 
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
 
@@ -137,3 +156,140 @@ def test_what_is_committed_takes_no_memory_and_is_not_fetched_again() -> None:
     assert not [m for _, m in relay.sent if isinstance(m, GetTransactions)]
     assert tx.txid not in relay.replica.pool
     assert relay.replica._desk.raw_of(tx.wire_id) is None
+
+
+# --- what one validator may make all others say -------------------------------------------------------------
+def test_presences_of_ever_new_instances_are_passed_on_at_a_bounded_rate() -> None:
+    """Each is genuine and new; passing all on would make honest peers exceed what they allow each other."""
+    relay = Relay()
+    key = dev_key("consensus", "bmw")
+    for number in range(400):
+        instance = number.to_bytes(16, "big")
+        signed = presence_bytes(relay.chain.genesis_hash, address("bmw"), instance, bytes(16), True)
+        relay.hear(Presence(address("bmw"), instance, bytes(16), True, key.sign(signed)))
+    assert RELAYS_PER_S == len(relay.relayed(Presence))
+    assert len(relay.replica._voting._heard[address("bmw")]) <= INSTANCES_MAX
+    relay.now += 1_000
+    signed = presence_bytes(relay.chain.genesis_hash, address("bmw"), bytes(16), bytes(16), True)
+    relay.hear(Presence(address("bmw"), bytes(16), bytes(16), True, key.sign(signed)))
+    assert RELAYS_PER_S + 1 == len(relay.relayed(Presence))
+
+
+def test_votes_of_ever_higher_far_rounds_are_passed_on_at_a_bounded_rate() -> None:
+    relay, far = Relay(), 5 * limits.ROUNDS_AHEAD_MAX
+    for number in range(100):
+        relay.hear(relay.vote("bmw", far + number))
+    assert RELAYS_PER_S == len(relay.relayed(VoteMessage))
+    assert far + 99 == relay.replica.machine.tally._newest[address("bmw")]
+
+
+@pytest.mark.parametrize("second", ["the same", "of another step", "of another validator", "in the wrong order"])
+def test_evidence_that_proves_nothing_is_its_senders_fault(second: str) -> None:
+    """Any honest vote would do for it, and it would stand in the place of real evidence."""
+    relay = Relay()
+    first = relay.vote("bmw", 0, b"\x01" * 32).vote
+    other = {
+        "the same": first,
+        "of another step": relay.vote("bmw", 1, b"\x02" * 32).vote,
+        "of another validator": relay.vote("dealer-munich", 0, b"\x02" * 32).vote,
+        "in the wrong order": relay.vote("bmw", 0, b"\x00" * 32).vote,
+    }[second]
+    actions = relay.replica.handle(e.Received(1, EvidenceMessage(Evidence(first, other)), relay.now), relay.now)
+    assert [1] == [action.peer for action in actions if isinstance(action, e.Misbehaved)]
+    relay.take(actions)
+    assert [] == relay.relayed(EvidenceMessage) and [] == relay.replica._evidence.pieces()
+
+
+def test_one_offender_does_not_crowd_out_anothers_evidence() -> None:
+    relay = Relay()
+    for round_ in range(2 * EVIDENCE_PER_VALIDATOR_MAX):
+        pair = [relay.vote("bmw", round_, bytes([ident]) * 32).vote for ident in (1, 2)]
+        relay.hear(EvidenceMessage(Evidence(*pair)))
+    assert EVIDENCE_PER_VALIDATOR_MAX == len(relay.relayed(EvidenceMessage))
+    pair = [relay.vote("dealer-munich", 0, bytes([ident]) * 32).vote for ident in (1, 2)]
+    relay.hear(EvidenceMessage(Evidence(*pair)))
+    assert EVIDENCE_PER_VALIDATOR_MAX + 1 == len(relay.relayed(EvidenceMessage))
+    assert not relay.replica._evidence.has_usable(), "of the height in flight: the next block can't carry it yet"
+
+
+# --- judging that fails -------------------------------------------------------------------------------------
+def test_a_transaction_whose_judging_raises_is_set_aside_and_the_node_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise KeyError("a guard with a fault")
+
+    relay = Relay()
+    tx = relay.chain.check(relay.chain.sign("bmw", register()))
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockRun, "judge", broken)
+        actions = relay.replica.handle(e.Admit(1, (tx,)), relay.now)
+    (answer,) = [action for action in actions if isinstance(action, e.Admitted)]
+    assert ["not_judged"] == [unmet.code for unmet in answer.outcomes[0]]
+    assert ["poison"] == [action.name for action in actions if isinstance(action, e.Notice)]
+    relay.feed(e.Admit(2, (relay.chain.check(relay.chain.sign("bmw", register("WBA8E9G50GNU00002"))),)))
+    assert 1 == len(relay.replica.pool)
+
+
+@pytest.mark.parametrize("error", [Corrupted("a bad table"), OperatorError("an input/output error")])
+def test_a_disk_that_fails_is_nobodys_transaction(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Quarantining everything in the pool would lose it, and the node would go on with a bad disk."""
+
+    def broken(*_: object) -> object:
+        raise error
+
+    relay = Relay()
+    tx = relay.chain.check(relay.chain.sign("bmw", register()))
+    relay.feed(e.Admit(1, (tx,)))
+    monkeypatch.setattr(BlockRun, "add", broken)
+    with pytest.raises(type(error)):
+        relay.replica._maker.build(lambda: [tx], [], address("bmw"), relay.now)
+    with pytest.raises(type(error)):
+        relay.replica._maker.execute(relay.chain.build(), [tx])
+    assert tx.txid in relay.replica.pool
+
+
+# --- clocks -------------------------------------------------------------------------------------------------
+def test_a_clock_that_is_set_forwards_and_back_stops_no_timer() -> None:
+    relay = Relay()
+    hour = 3_600_000
+    for wall in (relay.now + hour, relay.now - hour, relay.now):
+        relay.sent.clear()
+        relay.now += limits.RESEND_MS
+        relay.take(relay.replica.handle(e.Tick(), relay.now, wall))
+        assert 1 == len(relay.relayed(Status))
+        assert relay.replica.next_deadline_ms() <= relay.now + limits.RESEND_MS
+
+
+def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_parents_time() -> None:
+    chain = Chain()
+    name = next(n for n in VALIDATORS if address(n) == chain.store.head().validators.proposer(1, 0))
+    key = dev_key("consensus", name)
+    signer = Signer(address(name), key, _Kept(encode(NeverSigned(key.public))), chain.genesis_hash)
+    replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
+    now, behind = chain.now, LISTEN_MS + 500
+    parent_ms = chain.store.head().time_ms
+    tx = chain.check(chain.sign("bmw", register()))
+    replica.start(now, parent_ms - behind)
+    replica.handle(e.PeerConnected(1, bytes(32)), now, parent_ms - behind)
+    replica.handle(e.Admit(1, (tx,)), now, parent_ms - behind)
+    proposed = {}
+    for passed in range(50, 2 * behind, 50):
+        for action in replica.handle(e.Tick(), now + passed, parent_ms - behind + passed):
+            if isinstance(action, e.Broadcast) and isinstance(action.message, ProposalMessage):
+                proposed.setdefault(passed, action.message.block.header.time_ms)
+
+    first = min(proposed)
+    assert behind < first <= behind + 50
+    assert proposed[first] > parent_ms
+
+
+class _Kept:
+    """Implements `SafetyStore` in memory."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def load(self) -> bytes | None:
+        return self.raw
+
+    def save(self, raw: bytes) -> None:
+        self.raw = raw

@@ -77,8 +77,10 @@ def test_whoever_is_not_in_the_set_can_have_signed_nothing() -> None:
     assert _floor(_chain({1, 2, 3, 4, 5}), None, "buyer-1") == 1
 
 
-def test_nothing_is_lost_before_the_first_block() -> None:
-    assert _floor(_chain(set(), blocks=0), None) == 1
+def test_missing_state_is_a_lost_one_also_before_the_first_block() -> None:
+    """A new key says that it has signed nothing; without that word something may be in flight at height 1."""
+    assert _floor(_chain(set(), blocks=0), None) == FLOOR_ABOVE_HEAD
+    assert _floor(_chain(set(), blocks=0), 0) == 1
 
 
 def test_only_so_many_certificates_are_looked_at() -> None:
