@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chain import Chain, address
+from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import register
 
 from node import limits
@@ -267,7 +267,7 @@ def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_paren
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     now, behind = chain.now, LISTEN_MS + 500
     parent_ms = chain.store.head().time_ms
-    tx = chain.check(chain.sign("bmw", register()))
+    tx = chain.check(chain.sign("bmw", register(), lifetime_ms=HOUR_MS - DAY_MS))
     replica.start(now, parent_ms - behind)
     replica.handle(e.PeerConnected(1, bytes(32)), now, parent_ms - behind)
     replica.handle(e.Admit(1, (tx,)), now, parent_ms - behind)
