@@ -24,6 +24,8 @@ from node.chain.genesis import (
 )
 from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option
+from node.codec import encode
+from node.consensus.safety import NeverSigned
 from node.crypto.addresses import from_text, to_text
 from node.daemon.home import Home
 from node.errors import Malformed, OperatorError
@@ -33,6 +35,7 @@ from node.storage.folders import reading, repairing
 from node.storage.inheritance import inherit as inherit_state
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
+from node.storage.safety_store import SafetyFile
 from node.txtypes.accounts import ACCOUNT
 from node.txtypes.members import MEMBER
 
@@ -223,10 +226,15 @@ def begin(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
 )
 @home_option
 @predecessor_option
+@click.confirmation_option(prompt="Is this the first home of its validator on the new chain?")
 @json_option
 @exit_codes()
 def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
-    """Begin a successor chain's store with the last state of its predecessor, all of it verified."""
+    """Begin a successor chain's store with the last state of its predecessor, all of it verified.
+
+    Its consensus key may sign from the first block on: nothing that it signed on the predecessor counts here. That is
+    your word, as with reset-signing: a second home of the same validator could sign twice.
+    """
     place = Home(home)
     place.check()
     genesis = place.read_genesis()
@@ -243,6 +251,9 @@ def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
                 head = ChainStore(kv, genesis).head()
             finally:
                 kv.close()
+            if place.key_file("consensus").exists():
+                with place.hold_signing():
+                    SafetyFile(place.hard_state).save(encode(NeverSigned(place.read_key("consensus").public)))
             place.incoming.rename(place.store)
         except BaseException:
             shutil.rmtree(place.incoming, ignore_errors=True)

@@ -82,7 +82,11 @@ class CatchUp:
 
     def best_height(self, now_ms: int) -> int:
         """The highest head that a peer claims, who has not just failed to deliver."""
-        return max((peer.height for peer in self.peers.values() if peer.is_believed(now_ms)), default=0)
+        best = 0
+        for peer in self.peers.values():
+            if peer.height > best and peer.is_believed(now_ms):
+                best = peer.height
+        return best
 
     def is_catching_up(self, head: int, now_ms: int) -> bool:
         """A peer *delivered* a verified commit at or above the height in flight within the last 5 s."""
@@ -186,6 +190,8 @@ class CatchUp:
 
     def next(self, head: int) -> Arrived | None:
         """The block after the head, where it has arrived; what lies below it is forgotten."""
+        if not self._arrived:
+            return None
         for height in [height for height in self._arrived if height <= head]:
             self._forget(height)
         return self._arrived.get(head + 1)
@@ -230,8 +236,13 @@ class CatchUp:
         if head + 1 in self._arrived:
             return now_ms
         deadlines = [request.until_ms for request in self._requests.values()]
-        idle = [v for peer, v in self.peers.items() if peer not in self._requests]
-        able = [view.slow_until_ms for view in idle if view.height > head and view.oldest <= head + 1]
+        able = [
+            view.slow_until_ms
+            for peer, view in self.peers.items()
+            if view.height > head and view.oldest <= head + 1 and peer not in self._requests
+        ]
+        if not able:
+            return min(deadlines, default=None)
         near = (now_ms if self._behind_since_ms is None else self._behind_since_ms) + NEAR_DELAY_MS
         hedge_ms = self._hedge_ms(head)
         if hedge_ms is not None or not self._is_covered(head + 1):

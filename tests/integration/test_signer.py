@@ -214,7 +214,7 @@ def test_a_validator_signs_through_its_signer_whoever_of_the_two_is_killed(tmp_p
 def test_the_second_vote_of_one_step_is_refused_also_after_a_restart(signer: SignerProcess) -> None:
     with client(signer) as remote:
         assert (ADDRESS, KEY.public) == (remote.address, remote.public)
-        assert remote.was_missing
+        assert not remote.was_missing, "its key is new"
         vote = remote.sign_vote("prevote", 5, 0, BLOCK_A, NO_PROMISE)
         assert is_signature(KEY.public, vote_sign_bytes(GENESIS, "prevote", 5, 0, BLOCK_A), vote.signature)
         for other in (BLOCK_B, NIL):

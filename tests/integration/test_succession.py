@@ -70,7 +70,7 @@ def went_on(left: SimpleNamespace) -> Iterator[SimpleNamespace]:
         for path in (old.home.path / "keys").iterdir():
             shutil.copy(path, home.path / "keys" / path.name)
         shutil.copy(old.home.config, home.config)
-        found = run("bmw-node", "inherit", "--home", home.path, "--predecessor", old.home.path, "--json").json
+        found = run("bmw-node", "inherit", "--home", home.path, "--predecessor", old.home.path, "--yes", "--json").json
         assert (found["genesis_hash"], found["height"]) == (shown["genesis_hash"], shown["continues"]["height"])
         nodes.append(LocalNode(old.name, home, old.rpc_port, old.p2p_port))
     try:
@@ -148,7 +148,7 @@ def test_a_predecessor_that_was_changed_is_found(left: SimpleNamespace, went_on:
     home = left.folder / "other"
     assert run("bmw-node", "init", home, "--genesis", path).code == 0
 
-    done = run("bmw-node", "inherit", "--home", home, "--predecessor", left.nodes[0].home.path)
+    done = run("bmw-node", "inherit", "--home", home, "--predecessor", left.nodes[0].home.path, "--yes")
 
     done.refused(1, "state has root", "genesis.continues")
     assert not Home(home).store.exists() and not Home(home).incoming.exists()

@@ -88,7 +88,9 @@ class Network:
     def count(self, link: int, kind: type, size: int) -> None:
         """No honest node says more to another than the other allows: else they would ban each other."""
         source, target = self.peers[link]
-        budget = self._budgets.setdefault((source, target), Budget(self._world.now))
+        budget = self._budgets.get((source, target))
+        if budget is None:
+            budget = self._budgets[source, target] = Budget(self._world.now)
         if not budget.spend(kind, size, self._world.now) and not self._world.nodes[source].is_faulty:
             name = self._world.nodes[source].label
             raise Violation(f"{name} sends more {kind.__name__} messages than its peers allow")

@@ -16,6 +16,8 @@ BLOCKS = 20
 """For one round and target; more than a node keeps bodies of one height."""
 EACH_TIME = 40
 """Presences, and votes, for one target every 400 ms: within what a peer allows."""
+TIMES = 20
+"""Long enough for what peers allow at once to be used up; then it only proposes."""
 
 
 class Spammer(Behaviour):
@@ -24,6 +26,7 @@ class Spammer(Behaviour):
     def __init__(self, node: SimulatedNode) -> None:
         super().__init__(node)
         self._round = 0
+        self._times = 0
 
     def outgoing(self, target: int, message: Message) -> Said:
         whole = self.whole(message)
@@ -43,6 +46,9 @@ class Spammer(Behaviour):
         return CompactProposal(found.proposal, other.header, wire_ids, (), other.last_commit, ())
 
     def on_time(self) -> None:
+        self._times += 1
+        if self._times > TIMES:
+            return
         machine = self.node.running.machine
         first = max(self._round, machine.round + limits.ROUNDS_AHEAD_MAX + 1)
         own = self.node.address
