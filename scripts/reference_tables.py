@@ -251,7 +251,7 @@ def actions() -> str:
 
 ENVELOPE_CODES = frozenset(
     {"transaction_expired", "expiry_too_far", "already_committed", "account_unknown", "signature_missing",
-     "signature_superfluous", "quota_exhausted"}
+     "signature_superfluous", "quota_exhausted", "not_judged"}
 )  # fmt: skip
 """Noted by block execution for whatever type (execution/block_run.py)."""
 
@@ -296,7 +296,9 @@ TABLES = {
     "envelope": lambda: structs(envelope.Payload, envelope.TxSignature, envelope.Signed),
     "blocks": lambda: structs(block.Header, block.Commit, block.Block, block.Committed),
     "votes": lambda: structs(vote.Vote, vote.Proposal, vote.Evidence),
-    "hard-state": lambda: structs(safety.HardState, safety.SignedProposal, safety.SignedVote, safety.StoredLock),
+    "hard-state": lambda: structs(
+        safety.HardState, safety.NeverSigned, safety.SignedProposal, safety.SignedVote, safety.StoredLock
+    ),
     "record": lambda: structs(vehicle.RecordBody),
     "state": state_families,
     "shared": shared_structs,

@@ -114,6 +114,10 @@ class Keystore:
         names = [file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX)]
         return [self._read(name)[1] for name in sorted(names) if is_key_name(name)]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a key of that name, be it one that can't be read."""
+        return is_key_name(name) and os.path.lexists(self._path(name))
+
     def info(self, name: str) -> KeyInfo:
         """One key without its passphrase."""
         return self._read(name)[1]

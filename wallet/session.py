@@ -148,7 +148,7 @@ class Session:
         if text.startswith("bmw1"):
             return from_text(text)
         if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", text):
-            with contextlib.suppress(OperatorError):
+            if self.keystore.has(text):
                 return self.keystore.info(text).address
             # Names of the genesis are for convenience: where none is known, the key names alone must do.
             with contextlib.suppress(OperatorError):
@@ -161,12 +161,7 @@ class Session:
         return Names(now_ms, lambda text: to_text(self.address(text)), self._public_key)
 
     def _public_key(self, name: str) -> bytes | None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", name):
-            return None
-        try:
-            return self.keystore.info(name).public_key
-        except OperatorError:
-            return None
+        return self.keystore.info(name).public_key if self.keystore.has(name) else None
 
     def has_key(self, name: str) -> bool:
         return self._public_key(name) is not None

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from node.chain.genesis import genesis_hash
 from node.cli.common import FAILED, example, exit_codes, fail
 from node.cli.local_network import LocalNetwork
 from node.cli.story import PASSPHRASE, Story, StoryFailed
+from node.errors import OperatorError
 
 BASE_PORT = 26700
 
@@ -51,7 +53,7 @@ def devnet(validators: int, folder: Path | None, base_port: int, story: bool, on
         if not once:
             _hints(network)
             with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
+                _watch(network)
     except StoryFailed as error:
         keep = True
         fail(f"{error} (logs and stores are kept in {place})", FAILED)
@@ -62,6 +64,17 @@ def devnet(validators: int, folder: Path | None, base_port: int, story: bool, on
         network.stop()
         if not keep:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _watch(network: LocalNetwork) -> None:
+    """Until Ctrl-C, or until no validator runs any more. Raises `OperatorError` then."""
+    running = list(network.nodes)
+    while running:
+        time.sleep(0.5)
+        for node in [node for node in running if not node.is_running]:
+            running.remove(node)
+            click.echo(f"{node.name} has ended; its log is {node.log}", err=True)
+    raise OperatorError(f"no validator runs any more: see the logs in {network.folder}")
 
 
 def _hints(network: LocalNetwork) -> None:

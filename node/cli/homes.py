@@ -70,7 +70,7 @@ def new_keys() -> dict[str, PrivateKey]:
 
 
 @click.command(epilog=example("bmw-node init /var/lib/bmw-node --genesis genesis.json"))
-@click.argument("home", type=click.Path(path_type=Path))
+@click.argument("home", type=click.Path(path_type=Path), envvar="BMW_NODE_HOME")
 @click.option("--genesis", "genesis_file", type=click.Path(path_type=Path), help="Genesis file to copy.")
 @json_option
 @exit_codes()
@@ -79,7 +79,8 @@ def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
     genesis = read_genesis_file(genesis_file) if genesis_file else None
     made = write_home(home, genesis, new_keys(), {})
     if as_json:
-        print_json(_keys_of(made) | {"home": str(home)})
+        known = {} if genesis is None else {"genesis_hash": genesis_hash(genesis).hex()}
+        print_json(_keys_of(made) | {"home": str(home)} | known)
         return
     click.echo(f"made {home}")
     if genesis is None:
@@ -168,8 +169,9 @@ def keys(home: Path, as_json: bool) -> None:
 @home_option
 @click.option("--height", required=True, type=click.IntRange(1), help="The lowest height this node may sign again.")
 @click.confirmation_option(prompt="Is it certain that no other copy of this validator is running, anywhere?")
+@json_option
 @exit_codes()
-def reset_signing(home: Path, height: int) -> None:
+def reset_signing(home: Path, height: int, as_json: bool) -> None:
     """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
     Home(home).check()
     with Home(home).hold_signing():
@@ -181,7 +183,10 @@ def reset_signing(home: Path, height: int) -> None:
                 "validator could sign twice; name a height above it, or leave the state as it is"
             )
         store.save(encode(HardState(height, 0, (), None, None, (), ())))
-    click.echo(f"signing starts at height {height}")
+    if as_json:
+        print_json({"signs_from": height})
+    else:
+        click.echo(f"signing starts at height {height}")
 
 
 def _signed_height(store: SafetyFile) -> int:

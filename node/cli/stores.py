@@ -77,29 +77,36 @@ def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
 @click.command(epilog=example("bmw-node export --home /var/lib/bmw-node blocks.bmwarchive --from 1 --to 5000"))
 @home_option
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--from", "first", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--from", "start", type=click.IntRange(1), help="First height; without: the chain's first.")
 @click.option("--to", "last", type=click.IntRange(1), help="Last height; without: the head.")
+@json_option
 @exit_codes()
-def export(home: Path, file: Path, first: int, last: int | None) -> None:
+def export(home: Path, file: Path, start: int | None, last: int | None, as_json: bool) -> None:
     """Archive of blocks with their certificates, from the store of a stopped node or of a checkpoint."""
+    if file.exists():
+        raise OperatorError(f"{file} exists already: name another file")
     kv, store = open_store(Home(home))
     try:
-        end = min(last or store.height(), store.height())
+        first, end = start or store.start_height + 1, last or store.height()
+        if end > store.height():
+            raise OperatorError(f"the store ends at height {store.height()}: give --to at most that")
         if end < first:
-            raise OperatorError(
-                f"the store ends at height {store.height()}: there is no block from {first} on; choose another --from"
-            )
+            raise click.UsageError(f"from {first} to {end} there is no block: give --to at least as high as --from")
         write_archive(file, store, first, end, store.genesis_hash)
     finally:
         kv.close()
-    click.echo(f"wrote heights {first} to {end} to {file}")
+    if as_json:
+        print_json({"file": str(file), "from": first, "to": end})
+    else:
+        click.echo(f"wrote heights {first} to {end} to {file}")
 
 
 @click.command("import", epilog=example("bmw-node import --home /var/lib/bmw-node blocks.bmwarchive"))
 @home_option
 @click.argument("file", type=click.Path(path_type=Path))
+@json_option
 @exit_codes()
-def import_(home: Path, file: Path) -> None:
+def import_(home: Path, file: Path, as_json: bool) -> None:
     """Bring blocks of an archive into the store of a stopped node; every one is verified and executed."""
     place = Home(home)
     place.check()
@@ -114,10 +121,18 @@ def import_(home: Path, file: Path) -> None:
         for committed in archive:
             height = committed.block.header.height
             if height > store.height() + 1:
-                raise InvalidBlock("gap", f"{file} goes on at block {height}, the store ends at {store.height()}")
+                raise InvalidBlock(
+                    "gap",
+                    f"{file} goes on at block {height}, the store ends at {store.height()}: "
+                    "import the archive of the blocks between first",
+                )
             if height > store.height():
                 take(store, committed.block, committed.commit)
-        click.echo(f"imported heights {before + 1} to {store.height()}" if store.height() > before else "nothing new")
+        after = store.height()
+        if as_json:
+            print_json({"height_before": before, "height": after})
+        else:
+            click.echo(f"imported heights {before + 1} to {after}" if after > before else "nothing new")
     finally:
         kv.close()
 
@@ -125,9 +140,11 @@ def import_(home: Path, file: Path) -> None:
 @click.command(epilog=example("bmw-node inspect --home /var/lib/bmw-node 42"))
 @home_option
 @click.argument("what", metavar="HEIGHT|ID|TXID")
+@json_option
 @exit_codes()
-def inspect(home: Path, what: str) -> None:
-    """A block or a transaction, decoded, from the store of a stopped node or of a checkpoint."""
+def inspect(home: Path, what: str, as_json: bool) -> None:
+    """A block or a transaction, decoded, from the store of a stopped node or of a checkpoint; always JSON."""
+    del as_json
     kv, store = open_store(Home(home))
     try:
         height: int | None = int(what) if what.isdigit() and len(what) < 16 else None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
@@ -53,6 +54,11 @@ from node.txtypes.validators import CONSENSUS_KEY
 
 def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+UNTIMELY_TOLD = 3
+UNTIMELY_WINDOW_MS = 60_000
+"""So many proposals at a wrong time within so long make this node say that its clock is off."""
 
 
 def clock_of(config: Config, *, allow_dev_keys: bool) -> Clock:
@@ -125,7 +131,8 @@ class Node:
         self._settling: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
+        self._untimely: deque[int] = deque(maxlen=UNTIMELY_TOLD)
+        self._counters = {"proposals_untimely": 0, "blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
         self._members: tuple[int, dict[bytes, str]] = (-1, {})
         self.version = version("bmw-chain")
 
@@ -178,6 +185,7 @@ class Node:
         self._pump.on_dropped = self._on_dropped
         self._pump.on_admitted = self._submissions.admitted
         self._pump.on_failure = self._on_failure
+        self._pump.on_notice = self._on_notice
         try:
             await self._network.start()
             self._pump.network = self._network
@@ -206,11 +214,14 @@ class Node:
             tls_key=rpc["tls_key"],
             body_bytes_max=rpc["body_bytes_max"],
             requests_per_second=float(rpc["requests_per_second"]),
+            request_burst=rpc["request_burst"],
             header_bytes_max=rpc["header_bytes_max"],
+            headers_max=rpc["headers_max"],
             connections_max=rpc["connections_max"],
             connections_per_address_max=rpc["connections_per_address"],
             is_loopback_limited=rpc["limit_loopback"],
             streams_max=rpc["streams_max"],
+            streams_per_address_max=rpc["streams_per_address"],
             cors_origins=tuple(rpc["cors_origins"]),
         )
 
@@ -254,6 +265,17 @@ class Node:
         self._address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
+    def _on_notice(self, name: str) -> None:
+        if name == "untimely":
+            self._counters["proposals_untimely"] += 1
+            self._untimely.append(self._steady())
+
+    def _is_clock_off(self) -> bool:
+        """So many proposals of late came at a time that a correct proposer could not have chosen: it is our clock, if
+        the others decide them all the same."""
+        seen = self._untimely
+        return len(seen) == UNTIMELY_TOLD and self._steady() - seen[0] < UNTIMELY_WINDOW_MS
+
     # --- what the replica says ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
@@ -294,7 +316,7 @@ class Node:
         double = self.replica.doppelganger
         if self._signer_link is not None and self._signer_link.problem:
             signing = f"signer unreachable: {self._signer_link.problem}"
-        elif double is None:
+        elif double is None or (self._address not in self.store.head().validators and double.duty is Duty.SIGNING):
             signing = "not_a_validator"
         elif double.duty is Duty.STOPPED:
             signing = f"stopped: {double.why}"
@@ -319,6 +341,7 @@ class Node:
             halted=self.replica.halted,
             version=self.version,
             pace=self.replica.pace(),
+            is_clock_off=self._is_clock_off(),
         )
 
     def peers(self) -> list[PeerInfo]:

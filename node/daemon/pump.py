@@ -41,6 +41,7 @@ class Pump:
         self.on_committed: Callable[[e.BlockCommitted], None] = lambda _: None
         self.on_dropped: Callable[[e.Dropped], None] = lambda _: None
         self.on_admitted: Callable[[e.Admitted], None] = lambda _: None
+        self.on_notice: Callable[[str], None] = lambda _: None
         self.on_failure: Callable[[BaseException], None] = lambda _: None
         self.is_stopped = False
 
@@ -106,6 +107,7 @@ class Pump:
                     self.on_dropped(action)
                 case e.Notice(name, level, fields):
                     log(name, level, fields)
+                    self.on_notice(name)
                 case e.Halt(reason):
                     log("halted", "critical", {"why": reason})
                 case _:

@@ -24,6 +24,7 @@ from node.txtypes.envelope import CheckedTx, TxSignature
 from node.txtypes.ledger import BlockContext, BlockOverlay, Ledger, Overlay, Record, StateReader
 from node.txtypes.members import MEMBER
 from node.txtypes.params import CHAIN, ChainParams
+from node.txtypes.schema import time_to_text
 from node.txtypes.validators import VALIDATORS, punish
 
 
@@ -141,9 +142,10 @@ class BlockRun:
         ledger = self._ledger(tx.txid, payload.sender, tx.signed.payload_bytes)
         now, expires = self._block.time_ms, payload.expires_at_ms
         if expires < now:
-            ledger.unmet("transaction_expired", have=expires, need=f"at least {now}")
+            ledger.unmet("transaction_expired", have=time_to_text(expires), need=f"at least {time_to_text(now)}")
         elif expires > now + self._head.params.tx_lifetime_max_ms:
-            ledger.unmet("expiry_too_far", have=expires, need=f"at most {now + self._head.params.tx_lifetime_max_ms}")
+            latest = time_to_text(now + self._head.params.tx_lifetime_max_ms)
+            ledger.unmet("expiry_too_far", have=time_to_text(expires), need=f"at most {latest}")
         if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
             ledger.unmet("already_committed", tx.txid.hex())
         check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signed.signatures)

@@ -336,7 +336,8 @@ class Network:
         if self._by_key.get(key) == peer_id:
             del self._by_key[key]
         peer.stop()
-        self.book.lost(key, self._clock())
+        now = self._clock()
+        self.book.lost(key, now, now - peer.link.opened_ms)
         self._events.notice("peer_lost", "info", {"peer": peer.link.hello.moniker})
         self._events.lost(peer_id)
 

@@ -13,6 +13,8 @@ BAN_MS = 60_000
 BAN_CAP_MS = 3_600_000
 SCORE_HALF_LIFE_MS = 60_000
 DIAL_FIRST_MS = 250
+SENT_AWAY_MS = 5_000
+"""A link that lasted no longer was none: the peer refused us, and will again."""
 DIAL_CAP_MS = 5_000
 DIAL_OTHERS_CAP_MS = 60_000
 """For addresses that others gave us: they may be wrong, and somebody else's machine."""
@@ -91,7 +93,7 @@ class PeerBook:
             return True
         if known.member and known.member != node_key:
             return False
-        known.node_key, known.failures = node_key, 0
+        known.node_key = node_key
         self._kept = None
         return True
 
@@ -123,8 +125,10 @@ class PeerBook:
         if known.failures > 20 and not known.is_configured and not known.member:
             self._known.pop((known.host, known.port), None)
 
-    def lost(self, node_key: bytes, now_ms: int) -> None:
-        """A link ended: its address may be dialled again soon."""
+    def lost(self, node_key: bytes, now_ms: int, lived_ms: int) -> None:
+        """A link ended: its address may be dialled again soon, but where the peer has just sent us away."""
+        if lived_ms < SENT_AWAY_MS:
+            return
         for known in self._known.values():
             if known.node_key == node_key:
                 known.failures, known.next_dial_ms = 0, now_ms + DIAL_FIRST_MS

@@ -91,6 +91,7 @@ class Replica:
             self._intake.relay,
         )
         self._judging: BlockRun | None = None
+        self._decided_ms: int | None = None
         self._status_at = 0
         self._announce_at = 0
         self._flight = HeightInFlight(self._services)
@@ -307,8 +308,16 @@ class Replica:
     def _judging_run(self) -> BlockRun:
         """A run over the head that judges and never applies; renewed with every block."""
         if self._judging is None:
-            self._judging = self._maker.run(max(self._turn.wall_ms, self.store.head().time_ms + 1))
+            self._judging = self._maker.run(max(self._network_ms(), self.store.head().time_ms + 1))
         return self._judging
+
+    def _network_ms(self) -> int:
+        """What time the next block may have. Where we took part in the newest, that is its time and what has passed
+        since, so that a clock of ours which is an hour off makes no transaction an expired one; else it is our clock's.
+        """
+        if self._decided_ms is None:
+            return self._turn.wall_ms
+        return self.store.head().time_ms + self._turn.now_ms - self._decided_ms
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that does not hold over the head."""
@@ -349,12 +358,13 @@ class Replica:
     # --- commits --------------------------------------------------------------------------------------
     def _commit_delivered(self, block: Block, result: BlockResult, commit: Commit) -> None:
         self._commit(block, result, commit)
+        self._decided_ms = None
         self._voting.caught_up_to(block.header.height)
 
     def _commit(self, block: Block, result: BlockResult, commit: Commit) -> None:
         """On disk, then everything that stood on the old head is looked at again."""
         self.store.commit_block(block, result, commit)
-        self._judging = None
+        self._judging, self._decided_ms = None, self._turn.now_ms
         for tx in result.transactions:
             self.pool.remove(tx.txid)
         self._desk.committed(result.transactions)

@@ -61,6 +61,7 @@ class NodeStatus:
     """Why the node has halted, or empty."""
     version: str
     pace: Pace = field(default_factory=Pace)
+    is_clock_off: bool = False
     """How block sync gets on."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from node.chain.block import Block, Commit, Committed, block_id_of
 from node.codec import encode
-from node.crypto.addresses import to_text
-from node.errors import Corrupted, Rejected
+from node.crypto.addresses import from_text, to_text
+from node.errors import Corrupted, Malformed, Rejected
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc.backend import Backend, Fate, NodeStatus
 from node.rpc.problems import Problem, unmet_json
@@ -69,6 +71,8 @@ def not_ready_reasons(backend: Backend) -> list[str]:
         reasons.append(f"halted: {status.halted}")
     if status.is_syncing:
         reasons.append("syncing: the node is behind the chain")
+    if status.is_clock_off:
+        reasons.append("clock: it differs from the other nodes': compare it with a time server")
     is_alone = status.is_validator and len(backend.reader().head().validators) == 1
     if not status.peers and not is_alone:
         reasons.append("no peers: nobody is connected")
@@ -276,11 +280,34 @@ def transaction_answer(backend: Backend, txid: bytes, language: str) -> Json:
     return fate_json(fate, reader.head().time_ms, language)
 
 
+_ADDRESS, _HASH, _VIN = "[0-9a-f]{40}", "[0-9a-f]{64}", "[A-HJ-NPR-Z0-9]{17}"
+KEY_IDS: Final = {
+    "account": _ADDRESS,
+    "quota": _ADDRESS,
+    "member": _ADDRESS,
+    "validator": _ADDRESS,
+    "live-offers": _ADDRESS,
+    "open-proposals": _ADDRESS,
+    "consensus-key": _HASH,
+    "evidence": _HASH,
+    "listing": _HASH,
+    "order": _HASH,
+    "payment": _HASH,
+    "payment-reference": _HASH,
+    "proposal": _HASH,
+    "vehicle": _VIN,
+    "odometer": _VIN,
+    "window": "[0-9]{1,20}",
+}
+"""What the ids of a family look like; of those not named, anything may be asked."""
+
+
 # --- state and its proof -----------------------------------------------------------------------------------
 def state_answer(backend: Backend, text: str, *, is_proof_wanted: bool) -> Json:
     """The value of a key; with a proof also the absence of one."""
     if not text.isascii() or not text.isprintable() or len(text) > 200 or "/" not in text:
         raise Problem("malformed", f"{text[:80]!r} is not a state key such as vehicle/WBA8E9G50GNU12345")
+    text = _canonical_key(text)
     moment = moment_of(backend.reader())
     key = text.encode("ascii")
     raw = moment.reader.state.get(key)
@@ -296,6 +323,23 @@ def state_answer(backend: Backend, text: str, *, is_proof_wanted: bool) -> Json:
     if is_proof_wanted:
         answer |= _proof(backend, key, moment)
     return answer
+
+
+def _canonical_key(text: str) -> str:
+    """The key as it stands in the state, where an address is hex. Raises `Problem` for what can be no key: a proof of
+    its absence would mislead."""
+    name, _, ident = text.partition("/")
+    if name not in FAMILIES:
+        raise Problem("malformed", f"{name[:40]!r} is no family of state keys: known are {', '.join(sorted(FAMILIES))}")
+    if ident.startswith("bmw1"):
+        try:
+            ident = from_text(ident).hex()
+        except Malformed as error:
+            raise Problem("malformed", f"{ident[:80]!r}: {error}") from None
+    pattern = KEY_IDS.get(name)
+    if pattern is not None and re.fullmatch(pattern, ident) is None:
+        raise Problem("malformed", f"{ident[:80]!r} can be no id of family {name}: {pattern} is needed")
+    return f"{name}/{ident}"
 
 
 def _proof(backend: Backend, key: bytes, moment: Moment) -> Json:

@@ -12,7 +12,7 @@ import msgspec
 from node.limits import TX_BYTES_MAX
 from node.rpc import transactions
 from node.rpc.config import RpcConfig
-from node.rpc.openapi_answers import ANSWERS, STATE_VALUES, array, ref
+from node.rpc.openapi_answers import ANSWERS, STATE_VALUES, TIME, array, ref
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
 from node.rpc.reading import JSON, MSGPACK, Query
 from node.rules.vin import VIN_PATTERN
@@ -75,7 +75,7 @@ class Components:
 
     def kind(self, kind: Kind) -> Schema:
         schema = self._kind(kind)
-        if kind.description and "$ref" not in schema:
+        if kind.description and "$ref" not in schema and kind.name != "time":
             schema = {**schema, "description": kind.description}
         return schema
 
@@ -89,7 +89,7 @@ class Components:
                     bounds = {"maxLength": 2 * kind.max_length}
                 return {"type": "string", "pattern": HEX_PATTERN, **bounds}
             case "time":
-                return {"type": "string", "format": "date-time"}
+                return TIME
             case "int":
                 range_ = {"minimum": kind.minimum, "maximum": kind.maximum}
                 return {"type": "integer", **{name: bound for name, bound in range_.items() if bound is not None}}
@@ -181,6 +181,8 @@ def _query_parameters(query: type[Query]) -> list[Schema]:
             real = next(option for option in field["anyOf"] if option.get("type") != "null")
             description = real.pop("description", description)
             field = real
+        if field.get("default") == "":
+            del field["default"]
         found.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
     return found
 

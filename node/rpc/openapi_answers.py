@@ -29,7 +29,11 @@ STATE_VALUES: Final = (
 S: Final[Schema] = {"type": "string"}
 I: Final[Schema] = {"type": "integer"}  # noqa: E741
 B: Final[Schema] = {"type": "boolean"}
-TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+TIME: Final[Schema] = {
+    "type": "string",
+    "anyOf": [{"format": "date-time"}, {"maxLength": 0}],
+    "description": "RFC 3339 with milliseconds, UTC; empty for none",
+}
 HEX: Final[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
 CURSOR: Final[Schema] = {"type": ["string", "null"], "description": "for the next page; null at the end"}
 STAMP: Final[Schema] = {"height": I, "time": TIME}
@@ -163,8 +167,8 @@ ANSWERS: Final[dict[str, Schema]] = {
         verdict=S, brands=array(S), warranty=HEX, price=ref("Money"), disclosure_root=HEX, **STAMP,
     ),
     "PaymentEntry": record(
-        id=HEX, order=HEX, payer=S, rail=S, provider=S, amount=ref("Money"), status=S, reference=HEX, settled=S,
-        refunded=S, is_final_for_title=B, steps=array(record(status=S, at=TIME)),
+        id=HEX, order=HEX, payer=S, rail=S, provider=S, amount=ref("Money"), status=S, reference=HEX,
+        settled=ref("Money"), refunded=ref("Money"), is_final_for_title=B, steps=array(record(status=S, at=TIME)),
     ),
     "PaymentAnswer": {"allOf": [ref("PaymentEntry"), record(**STAMP)]},
     "OrderEntry": record(

@@ -228,12 +228,13 @@ def order_json(reader: ChainReader, ident: str, order: Order, now_ms: int) -> Js
 
 
 def payment_json(ident: str, payment: Payment) -> Json:
-    """Its amounts are minor units of `amount.currency`."""
+    """All its amounts are of one currency."""
+    currency = payment.amount.currency
     return {
         "id": ident,
         **to_json(payment),
-        "settled": str(payment.settled),
-        "refunded": str(payment.refunded),
+        "settled": {"amount": str(payment.settled), "currency": currency},
+        "refunded": {"amount": str(payment.refunded), "currency": currency},
         "is_final_for_title": payment.status in FINAL_FOR_TITLE[payment.rail],
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
@@ -136,11 +137,12 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         if status >= 500:
             self.log_exception("error while handling a request", exc_info=exc)
-        problem = (
-            Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
-            if status == 400
-            else Problem("internal", "the node failed on this request; its log says why")
-        )
+        if isinstance(exc, LineTooLong):
+            problem = Problem("too_large", "the request line or a header is too long: see rpc.header_bytes_max")
+        elif status == 400:
+            problem = Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
+        else:
+            problem = Problem("internal", "the node failed on this request; its log says why")
         response = problem.response()
         response.headers["X-Chain-Height"] = str(self._height())
         response.force_close()

@@ -120,6 +120,9 @@ class ArchiveReader:
                 end = file.read(_TRAILER.size)
         except OSError as error:
             raise OperatorError(f"{path} can't be read ({error.strerror}): check the path") from None
+        looks_like_one = len(start) == _START and sha256(MAGIC + start[len(MAGIC) : -32]).digest() == start[-32:]
+        if not start.startswith(MAGIC) and looks_like_one:
+            raise Corrupted(f"the archive {path} is damaged in its first bytes: export it again")
         if not start.startswith(MAGIC):
             raise OperatorError(f"{path} is not an archive of blocks: make one with 'bmw-node export'")
         if len(start) < _START or sha256(start[:-32]).digest() != start[-32:]:

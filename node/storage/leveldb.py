@@ -59,8 +59,8 @@ class LevelStore:
         except (OSError, ValueError):
             holder = "another process"
         return (
-            f"the store in {self._path} is in use by {holder}: stop that node, or use --node, --archive "
-            f"or 'bmw-node checkpoint' for a copy"
+            f"the store in {self._path} is in use by {holder}: stop that node first, or work on a copy made by "
+            "'bmw-node checkpoint'"
         )
 
     def get(self, key: bytes) -> bytes | None:

@@ -84,7 +84,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=is_disclosed)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
-            ledger.unmet("order_reserved", order.vin, market.status, "reserved by this order")
+            ledger.unmet("order_not_reserving", order.vin, market.status, "reserved by this order")
         if vehicle.material_changes != order.agreed_changes:
             ledger.unmet("acknowledgement_missing", self.order.hex(), order.agreed_changes, vehicle.material_changes)
 

@@ -24,6 +24,7 @@ from node.txtypes.fields import Address, Country, Height, Id, Name, Time, Value
 from node.txtypes.ledger import Family, Ledger
 from node.txtypes.members import MEMBER, MEMBER_NAME, Grant, Member, NameHolder, Reason, Role, ScopeCode, require_member
 from node.txtypes.params import CHAIN, SETTABLE, ChainParams, params
+from node.txtypes.schema import time_to_text
 
 
 class MemberAdmit(Value, tag="member.admit", frozen=True):
@@ -97,7 +98,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
         if self.country and self.country not in COUNTRIES:
             ledger.unmet("country_unknown", self.country)
         if self.ends_at_ms and self.ends_at_ms <= max(ledger.now_ms, self.starts_at_ms):
-            ledger.unmet("expiry_passed", self.role, self.ends_at_ms, f"after {ledger.now_ms}")
+            need = f"after {time_to_text(max(ledger.now_ms, self.starts_at_ms))}"
+            ledger.unmet("expiry_passed", self.role, time_to_text(self.ends_at_ms), need)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.get(MEMBER, self.member)

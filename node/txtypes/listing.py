@@ -20,6 +20,7 @@ from node.txtypes.ledger import Family, Ledger
 from node.txtypes.members import has_role
 from node.txtypes.odometer import NO_READINGS, ODOMETER
 from node.txtypes.params import params
+from node.txtypes.schema import time_to_text
 from node.txtypes.vehicle import (
     OFF_MARKET,
     VEHICLE,
@@ -135,7 +136,8 @@ def _guard_terms(ledger: Ledger, subject: str, price: Money, country: str, rails
 def _guard_expiry(ledger: Ledger, subject: str, expires_at_ms: int) -> None:
     latest = ledger.now_ms + params(ledger).listing_lifetime_max_ms
     if not ledger.now_ms < expires_at_ms <= latest:
-        ledger.unmet("expiry_passed", subject, expires_at_ms, f"after {ledger.now_ms}, at most {latest}")
+        need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
+        ledger.unmet("expiry_passed", subject, time_to_text(expires_at_ms), need)
 
 
 class ListingCreate(Body, tag="listing.create", frozen=True):

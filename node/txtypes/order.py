@@ -21,6 +21,7 @@ from node.txtypes.ledger import Family, Ledger
 from node.txtypes.listing import LISTING, check_open, disclosure_root, require_listing
 from node.txtypes.members import has_role
 from node.txtypes.params import params
+from node.txtypes.schema import time_to_text
 from node.txtypes.vehicle import (
     VEHICLE,
     Vehicle,
@@ -91,7 +92,8 @@ def require_order(ledger: Ledger, ident: bytes, *statuses: str) -> Order | None:
     if order.status not in statuses:
         ledger.unmet("order_status", ident.hex(), order.status, " or ".join(statuses))
     elif not is_live(order, ledger.now_ms, is_lasting=_is_lasting(ledger, ident, order)):
-        ledger.unmet("order_expired", ident.hex(), order.expires_at_ms, f"after {ledger.now_ms}")
+        need = f"after {time_to_text(ledger.now_ms)}"
+        ledger.unmet("order_expired", ident.hex(), time_to_text(order.expires_at_ms), need)
     return order
 
 
@@ -155,7 +157,8 @@ class OrderOffer(Body, tag="order.offer", frozen=True):
             ledger.unmet("rail_forbidden", subject, self.rail, f"a rail allowed in {listing.country}")
         latest = ledger.now_ms + params(ledger).offer_lifetime_max_ms
         if not ledger.now_ms < self.expires_at_ms <= latest:
-            ledger.unmet("expiry_passed", subject, self.expires_at_ms, f"after {ledger.now_ms}, at most {latest}")
+            need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
+            ledger.unmet("expiry_passed", subject, time_to_text(self.expires_at_ms), need)
         _check_disclosure(ledger, self.disclosure_root, self.listing)
         if len(self._live(ledger)) >= limits.OFFERS_LIVE_MAX:
             ledger.unmet("offers_live", to_text(ledger.sender), need=f"at most {limits.OFFERS_LIVE_MAX}")
@@ -207,7 +210,8 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
             ledger.unmet("payment_currency", self.order.hex(), self.price.currency, order.price.currency)
         latest = ledger.now_ms + params(ledger).offer_lifetime_max_ms
         if not ledger.now_ms < self.expires_at_ms <= latest:
-            ledger.unmet("expiry_passed", self.order.hex(), self.expires_at_ms, f"after {ledger.now_ms}")
+            need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
+            ledger.unmet("expiry_passed", self.order.hex(), time_to_text(self.expires_at_ms), need)
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.get(ORDER, self.order)

@@ -27,7 +27,8 @@ class Unmet(Value, frozen=True):
         """One sentence in `en`, `de` or `zh`."""
         texts = TEXTS[self.code]
         sentence = {"de": texts.de, "zh": texts.zh}.get(language, texts.en)
-        details = ", ".join(f"{n}: {v}" for n, v in (("have", self.have), ("need", self.need)) if v)
+        have, need = {"de": ("vorhanden", "nötig"), "zh": ("现有", "需要")}.get(language, ("have", "need"))
+        details = ", ".join(f"{name}: {value}" for name, value in ((have, self.have), (need, self.need)) if value)
         return (f"{self.subject}: " if self.subject else "") + sentence + (f" ({details})" if details else "")
 
 
@@ -129,6 +130,7 @@ TEXTS: dict[str, Text] = {
     "order_unknown": Text(False, "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在"),
     "order_status": Text(False, "the order is not in the right state", "der Auftrag ist nicht im richtigen Zustand", "订单状态不符"),
     "order_expired": Text(False, "the order's deadline has passed", "die Frist des Auftrags ist vorbei", "订单已过期"),
+    "order_not_reserving": Text(False, "the vehicle is not reserved by this order", "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆"),
     "order_reserved": Text(False, "the vehicle is reserved by another order", "das Fahrzeug ist durch einen anderen Auftrag reserviert", "车辆已被其他订单预定"),
     "order_has_money": Text(False, "money of this order is under way or settled", "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项"),
     "acknowledgement_missing": Text(False, "the buyer has not acknowledged what has changed", "der Käufer hat die Änderung nicht bestätigt", "买方未确认变更"),

@@ -22,6 +22,7 @@ from node.txtypes.body import Body
 from node.txtypes.fields import Address, Code, Day, Hash32, Height, OptionalHash, Time, Value, Vin
 from node.txtypes.ledger import Family, Ledger, Record
 from node.txtypes.members import require_role
+from node.txtypes.schema import time_to_text
 
 DAY_MS = 24 * 3_600_000
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
@@ -179,9 +180,12 @@ def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
 def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:
     """At most five minutes above the block's time, never before birth; late is allowed."""
     if event_at_ms > ledger.now_ms + limits.EVENT_AHEAD_MAX_MS:
-        ledger.unmet("event_in_future", vin, event_at_ms, f"at most {ledger.now_ms + limits.EVENT_AHEAD_MAX_MS}")
+        latest = time_to_text(ledger.now_ms + limits.EVENT_AHEAD_MAX_MS)
+        ledger.unmet("event_in_future", vin, time_to_text(event_at_ms), f"at most {latest}")
     if vehicle is not None and event_at_ms < vehicle.born_at_ms:
-        ledger.unmet("event_before_birth", vin, event_at_ms, f"at least {vehicle.born_at_ms}")
+        ledger.unmet(
+            "event_before_birth", vin, time_to_text(event_at_ms), f"at least {time_to_text(vehicle.born_at_ms)}"
+        )
 
 
 def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:

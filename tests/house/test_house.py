@@ -60,6 +60,10 @@ def codes_used() -> dict[str, str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "unmet":
                 assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}: the code is not a literal"
                 found[str(node.args[0].value)] = f"{path.relative_to(ROOT)}:{node.lineno}"
+                continue
+            is_made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Unmet"
+            if is_made and isinstance(node.args[0], ast.Constant):
+                found[str(node.args[0].value)] = f"{path.relative_to(ROOT)}:{node.lineno}"
     return found
 
 
@@ -80,7 +84,9 @@ def test_a_guard_speaks_three_languages(code: str) -> None:
     for text in texts[1:]:
         assert text == text.strip() and not text.endswith((".", "。"))
     shown = Unmet(code, "X", "1", "2")
-    assert [f"X: {text} (have: 1, need: 2)" for text in texts[1:]] == [shown.text(tag) for tag in ("en", "de", "zh")]
+    words = (("have", "need"), ("vorhanden", "nötig"), ("现有", "需要"))
+    wanted = [f"X: {text} ({have}: 1, {need}: 2)" for text, (have, need) in zip(texts[1:], words, strict=True)]
+    assert wanted == [shown.text(tag) for tag in ("en", "de", "zh")]
     assert shown.text("fr") == shown.text()
 
 

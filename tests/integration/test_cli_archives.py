@@ -62,13 +62,21 @@ def test_a_part_goes_out_and_goes_on_where_a_store_ends(life: Path, fresh: Path,
     early, late = tmp_path / "early.bmw", tmp_path / "late.bmw"
     assert 0 == run("bmw-node", "export", "--home", life / "home", early, "--to", 4).code
     assert 0 == run("bmw-node", "export", "--home", life / "home", late, "--from", 5).code
-    run("bmw-node", "import", "--home", fresh, late).refused(1, "gap", "goes on at 5", "ends at 0")
+    run("bmw-node", "import", "--home", fresh, late).refused(1, "gap", "goes on at block 5", "ends at 0")
     assert 0 == run("bmw-node", "import", "--home", fresh, early).code
     assert 4 == head_of(fresh, life)[0]
     assert 0 == run("bmw-node", "import", "--home", fresh, late).code
     assert (height, root) == head_of(fresh, life)
-    run("bmw-node", "export", "--home", life / "home", tmp_path / "x", "--from", 999).refused(3, str(height), "999")
+    run("bmw-node", "export", "--home", life / "home", tmp_path / "x", "--from", 999).refused(2, str(height), "999")
+    run("bmw-node", "export", "--home", life / "home", tmp_path / "x", "--to", 999).refused(
+        3, f"ends at height {height}"
+    )
     assert not (tmp_path / "x").exists()
+    before = early.read_bytes()
+    run("bmw-node", "export", "--home", life / "home", early).refused(3, "early.bmw", "exists already")
+    assert before == early.read_bytes()
+    shown = run("bmw-node", "export", "--home", life / "home", tmp_path / "y", "--to", 2, "--json").json
+    assert (1, 2) == (shown["from"], shown["to"])
 
 
 def test_inspect_finds_a_block_and_a_transaction_by_every_name(life: Path) -> None:

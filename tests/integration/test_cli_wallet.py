@@ -123,6 +123,17 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert wallet("vehicle", vin, "--json").json["title"]["holder_name"] == "bmw", "a dry run has sent nothing"
 
 
+def test_all_accounts_are_shown_also_where_a_key_has_none_yet(wallet: Wallet) -> None:
+    address = wallet("key", "new", "no-account-yet", "--json").json["address"]
+    try:
+        shown = wallet("account", "--json").json["accounts"]
+        assert None is next(one for one in shown if one["address"] == address)["account"]
+        assert any(one.get("member") for one in shown)
+        wallet("account", "no-account-yet").refused(1, "account_unknown")
+    finally:
+        assert 0 == wallet("key", "delete", "no-account-yet", "--yes").code
+
+
 def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wallet, tmp_path: Path) -> None:
     vin = "WBA8E9G50GNU10002"
     born(wallet, vin)
@@ -135,6 +146,12 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     assert 0 == done.code
     assert 0o600 == file.stat().st_mode & 0o777
     before = file.read_bytes()
+    wallet("sign", file, "--from", "dealer-munich").refused(3, "dealer-munich is not the sender", "cosign")
+    wallet(
+        "tx", "odometer.read", "--vin", vin, "--odometer", "9km", "--event-at", "now", "--context", "reading",
+        "--from", "workshop-berlin", "--offline", "-o", file,
+    ).refused(3, "is there already")  # fmt: skip
+    assert before == file.read_bytes()
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"
     assert "signature" in done.err
@@ -220,6 +237,7 @@ def test_keys_from_making_to_deleting(offline: Wallet, tmp_path: Path) -> None:
     assert 0 == offline("key", "export", "alice", "-o", exported).code
     assert made["mnemonic"] not in exported.read_text()
     assert made["mnemonic"] == offline("key", "export", "alice", "--mnemonic").out.strip()
+    assert made["mnemonic"].split() == offline("key", "export", "alice", "--mnemonic", "--json").json["mnemonic"]
     offline("key", "new", "alice").refused(3, "alice", "already")
     offline("key", "import", "bob", "--file", exported, BMW_WALLET_PASSPHRASE="something else").refused(3, "passphrase")
     again = offline("key", "import", "bob", "--file", exported, "--json").json
@@ -238,6 +256,7 @@ def test_what_is_wrong_with_a_key_is_named_with_the_mend(offline: Wallet, tmp_pa
     offline("key", "export", "bmw", "--mnemonic", BMW_WALLET_PASSPHRASE="").refused(3, "passphrase")
     path.chmod(0o644)
     offline("key", "list").refused(3, str(path), "0644", f"chmod 600 {path}")
+    offline("account", "bmw").refused(3, str(path), f"chmod 600 {path}")
     path.chmod(0o600)
     for damaged in (whole[:100], b"", whole.replace(b'"scrypt"', b'"none"')):
         path.write_bytes(damaged)

@@ -55,6 +55,7 @@ async def test_readiness_says_why_not() -> None:
         ready = node.now_status
         for change, word in (
             ({"is_syncing": True}, "syncing"), ({"halted": "disk full"}, "disk full"), ({"peers": 0}, "no peers"),
+            ({"is_clock_off": True}, "clock"),
         ):  # fmt: skip
             node.now_status = replace(ready, **change)
             problem = await get(http, "/health/ready", 503)
@@ -344,6 +345,12 @@ async def test_state_with_its_proof_verifies_from_header_and_certificate_alone()
         assert "state_unknown" == (await get(http, f"/v1/state/vehicle/{VIN_3}", 404))["code"]
         assert "malformed" == (await get(http, "/v1/state/nonsense", 400))["code"]
         assert "malformed" == (await get(http, "/v1/state/vehicle/%C3%A4", 400))["code"]
+        # what can be no key is refused: a proof that it is absent would say nothing and look as if it did
+        for wrong in ("vehicle/wba", "account/bmw1qqqq", "cars/1", f"order/{VIN}", "account/" + "AB" * 20):
+            assert "malformed" == (await get(http, f"/v1/state/{wrong}?proof=true", 400))["code"], wrong
+        by_text = await get(http, f"/v1/state/account/{to_text(address('bmw'))}?proof=true")
+        assert by_text == await get(http, f"/v1/state/account/{address('bmw').hex()}?proof=true")
+        assert by_text["value"] and by_text["key"] == f"account/{address('bmw').hex()}"
 
 
 @over_http

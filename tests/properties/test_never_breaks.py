@@ -59,6 +59,7 @@ def test_the_walks_go_where_rules_could_break() -> None:
     assert min(statuses[status] for status in ("settled", "refunded", "charged_back", "captured")) > 5
     tried = ("vehicle_exists", "rail_forbidden", "reference_used", "payment_currency", "payment_not_final",
              "payment_exceeds_price", "signature_missing", "not_the_holder", "market_live", "order_reserved",
+             "order_not_reserving",
              "payment_transition", "payment_amount", "malformed", "listing_closed", "order_expired")  # fmt: skip
     assert not [code for code in tried if not refused[code]]
 

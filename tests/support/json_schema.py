@@ -15,6 +15,8 @@ TYPES = {
     "number": (int, float),
 }  # fmt: skip
 
+DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+
 
 def resolve(document: Any, reference: str) -> Any:
     found = document
@@ -51,6 +53,8 @@ def errors(document: Any, schema: Any, value: Any, path: str = "$") -> list[str]
     if isinstance(value, str):
         if "pattern" in schema and not re.search(schema["pattern"], value):
             found.append(f"{path}: {value!r} does not match {schema['pattern']}")
+        if schema.get("format") == "date-time" and not re.fullmatch(DATE_TIME, value):
+            found.append(f"{path}: {value!r} is not a date-time")
         if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", 10**9):
             found.append(f"{path}: length of {value!r}")
     if _is_type(value, "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):

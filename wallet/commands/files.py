@@ -55,6 +55,8 @@ def _sign(
         session.genesis = session.offline_genesis()
         document = read_document(file, session.genesis_hash)
         signers = [parse_signer(session, name) for name in names] or [_fitting(session, document, is_sender)]
+        if is_sender:
+            _check_sender(session, document, signers)
         for line in facts(document.summary()):
             click.echo(line, err=True)
         if not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -67,6 +69,18 @@ def _sign(
         else:
             count = len(document.signatures)
             click.echo(f"{output or file} now has {count} signature{'' if count == 1 else 's'}.", err=True)
+
+
+def _check_sender(session: Session, document: TxDocument, signers: list[Signer]) -> None:
+    """Raises `OperatorError`: a signature that nobody asked for makes the file worthless."""
+    sender = document.payload.sender
+    for signer in signers:
+        info = session.keystore.info(signer.name)
+        if (signer.address or info.address) != sender:
+            raise OperatorError(
+                f"{signer.name} is not the sender, {to_text(sender)}: use bmw-wallet cosign, or "
+                f"--from {signer.name}@{to_text(sender)} where its key is one of the sender's"
+            )
 
 
 def _fitting(session: Session, document: TxDocument, is_sender: bool) -> Signer:

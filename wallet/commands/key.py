@@ -148,7 +148,11 @@ def export(context: click.Context, name: str, output: Path | None, mnemonic: boo
     with errors_told():
         session = session_of(context)
         if mnemonic:
-            data = (words_of(session.open_key(name).seed()) + "\n").encode()
+            words = words_of(session.open_key(name).seed())
+            if output is None and session.wants_json:
+                echo_json({"name": name, "mnemonic": words.split()})
+                return
+            data = (words + "\n").encode()
         else:
             data = session.keystore.export_file(name)
         if output is None:

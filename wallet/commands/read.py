@@ -19,6 +19,7 @@ from node.txtypes.members import MEMBER
 from node.txtypes.order import ORDER
 from node.txtypes.schema import time_to_text, to_json
 from node.txtypes.vehicle import VEHICLE, Vehicle, summary
+from wallet.client import NodeRefused
 from wallet.commands.shared import errors_told, example, session_of, with_session
 from wallet.history import check_history
 from wallet.light import LightClient
@@ -168,7 +169,7 @@ def account(address: str | None, session: Session, light: LightClient | None) ->
         addresses = [info.address for info in session.keystore.list()]
         if not addresses:
             raise click.UsageError("there are no keys here: name an ADDRESS, or make one with bmw-wallet key new")
-    shown = [_account(session, light, one) for one in addresses]
+    shown = [_account(session, light, one, is_asked_for=address is not None) for one in addresses]
     if len(shown) == 1:
         _tell(session, shown[0], light)
     elif session.wants_json:
@@ -180,10 +181,21 @@ def account(address: str | None, session: Session, light: LightClient | None) ->
         _tell_verified(light)
 
 
-def _account(session: Session, light: LightClient | None, address: bytes) -> dict[str, Any]:
+def _account(
+    session: Session, light: LightClient | None, address: bytes, *, is_asked_for: bool = True
+) -> dict[str, Any]:
+    """A key that has no account yet is only shown as such, unless it was asked for by name."""
+    none_yet = {"address": to_text(address), "account": None}
     if light is None:
-        return session.client.get_json(f"/v1/accounts/{to_text(address)}")
+        try:
+            return session.client.get_json(f"/v1/accounts/{to_text(address)}")
+        except NodeRefused as error:
+            if error.problem_code != "account_unknown" or is_asked_for:
+                raise
+            return none_yet
     found = _proven(session, light, ACCOUNT, address)
+    if found is None and not is_asked_for:
+        return none_yet
     if found is None:
         raise InvalidProof(f"it is proven that there is no account {to_text(address)}: a member opens one for you")
     member = _proven(session, light, MEMBER, address)

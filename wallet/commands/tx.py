@@ -138,6 +138,8 @@ def _run(session: Session, context: click.Context, struct: type[Body], given: di
     document = TxDocument(session.genesis_hash, payload, ())
     for signer in signers:
         document = signed_by(session, document, signer)
+    if wish.output is not None and wish.output.exists():
+        raise OperatorError(f"{wish.output} is there already: name another file with -o")
     if wish.output is not None:
         write_document(wish.output, document)
         click.echo(f"Written to {wish.output}, with {len(document.signatures)} signatures.", err=True)

@@ -33,7 +33,7 @@ from node.crypto.dev_keys import dev_key
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage import schema
 from node.storage.leveldb import LevelStore
-from node.txtypes.envelope import decode_signed_tx
+from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_bytes, txid_of
 from node.txtypes.odometer import OdometerRead
 
 
@@ -144,6 +144,37 @@ def test_another_quorum_in_the_last_commit_is_no_divergence(chain: Chain, tmp_pa
     assert report(chain, tmp_path).divergence is None
 
 
+def test_a_last_commit_of_a_changed_set_is_judged_by_that_set(chain: Chain, tmp_path: Path) -> None:
+    """It is another certificate than the parent's own, so it is verified, and the verifiers had the old set."""
+    chain.produce(evidence=(evidence(chain, "workshop-berlin"),))
+    block = chain.produce()
+    height = block.header.height
+    own = chain.store.commit(height)
+    message = vote_sign_bytes(chain.genesis_hash, "precommit", height, 1, own.block_id)
+    names = {address(n): n for n in ("bmw", "dealer-munich", "dealer-shanghai")}
+    entries = chain.store.validators(height).entries
+    later = replace(
+        own, round=1, signatures=tuple(dev_key("consensus", names[e.address]).sign(message) for e in entries)
+    )
+    chain.store.kv.write({schema.commit_key(height): encode(later)}, [])
+    assert later == chain.produce().last_commit
+    chain.store.kv.write({schema.commit_key(height): encode(own)}, [])
+    assert report(chain, tmp_path).divergence is None
+
+
+class EndsEarly(StoreSource):
+    """Gives less than it says that it has."""
+
+    def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        yield from super().blocks(first, min(last, 7))
+
+
+def test_a_source_that_ends_early_has_not_been_replayed(folder: Path) -> None:
+    out = replay(EndsEarly(folder))
+    assert (8, -1, "block_missing") == found(out)
+    assert 7 == out.height
+
+
 def other_signature(chain: Chain, place: int) -> bytes:
     """The signature that the validator at `place` gives for the head."""
     head = chain.store.head()
@@ -235,6 +266,21 @@ def test_a_certified_block_with_an_undecodable_transaction(chain: Chain, tmp_pat
     header = replace(block.header, tx_root=merkle.root((b"\xc1",)))
     recertified(chain, replace(block, header=header, transactions=(b"\xc1",)))
     assert (header.height, 0, "transaction_malformed") == found(report(chain, tmp_path))
+
+
+def test_a_certified_block_with_a_signed_transaction_that_is_no_body(chain: Chain, tmp_path: Path) -> None:
+    """The verifiers look at envelopes only: what is signed by the right key may still be nothing."""
+    payload, key = encode([1, 2, 3]), dev_key("account", "bmw")
+    signature = key.sign(sign_bytes(chain.genesis_hash, payload))
+    raw = assemble(payload, [TxSignature(address("bmw"), key.public, signature)])
+    block = forged(chain)
+    txs = (block.transactions[0], raw)
+    header = replace(block.header, tx_root=merkle.root(txs))
+    recertified(chain, replace(block, header=header, transactions=txs))
+    out = report(chain, tmp_path)
+    assert (header.height, 1, "transaction_malformed") == found(out)
+    assert out.divergence is not None
+    assert txid_of(chain.genesis_hash, payload) == out.divergence.txid
 
 
 def test_a_last_commit_with_one_false_signature(chain: Chain, tmp_path: Path) -> None:
@@ -402,6 +448,21 @@ def test_compare_finds_the_fork_and_lets_certificates_differ(folder: Path, tmp_p
     assert 11 == differ.same_to
     assert differ.difference.startswith("height 12: block id ")
     assert "transactions (1 against 1), first at index 0" in differ.difference
+
+
+def test_two_chains_or_two_ranges_have_nothing_to_compare(folder: Path, tmp_path: Path) -> None:
+    low, high = (
+        ArchiveSource(archive_of(folder, tmp_path / f"{first}.archive", tmp_path / "scratch", first, last))
+        for first, last in ((1, 4), (5, 11))
+    )
+    apart = compare(low, high)
+    assert ("no height in common: 1 to 4 against 5 to 11", 0) == (apart.difference, apart.same_to)
+    touching = ArchiveSource(archive_of(folder, tmp_path / "touching", tmp_path / "scratch", 4, 11))
+    assert ("", 4, 4) == ((same := compare(low, touching)).difference, same.from_height, same.same_to)
+    touching.genesis_hash = bytes(32)
+    other = compare(low, touching)
+    assert "two different chains" in other.difference
+    assert 0 == other.same_to
 
 
 # --- verifier processes ----------------------------------------------------------------------------------------------

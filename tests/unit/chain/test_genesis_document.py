@@ -65,6 +65,21 @@ def test_the_good_document_is_good() -> None:
     assert GENESIS == parse_genesis(TEXT.encode()) == parse_genesis(json.dumps(edited()).encode())
 
 
+def test_the_document_may_be_as_long_as_it_may_be() -> None:
+    text = TEXT.encode().ljust(GENESIS_BYTES_MAX)
+    assert GENESIS == parse_genesis(text)
+    assert "bytes, at most" in refusal(text + b" ")
+
+
+def test_the_whole_range_of_total_power_is_allowed() -> None:
+    most = parse_genesis(json.dumps(edited((member(BMW, "validator", "power"), 970))).encode())
+    others = [account.name for account in GENESIS.accounts if account.member is not None and account.member.validator]
+    assert 1_000 == sum(a.member.validator.power for a in most.accounts if a.name in others)
+    alone = [((*member(index, "validator"),), None) for index in range(1, 4)]
+    least = parse_genesis(json.dumps(edited((member(BMW, "validator", "power"), 1), *alone)).encode())
+    assert [1] == [a.member.validator.power for a in least.accounts if a.name in others and a.member.validator]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [

@@ -102,6 +102,15 @@ def test_a_stopped_one_never_signs_again() -> None:
     assert (Duty.STOPPED, "why") == (double.duty, double.why)
 
 
+def test_a_stopped_one_answers_each_other_instance_once() -> None:
+    double, other = a_double(HIGH), signing(LOW)
+    double.stop("why")
+    other.heard(said(double))
+    assert double.heard(said(other)) is not None
+    assert double.heard(said(other)) is None
+    assert "why" == double.why
+
+
 # --- presence ----------------------------------------------------------------------------------------------
 def test_it_says_that_it_lives_once_a_second() -> None:
     double = a_double()
@@ -219,6 +228,7 @@ def test_our_own_votes_and_older_ones_stop_nobody(vote: Vote) -> None:
         a_vote("prevote", X, 2),
         a_vote("prevote", NIL, 2),
         a_vote("precommit", Y, 2),
+        a_vote("precommit", NIL, 2),
         a_vote("prevote", Y, 3),
         a_vote("prevote", Y, 0, H + 1),
         a_vote("precommit", NIL, 0, H + 5),

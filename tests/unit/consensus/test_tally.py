@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support.traces import block_id, block_name, validator, validator_name, validator_set, vote
+from support.traces import HEIGHT, block_id, block_name, validator, validator_name, validator_set, vote
 
 from node import limits
 from node.chain.validators import ValidatorSet
 from node.chain.vote import NIL
 from node.consensus.machine import Machine
-from node.consensus.messages import RoundStarted, ScheduleTimeout, StartHeight, Step, VoteReceived
+from node.consensus.messages import RoundStarted, ScheduleTimeout, StartHeight, Step, TimeoutFired, VoteReceived
 from node.consensus.tally import VOTES_PER_STEP_MAX, Tally
 
 X, Y, Z = block_id("X"), block_id("Y"), block_id("Z")
@@ -255,3 +255,11 @@ def test_going_through_many_rounds_keeps_a_window_of_prevotes() -> None:
             effects = machine.step(VoteReceived(vote("prevote", "nil", round_, name)))
         assert [RoundStarted(round_), ScheduleTimeout(Step.PROPOSE, round_)] == effects
     assert list(range(last - limits.ROUNDS_AHEAD_MAX, last + 1)) == kept_rounds(machine.tally, last)
+
+
+def test_who_is_not_in_the_set_follows_and_signs_nothing() -> None:
+    machine = Machine(HEIGHT, equal(1), validator("x"))
+    assert machine.own is None
+    machine.step(StartHeight())
+    effects = machine.step(TimeoutFired(Step.PROPOSE, 0))
+    assert (Step.PREVOTE, []) == (machine.step_now, effects)

@@ -159,6 +159,18 @@ def test_truncated_sealed_file_is_malformed(parse: Callable[[bytes], object]) ->
             parse(whole[:length])
 
 
+def test_a_seed_of_another_key_is_refused_even_where_it_was_sealed_with_this_header() -> None:
+    other = dev_key("account", "other")
+    file = json.loads(seal_key(KEY, "alice", PASSPHRASE, bytes(32), bytes(12), n=2))
+    kdf, cipher = file["kdf"], file["cipher"]
+    header = [file["version"], file["name"], file["address"], file["public_key"], *kdf.values(), *cipher.values()]
+    secret = scrypt(PASSPHRASE.encode(), salt=bytes(32), n=2, r=kdf["r"], p=kdf["p"], dklen=32)
+    associated = b"bmw/keyfile\x00" + json.dumps(header, separators=(",", ":")).encode()
+    file["ciphertext"] = ChaCha20Poly1305(secret).encrypt(bytes(12), other.seed(), associated).hex()
+    with pytest.raises(Malformed, match="not that of the public key"):
+        open_key(json.dumps(file).encode(), PASSPHRASE)
+
+
 def test_truncated_node_key_file_is_malformed() -> None:
     whole = PLAIN.rstrip()
     for length in range(len(whole)):

@@ -92,3 +92,10 @@ def test_an_inner_node_is_no_entry() -> None:
     left, right = merkle.leaf_hash(ENTRIES[0]), merkle.leaf_hash(ENTRIES[1])
     for forged in (left + right, b"\x01" + left + right):
         assert merkle.root([forged]) != merkle.root(ENTRIES[:2])
+
+
+def test_a_path_is_for_a_list_of_its_size() -> None:
+    """Else the second of two would pass for the only one."""
+    path, root = merkle.inclusion_path(ENTRIES[:2], 1), merkle.root(ENTRIES[:2])
+    assert merkle.is_included(ENTRIES[1], 1, 2, path, root)
+    assert not merkle.is_included(ENTRIES[1], 0, 1, path, root)

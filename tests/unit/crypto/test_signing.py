@@ -169,3 +169,13 @@ def test_development_keys_are_told_apart_by_purpose_and_name() -> None:
     assert 9 == len(keys)
     with pytest.raises(AssertionError):
         dev_seed("payment", "bmw")
+
+
+def test_a_signature_has_64_bytes_wherever_the_message_begins() -> None:
+    """Joined to the message, a longer or shorter one would verify for another message."""
+    key, message = dev_key("account", "bmw"), b"what was signed"
+    signature = key.sign(message)
+    assert is_signature(key.public, message, signature)
+    assert not is_signature(key.public, message[4:], signature + message[:4])
+    assert not is_signature(key.public, signature[-1:] + message, signature[:-1])
+    assert not is_signature(key.public, signature + message, b"")

@@ -17,6 +17,7 @@ from node.chain.vote import vote_sign_bytes
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidBlock
+from node.execution.block_run import BlockFull, BlockRun
 from node.execution.blocks import check_frame
 from node.execution.head import ChainHead
 from node.execution.window import HOUR_MS as WINDOW_HOUR_MS
@@ -155,6 +156,28 @@ def test_a_block_has_at_most_so_many_transactions_and_bytes() -> None:
             continue
         with pytest.raises(InvalidBlock, match=rule):
             check_frame(block, tight, chain.genesis_hash)
+
+
+def test_a_blocks_weight_may_be_reached_and_its_first_transaction_passes_whatever_it_weighs() -> None:
+    chain = at("born").chain
+    first, second = (chain.check(chain.sign("bmw", register(vin))) for vin in VINS[:2])
+
+    def run(weight_max: int) -> BlockRun:
+        head = with_params(chain.store.head(), block_weight_max=weight_max)
+        return BlockRun(chain.store.state, chain.store.tree, head, chain.genesis_hash, chain.now)
+
+    free = run(10_000)
+    free.add(first)
+    free.add(second)
+    exact, tight, least = run(free.weight), run(free.weight - 1), run(1)
+    for one in (exact, tight, least):
+        one.add(first)
+    exact.add(second)
+    assert free.weight == exact.weight
+    for one in (tight, least):
+        with pytest.raises(BlockFull):
+            one.add(second)
+        assert 1 == len(one.finish().transactions)
 
 
 def with_params(head: ChainHead, **changes: int) -> ChainHead:

@@ -377,3 +377,16 @@ def test_empty_and_oversized_messages_are_not_sent() -> None:
         a_sender().seal(b"")
     with pytest.raises(AssertionError):
         a_sender(limit=10).seal(bytes(11))
+
+
+@pytest.mark.parametrize("plaintext", [b"", bytes([Lane.BULK])], ids=["nothing", "a lane"])
+def test_a_first_chunk_of_a_link_that_carries_nothing_is_refused(plaintext: bytes) -> None:
+    with pytest.raises(ProtocolViolation, match="carries nothing"):
+        a_reader().feed(raw_chunks(plaintext))
+
+
+def test_a_handshake_message_may_be_as_long_as_it_may_be() -> None:
+    longest = bytes(HANDSHAKE_BYTES_MAX)
+    assert longest == take_handshake_frame(bytearray(handshake_frame(longest)))
+    with pytest.raises(TooLarge):
+        take_handshake_frame(bytearray((HANDSHAKE_BYTES_MAX + 1).to_bytes(2, "big")))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from node.codec import encode
 from node.crypto.signing import PrivateKey
 from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
+from node.p2p.framing import HANDSHAKE_BYTES_MAX
 from node.p2p.handshake import (
     PROTOCOL_VERSION,
     Handshake,
@@ -417,3 +418,10 @@ def test_every_goodbye_can_be_read(reason: str) -> None:
 )
 def test_what_is_no_goodbye(frame: bytes) -> None:
     assert parse_goodbye(frame) is None
+
+
+def test_the_length_of_a_message_is_judged_before_what_it_says() -> None:
+    """The longest one is looked at, and refused for its payload."""
+    for length, error in ((HANDSHAKE_BYTES_MAX, ProtocolViolation), (HANDSHAKE_BYTES_MAX + 1, TooLarge)):
+        with pytest.raises(error, match="carries a payload" if error is ProtocolViolation else "at most"):
+            a_side(False, BOB).receive(bytes([9]) * length)

@@ -260,3 +260,11 @@ def test_before_the_first_exchange_nothing_is_encrypted() -> None:
     state.mix_key(bytes(32))
     assert state.tag_bytes == 16
     assert len(state.encrypt_and_hash(b"plain")) == 5 + 16
+
+
+def test_a_message_may_be_as_long_as_it_may_be() -> None:
+    initiator, responder = a_pair()
+    payload = bytes(MESSAGE_BYTES_MAX - 32)
+    message = initiator.write_message(payload)
+    assert MESSAGE_BYTES_MAX == len(message)
+    assert payload == responder.read_message(message)

@@ -15,6 +15,7 @@ from node.p2p.peer_book import (
     DIAL_OTHERS_CAP_MS,
     KNOWN_PER_SOURCE_MAX,
     SCORE_HALF_LIFE_MS,
+    SENT_AWAY_MS,
     PeerBook,
     record_of,
 )
@@ -78,10 +79,21 @@ def test_a_link_that_was_there_is_dialled_again_soon() -> None:
         book.dialling(known, 0, 0.5)
     book.learned("10.0.0.1", 1, A)
     assert [] == due(book, 10**9, A), "connected"
-    book.lost(A, 50_000)
+    book.lost(A, 50_000, SENT_AWAY_MS)
     assert ([], [1]) == (due(book, 50_000 + DIAL_FIRST_MS - 1), due(book, 50_000 + DIAL_FIRST_MS))
     book.dialling(known, 60_000, 0.5)
     assert DIAL_FIRST_MS == known.next_dial_ms - 60_000, "and its backoff starts anew"
+
+
+def test_a_peer_that_sends_us_away_at_once_is_not_hammered() -> None:
+    """A second copy with its node key would else dial every peer twice a second for ever."""
+    book = book_with(1)
+    (known,) = book.due(0, set(), OWN)
+    for _ in range(10):
+        book.dialling(known, 0, 0.5)
+        book.learned("10.0.0.1", 1, A)
+        book.lost(A, 0, SENT_AWAY_MS - 1)
+    assert known.next_dial_ms == DIAL_CAP_MS
 
 
 def test_neither_ourselves_nor_the_banned_are_dialled() -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import Chain
+from support.chain import Chain, address
 from support.life import register
 
-from node.chain.block import Committed
+from node import limits
+from node.chain.block import Block, Commit, Committed, block_id_of
+from node.chain.dev_genesis import DEV_PARTIES
+from node.chain.vote import vote_sign_bytes
+from node.crypto import merkle
+from node.crypto.dev_keys import dev_key
 from node.replica import events as e
+from node.replica.block_sync import CERTIFICATE_BYTES
 from node.replica.catch_up import (
     AHEAD_BLOCKS,
     DOUBLINGS_MAX,
@@ -251,6 +257,57 @@ def forged_signature_ahead(found):
     return (*found[:3], replace(found[3], block=replace(found[3].block, transactions=(bytes(raw),))), *found[4:])
 
 
+def certified(source: Chain, block: Block, **changes) -> Committed:
+    """Decided by all of its validators, who are all lying: whatever it says."""
+    found = Commit(block.header.height, 0, block_id_of(block.header, source.genesis_hash), ())
+    commit = replace(found, **changes)
+    message = vote_sign_bytes(source.genesis_hash, "precommit", commit.height, 0, commit.block_id)
+    names = {address(party.name): party.name for party in DEV_PARTIES}
+    entries = source.store.validators(block.header.height).entries
+    signatures = tuple(dev_key("consensus", names[entry.address]).sign(message) for entry in entries)
+    return Committed(block, replace(commit, signatures=signatures))
+
+
+def certificate_of_another_height(source: Chain):
+    return lambda found: (certified(source, found[0].block, height=found[0].commit.height + 1), *found[1:])
+
+
+def certificate_of_another_block(source: Chain):
+    return lambda found: (certified(source, found[0].block, block_id=b"\x07" * 32), *found[1:])
+
+
+def certified_against_the_frame(source: Chain):
+    def lie(found):
+        block = found[0].block
+        return (certified(source, replace(block, header=replace(block.header, proposer=bytes(20)))), *found[1:])
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    "liar", [certificate_of_another_height, certificate_of_another_block, certified_against_the_frame]
+)
+def test_what_a_quorum_has_signed_is_still_looked_at(source: Chain, liar) -> None:
+    follower = Follower(source, {1: liar(source), 2: honest}).run()
+    assert {1} == {peer for peer, _ in follower.faults}
+    assert source.store.head() == follower.store.head()
+    kept = [follower.store.committed(height) for height in (1, RANGE_BLOCKS + 1)]
+    assert kept == [source.store.committed(height) for height in (1, RANGE_BLOCKS + 1)]
+
+
+def test_a_decided_block_with_a_wrong_signature_halts(source: Chain) -> None:
+    def lie(found):
+        raw = bytearray(found[0].block.transactions[0])
+        raw[-1] ^= 1
+        block = replace(found[0].block, transactions=(bytes(raw),))
+        header = replace(block.header, tx_root=merkle.root(block.transactions))
+        return (certified(source, replace(block, header=header)),)
+
+    follower = Follower(source, {1: lie}).run(200)
+    assert "block 1 was decided with a transaction whose signature is wrong" == follower.halted
+    assert 0 == follower.store.height()
+
+
 def test_a_bad_block_ahead_of_a_block_whose_signatures_are_known(source: Chain) -> None:
     """The next block needs no check any more when the one after it turns out bad: both came from the same peer."""
     follower = Follower(source, {1: swapped_body_ahead, 2: honest})
@@ -285,3 +342,32 @@ def test_many_honest_peers_share_the_work(source: Chain) -> None:
     assert source.store.head() == follower.store.head()
     assert {1, 2, 3} == set(asked)
     assert [] == follower.faults
+
+
+# --- what is served ---------------------------------------------------------------------------------------
+def served(chain: Chain, first: int, last: int) -> list[int]:
+    """Heights of the answer to one request."""
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    replica.handle(e.PeerConnected(1, bytes(32)), chain.now)
+    actions = replica.handle(e.Received(1, GetBlocks(first, last), chain.now), chain.now)
+    (answer,) = [a.message for a in actions if isinstance(a, e.Send) and isinstance(a.message, Blocks)]
+    return [committed.block.header.height for committed in answer.blocks]
+
+
+def test_an_answer_holds_as_many_blocks_as_fit_and_at_least_one(source: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(range(3, 8)) == served(source, 3, 7)
+    two = sum(len(source.store.block_bytes(height) or b"") + CERTIFICATE_BYTES for height in (3, 4))
+    for size, count in ((two, 2), (two - 1, 1), (1, 1)):
+        monkeypatch.setattr(limits, "SYNC_BATCH_BYTES", size)
+        assert count == len(served(source, 3, 7))
+
+
+def test_what_was_pruned_or_is_not_there_yet_is_not_served() -> None:
+    chain = Chain()
+    for _ in range(6):
+        chain.produce()
+    chain.store.prune(4, 10)
+    assert [] == served(chain, 1, 6)
+    assert [4, 5, 6] == served(chain, 4, 9)
+    assert [] == served(chain, 7, 9)

@@ -85,6 +85,13 @@ def test_a_vote_of_a_far_round_is_relayed_once_and_older_ones_not_at_all() -> No
     assert 2 == len(relay.relayed(VoteMessage))
 
 
+def test_up_to_the_last_round_of_the_window_both_votes_of_an_equivocator_are_kept() -> None:
+    relay = Relay()
+    for ident in range(3):
+        relay.hear(relay.vote("bmw", limits.ROUNDS_AHEAD_MAX, bytes([ident]) * 32), times=2)
+    assert 2 == len(relay.relayed(VoteMessage))
+
+
 def test_of_an_equivocators_votes_two_are_relayed() -> None:
     relay = Relay()
     for ident in range(5):
@@ -293,3 +300,20 @@ class _Kept:
 
     def save(self, raw: bytes) -> None:
         self.raw = raw
+
+
+def test_a_clock_that_is_an_hour_off_makes_no_transaction_an_expired_one() -> None:
+    """Where blocks are decided, the chain itself tells what time it is."""
+    relay = Relay()
+    chain, hour = relay.chain, 3_600_000
+    block = chain.build()
+    relay.replica.handle(e.Tick(), relay.now, relay.now + hour)
+    relay.replica._commit(block, chain.judge(block), chain.commit_for(block))
+    tx = chain.check(chain.sign("bmw", register(), lifetime_ms=hour // 2))
+
+    (answer,) = [
+        action
+        for action in relay.replica.handle(e.Admit(1, (tx,)), relay.now + 100, relay.now + hour)
+        if isinstance(action, e.Admitted)
+    ]
+    assert ((),) == answer.outcomes

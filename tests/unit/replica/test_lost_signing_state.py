@@ -13,7 +13,8 @@ from node.codec import encode
 from node.consensus.safety import HardState
 from node.crypto.dev_keys import dev_key
 from node.replica.catch_up import CatchUp
-from node.replica.signing import Signer
+from node.replica.presence import LISTEN_MS
+from node.replica.signing import NO_PROMISE, Signer
 from node.replica.turn import Turn
 from node.replica.voting import CERTIFICATES_LOOKED_AT, FLOOR_ABOVE_HEAD, Voting
 
@@ -88,3 +89,78 @@ def test_only_so_many_certificates_are_looked_at() -> None:
 
     assert _floor(_chain({2}, blocks=head), 1) == 1
     assert _floor(_chain({5}, blocks=head), 1) == head + FLOOR_ABOVE_HEAD
+
+
+# --- certificates that are not here -----------------------------------------------------------------------
+def _pruned(blocks: int, first: int) -> Chain:
+    """Nothing below `first` is left, and `bmw` has signed nothing of what is."""
+    chain = _chain(set(), blocks)
+    chain.store.prune(first, blocks)
+    assert first == chain.store.first_height()
+    return chain
+
+
+@pytest.mark.parametrize(("hard_state_height", "floor"), [(1, HEAD + FLOOR_ABOVE_HEAD), (2, 2), (3, 3)])
+def test_what_was_pruned_since_the_newest_known_signature_may_hold_ours(hard_state_height: int, floor: int) -> None:
+    assert floor == _floor(_pruned(HEAD, 3), hard_state_height)
+
+
+def test_whoever_is_not_in_the_set_has_signed_nothing_of_what_was_pruned() -> None:
+    assert 1 == _floor(_pruned(HEAD, 3), None, "buyer-1")
+
+
+# --- while catching up ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("signed", "floor"), [(set(), 3), ({HEAD + 1}, HEAD + 1 + FLOOR_ABOVE_HEAD)])
+def test_a_delivered_block_with_our_signature_keeps_away_from_the_heights_after_it(
+    signed: set[int], floor: int
+) -> None:
+    chain = _chain(signed)
+    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
+    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
+    voting.start()
+    chain.produce()
+    voting.caught_up_to(HEAD + 1)
+    assert floor == signer.floor
+
+
+def test_who_catches_up_signs_nothing() -> None:
+    chain, sync, turn = _chain({3}), CatchUp(), Turn()
+    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
+    voting = Voting(signer, chain.store, sync, turn, bytes(16))
+    assert not voting.may_sign()
+    voting.start()
+    assert not voting.may_sign()
+    voting.doppelganger.on_tick(turn.now_ms + LISTEN_MS, True, False)
+    assert voting.may_sign()
+    sync.verified(HEAD + 2, turn.now_ms)
+    assert not voting.may_sign()
+
+
+def _state_at(height: int) -> Kept:
+    return Kept(encode(HardState(height, 0, (), None, None, (), ())))
+
+
+# --- a signer that comes again ----------------------------------------------------------------------------
+def test_what_is_known_of_a_key_stays_known_and_is_of_that_key_only() -> None:
+    chain = _chain({4})
+    voting = Voting(None, chain.store, CatchUp(), Turn(), bytes(16))
+    keys = {name: dev_key("consensus", name) for name in ("bmw", "buyer-1")}
+
+    def attached(name: str, kept: Kept) -> Signer:
+        signer = Signer(address(name), keys[name], kept, chain.genesis_hash)
+        voting.attach(signer)
+        return signer
+
+    floor = attached("bmw", Kept(None)).floor
+    assert HEAD + FLOOR_ABOVE_HEAD == floor
+    assert floor == attached("bmw", _state_at(4)).floor
+    assert 1 == attached("buyer-1", _state_at(1)).floor
+
+
+def test_messages_are_of_the_height_that_they_were_signed_for() -> None:
+    chain = _chain(set())
+    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(HEAD), chain.genesis_hash)
+    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
+    voting.start()
+    vote = signer.sign_vote("prevote", HEAD + 1, 0, b"", NO_PROMISE)
+    assert [[], [vote], []] == [voting.signed_at(height) for height in (HEAD, HEAD + 1, HEAD + 2)]

@@ -75,6 +75,22 @@ def test_every_query_parameter_is_one_that_is_read() -> None:
         assert set(route.query.__struct_encode_fields__) == written
 
 
+def test_a_default_fits_its_own_schema() -> None:
+    found = [schema for schema in schemas() if isinstance(schema, dict) and "default" in schema]
+    assert found
+    for schema in found:
+        assert not errors(DOCUMENT, schema, schema["default"]), schema
+
+
+def test_a_time_may_be_empty_and_nothing_else_but_a_time() -> None:
+    schema = resolve(DOCUMENT, "#/components/schemas/OrderHandover")["properties"]["event_at"]
+    assert "RFC 3339" in schema["description"]
+    for value in ("", "2026-01-02T00:00:00.000Z"):
+        assert not errors(DOCUMENT, schema, value)
+    for value in ("yesterday", "1767312000000", 1_767_312_000_000):
+        assert errors(DOCUMENT, schema, value)
+
+
 def test_patterns_are_those_of_javascript() -> None:
     assert "^[A-Z]{2}$" == pattern_of(r"^[A-Z]{2}\Z")
     patterns = [v["pattern"] for v in walk(DOCUMENT) if isinstance(v, dict) and isinstance(v.get("pattern"), str)]

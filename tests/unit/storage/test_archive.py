@@ -145,3 +145,15 @@ def test_nothing_is_left_where_writing_fails(chain: Chain, tmp_path: Path) -> No
     with pytest.raises(OperatorError, match="can't be written"):
         written(chain, tmp_path / "no folder" / "blocks.bmw")
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("at", range(len(MAGIC)))
+def test_an_archive_whose_first_bytes_are_flipped_is_a_damaged_one_and_not_something_else(path: Path, at: int) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(Corrupted, match="first bytes"):
+        ArchiveReader(path)
+    path.write_bytes(b"PK" + bytes(200))
+    with pytest.raises(OperatorError, match="not an archive"):
+        ArchiveReader(path)

@@ -53,7 +53,7 @@ def test_a_second_process_is_told_who_holds_the_store_and_what_to_do(tmp_path: P
     assert (
         f"node.errors.Busy: the store in {tmp_path} is in use by process {os.getpid()}: stop that node" in second.stderr
     )
-    for mend in ("--node", "--archive", "bmw-node checkpoint"):
+    for mend in ("stop that node", "bmw-node checkpoint"):
         assert mend in second.stderr
     store.close()
     third = subprocess.run([sys.executable, "-c", OPEN, str(tmp_path)], capture_output=True, text=True)

@@ -13,7 +13,8 @@ from support.life import Life, maintenance, register
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
-from node.storage import schema
+from node.execution.window import EMPTY
+from node.storage import schema, snapshot
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import (
@@ -138,6 +139,8 @@ def swapped_values(prefix: bytes) -> Callable[[list], list]:
         *(dropped(prefix) for prefix in (b"R", b"Svehicle/", b"Sorder/", b"Swindow/", b"W")),
         *(swapped_values(prefix) for prefix in (b"R", b"Svehicle/", b"W")),
         added(b"Snothing/1", b"\x91\x01"),
+        added(b"Swindow/x", encode(EMPTY)),
+        added(b"Swindow/" + b"9" * 5_000, encode(EMPTY)),
         added(b"Saccount/" + b"00" * 20, b"\x91\x01"),
         added(b"RWBA8E9G50GNU99999/" + schema.u64(0), b"record"),
         added(b"W" + schema.u64(1) + bytes(12), bytes(40)),
@@ -167,6 +170,82 @@ def test_keys_that_do_not_ascend_are_refused(chain: Chain) -> None:
         Restore(MemoryStore(), chain.genesis, offer).add(chunks[0])
 
 
+def test_a_key_that_comes_twice_is_refused(chain: Chain) -> None:
+    offer, chunks = with_pairs(*cut(chain), lambda pairs: [pairs[0], *pairs])
+    with pytest.raises(Malformed, match="ascend"):
+        Restore(MemoryStore(), chain.genesis, offer).add(chunks[0])
+
+
+def rekeyed(prefix: bytes, change: Callable[[bytes, bytes], tuple[bytes, bytes]]) -> Callable[[list], list]:
+    """The last pair of a family under another key or with another value."""
+
+    def changed(pairs: list) -> list:
+        at = max(i for i, (key, _) in enumerate(pairs) if key.startswith(prefix))
+        return [*pairs[:at], change(*pairs[at]), *pairs[at + 1 :]]
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (rekeyed(b"R", lambda key, value: (key[:-1] + b"\x09", value)), "have a gap at 5"),
+        (rekeyed(b"R", lambda key, value: (key[:-9] + b"x" + key[-8:], value)), "have a gap"),
+        (rekeyed(b"W", lambda key, value: (key + b"x", value)), "the wrong size"),
+        (rekeyed(b"W", lambda key, value: (key, value[:32] + b"\x00" + value[32:])), "the wrong size"),
+        (rekeyed(b"W", lambda key, value: (key, value[:-1])), "the wrong size"),
+        (added(b"S\xff/1", b"\x91\x01"), "is not ASCII"),
+    ],
+)
+def test_what_would_lead_to_the_same_root_under_another_key_is_refused(chain: Chain, change, told: str) -> None:
+    offer, chunks = with_pairs(*cut(chain), change)
+    with pytest.raises(Malformed, match=told):
+        Restore(MemoryStore(), chain.genesis, offer).add(chunks[0])
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 10_000)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_what_is_large_comes_in_several_chunks(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    assert len(chunks) == len(offer.manifest.chunks) > 2
+    assert all(len(zstandard.ZstdDecompressor().decompress(chunk)) < 2 * 10_000 for chunk in chunks)
+    assert chain.store.head() == restored(chain, offer, chunks).head()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_chunks_are_taken_in_their_order_all_of_them_and_no_more(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    restore = Restore(MemoryStore(), chain.genesis, offer)
+    with pytest.raises(Malformed, match="chunk 0 is not the one"):
+        restore.add(chunks[1])
+    for chunk in chunks:
+        restore.add(chunk)
+    with pytest.raises(Malformed, match=f"chunk {len(chunks)} is not the one"):
+        restore.add(chunks[-1])
+    restore.finish()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_chunks_and_entries_are_as_many_as_the_manifest_says(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    first = len(_decode_pairs(zstandard.ZstdDecompressor().decompress(chunks[0])).pairs)
+    for entries, given in ((first, chunks[:1]), (offer.manifest.entries + 1, chunks)):
+        lying = replace(offer, manifest=replace(offer.manifest, entries=entries))
+        with pytest.raises(Malformed, match="entries, its manifest says"):
+            restored(chain, lying, given)
+
+
+def test_the_next_validators_are_those_of_the_state(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    others = tuple(replace(entry, power=entry.power + 1) for entry in offer.manifest.next_validators)
+    with pytest.raises(Malformed, match="next validator set is not the state's"):
+        restored(chain, replace(offer, manifest=replace(offer.manifest, next_validators=others)), chunks)
+
+
 def test_a_chunk_that_the_manifest_does_not_name_is_refused(chain: Chain) -> None:
     offer, chunks = cut(chain)
     restore = Restore(MemoryStore(), chain.genesis, offer)
@@ -188,6 +267,22 @@ def test_bombs_and_garbage_are_refused(chain: Chain, chunk: bytes) -> None:
         Restore(MemoryStore(), chain.genesis, offer).add(chunk)
 
 
+@pytest.mark.parametrize(
+    ("chunk", "told"),
+    [
+        (zstandard.ZstdCompressor().compress(bytes(CHUNK_BYTES_MAX + 1)), f"at most {CHUNK_BYTES_MAX} are allowed"),
+        (zstandard.ZstdCompressor(write_content_size=False).compress(b"x"), f"at most {CHUNK_BYTES_MAX} are allowed"),
+        (zstandard.ZstdCompressor().compress(bytes(CHUNK_BYTES_MAX)), "snapshot chunk"),
+    ],
+    ids=["too large", "of unknown size", "as large as may be"],
+)
+def test_a_chunks_size_is_looked_at_before_it_is_decompressed(chain: Chain, chunk: bytes, told: str) -> None:
+    offer, _ = cut(chain)
+    offer = replace(offer, manifest=replace(offer.manifest, chunks=(sha256(chunk).digest(),)))
+    with pytest.raises(Rejected, match=told):
+        Restore(MemoryStore(), chain.genesis, offer).add(chunk)
+
+
 def tampered_offers(chain: Chain) -> dict[str, Offer]:
     offer, _ = cut(chain)
     manifest, commit = offer.manifest, offer.commit
@@ -197,6 +292,9 @@ def tampered_offers(chain: Chain) -> dict[str, Offer]:
         "another chain": replace(offer, manifest=replace(manifest, genesis_hash=bytes(32))),
         "another version": replace(offer, manifest=replace(manifest, version=2)),
         "other validators": replace(offer, manifest=replace(manifest, validators=manifest.validators[1:])),
+        "other powers": replace(
+            offer, manifest=replace(manifest, validators=tuple(replace(v, power=9) for v in manifest.validators))
+        ),
         "other next validators": replace(offer, manifest=replace(manifest, next_validators=manifest.validators[:3])),
         "another header": replace(offer, manifest=replace(manifest, header=older.block.header)),
         "another block": replace(offer, block=older.block),

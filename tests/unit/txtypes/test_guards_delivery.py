@@ -120,7 +120,7 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
          ("odometer_missing",), (BUYER,)),
     Case("no such order", "paid", SELLER, lambda life: handover(life.chain, bytes(32)), ("order_unknown",)),
     Case("twice", "handed_over", SELLER, lambda life: handover(life.chain, life.order), ("order_status",
-         "not_the_holder", "order_reserved"), (BUYER,)),
+         "not_the_holder", "order_not_reserving"), (BUYER,)),
     Case("sent by a third", "paid", "bmw", lambda life: handover(life.chain, life.order), ("not_a_party",),
          (SELLER, BUYER)),
 )  # fmt: skip
@@ -163,8 +163,8 @@ def test_the_car_is_reserved_by_this_very_order() -> None:
     life = at("paid")
     market, now = life.chain.state(VEHICLE, VIN).market, life.chain.now
     change(life.chain, VEHICLE, VIN, market=replace(market, order=bytes(32)))
-    assert ["order_reserved"] == hand_over(life)
-    for until, holds_money, codes in ((now, False, ["order_reserved"]), (now, True, []), (now + 1, False, [])):
+    assert ["order_not_reserving"] == hand_over(life)
+    for until, holds_money, codes in ((now, False, ["order_not_reserving"]), (now, True, []), (now + 1, False, [])):
         change(life.chain, VEHICLE, VIN, market=replace(market, until_ms=until, holds_money=holds_money))
         assert codes == hand_over(life)
 

@@ -276,6 +276,13 @@ def test_a_reinstated_member_has_no_reason_and_no_power() -> None:
     assert ("active", "", 0) == (member.status, member.reason, power_of(chain, "dealer-shanghai"))
 
 
+def test_a_member_that_is_active_already_keeps_its_power() -> None:
+    chain = at("").chain
+    assert "carried_out" == carry_out(chain, MemberSetStatus(address("dealer-shanghai"), "active", "request"))
+    assert 10 == power_of(chain, "dealer-shanghai")
+    assert 40 == chain.store.head().validators.total
+
+
 def test_fraud_is_never_forgotten() -> None:
     chain = at("").chain
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "revoked", "fraud"))
@@ -373,6 +380,26 @@ def test_a_revoked_role_stays_revoked_and_others_are_untouched() -> None:
     assert [("bank", "revoked", "ended"), ("payment_provider", "active", "")] == statuses
     assert not chain.state(MEMBER, address("bank-1")).is_fraudulent
     assert ["grant_unknown"] == codes_of(chain, RoleSetStatus(address("bank-1"), "bank", "active", "other"))
+
+
+def test_what_is_revoked_is_left_alone_by_a_status_of_the_same_role() -> None:
+    chain = at("").chain
+    carry_out(chain, RoleSetStatus(address("bank-1"), "bank", "revoked", "ended"))
+    carry_out(chain, role_grant(role="bank", country="DE"))
+    for status, reason in (("suspended", "request"), ("active", "")):
+        carry_out(chain, RoleSetStatus(address("bank-1"), "bank", status, "request"))
+        grants = [g for g in chain.state(MEMBER, address("bank-1")).grants if g.role == "bank"]
+        assert [("", "revoked", "ended"), ("DE", status, reason)] == [(g.country, g.status, g.reason) for g in grants]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "is_fraudulent"),
+    [("suspended", "fraud", False), ("revoked", "fraud", True), ("revoked", "ended", False)],
+)
+def test_a_role_that_is_revoked_for_fraud_marks_its_member(status: str, reason: str, is_fraudulent: bool) -> None:
+    chain = at("").chain
+    carry_out(chain, RoleSetStatus(address("bank-1"), "bank", status, reason))
+    assert is_fraudulent == chain.state(MEMBER, address("bank-1")).is_fraudulent
 
 
 # --- validator.set_power ------------------------------------------------------------------------------
@@ -534,6 +561,25 @@ def test_the_set_has_a_hundred_members(count: int, codes: list[str]) -> None:
     assert [] == codes_of(chain, power("bmw", 11))
 
 
+def test_a_full_set_refuses_newcomers_only() -> None:
+    chain = at("").chain
+    give(chain, {"bmw": 10, "dealer-munich": 10} | {f"x{i}": 1 for i in range(98)})
+    assert ["power_total"] == codes_of(chain, power("dealer-shanghai", 1))
+    assert [] == codes_of(chain, power("dealer-shanghai", 0))
+
+
+def test_the_least_total_may_stay_as_it_is() -> None:
+    assert [] == codes_of(chain_with(1), power("bmw", 1))
+
+
+def test_power_0_for_who_has_none_is_no_new_admission() -> None:
+    chain = at("").chain
+    for _ in range(2):
+        assert "carried_out" == carry_out(chain, power("dealer-shanghai", 0))
+        record = chain.state(VALIDATOR, address("dealer-shanghai"))
+        assert (0, 1) == (record.power, record.admitted_height)
+
+
 @pytest.mark.parametrize(("key", "proof"), [(0, 64), (32, 0), (31, 64), (32, 63)])
 def test_key_and_proof_come_together(key: int, proof: int) -> None:
     with pytest.raises(Malformed, match="consensus_key and possession"):
@@ -626,3 +672,11 @@ def test_punishment_takes_all_power_unless_nothing_would_be_left(powers, left: i
     assert left == validators.power_of(ledger, address("bmw"))
     assert chain.store.height() + 1 == ledger.get(validators.EVIDENCE, bytes(32)).height
     assert validators.total_power(validators.current(ledger)) >= 1
+
+
+def test_punishment_of_who_has_no_power_moves_none() -> None:
+    chain = chain_with(0, 10)
+    ledger = ledger_of(chain)
+    before = validators.current(ledger)
+    validators.punish(ledger, address("bmw"), bytes(32))
+    assert before == validators.current(ledger)

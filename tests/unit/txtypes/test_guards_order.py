@@ -326,7 +326,7 @@ def test_a_reservation_that_has_ended_frees_the_car_but_hands_nothing_over() -> 
     assert [] == codes_of(life, BUYER, OrderAcknowledge(life.order))
     life.chain.now = expires
     assert ["order_expired"] == codes_of(life, BUYER, OrderAcknowledge(life.order))
-    assert ["order_expired", "order_reserved", "acknowledgement_missing"] == handing_over(life)
+    assert ["order_expired", "order_not_reserving", "acknowledgement_missing"] == handing_over(life)
     assert [] == codes_of(life, SELLER, listing(life.chain))
 
 

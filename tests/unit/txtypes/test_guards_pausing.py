@@ -61,6 +61,17 @@ def test_one_height_moves_less_than_a_third_by_pauses_too() -> None:
     assert ["power_moves_third"] == chain.unmet(second), "10 of 30 is a third"
 
 
+def test_nobody_comes_back_above_a_third_of_what_the_others_have_left() -> None:
+    chain = Chain()
+    chain.do("workshop-berlin", ValidatorPause())
+    carry(chain, ValidatorSetPower(address("bmw"), 1, b"", b""))
+    resume = chain.sign("workshop-berlin", ValidatorResume())
+    assert [] == chain.unmet(resume), "10 of 31"
+    carry(chain, ValidatorSetPower(address("dealer-munich"), 7, b"", b""))
+    assert ["power_above_third", "power_moves_third"] == chain.unmet(resume), "10 of 28"
+    assert 0 == powers(chain)["workshop-berlin"]
+
+
 def test_a_pause_is_no_way_out_of_evidence() -> None:
     """The offence lies before the pause; neither the pause nor coming back is a new admission."""
     chain = Chain()

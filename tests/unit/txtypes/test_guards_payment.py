@@ -197,6 +197,7 @@ def test_a_reference_is_consumed_once_on_the_whole_chain() -> None:
     assert [] == codes_of(life, PROVIDER, replace(bodies[1], reference=OTHER_REF))
     life.chain.do(PROVIDER, PaymentAttest(second, "failed", ten, b""))
     assert life.chain.state(PAYMENT, second).reference == b""
+    assert life.chain.state(REFERENCE, b"") is None, "none was given, none is consumed"
 
 
 @pytest.mark.parametrize("length", [1, 16, 31])

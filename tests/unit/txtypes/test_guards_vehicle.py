@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
@@ -28,10 +29,11 @@ from node.txtypes.delivery import DeliveryEvent
 from node.txtypes.members import MEMBER, Grant
 from node.txtypes.odometer import ACCREDITED, NO_READINGS, ODOMETER, OdometerRead
 from node.txtypes.order import ORDER, OrderAccept
-from node.txtypes.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
+from node.txtypes.vehicle import OFF_MARKET, VEHICLE, Flag, RecordBody, Vehicle, market_of, summary
 from node.txtypes.workshop import Damage
 
 MINUTES_5 = 5 * 60_000
+RECORD = msgspec.msgpack.Decoder(RecordBody)
 OTHER = "WBA8E9G50GNU99999"
 
 
@@ -337,6 +339,8 @@ def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
     life.chain.do("buyer-1", accident(life.chain, 300))
     life.chain.do("workshop-berlin", accident(life.chain, 301))
     assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
+    told = [RECORD.decode(raw).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
+    assert [True, False] == ["self_reported" in outcome for outcome in told]
 
 
 # --- readings -----------------------------------------------------------------------------------------

@@ -174,6 +174,16 @@ def test_the_vehicle_carries_the_verdict_and_counts_its_changes() -> None:
     assert [("NO_VERDICT", 0), ("LOGICAL", 0), ("ILLOGICAL", 1), ("ILLOGICAL", 1)] == seen
 
 
+def test_a_contradiction_is_a_change_even_where_there_was_no_verdict_before() -> None:
+    life = at("born")
+    seen = []
+    for value in (100, 50):
+        read(life, value)
+        found = life.chain.state(VEHICLE, VIN)
+        seen.append((found.verdict, found.material_changes))
+    assert [("NO_VERDICT", 0), ("ILLOGICAL", 1)] == seen
+
+
 def test_a_late_reading_takes_its_place_in_event_time() -> None:
     life = at("born")
     born = life.chain.state(VEHICLE, VIN).born_at_ms

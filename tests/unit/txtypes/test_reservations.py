@@ -159,7 +159,7 @@ def test_money_that_goes_back_after_the_deadline_ends_it(back: str) -> None:
     tell(life, back)
     assert ("listed", "open", "expired", True) == answers(life)
     codes = codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
-    assert ["order_expired", "payment_not_final", "order_reserved"] == codes
+    assert ["order_expired", "payment_not_final", "order_not_reserving"] == codes
     second = life.chain.do(OTHER, offer(life.chain, life.listing))
     life.chain.do(SELLER, OrderAccept(second))
     assert second == life.chain.state(VEHICLE, VIN).market.order

@@ -15,6 +15,7 @@ from support.chain import START_MS, Chain, address
 from support.life import VIN, Life, register
 from support.stages import fork
 
+from node.chain import trust
 from node.chain.block import Commit, Committed, Header, block_id_of, decode_commit, decode_header
 from node.chain.trust import TRUSTING_PERIOD_MS, Conflict, RootTooOld, genesis_trust
 from node.chain.validators import ValidatorSet
@@ -24,7 +25,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.state_tree import StateProof
 from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.txtypes.governance import PROPOSAL, GovernancePropose, GovernanceVote, ValidatorSetPower
-from node.txtypes.validators import ValidatorEntry, possession_bytes
+from node.txtypes.validators import VALIDATORS, ValidatorEntry, possession_bytes
 from node.txtypes.vehicle import VEHICLE
 from wallet.client import StateAnswer
 from wallet.light import CLOCK_AHEAD_MAX_MS, BehindTrust, LightClient, TrustStore
@@ -292,6 +293,25 @@ def test_without_old_sets_the_way_is_not_invented(tmp_path: Path) -> None:
         light_client(source, tmp_path).verified_state(KEY)
 
 
+def test_a_header_of_another_height_than_asked_for_is_refused(tmp_path: Path) -> None:
+    class Shifted(ChainSource):
+        def committed(self, height: int) -> Committed:
+            return super().committed(height - 1)
+
+    with pytest.raises(InvalidCertificate, match="the node gives another"):
+        light_client(Shifted(handed_on()), tmp_path).verified_state(KEY)
+
+
+def test_only_so_many_headers_are_asked_for_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ChainSource(handed_on())
+    light_client(source, tmp_path / "free").verified_state(KEY)
+    monkeypatch.setattr(trust, "FETCHES_MAX", len(source.asked))
+    light_client(source, tmp_path / "enough").verified_state(KEY)
+    monkeypatch.setattr(trust, "FETCHES_MAX", trust.FETCHES_MAX - 1)
+    with pytest.raises(InvalidCertificate, match="start from a newer root"):
+        light_client(source, tmp_path / "too few").verified_state(KEY)
+
+
 def test_one_change_needs_no_old_sets(tmp_path: Path) -> None:
     """The set of the head is in its state, and most of those who signed were trusted before."""
     chain = Chain()
@@ -422,3 +442,46 @@ def test_the_store_never_goes_back(tmp_path: Path) -> None:
     assert kept is not None
     assert newer.store.height() == kept.height
     assert [] == [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+
+
+def kept_height(path: Path, chain: Chain) -> int:
+    kept = TrustStore(path / "light.json", chain.genesis_hash).load()
+    assert kept is not None
+    return kept.height
+
+
+def test_what_is_kept_goes_on_with_every_verification(tmp_path: Path) -> None:
+    chain = born()
+    light = light_client(ChainSource(chain), tmp_path)
+    for _ in range(2):
+        chain.produce()
+        light.verified_state(KEY)
+        assert chain.store.height() == kept_height(tmp_path, chain)
+
+
+def test_two_at_once_may_keep_the_same_block_but_not_two_of_one_height(tmp_path: Path) -> None:
+    one, other = born(), born()
+    other.now += 1
+    for chain in (one, other):
+        chain.produce()
+    first, second, third = (light_client(ChainSource(chain), tmp_path) for chain in (one, one, other))
+    for light in (first, second):
+        light.verified_state(KEY)
+    with pytest.raises(Conflict, match="fork or a false node"):
+        third.verified_state(KEY)
+
+
+def test_a_store_that_cannot_be_read_or_written_names_its_mend(tmp_path: Path) -> None:
+    source = ChainSource(born())
+    (tmp_path / "light.lock").mkdir()
+    with pytest.raises(OperatorError, match=r"cannot write .* check its folder"):
+        light_client(source, tmp_path).verified_state(KEY)
+    (tmp_path / "light.json").mkdir()
+    with pytest.raises(OperatorError, match=r"cannot read .* check its owner and mode"):
+        light_client(source, tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, b"\xc1", b"\x90"], ids=["none", "no msgpack", "nothing in it"])
+def test_a_set_in_the_state_that_is_none_is_asked_for_by_height(value: bytes | None, tmp_path: Path) -> None:
+    source = ChainSource(handed_on(), lambda a: changed(a, value=value) if a.key == VALIDATORS.key("set") else a)
+    light_client(source, tmp_path).verified_state(KEY)

@@ -1,0 +1,390 @@
+"""What peers say about a height: nothing is taken in or passed on unless it is signed by whom it names, and fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+from support.chain import Chain, address
+from support.life import register
+
+from node import limits
+from node.chain.block import Block, block_id_of
+from node.chain.dev_genesis import DEV_PARTIES
+from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of
+from node.codec import encode
+from node.consensus.safety import NeverSigned
+from node.crypto.dev_keys import dev_key
+from node.replica import events as e
+from node.replica.messages import CompactProposal, Message, Presence, ProposalMessage, VoteMessage
+from node.replica.presence import LISTEN_MS, NO_ECHO, Duty, presence_bytes
+from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.replica.voting import PRESENCE_INTERVAL_MS
+from node.txtypes.envelope import verify_raw, wire_id_of
+
+NAMES = {address(p.name): p.name for p in DEV_PARTIES}
+VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
+X, Y = b"\x01" * 32, b"\x02" * 32
+OWN, OTHER = b"1" * 16, b"2" * 16
+
+
+class Disk:
+    """Hard state in memory, of a key that has signed nothing."""
+
+    def __init__(self, consensus_key: bytes) -> None:
+        self.raw: bytes | None = encode(NeverSigned(consensus_key))
+
+    def load(self) -> bytes | None:
+        return self.raw
+
+    def save(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+class Node:
+    """A replica before block 1 with two peers: a follower, or one that signs as `name`, past its listening."""
+
+    def __init__(self, name: str = "", *, peers: int = 2, listens: bool = False) -> None:
+        self.chain = Chain()
+        self.name = name
+        key = dev_key("consensus", name or "nobody")
+        signer = Signer(address(name), key, Disk(key.public), self.chain.genesis_hash) if name else None
+        self.replica = Replica(self.chain.store, signer, ReplicaConfig(), OWN)
+        self.now = self.chain.now
+        self.did: list[e.Action] = []
+        self.replica.start(self.now)
+        for peer in range(1, peers + 1):
+            self.feed(e.PeerConnected(peer, bytes([peer]) * 32))
+        if not listens:
+            self.pass_time(LISTEN_MS)
+        self.chain.now = self.now
+        self.did.clear()
+
+    def feed(self, event: e.Event) -> None:
+        for action in self.replica.handle(event, self.now):
+            self.did.append(action)
+            if isinstance(action, e.Verify):
+                good = tuple(verify_raw(signed.raw, self.chain.genesis_hash) for signed in action.transactions)
+                self.feed(e.Verified(action.job, good))
+
+    def pass_time(self, ms: int) -> None:
+        self.now += ms
+        self.feed(e.Tick())
+
+    def hear(self, *messages: Message) -> Node:
+        for message in messages:
+            self.feed(e.Received(1, message, self.now))
+        return self
+
+    def faults(self) -> list[str]:
+        return [action.text for action in self.did if isinstance(action, e.Misbehaved)]
+
+    def notices(self, name: str) -> list[dict]:
+        return [action.fields for action in self.did if isinstance(action, e.Notice) and action.name == name]
+
+    def relayed(self) -> list[Message]:
+        """What went on to the others than the one it came from."""
+        return [a.message for a in self.did if isinstance(a, e.Broadcast) and a.besides == 1]
+
+    def prevotes(self) -> list[bytes]:
+        said = [a.message for a in self.did if isinstance(a, e.Broadcast) and isinstance(a.message, VoteMessage)]
+        return [message.vote.block_id for message in said if address(self.name) == message.vote.validator]
+
+    # --- what others say ---
+    def signed(self, message: Vote | Proposal, by: str) -> Vote | Proposal:
+        return replace(
+            message, signature=dev_key("consensus", by).sign(sign_bytes_of(message, self.chain.genesis_hash))
+        )
+
+    def vote(self, name: str = "bmw", by: str = "", **changes) -> Vote:
+        vote = replace(Vote("prevote", 1, 0, X, address(name), bytes(64)), **changes)
+        return self.signed(vote, by or name)
+
+    def proposer(self, round_: int = 0) -> str:
+        return NAMES[self.chain.store.head().validators.proposer(1, round_)]
+
+    def block(self, round_: int = 0, count: int = 1, **changes) -> Block:
+        vins = [f"WBA8E9G50GNU{i:05d}" for i in range(count)]
+        block = self.chain.build(*(self.chain.sign("bmw", register(vin)) for vin in vins))
+        return replace(block, header=replace(block.header, proposer=address(self.proposer(round_)), **changes))
+
+    def proposal(self, block: Block, round_: int = 0, by: str = "", **changes) -> Proposal:
+        block_id = block_id_of(block.header, self.chain.genesis_hash)
+        proposer = self.proposer(round_)
+        made = replace(Proposal(1, round_, block_id, -1, address(proposer), bytes(64)), **changes)
+        return self.signed(made, by or proposer)
+
+    def polka(self, block: Block, names: list[str], **changes) -> tuple[Vote, ...]:
+        block_id = block_id_of(block.header, self.chain.genesis_hash)
+        return tuple(self.vote(name, **{"block_id": block_id} | changes) for name in names)
+
+    def presence(self, name: str, by: str = "", instance: bytes = OTHER, echo: bytes = NO_ECHO) -> Presence:
+        said = presence_bytes(self.chain.genesis_hash, address(name), instance, echo, True)
+        return Presence(address(name), instance, echo, True, dev_key("consensus", by or name).sign(said))
+
+
+def full(node: Node, block: Block, proposal: Proposal, polka: tuple[Vote, ...] = ()) -> ProposalMessage:
+    return ProposalMessage(proposal, block, polka)
+
+
+def compact(node: Node, block: Block, proposal: Proposal, polka: tuple[Vote, ...] = ()) -> CompactProposal:
+    ids = tuple(wire_id_of(node.chain.genesis_hash, raw) for raw in block.transactions)
+    return CompactProposal(proposal, block.header, ids, block.evidence, block.last_commit, polka)
+
+
+Form = Callable[..., ProposalMessage | CompactProposal]
+both_forms = pytest.mark.parametrize("form", [full, compact])
+
+
+# --- votes ----------------------------------------------------------------------------------------------
+def test_a_vote_that_another_has_signed_is_the_peers_fault_and_counts_for_nobody() -> None:
+    node = Node()
+    forged = node.vote("bmw", by="dealer-munich")
+    node.hear(VoteMessage(forged))
+    assert (["a vote's signature does not verify"], []) == (node.faults(), node.relayed())
+    assert not node.replica.machine.tally.has_vote(forged)
+    good = node.vote("bmw")
+    node.hear(VoteMessage(good))
+    assert [VoteMessage(good)] == node.relayed()
+    assert node.replica.machine.tally.has_vote(good)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": "bank-1"}, {"block_id": b"\x01"}, {"block_id": X[:31]}, {"height": 2}],
+    ids=["of no validator", "for a byte", "for 31 bytes", "of another height"],
+)
+def test_a_vote_that_can_mean_nothing_here_is_passed_over(changes: dict) -> None:
+    node = Node()
+    node.hear(VoteMessage(node.vote(**changes)))
+    assert ([], []) == (node.faults(), node.relayed())
+    assert 0 == node.replica.machine.tally.power_seen()
+
+
+# --- proposals ------------------------------------------------------------------------------------------
+@both_forms
+def test_a_proposal_of_the_proposer_is_taken_and_relayed(form: Form) -> None:
+    node = Node()
+    block = node.block()
+    message = form(node, block, node.proposal(block))
+    node.hear(message)
+    assert [] == node.faults()
+    assert message.proposal == node.replica.machine.proposal(0)
+    assert node.relayed() == ([message] if form is full else []), "by wire ids only once its body is whole"
+
+
+@both_forms
+def test_a_proposal_is_made_and_signed_by_whose_turn_it_is(form: Form) -> None:
+    node = Node()
+    block = node.block()
+    other = next(name for name in VALIDATORS if name != node.proposer())
+    node.hear(form(node, block, node.proposal(block, proposer=address(other), by=other)))
+    node.hear(form(node, block, node.proposal(block, by=other)))
+    assert [f"{address(other).hex()} does not propose in round 0", "a proposal's signature does not verify"] == (
+        node.faults()
+    )
+    assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
+
+
+@both_forms
+def test_a_proposal_comes_with_its_own_block(form: Form) -> None:
+    node = Node()
+    block = node.block()
+    node.hear(form(node, node.block(count=2), node.proposal(block)))
+    assert ["the block is not the proposal's"] == node.faults()
+    assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
+
+
+@both_forms
+def test_proposals_are_taken_of_the_rounds_of_the_window_and_of_this_height(form: Form) -> None:
+    last = limits.ROUNDS_AHEAD_MAX
+    node = Node()
+    blocks = {round_: node.block(round_) for round_ in (last, last + 1)}
+    node.hear(form(node, blocks[last + 1], node.proposal(blocks[last + 1], last + 1)))
+    node.hear(form(node, blocks[last], node.proposal(blocks[last], last, height=2)))
+    assert ([], []) == (node.faults(), node.relayed())
+    assert [None, None] == [node.replica.machine.proposal(round_) for round_ in blocks]
+    node.hear(form(node, blocks[last], node.proposal(blocks[last], last)))
+    assert node.replica.machine.proposal(last) is not None
+
+
+def test_a_proposal_that_comes_again_brings_the_body_that_was_missing() -> None:
+    node = Node()
+    block = node.block()
+    proposal = node.proposal(block)
+    node.hear(compact(node, block, proposal))
+    assert not node.replica.machine.is_judged(proposal.block_id)
+    node.hear(full(node, block, proposal))
+    assert node.replica.machine.is_judged(proposal.block_id)
+
+
+def test_who_has_a_link_to_every_validator_relays_no_proposal() -> None:
+    node = Node(peers=3)
+    block = node.block()
+    node.hear(full(node, block, node.proposal(block)))
+    assert [] == node.relayed()
+
+
+# --- the time of a block --------------------------------------------------------------------------------
+def voter() -> Node:
+    """One that is not the proposer of the first two rounds."""
+    others = {Node().proposer(round_) for round_ in (0, 1)}
+    return Node(next(name for name in VALIDATORS if name not in others))
+
+
+@both_forms
+@pytest.mark.parametrize(
+    ("off_ms", "is_timely"),
+    [(0, True), (-60_000, False), (limits.PRECISION_MS, True), (limits.PRECISION_MS + 1, False)],
+)
+def test_a_new_block_is_voted_for_where_its_time_is_about_now(form: Form, off_ms: int, is_timely: bool) -> None:
+    node = voter()
+    node.chain.now += off_ms
+    block = node.block()
+    node.feed(e.Admit(1, tuple(node.chain.check(raw) for raw in block.transactions)))
+    proposal = node.proposal(block)
+    node.hear(form(node, block, proposal))
+    assert [proposal.block_id if is_timely else NIL] == node.prevotes()
+    assert is_timely == (not node.notices("untimely"))
+
+
+def test_a_new_block_is_its_proposers_own() -> None:
+    """Else an old block of another could come as a new one, whatever its time means."""
+    node = voter()
+    block = node.block(round_=0)
+    block = replace(block, header=replace(block.header, proposer=address(node.proposer(1))))
+    node.hear(full(node, block, node.proposal(block)))
+    assert [NIL] == node.prevotes()
+    assert 1 == len(node.notices("untimely"))
+
+
+# --- polkas ---------------------------------------------------------------------------------------------
+def again(node: Node, block: Block, polka: tuple[Vote, ...]) -> ProposalMessage:
+    """The block of round 0 is proposed again in round 1."""
+    return full(node, block, node.proposal(block, 1, valid_round=0), polka)
+
+
+def has_polka(node: Node, block: Block) -> bool:
+    return node.replica.machine.tally.has_quorum("prevote", 0, block_id_of(block.header, node.chain.genesis_hash))
+
+
+@pytest.mark.parametrize(("count", "is_polka"), [(4, True), (3, True), (2, False), (0, False)])
+def test_a_polka_is_of_more_than_two_thirds(count: int, is_polka: bool) -> None:
+    node = Node()
+    block = node.block()
+    node.hear(again(node, block, node.polka(block, VALIDATORS[:count])))
+    assert ([], is_polka) == (node.faults(), has_polka(node, block))
+
+
+def test_in_a_polka_each_validator_counts_once() -> None:
+    node = Node()
+    block = node.block()
+    node.hear(again(node, block, node.polka(block, [*VALIDATORS[:2], VALIDATORS[0], VALIDATORS[1]])))
+    assert ([], False) == (node.faults(), has_polka(node, block))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": "precommit"}, {"height": 2}, {"round": 1}, {"block_id": Y}, {"block_id": NIL}, {"name": "bank-1"}],
+    ids=lambda changes: next(iter(changes.values())) or "nil",
+)
+def test_one_vote_for_something_else_spoils_a_polka(changes: dict) -> None:
+    node = Node()
+    block = node.block()
+    votes = node.polka(block, VALIDATORS[:3])
+    odd = node.polka(block, [changes.get("name", VALIDATORS[3])], **{k: v for k, v in changes.items() if k != "name"})
+    node.hear(again(node, block, (*votes, *odd)))
+    assert ["a polka holds a vote for something else"] == node.faults()
+    assert not has_polka(node, block)
+    assert node.replica.machine.proposal(1) is None
+
+
+def test_one_forged_vote_spoils_a_polka() -> None:
+    node = Node()
+    block = node.block()
+    node.hear(again(node, block, node.polka(block, VALIDATORS[:2]) + node.polka(block, ["bmw"], by="police-1")))
+    assert ["a polka's signature does not verify"] == node.faults()
+    assert not has_polka(node, block)
+
+
+def test_a_block_that_is_proposed_again_may_be_old() -> None:
+    node = Node()
+    node.chain.now -= 60_000
+    block = node.block()
+    node.hear(again(node, block, node.polka(block, VALIDATORS[:3])))
+    assert [] == node.notices("untimely")
+
+
+# --- our own key ----------------------------------------------------------------------------------------
+def test_a_vote_under_our_key_that_we_have_not_given_stops_us_and_is_told() -> None:
+    node = Node("bmw")
+    node.hear(VoteMessage(node.vote("bmw")))
+    assert Duty.STOPPED is node.replica.doppelganger.duty
+    assert ["stopped"] == [fields["duty"] for fields in node.notices("duty")]
+
+
+def test_a_vote_under_our_name_that_we_have_not_signed_stops_nobody() -> None:
+    node = Node("bmw")
+    node.hear(VoteMessage(node.vote("bmw", by="dealer-munich")))
+    assert Duty.SIGNING is node.replica.doppelganger.duty
+    assert ["a vote's signature does not verify"] == node.faults()
+
+
+@pytest.mark.parametrize("by", ["dealer-munich", "bmw"])
+def test_votes_under_the_names_of_others_change_nothing_and_tell_nothing(by: str) -> None:
+    node = Node("bmw")
+    node.hear(VoteMessage(node.vote("dealer-munich", by=by)))
+    assert Duty.SIGNING is node.replica.doppelganger.duty
+    assert [] == node.notices("duty")
+
+
+@pytest.mark.parametrize(("listens", "duty"), [(True, Duty.STOPPED), (False, Duty.SIGNING)])
+def test_a_link_of_our_node_key_elsewhere_stops_one_that_listens(listens: bool, duty: Duty) -> None:
+    node = Node("bmw", listens=listens)
+    node.feed(e.KeyInUse())
+    assert duty is node.replica.doppelganger.duty
+    assert (duty is Duty.STOPPED) == bool(node.notices("duty"))
+    Node().feed(e.KeyInUse())
+
+
+# --- presence -------------------------------------------------------------------------------------------
+def test_a_presence_is_relayed_and_a_forged_one_is_the_peers_fault() -> None:
+    node = Node()
+    good = node.presence("bmw")
+    node.hear(node.presence("bmw", by="dealer-munich"))
+    assert (["a presence's signature does not verify"], []) == (node.faults(), node.relayed())
+    node.hear(good)
+    assert [good] == node.relayed()
+
+
+def test_the_presence_of_no_validator_is_passed_over() -> None:
+    node = Node()
+    node.hear(node.presence("bank-1"))
+    assert ([], []) == (node.faults(), node.relayed())
+
+
+def test_one_processs_presence_is_relayed_so_often_and_no_oftener() -> None:
+    node = Node()
+    for ms, count in ((0, 1), (0, 1), (PRESENCE_INTERVAL_MS - 1, 1), (1, 2)):
+        node.pass_time(ms)
+        node.hear(node.presence("bmw"))
+        assert count == len(node.relayed())
+    node.hear(node.presence("bmw", instance=OWN))
+    assert 3 == len(node.relayed())
+
+
+def test_another_process_with_our_key_is_answered_with_its_echo() -> None:
+    node = Node("bmw")
+    node.hear(node.presence("bmw"))
+    answers = [a.message for a in node.did if isinstance(a, e.Broadcast) and a.besides is None]
+    assert [(OWN, OTHER)] == [(m.instance, m.echo) for m in answers if isinstance(m, Presence)]
+    assert [] == node.notices("duty")
+
+
+def test_of_two_processes_that_sign_with_one_key_the_greater_instance_stops() -> None:
+    node = Node("bmw")
+    node.hear(node.presence("bmw", instance=bytes(16), echo=OWN))
+    assert Duty.STOPPED is node.replica.doppelganger.duty
+    assert ["stopped"] == [fields["duty"] for fields in node.notices("duty")]
