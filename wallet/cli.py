@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
 
+from node.usage import Program, with_versions
 from wallet.commands.files import cosign, sign, submit
 from wallet.commands.key import key
 from wallet.commands.read import account, history, listings, order, vehicle
@@ -16,14 +16,7 @@ from wallet.commands.shared import errors_told, example, session_of, session_opt
 from wallet.commands.tx import tx
 
 
-def _version() -> str:
-    try:
-        return version("bmw-chain")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-class Wallet(click.Group):
+class Wallet(Program):
     """Errors that come up anywhere are told the same way."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -44,7 +37,6 @@ class Wallet(click.Group):
         "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"
     ),
 )
-@click.version_option(_version(), prog_name="bmw-wallet", message="%(prog)s %(version)s")
 def main() -> None:
     """Keys, transactions and reads for the vehicle chain.
 
@@ -58,6 +50,7 @@ def main() -> None:
 main.params.extend(session_options())
 for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, listings):
     main.add_command(_command)
+with_versions(main, "bmw-wallet")
 
 
 if __name__ == "__main__":

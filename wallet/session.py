@@ -127,6 +127,11 @@ class Session:
                 f"name a node of that chain with --node, or its genesis with --genesis or {GENESIS_VARIABLE}"
             )
 
+    def check_known_chain(self) -> None:
+        """As `check_chain`, where this wallet belongs to a chain already. Raises `WrongChain`."""
+        if self.known_genesis() is not None:
+            self.check_chain()
+
     def light_client(self, accept_old_root: bool) -> LightClient:
         path = self.home / "light" / f"{self.genesis_hash.hex()[:32]}.json"
         return LightClient(self.genesis, path, self.client, accept_old_root=accept_old_root)

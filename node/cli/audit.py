@@ -16,19 +16,20 @@ from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, Source, StoreSource
 from node.audit.workers import start_verifiers
 from node.chain.genesis import Genesis, parse_genesis
-from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json, version_option
+from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
 from node.errors import Malformed, OperatorError
 from node.txtypes.schema import time_to_text
+from node.usage import Program, with_versions
 
 WORKERS_MAX = 256
 FILE = click.Path(path_type=Path)
 
 
 @click.group(
+    cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
 )
-@version_option("bmw-audit")
 def main() -> None:
     """Audit a chain of cars: re-execute it, compare copies of it.
 
@@ -245,6 +246,8 @@ def _print_comparison(found: Comparison) -> None:
     if found.certificates_differing:
         click.echo(f"certificates differ at {found.certificates_differing} heights, which is allowed")
 
+
+with_versions(main, "bmw-audit")
 
 if __name__ == "__main__":
     main()

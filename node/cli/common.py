@@ -1,4 +1,4 @@
-"""What the command lines have in common: errors as one sentence with an exit code, JSON, `--version`.
+"""What the node's command lines have in common: errors as one sentence with an exit code, JSON.
 
 Exit codes: 0 done, 1 the check failed or the chain refused, 2 wrong usage (click's own), 3 could not reach or read.
 """
@@ -9,7 +9,6 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -65,17 +64,6 @@ def print_json(value: Any) -> None:
 def json_option(command: Command) -> Command:
     """`--json`, passed on as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
-
-
-def software_version() -> str:
-    try:
-        return version("bmw-chain")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def version_option(program: str) -> Callable[[Command], Command]:
-    return click.version_option(software_version(), prog_name=program, message="%(prog)s %(version)s")
 
 
 def example(*lines: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from node.chain.genesis import genesis_hash
-from node.cli.common import example, exit_codes, json_option, print_json, software_version
+from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option
 from node.consensus.safety import NeverSigned, decode_hard_state
 from node.daemon.config import load_config
@@ -32,6 +32,7 @@ from node.storage.chain_store import ChainReader
 from node.storage.folders import reading
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
+from node.usage import software_version
 
 FOLDER = "bmw-debug"
 LOG_BYTES_MAX = 1024 * 1024

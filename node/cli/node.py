@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from node.cli.common import example, fail, version_option
+from node.cli.common import example, fail
 from node.cli.debug import debug
 from node.cli.devnet import devnet
 from node.cli.homes import init, keys, reset_signing, testnet
@@ -14,9 +14,11 @@ from node.cli.running import start
 from node.cli.signer import signer
 from node.cli.stores import checkpoint, export, import_, inspect
 from node.cli.succession import inherit, successor
+from node.usage import Program, with_versions
 
 
 @click.group(
+    cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "bmw-node init /var/lib/bmw-node --genesis genesis.json",
@@ -24,7 +26,6 @@ from node.cli.succession import inherit, successor
         "bmw-node status --node http://127.0.0.1:26700",
     ),
 )
-@version_option("bmw-node")
 def cli() -> None:
     """Run and look after a node of the vehicle chain."""
     if not __debug__:
@@ -36,6 +37,7 @@ for command in (
     reset_signing, rollback, reindex, verify_store, compact, debug, successor, inherit,
 ):  # fmt: skip
     cli.add_command(command)
+with_versions(cli, "bmw-node")
 
 
 def main() -> None:

@@ -103,3 +103,11 @@ def test_no_colour_where_there_is_no_terminal() -> None:
     done = process("bmw-wallet", "vehicle", "WBA8E9G50GNU12345", "--node", "http://127.0.0.1:1")
     assert 3 == done.code
     assert "\x1b" not in done.out + done.err
+
+
+@pytest.mark.parametrize("words", [words for words, _ in ALL], ids=[" ".join(words) for words, _ in ALL])
+def test_every_command_tells_its_version_and_wrong_usage_on_one_line(words: tuple[str, ...]) -> None:
+    assert run(*words, "--version").out.startswith(f"{words[0]} ")
+    done = run(*words, "--no-such-option")
+    assert "--no-such-option" in done.refused(2)
+    assert 1 == len(done.err.splitlines()) and done.err.rstrip().endswith("--help'")

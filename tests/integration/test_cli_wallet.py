@@ -191,6 +191,8 @@ def test_a_wallet_of_another_chain_notices_before_it_sends(wallet: Wallet, tmp_p
     done = wallet("tx", "vehicle.register", "--vin", "WBA8E9G50GNU10009", *BIRTH, "--from", "bmw", "--genesis", other)
     done.refused(1, "genesis hash")
     wallet("vehicle", "WBA8E9G50GNU10009").refused(1)
+    for read in (("vehicle", "WBA8E9G50GNU10009"), ("listings",), ("account", "bmw")):
+        wallet(*read, BMW_WALLET_GENESIS=str(other)).refused(1, "genesis hash")
 
 
 def test_a_checkpoint_of_the_running_node_holds_in_an_audit(
@@ -256,7 +258,11 @@ def test_what_is_wrong_with_a_key_is_named_with_the_mend(offline: Wallet, tmp_pa
     offline("key", "export", "bmw", "--mnemonic", BMW_WALLET_PASSPHRASE="").refused(3, "passphrase")
     path.chmod(0o644)
     offline("key", "list").refused(3, str(path), "0644", f"chmod 600 {path}")
-    offline("account", "bmw").refused(3, str(path), f"chmod 600 {path}")
+    offline(
+        "tx", "title.transfer", "--vin", "WBA8E9G50GNU10002", "--receiver", "bmw", "--reason", "wholesale",
+        "--invoice-commitment", "ab" * 32, "--odometer", "5km", "--event-at", "now", "--from", "bmw", "--offline",
+        "-o", tmp_path / "t.json",
+    ).refused(3, str(path), f"chmod 600 {path}")  # fmt: skip
     path.chmod(0o600)
     for damaged in (whole[:100], b"", whole.replace(b'"scrypt"', b'"none"')):
         path.write_bytes(damaged)

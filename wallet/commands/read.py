@@ -48,6 +48,7 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, verify: bool, accept_old_root: bool, **values: Any) -> None:
         with errors_told():
             session = session_of(click.get_current_context())
+            session.check_known_chain()
             light = session.light_client(accept_old_root) if verify else None
             command(*args, session=session, light=light, **values)
 
@@ -218,6 +219,7 @@ def listings(context: click.Context, /, limit: int, **filters: str | None) -> No
     """Cars on offer."""
     with errors_told():
         session = session_of(context)
+        session.check_known_chain()
         query = {name: value for name, value in filters.items() if value}
         if "seller" in query:
             try:
