@@ -133,7 +133,7 @@ class Node:
         self.failure: BaseException | None = None
         self._untimely: deque[int] = deque(maxlen=UNTIMELY_TOLD)
         self._counters = {"proposals_untimely": 0, "blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
-        self._members: tuple[int, dict[bytes, str]] = (-1, {})
+        self._members: tuple[int, dict[bytes, tuple[str, ...]]] = (-1, {})
         self.version = version("bmw-chain")
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
@@ -165,16 +165,21 @@ class Node:
         if answer is not None:
             self._network.send(peer, answer)
 
-    def _member_nodes(self) -> dict[bytes, str]:
-        """Node keys that active members have published, with the address of each or nothing, as of the head."""
+    def _member_nodes(self) -> dict[bytes, tuple[str, ...]]:
+        """Node keys that active members have published, as of the head, with the addresses that they are said to be at.
+
+        Nobody proves that a node key is its own, so another member's word stands beside the owner's, not in its place:
+        whoever is dialled shows its key.
+        """
         height = self.store.height()
         if self._members[0] != height:
-            found = {}
+            found: dict[bytes, tuple[str, ...]] = {}
             for address in self.store.index(b"Xr/member/", "", 10_000):
                 raw = self.store.state.get(MEMBER.key(address))
                 member = MEMBER.decode(raw) if raw is not None else None
                 if member is not None and member.status == "active" and member.node_key:
-                    found[member.node_key] = member.node_address
+                    places = (member.node_address,) if member.node_address else ()
+                    found[member.node_key] = (*found.get(member.node_key, ()), *places)
             self._members = (height, found)
         return self._members[1]
 

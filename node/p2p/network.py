@@ -77,7 +77,7 @@ class Events:
     received: Callable[[int, Message, int], None]
     key_in_use: Callable[[], None]
     notice: Callable[[str, str, dict[str, object]], None]
-    members: Callable[[], Mapping[bytes, str]]
+    members: Callable[[], Mapping[bytes, tuple[str, ...]]]
     snapshot: Callable[[int, SnapshotMessage], None] = lambda *_: None
 
 
@@ -97,7 +97,7 @@ class Network:
         self._ticked_ms = clock()
         self._exchanged_ms = 0
         self._shares = Shares(clock())
-        self._published: Mapping[bytes, str] = {}
+        self._published: Mapping[bytes, tuple[str, ...]] = {}
         self.book = PeerBook()
         self.counters: dict[str, int] = dict.fromkeys(
             ("messages_in", "messages_out", "refused", "unfinished", "over_budget", "put_off", "evicted"), 0

@@ -72,10 +72,12 @@ class PeerBook:
         self._known[key] = KnownPeer(host, port, is_configured, node_key, source)
         self._kept = None
 
-    def publish(self, addresses: Mapping[bytes, str]) -> None:
-        """What members publish, node key to "host:port" or nothing: the whole of it, in place of what there was."""
+    def publish(self, addresses: Mapping[bytes, tuple[str, ...]]) -> None:
+        """What members publish, node key to each "host:port" of it: the whole of it, in place of what there was."""
         self._kept = None
-        wanted = {parsed: key for key, text in addresses.items() if (parsed := _parsed(text)) is not None}
+        wanted = {
+            parsed: key for key, texts in addresses.items() for text in texts if (parsed := _parsed(text)) is not None
+        }
         for place, known in list(self._known.items()):
             if known.member and wanted.get(place) != known.member:
                 known.member = b""

@@ -130,7 +130,7 @@ def test_an_address_that_others_gave_us_is_soon_dialled_no_more_than_once_a_minu
 # --- what members publish --------------------------------------------------------------------------------
 def test_published_addresses_are_dialled_after_configured_ones_and_before_learned_ones() -> None:
     book = book_with(1, is_configured=False)
-    book.publish({A: "10.0.0.1:2", B: "node.member.example:3"})
+    book.publish({A: ("10.0.0.1:2",), B: ("node.member.example:3",)})
     book.add("10.0.0.1", 4, is_configured=True)
     assert [4, 2, 3, 1] == due(book, 0)
     assert [4, 3, 1] == due(book, 0, A)
@@ -139,9 +139,9 @@ def test_published_addresses_are_dialled_after_configured_ones_and_before_learne
 
 def test_what_is_published_no_more_is_forgotten_but_where_it_is_configured() -> None:
     book = book_with(1)
-    book.publish({A: "10.0.0.1:1", B: "10.0.0.1:2"})
+    book.publish({A: ("10.0.0.1:1",), B: ("10.0.0.1:2",)})
     assert [1, 2] == due(book, 0)
-    book.publish({B: "10.0.0.1:3"})
+    book.publish({B: ("10.0.0.1:3",)})
     assert [1, 3] == due(book, 0)
     book.publish({})
     assert [1] == due(book, 0)
@@ -149,7 +149,7 @@ def test_what_is_published_no_more_is_forgotten_but_where_it_is_configured() -> 
 
 def test_a_published_address_is_its_members_and_nobody_elses() -> None:
     book = PeerBook()
-    book.publish({A: "10.0.0.1:1"})
+    book.publish({A: ("10.0.0.1:1",)})
     assert not book.learned("10.0.0.1", 1, B)
     assert A in book.kept()[0] and B not in book.kept()[0]
     assert book.learned("10.0.0.1", 1, A)
@@ -157,7 +157,7 @@ def test_a_published_address_is_its_members_and_nobody_elses() -> None:
 
 def test_a_published_address_is_never_given_up() -> None:
     book = PeerBook()
-    book.publish({A: "10.0.0.1:1"})
+    book.publish({A: ("10.0.0.1:1",)})
     waits(book, 0.5, 100)
     assert [1] == due(book, 10**12)
 
@@ -165,7 +165,7 @@ def test_a_published_address_is_never_given_up() -> None:
 @pytest.mark.parametrize("text", ["", "host", ":1", "host:", "host:0", "host:65536", "host:99999", "host:x", "host:²"])
 def test_what_is_no_address_is_not_dialled(text: str) -> None:
     book = PeerBook()
-    book.publish({A: text})
+    book.publish({A: (text,)})
     assert [] == due(book, 0)
 
 
@@ -248,3 +248,12 @@ def test_waiting_long_saves_up_no_more_than_the_burst() -> None:
     assert rate.messages * rate.burst == sum(
         budget.spend(Ping, 1, 10**9) for _ in range(10 * rate.messages * rate.burst)
     )
+
+
+def test_a_member_that_publishes_anothers_key_takes_nothing_from_its_owner() -> None:
+    book = PeerBook()
+    book.publish({A: ("10.0.0.1:1", "10.6.6.6:1")})
+
+    assert {"10.0.0.1", "10.6.6.6"} == {known.host for known in book.due(0, set(), OWN)}
+    assert book.learned("10.0.0.1", 1, A)
+    assert not book.learned("10.6.6.6", 1, B), "whoever is there shows another key"
