@@ -14,10 +14,11 @@ import click
 from node.cli.common import UNREACHABLE, example, exit_codes, fail
 from node.cli.options import home_option
 from node.daemon.beginning import begin
+from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
 from node.daemon.log import log, set_up_logging
-from node.daemon.node import Node, clock_of
+from node.daemon.node import Node
 from node.daemon.snapshot_sync import Choice
 
 
@@ -73,7 +74,7 @@ async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bo
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    clock = clock_of(config, allow_dev_keys=allow_dev_keys)
+    clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
     await begin(home, config, choice, clock, stopping)
     node = Node(home, config, allow_dev_keys=allow_dev_keys)
     await node.start()

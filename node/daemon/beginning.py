@@ -6,11 +6,11 @@ import asyncio
 import shutil
 
 from node.chain.genesis import genesis_hash, start_height
+from node.daemon.clocks import Clock
 from node.daemon.config import Config
 from node.daemon.home import Home
 from node.daemon.log import log
 from node.daemon.networking import network_config
-from node.daemon.pump import Clock
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.p2p.network import Events, Network
 from node.storage.chain_store import ChainReader

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
-from collections import deque
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
@@ -16,14 +14,16 @@ from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateProof
 from node.daemon.admin import AdminSocket
+from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.fates import Fates
 from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
+from node.daemon.member_nodes import MemberNodes, members_of
 from node.daemon.networking import network_config
-from node.daemon.pump import Clock, Pump, steady_clock
+from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
 from node.daemon.snapshots import SnapshotShelf
 from node.daemon.submissions import Submissions
@@ -45,28 +45,8 @@ from node.storage.journal import Journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.members import MEMBER
 from node.txtypes.unmet import Unmet
 from node.txtypes.validators import CONSENSUS_KEY
-
-"""So many heights behind its peers a node takes no transactions."""
-
-
-def wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-UNTIMELY_TOLD = 3
-UNTIMELY_WINDOW_MS = 60_000
-"""So many proposals at a wrong time within so long make this node say that its clock is off."""
-
-
-def clock_of(config: Config, *, allow_dev_keys: bool) -> Clock:
-    """Raises `OperatorError` for a wrong clock outside a development network."""
-    offset = config.node["clock_offset_ms"]
-    if offset and not allow_dev_keys:
-        raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
-    return lambda: wall_clock_ms() + offset
 
 
 class Node:
@@ -84,7 +64,7 @@ class Node:
                 f"this genesis uses the public development keys ({', '.join(known[:3])}, ...), which anybody can sign "
                 "with: start with --dev if this is a development network"
             )
-        self._clock = clock_of(config, allow_dev_keys=allow_dev_keys)
+        self._clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
         signer_socket = config.node["signer_socket"]
         has_key = not signer_socket and home.key_file("consensus").exists()
@@ -123,6 +103,7 @@ class Node:
             config.storage["keep_days"],
             self._on_failure,
         )
+        self._members = MemberNodes(self.store)
         self._network = self._make_network()
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
@@ -131,9 +112,8 @@ class Node:
         self._settling: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self._untimely: deque[int] = deque(maxlen=UNTIMELY_TOLD)
-        self._counters = {"proposals_untimely": 0, "blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
-        self._members: tuple[int, dict[bytes, tuple[str, ...]]] = (-1, {})
+        self._clock_watch = ClockWatch(self._steady)
+        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
         self.version = version("bmw-chain")
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
@@ -150,12 +130,12 @@ class Node:
     def _make_network(self) -> Network:
         settings = network_config(self.config, self.home)
         events = Events(
-            connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key, key in self._member_nodes())),
+            connected=lambda peer, key: self._pump.post(e.PeerConnected(peer, key, key in self._members())),
             lost=lambda peer: self._pump.post(e.PeerLost(peer)),
             received=lambda peer, message, at: self._pump.post(e.Received(peer, message, at)),
             key_in_use=lambda: self._pump.post(e.KeyInUse()),
             notice=lambda name, level, fields: log(name, level, fields),
-            members=self._member_nodes,
+            members=self._members,
             snapshot=self._on_snapshot_message,
         )
         return Network(settings, self._node_key, self.genesis_hash, events, self._steady)
@@ -164,24 +144,6 @@ class Node:
         answer = self._housekeeping.shelf.answer(message)
         if answer is not None:
             self._network.send(peer, answer)
-
-    def _member_nodes(self) -> dict[bytes, tuple[str, ...]]:
-        """Node keys that active members have published, as of the head, with the addresses that they are said to be at.
-
-        Nobody proves that a node key is its own, so another member's word stands beside the owner's, not in its place:
-        whoever is dialled shows its key.
-        """
-        height = self.store.height()
-        if self._members[0] != height:
-            found: dict[bytes, tuple[str, ...]] = {}
-            for address in self.store.index(b"Xr/member/", "", 10_000):
-                raw = self.store.state.get(MEMBER.key(address))
-                member = MEMBER.decode(raw) if raw is not None else None
-                if member is not None and member.status == "active" and member.node_key:
-                    places = (member.node_address,) if member.node_address else ()
-                    found[member.node_key] = (*found.get(member.node_key, ()), *places)
-            self._members = (height, found)
-        return self._members[1]
 
     # --- life ---------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -270,16 +232,9 @@ class Node:
         self._address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
-    def _on_notice(self, name: str) -> None:
-        if name == "untimely":
-            self._counters["proposals_untimely"] += 1
-            self._untimely.append(self._steady())
-
-    def _is_clock_off(self) -> bool:
-        """So many proposals of late came at a time that a correct proposer could not have chosen: it is our clock, if
-        the others decide them all the same."""
-        seen = self._untimely
-        return len(seen) == UNTIMELY_TOLD and self._steady() - seen[0] < UNTIMELY_WINDOW_MS
+    def _on_notice(self, notice: e.Notice) -> None:
+        if notice.name == "untimely":
+            self._clock_watch.saw_untimely(bytes.fromhex(str(notice.fields["proposer"])))
 
     # --- what the replica says ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
@@ -346,15 +301,11 @@ class Node:
             halted=self.replica.halted,
             version=self.version,
             pace=self.replica.pace(),
-            is_clock_off=self._is_clock_off(),
+            is_clock_off=self._clock_watch.is_off(self.store.head().validators),
         )
 
     def peers(self) -> list[PeerInfo]:
-        by_key = {}
-        for address in self.store.index(b"Xr/member/", "", 10_000):
-            raw = self.store.state.get(MEMBER.key(address))
-            if raw is not None and (key := MEMBER.decode(raw).node_key):
-                by_key[key] = bytes.fromhex(address)
+        by_key = {member.node_key: address for address, member in members_of(self.store) if member.node_key}
         return [
             PeerInfo(
                 link.hello.node_key,
@@ -425,6 +376,7 @@ class Node:
             "is_halted": int(bool(status.halted)),
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,
+            "proposals_untimely_total": self._clock_watch.untimely,
             "verifiers_replaced": self._verifiers.replaced,
             "p2p_bytes_in": sum(link.bytes_in for link in links),
             "p2p_bytes_out": sum(link.bytes_out for link in links),

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
+from node.daemon.clocks import Clock
 from node.daemon.log import log
 from node.daemon.verifiers import Verifiers
 from node.p2p.network import Network
 from node.replica import events as e
 from node.replica.replica import Replica
 from node.txtypes.envelope import SignedTx
-
-Clock = Callable[[], int]
-
-
-def steady_clock(now_ms: int) -> Clock:
-    """Milliseconds that begin at `now_ms` and pass evenly, whatever is done to the clock on the wall."""
-    begun = time.monotonic_ns()
-    return lambda: now_ms + (time.monotonic_ns() - begun) // 1_000_000
 
 
 class Pump:
@@ -41,7 +33,7 @@ class Pump:
         self.on_committed: Callable[[e.BlockCommitted], None] = lambda _: None
         self.on_dropped: Callable[[e.Dropped], None] = lambda _: None
         self.on_admitted: Callable[[e.Admitted], None] = lambda _: None
-        self.on_notice: Callable[[str], None] = lambda _: None
+        self.on_notice: Callable[[e.Notice], None] = lambda _: None
         self.on_failure: Callable[[BaseException], None] = lambda _: None
         self.is_stopped = False
 
@@ -107,7 +99,7 @@ class Pump:
                     self.on_dropped(action)
                 case e.Notice(name, level, fields):
                     log(name, level, fields)
-                    self.on_notice(name)
+                    self.on_notice(action)
                 case e.Halt(reason):
                     log("halted", "critical", {"why": reason})
                 case _:

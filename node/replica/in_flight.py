@@ -16,14 +16,14 @@ from node.errors import InvalidBlock, Rejected
 from node.replica import events as e
 from node.replica.assembly import Assembly, Whole
 from node.replica.bodies import Bodies, Candidate
+from node.replica.body_requests import BodyRequests
 from node.replica.jobs import BodyJob
-from node.replica.messages import CompactProposal, GetBody, Message, Parts, ProposalMessage, VoteMessage
+from node.replica.messages import CompactProposal, Message, Parts, ProposalMessage, VoteMessage
 from node.replica.services import Services
 from node.replica.signing import NO_PROMISE, Promise
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
-NEED_RETRY_MS = 500
 
 
 class HeightInFlight:
@@ -43,8 +43,7 @@ class HeightInFlight:
         self._resend_at = now_ms + limits.RESEND_MS
         self._timeouts: dict[Step, tuple[int, int]] = {}
         self._build_at: tuple[int, int] | None = None
-        self._needed: dict[bytes, None] = {}
-        self._need_again_at = 0
+        self.requests = BodyRequests(self.height, services.turn)
         self._held_back: list[tuple[VoteKind, int, bytes]] = []
 
     @property
@@ -82,10 +81,9 @@ class HeightInFlight:
             deadlines.append(self._opens_at() if self._has_work() else self._opens_at_empty())
         if self._build_at is not None:
             deadlines.append(self._build_at[0])
-        if self._needed:
-            deadlines.append(self._need_again_at)
-        if (at := self._assembly.deadline_ms()) is not None:
-            deadlines.append(at)
+        for others in (self.requests.deadline_ms(), self._assembly.deadline_ms()):
+            if others is not None:
+                deadlines.append(others)
         return min(deadlines)
 
     def on_time(self) -> None:
@@ -115,9 +113,9 @@ class HeightInFlight:
                     self._turn.broadcast(message)
         for block_id in self._assembly.overdue():
             if self.bodies.get(block_id) is None:
-                self._need(block_id)
-        if self._needed and now >= self._need_again_at and not self.is_over:
-            self._ask_for_needed()
+                self.requests.add(block_id)
+        if self.requests.is_due() and not self.is_over:
+            self.requests.again(self.machine.bodies_wanted())
 
     def _wait_for_clock_ms(self) -> int:
         """Until our clock is above the parent's time, and a block may have it."""
@@ -161,7 +159,7 @@ class HeightInFlight:
                 case m.SignVote(kind, round_, block_id):
                     self._vote(kind, round_, block_id)
                 case m.NeedBlock(block_id):
-                    self._need(block_id)
+                    self.requests.add(block_id)
                 case m.FoundEvidence(evidence):
                     self._turn.notice("equivocation", "error", validator=evidence.first.validator.hex())
                     self._services.evidence.take(evidence)
@@ -295,7 +293,7 @@ class HeightInFlight:
     def on_body(self, block: Block) -> None:
         """A block that we asked for. Raises `Rejected` where it is not the one that its header names."""
         block_id = block_id_of(block.header, self._genesis_hash)
-        if block_id in self._needed:
+        if block_id in self.requests:
             check_contents(block)
             self.take_body(block, block_id)
 
@@ -316,7 +314,7 @@ class HeightInFlight:
         try:
             whole = attempt()
         except Rejected:
-            self._need(block_id)
+            self.requests.add(block_id)
             raise
         if whole is not None:
             if whole.is_new:
@@ -343,7 +341,7 @@ class HeightInFlight:
         services = self._services
         candidate = Candidate(block)
         self._keep(block_id, candidate)
-        self._needed.pop(block_id, None)
+        self.requests.came(block_id)
         try:
             services.maker.check_frame(block)
             candidate.transactions, unknown = services.desk.decode_block(block.transactions)
@@ -390,26 +388,6 @@ class HeightInFlight:
         candidate.fault = fault
         self._turn.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
         self.feed(m.BlockJudged(block_id, False))
-
-    def needs(self, block_id: bytes) -> bool:
-        """Whether the block's body is being asked for."""
-        return block_id in self._needed
-
-    def _need(self, block_id: bytes) -> None:
-        if block_id in self._needed:
-            return
-        if not self._needed:
-            self._need_again_at = self._turn.now_ms + NEED_RETRY_MS
-        self._needed[block_id] = None
-        self._turn.broadcast(GetBody(self.height, block_id))
-
-    def _ask_for_needed(self) -> None:
-        """Again, but only for what still matters: a proposer may withhold one body in every round of its own."""
-        self._need_again_at = self._turn.now_ms + NEED_RETRY_MS
-        wanted = self.machine.bodies_wanted()
-        self._needed = {block_id: None for block_id in self._needed if block_id in wanted}
-        for block_id in self._needed:
-            self._turn.broadcast(GetBody(self.height, block_id))
 
     def body(self, height: int, block_id: bytes) -> Block | None:
         """A body that a peer asks for, while the height is undecided."""

@@ -75,7 +75,7 @@ class Intake:
         if known is None:
             return True
         # A proposer may sign as many blocks for one round as it likes: of the others only what a quorum has named.
-        is_asked_for = known.block_id == proposal.block_id or flight.needs(proposal.block_id)
+        is_asked_for = known.block_id == proposal.block_id or proposal.block_id in flight.requests
         return is_asked_for and not machine.is_judged(proposal.block_id)
 
     def _check(self, proposal: Proposal, header: Header, flight: HeightInFlight) -> None:
@@ -100,9 +100,8 @@ class Intake:
             header.proposer == proposal.proposer and is_timely(proposal, header.time_ms, received_ms)
         )
         if not timely:
-            self._turn.notice(
-                "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
-            )
+            self._turn.notice("untimely", "warning", height=proposal.height, proposer=proposal.proposer.hex(),
+                              time_ms=header.time_ms, received_ms=received_ms)  # fmt: skip
         flight.feed(m.ProposalReceived(proposal, timely))
 
     def relay(self, message: Message, peer: PeerId) -> None:

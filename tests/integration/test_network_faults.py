@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import shutil
 import subprocess
 import threading
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,10 @@ def test_a_validator_whose_clock_is_an_hour_off(tmp_path: Path, offset_ms: int) 
         network.wait_ready()
         with Load(network.nodes[:3], ident) as load:
             wait_height(network.nodes, 8, 60)
+            wait_for(lambda: "clock" in _reasons(wrong), 60, "the node says that its clock is off")
+        assert "" == _reasons(network.nodes[0])
+        status, answer = submit(wrong, Fleet(ident, "W").births(1)[0], "?wait=commit&timeout_ms=20000")
+        assert (200, "committed") == (status, answer["status"]), "its callers are served all the same"
         wait_for(lambda: all(status_of(network.nodes[0], t) == "committed" for t in load.accepted), 40, "committed")
         height = check_no_fork(network)
         now = time.time() * 1000
@@ -89,6 +95,15 @@ def test_a_validator_whose_clock_is_an_hour_off(tmp_path: Path, offset_ms: int) 
         assert times == sorted(times)
         last = network.nodes[0].get("/v1/status")["head"]["time"]
         assert abs(_ms(last) - now) < 60_000, f"the chain's clock {last} follows the wrong validator"
+
+
+def _reasons(node: LocalNode) -> str:
+    """Why it is not ready."""
+    try:
+        node.get("/health/ready")
+    except urllib.error.HTTPError as error:
+        return "; ".join(json.load(error)["reasons"])
+    return ""
 
 
 def _ms(text: str) -> float:

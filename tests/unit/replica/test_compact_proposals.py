@@ -295,8 +295,8 @@ def test_bodies_that_matter_stay_however_many_come(listener: Listener) -> None:
 def test_what_is_withheld_is_asked_for_at_a_pace_that_does_not_grow(listener: Listener) -> None:
     """A proposer that never sends a body, round after round: peers allow a hundred questions a second."""
     flight = listener.replica._flight
-    for _ in range(100):
-        flight._need(hashlib.sha256(len(flight._needed).to_bytes(2, "big")).digest())
+    for number in range(100):
+        flight.requests.add(hashlib.sha256(number.to_bytes(2, "big")).digest())
     listener.feed(e.Tick())
     listener.said.clear()
     listener.pass_time(500)

@@ -1,0 +1,40 @@
+"""The nodes of active members, as the chain's directory has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node.storage.chain_store import ChainStore
+from node.txtypes.members import MEMBER, Member
+
+MEMBERS_MAX = 10_000
+
+
+def members_of(store: ChainStore) -> Iterator[tuple[bytes, Member]]:
+    """(address, member) of everybody who was ever admitted."""
+    for address in store.index(b"Xr/member/", "", MEMBERS_MAX):
+        raw = store.state.get(MEMBER.key(address))
+        if raw is not None:
+            yield bytes.fromhex(address), MEMBER.decode(raw)
+
+
+class MemberNodes:
+    """Node keys that active members have published, as of the head, with the addresses that they are said to be at.
+
+    Nobody proves that a node key is its own, so another member's word stands beside the owner's, not in its place:
+    whoever is dialled shows its key.
+    """
+
+    def __init__(self, store: ChainStore) -> None:
+        self._store = store
+        self._height = -1
+        self._places: dict[bytes, tuple[str, ...]] = {}
+
+    def __call__(self) -> dict[bytes, tuple[str, ...]]:
+        if self._height != self._store.height():
+            self._height, self._places = self._store.height(), {}
+            for _, member in members_of(self._store):
+                if member.status == "active" and member.node_key:
+                    places = (member.node_address,) if member.node_address else ()
+                    self._places[member.node_key] = (*self._places.get(member.node_key, ()), *places)
+        return self._places

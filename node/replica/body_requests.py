@@ -1,0 +1,47 @@
+"""Bodies of undecided blocks that are asked of everybody."""
+
+from __future__ import annotations
+
+from node.replica.messages import GetBody
+from node.replica.turn import Turn
+
+RETRY_MS = 500
+
+
+class BodyRequests:
+    """Of one height."""
+
+    def __init__(self, height: int, turn: Turn) -> None:
+        self._height = height
+        self._turn = turn
+        self._open: dict[bytes, None] = {}
+        self._again_at = 0
+
+    def __contains__(self, block_id: bytes) -> bool:
+        """Whether the block's body is being asked for."""
+        return block_id in self._open
+
+    def add(self, block_id: bytes) -> None:
+        """Ask for it now, and then again until it has come."""
+        if block_id in self._open:
+            return
+        if not self._open:
+            self._again_at = self._turn.now_ms + RETRY_MS
+        self._open[block_id] = None
+        self._turn.broadcast(GetBody(self._height, block_id))
+
+    def came(self, block_id: bytes) -> None:
+        self._open.pop(block_id, None)
+
+    def deadline_ms(self) -> int | None:
+        return self._again_at if self._open else None
+
+    def is_due(self) -> bool:
+        return bool(self._open) and self._turn.now_ms >= self._again_at
+
+    def again(self, wanted: set[bytes]) -> None:
+        """Only for what still matters: a proposer may withhold one body in every round of its own."""
+        self._again_at = self._turn.now_ms + RETRY_MS
+        self._open = {block_id: None for block_id in self._open if block_id in wanted}
+        for block_id in self._open:
+            self._turn.broadcast(GetBody(self._height, block_id))
