@@ -13,7 +13,7 @@ from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id
 FETCH_TIMEOUT_MS = 2_000
 VERIFIED_MAX = 50_000
 """Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again."""
-DONE_MAX = 100_000
+DONE_MAX = 30_000
 """Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
 
 
