@@ -85,7 +85,8 @@ class Voting:
         if self._store.is_at_start:
             return False
         oldest, first = max(signer.state.height, head - CERTIFICATES_LOOKED_AT), self._store.first_height()
-        if oldest + 1 < first and first > self._store.start_height + 1 and not signer.was_missing:
+        is_cut = oldest + 1 < first and first > self._store.start_height + 1
+        if is_cut and signer.address in self._store.head().validators:
             # Certificates below a snapshot, or pruned, are not here: any of them may hold a signature of ours.
             return True
         return any(self._holds_our_signature(height) for height in range(head, max(oldest, first - 1), -1))

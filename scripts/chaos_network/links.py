@@ -144,6 +144,9 @@ class Links:
         except OSError:
             writer.transport.abort()
             return
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         pair = Pair((writer, there))
         link.pairs.add(pair)
         both = [
@@ -210,12 +213,15 @@ class Links:
             for server in self._servers:
                 server.close()
             for link in self.all:
+                link.conditions[self] = Condition(is_cut=True)  # who has just been accepted is sent away
                 link.loud.set()
                 for pair in list(link.pairs):
                     self._abort(pair)
+            await asyncio.sleep(0)
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
         self._call(down())
         self._loop.call_soon_threadsafe(self._loop.stop)

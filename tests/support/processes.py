@@ -218,6 +218,9 @@ class Proxy:
         except OSError:
             writer.close()
             return
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         self._open |= {writer, there_writer}
         await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
         self._open -= {writer, there_writer}
@@ -244,12 +247,15 @@ class Proxy:
 
     def stop(self) -> None:
         async def down() -> None:
+            self._is_cut = True  # who has just been accepted is sent away
             self._server.close()
             self._close_all()
             await asyncio.sleep(0)
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)
 
         asyncio.run_coroutine_threadsafe(down(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)

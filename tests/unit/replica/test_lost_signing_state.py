@@ -107,6 +107,7 @@ def test_what_was_pruned_since_the_newest_known_signature_may_hold_ours(hard_sta
 
 def test_whoever_is_not_in_the_set_has_signed_nothing_of_what_was_pruned() -> None:
     assert 1 == _floor(_pruned(HEAD, 3), None, "buyer-1")
+    assert 1 == _floor(_pruned(HEAD, 3), 0, "buyer-1"), "a new home that began with a snapshot"
 
 
 # --- while catching up ------------------------------------------------------------------------------------
