@@ -93,6 +93,11 @@ class Fates:
                 else:
                     future.set_exception(failure)
 
+    async def stop(self) -> None:
+        """What is being written is finished."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=2)
+
     # --- what happens ---
     def committed(self, txids: Iterable[bytes]) -> None:
         for txid in txids:

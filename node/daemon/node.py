@@ -206,6 +206,7 @@ class Node:
         if self._settling is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._settling, 2)
+        await self._fates.stop()
         await self._housekeeping.stop()
         self._verifiers.close()
         self._journal_kv.close()

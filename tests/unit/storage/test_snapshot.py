@@ -336,3 +336,12 @@ def test_pruning_forgets_blocks_and_nothing_else() -> None:
     offer, chunks = cut(chain)
     assert restored(chain, offer, chunks).head() == store.head()
     chain.do("workshop-berlin", maintenance(chain, 500))
+
+
+@pytest.mark.parametrize("entries_max", [0, 3, 50])
+def test_what_would_not_fit_into_memory_is_refused_before_it_is_there(chain: Chain, entries_max: int) -> None:
+    """The manifest names the chunks, and nobody vouches for what they hold before all of them are there."""
+    offer, chunks = cut(chain)
+    restore = Restore(MemoryStore(), chain.genesis, offer, entries_max)
+    with pytest.raises(Malformed, match=f"more than {entries_max} values and cars"):
+        restore.add(chunks[0])
