@@ -129,7 +129,8 @@ def struct_table(struct: type[Any], *, with_json: bool = False) -> str:
         row = f"| {index} | `{field.name}` | {type_text(field.type)} |"
         if with_json:
             inner = told.kind.item if told.kind.name == "optional" else told.kind
-            form = JSON_FORMS[inner.name if inner is not None else "str"]
+            is_amount = struct is Money and field.name == "amount"
+            form = JSON_FORMS["str" if inner is None or is_amount else inner.name]
             row += f" `{told.json_name}`: {form}{' or null' if told.kind.name == 'optional' else ''} |"
         rows.append(row)
     return "\n".join(rows)

@@ -24,6 +24,7 @@ from node.errors import Malformed
 from node.rules.currencies import MINOR_UNITS
 from node.txtypes.body import Body
 from node.txtypes.fields import Odometer
+from node.txtypes.order import OrderOffer
 from node.txtypes.schema import Field, Kind, fields_of, from_json, time_from_text, time_to_text
 
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
@@ -276,7 +277,13 @@ def _metavar(kind: Kind) -> str:
     return kind.name.upper()
 
 
-def _help(field: Field) -> str:
+FROM_THE_CHAIN: Final[dict[type[Body], frozenset[str]]] = {
+    OrderOffer: frozenset({"listing_version", "disclosure_root"})
+}
+"""Fields that the wallet finds out itself where they are not given."""
+
+
+def _help(field: Field, *, is_found: bool) -> str:
     kind, parts = field.kind, []
     if kind.name in ("optional", "list"):
         assert kind.item is not None
@@ -301,7 +308,9 @@ def _help(field: Field) -> str:
     if field.kind.name == "list":
         parts.append("(may be repeated)")
     default = default_of(field)
-    if is_required(field):
+    if is_found:
+        parts.append("[default: as the chain has it now]")
+    elif is_required(field):
         parts.append("[required]")
     elif default is not None:
         parts.append(f"[default: {default or 'empty'}]")
@@ -316,7 +325,7 @@ def options_of(struct: type[Body]) -> list[click.Option]:
         name, kind = option_name(field), field.kind
         item = kind.item if kind.name in ("list", "optional") else kind
         assert item is not None
-        text = _help(field)
+        text = _help(field, is_found=field.json_name in FROM_THE_CHAIN.get(struct, ()))
         if kind.name == "bool":
             flags = f"{name}/--no-{name[2:]}"
             made.append(click.Option([field.json_name, flags], default=None, help=text))
