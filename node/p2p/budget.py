@@ -47,7 +47,7 @@ RATES: dict[type, Rate] = {
     wire.GetPeers: Rate(1, 1_000),
     wire.Peers: Rate(2, 20_000),
 }
-"""Several times what a correct peer sends under full load. Above: the message is dropped, and costs a stranger score."""
+"""Several times what a correct peer sends under full load. Above: it is dropped, and costs a stranger score."""
 
 
 class Budget:
