@@ -38,8 +38,6 @@ class _Again(Exception):
 class NodeSource:
     """Implements `Source`. What the node says of its head when we start is where the audit ends."""
 
-    first = 1
-
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self.name = f"node {self._url}"
@@ -53,6 +51,7 @@ class NodeSource:
             head = status["head"]
             self.genesis_hash = bytes.fromhex(status["genesis_hash"])
             self.last = int(head["height"])
+            self.first = int(status.get("first_height", 1))
             claimed = ClaimedHead(self.last, bytes.fromhex(head["id"]), bytes.fromhex(head["state_root"]))
         except (ValueError, KeyError, TypeError):
             raise OperatorError(

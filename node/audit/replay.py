@@ -72,6 +72,9 @@ class ReplayReport:
     predecessor: ReplayReport | None = None
     """Of the chain that this one continues, up to the break; this one began with the state that came out."""
 
+    not_continued: int = 0
+    """Blocks that the source has beyond the last one asked for. Of a predecessor: decided, and left out by the chain
+    that goes on."""
     first_validators: frozenset[bytes] = frozenset()
     """Addresses of those who decide the first block."""
     validators: dict[bytes, str] = field(default_factory=dict)
@@ -98,7 +101,11 @@ class ReplayReport:
             "divergence": None if self.divergence is None else self.divergence.to_json(),
             "predecessor": None
             if self.predecessor is None
-            else self.predecessor.to_json() | {"validators_left_out": self.predecessor.validators_left_out(self)},
+            else self.predecessor.to_json()
+            | {
+                "validators_left_out": self.predecessor.validators_left_out(self),
+                "blocks_left_out": self.predecessor.not_continued,
+            },
         }
 
 
@@ -156,7 +163,7 @@ class Replay:
         if continues is not None and given is not None and given._genesis_hash != continues.genesis_hash:
             raise OperatorError(
                 f"this chain continues the chain {continues.genesis_hash.hex()}, --predecessor-genesis is of "
-                f"{given._genesis_hash.hex()}: give the genesis file of that one"
+                f"{given._genesis_hash.hex()}: give the genesis file of that one; of several, the newest first"
             )
 
     def run(self, to: int | None = None) -> ReplayReport:
@@ -173,7 +180,13 @@ class Replay:
         last = self._source.last if to is None else to
         if last > self._source.last:
             raise OperatorError(f"the {self._source.name} ends at block {self._source.last}: give --to at most that")
+        if last < self._first - 1:
+            raise OperatorError(
+                f"this chain begins at block {self._first}, after the one that it continues: to audit that one up to "
+                f"{last}, name its own store, archive or node"
+            )
         report = ReplayReport(self._genesis.chain_id, self._genesis_hash, self._source.name)
+        report.not_continued = self._source.last - last if to is not None else 0
         started = time.monotonic()
         kv = CachingStore(LevelStore(folder / "state"))
         try:

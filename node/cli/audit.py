@@ -151,6 +151,11 @@ def _print_report(report: ReplayReport) -> None:
         _print_report(before)
         left = ", ".join(before.validators_left_out(report)) or "none"
         click.echo(f"\nThe chain breaks here: {before.chain_id} was left at height {before.height}.")
+        if before.not_continued:
+            click.echo(
+                f"{before.source} goes on to height {before.height + before.not_continued}: {before.not_continued} "
+                "decided blocks are not continued"
+            )
         click.echo(f"{report.chain_id} goes on with its state; validators that are not in it any more: {left}\n")
     rate = report.transactions / max(report.seconds, 1e-6)
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -17,9 +18,9 @@ from node.cli.common import example, exit_codes, json_option, print_json
 from node.cli.options import home_option, read_genesis_file
 from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned, decode_hard_state
-from node.crypto.addresses import address_of, to_text
+from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
-from node.daemon.config import config_text
+from node.daemon.config import config_text, load_config
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import Corrupted, OperatorError, Rejected
 from node.storage.safety_store import SafetyFile
@@ -139,15 +140,25 @@ def _keys_of(home: Home) -> dict[str, Any]:
     for purpose in KEY_NAMES:
         if home.key_file(purpose).exists():
             found[f"{purpose}_key"] = home.read_key(purpose).public.hex()
-    if "account_key" in found:
-        address = address_of(bytes.fromhex(found["account_key"]))
-        found["address"] = to_text(address)
-        if "consensus_key" in found and home.genesis.exists():
+    address = _member_of(home, found)
+    if address is None:
+        return found
+    found["address"] = to_text(address)
+    if "consensus_key" in found:
+        consensus = home.read_key("consensus")
+        if home.genesis.exists():
             ident = genesis_hash(home.read_genesis())
-            consensus = home.read_key("consensus")
             found["possession"] = consensus.sign(possession_bytes(ident, address, consensus.public)).hex()
-            found["genesis_possession"] = consensus.sign(possession_bytes(bytes(32), address, consensus.public)).hex()
+        found["genesis_possession"] = consensus.sign(possession_bytes(bytes(32), address, consensus.public)).hex()
     return found
+
+
+def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
+    """Whom the home is for: as configured (a signer's home, or an account whose key has changed), else by its key."""
+    configured = load_config(home.config, os.environ, {}).node["validator"]
+    if configured:
+        return from_text(configured)
+    return address_of(bytes.fromhex(keys["account_key"])) if "account_key" in keys else None
 
 
 @click.command(epilog=example("bmw-node keys --home /var/lib/bmw-node --json"))

@@ -30,9 +30,11 @@ from node.crypto.addresses import from_text, to_text
 from node.daemon.home import Home
 from node.errors import Malformed, OperatorError
 from node.execution.succession import changed_values
+from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.folders import reading, repairing
 from node.storage.inheritance import inherit as inherit_state
+from node.storage.inheritance import validators_of
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
@@ -113,7 +115,7 @@ def successor(
     with predecessor(home) as old:
         store = ChainStore(old.kv, old.genesis)
         genesis = _genesis(store, chain_id, survivors, wanted)
-        changed_values(genesis, store.state.get)
+        changed_values(genesis, store.state.get, validators_of(old.kv))
         before = store.head().validators
         names = {e.address: _name_of(store, e.address) for e in before.entries}
     if output.exists():
@@ -217,6 +219,20 @@ def begin(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
         inherit_state(kv, genesis, old.kv, old.genesis.tree_depth)
 
 
+def _check_unused(place: Home) -> None:
+    """A store that was opened and never begun, as by a start without the predecessor's state, is none."""
+    if not (place.store / "CURRENT").exists():
+        return
+    kv = LevelStore(place.store, create=False)
+    try:
+        is_begun = kv.get(schema.META_GENESIS) is not None
+    finally:
+        kv.close()
+    if is_begun:
+        raise OperatorError(f"{place.path} has a store already: name a home that 'bmw-node init' has just made")
+    shutil.rmtree(place.store)
+
+
 @click.command(
     epilog=example(
         "bmw-node init /var/lib/bmw-node-2 --genesis successor.json",
@@ -240,9 +256,8 @@ def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
     genesis = place.read_genesis()
     if old_home is None or genesis.continues is None:
         raise click.UsageError("give --predecessor, and a home whose genesis continues another chain")
-    if (place.store / "CURRENT").exists():
-        raise OperatorError(f"{home} has a store already: name a home that 'bmw-node init' has just made")
     with repairing(place.store):
+        _check_unused(place)
         shutil.rmtree(place.incoming, ignore_errors=True)
         try:
             kv = LevelStore(place.incoming)

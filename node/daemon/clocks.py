@@ -11,8 +11,8 @@ from node.errors import OperatorError
 
 Clock = Callable[[], int]
 
-UNTIMELY_WINDOW_MS = 120_000
-"""In an idle chain of four everybody proposes once in 40 s."""
+FAR_MS = 15_000
+"""Much more than a block takes from its proposal to its commit, even under load."""
 
 
 def wall_clock(config: Config, *, allow_dev_keys: bool) -> Clock:
@@ -31,19 +31,26 @@ def steady_clock(now_ms: int) -> Clock:
 
 
 class ClockWatch:
-    """Validators of a third of the power have proposed of late at times that, by our clock, no correct one could have
-    chosen. They can't all be faulty, so it is our clock that is wrong."""
+    """Holds the clock against the blocks that this node took part in deciding: two thirds have found their times timely.
 
-    def __init__(self, steady: Clock) -> None:
-        self._steady = steady
-        self._seen: dict[bytes, int] = {}
-        self.untimely = 0
+    Where blocks of validators with a third of the power lie far from our clock, and none between them does not, it is
+    our clock that is wrong.
+    """
 
-    def saw_untimely(self, proposer: bytes) -> None:
-        self.untimely += 1
-        self._seen[proposer] = self._steady()
+    def __init__(self) -> None:
+        self._far: set[bytes] = set()
+        self.offset_ms = 0
+        """Of the newest block that could be compared: how far our clock is ahead."""
+
+    def saw(self, proposer: bytes, offset_ms: int | None) -> None:
+        """A block was decided; `offset_ms` is None where it was only delivered."""
+        if offset_ms is None:
+            return
+        self.offset_ms = offset_ms
+        if abs(offset_ms) < FAR_MS:
+            self._far.clear()
+        else:
+            self._far.add(proposer)
 
     def is_off(self, validators: ValidatorSet) -> bool:
-        since = self._steady() - UNTIMELY_WINDOW_MS
-        self._seen = {proposer: at for proposer, at in self._seen.items() if at > since}
-        return validators.is_third(sum(validators.power(p) for p in self._seen if p in validators))
+        return validators.is_third(sum(validators.power(p) for p in self._far if p in validators))

@@ -112,8 +112,8 @@ class Node:
         self._settling: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self._clock_watch = ClockWatch(self._steady)
-        self._counters = {"blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
+        self._clock_watch = ClockWatch()
+        self._counters = {"proposals_untimely": 0, "blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
         self.version = version("bmw-chain")
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
@@ -234,8 +234,7 @@ class Node:
         self._pump.post(e.SignerConnected(signer))
 
     def _on_notice(self, notice: e.Notice) -> None:
-        if notice.name == "untimely":
-            self._clock_watch.saw_untimely(bytes.fromhex(str(notice.fields["proposer"])))
+        self._counters["proposals_untimely"] += notice.name == "untimely"
 
     # --- what the replica says ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
@@ -244,6 +243,7 @@ class Node:
         self._counters["txs_committed"] += len(action.transactions)
         self._counters["rounds_above_zero"] += action.round > 0
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
+        self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._fates.committed(tx.txid for tx in action.transactions)
         self._housekeeping.committed(header.height)
         self._submissions.admit_left_over()
@@ -377,7 +377,7 @@ class Node:
             "is_halted": int(bool(status.halted)),
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,
-            "proposals_untimely_total": self._clock_watch.untimely,
+            "clock_offset_seconds": self._clock_watch.offset_ms / 1000,
             "verifiers_replaced": self._verifiers.replaced,
             "p2p_bytes_in": sum(link.bytes_in for link in links),
             "p2p_bytes_out": sum(link.bytes_out for link in links),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.chain.block import Committed, block_id_of
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.trust import LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.daemon.log import log
@@ -137,7 +137,7 @@ class SnapshotSync:
     async def run(self, folder: Path) -> int:
         """The height of the snapshot that is now a store in `folder`; 0 where blocks are to be synced instead."""
         best = await self._best_height()
-        if best < self._choice.gap:
+        if best - start_height(self._genesis) < self._choice.gap:
             return 0
         trust = await self._root()
         if trust is None:

@@ -9,7 +9,7 @@ docs/PROTOCOL.md, Successor chain. Nothing about cars, orders, payments or accou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,8 +38,9 @@ Read = Callable[[bytes], bytes | None]
 """A value of the predecessor's last state."""
 
 
-def changed_values(genesis: Genesis, read: Read) -> dict[bytes, bytes]:
-    """Every state value that is another one than the predecessor's.
+def changed_values(genesis: Genesis, read: Read, validators: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Every state value that is another one than the predecessor's. `validators`: all its values of `validator/`, also
+    of members that have paused: nobody comes back by itself.
 
     Raises `Malformed`, naming the account of the genesis that is not as the predecessor has it.
     """
@@ -49,13 +50,10 @@ def changed_values(genesis: Genesis, read: Read) -> dict[bytes, bytes]:
         record = ValidatorRecord(validator.consensus_key, validator.power, start_height(genesis) + 1, 0)
         changes[VALIDATOR.key(account.address)] = record
         changes[CONSENSUS_KEY.key(validator.consensus_key)] = KeyUse(account.address)
-    before = read(VALIDATORS.key("set"))
-    assert before is not None, "every state has a validator set"
-    for entry in VALIDATORS.decode(before).entries:
-        key = VALIDATOR.key(entry.address)
-        raw = read(key)
-        assert raw is not None, "a validator has its record"
-        changes.setdefault(key, replace(VALIDATOR.decode(raw), power=0, paused_power=0))
+    for key, raw in validators:
+        known = VALIDATOR.decode(raw)
+        if known.power or known.paused_power:
+            changes.setdefault(key, replace(known, power=0, paused_power=0))
     changes[VALIDATORS.key("set")] = ValidatorState(genesis_set(genesis).entries, 0, 0, 0)
     changes[CHAIN.key("params")] = genesis.params
     return {key: encode(value) for key, value in changes.items()}

@@ -39,9 +39,11 @@ class BodyRequests:
     def is_due(self) -> bool:
         return bool(self._open) and self._turn.now_ms >= self._again_at
 
-    def again(self, wanted: set[bytes]) -> None:
-        """Only for what still matters: a proposer may withhold one body in every round of its own."""
+    def again(self, wanted: set[bytes]) -> list[bytes]:
+        """Only for what still matters: a proposer may withhold one body in every round of its own. Returns the rest."""
         self._again_at = self._turn.now_ms + RETRY_MS
+        given_up = [block_id for block_id in self._open if block_id not in wanted]
         self._open = {block_id: None for block_id in self._open if block_id in wanted}
         for block_id in self._open:
             self._turn.broadcast(GetBody(self._height, block_id))
+        return given_up

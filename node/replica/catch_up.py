@@ -30,7 +30,7 @@ DELIVERED_WINDOW_MS = 5_000
 LIAR_MS = 60_000
 RANGE_BLOCKS = 40
 REQUESTS_MAX = 8
-"""Peers that are asked at the same time."""
+"""Peers that are asked at the same time; one more for the very next block."""
 AHEAD_BLOCKS = 320
 AHEAD_BYTES = 32 * 1024 * 1024
 """What may wait to be executed. Above: nothing more is asked for."""
@@ -107,10 +107,14 @@ class CatchUp:
         if best == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
             return []
         found = []
-        while len(self._requests) < REQUESTS_MAX:
+        while True:
             first = self._first_wanted(head, best, now_ms)
-            if first is None or (first != head + 1 and self._arrived_bytes >= AHEAD_BYTES):
-                break  # what has arrived waits for the next block, so that one is asked for in any case
+            if first is None:
+                break
+            is_next = first == head + 1  # everything else waits for it, so it is asked for in any case
+            is_full = len(self._requests) >= REQUESTS_MAX + is_next
+            if is_full or (self._arrived_bytes >= AHEAD_BYTES and not is_next):
+                break
             peer = self._best_peer(first, head, now_ms)
             if peer is None:
                 break
@@ -241,7 +245,7 @@ class CatchUp:
             for peer, view in self.peers.items()
             if view.height > head and view.oldest <= head + 1 and peer not in self._requests
         ]
-        if not able:
+        if not able or len(self._requests) > REQUESTS_MAX:
             return min(deadlines, default=None)
         near = (now_ms if self._behind_since_ms is None else self._behind_since_ms) + NEAR_DELAY_MS
         hedge_ms = self._hedge_ms(head)

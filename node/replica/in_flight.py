@@ -115,7 +115,8 @@ class HeightInFlight:
             if self.bodies.get(block_id) is None:
                 self.requests.add(block_id)
         if self.requests.is_due() and not self.is_over:
-            self.requests.again(self.machine.bodies_wanted())
+            for block_id in self.requests.again(self.machine.bodies_wanted()):
+                self.machine.body_dropped(block_id)
 
     def _wait_for_clock_ms(self) -> int:
         """Until our clock is above the parent's time, and a block may have it."""
@@ -159,7 +160,8 @@ class HeightInFlight:
                 case m.SignVote(kind, round_, block_id):
                     self._vote(kind, round_, block_id)
                 case m.NeedBlock(block_id):
-                    self.requests.add(block_id)
+                    if self.bodies.get(block_id) is None:  # else it is being verified
+                        self.requests.add(block_id)
                 case m.FoundEvidence(evidence):
                     self._turn.notice("equivocation", "error", validator=evidence.first.validator.hex())
                     self._services.evidence.take(evidence)

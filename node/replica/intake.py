@@ -96,12 +96,15 @@ class Intake:
         proposal = message.proposal
         if proposal.valid_round >= 0:
             self._take_polka(proposal, message.polka, flight)
+        if flight.machine.proposal(proposal.round) is not None:
+            return  # the first one counts, and was judged when it came
         timely = proposal.valid_round >= 0 or (
             header.proposer == proposal.proposer and is_timely(proposal, header.time_ms, received_ms)
         )
         if not timely:
-            self._turn.notice("untimely", "warning", height=proposal.height, proposer=proposal.proposer.hex(),
-                              time_ms=header.time_ms, received_ms=received_ms)  # fmt: skip
+            self._turn.notice(
+                "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
+            )
         flight.feed(m.ProposalReceived(proposal, timely))
 
     def relay(self, message: Message, peer: PeerId) -> None:

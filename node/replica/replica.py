@@ -319,6 +319,11 @@ class Replica:
             return self._turn.wall_ms
         return self.store.head().time_ms + self._turn.now_ms - self._decided_ms
 
+    def clock_offset_ms(self) -> int | None:
+        """How far our clock is ahead of the newest block's time and what has passed since; None where we took no part
+        in deciding it."""
+        return None if self._decided_ms is None else self._turn.wall_ms - self._network_ms()
+
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that does not hold over the head."""
         return tuple(self._judging_run().judge(tx).unmet_guards)

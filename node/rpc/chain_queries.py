@@ -42,6 +42,7 @@ def status_answer(backend: Backend) -> Json:
             "time": time_to_text(head.time_ms),
             "state_root": head.state_root.hex(),
         },
+        "first_height": reader.first_height(),
         "syncing": status.is_syncing,
         "sync": {
             "target": status.pace.target,
@@ -101,7 +102,11 @@ def validators_answer(reader: ChainReader, height: int) -> Json:
     top = reader.height() + 1
     if not 0 <= height <= top:
         raise Problem("block_unknown", f"height: sets are known for 1 to {top}")
-    found = reader.validators(height or top)
+    try:
+        found = reader.validators(height or top)
+    except Corrupted:  # below the snapshot that this node began with, or the chain's own beginning
+        text = f"height: the set of {height} is not known here, where the first block is {reader.first_height()}"
+        raise Problem("block_unknown", text) from None
     entries = [{**to_json(entry), "name": name_of(reader, entry.address)} for entry in found.entries]
     return {"height": height or top, "hash": found.hash.hex(), "total_power": found.total, "validators": entries}
 
@@ -157,7 +162,7 @@ async def block_answer(backend: Backend, reference: str) -> tuple[int, Json]:
 
 
 def _start(reader: ChainReader, start: int, cursor: str) -> int:
-    first = number_cursor("blocks", cursor, start)
+    first = number_cursor("blocks", cursor, start or reader.first_height())
     if first < 1:
         raise Problem("malformed", "from: the first block has height 1")
     return first

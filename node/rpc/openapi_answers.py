@@ -77,7 +77,8 @@ ANSWERS: Final[dict[str, Schema]] = {
         type=S, title=S, status=I, detail=S, code={**S, "enum": list(PROBLEMS)},
     ),
     "Status": record(
-        chain_id=S, genesis_hash=HEX, head=record(height=I, id=HEX, time=TIME, state_root=HEX), syncing=B,
+        chain_id=S, genesis_hash=HEX, head=record(height=I, id=HEX, time=TIME, state_root=HEX),
+        first_height=I, syncing=B,
         sync=record(target=I, blocks_per_second=I, seconds_left=I), validator=B,
         validator_address=S, validator_name=S, signing=S, round=I, step=S, peers=I,
         pool=record(transactions=I, bytes=I), halted=S, moniker=S, node_key=HEX, version=S,

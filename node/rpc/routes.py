@@ -57,7 +57,7 @@ class Rpc:
 # --- queries ---------------------------------------------------------------------------------------------
 class BlocksQuery(PageQuery, frozen=True, rename={"start": "from"}):
     limit: LimitField = 20
-    start: Annotated[int, Meta(ge=1, description="first height")] = 1
+    start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest that the node holds")] = 0
 
 
 class ValidatorsQuery(Query, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from node.chain.genesis import Genesis, genesis_hash
 from node.codec import encode
 from node.errors import Malformed
@@ -9,8 +11,8 @@ from node.execution.succession import LEFT_BEHIND, changed_values
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.contents import Contents, root_of
-from node.storage.kv import KeyValue
-from node.txtypes.validators import VALIDATORS
+from node.storage.kv import KeyValue, prefix_end
+from node.txtypes.validators import VALIDATOR, VALIDATORS
 
 PORTION = 10_000
 """Entries written at once."""
@@ -26,7 +28,7 @@ def inherit(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecess
     if continues is None:
         raise Malformed("genesis.continues: names no chain, so this chain begins by itself")
     _check_head(genesis, predecessor)
-    changes = changed_values(genesis, ChainReader(predecessor).state.get)
+    changes = changed_values(genesis, ChainReader(predecessor).state.get, validators_of(predecessor))
     before, after = Contents(predecessor_depth), Contents(genesis.tree_depth)
     puts: dict[bytes, bytes] = {}
 
@@ -61,6 +63,13 @@ def inherit(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecess
     target.write(puts, [])
     head = StoredHead(height, ident, genesis.time_ms, root_of(buckets, genesis.tree_depth))
     target.write({schema.META_HEAD: encode(head)}, [])
+
+
+def validators_of(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
+    """State key and value of everybody who is or was a validator."""
+    prefix = schema.state_key(VALIDATOR.key(""))
+    for key, raw in kv.scan(prefix, prefix_end(prefix)):
+        yield key[1:], raw
 
 
 def _check_head(genesis: Genesis, predecessor: KeyValue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +71,8 @@ def went_on(left: SimpleNamespace) -> Iterator[SimpleNamespace]:
         for path in (old.home.path / "keys").iterdir():
             shutil.copy(path, home.path / "keys" / path.name)
         shutil.copy(old.home.config, home.config)
+        # whoever starts too early is told what to do, and can do it
+        process("bmw-node", "start", "--home", home.path, "--dev").refused(3, "bmw-node inherit")
         found = run("bmw-node", "inherit", "--home", home.path, "--predecessor", old.home.path, "--yes", "--json").json
         assert (found["genesis_hash"], found["height"]) == (shown["genesis_hash"], shown["continues"]["height"])
         nodes.append(LocalNode(old.name, home, old.rpc_port, old.p2p_port))
@@ -101,6 +104,10 @@ def test_it_goes_on_at_the_next_height_with_every_car_and_writer(
     assert [0, 1, 2] == [record["sequence"] for record in records]
     assert records[1]["height"] <= break_height < records[2]["height"]
     assert went_on.nodes[1].get("/v1/validators")["total_power"] == 20
+    assert node.get("/v1/blocks?limit=1")["blocks"][0]["header"]["height"] == break_height + 1
+    for path in ("/v1/validators?height=1", f"/v1/blocks/{break_height}"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            node.get(path)
     shown = run(
         "bmw-wallet", "history", vin, "--verify", "--json",
         BMW_WALLET_HOME=str(tmp_path), BMW_WALLET_NODE=node.url, BMW_WALLET_GENESIS=str(went_on.genesis_file),
@@ -132,6 +139,14 @@ def test_an_audit_follows_both_chains_and_names_the_break(
         assert found["keys_compared"]["state value"] > 20
     text = run("bmw-audit", "replay", "--node", node.url, *common, "--predecessor", old)
     assert text.code == 0 and "The chain breaks here: bmw-dev-1 was left at height" in text.out
+
+    assert before["blocks_left_out"] == 0
+    break_height = went_on.shown["continues"]["height"]
+    run("bmw-audit", *store, *common, "--predecessor", old, "--to", break_height - 1).refused(3, "begins at block")
+    at_break = run("bmw-audit", *store, *common, "--predecessor", old, "--to", break_height, "--json").json
+    assert (at_break["height"], at_break["transactions"]) == (break_height, 0)
+    same = run("bmw-audit", "compare", node.url, went_on.nodes[1].url, "--json").json
+    assert same["from_height"] == break_height + 1
 
     run("bmw-audit", *store, "--genesis", went_on.genesis_file).refused(3, "--predecessor", "continues the chain")
     run("bmw-audit", *store, *common).refused(2, "--predecessor-genesis")

@@ -18,10 +18,12 @@ from node.replica.block_sync import CERTIFICATE_BYTES
 from node.replica.catch_up import (
     AHEAD_BLOCKS,
     DOUBLINGS_MAX,
+    HEDGE_MS,
     LIAR_MS,
     NEAR_DELAY_MS,
     RANGE_BLOCKS,
     REQUEST_TIMEOUT_MS,
+    REQUESTS_MAX,
     SLOW_MS,
     CatchUp,
     PeerView,
@@ -154,6 +156,22 @@ def test_claims_that_are_not_kept_lose_their_weight(source: Chain) -> None:
     assert [1, 2] == [peer for peer, view in sync.peers.items() if view.failures > DOUBLINGS_MAX]
     assert sync.best_height(now + REQUEST_TIMEOUT_MS) == 3 * RANGE_BLOCKS
     assert sync.peers[1].slow_until_ms - now > 8 * SLOW_MS, "each time it is left alone for longer"
+
+
+def test_the_next_block_is_asked_of_one_more_where_all_places_are_taken() -> None:
+    """Eight silent peers must not hold it up; and a deadline that nothing can be done at would make the node spin."""
+    sync = catch_up(**{f"p{number}": 10_000 for number in range(1, REQUESTS_MAX + 3)})
+    now = 1_000
+    assert REQUESTS_MAX == len(sync.whom_to_ask(0, now))
+    asked = []
+    for _ in range(50):
+        later = sync.next_deadline_ms(0, now)
+        assert later is not None and later > now, "every deadline brings us on"
+        now = later
+        asked += ranges(sync.whom_to_ask(0, now))
+        if now >= 1_000 + REQUEST_TIMEOUT_MS:
+            break
+    assert (1, 1) == asked[0][1:] and HEDGE_MS == 1_000
 
 
 def test_members_are_asked_before_strangers() -> None:

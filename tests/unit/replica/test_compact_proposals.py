@@ -47,6 +47,7 @@ class Listener:
     replica: Replica
     now: int
     said: list = field(default_factory=list)
+    verifies: bool = True
 
     def feed(self, event: e.Event) -> None:
         self._act(self.replica.handle(event, self.now))
@@ -54,7 +55,7 @@ class Listener:
     def _act(self, actions) -> None:
         for action in actions:
             self.said.append(action)
-            if isinstance(action, e.Verify):
+            if isinstance(action, e.Verify) and self.verifies:
                 good = tuple(verify_raw(signed.raw, self.chain.genesis_hash) for signed in action.transactions)
                 self.feed(e.Verified(action.job, good))
 
@@ -302,3 +303,16 @@ def test_what_is_withheld_is_asked_for_at_a_pace_that_does_not_grow(listener: Li
     listener.pass_time(500)
 
     assert [] == listener.sent(GetBody), "no round of now and no quorum names them"
+
+
+def test_a_body_that_is_being_verified_is_not_asked_for(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    block_id = block_id_of(block.header, chain.genesis_hash)
+    listener.verifies = False
+    listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
+    for name in _others(listener):
+        listener.hear(VoteMessage(_vote(chain, name, "precommit", block_id)))
+    listener.pass_time(2_000)
+
+    assert [] == listener.sent(GetBody)

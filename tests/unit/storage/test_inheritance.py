@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import VIN, Life, maintenance
 
-from node.chain.genesis import Continues, Genesis, GenesisAccount
+from node.chain.genesis import Continues, Genesis, GenesisAccount, genesis_to_json, parse_genesis
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed, OperatorError
@@ -18,10 +18,11 @@ from node.storage.chain_store import ChainStore
 from node.storage.inheritance import inherit
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
-from node.txtypes.accounts import ACCOUNT
+from node.txtypes.accounts import ACCOUNT, AccountUpdateKeys
 from node.txtypes.ledger import FAMILIES
 from node.txtypes.members import MEMBER
 from node.txtypes.params import CHAIN
+from node.txtypes.pausing import ValidatorPause, ValidatorResume
 from node.txtypes.validators import CONSENSUS_KEY, VALIDATOR, VALIDATORS
 from node.txtypes.vehicle import VEHICLE
 
@@ -179,6 +180,29 @@ def test_a_genesis_that_changes_more_than_it_may_is_refused(
         inherit(kv, change(genesis_for(old)), old.store.kv, old.genesis.tree_depth)
 
     assert kv.get(schema.META_HEAD) is None
+
+
+def test_a_validator_that_had_paused_and_is_left_out_does_not_come_back_by_itself() -> None:
+    chain = Life(Chain()).to("born").chain
+    chain.do("dealer-shanghai", ValidatorPause())
+    assert chain.state(VALIDATOR, address("dealer-shanghai")).paused_power == 10
+    new = begun(chain, genesis_for(chain))
+
+    record = new.state(VALIDATOR, address("dealer-shanghai"))
+    assert (record.power, record.paused_power) == (0, 0)
+    assert new.unmet(new.sign("dealer-shanghai", ValidatorResume())) == ["not_paused"]
+
+
+def test_a_member_whose_keys_have_changed_goes_on_with_its_new_ones() -> None:
+    chain = Life(Chain()).to("born").chain
+    fresh = dev_key("account", "bmw-new")
+    chain.do("bmw", AccountUpdateKeys((fresh.public,), 1, b""))
+    genesis = genesis_for(chain)
+    changed = replace(genesis.accounts[0], keys=chain.state(ACCOUNT, address("bmw")).keys)
+    genesis = replace(genesis, accounts=(changed, *genesis.accounts[1:]))
+
+    assert parse_genesis(genesis_to_json(genesis).encode()) == genesis
+    assert begun(chain, genesis).state(VALIDATOR, address("bmw")).power == 10
 
 
 def test_a_suspended_member_does_not_come_back_by_succession(old: Chain) -> None:
