@@ -31,7 +31,7 @@ def steady_clock(now_ms: int) -> Clock:
 
 
 class ClockWatch:
-    """Holds the clock against the blocks that this node took part in deciding: two thirds have found their times timely.
+    """Holds the clock against the blocks that this node took part in deciding: two thirds have found their times right.
 
     Where blocks of validators with a third of the power lie far from our clock, and none between them does not, it is
     our clock that is wrong.
