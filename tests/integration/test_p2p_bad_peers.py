@@ -150,7 +150,7 @@ def test_a_handshake_that_never_comes_to_an_end_is_given_up(monkeypatch: pytest.
 @over_sockets
 async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a_newcomer() -> None:
     one = Peer("one")
-    one.members = {key_of("member").public: ""}
+    one.members = {key_of("member").public: ()}
     async with started(one), contextlib.AsyncExitStack() as stack:
         first = await dialled(one, key_of("here before"))
         await until(lambda: one.links)
@@ -185,7 +185,7 @@ async def test_places_at_the_door_are_given_back() -> None:
 @over_sockets
 async def test_an_address_that_sends_garbage_is_closed_to_strangers_and_open_to_members() -> None:
     one = Peer("one")
-    one.members = {key_of("member").public: ""}
+    one.members = {key_of("member").public: ()}
     async with started(one):
         for _ in range(BAN_SCORE // GARBAGE_WEIGHT + 1):
             reader, writer = await asyncio.open_connection("127.0.0.1", one.port)

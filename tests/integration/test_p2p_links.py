@@ -208,7 +208,7 @@ async def test_a_second_node_with_a_key_that_lives_here_is_told_so() -> None:
 @over_sockets
 async def test_strangers_find_no_room_where_members_do() -> None:
     one = Peer("one", peers_max=1)
-    one.members = {key_of("member").public: ""}
+    one.members = {key_of("member").public: ()}
     async with started(one):
         await dialled(one, key_of("stranger"))
         await until(lambda: one.is_linked_to(key_of("stranger")))
@@ -221,7 +221,7 @@ async def test_strangers_find_no_room_where_members_do() -> None:
 @over_sockets
 async def test_members_only() -> None:
     one = Peer("one", members_only=True)
-    one.members = {key_of("member").public: ""}
+    one.members = {key_of("member").public: ()}
     async with started(one):
         stranger = await dialled(one, key_of("stranger"))
         assert [Bye("members only")] == await stranger.read_to_end()

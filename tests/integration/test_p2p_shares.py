@@ -142,7 +142,7 @@ async def test_small_questions_with_large_answers_wait_once_the_asker_has_had_it
 async def test_a_peer_that_asks_and_does_not_read_is_not_answered_without_end() -> None:
     one = Peer("one")
     asked = answering(one, 1_000_000)
-    one.members = {key_of("deaf").public: ""}
+    one.members = {key_of("deaf").public: ()}
     async with started(one):
         deaf = await dialled(one, key_of("deaf"))
         await until(lambda: one.links)
@@ -214,7 +214,7 @@ async def test_neither_strangers_nor_their_number_stand_in_the_way_of_our_own_pe
     one = Peer("one")
     async with started(one):
         two = Peer("two", one.address, peers_max=1)
-        two.members = {key_of("member").public: ""}
+        two.members = {key_of("member").public: ()}
         await two.network.start()
         try:
             await until(lambda: two.is_linked_to(one.key), "a configured peer takes no stranger's place")
@@ -234,7 +234,7 @@ async def test_addresses_that_members_publish_are_dialled_as_soon_as_they_do() -
     async with started(member):
         one = Peer("one", exchange=False)
         async with started(one):
-            one.members = {member.key.public: f"127.0.0.1:{member.port}", key_of("silent").public: ""}
+            one.members = {member.key.public: (f"127.0.0.1:{member.port}",), key_of("silent").public: ()}
             await until(lambda: one.is_linked_to(member.key))
             (link,) = one.network.connected().values()
             assert link.is_outbound
@@ -251,7 +251,7 @@ async def test_an_address_published_for_somebody_else_does_not_become_that_membe
     other = Peer("other")
     async with started(other):
         one = Peer("one", exchange=False)
-        one.members = {key_of("member").public: f"127.0.0.1:{other.port}"}
+        one.members = {key_of("member").public: (f"127.0.0.1:{other.port}",)}
         async with started(one):
             await until(lambda: one.told("published_address"))
             assert (

@@ -41,7 +41,7 @@ class Peer:
         self.lost: list[int] = []
         self.received: list[tuple[int, WireMessage]] = []
         self.notices: list[tuple[str, dict]] = []
-        self.members: dict[bytes, str] = {}
+        self.members: dict[bytes, tuple[str, ...]] = {}
         self.keys_in_use = 0
         self.raw_ends: list[asyncio.StreamWriter] = []
         config = NetworkConfig(**{"port": 0, "peers": peers, "moniker": name} | settings)
@@ -71,7 +71,7 @@ class Peer:
     def _notice(self, name: str, _: str, fields: dict) -> None:
         self.notices.append((name, fields))
 
-    def _members(self) -> dict[bytes, str]:
+    def _members(self) -> dict[bytes, tuple[str, ...]]:
         return self.members
 
     def told(self, name: str) -> list[str]:
