@@ -22,6 +22,7 @@ from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
 from node.daemon.member_nodes import MemberNodes, members_of
+from node.daemon.memory import trim_for_ever
 from node.daemon.networking import network_config
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
@@ -110,6 +111,7 @@ class Node:
         self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
         self._submissions = Submissions(self.store, self._pump, self._verifiers, self._fates)
         self._settling: asyncio.Task[None] | None = None
+        self._trimming: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self._clock_watch = ClockWatch()
@@ -164,6 +166,7 @@ class Node:
                 self._rpc = RpcServer(self, self._rpc_config())
                 await self._rpc.start()
             await self._admin.start()
+            self._trimming = asyncio.create_task(trim_for_ever())
         except BaseException:
             await self.stop()
             raise
@@ -206,6 +209,8 @@ class Node:
         if self._settling is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._settling, 2)
+        if self._trimming is not None:
+            self._trimming.cancel()
         await self._fates.stop()
         await self._housekeeping.stop()
         self._verifiers.close()
