@@ -143,9 +143,17 @@ class Replica:
         self._turn.notice("started", "info", height=head.height, id=head.block_id.hex())
         if unknown := unknown_rules(head):
             self._turn.halt(unknown)
-        elif self._voting.start():
-            self._flight.restore()
+        else:
+            self._voting.start()
+            self._begin_height()
         return self._flush()
+
+    def _begin_height(self) -> None:
+        """The next height, from the hard state where that knows it already: after a restart, and where blocks had to be
+        caught up first because the store is older than what was signed."""
+        self._flight = HeightInFlight(self._services)
+        if self._voting.has_signed_at(self._flight.height):
+            self._flight.restore()
 
     def handle(self, event: e.Event, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
         """Take one event; what is to be done comes back in order.
@@ -177,10 +185,8 @@ class Replica:
             case e.KeyInUse():
                 self._voting.key_in_use()
             case e.SignerConnected(signer):
-                is_at_height = self._voting.attach(signer)
-                self._flight = HeightInFlight(self._services)
-                if is_at_height:
-                    self._flight.restore()
+                self._voting.attach(signer)
+                self._begin_height()
             case e.Admit(request, transactions):
                 outcomes = tuple(self._admit(tx) for tx in transactions)
                 self._turn.add(e.Admitted(request, outcomes))
@@ -374,7 +380,7 @@ class Replica:
             self.pool.remove(tx.txid)
         self._desk.committed(result.transactions)
         self._turn.add(e.BlockCommitted(block, result, result.transactions, commit.round))
-        self._flight = HeightInFlight(self._services)
+        self._begin_height()
         self._blocks.height_decided()
         self.sync.committed()
         if unknown := unknown_rules(self.store.head()):

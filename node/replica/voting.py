@@ -44,21 +44,23 @@ class Voting:
     def address(self) -> bytes | None:
         return self.signer.address if self.signer else None
 
-    def start(self) -> bool:
-        """Begin to listen; whether hard state is at the height in flight."""
+    def start(self) -> None:
+        """Begin to listen."""
         signer, head = self.signer, self._store.head()
         if signer is None:
-            return False
+            return
         if self._has_lost_state(signer, head.height):
             signer.raise_floor(head.height + FLOOR_ABOVE_HEAD)
             self._turn.notice("signing_state_lost", "warning", floor=signer.floor)
-        is_at_height = signer.state.height == head.height + 1
         self.doppelganger = Doppelganger(
-            signer, self._instance, self._store.genesis_hash, self._turn.now_ms, is_at_height
+            signer, self._instance, self._store.genesis_hash, self._turn.now_ms, self.has_signed_at(head.height + 1)
         )
-        return is_at_height
 
-    def attach(self, signer: ConsensusSigner) -> bool:
+    def has_signed_at(self, height: int) -> bool:
+        """Whether hard state is of this height."""
+        return self.signer is not None and self.signer.state.height == height
+
+    def attach(self, signer: ConsensusSigner) -> None:
         """A signer has come, for the first time or again: `start` with it. What we know of its key stays known.
 
         We listen again: nobody who started with our key meanwhile could have heard us.
@@ -68,10 +70,9 @@ class Voting:
         is_same_key = before is not None and before.public == signer.public
         if before is not None and is_same_key:
             signer.raise_floor(before.floor)
-        is_at_height = self.start()
+        self.start()
         if is_same_key and known is not None and known.duty is Duty.STOPPED and self.doppelganger is not None:
             self.doppelganger.stop(known.why)
-        return is_at_height
 
     def caught_up_to(self, height: int) -> None:
         """A delivered block may hold a signature that we gave before our signing state was lost."""
@@ -136,7 +137,7 @@ class Voting:
 
     def signed_at(self, height: int) -> list[Proposal | Vote]:
         """Own messages that others may still need at `height`, in the order in which they were signed."""
-        if self.signer is None or self.signer.state.height != height:
+        if self.signer is None or not self.has_signed_at(height):
             return []
         return [m.proposal if isinstance(m, SignedProposal) else m.vote for m in self.signer.state.messages]
 

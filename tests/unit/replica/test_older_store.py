@@ -1,0 +1,65 @@
+"""A store that is older than what was signed: once blocks have been caught up, the validator is where it was."""
+
+from __future__ import annotations
+
+from support.chain import Chain, address
+from support.life import register
+
+from node.chain.block import block_id_of
+from node.chain.vote import Vote, vote_sign_bytes
+from node.codec import encode
+from node.consensus.messages import Lock, Step
+from node.consensus.safety import HardState, SignedVote, StoredLock
+from node.crypto.dev_keys import dev_key
+from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.storage.chain_store import ChainStore
+from node.storage.memory import MemoryStore
+
+KEY = dev_key("consensus", "bmw")
+OTHERS = ("dealer-munich", "dealer-shanghai", "workshop-berlin")
+
+
+class Kept:
+    """Implements `SafetyStore` in memory."""
+
+    def __init__(self, state: HardState) -> None:
+        self.raw = encode(state)
+
+    def load(self) -> bytes:
+        return self.raw
+
+    def save(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+def vote(chain: Chain, name: str, kind: str, block_id: bytes) -> Vote:
+    signature = dev_key("consensus", name).sign(vote_sign_bytes(chain.genesis_hash, kind, 2, 1, block_id))
+    return Vote(kind, 2, 1, block_id, address(name), signature)
+
+
+def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
+    """Found by the simulator, seed 200171: it went on as one that had never locked."""
+    chain = Chain()
+    first = chain.build(chain.sign("bmw", register()))
+    result, commit = chain.judge(first), chain.commit_for(first)
+    behind = ChainStore(MemoryStore(), chain.genesis)
+    chain.store.commit_block(first, result, commit)
+    locked_on = chain.build()
+    block_id = block_id_of(locked_on.header, chain.genesis_hash)
+    own = vote(chain, "bmw", "precommit", block_id)
+    polka = tuple(sorted((vote(chain, n, "prevote", block_id) for n in OTHERS), key=lambda v: v.validator))
+    lock = StoredLock(1, block_id)
+    state = HardState(2, 1, (SignedVote(own),), lock, lock, polka, (locked_on,))
+    signer = Signer(address("bmw"), KEY, Kept(state), chain.genesis_hash)
+    replica = Replica(behind, signer, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    assert (1, None) == (replica.machine.height, replica.machine.locked)
+
+    replica._commit_delivered(first, result, commit)
+
+    machine = replica.machine
+    assert (2, 1, Step.PRECOMMIT) == (machine.height, machine.round, machine.step_now)
+    assert Lock(1, block_id) == machine.locked == machine.valid
+    assert replica._flight.bodies.get(block_id) is not None
+    assert own in [m.vote for m in replica._flight.own_messages() if hasattr(m, "vote")]
