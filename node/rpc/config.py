@@ -55,5 +55,5 @@ class RpcConfig:
 
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, `*` for all. Empty: CORS is off."""
-    vehicle_cache: int = 2_048
-    """Rendered vehicles kept, each for the height it was read at."""
+    vehicle_cache: int = 8_192
+    """Rendered vehicles kept, about 1 kB each, each for the height it was read at."""
