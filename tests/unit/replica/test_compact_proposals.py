@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
+from support.kept_state import never_signed
 from support.life import register
 
 from node import limits
 from node.chain.block import Block, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
-from node.codec import encode
-from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
@@ -24,19 +23,6 @@ from node.replica.signing import Signer
 from node.txtypes.envelope import verify_raw, wire_id_of
 
 PEER = 7
-
-
-class Disk:
-    """Hard state in memory."""
-
-    def __init__(self, consensus_key: bytes) -> None:
-        self.raw: bytes | None = encode(NeverSigned(consensus_key))
-
-    def load(self) -> bytes | None:
-        return self.raw
-
-    def save(self, raw: bytes) -> None:
-        self.raw = raw
 
 
 @dataclass
@@ -82,7 +68,7 @@ def listener() -> Listener:
     proposer = chain.store.head().validators.proposer(1, 0)
     name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
     key = dev_key("consensus", name)
-    signer = Signer(address(name), key, Disk(key.public), chain.genesis_hash)
+    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     found = Listener(chain, replica, chain.now)
     found._act(replica.start(found.now))

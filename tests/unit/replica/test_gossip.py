@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.kept_state import never_signed
 from support.life import register
 
 from node import limits
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Evidence, Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
-from node.codec import encode
-from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
@@ -270,7 +269,7 @@ def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_paren
     chain = Chain()
     name = next(n for n in VALIDATORS if address(n) == chain.store.head().validators.proposer(1, 0))
     key = dev_key("consensus", name)
-    signer = Signer(address(name), key, _Kept(encode(NeverSigned(key.public))), chain.genesis_hash)
+    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     now, behind = chain.now, LISTEN_MS + 500
     parent_ms = chain.store.head().time_ms
@@ -287,19 +286,6 @@ def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_paren
     first = min(proposed)
     assert behind < first <= behind + 50
     assert proposed[first] > parent_ms
-
-
-class _Kept:
-    """Implements `SafetyStore` in memory."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-
-    def load(self) -> bytes | None:
-        return self.raw
-
-    def save(self, raw: bytes) -> None:
-        self.raw = raw
 
 
 def test_a_clock_that_is_an_hour_off_makes_no_transaction_an_expired_one() -> None:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
+from support.kept_state import never_signed
 from support.life import register
 
 from node import limits
 from node.chain.block import Block, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of
-from node.codec import encode
-from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.messages import CompactProposal, Message, Presence, ProposalMessage, VoteMessage
@@ -30,19 +29,6 @@ X, Y = b"\x01" * 32, b"\x02" * 32
 OWN, OTHER = b"1" * 16, b"2" * 16
 
 
-class Disk:
-    """Hard state in memory, of a key that has signed nothing."""
-
-    def __init__(self, consensus_key: bytes) -> None:
-        self.raw: bytes | None = encode(NeverSigned(consensus_key))
-
-    def load(self) -> bytes | None:
-        return self.raw
-
-    def save(self, raw: bytes) -> None:
-        self.raw = raw
-
-
 class Node:
     """A replica before block 1 with two peers: a follower, or one that signs as `name`, past its listening."""
 
@@ -50,7 +36,7 @@ class Node:
         self.chain = Chain()
         self.name = name
         key = dev_key("consensus", name or "nobody")
-        signer = Signer(address(name), key, Disk(key.public), self.chain.genesis_hash) if name else None
+        signer = Signer(address(name), key, never_signed(key.public), self.chain.genesis_hash) if name else None
         self.replica = Replica(self.chain.store, signer, ReplicaConfig(), OWN)
         self.now = self.chain.now
         self.did: list[e.Action] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import Chain, address
+from support.kept_state import KeptState
 
 from node.chain.block import Block, Commit
 from node.codec import encode
@@ -19,19 +20,6 @@ from node.replica.turn import Turn
 from node.replica.voting import CERTIFICATES_LOOKED_AT, FLOOR_ABOVE_HEAD, Voting
 
 HEAD = 5
-
-
-class Kept:
-    """Implements `SafetyStore` in memory."""
-
-    def __init__(self, raw: bytes | None) -> None:
-        self.raw = raw
-
-    def load(self) -> bytes | None:
-        return self.raw
-
-    def save(self, raw: bytes) -> None:
-        self.raw = raw
 
 
 def _chain(signed: set[int], blocks: int = HEAD) -> Chain:
@@ -56,7 +44,7 @@ def _chain(signed: set[int], blocks: int = HEAD) -> Chain:
 def _floor(chain: Chain, hard_state_height: int | None, name: str = "bmw") -> int:
     height = hard_state_height
     raw = None if height is None else encode(HardState(height, 0, (), None, None, (), ()))
-    signer = Signer(address(name), dev_key("consensus", name), Kept(raw), chain.genesis_hash)
+    signer = Signer(address(name), dev_key("consensus", name), KeptState(raw), chain.genesis_hash)
     Voting(signer, chain.store, CatchUp(), Turn(), bytes(16)).start()
     return signer.floor
 
@@ -138,7 +126,7 @@ def test_who_catches_up_signs_nothing() -> None:
 
 
 def _state_at(height: int) -> Kept:
-    return Kept(encode(HardState(height, 0, (), None, None, (), ())))
+    return KeptState(encode(HardState(height, 0, (), None, None, (), ())))
 
 
 # --- a signer that comes again ----------------------------------------------------------------------------
@@ -152,7 +140,7 @@ def test_what_is_known_of_a_key_stays_known_and_is_of_that_key_only() -> None:
         voting.attach(signer)
         return signer
 
-    floor = attached("bmw", Kept(None)).floor
+    floor = attached("bmw", KeptState(None)).floor
     assert HEAD + FLOOR_ABOVE_HEAD == floor
     assert floor == attached("bmw", _state_at(4)).floor
     assert 1 == attached("buyer-1", _state_at(1)).floor

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from support.chain import Chain, address
+from support.kept_state import kept
 from support.life import register
 
 from node.chain.block import block_id_of
 from node.chain.vote import Vote, vote_sign_bytes
-from node.codec import encode
 from node.consensus.messages import Lock, Step
 from node.consensus.safety import HardState, SignedVote, StoredLock
 from node.crypto.dev_keys import dev_key
@@ -18,19 +18,6 @@ from node.storage.memory import MemoryStore
 
 KEY = dev_key("consensus", "bmw")
 OTHERS = ("dealer-munich", "dealer-shanghai", "workshop-berlin")
-
-
-class Kept:
-    """Implements `SafetyStore` in memory."""
-
-    def __init__(self, state: HardState) -> None:
-        self.raw = encode(state)
-
-    def load(self) -> bytes:
-        return self.raw
-
-    def save(self, raw: bytes) -> None:
-        self.raw = raw
 
 
 def vote(chain: Chain, name: str, kind: str, block_id: bytes) -> Vote:
@@ -51,7 +38,7 @@ def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
     polka = tuple(sorted((vote(chain, n, "prevote", block_id) for n in OTHERS), key=lambda v: v.validator))
     lock = StoredLock(1, block_id)
     state = HardState(2, 1, (SignedVote(own),), lock, lock, polka, (locked_on,))
-    signer = Signer(address("bmw"), KEY, Kept(state), chain.genesis_hash)
+    signer = Signer(address("bmw"), KEY, kept(state), chain.genesis_hash)
     replica = Replica(behind, signer, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
     assert (1, None) == (replica.machine.height, replica.machine.locked)
