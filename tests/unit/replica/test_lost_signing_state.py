@@ -125,7 +125,7 @@ def test_who_catches_up_signs_nothing() -> None:
     assert not voting.may_sign()
 
 
-def _state_at(height: int) -> Kept:
+def _state_at(height: int) -> KeptState:
     return KeptState(encode(HardState(height, 0, (), None, None, (), ())))
 
 
@@ -135,7 +135,7 @@ def test_what_is_known_of_a_key_stays_known_and_is_of_that_key_only() -> None:
     voting = Voting(None, chain.store, CatchUp(), Turn(), bytes(16))
     keys = {name: dev_key("consensus", name) for name in ("bmw", "buyer-1")}
 
-    def attached(name: str, kept: Kept) -> Signer:
+    def attached(name: str, kept: KeptState) -> Signer:
         signer = Signer(address(name), keys[name], kept, chain.genesis_hash)
         voting.attach(signer)
         return signer
