@@ -57,8 +57,8 @@ class Voting:
         )
 
     def has_signed_at(self, height: int) -> bool:
-        """Whether hard state is of this height."""
-        return self.signer is not None and self.signer.state.height == height
+        """Whether hard state holds something that was signed at this height; after reset-signing it is empty."""
+        return self.signer is not None and self.signer.state.height == height and bool(self.signer.state.messages)
 
     def attach(self, signer: ConsensusSigner) -> None:
         """A signer has come, for the first time or again: `start` with it. What we know of its key stays known.
