@@ -1,8 +1,7 @@
 """Free memory goes back to the system now and then.
 
-Cycles of Python objects wait for the rare collection of the oldest generation, and what Python and LevelDB have freed
-stays with glibc in pieces; a node runs for years. Measured with scripts/chaos --soak: memory rose by 2.5 MB a minute
-for five to ten minutes and fell by as much again; after 45 minutes one trim gave 9 of 99 MB back.
+What Python and LevelDB have freed stays with glibc in pieces: after 45 minutes of scripts/chaos --soak one trim gave 9 of
+99 MB back. Cycles of Python objects are collected first; how much they hold has not been measured.
 """
 
 from __future__ import annotations

@@ -10,10 +10,7 @@ import pytest
 from node.daemon import memory
 
 
-def test_trimming_is_harmless_where_there_is_nothing_to_trim(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory.trim()
-    assert memory.trim() in (True, False)
-
+def test_where_the_c_library_can_not_trim_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     class AnotherLibrary:
         pass
 
