@@ -1,7 +1,7 @@
 """Free memory goes back to the system now and then.
 
-What Python and LevelDB have freed stays with glibc in pieces: after 45 minutes of scripts/chaos --soak one trim gave 9 of
-99 MB back. Cycles of Python objects are collected first; how much they hold has not been measured.
+What Python and LevelDB have freed stays with glibc in pieces: after 45 minutes of scripts/chaos --soak one trim gave
+9 of 99 MB back. Cycles of Python objects are collected first; how much they hold has not been measured.
 """
 
 from __future__ import annotations
