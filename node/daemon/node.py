@@ -22,7 +22,7 @@ from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
 from node.daemon.member_nodes import MemberNodes, members_of
-from node.daemon.memory import trim_for_ever
+from node.daemon.memory import memory_numbers, trim_for_ever
 from node.daemon.networking import network_config
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
@@ -384,6 +384,7 @@ class Node:
             "pool_bytes": status.pool_bytes,
             "clock_offset_seconds": self._clock_watch.offset_ms / 1000,
             "verifiers_replaced": self._verifiers.replaced,
+            **memory_numbers(self._kv, self._journal_kv),
             "p2p_bytes_in": sum(link.bytes_in for link in links),
             "p2p_bytes_out": sum(link.bytes_out for link in links),
             "txs_submitted_total": self._submissions.count,

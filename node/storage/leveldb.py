@@ -19,8 +19,10 @@ from node.storage.kv import KeyValue
 
 HOLDER_FILE = "HOLDER"
 BLOOM_BITS = 10
-CACHE_BYTES = 64 * 1024 * 1024
-WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+CACHE_BYTES = 16 * 1024 * 1024
+"""Of uncompressed blocks. Files are mapped, so that the system's own cache stands behind this one."""
+WRITE_BUFFER_BYTES = 4 * 1024 * 1024
+"""Two of them: one is filled while the other is written out. Four times as much made nothing measurably faster."""
 
 
 class LevelStore:
@@ -92,6 +94,10 @@ class LevelStore:
         """Give space of deleted entries back to the disk."""
         # Without bounds plyvel hands LevelDB two empty keys, and nothing between them is compacted.
         self._db.compact_range(start=b"", stop=b"\xff" * 64)
+
+    def memory_bytes(self) -> int:
+        """What LevelDB holds in write buffers and block cache; without the mapped files and their indexes."""
+        return int(self._db.get_property(b"leveldb.approximate-memory-usage"))
 
     def close(self) -> None:
         self._db.close()

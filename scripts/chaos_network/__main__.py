@@ -101,6 +101,9 @@ def _soak(minutes: float, seed: int, folder: Path, as_json: bool) -> int:
         for name, value in shown["mb_per_hour"].items():
             ends = f"{shown['mb_at_start'][name]:.0f} MB to {shown['mb_at_end'][name]:.0f} MB"
             click.echo(f"{name:<18} {value:+8.1f} MB/h over the second half, {ends}")
+        for name, value in shown["parts_per_hour"].items():
+            ends = f"{shown['parts_at_half'][name]:.1f} at half time, {shown['parts_at_end'][name]:.1f} at the end"
+            click.echo(f"  the first's {name:<22} {value:+8.1f}/h over the second half, {ends}")
         click.echo(f"height {found.height}, {found.fates}")
     for text in found.violations:
         click.echo(f"  violation: {text}", err=True)
