@@ -86,8 +86,10 @@ class Machine:
                 self._judged.setdefault(block_id, is_valid)
             case VoteReceived(vote):
                 self._on_vote(vote)
-            case QuorumProved(kind, round_, block_id):
-                self.tally.add_certificate(kind, round_, block_id)
+            case QuorumProved(kind, round_, block_id, votes):
+                for vote in votes:
+                    self._on_vote(vote)
+                self.tally.add_certificate(kind, round_, block_id, votes)
             case TimeoutFired(step, round_):
                 self._on_timeout(step, round_)
             case _:

@@ -62,11 +62,13 @@ class VoteReceived:
 
 @dataclass(frozen=True, slots=True)
 class QuorumProved:
-    """A verified certificate: a polka (prevote) or a commit (precommit)."""
+    """A verified certificate: a polka (prevote) or a commit (precommit), with its votes where whoever is moved by it
+    may have to show them to others."""
 
     kind: VoteKind
     round: int
     block_id: bytes
+    votes: tuple[Vote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Votes of one height, counted. Knows powers and ids, no keys: only verified votes come in.
 
 Both votes of an equivocator count, each for its own id, as messages do in the paper; where "any" votes are counted,
-senders count once. Certificates stand beside the votes as a unit: a quorum that somebody proved is a quorum, whatever
-single votes an equivocator has shown us.
+senders count once. Certificates stand beside the votes as a unit, with their own copies of their votes: a quorum that
+somebody proved is a quorum, and can be shown on, whatever single votes an equivocator has shown us before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from node.chain.validators import ValidatorSet
@@ -24,7 +25,8 @@ class _Step:
     """validator to block id to vote"""
     power_by_id: dict[bytes, int] = field(default_factory=dict)
     power_any: int = 0
-    certified: set[bytes] = field(default_factory=set)
+    certified: dict[bytes, dict[bytes, Vote]] = field(default_factory=dict)
+    """block id to validator to vote, of a certificate"""
 
 
 class Tally:
@@ -53,9 +55,10 @@ class Tally:
         first, second = sorted(known.values(), key=lambda v: v.block_id)
         return Evidence(first, second)
 
-    def add_certificate(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
-        """Note a verified quorum of `kind` votes for `block_id`."""
-        self._steps.setdefault((kind, round_), _Step()).certified.add(block_id)
+    def add_certificate(self, kind: VoteKind, round_: int, block_id: bytes, votes: Iterable[Vote] = ()) -> None:
+        """Keep a verified quorum of `kind` votes for `block_id`."""
+        certified = self._steps.setdefault((kind, round_), _Step()).certified
+        certified.setdefault(block_id, {}).update((vote.validator, vote) for vote in votes)
 
     def note_round(self, validator: bytes, round_: int) -> None:
         """A verified message of `validator` in `round_`; all that is kept of rounds beyond the window."""
@@ -106,11 +109,12 @@ class Tally:
         ]
 
     def votes_for(self, kind: VoteKind, round_: int, block_id: bytes) -> dict[bytes, Vote]:
-        """validator to vote for `block_id`."""
+        """validator to vote for `block_id`, heard alone or in a certificate."""
         step = self._steps.get((kind, round_))
         if step is None:
             return {}
-        return {v: votes[block_id] for v, votes in step.votes.items() if block_id in votes}
+        heard = {v: votes[block_id] for v, votes in step.votes.items() if block_id in votes}
+        return step.certified.get(block_id, {}) | heard
 
     def skip_round(self) -> int:
         """The highest round that at least a third of power has reached or passed; -1 for none (line 55)."""

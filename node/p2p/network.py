@@ -360,7 +360,7 @@ class Network:
                 pass
             case Bye(reason):
                 self._events.notice("peer_bye", "info", {"peer": peer.link.hello.moniker, "why": reason})
-                if reason == KEY_IN_USE:
+                if reason == KEY_IN_USE and peer.link.is_outbound and self._is_kept(peer.key):
                     self._events.key_in_use()
                 peer.link.close()
             case GetPeers():

@@ -15,7 +15,11 @@ from node.replica.turn import Turn
 from node.txtypes.envelope import wire_id_of
 
 PARTS_TIMEOUT_MS = 300
-"""A peer that has not sent what its proposal names by then: the whole body is asked of everybody."""
+"""A peer that has sent nothing of what its proposal names for so long: the whole body is asked of everybody."""
+WHOLE_TIMEOUT_MS = 600
+"""The same for one that sends, and does not come to an end: well below the first round's timeout."""
+ATTEMPTS_MAX = 4
+"""Peers that may name different transactions for one block at a time: the proposer has not signed which."""
 
 
 @dataclass
@@ -23,6 +27,7 @@ class _Partial:
     message: CompactProposal
     peer: PeerId
     until_ms: int
+    end_ms: int
     is_new: bool
     missing: dict[bytes, None] = field(default_factory=dict)
     fetched: dict[bytes, bytes] = field(default_factory=dict)
@@ -35,7 +40,7 @@ class Whole(NamedTuple):
     message: CompactProposal
     peer: PeerId
     is_new: bool
-    """Its proposal was not known before."""
+    """Its proposal was not known before the first peer began to send it."""
 
 
 class Assembly:
@@ -46,7 +51,7 @@ class Assembly:
         self._desk = desk
         self._genesis_hash = genesis_hash
         self._turn = turn
-        self._partials: dict[bytes, _Partial] = {}
+        self._partials: dict[tuple[bytes, PeerId], _Partial] = {}
 
     def begin(self, peer: PeerId, message: CompactProposal, *, is_new: bool) -> Whole | None:
         """The block where every transaction is known here; else the rest is asked of the peer.
@@ -54,20 +59,33 @@ class Assembly:
         Raises `Rejected` where the named transactions are not those of the header.
         """
         block_id = message.proposal.block_id
-        if block_id in self._partials or len(self._partials) >= limits.BODIES_PER_HEIGHT_MAX:
-            return None
         missing = {wire_id: None for wire_id in message.wire_ids if self._desk.raw_of(wire_id) is None}
-        partial = _Partial(message, peer, self._turn.now_ms + PARTS_TIMEOUT_MS, is_new, missing)
-        self._partials[block_id] = partial
+        now_ms = self._turn.now_ms
+        partial = _Partial(message, peer, now_ms + PARTS_TIMEOUT_MS, now_ms + WHOLE_TIMEOUT_MS, is_new, missing)
+        if missing and not self._has_room_for(partial):
+            return None
+        self._partials[block_id, peer] = partial
         if missing:
             self._turn.send(peer, GetParts(self._height, block_id, tuple(missing)))
             return None
         return self._finished(block_id, partial)
 
+    def _has_room_for(self, partial: _Partial) -> bool:
+        """For whoever names other transactions than the others do, and is not being waited for already."""
+        others = self._of_block(partial.message.proposal.block_id)
+        return (
+            len(others) < ATTEMPTS_MAX
+            and len(self._partials) < limits.BODIES_PER_HEIGHT_MAX * ATTEMPTS_MAX
+            and all(partial.peer != o.peer and partial.message.wire_ids != o.message.wire_ids for o in others)
+        )
+
+    def _of_block(self, block_id: bytes) -> list[_Partial]:
+        return [partial for (named, _), partial in self._partials.items() if named == block_id]
+
     def take(self, peer: PeerId, parts: Parts) -> Whole | None:
         """The block where these were the last. Raises `Rejected` for what was not asked for."""
-        partial = self._partials.get(parts.block_id)
-        if partial is None or partial.peer != peer:
+        partial = self._partials.get((parts.block_id, peer))
+        if partial is None:
             return None
         before = len(partial.missing)
         for raw in parts.raws:
@@ -76,13 +94,14 @@ class Assembly:
                 partial.fetched[wire_id] = raw
         if partial.missing:
             if len(partial.missing) < before:
-                partial.until_ms = self._turn.now_ms + PARTS_TIMEOUT_MS
+                partial.until_ms = min(self._turn.now_ms + PARTS_TIMEOUT_MS, partial.end_ms)
                 self._turn.send(peer, GetParts(self._height, parts.block_id, tuple(partial.missing)))
             return None
         return self._finished(parts.block_id, partial)
 
     def _finished(self, block_id: bytes, partial: _Partial) -> Whole:
-        del self._partials[block_id]
+        is_new = any(each.is_new for each in self._of_block(block_id))
+        del self._partials[block_id, partial.peer]
         message = partial.message
         raws = []
         for wire_id in message.wire_ids:
@@ -92,14 +111,16 @@ class Assembly:
             raws.append(raw)
         block = Block(message.header, tuple(raws), message.evidence, message.last_commit)
         check_contents(block)
-        return Whole(block, message, partial.peer, partial.is_new)
+        for other in self._of_block(block_id):
+            del self._partials[block_id, other.peer]
+        return Whole(block, message, partial.peer, is_new)
 
     def deadline_ms(self) -> int | None:
         return min((partial.until_ms for partial in self._partials.values()), default=None)
 
     def overdue(self) -> list[bytes]:
         """Ids of blocks whose parts did not come; forgotten here."""
-        late = [i for i, partial in self._partials.items() if partial.until_ms <= self._turn.now_ms]
-        for block_id in late:
-            del self._partials[block_id]
-        return late
+        late = [key for key, partial in self._partials.items() if partial.until_ms <= self._turn.now_ms]
+        for key in late:
+            del self._partials[key]
+        return list(dict.fromkeys(block_id for block_id, _ in late))

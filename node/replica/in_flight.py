@@ -67,7 +67,7 @@ class HeightInFlight:
         step = max(last_step(state)[2], Step.PROPOSE)
         self._apply(self.machine.restore(state.round, step, locked, valid))
         if valid is not None:
-            self.feed(m.QuorumProved("prevote", valid.round, valid.block_id))
+            self.feed(m.QuorumProved("prevote", valid.round, valid.block_id, state.polka))
         for message in self._services.voting.signed_at(self.height):
             if isinstance(message, Proposal):
                 self.feed(m.ProposalReceived(message, True))
@@ -201,13 +201,8 @@ class HeightInFlight:
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
 
     def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
-        """Every prevote for it that we know: heard since we started, or kept on disk before. The tally alone may hold
-        a few of them again after a restart, and those must not take the place of a kept quorum."""
+        """Every prevote for it that we know: heard alone, in a certificate, or kept on disk before we started."""
         votes = self.machine.tally.votes_for("prevote", round_, block_id)
-        signer = self._services.voting.signer
-        for vote in signer.state.polka if signer is not None else ():
-            if (vote.height, vote.round, vote.block_id) == (self.height, round_, block_id):
-                votes.setdefault(vote.validator, vote)
         return tuple(votes[v] for v in sorted(votes))
 
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:

@@ -52,9 +52,10 @@ class Intake:
             return
         self._check(message.proposal, message.block.header, flight)
         check_contents(message.block)
-        if flight.machine.proposal(message.proposal.round) is None:  # one that comes again has been relayed
-            self.relay(message, peer)
+        is_new = flight.machine.proposal(message.proposal.round) is None
         self._accept(message, message.block.header, received_ms, flight)
+        if is_new:  # one that comes again has been relayed
+            self.relay(message, peer)
         flight.take_body(message.block, message.proposal.block_id)
 
     def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, flight: HeightInFlight) -> None:
@@ -113,7 +114,8 @@ class Intake:
             self._turn.broadcast(message, besides=peer)
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
-        """A bad polka is the sending peer's fault. Raises `Rejected`."""
+        """A bad polka is the sending peer's fault, and so is none: it is not signed by the proposer, and whoever passes
+        a re-proposal on without it would make us wait for it in vain. Raises `Rejected`."""
         validators, power = flight.machine.validators, 0
         voters: set[bytes] = set()
         for vote in polka:
@@ -126,8 +128,9 @@ class Intake:
             if vote.validator not in voters:
                 voters.add(vote.validator)
                 power += entry.power
-        if validators.is_quorum(power):
-            flight.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id))
+        if not validators.is_quorum(power):
+            raise Rejected("a re-proposal comes without its polka")
+        flight.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
 
     def _is_signed(self, message: Vote | Proposal, key: bytes) -> bool:
         return is_signature(key, sign_bytes_of(message, self._genesis_hash), message.signature)

@@ -21,6 +21,9 @@ LISTEN_MS = 3_000
 LISTEN_RESTARTED_MS = 1_500
 """At start; shorter with a hard state of the current height, so that a network killed at once is back soon."""
 INTERVAL_MS = 1_000
+KEY_IN_USE_MS = 60_000
+"""For so long after the start a peer's word that our node key is in use elsewhere keeps us listening. No longer: it
+proves nothing, and may be true of our own process before this one, whose link the peer has not given up yet."""
 NO_ECHO = bytes(16)
 
 
@@ -48,6 +51,7 @@ class Doppelganger:
         self._signer = signer
         self._instance = instance
         self._genesis_hash = genesis_hash
+        self._started = now_ms
         self._listen_until = now_ms + (LISTEN_RESTARTED_MS if is_at_height else LISTEN_MS)
         self._heard: bytes = NO_ECHO
         self._next_ms = now_ms
@@ -125,7 +129,9 @@ class Doppelganger:
         if self.duty is not Duty.STOPPED:
             self.duty, self.why = Duty.STOPPED, why
 
-    def key_is_connected_elsewhere(self) -> None:
-        """A peer has a link to another process with our node key: give way unless we are the one that signs."""
-        if self.duty is Duty.LISTENING:
-            self.stop("another process with this node's key is connected to the network")
+    def key_is_connected_elsewhere(self, now_ms: int) -> None:
+        """A peer says that it has a link to another process with our node key: listen on, for its presence.
+
+        Only that stops us, because it is signed: else one peer could keep every validator from coming back.
+        """
+        self._listen_until = max(self._listen_until, min(now_ms + LISTEN_MS, self._started + KEY_IN_USE_MS))

@@ -158,9 +158,7 @@ class Voting:
 
     def key_in_use(self) -> None:
         if self.doppelganger is not None:
-            before = self.doppelganger.duty
-            self.doppelganger.key_is_connected_elsewhere()
-            self._tell_change(before)
+            self.doppelganger.key_is_connected_elsewhere(self._turn.now_ms)
 
     def saw(self, vote: Vote) -> None:
         """A vote under our own name came from outside."""

@@ -11,6 +11,7 @@ from node.crypto.dev_keys import dev_key
 from node.replica.messages import Presence
 from node.replica.presence import (
     INTERVAL_MS,
+    KEY_IN_USE_MS,
     LISTEN_MS,
     LISTEN_RESTARTED_MS,
     NO_ECHO,
@@ -188,11 +189,29 @@ def test_our_own_message_coming_back_is_nothing() -> None:
     assert NO_ECHO == said(double).echo
 
 
-def test_a_link_of_our_node_key_elsewhere_stops_only_a_listener() -> None:
-    listener, signer = a_double(), signing()
-    listener.key_is_connected_elsewhere()
-    signer.key_is_connected_elsewhere()
-    assert (Duty.STOPPED, Duty.SIGNING) == (listener.duty, signer.duty)
+def test_whoever_is_told_that_its_node_key_is_in_use_listens_on_but_not_for_ever() -> None:
+    """The word is signed by nobody: it must not keep a validator from coming back."""
+    double, now = a_double(), NOW
+    while now < NOW + KEY_IN_USE_MS - 1_000:
+        double.key_is_connected_elsewhere(now)
+        now += 1_000
+        double.on_tick(now, True, False)
+        assert Duty.LISTENING is double.duty
+    double.key_is_connected_elsewhere(now)
+    double.on_tick(NOW + KEY_IN_USE_MS, True, False)
+    assert Duty.SIGNING is double.duty
+    double.key_is_connected_elsewhere(NOW + KEY_IN_USE_MS)
+    assert Duty.SIGNING is double.duty
+
+
+def test_the_presence_of_the_other_still_stops_who_was_told() -> None:
+    double, other = a_double(HIGH), signing(LOW)
+    double.key_is_connected_elsewhere(NOW)
+    answer = double.heard(said(other))
+    assert answer is not None
+    other.heard(answer)
+    double.heard(said(other))
+    assert (Duty.STOPPED, Duty.SIGNING) == (double.duty, other.duty)
 
 
 # --- votes under our key -------------------------------------------------------------------------------------------

@@ -168,6 +168,16 @@ def test_a_certificate_is_a_unit_beside_the_votes() -> None:
     assert {validator("b"), validator("c")} == set(tally.votes_for("prevote", 0, Z))
 
 
+def test_the_votes_of_a_certificate_can_be_shown_whatever_was_heard_of_their_senders() -> None:
+    tally = tally_of(equal(4), "prevote nil 0 d", "prevote X 0 d", "prevote Z 0 c")
+    certificate = [vote("prevote", "Z", 0, name) for name in "bcd"]
+    tally.add_certificate("prevote", 0, Z, certificate)
+    assert {validator(name) for name in "bcd"} == set(tally.votes_for("prevote", 0, Z))
+    assert {validator("d")} == set(tally.votes_for("prevote", 0, X))
+    tally.forget_rounds_below(9, {0})
+    assert 3 == len(tally.votes_for("prevote", 0, Z))
+
+
 # --- the skip rule -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("rounds", "skip"),

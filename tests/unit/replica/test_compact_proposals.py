@@ -17,6 +17,7 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
+from node.replica.assembly import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
@@ -107,6 +108,51 @@ def test_known_transactions_need_no_more_messages(listener: Listener) -> None:
 
     assert [] == listener.sent(GetParts)
     assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+STRANGER = 9
+
+
+def dripping(listener: Listener, block: Block, count: int = 3) -> list[bytes]:
+    """A stranger passes the proposal on with transactions of its own; returns them."""
+    bogus = [b"junk%d" % i for i in range(count)]
+    ids = tuple(wire_id_of(listener.chain.genesis_hash, raw) for raw in bogus)
+    listener.feed(e.PeerConnected(STRANGER, b"\x09" * 32))
+    listener.feed(e.Received(STRANGER, compact(listener.chain, block, ids), listener.now))
+    return bogus
+
+
+def test_who_names_other_transactions_first_keeps_nobody_out(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    listener.feed(e.Admit(1, tuple(chain.check(raw) for raw in block.transactions)))
+    dripping(listener, block)
+    listener.hear(compact(chain, block))
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+def test_both_are_asked_where_something_is_missing(listener: Listener) -> None:
+    chain = listener.chain
+    block = a_block(chain)
+    dripping(listener, block)
+    listener.hear(compact(chain, block))
+    asked = {a.peer for a in listener.said if isinstance(a, e.Send) and isinstance(a.message, GetParts)}
+    assert {STRANGER, PEER} == asked
+    listener.hear(Parts(1, block_id_of(block.header, chain.genesis_hash), block.transactions))
+    assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+def test_who_delivers_drop_by_drop_is_waited_for_a_bounded_time(listener: Listener) -> None:
+    block = a_block(listener.chain)
+    block_id = block_id_of(block.header, listener.chain.genesis_hash)
+    began = listener.now
+    for raw in dripping(listener, block, 20):
+        listener.pass_time(PARTS_TIMEOUT_MS - 10)
+        listener.feed(e.Received(STRANGER, Parts(1, block_id, (raw,)), listener.now))
+        if listener.sent(GetBody):
+            break
+    assert [block_id] == [message.block_id for message in listener.sent(GetBody)][:1]
+    assert listener.now - began <= WHOLE_TIMEOUT_MS + PARTS_TIMEOUT_MS
 
 
 def test_what_is_missing_is_asked_of_the_peer_that_proposed(listener: Listener) -> None:

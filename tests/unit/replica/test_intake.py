@@ -25,6 +25,7 @@ from node.txtypes.envelope import verify_raw, wire_id_of
 
 NAMES = {address(p.name): p.name for p in DEV_PARTIES}
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
+NO_POLKA = "a re-proposal comes without its polka"
 X, Y = b"\x01" * 32, b"\x02" * 32
 OWN, OTHER = b"1" * 16, b"2" * 16
 
@@ -252,6 +253,10 @@ def again(node: Node, block: Block, polka: tuple[Vote, ...]) -> ProposalMessage:
     return full(node, block, node.proposal(block, 1, valid_round=0), polka)
 
 
+def replace_polka(message: ProposalMessage, polka: tuple[Vote, ...]) -> ProposalMessage:
+    return ProposalMessage(message.proposal, message.block, polka)
+
+
 def has_polka(node: Node, block: Block) -> bool:
     return node.replica.machine.tally.has_quorum("prevote", 0, block_id_of(block.header, node.chain.genesis_hash))
 
@@ -261,14 +266,52 @@ def test_a_polka_is_of_more_than_two_thirds(count: int, is_polka: bool) -> None:
     node = Node()
     block = node.block()
     node.hear(again(node, block, node.polka(block, VALIDATORS[:count])))
-    assert ([], is_polka) == (node.faults(), has_polka(node, block))
+    assert ([] if is_polka else [NO_POLKA], is_polka) == (node.faults(), has_polka(node, block))
 
 
 def test_in_a_polka_each_validator_counts_once() -> None:
     node = Node()
     block = node.block()
     node.hear(again(node, block, node.polka(block, [*VALIDATORS[:2], VALIDATORS[0], VALIDATORS[1]])))
-    assert ([], False) == (node.faults(), has_polka(node, block))
+    assert ([NO_POLKA], False) == (node.faults(), has_polka(node, block))
+
+
+def test_a_re_proposal_that_comes_stripped_of_its_polka_does_not_keep_the_whole_one_out() -> None:
+    node = Node()
+    block = node.block()
+    node.hear(full(node, block, node.proposal(block)))
+    whole = again(node, block, node.polka(block, VALIDATORS[:3]))
+    node.hear(replace_polka(whole, ()), whole)
+    assert [NO_POLKA] == node.faults()
+    assert has_polka(node, block)
+    assert [whole] == [m for m in node.relayed() if isinstance(m, ProposalMessage) and m.proposal.round == 1]
+
+
+@pytest.mark.parametrize("is_equivocated", [False, True], ids=["withheld", "beside two other votes"])
+def test_who_is_locked_by_a_shown_polka_can_show_it(is_equivocated: bool) -> None:
+    """The third vote of it may be one that nobody else ever hears: without it in our own re-proposal nobody would
+    follow, and we would follow nobody, for ever."""
+    liar = Node().proposer(0)
+    later = next(round_ for round_ in range(1, 8) if Node().proposer(round_) == liar)
+    name = Node().proposer(1)
+    node = Node(name)
+    other = next(v for v in VALIDATORS if v not in (liar, name))
+    block = node.block()
+    node.hear(full(node, block, node.proposal(block)))
+    own = node.prevotes()
+    assert [block_id_of(block.header, node.chain.genesis_hash)] == own
+    (heard,) = node.polka(block, [other])
+    node.hear(VoteMessage(heard))
+    if is_equivocated:
+        node.hear(VoteMessage(node.vote(liar, block_id=NIL)), VoteMessage(node.vote(liar, block_id=Y)))
+    node.hear(full(node, block, node.proposal(block, later, valid_round=0), node.polka(block, [liar, name, other])))
+    assert node.replica.machine.locked is not None
+    for voter in (liar, other):
+        node.hear(VoteMessage(node.vote(voter, kind="precommit", block_id=NIL)))
+    node.pass_time(2_000)
+    shown = [a.message for a in node.did if isinstance(a, e.Broadcast) and isinstance(a.message, ProposalMessage)]
+    (again_here,) = [m for m in shown if m.proposal.round == 1][:1]
+    assert {address(v) for v in (liar, name, other)} == {vote.validator for vote in again_here.polka}
 
 
 @pytest.mark.parametrize(
@@ -326,12 +369,16 @@ def test_votes_under_the_names_of_others_change_nothing_and_tell_nothing(by: str
     assert [] == node.notices("duty")
 
 
-@pytest.mark.parametrize(("listens", "duty"), [(True, Duty.STOPPED), (False, Duty.SIGNING)])
-def test_a_link_of_our_node_key_elsewhere_stops_one_that_listens(listens: bool, duty: Duty) -> None:
-    node = Node("bmw", listens=listens)
-    node.feed(e.KeyInUse())
+@pytest.mark.parametrize(("is_told", "duty"), [(True, Duty.LISTENING), (False, Duty.SIGNING)])
+def test_one_that_listens_and_hears_of_its_node_key_elsewhere_listens_on(is_told: bool, duty: Duty) -> None:
+    node = Node("bmw", listens=True)
+    node.pass_time(LISTEN_MS - 1)
+    if is_told:
+        node.feed(e.KeyInUse())
+    node.pass_time(1)
     assert duty is node.replica.doppelganger.duty
-    assert (duty is Duty.STOPPED) == bool(node.notices("duty"))
+    node.pass_time(LISTEN_MS)
+    assert Duty.SIGNING is node.replica.doppelganger.duty
     Node().feed(e.KeyInUse())
 
 
