@@ -87,8 +87,11 @@ class Pump:
                 case e.Misbehaved(peer, code, text, weight):
                     if network is not None:
                         network.misbehaved(peer, code, text, weight)
-                case e.Verify(job, transactions):
-                    task = asyncio.create_task(self._verify(job, transactions))
+                case e.Verify(job, transactions, sender):
+                    signatures = sum(len(signed.signatures) for signed in transactions)
+                    if network is not None and sender:
+                        network.verifies_for(sender, signatures)
+                    task = asyncio.create_task(self._verify(job, transactions, signatures))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 case e.Admitted():
@@ -105,9 +108,9 @@ class Pump:
                 case _:
                     assert_never(action)
 
-    async def _verify(self, job: int, transactions: tuple[SignedTx, ...]) -> None:
+    async def _verify(self, job: int, transactions: tuple[SignedTx, ...], signatures: int) -> None:
         try:
-            results = await self._verifiers.verify([signed.raw for signed in transactions])
+            results = await self._verifiers.verify([signed.raw for signed in transactions], signatures)
         except Exception as error:  # a job that never ended would stop sync or a height without a word
             self.is_stopped = True
             self.on_failure(error)

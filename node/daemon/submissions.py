@@ -96,7 +96,8 @@ class Submissions:
                     by_gossip[signed.txid] = (pooled.raw, pooled.payload.expires_at_ms)
             else:
                 fresh[index] = signed
-        good = await self._verifiers.verify([signed.raw for signed in fresh.values()])
+        signatures = sum(len(signed.signatures) for signed in fresh.values())
+        good = await self._verifiers.verify([signed.raw for signed in fresh.values()], signatures)
         checked: dict[int, CheckedTx] = {}
         for (index, signed), is_good in zip(fresh.items(), good, strict=True):
             if is_good:

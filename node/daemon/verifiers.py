@@ -18,7 +18,7 @@ from typing import Any
 from node.txtypes.envelope import verify_raw
 
 INLINE_MAX = 24
-"""Up to this many are verified in the node itself: handing them over would cost more."""
+"""Up to so many signatures are verified in the node itself: handing them over would cost more."""
 CHUNK = 256
 SILENT_S = 20.0
 
@@ -77,20 +77,23 @@ class Verifiers:
         for worker in self._workers:
             self._idle.put_nowait(worker)
         self._under_way: set[asyncio.Task[list[bool]]] = set()
+        self._inline_turn = asyncio.Lock()
         self.replaced = 0
 
-    async def verify(self, raws: Sequence[bytes]) -> tuple[bool, ...]:
-        if len(raws) <= INLINE_MAX or not self._workers:
+    async def verify(self, raws: Sequence[bytes], signatures: int = 0) -> tuple[bool, ...]:
+        """`signatures`: how many all have together, where more than one each."""
+        if max(len(raws), signatures) <= INLINE_MAX or not self._workers:
             return await self._inline(raws)
         chunks = [list(raws[at : at + CHUNK]) for at in range(0, len(raws), CHUNK)]
         results = await asyncio.gather(*(self._chunk(chunk) for chunk in chunks))
         return tuple(good for chunk in results for good in chunk)
 
     async def _inline(self, raws: Sequence[bytes]) -> tuple[bool, ...]:
+        """One transaction at a time, whoever asks: all else goes on between them."""
         found: list[bool] = []
-        for index, raw in enumerate(raws):
-            found.append(verify_raw(raw, self._genesis_hash))
-            if index % INLINE_MAX == INLINE_MAX - 1:
+        async with self._inline_turn:
+            for raw in raws:
+                found.append(verify_raw(raw, self._genesis_hash))
                 await asyncio.sleep(0)
         return tuple(found)
 

@@ -13,7 +13,7 @@ from node.crypto.signing import PrivateKey
 from node.errors import Rejected
 from node.p2p.connection import Clock, Link
 from node.p2p.entrance import Entrance
-from node.p2p.pacing import Shares
+from node.p2p.pacing import SIGNATURE_MS, Shares
 from node.p2p.peer import Peer, Service
 from node.p2p.peer_book import PeerBook, record_of
 from node.p2p.slots import Seat, room_for
@@ -31,7 +31,7 @@ from node.p2p.wire import (
     SnapshotMessage,
     WireMessage,
 )
-from node.replica.messages import Message, Status
+from node.replica.messages import Message, Status, Transactions
 
 PING_MS = 3_000
 SILENT_MS = 12_000
@@ -146,6 +146,12 @@ class Network:
             if peer_id != besides:
                 self.counters["messages_out"] += 1
                 peer.link.send(message, raw)
+
+    def verifies_for(self, peer_id: int, signatures: int) -> None:
+        """So many signatures of its transactions are about to be verified: its share pays, before they are."""
+        if peer_id in self._peers:
+            pace = self._peers[peer_id].pace
+            pace.worked(Transactions, 0, signatures * SIGNATURE_MS, self._clock())
 
     def misbehaved(self, peer_id: int, code: str, text: str, weight: int) -> None:
         """Lower the peer's score; ban and disconnect at the threshold."""

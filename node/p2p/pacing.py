@@ -29,6 +29,9 @@ OWN_WORK_MS: Final = 2.0
 """Handling these may execute and commit a block, which is our own work and not the peer's doing: no more than this
 is charged, besides decoding."""
 
+SIGNATURE_MS: Final = 0.05
+"""What verifying one signature costs, in whatever process."""
+
 ANSWER_BYTES_PER_S: Final = 16 * 1024 * 1024
 ANSWER_STRANGER_BYTES_PER_S: Final = 4 * 1024 * 1024
 ANSWER_STRANGERS_BYTES_PER_S: Final = 16 * 1024 * 1024

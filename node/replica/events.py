@@ -102,8 +102,11 @@ class Misbehaved:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
+    """`sender`: the peer whose share it costs; 0 for what is our own work."""
+
     job: int
     transactions: tuple[SignedTx, ...]
+    sender: PeerId = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ class Jobs:
     def start(self, purpose: Job, transactions: list[SignedTx]) -> int:
         self._next += 1
         self._open[self._next] = (purpose, transactions)
-        self._turn.add(e.Verify(self._next, tuple(transactions)))
+        sender = purpose.peer if isinstance(purpose, PoolJob) else 0
+        self._turn.add(e.Verify(self._next, tuple(transactions), sender))
         return self._next
 
     def finish(self, job: int) -> tuple[Job, list[SignedTx]] | None:

@@ -6,13 +6,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from node import limits
+from node.errors import BadSignature
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
 FETCH_TIMEOUT_MS = 2_000
 VERIFIED_MAX = 50_000
-"""Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again."""
+VERIFIED_BYTES_MAX = 4 * limits.BLOCK_BYTES_CAP
+"""Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
+bytes as signed; decoded they take several times as much."""
 DONE_MAX = 30_000
 """Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
 
@@ -24,6 +27,7 @@ class Transactions:
         self.pool = pool
         self._genesis_hash = genesis_hash
         self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
+        self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self._fetching: dict[bytes, int] = {}
         self.to_announce: list[bytes] = []
@@ -77,13 +81,17 @@ class Transactions:
         return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
-        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`: the peer's fault."""
+        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`, and `BadSignature` for one that has
+        none and so can hold nowhere: the peer's fault."""
         found = []
         for raw in raws:
             wire_id = wire_id_of(self._genesis_hash, raw)
             if self._fetching.pop(wire_id, None) is None or self.pool.by_wire_id(wire_id):
                 continue
-            found.append(decode_signed_tx(raw, self._genesis_hash))
+            signed = decode_signed_tx(raw, self._genesis_hash)
+            if not signed.signatures:
+                raise BadSignature("a transaction without a signature is passed on")
+            found.append(signed)
         return found
 
     # --- verification ---
@@ -93,13 +101,20 @@ class Transactions:
         return self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
 
     def note_verified(self, tx: CheckedTx) -> None:
+        self._forget_verified(tx.wire_id)
         self._verified[tx.wire_id] = tx
-        if len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
+        self._verified_bytes += len(tx.raw)
+        while len(self._verified) > VERIFIED_MAX or self._verified_bytes > VERIFIED_BYTES_MAX:
+            self._forget_verified(next(iter(self._verified)))
+
+    def _forget_verified(self, wire_id: bytes) -> None:
+        known = self._verified.pop(wire_id, None)
+        if known is not None:
+            self._verified_bytes -= len(known.raw)
 
     def refuse(self, wire_id: bytes) -> None:
         """It is bad: not to be fetched again."""
-        self._verified.pop(wire_id, None)
+        self._forget_verified(wire_id)
         self._done[wire_id] = None
         if len(self._done) > DONE_MAX:
             self._done.popitem(last=False)

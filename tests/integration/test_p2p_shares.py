@@ -192,6 +192,23 @@ def test_a_peer_whose_messages_cost_too_much_waits_then_is_not_read_from_then_pa
     asyncio.run(play())
 
 
+@over_sockets
+async def test_signatures_that_are_verified_for_a_peer_count_as_its_time() -> None:
+    one = Peer("one")
+    announce, vote = encode(Announce((bytes(32),))), encode(STATUS)
+    async with started(one):
+        evil = await dialled(one, key_of("evil"))
+        await until(lambda: len(one.links) == 1)
+        (ident,) = one.links
+        burst = int(pacing.CPU_BURST_S * pacing.CPU_MS_PER_S / pacing.SIGNATURE_MS)
+        one.network.verifies_for(ident, 2 * burst)
+        one.network.verifies_for(ident + 1, burst)  # gone meanwhile
+        evil.writer.write(evil.session.seal(announce))
+        evil.writer.write(evil.session.seal(vote, Lane.VOTES))
+        await until(lambda: STATUS in one.messages(), "votes do not wait")
+        assert 1 == one.network.counters["put_off"]
+
+
 # --- places ----------------------------------------------------------------------------------------------
 @over_sockets
 async def test_a_stranger_with_a_better_record_has_the_place_of_a_worse_one() -> None:

@@ -54,6 +54,41 @@ def test_a_worker_answers_the_same_in_order_and_a_dead_one_is_replaced() -> None
     asyncio.run(play())
 
 
+def test_signatures_count_and_not_transactions() -> None:
+    """One of 16 signatures costs 16 times as much: many of those must not hold the node's own thread up."""
+    raws, good = signed(3)
+
+    async def play() -> None:
+        verifiers = Verifiers(1, CHAIN.genesis_hash)
+        try:
+            process = verifiers._workers[0].process
+            process.kill()
+            process.join()
+            assert tuple(good) == await verifiers.verify(raws, INLINE_MAX)
+            assert 0 == verifiers.replaced, "done here"
+            assert tuple(good) == await verifiers.verify(raws, INLINE_MAX + 1)
+            assert 1 == verifiers.replaced, "handed over"
+        finally:
+            verifiers.close()
+
+    asyncio.run(play())
+
+
+def test_between_two_that_are_verified_here_all_else_goes_on() -> None:
+    raws, _ = signed(12)
+
+    async def play() -> None:
+        verifiers = Verifiers(0, CHAIN.genesis_hash)
+        jobs = [asyncio.create_task(verifiers.verify(raws)) for _ in range(3)]
+        turns = 0
+        while not all(job.done() for job in jobs):
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns >= 3 * len(raws)
+
+    asyncio.run(play())
+
+
 def test_a_caller_that_hangs_up_leaves_no_answer_behind_for_the_next_one() -> None:
     """Whoever asks next would else be told that bad signatures are good."""
     good, bad = signed(3 * (INLINE_MAX + 1)), signed(2 * (INLINE_MAX + 1))

@@ -10,10 +10,12 @@ from support.life import register
 from node import limits
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Evidence, Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
+from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
 from node.replica import events as e
+from node.replica import transactions
 from node.replica.evidence_pool import EVIDENCE_PER_VALIDATOR_MAX
 from node.replica.messages import (
     Announce,
@@ -30,6 +32,7 @@ from node.replica.relaying import RELAYS_PER_S
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
 from node.replica.voting import INSTANCES_MAX
+from node.txtypes.envelope import Signed, decode_signed_tx, wire_id_of
 
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
 
@@ -65,6 +68,43 @@ class Relay:
         signed = vote_sign_bytes(self.chain.genesis_hash, "prevote", 1, round_, block_id)
         signature = dev_key("consensus", name).sign(signed)
         return VoteMessage(Vote("prevote", 1, round_, block_id, address(name), signature))
+
+
+def test_verifying_what_a_peer_passes_on_is_paid_by_its_share() -> None:
+    relay = Relay()
+    raw = relay.chain.sign("bmw", register("WBA8E9G50GNU00001"))
+    relay.hear(Announce((wire_id_of(relay.chain.genesis_hash, raw),)))
+    (asked,) = relay.replica.handle(e.Received(1, Transactions((raw,)), relay.now), relay.now)
+    assert isinstance(asked, e.Verify)
+    assert 1 == asked.sender
+
+
+def test_a_transaction_without_a_signature_is_the_peers_fault() -> None:
+    relay = Relay()
+    signed = decode_signed_tx(relay.chain.sign("bmw", register("WBA8E9G50GNU00001")), relay.chain.genesis_hash)
+    raw = encode(Signed(signed.payload_bytes, ()))
+    relay.hear(Announce((wire_id_of(relay.chain.genesis_hash, raw),)))
+    (fault,) = relay.replica.handle(e.Received(1, Transactions((raw,)), relay.now), relay.now)
+    assert isinstance(fault, e.Misbehaved)
+    assert "bad_signature" == fault.code
+
+
+def test_what_is_kept_of_verified_transactions_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = Relay()
+    txs = [relay.chain.check(relay.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(12)]
+    size = max(len(tx.raw) for tx in txs)
+    monkeypatch.setattr(transactions, "VERIFIED_BYTES_MAX", 4 * size)
+    desk = transactions.Transactions(relay.replica.pool, relay.chain.genesis_hash)
+    for tx in txs:
+        desk.note_verified(tx)
+        desk.note_verified(tx)
+    kept = [tx for tx in txs if desk.raw_of(tx.wire_id)]
+    assert kept == txs[-len(kept) :]
+    assert 4 <= len(kept) <= 5
+    desk.committed(kept)
+    for tx in txs:
+        desk.note_verified(tx)
+    assert len(kept) == sum(desk.raw_of(tx.wire_id) is not None for tx in txs)
 
 
 def test_a_vote_is_relayed_once() -> None:
