@@ -15,7 +15,7 @@ from node.chain.block import (
     evidence_root,
     verify_commit,
 )
-from node.chain.vote import Evidence, evidence_id
+from node.chain.vote import Evidence
 from node.crypto import merkle
 from node.crypto.state_tree import StateTree
 from node.errors import InvalidBlock, InvalidCertificate
@@ -118,8 +118,8 @@ def execute_block(
     _require(len(block.evidence) <= limits.EVIDENCE_PER_BLOCK_MAX, "evidence_count", f"{len(block.evidence)} pieces")
     for piece in block.evidence:
         check_evidence(piece, state, header.height, head.params, genesis_hash)
-    idents = [evidence_id(piece) for piece in block.evidence]
-    _require(len(set(idents)) == len(idents), "evidence_repeated", "the same offence stands twice")
+    offenders = {piece.first.validator for piece in block.evidence}
+    _require(len(offenders) == len(block.evidence), "evidence_repeated", "two pieces against one validator")
     result = run.finish(block.evidence)
     if result.state_root != header.state_root:
         raise InvalidBlock("state_root", f"expected {header.state_root.hex()}, computed {result.state_root.hex()}")

@@ -36,6 +36,9 @@ def check_evidence(
         raise InvalidBlock("evidence_admission", "older than the validator's last admission, or no validator's")
     if state.get(EVIDENCE.key(evidence_id(evidence))) is not None:
         raise InvalidBlock("evidence_repeated", "the offence has been carried out before")
+    if not record.power and not record.paused_power:
+        # Else whoever has lost its power could go on making offences: blocks and state without end, at no cost to it.
+        raise InvalidBlock("evidence_power", "its power is gone already")
     for vote in (first, second):
         if not is_signature(record.consensus_key, sign_bytes_of(vote, genesis_hash), vote.signature):
             raise InvalidBlock("evidence_signature", "a vote's signature does not verify")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node import limits
 from node.chain.block import EMPTY_COMMIT, Block, block_id_of
-from node.chain.vote import Evidence, Proposal, evidence_id
+from node.chain.vote import Evidence, Proposal
 from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
 from node.execution.blocks import check_frame, execute_block, seal_block
@@ -75,7 +75,7 @@ class BlockMaker:
         return Built(block, block_id, result, tuple(failed), tuple(poison))
 
     def usable_evidence(self, evidence: list[Evidence]) -> list[Evidence]:
-        """What the next block may carry, one piece per offence."""
+        """What the next block may carry, one piece for each validator: it takes all that can be taken."""
         head = self._store.head()
         found: dict[bytes, Evidence] = {}
         for piece in evidence:
@@ -83,7 +83,7 @@ class BlockMaker:
                 check_evidence(piece, self._store.state, head.height + 1, head.params, self._store.genesis_hash)
             except InvalidBlock:
                 continue
-            found.setdefault(evidence_id(piece), piece)
+            found.setdefault(piece.first.validator, piece)
         return list(found.values())
 
     def check_frame(self, block: Block) -> None:

@@ -205,6 +205,10 @@ class HeightInFlight:
         votes = self.machine.tally.votes_for("prevote", round_, block_id)
         return tuple(votes[v] for v in sorted(votes))
 
+    def _is_quorum(self, votes: tuple[Vote, ...]) -> bool:
+        validators = self.machine.validators
+        return validators.is_quorum(sum(validators.power(vote.validator) for vote in votes))
+
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
         voting = self._services.voting
         if voting.signer is None:
@@ -253,11 +257,13 @@ class HeightInFlight:
 
     # --- what peers may need again --------------------------------------------------------------------
     def _proposal_message(self, proposal: Proposal) -> ProposalMessage | CompactProposal | None:
+        """None where we lack what peers ask of it: its body, or, of a re-proposal, the polka. After a restart we have
+        the polka of our valid value only, and a proposal of ours may be older than that."""
         candidate = self.bodies.get(proposal.block_id)
-        if candidate is None:
+        polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
+        if candidate is None or (proposal.valid_round >= 0 and not self._is_quorum(polka)):
             return None
         block = candidate.block
-        polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
         if sum(len(raw) for raw in block.transactions) <= limits.WHOLE_PROPOSAL_BYTES:
             return ProposalMessage(proposal, block, polka)
         wire_ids = candidate.wire_ids(self._genesis_hash)

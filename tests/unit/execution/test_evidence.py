@@ -145,13 +145,24 @@ def test_an_offence_is_carried_out_once_whatever_the_signatures_or_ids() -> None
     chain.produce(evidence=(pair(chain),))
     assert "evidence_repeated" == rule_of(chain, pair(chain))
     assert "evidence_repeated" == rule_of(chain, pair(chain, NIL, b"\x09" * 32))
-    chain.produce(evidence=(pair(chain, kind="precommit"),))
 
 
-def test_the_same_offence_does_not_stand_twice_in_a_block() -> None:
+def test_who_has_no_power_left_can_make_no_more_of_it() -> None:
+    """Offences without end are free to whoever has nothing to lose: each would be a block, and stay in the state."""
     chain = chain_at(1)
-    assert "evidence_repeated" == rule_of(chain, pair(chain), pair(chain))
-    assert "evidence_repeated" == rule_of(chain, pair(chain), pair(chain, NIL))
+    chain.produce(evidence=(pair(chain),))
+    assert "evidence_power" == rule_of(chain, pair(chain, kind="precommit"))
+    assert "evidence_power" == rule_of(chain, pair(chain, round=1))
+    change(chain, VALIDATOR, address(LIAR), paused_power=10)
+    assert chain.produce(evidence=(pair(chain, round=1),)).evidence
+
+
+def test_a_block_has_one_piece_against_one_validator() -> None:
+    chain = chain_at(1)
+    for other in (pair(chain), pair(chain, NIL), pair(chain, round=1), pair(chain, kind="precommit")):
+        assert "evidence_repeated" == rule_of(chain, pair(chain), other)
+    chain.produce(evidence=(pair(chain), pair(chain, name="bmw")))
+    assert {address("dealer-munich"), address("workshop-berlin")} == set(powers(chain))
 
 
 @pytest.mark.parametrize("place", ["first", "second"])
@@ -176,8 +187,7 @@ def test_a_block_has_at_most_eight_pieces() -> None:
     chain = chain_at(1)
     pieces = tuple(pair(chain, round=number) for number in range(limits.EVIDENCE_PER_BLOCK_MAX + 1))
     assert "evidence_count" == rule_of(chain, *pieces)
-    chain.produce(evidence=pieces[:-1])
-    assert 8 == sum(chain.state(EVIDENCE, evidence_id(piece)) is not None for piece in pieces)
+    assert "evidence_repeated" == rule_of(chain, *pieces[:-1])
 
 
 def test_an_offence_is_named_by_its_step_alone() -> None:
