@@ -119,7 +119,7 @@ class Link:
         self._wake.set()
         with contextlib.suppress(Exception):
             self._writer.close()
-            asyncio.get_running_loop().call_later(LINGER_S, self._writer.transport.abort)
+            asyncio.get_running_loop().call_later(LINGER_S, abort, self._writer.transport)
 
     async def flush_and_close(self) -> None:
         """Give what is queued a moment to leave, then close."""
@@ -129,6 +129,12 @@ class Link:
                     await asyncio.sleep(0.01)
                 await self._writer.drain()
         self.close()
+
+
+def abort(transport: asyncio.WriteTransport) -> None:
+    """Give it up, unless it has come to its end meanwhile: asyncio's own transport then has no loop any more."""
+    with contextlib.suppress(AttributeError):
+        transport.abort()
 
 
 def _tune(writer: asyncio.StreamWriter) -> None:

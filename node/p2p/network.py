@@ -48,6 +48,7 @@ LEARNED_LINKS = 8
 MEMBER_LINKS = limits.VALIDATORS_MAX
 """Above, published addresses are not dialled: the members there are come to us, or are reached through others."""
 BROKEN_WEIGHT = 50
+BROKEN_ADDRESS_WEIGHT = 20
 """For a frame or a message that no correct peer sends."""
 LEAVING_MAX = 128
 """Refused links that are told why at once. Above: closed without a word."""
@@ -91,6 +92,7 @@ class Network:
         self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._by_key: dict[bytes, int] = {}
+        self._contested: set[bytes] = set()
         self._next_id = 1
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = 0
@@ -284,15 +286,24 @@ class Network:
         return fits
 
     async def _replaces(self, link: Link) -> bool:
-        """Whether a second link with a known node key takes the first one's place."""
+        """Whether a second link with a known node key takes the first one's place. One at a time may ask: each is a
+        descriptor that waits."""
         key = link.hello.node_key
-        old = self._peers[self._by_key[key]]
+        if key in self._contested:
+            return False
+        self._contested.add(key)
+        try:
+            return await self._outlives(link, self._peers[self._by_key[key]])
+        finally:
+            self._contested.discard(key)
+
+    async def _outlives(self, link: Link, old: Peer) -> bool:
+        key = link.hello.node_key
         if old.link.is_outbound != link.is_outbound and self._clock() - old.link.opened_ms < SIMULTANEOUS_MS:
             dialler = self._key.public if link.is_outbound else key
             other = key if link.is_outbound else self._key.public
             if dialler < other:
-                old.link.close()
-                self._drop(self._by_key[key])
+                self._drop(old.id)
                 return True
             return False
         if link.is_outbound:
@@ -301,12 +312,11 @@ class Network:
         old.link.send(Ping())
         while self._clock() - asked < TAKEOVER_MS:
             await asyncio.sleep(0.05)
-            if key not in self._by_key:
-                return True
+            if self._by_key.get(key) != old.id:
+                return key not in self._by_key
             if old.link.heard_ms >= asked:  # its answer may come within the same millisecond
                 return False
-        old.link.close()
-        self._drop(self._by_key.get(key, 0))
+        self._drop(old.id)
         return True
 
     def _keep(self, link: Link) -> None:
@@ -328,16 +338,18 @@ class Network:
             await peer.link.read_loop(peer.on_raw)
         except Rejected as error:
             self._score(peer, error.code, str(error), BROKEN_WEIGHT)
+            if not self._is_kept(peer.key):  # a new key for every broken frame costs nothing, an address does
+                self.book.misbehaved(record_of(peer.link.host), BROKEN_ADDRESS_WEIGHT, self._clock())
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            peer.link.close()
             self._drop(peer.id)
 
     def _drop(self, peer_id: int) -> None:
         peer = self._peers.pop(peer_id, None)
         if peer is None:
             return
+        peer.link.close()  # here too: a task that is cancelled before its first step closes nothing
         key = peer.key
         if self._by_key.get(key) == peer_id:
             del self._by_key[key]

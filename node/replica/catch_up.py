@@ -218,9 +218,17 @@ class CatchUp:
     def _forget(self, height: int) -> None:
         self._arrived_bytes -= self._arrived.pop(height).size
 
-    def waiting(self) -> int:
-        """Blocks that have arrived and are not executed."""
+    def held(self) -> int:
+        """Blocks that have arrived and are not executed, gaps or not."""
         return len(self._arrived)
+
+    def waiting(self, head: int) -> int:
+        """Blocks that can be executed one after the other now. Of those behind a gap nobody knows that they are blocks:
+        nothing of them is checked before their turn comes."""
+        height = head + 1
+        while height in self._arrived:
+            height += 1
+        return height - head - 1
 
     def verified(self, height: int, now_ms: int) -> None:
         """A delivered commit of `height` was verified."""
@@ -254,8 +262,11 @@ class CatchUp:
         return min(deadlines, default=None)
 
     def lost(self, peer: PeerId) -> None:
+        """What it delivered goes with it: nobody would answer for a bad block."""
         self.peers.pop(peer, None)
         self._requests.pop(peer, None)
+        for height in [height for height, arrived in self._arrived.items() if arrived.peer == peer]:
+            self._forget(height)
 
 
 assert RANGE_BLOCKS <= limits.SYNC_BATCH_BLOCKS, "one answer may hold a range"

@@ -121,7 +121,7 @@ class Replica:
     def is_syncing(self) -> bool:
         """Blocks are being delivered to us, and more than a few are missing. What a peer only claims does not count."""
         sync, head, now_ms = self.sync, self.store.height(), self._turn.now_ms
-        if sync.waiting() > SYNCING_GAP:
+        if sync.waiting(head) > SYNCING_GAP:
             return True
         return sync.is_catching_up(head, now_ms) and sync.best_height(now_ms) - head > SYNCING_GAP
 

@@ -233,4 +233,10 @@ class Outlet:
             writer.set_eof()
         if transport is not None and code == "slow_reader":
             transport.close()
-            asyncio.get_running_loop().call_later(3 * self._stall_s, transport.abort)
+            asyncio.get_running_loop().call_later(3 * self._stall_s, self._abort, transport)
+
+    @staticmethod
+    def _abort(transport: asyncio.Transport) -> None:
+        """Unless it has come to its end meanwhile: asyncio's own transport then has no loop any more."""
+        with contextlib.suppress(AttributeError):
+            transport.abort()

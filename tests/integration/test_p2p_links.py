@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 import pytest
@@ -203,6 +204,37 @@ async def test_a_second_node_with_a_key_that_lives_here_is_told_so() -> None:
         assert one.is_linked_to(key_of("twin")), "the first one stays"
         first.writer.close()
         await answering
+
+
+@over_sockets
+async def test_one_key_that_comes_again_and_again_takes_one_place_and_leaves_no_descriptor_behind() -> None:
+    """Nobody answers the ping of the first link: each of the others would wait to take its place."""
+    one = Peer("one")
+    async with started(one):
+        await dialled(one, key_of("twin"))
+        await until(lambda: one.is_linked_to(key_of("twin")))
+        one.ahead_ms += 3_000
+        before = len(os.listdir("/proc/self/fd"))
+        again = [await dialled(one, key_of("twin")) for _ in range(20)]
+        said = [await link.read_to_end() for link in again[1:]]
+        assert 19 == said.count([Bye(KEY_IN_USE)]), "one waits, the others are told at once"
+        await until(lambda: len(one.links) == 1 and len(one.lost) == 1, "the first one's place is taken")
+        for link in again[1:]:
+            link.writer.close()
+        again[0].writer.close()
+        await until(lambda: not one.links)
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= before, "descriptors")
+
+
+@over_sockets
+async def test_links_that_are_dropped_before_they_are_served_are_closed() -> None:
+    one = Peer("one")
+    async with started(one):
+        link = await dialled(one, key_of("stranger"))
+        await until(lambda: one.links)
+        (ident,) = one.links
+        one.network._drop(ident)
+        assert [] == await link.read_to_end()
 
 
 @over_sockets

@@ -168,7 +168,7 @@ class Checks:
             "proposals": (len(machine._proposals), limits.ROUNDS_AHEAD_MAX + 1),
             "newest rounds": (len(machine.tally._newest), len(machine.validators)),
             "pool": (len(replica.pool), limits.POOL_TXS_MAX),
-            "blocks to execute": (replica.sync.waiting(), AHEAD_BLOCKS),
+            "blocks to execute": (replica.sync.held(), AHEAD_BLOCKS),
         }
         for name, (size, bound) in sizes.items():
             if size > bound:

@@ -35,6 +35,25 @@ from node.storage.memory import MemoryStore
 from node.txtypes.envelope import verify_raw
 
 
+def test_made_up_blocks_behind_a_gap_make_nobody_refuse_transactions(source: Chain) -> None:
+    """One stranger keeps silent about the next blocks, another delivers what it likes of those behind them."""
+    replica = Replica(ChainStore(MemoryStore(), source.genesis), None, ReplicaConfig(), bytes(16))
+    now = source.now
+    replica.start(now)
+    for peer in (1, 2):
+        replica.handle(e.PeerConnected(peer, bytes([peer]) * 32), now)
+        replica.handle(e.Received(peer, Status(3 * RANGE_BLOCKS, 0, 1), now), now)
+    replica.handle(e.Tick(), now)
+    requests = replica.sync._requests
+    later = next(peer for peer, request in requests.items() if request.first > 1)
+    made_up = blocks(source, requests[later].first, requests[later].last)
+    replica.handle(e.Received(later, Blocks(made_up), now), now)
+    assert RANGE_BLOCKS == replica.sync.held()
+    assert not replica.is_syncing()
+    replica.handle(e.PeerLost(later), now)
+    assert 0 == replica.sync.held(), "nobody answers for them any more"
+
+
 @pytest.fixture(scope="module")
 def source() -> Chain:
     chain = Chain()
@@ -94,16 +113,16 @@ def test_a_short_answer_is_completed_by_whoever_is_free(source: Chain) -> None:
     sync.whom_to_ask(0, 1_000)
     sync.delivered(1, blocks(source, 1, 12), 0, 1_100)
     assert [(1, 13, 30)] == ranges(sync.whom_to_ask(0, 1_100))
-    assert 12 == sync.waiting()
+    assert 12 == sync.held()
 
 
 def test_what_was_not_asked_for_is_not_kept(source: Chain) -> None:
     sync = catch_up(p1=30, p2=30)
     sync.delivered(2, blocks(source, 1, 5), 0, 1_000)
-    assert 0 == sync.waiting()
+    assert 0 == sync.held()
     sync.whom_to_ask(0, 1_000)
     sync.delivered(1, blocks(source, 2, 5), 0, 1_000)
-    assert 0 == sync.waiting()
+    assert 0 == sync.held()
     assert sync.faults
 
 
@@ -113,7 +132,7 @@ def test_a_liars_other_blocks_go_too_and_it_is_asked_last(source: Chain) -> None
     sync.delivered(1, blocks(source, 1, 40), 0, 1_000)
     sync.delivered(2, blocks(source, 41, 80), 0, 1_000)
     sync.lied(1, 1, 1_000)
-    assert 40 == sync.waiting()
+    assert 40 == sync.held()
     assert [(2, 1, 40)] == ranges(sync.whom_to_ask(0, 1_001))
     assert sync.peers[1].slow_until_ms == 1_000 + LIAR_MS
 
