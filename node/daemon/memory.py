@@ -16,8 +16,20 @@ from node.storage.leveldb import LevelStore
 
 STATUS_FILE = Path("/proc/self/status")
 _KINDS = {"RssAnon:": "anonymous", "RssFile:": "mapped"}
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Names of glibc's mallopt(3)."""
 TRIM_S = 120.0
 """A collection holds everything else up for some 50 ms."""
+
+
+def settle_allocator() -> bool:
+    """Large buffers are mapped for themselves, so that they go back at once, and threads share two arenas: with one for
+    each thread every one keeps its own free pieces. Whether the C library (glibc) did so."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    return all(mallopt(name, value) for name, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, 256 * 1024)))
 
 
 def trim() -> bool:

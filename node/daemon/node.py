@@ -22,7 +22,7 @@ from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
 from node.daemon.log import log
 from node.daemon.member_nodes import MemberNodes, members_of
-from node.daemon.memory import memory_numbers, trim_for_ever
+from node.daemon.memory import memory_numbers, settle_allocator, trim_for_ever
 from node.daemon.networking import network_config
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
@@ -73,7 +73,7 @@ class Node:
         self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
         settle(home.store)
         self._kv = LevelStore(home.store)
-        self._journal_kv = LevelStore(home.journal)
+        self._journal_kv = LevelStore(home.journal, is_small=True)
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
         self._fates = Fates(self._journal, self.store)
@@ -166,6 +166,7 @@ class Node:
                 self._rpc = RpcServer(self, self._rpc_config())
                 await self._rpc.start()
             await self._admin.start()
+            settle_allocator()
             self._trimming = asyncio.create_task(trim_for_ever())
         except BaseException:
             await self.stop()

@@ -19,8 +19,8 @@ CPU_MS_PER_S: Final = 300
 CPU_STRANGERS_MS_PER_S: Final = 400
 CPU_BURST_S: Final = 3.0
 CPU_DEBT_MS: Final = 1_000
-"""Processor time in a second of one peer, and of all strangers together. Above, bulk and questions wait; who owes more
-than the debt is not read from."""
+"""Processor time in a second of one peer, and of all strangers together. Above, bulk and questions wait; while more
+than the debt is owed, nothing is read from the peer, or from any stranger."""
 
 OWN_WORK: Final[tuple[type, ...]] = (
     r.VoteMessage, r.ProposalMessage, r.CompactProposal, r.Parts, r.Body, r.Blocks,
@@ -116,7 +116,12 @@ class Pace:
         return found
 
     def is_overdrawn(self, now_ms: int) -> bool:
-        """Whether nothing more is to be read from the peer for now."""
+        """Whether nothing more is to be read from the peer for now, votes included: many strangers that each keep to
+        their own share must not take more than that of all of them together."""
+        return self.is_to_blame(now_ms) or any(credit.wait_ms(now_ms, -CPU_DEBT_MS) > 0 for credit in self._cpu)
+
+    def is_to_blame(self, now_ms: int) -> bool:
+        """Whether it is the peer's own doing."""
         if len(self._waiting) >= WAITING_MAX or self._waiting_bytes >= WAITING_BYTES_MAX:
             return True
         return self._cpu[0].wait_ms(now_ms, -CPU_DEBT_MS) > 0

@@ -103,7 +103,7 @@ class Peer:
         waited = 0.0
         while self.is_here and self.pace.is_overdrawn(self._service.clock()):
             await asyncio.sleep(OVERDRAWN_POLL_S)
-            waited += OVERDRAWN_POLL_S
+            waited = waited + OVERDRAWN_POLL_S if self.pace.is_to_blame(self._service.clock()) else 0.0
             if waited >= 1:
                 waited -= 1
                 text = "its messages cost more than its share"

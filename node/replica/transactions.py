@@ -12,6 +12,8 @@ from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
 FETCH_TIMEOUT_MS = 2_000
+FETCHING_SPARE = 2_000
+"""What was asked for and did not come is forgotten once there is more of it than this, and than twice what may come."""
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = 4 * limits.BLOCK_BYTES_CAP
 """Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
@@ -30,6 +32,7 @@ class Transactions:
         self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self._fetching: dict[bytes, int] = {}
+        self._fetching_max = FETCHING_SPARE
         self.to_announce: list[bytes] = []
 
     # --- gossip ---
@@ -52,8 +55,9 @@ class Transactions:
                 continue
             self._fetching[wire_id] = now_ms + FETCH_TIMEOUT_MS
             wanted.append(wire_id)
-        if len(self._fetching) > 4 * limits.POOL_TXS_MAX:
+        if len(self._fetching) > self._fetching_max:  # many are in a block before they come, and then they never do
             self._fetching = {w: until for w, until in self._fetching.items() if until > now_ms}
+            self._fetching_max = max(FETCHING_SPARE, 2 * len(self._fetching))
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.chain.vote import Proposal, Vote, VoteKind, sign_bytes_of
-from node.consensus.safety import SignedProposal, SigningRefused
+from node.consensus.safety import SignedProposal, SignedVote, SigningRefused
 from node.crypto.signing import is_signature
 from node.errors import Rejected
 from node.replica import events as e
@@ -161,14 +161,19 @@ class Voting:
             self.doppelganger.key_is_connected_elsewhere(self._turn.now_ms)
 
     def saw(self, vote: Vote) -> None:
-        """A vote under our own name came from outside."""
+        """A vote under our own name came from outside. Raises `Rejected` for one that we can't have signed."""
         signer = self.signer
         if signer is None or self.doppelganger is None or vote.validator != signer.address:
             return
-        if is_signature(signer.public, sign_bytes_of(vote, self._store.genesis_hash), vote.signature):
-            before = self.doppelganger.duty
-            self.doppelganger.saw_vote(vote)
-            self._tell_change(before)
+        if vote.height < signer.floor or any(
+            isinstance(known, SignedVote) and known.vote == vote for known in signer.state.messages
+        ):
+            return
+        if not is_signature(signer.public, sign_bytes_of(vote, self._store.genesis_hash), vote.signature):
+            raise Rejected("a vote's signature does not verify")
+        before = self.doppelganger.duty
+        self.doppelganger.saw_vote(vote)
+        self._tell_change(before)
 
     def on_presence(self, peer: e.PeerId, message: Presence) -> None:
         """Relay it, and answer where it is under our own key. Raises `Rejected`."""

@@ -18,6 +18,7 @@ def test_where_the_c_library_can_not_trim_nothing_happens(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: AnotherLibrary())
     assert memory.trim() is False
+    assert memory.settle_allocator() is False
 
 
 def test_it_goes_on_until_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

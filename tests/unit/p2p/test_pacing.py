@@ -65,7 +65,17 @@ def test_strangers_share_what_they_have_and_members_do_not() -> None:
         pace.worked(Announce, ALL_BURST_MS / 2 + 1, 0, 0)
     assert 0 < strangers[2].wait_ms(Announce, 0, 0), "it has done nothing, but the others have"
     assert 0 == member.wait_ms(Announce, 0, 0)
-    assert not strangers[2].is_overdrawn(0), "nobody is punished for others"
+    assert not strangers[2].is_overdrawn(0)
+
+
+def test_many_strangers_that_keep_to_their_own_shares_are_not_read_from_while_they_owe_too_much_together() -> None:
+    """Votes are urgent and never wait: only not reading bounds what they cost."""
+    shares = Shares(0)
+    strangers, member = [Pace(shares, 0) for _ in range(36)], Pace(None, 0)
+    for pace in strangers[:-1]:
+        pace.worked(VoteMessage, BURST_MS / 10, 0, 0)
+    assert all(pace.is_overdrawn(0) for pace in strangers) and not member.is_overdrawn(0)
+    assert not any(pace.is_to_blame(0) for pace in strangers), "nobody is punished for others"
 
 
 # --- answers ---------------------------------------------------------------------------------------------
