@@ -1,4 +1,5 @@
-"""Before a node runs: where its store is new and the chain is long, bring it up from a snapshot."""
+"""Before a node runs: where its store is new and the chain is long, bring it up from a snapshot; and so where it was
+away for so long that no peer has the blocks after its own any more."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import shutil
 
 from node.chain.genesis import genesis_hash, start_height
+from node.chain.trust import Trust
 from node.daemon.clocks import Clock
 from node.daemon.config import Config
 from node.daemon.home import Home
@@ -14,27 +16,53 @@ from node.daemon.networking import network_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.p2p.network import Events, Network
 from node.storage.chain_store import ChainReader
+from node.storage.folders import Rebuilt, exchange, finish_rebuilt, kept_name, rebuilt_folder, settle
 from node.storage.leveldb import LevelStore
 
 
-def is_new(home: Home) -> bool:
-    """No store, or one that has nothing but the genesis state."""
+def own_head(home: Home) -> Trust | None:
+    """Where the store stands; None for no store, or one that has nothing but the genesis state."""
     shutil.rmtree(home.incoming, ignore_errors=True)
+    settle(home.store)
     if not (home.store / "CURRENT").exists():
-        return True
+        return None
     kv = LevelStore(home.store)
     try:
-        return ChainReader(kv).height() <= start_height(home.read_genesis())
+        reader = ChainReader(kv)
+        head = reader.head()
+        block = reader.block(head.height)
     finally:
         kv.close()
+    if head.height <= start_height(home.read_genesis()):
+        return None
+    return Trust(head.height, head.block_id, head.time_ms, head.validators, None if block is None else block.header)
+
+
+def _may_lack_many(head: Trust, config: Config, now_ms: int) -> bool:
+    """Whether so many blocks can have been made since that a snapshot would be worth while."""
+    least_ms: int = config.storage["snapshot_gap"] * config.consensus["block_interval_min_ms"]
+    return now_ms - head.time_ms >= least_ms
+
+
+def put_in_place(home: Home, had: int, height: int) -> None:
+    """The incoming store becomes the node's. Broken off anywhere, the next start has the one or the other, whole."""
+    if not home.store.exists():
+        home.incoming.rename(home.store)
+        return
+    rebuilt = rebuilt_folder(home.store)
+    shutil.rmtree(rebuilt, ignore_errors=True)
+    home.incoming.rename(rebuilt)
+    finish_rebuilt(rebuilt, Rebuilt("snapshot", had, height, kept_name(home.store, "snapshot")))
+    shutil.rmtree(exchange(home.store), ignore_errors=True)
 
 
 async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     """The height of the snapshot that the store now is; 0 where the node starts as it is. Raises `OperatorError`."""
-    if not is_new(home):
+    head = own_head(home)
+    if head is not None and not _may_lack_many(head, config, clock()):
         return 0
     genesis = home.read_genesis()
-    sync = SnapshotSync(genesis, choice, clock)
+    sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p["peers"]))
     events = Events(
         connected=sync.connected,
         lost=sync.lost,
@@ -60,7 +88,6 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
         stop.cancel()
         await network.stop()
     if height:
-        shutil.rmtree(home.store, ignore_errors=True)
-        home.incoming.rename(home.store)
+        put_in_place(home, head.height if head is not None else 0, height)
         log("snapshot_used", "info", {"height": height})
     return height

@@ -1,4 +1,5 @@
-"""A new node's first minutes: is the chain so long that a snapshot is quicker, whose is believed, fetch it, use it.
+"""The first minutes of a node that is new, or was away for too long: is the chain so far ahead that a snapshot is
+quicker, whose is believed, fetch it, use it.
 
 Runs before the replica does, with the network to itself. Whatever fails names the peer, the chunk and the reason, and
 goes on with others; where no snapshot can be had, the node syncs by blocks.
@@ -35,7 +36,8 @@ from node.storage.snapshot import CHUNK_BYTES, Offer, Restore, check_offer, chun
 from node.txtypes.validators import ValidatorEntry
 
 LOOK_S = 3.0
-"""How long a node without peers looks for some before it goes on without."""
+"""How long a node waits for the peers that it is told of before it goes on with those it has: the first that comes must
+not decide alone."""
 ANSWER_S = 5.0
 CHUNK_S = 10.0
 CHUNKS_AHEAD = 8
@@ -68,8 +70,13 @@ class _Chunks:
 class SnapshotSync:
     """`network` is given by the caller, who wires its events to `connected`, `lost`, `received`, `snapshot`."""
 
-    def __init__(self, genesis: Genesis, choice: Choice, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, genesis: Genesis, choice: Choice, clock: Callable[[], int], own: Trust | None = None, peers: int = 0
+    ) -> None:
+        """`own`: the head of the store that is there already. `peers`: how many the operator has named."""
         self._genesis = genesis
+        self._own = own
+        self._named_peers = peers
         self._genesis_hash = genesis_hash(genesis)
         self._choice = choice
         self._clock = clock
@@ -137,13 +144,18 @@ class SnapshotSync:
     async def run(self, folder: Path) -> int:
         """The height of the snapshot that is now a store in `folder`; 0 where blocks are to be synced instead."""
         best = await self._best_height()
-        if best - start_height(self._genesis) < self._choice.gap:
+        base = start_height(self._genesis) if self._own is None else self._own.height
+        if best - base < self._choice.gap or (self._own is not None and self._leads_on(base)):
             return 0
         trust = await self._root()
         if trust is None:
             return 0
         for offer, peers in await self._offers():
             height = offer.manifest.header.height
+            if not self._leads_on(height):
+                why = "nobody has the blocks after it any more"
+                log("snapshot_refused", "warning", {"height": height, "peers": sorted(peers), "why": why})
+                continue
             try:
                 await self._believe(trust, offer, peers)
                 await self._fetch(offer, peers, folder)
@@ -154,13 +166,21 @@ class SnapshotSync:
             return height
         return 0
 
+    def _leads_on(self, height: int) -> bool:
+        """Whether somebody says that it has the blocks after `height`, or that this is its newest: a member, where any
+        is linked."""
+        network = self.network
+        assert network is not None, "wired by the caller"
+        asked = self._members or self._peers
+        return any(network.height_of(peer) >= height >= network.oldest_of(peer) - 1 for peer in asked)
+
     async def _best_height(self) -> int:
-        """Once every peer has said where it stands, or the time to look is over."""
+        """Once every peer that was named is linked and all have said where they stand, or the time to look is over."""
         assert self.network is not None, "wired by the caller"
         deadline = asyncio.get_running_loop().time() + LOOK_S
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             heights = [self.network.height_of(peer) for peer in self._peers]
-            if heights and min(heights) >= 0:
+            if heights and min(heights) >= 0 and len(heights) >= self._named_peers > 0:
                 break
             self._heard.clear()
             try:
@@ -171,10 +191,10 @@ class SnapshotSync:
         return max((self.network.height_of(peer) for peer in self._peers), default=0)
 
     async def _root(self) -> Trust | None:
-        """Genesis, or the header that the operator named; None where it may not be relied on."""
+        """Our own head, genesis, or the header that the operator named; None where it may not be relied on."""
         wanted = self._choice.trust
         if wanted is None:
-            trust = genesis_trust(self._genesis)
+            trust = self._own or genesis_trust(self._genesis)
         else:
             found = await self._first_of(sorted(self._peers), lambda peer: self._named_root(peer, *wanted))
             if found is None:
@@ -205,7 +225,7 @@ class SnapshotSync:
         return Trust(height, block_id, header.time_ms, following, header)
 
     async def _offers(self) -> list[tuple[Offer, set[int]]]:
-        """Distinct snapshots, each with the peers that have it: those of most members first, then the newest.
+        """Distinct snapshots, each with the peers that have it: those of members first, the newest of them first.
 
         What the chunks hold is known to be the header's state only once all are there, so a stranger's come last.
         """
@@ -221,7 +241,7 @@ class SnapshotSync:
                 log("snapshot_peer", "warning", {"peer": peer, "why": str(error) or "no answer to our question"})
                 continue
             found.setdefault(manifest_id(answer.offer.manifest), (answer.offer, set()))[1].add(peer)
-        return sorted(found.values(), key=lambda e: (-len(e[1] & self._members), -e[0].manifest.header.height))
+        return sorted(found.values(), key=lambda e: (not e[1] & self._members, -e[0].manifest.header.height))
 
     async def _believe(self, trust: Trust, offer: Offer, peers: set[int]) -> None:
         """Its header is the chain's, as seen from the trust root. Raises `Rejected`."""

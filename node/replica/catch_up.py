@@ -77,6 +77,7 @@ class CatchUp:
         self._arrived: dict[int, Arrived] = {}
         self._arrived_bytes = 0
         self._behind_since_ms: int | None = None
+        self._stranded_at = -1
         self._delivered_height = 0
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
@@ -106,6 +107,7 @@ class CatchUp:
             self._behind_since_ms = now_ms
         if best == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
             return []
+        self._note_stranded(head)
         found = []
         while True:
             first = self._first_wanted(head, best, now_ms)
@@ -126,6 +128,19 @@ class CatchUp:
             self._requests[peer] = request
             found.append((peer, request))
         return found
+
+    def is_stranded(self, head: int) -> bool:
+        """Every member that we are linked to is ahead and has forgotten the block that we need next."""
+        members = [view for view in self.peers.values() if view.is_member]
+        return bool(members) and all(view.height > head and view.oldest > head + 1 for view in members)
+
+    def _note_stranded(self, head: int) -> None:
+        ahead = [view.oldest for view in self.peers.values() if view.height > head]
+        if ahead and min(ahead) > head + 1 and self._stranded_at != head:
+            self._stranded_at = head
+            self.faults.append(
+                f"peers keep blocks from {min(ahead)} on, and {head + 1} is needed: start again, for a snapshot"
+            )
 
     def _give_up_late(self, now_ms: int) -> None:
         for peer, request in list(self._requests.items()):

@@ -119,9 +119,10 @@ class Replica:
         return self._blocks.pace()
 
     def is_syncing(self) -> bool:
-        """Blocks are being delivered to us, and more than a few are missing. What a peer only claims does not count."""
+        """Blocks are being delivered to us, and more than a few are missing; or no member has them any more. What a
+        stranger only claims does not count."""
         sync, head, now_ms = self.sync, self.store.height(), self._turn.now_ms
-        if sync.waiting(head) > SYNCING_GAP:
+        if sync.waiting(head) > SYNCING_GAP or sync.is_stranded(head):
             return True
         return sync.is_catching_up(head, now_ms) and sync.best_height(now_ms) - head > SYNCING_GAP
 

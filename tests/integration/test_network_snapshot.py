@@ -66,6 +66,27 @@ def test_a_new_node_starts_from_a_snapshot_of_a_pruned_chain(tmp_path: Path) -> 
         wait_height(network.nodes, height + 3, 30)
 
 
+def test_a_node_that_was_away_for_too_long_begins_again_from_a_snapshot(tmp_path: Path) -> None:
+    """Its peers have forgotten the blocks after its own. Its own head is the root, so that nothing has to be said."""
+    pruning = {"storage__keep_blocks": 8, "storage__keep_days": 0}
+    with running_network(tmp_path, **SETTINGS, **pruning) as network:
+        others, away = network.nodes[:3], network.nodes[3]
+        wait_height(network.nodes, 2, 60)
+        away.kill()
+        left_at = max(node.height() for node in others)
+        load = Load(others, genesis_hash(network.genesis))
+        with load:
+            wait_height(others, left_at + 20, 60)
+        wait_for(lambda: not any(has_block(node, left_at + 2) for node in others), 30, "the next blocks are forgotten")
+        away.start()
+        wait_height([away], others[0].height(), 30)
+        assert "snapshot_used" in away.log.read_text()
+        wait_for(lambda: away.get("/v1/status")["signing"] == "signing", 20, "it signs")
+        others[0].kill()  # with three of four left, it is needed
+        wait_height([*others[1:], away], away.height() + 2, 30)
+        check_no_fork(network)
+
+
 def test_without_trust_in_an_old_root_a_new_node_syncs_by_blocks(tmp_path: Path) -> None:
     """The development genesis is older than the trusting period."""
     with running_network(tmp_path, start=False, **SETTINGS) as network:
