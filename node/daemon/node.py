@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +18,7 @@ from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
+from node.daemon.descriptors import connections_within, raised_limit
 from node.daemon.fates import Fates
 from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
@@ -92,6 +94,7 @@ class Node:
             config.consensus["block_interval_empty_ms"],
             config.consensus["build_txs_max"],
             pool=pool,
+            stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
         self._steady = steady_clock(self._clock())
@@ -188,13 +191,20 @@ class Node:
             request_burst=rpc["request_burst"],
             header_bytes_max=rpc["header_bytes_max"],
             headers_max=rpc["headers_max"],
-            connections_max=rpc["connections_max"],
+            connections_max=self._connections_max(rpc["connections_max"]),
             connections_per_address_max=rpc["connections_per_address"],
             is_loopback_limited=rpc["limit_loopback"],
             streams_max=rpc["streams_max"],
             streams_per_address_max=rpc["streams_per_address"],
             cors_origins=tuple(rpc["cors_origins"]),
         )
+
+    def _connections_max(self, wanted: int) -> int:
+        limit = raised_limit()
+        found = connections_within(limit, wanted)
+        if found < wanted:
+            log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
+        return found
 
     async def stop(self) -> None:
         """In reverse order; within 5 s."""

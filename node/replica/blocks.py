@@ -29,11 +29,13 @@ class Built:
 
 
 class BlockMaker:
-    """`build_txs_max` is how many transactions a proposer takes at most: what all can execute within their timers."""
+    """`build_txs_max` is how many transactions a proposer takes at most, and it stops after `BUILD_MS_MAX`: all others
+    have to execute what it chose within their timers."""
 
-    def __init__(self, store: ChainStore, build_txs_max: int) -> None:
+    def __init__(self, store: ChainStore, build_txs_max: int, stopwatch: Callable[[], float]) -> None:
         self._store = store
         self._build_txs_max = build_txs_max
+        self._stopwatch = stopwatch
 
     def run(self, time_ms: int) -> BlockRun:
         """A fresh run over the head."""
@@ -48,9 +50,11 @@ class BlockMaker:
         run = self.run(max(now_ms, head.time_ms + 1))
         failed: list[tuple[CheckedTx, tuple[Unmet, ...]]] = []
         poison: list[tuple[CheckedTx, str]] = []
-        taken = 0
+        taken, until = 0, self._stopwatch() + limits.BUILD_MS_MAX / 1000
         for tx in candidates():
-            full = taken >= min(self._build_txs_max, head.params.block_txs_max)
+            full = taken >= min(self._build_txs_max, head.params.block_txs_max) or (
+                taken > 0 and self._stopwatch() > until
+            )
             if full or len(failed) >= limits.BUILD_FAILURES_MAX:
                 break
             if run.bytes + len(tx.raw) + 5 > head.params.block_bytes_max:

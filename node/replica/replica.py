@@ -70,7 +70,7 @@ class Replica:
         self._voting = Voting(signer, store, self.sync, self._turn, instance)
         self._desk = TransactionDesk(self.pool, store.genesis_hash)
         self._jobs = Jobs(self._turn)
-        self._maker = BlockMaker(store, config.build_txs_max)
+        self._maker = BlockMaker(store, config.build_txs_max, config.stopwatch)
         self._evidence = EvidencePool(store, self._maker, self._turn)
         self._intake = Intake(store, self.sync, self._voting, self._turn)
         self._blocks = BlockSync(

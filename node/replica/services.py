@@ -27,6 +27,8 @@ class ReplicaConfig:
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     pool: PoolLimits = field(default_factory=PoolLimits)
+    stopwatch: Callable[[], float] = field(default=lambda: 0.0)
+    """Seconds, for how long building a block takes; where it stands still, only their number bounds transactions."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def negotiate(request: web.Request, *offered: str) -> str:
         if quality > best:
             best, chosen = quality, media_type
     if not chosen:
-        raise Problem("not_acceptable", f"Accept: {accept[:200]}; there is {' and '.join(offered)}")
+        raise Problem("not_acceptable", f"Accept: {accept[:200]!a}; there is {' and '.join(offered)}")
     return chosen
 
 

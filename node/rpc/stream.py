@@ -141,9 +141,10 @@ class Streams:
                 }
             )
             self._bound_buffer(request)
-            await response.prepare(request)
-            if request.method == "HEAD":
-                return response
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+            if request.method == "HEAD" or not response.prepared or request.transport is None:
+                return response  # or whoever asked has hung up
             return await self._run(request, response, wanted, *place)
         finally:
             self._count.leave(party)

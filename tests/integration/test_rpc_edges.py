@@ -55,6 +55,10 @@ async def test_every_refusal_is_a_problem_document_with_the_height() -> None:
             assert "method_not_allowed" == problem_in(answer, await answer.text())["code"]
             assert "0" == answer.headers["X-Chain-Height"]
         assert "not_acceptable" == (await get(http, "/v1/status", 406, Accept="text/html"))["code"]
+        line, _, body = await said(
+            server, b"GET /v1/status HTTP/1.1\r\nHost: a\r\nAccept: text/\xe9\r\n\r\n", until_closed=False
+        )
+        assert "406" in line and "not_acceptable" == json.loads(body)["code"]
         problem = await get(http, "/v1/blocks?limt=5", 400)
         assert ("unknown_parameter", "limit") == (problem["code"], problem["nearest"])
         assert "limit_too_large" == (await get(http, "/v1/blocks?limit=1001", 422))["code"]

@@ -258,6 +258,21 @@ def test_one_offender_does_not_crowd_out_anothers_evidence() -> None:
     assert not relay.replica._evidence.has_usable(), "of the height in flight: the next block can't carry it yet"
 
 
+def test_who_builds_a_block_stops_in_time() -> None:
+    """What takes one proposer too long takes all others as long again, and their timers are running."""
+    chain = Chain()
+    seconds = iter(range(100))
+    slow = ReplicaConfig(stopwatch=lambda: 0.15 * next(seconds))
+    replica = Replica(chain.store, None, slow, bytes(16))
+    txs = [chain.check(chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(9)]
+    built = replica._maker.build(lambda: txs, [], address("bmw"), chain.now)
+    assert 3 == len(built.block.transactions)
+    none = iter([0.0, 9.0, 9.0, 9.0])
+    replica = Replica(chain.store, None, ReplicaConfig(stopwatch=lambda: next(none)), bytes(16))
+    built = replica._maker.build(lambda: txs, [], address("bmw"), chain.now)
+    assert 1 == len(built.block.transactions), "one is always taken, or the pool would never empty"
+
+
 # --- judging that fails -------------------------------------------------------------------------------------
 def test_a_transaction_whose_judging_raises_is_set_aside_and_the_node_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> object:
