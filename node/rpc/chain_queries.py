@@ -24,7 +24,7 @@ from node.txtypes.listing import LISTING, Listing
 from node.txtypes.order import ORDER, Order
 from node.txtypes.schema import time_to_text, to_json
 
-PAGE_TXS_MAX = 5_000
+PAGE_TXS_MAX = 1_000
 """Transactions that one page of decoded blocks may hold; always at least one block."""
 
 
@@ -183,15 +183,17 @@ async def blocks_page(backend: Backend, start: int, limit: int, cursor: str) -> 
         return moment.height, {"blocks": blocks, "cursor": following, **moment.stamp}
 
 
-def blocks_bytes(reader: ChainReader, start: int, limit: int, cursor: str) -> bytes:
+async def blocks_bytes(reader: ChainReader, start: int, limit: int, cursor: str) -> bytes:
     """The same page as a MessagePack array of `Committed`, at most about two megabytes."""
     height, size = _start(reader, start, cursor), 0
     found: list[Committed] = []
+    pace = Pace()
     while height <= reader.height() and len(found) < limit and size < SYNC_BATCH_BYTES:
         block, commit = stored(reader, height)
         size += sum(map(len, block.transactions)) + 1_000
         found.append(Committed(block, commit))
         height += 1
+        await pace.rest()
     return encode(found)
 
 

@@ -69,20 +69,20 @@ class BlockEvents:
         self._genesis_hash = genesis_hash
         self._kept: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
 
-    async def of(self, reader: ChainReader, height: int) -> tuple[Event, ...]:
+    async def of(self, reader: ChainReader, height: int, pace: Pace) -> tuple[Event, ...]:
         known = self._kept.get(height)
         if known is not None:
             self._kept.move_to_end(height)
             return known
-        events = await self._derive(reader, height)
+        events = await self._derive(reader, height, pace)
         self._kept[height] = events
         while len(self._kept) > BLOCKS_KEPT:
             self._kept.popitem(last=False)
         return events
 
-    async def _derive(self, reader: ChainReader, height: int) -> tuple[Event, ...]:
+    async def _derive(self, reader: ChainReader, height: int, pace: Pace) -> tuple[Event, ...]:
         block, _ = stored(reader, height)
-        header, pace = block.header, Pace()
+        header = block.header
         when = {"height": height, "time": time_to_text(header.time_ms)}
         found: list[Event] = []
 
@@ -110,6 +110,7 @@ class BlockEvents:
             for subject in subjects:
                 add(subject.name, {**base, **subject.data}, subject.vin or vin, parties | subject.accounts)
             await pace.rest()
+        await pace.rest()
         return tuple(found)
 
 

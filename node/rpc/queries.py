@@ -39,20 +39,28 @@ from node.txtypes.schema import time_to_text, to_json
 from node.txtypes.vehicle import VEHICLE, Vehicle, market_of
 
 PACE_S = 0.005
+SHARE = 0.6
+"""Of the node's time that all long answers have together: the rest is for consensus and short questions."""
 SCAN_MAX = 20_000
 """Index entries that one page may look at; a filter that finds few gets a shorter page and a cursor."""
 SCAN_STEP = 500
 
 
 class Pace:
-    """Lets everything else run after each 5 ms of work."""
+    """Lets everything else run after each 5 ms of work; all long answers together keep to their share."""
+
+    _free_at = 0.0
+    """When the share will have paid for all work that was done."""
 
     def __init__(self) -> None:
         self._since = perf_counter()
 
     async def rest(self) -> None:
-        if perf_counter() - self._since > PACE_S:
-            await asyncio.sleep(0)
+        now = perf_counter()
+        used = now - self._since
+        if used > PACE_S:
+            Pace._free_at = max(Pace._free_at, now - used) + used / SHARE
+            await asyncio.sleep(Pace._free_at - now)
             self._since = perf_counter()
 
 

@@ -129,7 +129,7 @@ async def peers(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
 
 async def blocks(rpc: Rpc, request: web.Request, query: BlocksQuery) -> web.Response:
     if negotiate(request, JSON, MSGPACK) == MSGPACK:
-        raw = chain_queries.blocks_bytes(rpc.backend.reader(), query.start, query.limit, query.cursor)
+        raw = await chain_queries.blocks_bytes(rpc.backend.reader(), query.start, query.limit, query.cursor)
         return web.Response(body=raw, content_type=MSGPACK)
     height, page = await chain_queries.blocks_page(rpc.backend, query.start, query.limit, query.cursor)
     return answer(page, height=height)

@@ -20,6 +20,9 @@ from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
 
+STALLS = 2
+"""Streams give a reader up by themselves after `stream_stall_s`, and say so; all else after so many times that."""
+
 
 class RpcServer:
     """One HTTP listener. `port` is the real one after `start`, also where 0 was asked for."""
@@ -107,6 +110,7 @@ class Connection(RequestHandler):
         self._counted = counted
         self._config = config
         self._party: str | None = None
+        self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
@@ -122,7 +126,34 @@ class Connection(RequestHandler):
         transport.write(_refusal(Problem("too_many_connections", "too many connections are open"), self._height()))
         transport.close()
 
+    def pause_writing(self) -> None:
+        """An answer waits to be read: nobody may keep it waiting, and in memory, for ever."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _watch(self) -> None:
+        transport = self.transport
+        if transport is not None:
+            left = transport.get_write_buffer_size()
+            loop = asyncio.get_running_loop()
+            self._stall = loop.call_later(STALLS * self._config.stream_stall_s, self._give_up, transport, left)
+
+    def _give_up(self, transport: asyncio.Transport, left: int) -> None:
+        if transport.get_write_buffer_size() >= left:
+            transport.abort()
+        else:
+            self._watch()
+
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
         if self._party is not None:
             self._counted.leave(self._party)
             self._party = None

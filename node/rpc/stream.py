@@ -22,6 +22,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import Problem
+from node.rpc.queries import Pace
 from node.rpc.reading import Query, nearest_of, read_address, read_vin
 
 EVENT_STREAM = "text/event-stream"
@@ -165,9 +166,9 @@ class Streams:
             await outlet.write(b"retry: 1000\n\n")
             while not self.stopping.is_set():
                 woken = self._woken
-                reader = self._backend.reader()
+                reader, pace = self._backend.reader(), Pace()
                 while height <= reader.height() and not self.stopping.is_set():
-                    events = await self._events.of(reader, height)
+                    events = await self._events.of(reader, height, pace)
                     chosen = [e.text for e in events if e.sequence >= sequence and wanted.fits(e)]
                     if chosen:
                         await outlet.write(b"".join(chosen))

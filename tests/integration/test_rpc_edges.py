@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import socket
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -138,6 +140,23 @@ async def test_connections_of_one_address_are_limited_and_given_back() -> None:
             line, _, _ = await said(server, status, until_closed=False)
             if "200" in line:
                 break
+
+
+@over_http
+async def test_whoever_does_not_read_its_answers_is_given_up() -> None:
+    """They would stay in memory for as long as it likes."""
+    async with serving(stream_stall_s=0.05) as (_, server, _), asyncio.timeout(20):
+        end = socket.socket()
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        end.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", server.port))
+        asked = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+        with contextlib.closing(end), contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.get_running_loop().sock_sendall(end, 10 * asked)
+                await asyncio.sleep(0)
+        while server._connections.open:
+            await asyncio.sleep(0.01)
 
 
 @over_http
