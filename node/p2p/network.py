@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -385,7 +386,7 @@ class Network:
                 known = [
                     PeerAddress(k.node_key, k.host, k.port) for k in self.book.addresses() if k.node_key != peer.key
                 ]
-                peer.link.send(Peers(tuple(known[:ADDRESSES_MAX])))
+                peer.link.send(Peers(tuple(random.sample(known, min(len(known), ADDRESSES_MAX)))))
             case Peers(addresses):
                 for address in addresses:
                     if address.node_key != self._key.public and self._config.exchange:

@@ -21,6 +21,9 @@ DIAL_OTHERS_CAP_MS = 60_000
 KNOWN_MAX = 1_000
 KNOWN_PER_SOURCE_MAX = 64
 """Learned addresses in all, and from one peer."""
+FAILURES_MAX = 20
+FAILURES_UNREACHED_MAX = 5
+"""Dials in vain until a learned address is forgotten, and one where nobody has ever answered: it may be anybody's."""
 RECORDS_MAX = 10_000
 """Node keys whose misbehaviour is remembered. A key costs a stranger nothing: beyond, the oldest record goes."""
 
@@ -40,6 +43,12 @@ class KnownPeer:
     member: bytes = b""
     failures: int = 0
     next_dial_ms: int = 0
+    is_reached: bool = False
+    """A handshake with that host has told its node key; before, it is somebody else's word."""
+
+    @property
+    def is_kept(self) -> bool:
+        return self.is_configured or bool(self.member)
 
 
 @dataclass
@@ -60,7 +69,8 @@ class PeerBook:
 
     def add(self, host: str, port: int, *, is_configured: bool, node_key: bytes = b"", source: bytes = b"") -> None:
         """Configured addresses always stay. Learned ones are bounded, and are numbers: a name would have to be
-        resolved, by a server that its giver may run."""
+        resolved, by a server that its giver may run. Without `source`, and with a key: what a linked peer says of its
+        own host."""
         key = (host, port)
         if key in self._known:
             return
@@ -69,7 +79,8 @@ class PeerBook:
                 return
             if source and sum(1 for k in self._known.values() if k.source == source) >= KNOWN_PER_SOURCE_MAX:
                 return
-        self._known[key] = KnownPeer(host, port, is_configured, node_key, source)
+        own_word = bool(node_key) and not source
+        self._known[key] = KnownPeer(host, port, is_configured, node_key, source, is_reached=own_word)
         self._kept = None
 
     def publish(self, addresses: Mapping[bytes, tuple[str, ...]]) -> None:
@@ -95,7 +106,7 @@ class PeerBook:
             return True
         if known.member and known.member != node_key:
             return False
-        known.node_key = node_key
+        known.node_key, known.is_reached = node_key, True
         self._kept = None
         return True
 
@@ -114,7 +125,7 @@ class PeerBook:
     def kept(self) -> tuple[set[bytes], set[str]]:
         """Node keys and hosts of configured and published addresses."""
         if self._kept is None:
-            kept = [known for known in self._known.values() if known.is_configured or known.member]
+            kept = [known for known in self._known.values() if known.is_kept]
             self._kept = {known.node_key for known in kept if known.node_key}, {known.host for known in kept}
         return self._kept
 
@@ -124,7 +135,8 @@ class PeerBook:
         delay = min(DIAL_FIRST_MS * 2 ** min(known.failures, 10), cap)
         known.failures += 1
         known.next_dial_ms = now_ms + int(delay * (0.75 + 0.5 * jitter))
-        if known.failures > 20 and not known.is_configured and not known.member:
+        most = FAILURES_MAX if known.is_reached else FAILURES_UNREACHED_MAX
+        if known.failures > most and not known.is_kept:
             self._known.pop((known.host, known.port), None)
 
     def lost(self, node_key: bytes, now_ms: int, lived_ms: int) -> None:
@@ -132,7 +144,7 @@ class PeerBook:
         if lived_ms < SENT_AWAY_MS:
             return
         for known in self._known.values():
-            if known.node_key == node_key:
+            if known.node_key == node_key and (known.is_reached or known.is_kept):
                 known.failures, known.next_dial_ms = 0, now_ms + DIAL_FIRST_MS
 
     def misbehaved(self, node_key: bytes, weight: int, now_ms: int) -> bool:
@@ -166,7 +178,8 @@ class PeerBook:
         return record is not None and now_ms < record.banned_until_ms
 
     def addresses(self) -> list[KnownPeer]:
-        return [known for known in self._known.values() if known.node_key]
+        """What may be told to others: no hearsay."""
+        return [known for known in self._known.values() if known.node_key and (known.is_reached or known.is_kept)]
 
 
 def record_of(host: str) -> bytes:

@@ -257,3 +257,38 @@ def test_a_member_that_publishes_anothers_key_takes_nothing_from_its_owner() -> 
     assert {"10.0.0.1", "10.6.6.6"} == {known.host for known in book.due(0, set(), OWN)}
     assert book.learned("10.0.0.1", 1, A)
     assert not book.learned("10.6.6.6", 1, B), "whoever is there shows another key"
+
+
+# --- hearsay -----------------------------------------------------------------------------------------------
+LIAR, VICTIM = b"\x11" * 32, b"\x12" * 32
+
+
+def test_addresses_that_were_only_told_are_not_told_on_and_soon_forgotten() -> None:
+    """Else one peer could have a whole network dial somebody else's machine for as long as it likes."""
+    book = PeerBook()
+    book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
+    assert [] == book.addresses()
+    now, dials = 0, 0
+    while found := book.due(now := now + 60_000, set(), b""):
+        (known,) = found
+        book.dialling(known, now, 0.0)
+        book.lost(VICTIM, now, 10**9)
+        dials += 1
+    assert 6 == dials
+
+
+def test_an_address_that_answered_is_told_on_and_dialled_again_soon() -> None:
+    book = PeerBook()
+    book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
+    assert book.learned("192.0.2.7", 1, VICTIM)
+    assert [("192.0.2.7", 1)] == [(known.host, known.port) for known in book.addresses()]
+    (known,) = book.due(0, set(), b"")
+    book.dialling(known, 0, 0.0)
+    book.lost(VICTIM, 1_000, 10**9)
+    assert 0 == known.failures
+
+
+def test_what_a_linked_peer_says_of_its_own_host_is_told_on() -> None:
+    book = PeerBook()
+    book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM)
+    assert 1 == len(book.addresses())
