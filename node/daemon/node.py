@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
-from node.crypto.addresses import address_of, from_text
+from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateProof
 from node.daemon.admin import AdminSocket
@@ -80,11 +80,14 @@ class Node:
         self._journal = Journal(self._journal_kv)
         self._fates = Fates(self._journal, self.store)
         self._signing_lock: SigningLock | None = None
+        account = home.key_file("account")
+        self._account = address_of(home.read_key("account").public) if account.exists() else b""
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
             signer = Signer(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
         self._address = address
+        self._key_told = ""
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
@@ -130,7 +133,7 @@ class Node:
         raw = self.store.state.get(CONSENSUS_KEY.key(consensus_key.public))
         if raw is not None:
             return CONSENSUS_KEY.decode(raw).member
-        return address_of(self.home.read_key("account").public) if self.home.key_file("account").exists() else b""
+        return self._account
 
     def _make_network(self) -> Network:
         settings = network_config(self.config, self.home)
@@ -174,6 +177,7 @@ class Node:
         except BaseException:
             await self.stop()
             raise
+        self._tell_key()
         log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
@@ -259,6 +263,7 @@ class Node:
         self._counters["txs_committed"] += len(action.transactions)
         self._counters["rounds_above_zero"] += action.round > 0
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
+        self._tell_key()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._fates.committed(tx.txid for tx in action.transactions)
         self._housekeeping.committed(header.height)
@@ -288,28 +293,45 @@ class Node:
     def _is_syncing(self) -> bool:
         return self.replica.is_syncing()
 
+    def _is_validator(self) -> bool:
+        return (self._address or self._account) in self.store.head().validators
+
+    def _signing(self) -> str:
+        """As `NodeStatus.signing`."""
+        double, is_validator = self.replica.doppelganger, self._is_validator()
+        if self.replica.halted:
+            return "halted"
+        if self._signer_link is not None and self._signer_link.problem:
+            return f"signer unreachable: {self._signer_link.problem}"
+        if double is None:
+            return "no_key" if is_validator else "not_a_validator"
+        if double.duty is Duty.STOPPED:
+            return f"stopped: {double.why}"
+        if double.duty is Duty.LISTENING:
+            return "listening"
+        if not self.replica.is_key_in_force():
+            return "another_key" if is_validator else "not_a_validator"
+        if self.replica.machine.height < self.replica.signs_from():
+            return f"waiting: signing state was lost, signs from height {self.replica.signs_from()}"
+        return "signing" if self.replica.may_sign() else "catching_up"
+
+    def _tell_key(self) -> None:
+        """Once whenever it changes: this validator's key is not here, or not the one that the chain has."""
+        found = self._signing()
+        if found != self._key_told and found in ("no_key", "another_key"):
+            member = to_text(self._address or self._account)
+            log("consensus_key", "error", {"validator": member, "signing": found})
+        self._key_told = found
+
     def status(self) -> NodeStatus:
         machine = self.replica.machine
-        double = self.replica.doppelganger
-        if self._signer_link is not None and self._signer_link.problem:
-            signing = f"signer unreachable: {self._signer_link.problem}"
-        elif double is None or (self._address not in self.store.head().validators and double.duty is Duty.SIGNING):
-            signing = "not_a_validator"
-        elif double.duty is Duty.STOPPED:
-            signing = f"stopped: {double.why}"
-        elif double.duty is Duty.LISTENING:
-            signing = "listening"
-        elif machine.height < self.replica.signs_from():
-            signing = f"waiting: signing state was lost, signs from height {self.replica.signs_from()}"
-        else:
-            signing = "signing" if self.replica.may_sign() else "catching_up"
         return NodeStatus(
             moniker=self.config.node["moniker"] or self.home.path.name,
             node_key=self._node_key.public,
             validator=self._address,
-            is_validator=self._address in self.store.head().validators,
+            is_validator=self._is_validator(),
             is_syncing=self._is_syncing(),
-            signing=signing,
+            signing=self._signing(),
             round=machine.round,
             step=machine.step_now.name.lower(),
             peers=len(self._network.connected()),

@@ -52,6 +52,8 @@ from node.txtypes.unmet import Unmet
 
 __all__ = ["Replica", "ReplicaConfig"]
 
+STATUS_EVERY_MS = 50
+"""Several times less often than a peer takes it (p2p/budget.py)."""
 SYNCING_GAP = 3
 """Blocks behind; fewer is what consensus makes up for by itself."""
 
@@ -93,6 +95,7 @@ class Replica:
         self._judging: BlockRun | None = None
         self._decided_ms: int | None = None
         self._status_at = 0
+        self._status_told = -STATUS_EVERY_MS
         self._announce_at = 0
         self._flight = HeightInFlight(self._services)
 
@@ -132,6 +135,10 @@ class Replica:
 
     def may_sign(self) -> bool:
         return self._voting.may_sign()
+
+    def is_key_in_force(self) -> bool:
+        """Whether the chain has our signer's key for our address at the height in flight."""
+        return self._voting.address is not None
 
     # --- life -----------------------------------------------------------------------------------------
     def start(self, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
@@ -226,7 +233,12 @@ class Replica:
         return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.store.first_height())
 
     def _tell_status(self) -> None:
-        self._status_at = self._turn.now_ms + limits.RESEND_MS
+        """At once, or as soon as peers may be told again: who catches up commits hundreds of blocks a second."""
+        now = self._turn.now_ms
+        if now < self._status_told + STATUS_EVERY_MS:
+            self._status_at = min(self._status_at, self._status_told + STATUS_EVERY_MS)
+            return
+        self._status_told, self._status_at = now, now + limits.RESEND_MS
         self._turn.broadcast(self._status())
 
     # --- messages -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.chain.block import Block
-from node.chain.vote import Proposal, Vote, VoteKind, proposal_sign_bytes, vote_sign_bytes
+from node.chain.vote import Proposal, Vote, VoteKind, proposal_sign_bytes, sign_bytes_of, vote_sign_bytes
 from node.codec import encode
 from node.consensus.messages import Lock, Step
 from node.consensus.safety import (
@@ -23,7 +23,7 @@ from node.consensus.safety import (
     remembered,
     signed_before,
 )
-from node.crypto.signing import PrivateKey
+from node.crypto.signing import PrivateKey, is_signature
 
 
 class SafetyStore(Protocol):
@@ -93,9 +93,15 @@ class Signer:
         self._store = store
         self._genesis_hash = genesis_hash
         known = remembered(store.load(), key.public)
+        if known is not None and not self._is_ours(known):
+            known = None  # another validator's: what this key has signed is not known here
         self.was_missing = known is None
         self.state: HardState = EMPTY if known is None else known
         self.floor = max(1, self.state.height)
+
+    def _is_ours(self, state: HardState) -> bool:
+        messages = (m.proposal if isinstance(m, SignedProposal) else m.vote for m in state.messages)
+        return all(is_signature(self.public, sign_bytes_of(m, self._genesis_hash), m.signature) for m in messages)
 
     @property
     def public(self) -> bytes:
@@ -116,7 +122,7 @@ class Signer:
         known = signed_before(self.state, height, round_, step)
         if known is not None:
             assert isinstance(known, SignedVote), "steps name kinds"
-            if known.vote.block_id != block_id:
+            if known.vote.block_id != block_id or known.vote.validator != self.address:
                 raise SigningRefused(f"height {height}, round {round_}: another {kind} was signed")
             return known.vote
         signature = self._key.sign(vote_sign_bytes(self._genesis_hash, kind, height, round_, block_id))
@@ -130,7 +136,8 @@ class Signer:
         known = signed_before(self.state, height, round_, Step.PROPOSE)
         if known is not None:
             assert isinstance(known, SignedProposal), "steps name kinds"
-            if (known.proposal.block_id, known.proposal.valid_round) != (block_id, valid_round):
+            asked = (block_id, valid_round, self.address)
+            if (known.proposal.block_id, known.proposal.valid_round, known.proposal.proposer) != asked:
                 raise SigningRefused(f"height {height}, round {round_}: another proposal was signed")
             return known.proposal
         signature = self._key.sign(proposal_sign_bytes(self._genesis_hash, height, round_, block_id, valid_round))

@@ -42,7 +42,11 @@ class Voting:
 
     @property
     def address(self) -> bytes | None:
-        return self.signer.address if self.signer else None
+        """What we may vote as at the height in flight: None for a follower, for who is not in the set, and where the
+        chain has another consensus key for us than our signer. Its votes would count here and nowhere else."""
+        signer = self.signer
+        entry = self._store.head().validators.get(signer.address) if signer is not None else None
+        return entry.address if signer is not None and entry and entry.consensus_key == signer.public else None
 
     def start(self) -> None:
         """Begin to listen."""
@@ -57,8 +61,8 @@ class Voting:
         )
 
     def has_signed_at(self, height: int) -> bool:
-        """Whether hard state holds something that was signed at this height; after reset-signing it is empty."""
-        return self.signer is not None and self.signer.state.height == height and bool(self.signer.state.messages)
+        """Whether hard state holds something that we signed at this height; after reset-signing it is empty."""
+        return bool(self.signed_at(height))
 
     def attach(self, signer: ConsensusSigner) -> None:
         """A signer has come, for the first time or again: `start` with it. What we know of its key stays known.
@@ -105,9 +109,10 @@ class Voting:
 
     # --- may we ---
     def may_sign(self) -> bool:
-        """In the set, not listening, not stopped, not catching up."""
+        """In the set with this key, not listening, not stopped, not catching up."""
         return (
-            self.doppelganger is not None
+            self.address is not None
+            and self.doppelganger is not None
             and self.doppelganger.duty is Duty.SIGNING
             and not self._sync.is_catching_up(self._store.height(), self._turn.now_ms)
         )
@@ -137,9 +142,11 @@ class Voting:
 
     def signed_at(self, height: int) -> list[Proposal | Vote]:
         """Own messages that others may still need at `height`, in the order in which they were signed."""
-        if self.signer is None or not self.has_signed_at(height):
+        signer = self.signer
+        if signer is None or signer.state.height != height or self.address is None:
             return []
-        return [m.proposal if isinstance(m, SignedProposal) else m.vote for m in self.signer.state.messages]
+        found = [m.proposal if isinstance(m, SignedProposal) else m.vote for m in signer.state.messages]
+        return [m for m in found if signer.address == (m.proposer if isinstance(m, Proposal) else m.validator)]
 
     # --- are we alone with our key ---
     def deadline_ms(self) -> int | None:
@@ -176,7 +183,8 @@ class Voting:
         self._tell_change(before)
 
     def on_presence(self, peer: e.PeerId, message: Presence) -> None:
-        """Relay it, and answer where it is under our own key. Raises `Rejected`."""
+        """Relay it, and answer where it is under our own key. One that does not verify is nobody's fault: whoever is
+        behind, or ahead of us, knows another key of that validator."""
         entry = self._store.head().validators.get(message.validator)
         is_own = self.signer is not None and message.validator == self.signer.address
         key = self.signer.public if self.signer is not None and is_own else entry.consensus_key if entry else b""
@@ -185,7 +193,7 @@ class Voting:
         if not key or known.get(message.instance, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
             return
         if not is_genuine(message, key, self._store.genesis_hash):
-            raise Rejected("a presence's signature does not verify")
+            return
         known.pop(message.instance, None)
         known[message.instance] = now
         if len(known) > INSTANCES_MAX:

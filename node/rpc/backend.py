@@ -47,11 +47,11 @@ class NodeStatus:
     validator: bytes
     """Address of the member this node signs for, empty where it does not."""
     is_validator: bool
-    """In the set that decides the next height."""
+    """That member, or the one whose account key is here, is in the set that decides the next height."""
     is_syncing: bool
     signing: str
     """signing, listening, catching_up, waiting: <until when>, stopped: <why>, signer unreachable: <why>,
-    not_a_validator."""
+    not_a_validator; no_key and another_key: a validator whose consensus key is not here, or not the chain's; halted."""
     round: int
     step: str
     peers: int

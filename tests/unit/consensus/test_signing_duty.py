@@ -37,6 +37,28 @@ H = 7
 Sign = Callable[[Signer], Vote | Proposal]
 
 
+def test_the_state_of_another_key_is_none_of_ours() -> None:
+    """Whoever takes it for its own would sign on as if it knew what it has signed."""
+    disk = Disk()
+    other = dev_key("consensus", "dealer-munich")
+    Signer(ADDRESS, other, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
+    assert not Signer(ADDRESS, other, disk, GENESIS).was_missing
+    mine = Signer(ADDRESS, KEY, disk, GENESIS)
+    assert mine.was_missing
+    assert 0 == mine.state.height
+
+
+def test_what_was_signed_under_another_name_is_not_given_out_again_and_not_contradicted() -> None:
+    disk = Disk()
+    Signer(validator("another"), KEY, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
+    mine = Signer(ADDRESS, KEY, disk, GENESIS)
+    assert not mine.was_missing
+    for ident in (X, Y):
+        with pytest.raises(SigningRefused):
+            mine.sign_vote("prevote", H, 0, ident, NO_PROMISE)
+    assert ADDRESS == mine.sign_vote("precommit", H, 0, X, NO_PROMISE).validator
+
+
 class PowerCut(Exception):
     """The process is gone."""
 
