@@ -185,6 +185,11 @@ def keys(home: Path, as_json: bool) -> None:
 def reset_signing(home: Path, height: int, as_json: bool) -> None:
     """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
     Home(home).check()
+    if not Home(home).key_file("consensus").exists():
+        raise OperatorError(
+            f"{home} has no consensus key, so no signing state of it either: name the home that has it (the signer's, "
+            "where 'bmw-node signer' keeps it)"
+        )
     with Home(home).hold_signing():
         store = SafetyFile(Home(home).hard_state)
         known = _signed_height(store)

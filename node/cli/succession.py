@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
+from msgspec.structs import replace
 
 from node.chain.genesis import (
     Continues,
@@ -30,6 +31,7 @@ from node.crypto.addresses import from_text, to_text
 from node.daemon.home import Home
 from node.errors import Malformed, OperatorError
 from node.execution.succession import changed_values
+from node.rules.ruleset import RULESET_VERSIONS
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.folders import reading, repairing
@@ -202,7 +204,10 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
         raise OperatorError(f"--power {next(iter(powers))}: no --member file is of that name")
     time_ms = max(time.time_ns() // 1_000_000, head.time_ms + 1)
     continues = Continues(store.genesis_hash, head.height, head.block_id, head.state_root)
-    genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, head.params, tuple(accounts), continues)
+    params = head.params
+    if params.next_ruleset not in RULESET_VERSIONS:  # none has it: very likely why the chain can't go on
+        params = replace(params, next_ruleset=0, next_ruleset_height=0)
+    genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, params, tuple(accounts), continues)
     return parse_genesis(genesis_to_json(genesis).encode())
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from node.chain.block import block_id_of
 from node.chain.genesis import genesis_hash, start_height
 from node.chain.trust import Trust
 from node.daemon.clocks import Clock
@@ -14,6 +15,7 @@ from node.daemon.home import Home
 from node.daemon.log import log
 from node.daemon.networking import network_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
+from node.errors import OperatorError
 from node.p2p.network import Events, Network
 from node.storage.chain_store import ChainReader
 from node.storage.folders import Rebuilt, exchange, finish_rebuilt, kept_name, rebuilt_folder, settle
@@ -38,6 +40,23 @@ def own_head(home: Home) -> Trust | None:
     return Trust(head.height, head.block_id, head.time_ms, head.validators, None if block is None else block.header)
 
 
+def _compare(home: Home, head: Trust, height: int, block_id: bytes) -> None:
+    """Hold what the operator trusts against the store that is there. Raises `OperatorError`."""
+    kv = LevelStore(home.store)
+    try:
+        block = ChainReader(kv).block(height) if height <= head.height else None
+    finally:
+        kv.close()
+    if block is None:
+        why = f"the store here stands at height {head.height} and has no such block; it goes on from its own head"
+        log("trust_unused", "warning", {"height": height, "why": why})
+    elif block_id_of(block.header, genesis_hash(home.read_genesis())) != block_id:
+        raise OperatorError(
+            f"block {height} of the store in {home.store} has another id than --trust names: compare the id again; if "
+            "it is right, this store is of another chain's history: move it away and sync again"
+        )
+
+
 def _may_lack_many(head: Trust, config: Config, now_ms: int) -> bool:
     """Whether so many blocks can have been made since that a snapshot would be worth while."""
     least_ms: int = config.storage["snapshot_gap"] * config.consensus["block_interval_min_ms"]
@@ -59,6 +78,8 @@ def put_in_place(home: Home, had: int, height: int) -> None:
 async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     """The height of the snapshot that the store now is; 0 where the node starts as it is. Raises `OperatorError`."""
     head = own_head(home)
+    if head is not None and choice.trust is not None:
+        _compare(home, head, *choice.trust)
     if head is not None and not _may_lack_many(head, config, clock()):
         return 0
     genesis = home.read_genesis()
@@ -87,6 +108,9 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
     finally:
         stop.cancel()
         await network.stop()
+    if not height and head is None and choice.trust is not None:
+        why = "no snapshot at or above it could be had: blocks are synced from genesis on, which needs no trust"
+        log("trust_unused", "warning", {"height": choice.trust[0], "why": why})
     if height:
         put_in_place(home, head.height if head is not None else 0, height)
         log("snapshot_used", "info", {"height": height})

@@ -52,7 +52,7 @@ class Housekeeping:
 
     def _prune(self) -> None:
         store = self._store
-        first = min(store.height() - self._keep_blocks + 1, self.shelf.oldest_height() or 0)
+        first = min(store.height() - self._keep_blocks + 1, self.shelf.needed_from(store.height()))
         base = store.first_height()
         if first <= base:
             return

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
-from node.crypto.addresses import address_of, from_text, to_text
+from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateProof
 from node.daemon.admin import AdminSocket
@@ -26,6 +26,7 @@ from node.daemon.log import log
 from node.daemon.member_nodes import MemberNodes, members_of
 from node.daemon.memory import memory_numbers, settle_allocator, trim_for_ever
 from node.daemon.networking import network_config
+from node.daemon.own_duty import OwnDuty
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
 from node.daemon.snapshots import SnapshotShelf
@@ -36,7 +37,6 @@ from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
 from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
-from node.replica.presence import Duty
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
 from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, Syncing
@@ -44,7 +44,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.folders import settle
-from node.storage.journal import Journal
+from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.txtypes.envelope import CheckedTx
@@ -75,7 +75,7 @@ class Node:
         self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
         settle(home.store)
         self._kv = LevelStore(home.store)
-        self._journal_kv = LevelStore(home.journal, is_small=True)
+        self._journal_kv = open_journal(home.journal)
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
         self._fates = Fates(self._journal, self.store)
@@ -88,6 +88,7 @@ class Node:
             signer = Signer(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
         self._address = address
         self._key_told = ""
+        self._upgrade_told = 0
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
@@ -100,6 +101,7 @@ class Node:
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
+        self._duty = OwnDuty(self.store, self.replica, self._signer_link, address, self._account)
         self._steady = steady_clock(self._clock())
         self._pump = Pump(self.replica, self._verifiers, self._steady, self._clock)
         self._housekeeping = Housekeeping(
@@ -177,7 +179,7 @@ class Node:
         except BaseException:
             await self.stop()
             raise
-        self._tell_key()
+        self._duty.tell()
         log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
@@ -250,7 +252,7 @@ class Node:
         self._stopped.set()
 
     def _on_signer(self, signer: RemoteSigner) -> None:
-        self._address = signer.address
+        self._duty.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
     def _on_notice(self, notice: e.Notice) -> None:
@@ -263,7 +265,7 @@ class Node:
         self._counters["txs_committed"] += len(action.transactions)
         self._counters["rounds_above_zero"] += action.round > 0
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
-        self._tell_key()
+        self._duty.tell()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._fates.committed(tx.txid for tx in action.transactions)
         self._housekeeping.committed(header.height)
@@ -293,45 +295,15 @@ class Node:
     def _is_syncing(self) -> bool:
         return self.replica.is_syncing()
 
-    def _is_validator(self) -> bool:
-        return (self._address or self._account) in self.store.head().validators
-
-    def _signing(self) -> str:
-        """As `NodeStatus.signing`."""
-        double, is_validator = self.replica.doppelganger, self._is_validator()
-        if self.replica.halted:
-            return "halted"
-        if self._signer_link is not None and self._signer_link.problem:
-            return f"signer unreachable: {self._signer_link.problem}"
-        if double is None:
-            return "no_key" if is_validator else "not_a_validator"
-        if double.duty is Duty.STOPPED:
-            return f"stopped: {double.why}"
-        if double.duty is Duty.LISTENING:
-            return "listening"
-        if not self.replica.is_key_in_force():
-            return "another_key" if is_validator else "not_a_validator"
-        if self.replica.machine.height < self.replica.signs_from():
-            return f"waiting: signing state was lost, signs from height {self.replica.signs_from()}"
-        return "signing" if self.replica.may_sign() else "catching_up"
-
-    def _tell_key(self) -> None:
-        """Once whenever it changes: this validator's key is not here, or not the one that the chain has."""
-        found = self._signing()
-        if found != self._key_told and found in ("no_key", "another_key"):
-            member = to_text(self._address or self._account)
-            log("consensus_key", "error", {"validator": member, "signing": found})
-        self._key_told = found
-
     def status(self) -> NodeStatus:
         machine = self.replica.machine
         return NodeStatus(
             moniker=self.config.node["moniker"] or self.home.path.name,
             node_key=self._node_key.public,
-            validator=self._address,
-            is_validator=self._is_validator(),
+            validator=self._duty.address,
+            is_validator=self._duty.is_validator(),
             is_syncing=self._is_syncing(),
-            signing=self._signing(),
+            signing=self._duty.signing(),
             round=machine.round,
             step=machine.step_now.name.lower(),
             peers=len(self._network.connected()),
@@ -413,6 +385,7 @@ class Node:
             "sync_target_height": status.pace.target,
             "sync_seconds_left": status.pace.seconds_left,
             "is_halted": int(bool(status.halted)),
+            "upgrade_needed_before_height": self._duty.upgrade_height(),
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,
             "clock_offset_seconds": self._clock_watch.offset_ms / 1000,

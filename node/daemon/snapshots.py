@@ -9,7 +9,7 @@ from pathlib import Path
 
 from node.codec import encode
 from node.daemon.log import log
-from node.errors import Rejected
+from node.errors import Corrupted, OperatorError, Rejected
 from node.p2p.wire import Chunk, GetChunk, GetOffer, GetValidators, OfferMessage, SnapshotMessage, ValidatorsMessage
 from node.storage.chain_store import ChainStore
 from node.storage.kv import KeyValue
@@ -29,7 +29,7 @@ class SnapshotShelf:
         self._cutting: asyncio.Task[None] | None = None
         self._offers: dict[bytes, Path] = {}
         self._newest: Offer | None = None
-        for path in self._folders():
+        for path in self._folders() if interval else []:
             self._put_on_shelf(path)
 
     def _folders(self) -> list[Path]:
@@ -48,9 +48,12 @@ class SnapshotShelf:
         self._offers[manifest_id(offer.manifest)] = path
         self._newest = offer
 
-    def oldest_height(self) -> int | None:
-        """Blocks above the oldest snapshot are needed by whoever starts from it."""
-        return min((int(path.name) for path in self._offers.values()), default=None)
+    def needed_from(self, head: int) -> int:
+        """Blocks from this height on are needed by whoever starts from the oldest snapshot here: all, where there is to
+        be one and is none yet, and none where none are cut."""
+        if not self._interval:
+            return head + 1
+        return min((int(path.name) for path in self._offers.values()), default=0)
 
     # --- cutting ---
     def committed(self, height: int) -> None:
@@ -61,7 +64,7 @@ class SnapshotShelf:
     async def _cut(self, height: int, view: KeyValue) -> None:
         try:
             offer = await asyncio.to_thread(self._write, height, view)
-        except OSError as error:
+        except (OSError, Corrupted, OperatorError) as error:
             log("snapshot_failed", "error", {"height": height, "why": str(error)})
             return
         finally:

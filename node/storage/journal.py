@@ -8,11 +8,14 @@ E<txid>                       key of its F entry
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from node import limits
+from node.errors import Corrupted
 from node.storage.kv import KeyValue
+from node.storage.leveldb import LevelStore
 from node.txtypes.unmet import Unmet
 
 
@@ -21,6 +24,18 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
 
     expires_at_ms: int
     unmet: tuple[Unmet, ...]
+
+
+def open_journal(path: Path) -> LevelStore:
+    """Raises `Corrupted` with what that costs."""
+    try:
+        return LevelStore(path, is_small=True)
+    except Corrupted as error:
+        raise Corrupted(
+            f"the journal in {path} is damaged ({error.__context__ or error}). It is no part of the chain, and no "
+            "checkpoint has it: move it away and start again. Only what was accepted here and is not committed yet is "
+            "lost by that; its senders submit it again"
+        ) from None
 
 
 class Journal:
