@@ -14,6 +14,7 @@ from msgspec import Meta
 from node.chain.genesis import genesis_to_json
 from node.rpc import chain_queries, queries, transactions
 from node.rpc.backend import Backend
+from node.rpc.certificate import Certificate
 from node.rpc.config import RpcConfig
 from node.rpc.docs_page import DOCS_PAGE
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
@@ -52,6 +53,7 @@ class Rpc:
         self.counters = RouteCounters()
         self.vehicles: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self.openapi = b""
+        self.certificate: Certificate | None = None
 
 
 # --- queries ---------------------------------------------------------------------------------------------
@@ -109,6 +111,8 @@ async def ready(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
 
 async def metrics(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
     node = {**rpc.backend.metrics(), "rpc_streams": rpc.streams.open}
+    if rpc.certificate is not None:
+        node["rpc_certificate_seconds_left"] = rpc.certificate.seconds_left()
     text = render_metrics(node, rpc.counters)
     return web.Response(body=text.encode("utf-8"), headers={"Content-Type": METRICS_TYPE})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from aiohttp.web_request import BaseRequest
 from node.errors import Busy, OperatorError
 from node.rpc.app import RPC, make_app
 from node.rpc.backend import Backend
+from node.rpc.certificate import Certificate
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
@@ -32,6 +32,7 @@ class RpcServer:
         self._config = config
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
+        self._following: asyncio.Task[None] | None = None
         self._connections = Counted(config.connections_max, config.connections_per_address_max)
         self.port = config.port
 
@@ -47,7 +48,7 @@ class RpcServer:
 
     async def start(self) -> None:
         """Raises `OperatorError` naming the mend where the certificate or the port can't be used."""
-        context = tls_context(self._config)
+        certificate = certificate_of(self._config)
         runner = web.AppRunner(
             make_app(self._backend, self._config),
             handler_cancellation=True,
@@ -59,12 +60,19 @@ class RpcServer:
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
-                self._connection, self._config.host, self._config.port, ssl=context, backlog=1024
+                self._connection,
+                self._config.host,
+                self._config.port,
+                ssl=certificate.context if certificate is not None else None,
+                backlog=1024,
             )
         except OSError as error:
             await self.stop()
             raise _port_error(error, self._config) from None
         self.port = self._listener.sockets[0].getsockname()[1]
+        if certificate is not None:
+            runner.app[RPC].certificate = certificate
+            self._following = asyncio.create_task(certificate.follow())
 
     def _connection(self) -> Connection:
         assert self._runner is not None and self._runner.server is not None, "started"
@@ -89,6 +97,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Streams end with a reason, open requests get `stop_s`, then everything is closed."""
+        if self._following is not None:
+            self._following.cancel()
         if self._listener is not None:
             self._listener.close()
         if self._runner is not None:
@@ -190,22 +200,13 @@ def _refusal(problem: Problem, height: int) -> bytes:
     return head.encode("ascii") + body
 
 
-def tls_context(config: RpcConfig) -> ssl.SSLContext | None:
-    """From the certificate and key files, or None where none is set."""
+def certificate_of(config: RpcConfig) -> Certificate | None:
+    """None where none is set. Raises `OperatorError`."""
     if not config.tls_certificate and not config.tls_key:
         return None
     if not config.tls_certificate or not config.tls_key:
         raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(config.tls_certificate, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorError(
-            f"rpc: the certificate {config.tls_certificate} or its key {config.tls_key} can't be used ({error}): "
-            "give PEM files that belong together and that this user may read"
-        ) from None
-    return context
+    return Certificate(config.tls_certificate, config.tls_key)
 
 
 def _port_error(error: OSError, config: RpcConfig) -> OperatorError:

@@ -26,6 +26,7 @@ from support.life import register
 from support.prometheus import prometheus
 
 from node.errors import Busy, OperatorError
+from node.rpc.app import RPC
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 
@@ -350,11 +351,42 @@ def test_tls_by_certificate_files(tmp_path: Path) -> None:
     asyncio.run(ask())
 
 
-@pytest.mark.parametrize("broken", ["missing", "garbage", "swapped"])
+def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("node.rpc.certificate.LOOK_S", 0.02)
+    certificate, key = a_certificate(tmp_path)
+    first = Path(certificate).read_text()
+
+    async def shown(port: int) -> str:
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+
+    async def play() -> None:
+        async with serving(tls_certificate=certificate, tls_key=key) as (_, server, _), asyncio.timeout(20):
+            assert first.strip() == (await shown(server.port)).strip()
+            assert 0 < server.app[RPC].certificate.seconds_left() < 86_400
+            Path(certificate).write_text("half a file")
+            while "the old one stays" not in caplog.text:
+                await asyncio.sleep(0.01)
+            assert first.strip() == (await shown(server.port)).strip()
+            a_certificate(tmp_path)
+            while first.strip() == (await shown(server.port)).strip():
+                await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+    assert 1 == caplog.text.count("replace its files"), "it ends tomorrow, which is told once a day"
+
+
+@pytest.mark.parametrize("broken", ["missing", "garbage", "swapped", "encrypted"])
 def test_a_certificate_that_can_not_be_used_names_the_files(tmp_path: Path, broken: str) -> None:
     certificate, key = a_certificate(tmp_path)
     if broken == "missing":
         key = str(tmp_path / "nowhere.key")
+    elif broken == "encrypted":
+        secret = serialization.BestAvailableEncryption(b"secret")
+        private = serialization.load_pem_private_key(Path(key).read_bytes(), None)
+        pkcs8 = serialization.PrivateFormat.PKCS8
+        Path(key).write_bytes(private.private_bytes(serialization.Encoding.PEM, pkcs8, secret))
     elif broken == "garbage":
         Path(key).write_text("not a key")
     else:

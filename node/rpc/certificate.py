@@ -1,0 +1,82 @@
+"""The certificate that HTTP is served with: loaded, followed when its files change, and watched for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from node.errors import OperatorError
+
+LOOK_S = 60.0
+WARNED_S = 14 * 24 * 3_600
+"""So long before its end an operator is told, once a day."""
+TOLD_S = 24 * 3_600
+_log = logging.getLogger("bmw.rpc")
+
+
+class Certificate:
+    """PEM files of a certificate, with its chain, and its key. Raises `OperatorError` where they can't be used."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._certificate, self._key = certificate, key
+        self._ends = datetime.max.replace(tzinfo=UTC)
+        self._seen: tuple[float, float] = (0.0, 0.0)
+        self._told = float("-inf")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            self._seen = self._changed()
+            self._load(self.context)
+        except (OSError, ValueError) as error:
+            raise OperatorError(
+                f"rpc: the certificate {certificate} or its key {key} can't be used ({error}): give PEM files that "
+                "belong together and that this user may read, the key without a pass phrase"
+            ) from None
+
+    def _changed(self) -> tuple[float, float]:
+        return Path(self._certificate).stat().st_mtime, Path(self._key).stat().st_mtime
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""
+        context.load_cert_chain(self._certificate, self._key, password=_no_pass_phrase)
+        self._ends = x509.load_pem_x509_certificate(Path(self._certificate).read_bytes()).not_valid_after_utc
+
+    def seconds_left(self) -> float:
+        """Until it ends; below zero afterwards."""
+        return (self._ends - datetime.now(UTC)).total_seconds()
+
+    def refresh(self) -> None:
+        """Where the files have changed, new connections get the new certificate; one that can't be used is told, and
+        the old one stays."""
+        try:
+            seen = self._changed()
+            if seen != self._seen:
+                self._seen = seen
+                self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+                self._load(self.context)
+                _log.warning("the certificate %s was read again, it ends %s", self._certificate, self._ends.isoformat())
+        except (OSError, ValueError) as error:
+            _log.error("the new certificate %s can't be used (%s): the old one stays", self._certificate, error)
+
+    def warn(self, now_s: float) -> None:
+        """`now_s`: of a steady clock."""
+        if self.seconds_left() < WARNED_S and now_s - self._told >= TOLD_S:
+            self._told = now_s
+            _log.error("the certificate %s ends %s: replace its files", self._certificate, self._ends.isoformat())
+
+    async def follow(self) -> None:
+        """For as long as the server runs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self.warn(loop.time())
+            await asyncio.sleep(LOOK_S)
+            self.refresh()
+
+
+def _no_pass_phrase() -> str:
+    raise ValueError("the key is encrypted")
