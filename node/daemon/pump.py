@@ -101,6 +101,8 @@ class Pump:
                 case e.Dropped():
                     self.on_dropped(action)
                 case e.Notice(name, level, fields):
+                    if "peer" in fields and network is not None:  # our number for it means nothing to anybody
+                        fields = {**fields, "peer": network.name_of(fields["peer"])}
                     log(name, level, fields)
                     self.on_notice(action)
                 case e.Halt(reason):

@@ -154,14 +154,14 @@ class SnapshotSync:
             height = offer.manifest.header.height
             if not self._leads_on(height):
                 why = "nobody has the blocks after it any more"
-                log("snapshot_refused", "warning", {"height": height, "peers": sorted(peers), "why": why})
+                log("snapshot_refused", "warning", {"height": height, "peers": self._names(peers), "why": why})
                 continue
             try:
                 await self._believe(trust, offer, peers)
                 await self._fetch(offer, peers, folder)
             except (Rejected, OperatorError, TimeoutError) as error:
                 shutil.rmtree(folder, ignore_errors=True)
-                log("snapshot_refused", "warning", {"height": height, "peers": sorted(peers), "why": str(error)})
+                log("snapshot_refused", "warning", {"height": height, "peers": self._names(peers), "why": str(error)})
                 continue
             return height
         return 0
@@ -207,12 +207,18 @@ class SnapshotSync:
             return None
         return trust
 
+    def _name(self, peer: int) -> str:
+        return self.network.name_of(peer) if self.network is not None else str(peer)
+
+    def _names(self, peers: set[int]) -> str:
+        return " ".join(self._name(peer) for peer in sorted(peers))
+
     async def _first_of(self, peers: Iterable[int], attempt: Callable[[int], Awaitable[Trust]]) -> Trust | None:
         for peer in peers:
             try:
                 return await attempt(peer)
             except (Rejected, TimeoutError) as error:
-                log("snapshot_peer", "warning", {"peer": peer, "why": str(error) or "no answer"})
+                log("snapshot_peer", "warning", {"peer": self._name(peer), "why": str(error) or "no answer"})
         return None
 
     async def _named_root(self, peer: int, height: int, block_id: bytes) -> Trust:
@@ -238,7 +244,8 @@ class SnapshotSync:
                     continue
                 await asyncio.to_thread(check_offer, answer.offer, self._genesis_hash)
             except (Rejected, TimeoutError) as error:
-                log("snapshot_peer", "warning", {"peer": peer, "why": str(error) or "no answer to our question"})
+                why = str(error) or "no answer to our question"
+                log("snapshot_peer", "warning", {"peer": self._name(peer), "why": why})
                 continue
             found.setdefault(manifest_id(answer.offer.manifest), (answer.offer, set()))[1].add(peer)
         return sorted(found.values(), key=lambda e: (not e[1] & self._members, -e[0].manifest.header.height))
@@ -258,7 +265,7 @@ class SnapshotSync:
         answer = await self._ask(peer, GetBlocks(height, height), Blocks, None, ANSWER_S)
         assert isinstance(answer, Blocks), "answers are matched by kind"
         if len(answer.blocks) != 1 or answer.blocks[0].block.header.height != height:
-            raise InvalidCertificate(f"peer {peer} does not have block {height}")
+            raise InvalidCertificate(f"it does not have block {height}")
         return answer.blocks[0]
 
     async def _validators(self, peer: int, height: int) -> tuple[ValidatorEntry, ...]:
@@ -324,7 +331,7 @@ class SnapshotSync:
                     raise InvalidCertificate("its data is not what the manifest names")
             except (Rejected, TimeoutError) as error:
                 why = str(error) or "no answer in time"
-                log("snapshot_chunk", "warning", {"peer": peer, "chunk": index, "why": why})
+                log("snapshot_chunk", "warning", {"peer": self._name(peer), "chunk": index, "why": why})
                 chunks.wanted.append(index)
                 return
             chunks.arrived[index] = answer.data
@@ -363,7 +370,7 @@ class _PeerSource:
             try:
                 found = self._wait(self._sync._committed(peer, height))
             except Rejected as error:
-                log("snapshot_peer", "warning", {"peer": peer, "why": str(error)})
+                log("snapshot_peer", "warning", {"peer": self._sync._name(peer), "why": str(error)})
                 continue
             assert isinstance(found, Committed), "as asked"
             return found

@@ -187,6 +187,13 @@ class Network:
         """The oldest block that the peer says it has."""
         return self._peers[peer_id].oldest if peer_id in self._peers else 1
 
+    def name_of(self, peer_id: int) -> str:
+        """For people: its moniker, which it chose itself, and where it is; where it has gone, only that."""
+        peer = self._peers.get(peer_id)
+        return (
+            f"{peer.link.hello.moniker}@{peer.link.host}:{peer.link.port}" if peer is not None else "one that has gone"
+        )
+
     # --- every moment ---
     async def _tick_loop(self) -> None:
         while True:

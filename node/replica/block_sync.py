@@ -75,8 +75,8 @@ class BlockSync:
         head = self._store.height()
         for peer, request in self._catch_up.whom_to_ask(head, self._turn.now_ms):
             self._turn.send(peer, GetBlocks(request.first, request.last))
-        for why in self._catch_up.faults:
-            self._turn.notice("sync_fault", "warning", why=why)
+        for faulty, why in self._catch_up.faults:
+            self._turn.notice("sync_fault", "warning", **({"peer": faulty} if faulty else {}), why=why)
         self._catch_up.faults.clear()
         arrived = self._catch_up.next(head)
         if arrived is None:

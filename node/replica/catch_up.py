@@ -71,8 +71,8 @@ class Arrived:
 class CatchUp:
     def __init__(self) -> None:
         self.peers: dict[PeerId, PeerView] = {}
-        self.faults: list[str] = []
-        """What went wrong since the caller last looked: peer, heights, why."""
+        self.faults: list[tuple[PeerId, str]] = []
+        """What went wrong since the caller last looked: with which peer (0: all of them), and what."""
         self._requests: dict[PeerId, Request] = {}
         self._arrived: dict[int, Arrived] = {}
         self._arrived_bytes = 0
@@ -138,16 +138,15 @@ class CatchUp:
         ahead = [view.oldest for view in self.peers.values() if view.height > head]
         if ahead and min(ahead) > head + 1 and self._stranded_at != head:
             self._stranded_at = head
-            self.faults.append(
-                f"peers keep blocks from {min(ahead)} on, and {head + 1} is needed: start again, for a snapshot"
-            )
+            why = f"peers keep blocks from {min(ahead)} on, and {head + 1} is needed: start again, for a snapshot"
+            self.faults.append((0, why))
 
     def _give_up_late(self, now_ms: int) -> None:
         for peer, request in list(self._requests.items()):
             if request.until_ms <= now_ms:
                 del self._requests[peer]
                 self._failed(peer, SLOW_MS, now_ms)
-                self.faults.append(f"peer {peer} did not deliver blocks {request.first} to {request.last} in time")
+                self.faults.append((peer, f"did not deliver blocks {request.first} to {request.last} in time"))
 
     def _is_covered(self, height: int) -> bool:
         return height in self._arrived or any(r.first <= height <= r.last for r in self._requests.values())
@@ -205,7 +204,7 @@ class CatchUp:
             self.peers[peer].failures //= 2
         if expected == request.first:
             self._failed(peer, EMPTY_MS, now_ms)
-            self.faults.append(f"peer {peer} delivered nothing of blocks {request.first} to {request.last}")
+            self.faults.append((peer, f"delivered nothing of blocks {request.first} to {request.last}"))
 
     def next(self, head: int) -> Arrived | None:
         """The block after the head, where it has arrived; what lies below it is forgotten."""
@@ -254,7 +253,7 @@ class CatchUp:
         for at in [at for at, arrived in self._arrived.items() if arrived.peer == peer or at == height]:
             self._forget(at)
         self._failed(peer, LIAR_MS, now_ms)
-        self.faults.append(f"peer {peer} delivered a bad block {height}")
+        self.faults.append((peer, f"delivered a bad block {height}"))
 
     def committed(self) -> None:
         self._behind_since_ms = None

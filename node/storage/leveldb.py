@@ -45,13 +45,14 @@ class LevelStore:
                 write_buffer_size=WRITE_BUFFER_BYTES // share,
             )
         except plyvel.CorruptionError as error:
-            raise Corrupted(
-                f"the store in {path} is damaged ({error}): restore a checkpoint, or wipe it and sync again"
-            ) from None
+            raise _damage(path, error) from None
         except (plyvel.IOError, plyvel.Error) as error:
             if "lock" in str(error).lower():
                 raise Busy(self._held_text()) from None
-            raise OperatorError(f"the store in {path} can't be opened: {error}") from None
+            raise OperatorError(
+                f"the store in {path} can't be opened ({_told(error)}): make room on the disk, or mend it; look at its "
+                "owner too"
+            ) from None
         except OSError as error:
             raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
         (path / HOLDER_FILE).write_text(str(os.getpid()))
@@ -83,10 +84,10 @@ class LevelStore:
                 for key, value in puts.items():
                     batch.put(key, value)
         except plyvel.CorruptionError as error:
-            raise Corrupted(f"the store in {self._path} is damaged: {error}") from None
+            raise _damage(self._path, error) from None
         except (plyvel.IOError, plyvel.Error, OSError) as error:
             raise OperatorError(
-                f"the store in {self._path} can't be written ({error}): make room on the disk, then start again"
+                f"the store in {self._path} can't be written ({_told(error)}): make room on the disk, then start again"
             ) from None
 
     def snapshot(self) -> KeyValue:
@@ -130,16 +131,29 @@ class LevelSnapshot:
         self._snapshot.close()
 
 
+def _told(error: Exception) -> str:
+    """LevelDB's own words, without Python's marks of bytes around them."""
+    words = error.args[0] if error.args else ""
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
+
+
+def _damage(path: Path, error: Exception) -> Corrupted:
+    return Corrupted(
+        f"the store in {path} is damaged ({_told(error)}): restore a checkpoint, or wipe it and sync again; "
+        "'bmw-node verify-store' says what else is"
+    )
+
+
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
     """What LevelDB finds wrong while reading, as ours."""
     try:
         yield
     except plyvel.CorruptionError as error:
-        raise Corrupted(f"the store in {path} is damaged: {error}") from None
+        raise _damage(path, error) from None
     except plyvel.IOError as error:
         raise OperatorError(
-            f"the store in {path} can't be read ({error}): mend the disk, or restore a checkpoint"
+            f"the store in {path} can't be read ({_told(error)}): mend the disk, or restore a checkpoint"
         ) from None
 
 

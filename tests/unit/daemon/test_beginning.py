@@ -38,6 +38,9 @@ class Peers:
     def height_of(self, peer: int) -> int:
         return self._chain.store.height()
 
+    def name_of(self, peer: int) -> str:
+        return f"peer-{peer}@127.0.0.1:{peer}"
+
     def oldest_of(self, peer: int) -> int:
         return self._oldest[peer]
 

@@ -105,7 +105,7 @@ def test_a_slow_peers_range_goes_to_another(source: Chain) -> None:
     sync.delivered(2, blocks(source, RANGE_BLOCKS + 1, 60), 0, 1_100)
     later = 1_000 + REQUEST_TIMEOUT_MS
     assert [(2, 1, RANGE_BLOCKS)] == ranges(sync.whom_to_ask(0, later))
-    assert ["peer 1 did not deliver blocks 1 to 40 in time"] == sync.faults
+    assert [(1, "did not deliver blocks 1 to 40 in time")] == sync.faults
 
 
 def test_a_short_answer_is_completed_by_whoever_is_free(source: Chain) -> None:
