@@ -15,9 +15,9 @@ FETCH_TIMEOUT_MS = 2_000
 FETCHING_SPARE = 2_000
 """What was asked for and did not come is forgotten once there is more of it than this, and than twice what may come."""
 VERIFIED_MAX = 50_000
-VERIFIED_BYTES_MAX = 4 * limits.BLOCK_BYTES_CAP
+VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
 """Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
-bytes as signed; decoded they take several times as much."""
+bytes as signed, more than one block's; decoded, the worst (a directory entry of 64 sites) take thirty times as much."""
 DONE_MAX = 30_000
 """Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
 
