@@ -91,7 +91,7 @@ class Pump:
                     signatures = sum(len(signed.signatures) for signed in transactions)
                     if network is not None and sender:
                         network.verifies_for(sender, signatures)
-                    task = asyncio.create_task(self._verify(job, transactions, signatures))
+                    task = asyncio.create_task(self._verify(job, transactions, signatures, is_gossip=bool(sender)))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 case e.Admitted():
@@ -110,9 +110,10 @@ class Pump:
                 case _:
                     assert_never(action)
 
-    async def _verify(self, job: int, transactions: tuple[SignedTx, ...], signatures: int) -> None:
+    async def _verify(self, job: int, transactions: tuple[SignedTx, ...], signatures: int, *, is_gossip: bool) -> None:
         try:
-            results = await self._verifiers.verify([signed.raw for signed in transactions], signatures)
+            raws = [signed.raw for signed in transactions]
+            results = await self._verifiers.verify(raws, signatures, is_gossip=is_gossip)
         except Exception as error:  # a job that never ended would stop sync or a height without a word
             self.is_stopped = True
             self.on_failure(error)

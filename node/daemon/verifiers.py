@@ -78,10 +78,23 @@ class Verifiers:
             self._idle.put_nowait(worker)
         self._under_way: set[asyncio.Task[list[bool]]] = set()
         self._inline_turn = asyncio.Lock()
+        self._gossip_turn = asyncio.Semaphore(max(1, count))
         self.replaced = 0
 
-    async def verify(self, raws: Sequence[bytes], signatures: int = 0) -> tuple[bool, ...]:
-        """`signatures`: how many all have together, where more than one each."""
+    async def verify(self, raws: Sequence[bytes], signatures: int = 0, *, is_gossip: bool = False) -> tuple[bool, ...]:
+        """`signatures`: how many all have together, where more than one each. Gossip is verified piece by piece, so
+        that a block, or what was handed in here, waits for one piece of it at the most."""
+        if not is_gossip:
+            return await self._verify(raws, signatures)
+        each = max(1, CHUNK * len(raws) // max(len(raws), signatures, 1))
+        found: list[bool] = []
+        for at in range(0, len(raws), each):
+            piece = raws[at : at + each]
+            async with self._gossip_turn:
+                found += await self._verify(piece, signatures * len(piece) // len(raws))
+        return tuple(found)
+
+    async def _verify(self, raws: Sequence[bytes], signatures: int) -> tuple[bool, ...]:
         if max(len(raws), signatures) <= INLINE_MAX or not self._workers:
             return await self._inline(raws)
         chunks = [list(raws[at : at + CHUNK]) for at in range(0, len(raws), CHUNK)]

@@ -74,6 +74,24 @@ def test_signatures_count_and_not_transactions() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_urgent_waits_for_one_piece_of_gossip_at_the_most(workers: int) -> None:
+    raws, good = signed(2 * CHUNK)
+
+    async def play() -> None:
+        verifiers = Verifiers(workers, CHAIN.genesis_hash)
+        try:
+            floods = [asyncio.create_task(verifiers.verify(raws, 16 * len(raws), is_gossip=True)) for _ in range(4)]
+            await asyncio.sleep(0)
+            assert tuple(good[:30]) == await verifiers.verify(raws[:30])
+            assert not any(flood.done() for flood in floods)
+            assert [tuple(good)] * 4 == await asyncio.gather(*floods)
+        finally:
+            verifiers.close()
+
+    asyncio.run(play())
+
+
 def test_between_two_that_are_verified_here_all_else_goes_on() -> None:
     raws, _ = signed(12)
 
