@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from pathlib import Path
+from typing import NamedTuple
 
 from node.chain.block import block_id_of
 from node.chain.genesis import genesis_hash, start_height
@@ -13,6 +15,7 @@ from node.daemon.clocks import Clock
 from node.daemon.config import Config
 from node.daemon.home import Home
 from node.daemon.log import log
+from node.daemon.member_nodes import members_of
 from node.daemon.networking import network_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
@@ -22,8 +25,15 @@ from node.storage.folders import Rebuilt, exchange, finish_rebuilt, kept_name, r
 from node.storage.leveldb import LevelStore
 
 
-def own_head(home: Home) -> Trust | None:
-    """Where the store stands; None for no store, or one that has nothing but the genesis state."""
+class Standing(NamedTuple):
+    """Where the store that is there stands, and the node keys of the members that it knows."""
+
+    head: Trust
+    members: frozenset[bytes]
+
+
+def own_standing(home: Home) -> Standing | None:
+    """None for no store, or one that has nothing but the genesis state, or not even that whole."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     settle(home.store)
     if not (home.store / "CURRENT").exists():
@@ -31,13 +41,15 @@ def own_head(home: Home) -> Trust | None:
     kv = LevelStore(home.store)
     try:
         reader = ChainReader(kv)
+        if reader.height() <= start_height(home.read_genesis()):
+            return None
         head = reader.head()
         block = reader.block(head.height)
+        members = frozenset(m.node_key for _, m in members_of(reader) if m.node_key and m.status == "active")
     finally:
         kv.close()
-    if head.height <= start_height(home.read_genesis()):
-        return None
-    return Trust(head.height, head.block_id, head.time_ms, head.validators, None if block is None else block.header)
+    header = None if block is None else block.header
+    return Standing(Trust(head.height, head.block_id, head.time_ms, head.validators, header), members)
 
 
 def _compare(home: Home, head: Trust, height: int, block_id: bytes) -> None:
@@ -63,34 +75,44 @@ def _may_lack_many(head: Trust, config: Config, now_ms: int) -> bool:
     return now_ms - head.time_ms >= least_ms
 
 
-def put_in_place(home: Home, had: int, height: int) -> None:
-    """The incoming store becomes the node's. Broken off anywhere, the next start has the one or the other, whole."""
+def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> Path | None:
+    """The incoming store becomes the node's. Broken off anywhere, the next start has the one or the other, whole.
+
+    `keeps`: the old one stays beside it, for its blocks are an archive; where it is now.
+    """
     if not home.store.exists():
         home.incoming.rename(home.store)
-        return
+        return None
     rebuilt = rebuilt_folder(home.store)
     shutil.rmtree(rebuilt, ignore_errors=True)
     home.incoming.rename(rebuilt)
     finish_rebuilt(rebuilt, Rebuilt("snapshot", had, height, kept_name(home.store, "snapshot")))
-    shutil.rmtree(exchange(home.store), ignore_errors=True)
+    old = exchange(home.store)
+    if keeps:
+        return old
+    shutil.rmtree(old, ignore_errors=True)
+    return None
 
 
 async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     """The height of the snapshot that the store now is; 0 where the node starts as it is. Raises `OperatorError`."""
-    head = own_head(home)
+    standing = own_standing(home)
+    head = standing.head if standing is not None else None
     if head is not None and choice.trust is not None:
         _compare(home, head, *choice.trust)
     if head is not None and not _may_lack_many(head, config, clock()):
         return 0
     genesis = home.read_genesis()
     sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p["peers"]))
+    if standing is not None:
+        sync.member_keys = standing.members
     events = Events(
         connected=sync.connected,
         lost=sync.lost,
         received=sync.received,
         key_in_use=lambda: None,
         notice=log,
-        members=dict,
+        members=lambda: dict.fromkeys(sync.member_keys, ()),
         snapshot=sync.snapshot,
     )
     network = Network(network_config(config, home), home.read_key("node"), genesis_hash(genesis), events, clock)
@@ -112,6 +134,7 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
         why = "no snapshot at or above it could be had: blocks are synced from genesis on, which needs no trust"
         log("trust_unused", "warning", {"height": choice.trust[0], "why": why})
     if height:
-        put_in_place(home, head.height if head is not None else 0, height)
-        log("snapshot_used", "info", {"height": height})
+        is_archive = head is not None and not config.storage["keep_blocks"]
+        kept = put_in_place(home, head.height if head is not None else 0, height, keeps=is_archive)
+        log("snapshot_used", "info", {"height": height, **({"old_store": kept} if kept else {})})
     return height

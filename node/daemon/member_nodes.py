@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.storage.chain_store import ChainStore
+from node.storage.chain_store import ChainReader, ChainStore
 from node.txtypes.members import MEMBER, Member
 
 MEMBERS_MAX = 10_000
 
 
-def members_of(store: ChainStore) -> Iterator[tuple[bytes, Member]]:
+def members_of(store: ChainReader) -> Iterator[tuple[bytes, Member]]:
     """(address, member) of everybody who was ever admitted."""
     for address in store.index(b"Xr/member/", "", MEMBERS_MAX):
         raw = store.state.get(MEMBER.key(address))

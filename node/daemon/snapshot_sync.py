@@ -82,7 +82,8 @@ class SnapshotSync:
         self._clock = clock
         self._peers: set[int] = set()
         self._members: set[int] = set()
-        self._member_keys = {a.member.node_key for a in genesis.accounts if a.member and a.member.node_key}
+        self.member_keys = frozenset(a.member.node_key for a in genesis.accounts if a.member and a.member.node_key)
+        """Of genesis, until the caller knows better."""
         self._waiting: dict[tuple[int, type, object], asyncio.Future[object]] = {}
         self._heard = asyncio.Event()
         self.network: Network | None = None
@@ -91,7 +92,7 @@ class SnapshotSync:
     # --- the network's events ---
     def connected(self, peer: int, node_key: bytes) -> None:
         self._peers.add(peer)
-        if node_key in self._member_keys:
+        if node_key in self.member_keys:
             self._members.add(peer)
         if self.network is not None:
             self.network.send(peer, Status(0, 0, 1))
@@ -171,7 +172,7 @@ class SnapshotSync:
         is linked."""
         network = self.network
         assert network is not None, "wired by the caller"
-        asked = self._members or self._peers
+        asked = {peer for peer in self._members if network.height_of(peer) >= height} or self._peers
         return any(network.height_of(peer) >= height >= network.oldest_of(peer) - 1 for peer in asked)
 
     async def _best_height(self) -> int:
@@ -191,8 +192,9 @@ class SnapshotSync:
         return max((self.network.height_of(peer) for peer in self._peers), default=0)
 
     async def _root(self) -> Trust | None:
-        """Our own head, genesis, or the header that the operator named; None where it may not be relied on."""
-        wanted = self._choice.trust
+        """Our own head (with which `--trust` has been compared), genesis, or the header that the operator named; None
+        where it may not be relied on."""
+        wanted = self._choice.trust if self._own is None else None
         if wanted is None:
             trust = self._own or genesis_trust(self._genesis)
         else:
@@ -230,24 +232,28 @@ class SnapshotSync:
             raise InvalidCertificate(f"it gives another validator set than block {height} names")
         return Trust(height, block_id, header.time_ms, following, header)
 
+    async def _offer_of(self, peer: int) -> Offer | None:
+        try:
+            answer = await self._ask(peer, GetOffer(), OfferMessage, None, ANSWER_S)
+            assert isinstance(answer, OfferMessage), "answers are matched by kind"
+            if answer.offer is not None:
+                await asyncio.to_thread(check_offer, answer.offer, self._genesis_hash)
+            return answer.offer
+        except (Rejected, TimeoutError) as error:
+            why = str(error) or "no answer to our question"
+            log("snapshot_peer", "warning", {"peer": self._name(peer), "why": why})
+            return None
+
     async def _offers(self) -> list[tuple[Offer, set[int]]]:
         """Distinct snapshots, each with the peers that have it: those of members first, the newest of them first.
 
         What the chunks hold is known to be the header's state only once all are there, so a stranger's come last.
         """
         found: dict[bytes, tuple[Offer, set[int]]] = {}
-        for peer in sorted(self._peers):
-            try:
-                answer = await self._ask(peer, GetOffer(), OfferMessage, None, ANSWER_S)
-                assert isinstance(answer, OfferMessage), "answers are matched by kind"
-                if answer.offer is None:
-                    continue
-                await asyncio.to_thread(check_offer, answer.offer, self._genesis_hash)
-            except (Rejected, TimeoutError) as error:
-                why = str(error) or "no answer to our question"
-                log("snapshot_peer", "warning", {"peer": self._name(peer), "why": why})
-                continue
-            found.setdefault(manifest_id(answer.offer.manifest), (answer.offer, set()))[1].add(peer)
+        peers = sorted(self._peers)
+        for peer, offer in zip(peers, await asyncio.gather(*map(self._offer_of, peers)), strict=True):
+            if offer is not None:
+                found.setdefault(manifest_id(offer.manifest), (offer, set()))[1].add(peer)
         return sorted(found.values(), key=lambda e: (not e[1] & self._members, -e[0].manifest.header.height))
 
     async def _believe(self, trust: Trust, offer: Offer, peers: set[int]) -> None:

@@ -130,9 +130,10 @@ class CatchUp:
         return found
 
     def is_stranded(self, head: int) -> bool:
-        """Every member that we are linked to is ahead and has forgotten the block that we need next."""
+        """Every member that we are linked to is ahead, and nobody who is has the block that we need next any more."""
         members = [view for view in self.peers.values() if view.is_member]
-        return bool(members) and all(view.height > head and view.oldest > head + 1 for view in members)
+        ahead = [view for view in self.peers.values() if view.height > head]
+        return bool(members) and all(m in ahead for m in members) and all(view.oldest > head + 1 for view in ahead)
 
     def _note_stranded(self, head: int) -> None:
         ahead = [view.oldest for view in self.peers.values() if view.height > head]

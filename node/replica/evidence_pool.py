@@ -64,4 +64,4 @@ class EvidencePool:
 
     def committed(self) -> None:
         """Keep what the next block may still carry."""
-        self._known = {evidence_id(piece): piece for piece in self._maker.usable_evidence(self.pieces())}
+        self._known = {evidence_id(piece): piece for piece in self.pieces() if self._is_usable(piece)}

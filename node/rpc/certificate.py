@@ -25,7 +25,7 @@ class Certificate:
     def __init__(self, certificate: str, key: str) -> None:
         self._certificate, self._key = certificate, key
         self._ends = datetime.max.replace(tzinfo=UTC)
-        self._seen: tuple[float, float] = (0.0, 0.0)
+        self._seen = (0, 0)
         self._told = float("-inf")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -38,8 +38,9 @@ class Certificate:
                 "belong together and that this user may read, the key without a pass phrase"
             ) from None
 
-    def _changed(self) -> tuple[float, float]:
-        return Path(self._certificate).stat().st_mtime, Path(self._key).stat().st_mtime
+    def _changed(self) -> tuple[int, int]:
+        """Another content, owner or mode."""
+        return Path(self._certificate).stat().st_ctime_ns, Path(self._key).stat().st_ctime_ns
 
     def _load(self, context: ssl.SSLContext) -> None:
         """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""

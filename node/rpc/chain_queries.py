@@ -187,13 +187,13 @@ async def blocks_bytes(reader: ChainReader, start: int, limit: int, cursor: str)
     """The same page as a MessagePack array of `Committed`, at most about two megabytes."""
     height, size = _start(reader, start, cursor), 0
     found: list[Committed] = []
-    pace = Pace()
-    while height <= reader.height() and len(found) < limit and size < SYNC_BATCH_BYTES:
-        block, commit = stored(reader, height)
-        size += sum(map(len, block.transactions)) + 1_000
-        found.append(Committed(block, commit))
-        height += 1
-        await pace.rest()
+    async with standing_paced(reader) as (moment, pace):
+        while height <= moment.height and len(found) < limit and size < SYNC_BATCH_BYTES:
+            block, commit = stored(moment.reader, height)
+            size += sum(map(len, block.transactions)) + 1_000
+            found.append(Committed(block, commit))
+            height += 1
+            await pace.rest()
     return encode(found)
 
 

@@ -20,7 +20,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
 
-STALLS = 2
+STALLS = 5
 """Streams give a reader up by themselves after `stream_stall_s`, and say so; all else after so many times that."""
 
 

@@ -166,9 +166,9 @@ class Streams:
             await outlet.write(b"retry: 1000\n\n")
             while not self.stopping.is_set():
                 woken = self._woken
-                reader, pace = self._backend.reader(), Pace()
+                reader = self._backend.reader()
                 while height <= reader.height() and not self.stopping.is_set():
-                    events = await self._events.of(reader, height, pace)
+                    events = await self._events.of(reader, height, Pace())
                     chosen = [e.text for e in events if e.sequence >= sequence and wanted.fits(e)]
                     if chosen:
                         await outlet.write(b"".join(chosen))

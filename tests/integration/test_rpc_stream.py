@@ -220,7 +220,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off_with_a_reason_and_slows_no
     node = SingleNode()
     for block in range(6):
         node.produce(*(node.chain.sign("bmw", register(f"WBA8E9G50GN{block}{i:05d}")) for i in range(500)))
-    settings = {"stream_stall_s": 0.3, "stream_buffer_bytes": 16_384, "stream_heartbeat_s": 5.0}
+    settings = {"stream_stall_s": 1.0, "stream_buffer_bytes": 16_384, "stream_heartbeat_s": 5.0}
     async with serving(node, **settings) as (_, server, http), asyncio.timeout(30):
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.chain import Chain
 
+from node.chain.block import block_id_of
 from node.chain.genesis import genesis_to_json
 from node.chain.trust import Trust
 from node.daemon import beginning, snapshot_sync
@@ -110,6 +111,41 @@ def test_who_was_away_until_its_peers_forgot_begins_again_from_its_own_head(grow
     assert 0 == sync_of(grown, tmp_path / "in", {FIRST: 25, SECOND: 4}, newest, own), "block 4 can be had"
 
 
+def test_a_member_that_stands_low_itself_does_not_speak_for_all(
+    grown: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be new as well: a node that is only beginning says that it has nothing."""
+    chain, _, newest, _ = grown
+
+    class OneIsLow(Peers):
+        def height_of(self, peer: int) -> int:
+            return 0 if peer == FIRST else super().height_of(peer)
+
+    async def play() -> int:
+        sync = SnapshotSync(chain.genesis, Choice(gap=20, accept_old_root=True), lambda: chain.now, None, 2)
+        sync.member_keys = frozenset({bytes(32)})
+        sync.network = OneIsLow(chain, sync, {FIRST: 1, SECOND: 25}, {FIRST: (None, {}), SECOND: newest})
+        sync.connected(FIRST, bytes(32))
+        sync.connected(SECOND, bytes([2]) * 32)
+        return await sync.run(tmp_path / "in")
+
+    assert chain.store.height() == asyncio.run(play())
+
+
+def test_trust_in_a_block_that_the_own_store_has_is_asked_of_nobody(grown: tuple, tmp_path: Path) -> None:
+    chain, _, newest, own = grown
+
+    async def play() -> int:
+        choice = Choice(gap=20, trust=(2, block_id_of(chain.store.block(2).header, chain.genesis_hash)))
+        sync = SnapshotSync(chain.genesis, choice, lambda: chain.now, own, 2)
+        sync.network = Peers(chain, sync, {FIRST: 25, SECOND: 25}, {FIRST: newest, SECOND: newest})
+        sync.connected(FIRST, bytes(32))
+        sync.connected(SECOND, bytes([2]) * 32)
+        return await sync.run(tmp_path / "in")
+
+    assert chain.store.height() == asyncio.run(play())
+
+
 # --- putting it in place ---------------------------------------------------------------------------------
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -126,9 +162,21 @@ def home(tmp_path: Path) -> Home:
     return found
 
 
+def test_a_store_that_was_killed_before_its_first_batch_is_a_new_one(home: Home) -> None:
+    shutil.rmtree(home.store)
+    LevelStore(home.store).close()
+    assert beginning.own_standing(home) is None
+
+
+def test_an_archive_keeps_its_old_store(home: Home) -> None:
+    kept = beginning.put_in_place(home, 2, 5, keeps=True)
+    assert 5 == height_of(home)
+    assert kept is not None and kept.name == "store.before-snapshot" and (kept / "CURRENT").exists()
+
+
 def height_of(home: Home) -> int:
-    head = beginning.own_head(home)
-    return 0 if head is None else head.height
+    head = beginning.own_standing(home)
+    return 0 if head is None else head.head.height
 
 
 def test_the_store_that_came_takes_the_old_ones_place(home: Home) -> None:

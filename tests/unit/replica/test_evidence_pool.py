@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import Chain, address
+from support.chain import Chain, address, dev_test_genesis
 
 from node.chain.vote import Evidence, Vote, sign_bytes_of
 from node.crypto.dev_keys import dev_key
@@ -20,8 +20,8 @@ LOW, HIGH = b"\x01" * 32, b"\x02" * 32
 class Node:
     """A follower at height 2 with one peer."""
 
-    def __init__(self) -> None:
-        self.chain = Chain()
+    def __init__(self, chain: Chain | None = None) -> None:
+        self.chain = chain or Chain()
         for _ in range(2):
             self.chain.produce()
         self.replica = Replica(self.chain.store, None, ReplicaConfig(), bytes(16))
@@ -78,3 +78,23 @@ def test_only_so_much_is_kept_of_one_offender() -> None:
     assert pieces[:-1] == node.hear(*pieces)
     others = node.pair(1, "bmw")
     assert [others] == node.hear(others)
+
+
+def test_a_piece_that_soon_is_too_old_takes_no_other_ones_place() -> None:
+    """An offender could make us forget its real offence with one that it dates back, a height before that is void."""
+    params = replace(dev_test_genesis().params, evidence_age_max=10)
+    node = Node(Chain(dev_test_genesis(params=params)))
+    for _ in range(12):
+        node.chain.produce()
+    head = node.chain.store.height()
+    pool = node.replica._evidence
+    old, real = node.pair(head - 8), node.pair(head)
+    for piece in (old, real):
+        pool.take(piece)
+    node.chain.produce()
+    pool.committed()
+    assert [old, real] == pool.pieces()
+    node.chain.produce()
+    node.chain.produce()
+    pool.committed()
+    assert [real] == pool.pieces()

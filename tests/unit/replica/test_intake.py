@@ -415,6 +415,23 @@ def test_who_signs_with_a_key_that_the_chain_has_not_for_it_only_follows() -> No
     assert [] == node.prevotes()
 
 
+def test_genuine_votes_of_our_name_under_another_key_are_counted_and_nobodys_fault() -> None:
+    """On the day of a rotation the new home listens to what the old one still signs."""
+    node = Node()
+    key = dev_key("consensus", "buyer-1")
+    signer = Signer(address("bmw"), key, never_signed(key.public), node.chain.genesis_hash)
+    node.replica = Replica(node.chain.store, signer, ReplicaConfig(), OWN)
+    node.replica.start(node.now)
+    for peer in (1, 2):
+        node.feed(e.PeerConnected(peer, bytes([peer]) * 32, True))
+    node.pass_time(LISTEN_MS)
+    node.did.clear()
+    for round_ in range(5):
+        node.hear(VoteMessage(node.vote("bmw", round=round_)), VoteMessage(node.vote("bmw", height=7, round=round_)))
+    assert [] == node.faults() == node.notices("duty")
+    assert 5 == sum(len(node.replica.machine.tally.votes_of_round(round_)) for round_ in range(5))
+
+
 def test_a_status_is_told_at_a_bounded_rate_however_fast_blocks_come() -> None:
     """A stranger that catches up would else be banned by everybody for saying so."""
     source = Chain()
