@@ -140,8 +140,7 @@ def _told(error: Exception) -> str:
 
 def _damage(path: Path, error: Exception) -> Corrupted:
     return Corrupted(
-        f"the store in {path} is damaged ({_told(error)}): restore a checkpoint, or wipe it and sync again; "
-        "'bmw-node verify-store' says what else is"
+        f"the store in {path} is damaged ({_told(error)}): restore a checkpoint, or wipe it and sync again"
     )
 
 

@@ -232,8 +232,11 @@ class Hands:
             return "" if status is None else str(status["signing"])
 
         try:
-            wait_for(lambda: signing(copy).startswith("stopped"), COPY_S, "the copy stops signing")
-            self.tell(f"the copy of {original.name} {signing(copy)}")
+            # nobody takes it in, so that it listens on; or it is taken in, hears the original, and stops
+            wait_for(lambda: signing(copy).startswith(("stopped", "listening")), COPY_S, "the copy answers")
+            self.tell(f"the copy of {original.name}: {signing(copy)}")
+            if (found := signing(copy)) == "signing":
+                self.watch.problem(f"the copy of {original.name} signs: {found}")
             if (found := signing(original)) != "signing":
                 self.watch.problem(f"{original.name} does not sign since its copy was started: {found}")
         finally:
