@@ -232,8 +232,9 @@ class Hands:
             return "" if status is None else str(status["signing"])
 
         try:
-            # nobody takes it in, so that it listens on; or it is taken in, hears the original, and stops
-            wait_for(lambda: signing(copy).startswith(("stopped", "listening")), COPY_S, "the copy answers")
+            # with the node key too nobody takes it in, and it listens on; else it hears the original, and stops
+            ends = ("stopped",) if fault.detail[0] == "other_node_key" else ("stopped", "listening")
+            wait_for(lambda: signing(copy).startswith(ends), COPY_S, "the copy signs nothing")
             self.tell(f"the copy of {original.name}: {signing(copy)}")
             if (found := signing(copy)) == "signing":
                 self.watch.problem(f"the copy of {original.name} signs: {found}")
