@@ -12,7 +12,7 @@ from node.codec import encode
 from node.crypto.signing import is_signature
 from node.replica.catch_up import AHEAD_BLOCKS
 from node.replica.presence import Duty
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.validators import VALIDATOR, ValidatorEntry
 from support.simulation.errors import Violation
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Checks:
         if known == content:
             return
         if known is not None:
+            self.claimed(message)  # it exists, and counts wherever it is heard
             self._conflict(node, f"{node.label} signed two {kind}s at height {message.height}, round {message.round}")
             return
         self._signed[step] = content
@@ -196,8 +197,18 @@ class Checks:
             offender
             for offender, witnesses in self.accusations.items()
             if offender not in self.punished
-            and any(world.nodes[i].boots == 1 and world.nodes[i].is_up for i in witnesses)
+            and any(
+                world.nodes[i].boots == 1 and world.nodes[i].is_up and _has_power(world.nodes[i], offender)
+                for i in witnesses
+            )
         ]
+
+
+def _has_power(node: SimulatedNode, address: bytes) -> bool:
+    """Something is left to take: evidence against who lost its power otherwise is void."""
+    raw = node.replica.store.state.get(VALIDATOR.key(address))
+    record = None if raw is None else VALIDATOR.decode(raw)
+    return record is not None and bool(record.power or record.paused_power)
 
 
 def _name(message: Vote | Proposal) -> str:
