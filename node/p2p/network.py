@@ -49,8 +49,9 @@ LEARNED_LINKS = 8
 MEMBER_LINKS = limits.VALIDATORS_MAX
 """Above, published addresses are not dialled: the members there are come to us, or are reached through others."""
 BROKEN_WEIGHT = 50
-BROKEN_ADDRESS_WEIGHT = 20
 """For a frame or a message that no correct peer sends."""
+BROKEN_ADDRESS_WEIGHT = 20
+"""For the same, of the address it came from."""
 LEAVING_MAX = 128
 """Refused links that are told why at once. Above: closed without a word."""
 SCORE_OF_A_BANNED_STRANGER = 30
@@ -190,9 +191,7 @@ class Network:
     def name_of(self, peer_id: int) -> str:
         """For people: its moniker, which it chose itself, and where it is; where it has gone, only that."""
         peer = self._peers.get(peer_id)
-        return (
-            f"{peer.link.hello.moniker}@{peer.link.host}:{peer.link.port}" if peer is not None else "one that has gone"
-        )
+        return f"{peer.link.hello.moniker}@{peer.link.host}:{peer.link.port}" if peer else "one that has gone"
 
     # --- every moment ---
     async def _tick_loop(self) -> None:

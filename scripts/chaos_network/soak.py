@@ -23,8 +23,6 @@ SAMPLE_S = 5.0
 PACE_S = 30.0
 PACE = (10.0, 50.0)
 """Transactions a second, between these."""
-
-
 KINDS = ("anonymous", "mapped", "leveldb")
 
 
