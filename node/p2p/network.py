@@ -13,6 +13,7 @@ from node.codec import encode
 from node.crypto.signing import PrivateKey
 from node.errors import Rejected
 from node.p2p.connection import Clock, Link
+from node.p2p.contest import Contest
 from node.p2p.entrance import Entrance
 from node.p2p.pacing import SIGNATURE_MS, Shares
 from node.p2p.peer import Peer, Service
@@ -37,9 +38,6 @@ from node.replica.messages import Message, Status, Transactions
 PING_MS = 3_000
 SILENT_MS = 12_000
 """A link that has brought nothing for this long, though pinged, is dead."""
-TAKEOVER_MS = 1_500
-"""How long an old link with the same node key has to show that it lives before a new one replaces it."""
-SIMULTANEOUS_MS = 2_000
 TICK_S = 0.25
 EXCHANGE_MS = 30_000
 MESSAGE_MS = 60_000
@@ -94,7 +92,7 @@ class Network:
         self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._by_key: dict[bytes, int] = {}
-        self._contested: set[bytes] = set()
+        self._contest = Contest(node_key.public, self._holder, self._drop, clock)
         self._next_id = 1
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = 0
@@ -180,6 +178,9 @@ class Network:
     def connected(self) -> dict[int, Link]:
         return {peer_id: peer.link for peer_id, peer in self._peers.items()}
 
+    def _holder(self, key: bytes) -> Peer | None:
+        return self._peers.get(self._by_key.get(key, 0))
+
     def height_of(self, peer_id: int) -> int:
         """As the peer says; -1 while it has said nothing."""
         return self._peers[peer_id].height if peer_id in self._peers else -1
@@ -258,12 +259,8 @@ class Network:
             reason = "members only"
         elif not self._is_kept(key) and self.book.is_banned(record_of(link.host), now):
             reason = "strangers from this address are refused for a while"
-        elif key in self._by_key and not await self._replaces(link):
-            old = self._peers.get(self._by_key.get(key, 0))
-            if link.is_outbound or (old is not None and now - old.link.opened_ms < SIMULTANEOUS_MS):
-                reason = "already connected"
-            else:
-                reason = KEY_IN_USE
+        elif not await self._contest.is_won_by(link):
+            reason = self._contest.why_lost(link)
         elif not self._is_kept(key) and not self._make_room(link):
             reason = "no room"
         if not reason:
@@ -291,40 +288,6 @@ class Network:
             self.counters["evicted"] += 1
             self._send_away(self._peers[worse], "no room any more")
         return fits
-
-    async def _replaces(self, link: Link) -> bool:
-        """Whether a second link with a known node key takes the first one's place. One at a time may ask: each is a
-        descriptor that waits."""
-        key = link.hello.node_key
-        if key in self._contested:
-            return False
-        self._contested.add(key)
-        try:
-            return await self._outlives(link, self._peers[self._by_key[key]])
-        finally:
-            self._contested.discard(key)
-
-    async def _outlives(self, link: Link, old: Peer) -> bool:
-        key = link.hello.node_key
-        if old.link.is_outbound != link.is_outbound and self._clock() - old.link.opened_ms < SIMULTANEOUS_MS:
-            dialler = self._key.public if link.is_outbound else key
-            other = key if link.is_outbound else self._key.public
-            if dialler < other:
-                self._drop(old.id)
-                return True
-            return False
-        if link.is_outbound:
-            return False
-        asked = self._clock()
-        old.link.send(Ping())
-        while self._clock() - asked < TAKEOVER_MS:
-            await asyncio.sleep(0.05)
-            if self._by_key.get(key) != old.id:
-                return key not in self._by_key
-            if old.link.heard_ms >= asked:  # its answer may come within the same millisecond
-                return False
-        self._drop(old.id)
-        return True
 
     def _keep(self, link: Link) -> None:
         peer_id, self._next_id = self._next_id, self._next_id + 1

@@ -10,12 +10,13 @@ from typing import assert_never
 from node import limits
 from node.chain.block import Block, Commit
 from node.consensus.machine import Machine
-from node.errors import Corrupted, OperatorError, Rejected
-from node.execution.block_run import BlockResult, BlockRun, unknown_rules
+from node.errors import Rejected
+from node.execution.block_run import BlockResult, unknown_rules
 from node.mempool.pool import Pool
 from node.replica import events as e
+from node.replica.admission import Admission
 from node.replica.block_sync import BlockSync
-from node.replica.blocks import BlockMaker, Built
+from node.replica.blocks import BlockMaker
 from node.replica.catch_up import CatchUp, PeerView
 from node.replica.evidence_pool import EvidencePool
 from node.replica.in_flight import HeightInFlight
@@ -73,6 +74,7 @@ class Replica:
         self._desk = TransactionDesk(self.pool, store.genesis_hash)
         self._jobs = Jobs(self._turn)
         self._maker = BlockMaker(store, config.build_txs_max, config.stopwatch)
+        self._admission = Admission(store, self.pool, self._desk, self._maker, self._turn)
         self._evidence = EvidencePool(store, self._maker, self._turn)
         self._intake = Intake(store, self.sync, self._voting, self._turn)
         self._blocks = BlockSync(
@@ -89,11 +91,9 @@ class Replica:
             self._evidence,
             self._voting,
             self._commit,
-            self._on_built,
+            self._admission.on_built,
             self._intake.relay,
         )
-        self._judging: BlockRun | None = None
-        self._decided_ms: int | None = None
         self._status_at = 0
         self._status_told = -STATUS_EVERY_MS
         self._announce_at = 0
@@ -139,6 +139,14 @@ class Replica:
     def is_key_in_force(self) -> bool:
         """Whether the chain has our signer's key for our address at the height in flight."""
         return self._voting.address is not None
+
+    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        """Every guard that does not hold over the head."""
+        return self._admission.judge(tx)
+
+    def clock_offset_ms(self) -> int | None:
+        """How far our clock is ahead of the network's; None where we took no part in deciding the newest block."""
+        return self._admission.clock_offset_ms()
 
     # --- life -----------------------------------------------------------------------------------------
     def start(self, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
@@ -196,7 +204,7 @@ class Replica:
                 self._voting.attach(signer)
                 self._begin_height()
             case e.Admit(request, transactions):
-                outcomes = tuple(self._admit(tx) for tx in transactions)
+                outcomes = tuple(self._admission.admit(tx) for tx in transactions)
                 self._turn.add(e.Admitted(request, outcomes))
             case _:
                 assert_never(event)
@@ -281,7 +289,7 @@ class Replica:
             case Announce(wire_ids):
                 is_behind = self.sync.is_catching_up(head, turn.now_ms)
                 for tx in [] if is_behind else self._desk.verified_not_pooled(wire_ids):
-                    self._admit(tx)
+                    self._admission.admit(tx)
                 if not is_behind and (wanted := self._desk.to_fetch(wire_ids, turn.now_ms)):
                     turn.send(peer, GetTransactions(wanted))
             case GetTransactions(wire_ids):
@@ -315,7 +323,7 @@ class Replica:
                 if not all(results):
                     self._turn.misbehaved(peer, "bad_signature", "a transaction's signature is wrong")
                 for tx in checked:
-                    self._admit(tx)
+                    self._admission.admit(tx)
             case BodyJob():
                 self._flight.on_body_verified(purpose, is_good=all(results))
             case SyncJob():
@@ -323,72 +331,15 @@ class Replica:
             case _:
                 assert_never(purpose)
 
-    # --- admission ------------------------------------------------------------------------------------
-    def _judging_run(self) -> BlockRun:
-        """A run over the head that judges and never applies; renewed with every block."""
-        if self._judging is None:
-            self._judging = self._maker.run(max(self._network_ms(), self.store.head().time_ms + 1))
-        return self._judging
-
-    def _network_ms(self) -> int:
-        """What time the next block may have. Where we took part in the newest, that is its time and what has passed
-        since, so that a clock of ours which is an hour off makes no transaction an expired one; else it is our clock's.
-        """
-        if self._decided_ms is None:
-            return self._turn.wall_ms
-        return self.store.head().time_ms + self._turn.now_ms - self._decided_ms
-
-    def clock_offset_ms(self) -> int | None:
-        """How far our clock is ahead of the newest block's time and what has passed since; None where we took no part
-        in deciding it."""
-        return None if self._decided_ms is None else self._turn.wall_ms - self._network_ms()
-
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every guard that does not hold over the head."""
-        return tuple(self._judging_run().judge(tx).unmet_guards)
-
-    def _judged(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """As `judge`; a transaction that raises something it must not is set aside, and the node goes on."""
-        try:
-            return self.judge(tx)
-        except (Corrupted, OperatorError):
-            raise  # the disk's fault, not the transaction's
-        except Exception as error:
-            self._judging = None
-            self._set_aside(tx, repr(error))
-            return (Unmet("not_judged", tx.txid.hex(), "", ""),)
-
-    def _set_aside(self, tx: CheckedTx, why: str) -> None:
-        self._turn.notice("poison", "error", txid=tx.txid.hex(), why=why)
-        self._desk.refuse(tx.wire_id)
-
-    def _admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
-        """Unmet guards (none: it is in the pool), or why the pool takes no more."""
-        self._desk.note_verified(tx)
-        return self._judged(tx) or self._desk.pooled(tx) or ()
-
-    def _on_built(self, built: Built) -> None:
-        """What building a block found in the pool that can't be in one."""
-        for tx, unmet in built.failed:
-            self._drop(tx, unmet)
-        for tx, why in built.poison:
-            self._set_aside(tx, why)
-            self._drop(tx, ())
-
-    def _drop(self, tx: CheckedTx, unmet: tuple[Unmet, ...], *, is_expired: bool = False) -> None:
-        self.pool.remove(tx.txid)
-        self._turn.add(e.Dropped(tx, unmet, is_expired))
-
     # --- commits --------------------------------------------------------------------------------------
     def _commit_delivered(self, block: Block, result: BlockResult, commit: Commit) -> None:
-        self._commit(block, result, commit)
-        self._decided_ms = None
+        self._commit(block, result, commit, is_decided_here=False)
         self._voting.caught_up_to(block.header.height)
 
-    def _commit(self, block: Block, result: BlockResult, commit: Commit) -> None:
+    def _commit(self, block: Block, result: BlockResult, commit: Commit, *, is_decided_here: bool = True) -> None:
         """On disk, then everything that stood on the old head is looked at again."""
         self.store.commit_block(block, result, commit)
-        self._judging, self._decided_ms = None, self._turn.now_ms
+        self._admission.on_new_head(is_decided_here=is_decided_here)
         for tx in result.transactions:
             self.pool.remove(tx.txid)
         self._desk.committed(result.transactions)
@@ -400,9 +351,5 @@ class Replica:
             self._turn.halt(unknown)
             return
         self._evidence.committed()
-        for tx in self.pool.expired(result.time_ms):
-            self._drop(tx, (), is_expired=True)
-        for tx in self.pool.touching(result.changes):
-            if unmet := self._judged(tx):
-                self._drop(tx, unmet)
+        self._admission.look_again(result)
         self._tell_status()

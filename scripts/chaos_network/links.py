@@ -70,7 +70,7 @@ class Links:
         count = len(p2p_ports)
         self.all = [Link((i, j), p2p_ports[j]) for i in range(count) for j in range(i + 1, count)]
         self._servers: list[asyncio.Server] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepted: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -83,7 +83,7 @@ class Links:
         for link in self.all:
             link.loud.set()
             server = await asyncio.start_server(
-                lambda reader, writer, link=link: self._accept(link, reader, writer), "127.0.0.1", 0
+                lambda reader, writer, link=link: self._begin(link, reader, writer), "127.0.0.1", 0
             )
             link.port = server.sockets[0].getsockname()[1]
             self._servers.append(server)
@@ -131,11 +131,13 @@ class Links:
         self._call(wish())
 
     # --- what passes ---
+    def _begin(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """At once, within the loop's turn that made the connection: `stop` may come in the next."""
+        task = self._loop.create_task(self._accept(link, reader, writer))
+        self._accepted[task] = writer
+        task.add_done_callback(self._accepted.pop)
+
     async def _accept(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         if link.is_cut:
             writer.transport.abort()
             return
@@ -215,12 +217,13 @@ class Links:
             for link in self.all:
                 link.conditions[self] = Condition(is_cut=True)  # who has just been accepted is sent away
                 link.loud.set()
-                for pair in list(link.pairs):
-                    self._abort(pair)
             await asyncio.sleep(0)
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            while self._accepted:
+                ending = dict(self._accepted)
+                for task, writer in ending.items():
+                    task.cancel()
+                    writer.transport.abort()  # a task that has not begun yet aborts nothing
+                await asyncio.gather(*ending, return_exceptions=True)
             await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
         self._call(down())

@@ -8,6 +8,7 @@ import resource
 import secrets
 import shutil
 import socket
+import socketserver
 import sys
 import threading
 from pathlib import Path
@@ -259,47 +260,24 @@ def test_plans_hold_to_what_may_be_missing() -> None:
 
 
 # --- links ------------------------------------------------------------------------------------------------
-class Echo(threading.Thread):
-    """Sends back what it gets, on a port of its own, to as many as come."""
+class Echo(socketserver.BaseRequestHandler):
+    """Sends back what it gets, until the other side is gone."""
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-
-    def run(self) -> None:
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while data := await reader.read(4096):
-                writer.write(data)
-                await writer.drain()
-            writer.close()
-
-        self._loop.run_until_complete(asyncio.start_server(answer, sock=self._server))
-        self._loop.run_forever()
-
-    def stop(self) -> None:
-        async def down() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(down(), self._loop).result(5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self.join(5)
-        self._server.close()
-        self._loop.close()
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(4096):
+                self.request.sendall(data)
 
 
 @pytest.fixture
 def links():
-    echo = Echo()
-    echo.start()
-    found = Links([echo.port, echo.port])
-    yield found
-    found.stop()
-    echo.stop()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as echo:
+        threading.Thread(target=echo.serve_forever, daemon=True).start()
+        port = echo.server_address[1]
+        found = Links([port, port])
+        yield found
+        found.stop()
+        echo.shutdown()
 
 
 def dialled(links: Links) -> socket.socket:

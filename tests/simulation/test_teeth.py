@@ -7,6 +7,7 @@ from support.simulation.running import play
 
 from node.chain.validators import ValidatorSet
 from node.consensus.machine import Machine
+from node.consensus.tally import Tally
 from node.execution.block_run import BlockRun
 from node.replica.evidence_pool import EvidencePool
 from node.replica.relaying import RelayLimit
@@ -14,17 +15,18 @@ from node.replica.signing import Signer
 
 CALM = ("faulty=()", "loss=0.0", "changes=0", "crashes=0", "power_cuts=0", "outages=0", "fault_ms=15000")
 
-SPLIT = (
+ALIKE = (
     *CALM[:-1],
     "fault_ms=40000",
     "powers=(1,1,1,1)",
     "delay=(1,30)",
-    "split_views=6",
+    "split_views=0",
     "starvings=0",
     "partitions=0",
     "one_way_cuts=0",
     "clogs=0",
 )
+SPLIT = (*ALIKE, "split_views=6")
 
 
 def found(*settings: str, seeds: range) -> str:
@@ -64,6 +66,17 @@ def test_a_lock_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch, i
 
 def test_the_split_view_harms_nobody_who_keeps_its_locks() -> None:
     assert found(*SPLIT, seeds=range(3)) == ""
+
+
+def test_a_shown_polka_that_cannot_be_shown_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One validator locks by a vote that nobody else has: where it forgets that vote, the chain stands for good."""
+    settings = (*ALIKE, "faulty=((0,'polka_hider'),)")
+    assert found(*settings, seeds=range(1, 3)) == ""
+
+    keep = Tally.add_certificate
+    monkeypatch.setattr(Tally, "add_certificate", lambda self, *quorum: keep(self, *quorum[:3]))
+
+    assert "no progress" in found(*settings, seeds=range(1, 3))
 
 
 def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

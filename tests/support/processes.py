@@ -194,6 +194,7 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self._target = target_port
         self._open: set[asyncio.StreamWriter] = set()
+        self._accepted: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._is_cut = False
         self._loop = asyncio.new_event_loop()
         self.passed = bytearray()
@@ -204,10 +205,16 @@ class Proxy:
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._begin, "127.0.0.1", 0))
         self.port = self._server.sockets[0].getsockname()[1]
         ready.set()
         self._loop.run_forever()
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """At once, within the loop's turn that made the connection: `stop` may come in the next."""
+        task = self._loop.create_task(self._accept(reader, writer))
+        self._accepted[task] = writer
+        task.add_done_callback(self._accepted.pop)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
@@ -251,10 +258,12 @@ class Proxy:
             self._server.close()
             self._close_all()
             await asyncio.sleep(0)
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            while self._accepted:
+                ending = dict(self._accepted)
+                for task, writer in ending.items():
+                    task.cancel()
+                    writer.transport.abort()  # a task that has not begun yet closes nothing
+                await asyncio.gather(*ending, return_exceptions=True)
             await asyncio.sleep(0)
 
         asyncio.run_coroutine_threadsafe(down(), self._loop).result(10)

@@ -191,6 +191,9 @@ class SimulatedNode:
             own = own_message(said, self.address)
             if own is not None:
                 self.world.checks.claimed(own)
+            for vote in said.polka if isinstance(said, ProposalMessage | CompactProposal) else ():
+                if vote.validator == self.address:
+                    self.world.checks.claimed(vote)
         self.world.network.send(link, said if isinstance(said, bytes) else encode(said))
 
     # --- time -----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ BEHAVIOURS = (
     "flooder",
     "spammer",
     "swapper",
+    "polka_hider",
     "twins",
 )
 DISK_LOSSES = ("lost_hard_state", "old_backup", "old_hard_state", "wiped")

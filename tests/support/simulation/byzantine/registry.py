@@ -9,6 +9,7 @@ from support.simulation.byzantine.equivocating_voter import EquivocatingVoter
 from support.simulation.byzantine.flooder import Flooder
 from support.simulation.byzantine.garbler import Garbler
 from support.simulation.byzantine.invalid_proposer import InvalidProposer
+from support.simulation.byzantine.polka_hider import PolkaHider
 from support.simulation.byzantine.spammer import Spammer
 from support.simulation.byzantine.stale_voter import StaleVoter
 from support.simulation.byzantine.swapper import Swapper
@@ -27,5 +28,6 @@ LIARS: dict[str, type[Behaviour]] = {
         Flooder,
         Spammer,
         Swapper,
+        PolkaHider,
     )
 }

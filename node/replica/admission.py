@@ -1,0 +1,95 @@
+"""Who gets into the pool, and who leaves it without a block: judged over the head, at the time of the network."""
+
+from __future__ import annotations
+
+from node.errors import Corrupted, OperatorError
+from node.execution.block_run import BlockResult, BlockRun
+from node.mempool.pool import Pool
+from node.replica import events as e
+from node.replica.blocks import BlockMaker, Built
+from node.replica.transactions import Transactions
+from node.replica.turn import Turn
+from node.storage.chain_store import ChainStore
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.unmet import Unmet
+
+
+class Admission:
+    def __init__(self, store: ChainStore, pool: Pool, desk: Transactions, maker: BlockMaker, turn: Turn) -> None:
+        self._store = store
+        self._pool = pool
+        self._desk = desk
+        self._maker = maker
+        self._turn = turn
+        self._run: BlockRun | None = None
+        self._decided_ms: int | None = None
+        """When we took part in deciding the newest block; None where it was delivered."""
+
+    # --- time -----------------------------------------------------------------------------------------
+    def _network_ms(self) -> int:
+        """What time the next block may have. Where we took part in the newest, that is its time and what has passed
+        since, so that a clock of ours which is an hour off makes no transaction an expired one; else it is our clock's.
+        """
+        if self._decided_ms is None:
+            return self._turn.wall_ms
+        return self._store.head().time_ms + self._turn.now_ms - self._decided_ms
+
+    def clock_offset_ms(self) -> int | None:
+        """How far our clock is ahead of the newest block's time and what has passed since; None where we took no part
+        in deciding it."""
+        return None if self._decided_ms is None else self._turn.wall_ms - self._network_ms()
+
+    # --- in -------------------------------------------------------------------------------------------
+    def _judging_run(self) -> BlockRun:
+        """A run over the head that judges and never applies; renewed with every block."""
+        if self._run is None:
+            self._run = self._maker.run(max(self._network_ms(), self._store.head().time_ms + 1))
+        return self._run
+
+    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        """Every guard that does not hold over the head."""
+        return tuple(self._judging_run().judge(tx).unmet_guards)
+
+    def _judged(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        """As `judge`; a transaction that raises something it must not is set aside, and the node goes on."""
+        try:
+            return self.judge(tx)
+        except (Corrupted, OperatorError):
+            raise  # the disk's fault, not the transaction's
+        except Exception as error:
+            self._run = None
+            self._set_aside(tx, repr(error))
+            return (Unmet("not_judged", tx.txid.hex(), "", ""),)
+
+    def admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
+        """Unmet guards (none: it is in the pool), or why the pool takes no more."""
+        self._desk.note_verified(tx)
+        return self._judged(tx) or self._desk.pooled(tx) or ()
+
+    # --- out ------------------------------------------------------------------------------------------
+    def _set_aside(self, tx: CheckedTx, why: str) -> None:
+        self._turn.notice("poison", "error", txid=tx.txid.hex(), why=why)
+        self._desk.refuse(tx.wire_id)
+
+    def _drop(self, tx: CheckedTx, unmet: tuple[Unmet, ...], *, is_expired: bool = False) -> None:
+        self._pool.remove(tx.txid)
+        self._turn.add(e.Dropped(tx, unmet, is_expired))
+
+    def on_built(self, built: Built) -> None:
+        """What building a block found in the pool that can't be in one."""
+        for tx, unmet in built.failed:
+            self._drop(tx, unmet)
+        for tx, why in built.poison:
+            self._set_aside(tx, why)
+            self._drop(tx, ())
+
+    def on_new_head(self, *, is_decided_here: bool) -> None:
+        self._run, self._decided_ms = None, self._turn.now_ms if is_decided_here else None
+
+    def look_again(self, result: BlockResult) -> None:
+        """At everything that stood on the old head: what has expired, and what the block has changed."""
+        for tx in self._pool.expired(result.time_ms):
+            self._drop(tx, (), is_expired=True)
+        for tx in self._pool.touching(result.changes):
+            if unmet := self._judged(tx):
+                self._drop(tx, unmet)
