@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +213,25 @@ def test_broken_off_anywhere_one_of_the_two_is_there(home: Home, at: str, monkey
     assert height_of(home) == (5 if at == "rmtree" else 2)
     with pytest.raises(OperatorError, match="no store"):
         LevelStore(home.incoming, create=False)
+
+
+def test_on_a_full_disk_the_old_store_stays_and_what_came_next_takes_its_place(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark that a store is whole is the last thing written; half of it is none."""
+    again = shutil.copytree(home.incoming, tmp_path / "again")
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        write(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            beginning.put_in_place(home, 2, 5)
+    assert 2 == height_of(home)
+
+    again.rename(home.incoming)
+    beginning.put_in_place(home, 2, 5)
+    assert 5 == height_of(home)
