@@ -110,7 +110,8 @@ POOL_BYTES_MAX: Final = 64 * 1024 * 1024
 """The pool as a whole. Above: 429 with Retry-After."""
 
 POOL_PER_ACCOUNT_MAX: Final = 5_000
-"""Pending transactions of one sender, so that one cannot crowd out the others. Above: 429."""
+POOL_BYTES_PER_ACCOUNT_MAX: Final = 8 * 1024 * 1024
+"""Pending transactions of one sender, and their size, so that one cannot crowd out the others. Above: 429."""
 
 BUILD_MS_MAX: Final = 400
 """How long a proposer may choose transactions: the propose timer of the others is running."""

@@ -78,6 +78,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "txs_max": Setting(50_000, "pending transactions"),
         "bytes_max": Setting(64 * 1024 * 1024, "their size"),
         "per_account_max": Setting(5_000, "pending transactions of one sender"),
+        "bytes_per_account_max": Setting(8 * 1024 * 1024, "their size"),
     },
 }
 

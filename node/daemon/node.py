@@ -92,12 +92,11 @@ class Node:
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
-        pool = PoolLimits(config.mempool["txs_max"], config.mempool["bytes_max"], config.mempool["per_account_max"])
         settings = ReplicaConfig(
             config.consensus["block_interval_min_ms"],
             config.consensus["block_interval_empty_ms"],
             config.consensus["build_txs_max"],
-            pool=pool,
+            pool=PoolLimits(**config.mempool),
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))

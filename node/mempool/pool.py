@@ -18,9 +18,20 @@ class PoolFull(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    txs: int = limits.POOL_TXS_MAX
-    bytes: int = limits.POOL_BYTES_MAX
-    per_account: int = limits.POOL_PER_ACCOUNT_MAX
+    """The settings of the section `mempool`."""
+
+    txs_max: int = limits.POOL_TXS_MAX
+    bytes_max: int = limits.POOL_BYTES_MAX
+    per_account_max: int = limits.POOL_PER_ACCOUNT_MAX
+    bytes_per_account_max: int = limits.POOL_BYTES_PER_ACCOUNT_MAX
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one sender has pending."""
+
+    txs: int = 0
+    bytes: int = 0
 
 
 class Pool:
@@ -31,7 +42,7 @@ class Pool:
         self._by_txid: dict[bytes, CheckedTx] = {}
         self._by_wire_id: dict[bytes, CheckedTx] = {}
         self._by_subject: dict[bytes, dict[bytes, None]] = {}
-        self._per_sender: dict[bytes, int] = {}
+        self._shares: dict[bytes, _Share] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -45,10 +56,11 @@ class Pool:
 
     def check_room(self, sender: bytes, size: int) -> None:
         """Raises `PoolFull`, naming the bound."""
-        if len(self._by_txid) >= self._bounds.txs or self.bytes + size > self._bounds.bytes:
+        if len(self._by_txid) >= self._bounds.txs_max or self.bytes + size > self._bounds.bytes_max:
             raise PoolFull(f"the pool is full ({len(self._by_txid)} transactions, {self.bytes} bytes)")
-        if self._per_sender.get(sender, 0) >= self._bounds.per_account:
-            raise PoolFull(f"the sender has {self._bounds.per_account} pending transactions already")
+        share = self._shares.get(sender, _Share())
+        if share.txs >= self._bounds.per_account_max or share.bytes + size > self._bounds.bytes_per_account_max:
+            raise PoolFull(f"the sender has {share.txs} pending transactions already ({share.bytes} bytes)")
 
     def add(self, tx: CheckedTx) -> bool:
         """Whether the transaction is new here. Raises `PoolFull`."""
@@ -58,7 +70,9 @@ class Pool:
         self.check_room(sender, len(tx.raw))
         self._by_txid[tx.txid] = tx
         self._by_wire_id[tx.wire_id] = tx
-        self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
+        share = self._shares.setdefault(sender, _Share())
+        share.txs += 1
+        share.bytes += len(tx.raw)
         self.bytes += len(tx.raw)
         for subject in subjects_of(tx):
             self._by_subject.setdefault(subject, {})[tx.txid] = None
@@ -70,9 +84,11 @@ class Pool:
             return None
         del self._by_wire_id[tx.wire_id]
         sender = tx.payload.sender
-        self._per_sender[sender] -= 1
-        if not self._per_sender[sender]:
-            del self._per_sender[sender]
+        share = self._shares[sender]
+        share.txs -= 1
+        share.bytes -= len(tx.raw)
+        if not share.txs:
+            del self._shares[sender]
         self.bytes -= len(tx.raw)
         for subject in subjects_of(tx):
             waiting = self._by_subject[subject]

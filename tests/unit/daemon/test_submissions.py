@@ -24,7 +24,7 @@ class Desk:
     def __init__(self, pool_txs: int = 100) -> None:
         self.chain = Chain()
         self.journal = Journal(MemoryStore())
-        config = ReplicaConfig(pool=PoolLimits(txs=pool_txs))
+        config = ReplicaConfig(pool=PoolLimits(txs_max=pool_txs))
         replica = Replica(self.chain.store, None, config, bytes(16))
         verifiers = Verifiers(0, self.chain.genesis_hash)
         self.pump = Pump(replica, verifiers, lambda: self.chain.now, lambda: self.chain.now)

@@ -45,7 +45,7 @@ def full(pool: Pool, sender: bytes, size: int = 1) -> str:
 
 # --- bounds ------------------------------------------------------------------------------
 def test_the_count_is_bounded() -> None:
-    pool = Pool(PoolLimits(txs=3))
+    pool = Pool(PoolLimits(txs_max=3))
     assert [True] * 3 == [pool.add(tx(number)) for number in range(3)]
     with pytest.raises(PoolFull, match="3 transactions"):
         pool.add(tx(3))
@@ -57,19 +57,30 @@ def test_the_count_is_bounded() -> None:
 def test_the_bytes_are_bounded_to_the_byte() -> None:
     size = len(tx(1).raw)
     assert size == len(tx(2).raw)
-    pool = Pool(PoolLimits(bytes=2 * size))
+    pool = Pool(PoolLimits(bytes_max=2 * size))
     assert pool.add(tx(1)) and pool.add(tx(2))
     assert 2 * size == pool.bytes
     assert f"{2 * size} bytes" in full(pool, address("bmw"))
     pool.check_room(address("bmw"), 0)
-    tight = Pool(PoolLimits(bytes=2 * size - 1))
+    tight = Pool(PoolLimits(bytes_max=2 * size - 1))
     tight.add(tx(1))
     with pytest.raises(PoolFull):
         tight.add(tx(2))
 
 
+def test_a_few_large_transactions_of_one_sender_leave_room_to_the_others() -> None:
+    size = len(tx(1).raw)
+    pool = Pool(PoolLimits(bytes_per_account_max=2 * size))
+    assert pool.add(tx(1)) and pool.add(tx(2))
+    assert f"2 pending transactions already ({2 * size} bytes)" in full(pool, address("bmw"))
+    pool.check_room(address("buyer-1"), size)
+    pool.remove(tx(1).txid)
+    pool.check_room(address("bmw"), size)
+    assert "1 pending" in full(pool, address("bmw"), size + 1)
+
+
 def test_one_sender_cannot_crowd_out_the_others() -> None:
-    pool = Pool(PoolLimits(txs=10, per_account=2))
+    pool = Pool(PoolLimits(txs_max=10, per_account_max=2))
     pool.add(tx(1))
     pool.add(tx(2))
     assert "2 pending transactions" in full(pool, address("bmw"))
@@ -82,7 +93,7 @@ def test_one_sender_cannot_crowd_out_the_others() -> None:
 
 
 def test_a_transaction_that_is_there_is_no_refusal_even_when_the_pool_is_full() -> None:
-    pool = Pool(PoolLimits(txs=1, per_account=1))
+    pool = Pool(PoolLimits(txs_max=1, per_account_max=1))
     assert pool.add(tx(1))
     assert pool.add(tx(1)) is False
     assert 1 == len(pool)
@@ -162,7 +173,7 @@ class RandomPool(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bounds = PoolLimits(txs=12, bytes=12 * 420, per_account=6)
+        self.bounds = PoolLimits(txs_max=12, bytes_max=12 * 420, per_account_max=6, bytes_per_account_max=5 * 420)
         self.pool = Pool(self.bounds)
         self.held: list[CheckedTx] = []
 
@@ -172,10 +183,12 @@ class RandomPool(RuleBasedStateMachine):
         if entry in self.held:
             assert self.pool.add(entry) is False
             return
+        own = [len(e.raw) for e in self.held if e.payload.sender == address(sender)]
         fits = (
-            len(self.held) < self.bounds.txs
-            and sum(len(e.raw) for e in self.held) + len(entry.raw) <= self.bounds.bytes
-            and sum(e.payload.sender == address(sender) for e in self.held) < self.bounds.per_account
+            len(self.held) < self.bounds.txs_max
+            and sum(len(e.raw) for e in self.held) + len(entry.raw) <= self.bounds.bytes_max
+            and len(own) < self.bounds.per_account_max
+            and sum(own) + len(entry.raw) <= self.bounds.bytes_per_account_max
         )
         if fits:
             assert self.pool.add(entry)
@@ -212,4 +225,4 @@ TestRandomPool = RandomPool.TestCase
 
 
 def test_the_default_bounds_are_those_of_limits() -> None:
-    assert PoolLimits() == PoolLimits(50_000, 64 * 1024 * 1024, 5_000)
+    assert PoolLimits() == PoolLimits(50_000, 64 * 1024 * 1024, 5_000, 8 * 1024 * 1024)
