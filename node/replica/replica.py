@@ -192,6 +192,8 @@ class Replica:
                     self._turn.send(peer, message)
                 for announcement in self._desk.announcements():
                     self._turn.send(peer, announcement)
+                for piece in self._evidence.pieces()[: limits.EVIDENCE_PER_BLOCK_MAX]:  # it was away when this spread
+                    self._turn.send(peer, EvidenceMessage(piece))
             case e.PeerLost(peer):
                 self.sync.lost(peer)
             case e.Received(peer, message, received_ms):

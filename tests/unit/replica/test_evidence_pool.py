@@ -98,3 +98,13 @@ def test_a_piece_that_soon_is_too_old_takes_no_other_ones_place() -> None:
     node.chain.produce()
     pool.committed()
     assert [real] == pool.pieces()
+
+
+def test_who_connects_later_is_told_what_is_not_punished_yet() -> None:
+    node = Node()
+    evidence = node.pair(1)
+    node.hear(evidence)
+    told = node.replica.handle(e.PeerConnected(2, bytes([2]) * 32), node.now)
+    assert [e.Send(2, EvidenceMessage(evidence))] == [
+        action for action in told if isinstance(action, e.Send) and isinstance(action.message, EvidenceMessage)
+    ]
