@@ -138,7 +138,7 @@ class StoreSource:
         self._store: LevelStore | None = None
         try:
             copy_store(folder, self._copy)
-            self._store = LevelStore(self._copy, create=False, verify=True)
+            self._store = LevelStore(self._copy, create=False)
             self.kv: KeyValue = self._store
             self._read_head()
         except Corrupted as error:

@@ -177,7 +177,7 @@ def _signing(place: Home) -> dict[str, Any]:
 
 def _store(place: Home) -> dict[str, Any]:
     with reading(place.store) as copy:
-        kv = LevelStore(copy, create=False, verify=True)
+        kv = LevelStore(copy, create=False)
         try:
             head = ChainReader(kv).stored_head()
             return {

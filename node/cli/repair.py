@@ -81,7 +81,7 @@ def _rebuilt(home: Path, command: str, heights: int, discard: bool, old_home: Pa
     with repairing(store):
         finished = settle(store)
         shutil.rmtree(rebuilt_folder(store), ignore_errors=True)  # of a run that was broken off before its end
-        kv = LevelStore(store, create=False, verify=True)
+        kv = LevelStore(store, create=False)
         try:
             extent = extent_of(kv, genesis)
             if finished is not None and (finished.command, finished.height) == (command, extent.last):
@@ -208,7 +208,7 @@ def verify_store(home: Path, as_json: bool) -> None:
 
 def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Damage], list[Damage]]:
     """The check that was made, how far the store goes, the damages that are shown and the others."""
-    kv = LevelStore(copy, create=False, verify=True)
+    kv = LevelStore(copy, create=False)
     steps = _Steps()
     try:
         extent = extent_of(kv, genesis)

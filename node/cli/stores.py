@@ -70,7 +70,7 @@ def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
         path = place.path / "store"
     else:
         place.check()
-    kv = LevelStore(path, create=False, verify=True)
+    kv = LevelStore(path, create=False)
     return kv, ChainStore(kv, place.read_genesis())
 
 

@@ -61,7 +61,7 @@ def predecessor(path: Path) -> Iterator[Predecessor]:
         raise OperatorError(f"there is no store in {path}: name the old home of a stopped node, or a checkpoint")
     genesis = home.read_genesis()
     with reading(store) as copy:
-        kv = LevelStore(copy, create=False, verify=True)
+        kv = LevelStore(copy, create=False)
         try:
             yield Predecessor(kv, genesis)
         finally:

@@ -32,7 +32,7 @@ from node.daemon.remote_signer import RemoteSigner, SignerLink
 from node.daemon.snapshots import SnapshotShelf
 from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
-from node.errors import OperatorError
+from node.errors import Corrupted, OperatorError
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
 from node.p2p.wire import SnapshotMessage
@@ -277,7 +277,7 @@ class Node:
     async def _settle(self) -> None:
         try:
             await self._fates.settle(self.store.head().time_ms)
-        except OperatorError as error:
+        except (OperatorError, Corrupted) as error:
             self._on_failure(error)
 
     def _on_dropped(self, action: e.Dropped) -> None:
@@ -339,7 +339,7 @@ class Node:
             return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
         try:
             return await self._submissions.submit(raws)
-        except OperatorError as error:  # a journal that can't be written stops the node, as a store does
+        except (OperatorError, Corrupted) as error:  # a journal that can't be written stops the node, as a store does
             if self.failure is None:
                 self._on_failure(error)
             raise

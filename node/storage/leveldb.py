@@ -1,6 +1,8 @@
 """LevelDB, and the only import of plyvel.
 
 Always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced batches.
+And every block that is read is held against its checksum, so that a node tells a flipped bit and does not execute it:
+6.5 instead of 6.0 microseconds for a read at random among 150,000 entries of 280 bytes.
 One process may hold a store; a second is told which process has it.
 """
 
@@ -28,9 +30,9 @@ cache of 4 MB was not compared."""
 
 
 class LevelStore:
-    """Implements `KeyValue`. `verify` reads every block's checksum: replay and verify-store, not the running node."""
+    """Implements `KeyValue`."""
 
-    def __init__(self, path: Path, *, create: bool = True, verify: bool = False, is_small: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = True, is_small: bool = False) -> None:
         """`is_small`: for a store of little that soon goes again; a quarter of the memory."""
         self._path = path
         share = 4 if is_small else 1
@@ -58,7 +60,6 @@ class LevelStore:
         except OSError as error:
             raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
         (path / HOLDER_FILE).write_text(str(os.getpid()))
-        self._verify = verify
 
     def _held_text(self) -> str:
         try:
@@ -72,10 +73,10 @@ class LevelStore:
 
     def get(self, key: bytes) -> bytes | None:
         with _damage_told(self._path):
-            return self._db.get(key, verify_checksums=self._verify)  # type: ignore[no-any-return]
+            return self._db.get(key, verify_checksums=True)  # type: ignore[no-any-return]
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._db, self._path, start, stop, reverse, self._verify)
+        return _scan(self._db, self._path, start, stop, reverse)
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
         """One batch; without `sync` only for a private store whose loss costs nothing."""
@@ -93,7 +94,7 @@ class LevelStore:
             ) from None
 
     def snapshot(self) -> KeyValue:
-        return LevelSnapshot(self._db.snapshot(), self._path, self._verify)
+        return LevelSnapshot(self._db.snapshot(), self._path)
 
     def compact(self) -> None:
         """Give space of deleted entries back to the disk."""
@@ -111,17 +112,16 @@ class LevelStore:
 class LevelSnapshot:
     """A read-only view of the moment it was taken. Implements `KeyValue` without `write`."""
 
-    def __init__(self, snapshot: Any, path: Path, verify: bool) -> None:
+    def __init__(self, snapshot: Any, path: Path) -> None:
         self._snapshot = snapshot
         self._path = path
-        self._verify = verify
 
     def get(self, key: bytes) -> bytes | None:
         with _damage_told(self._path):
-            return self._snapshot.get(key, verify_checksums=self._verify)  # type: ignore[no-any-return]
+            return self._snapshot.get(key, verify_checksums=True)  # type: ignore[no-any-return]
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._snapshot, self._path, start, stop, reverse, self._verify)
+        return _scan(self._snapshot, self._path, start, stop, reverse)
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
         raise AssertionError("a snapshot is read-only")
@@ -158,16 +158,14 @@ def _damage_told(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _scan(
-    source: Any, path: Path, start: bytes, stop: bytes, reverse: bool, verify: bool
-) -> Iterator[tuple[bytes, bytes]]:
+def _scan(source: Any, path: Path, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
     """Entries with start <= key < stop, from a database or a snapshot.
 
     With the raw iterator, which asks LevelDB for its status at every step: the friendly one stops at a damaged block
     as if there were nothing more.
     """
     with _damage_told(path):
-        found = source.raw_iterator(verify_checksums=verify)
+        found = source.raw_iterator(verify_checksums=True)
         try:
             found.seek(stop if reverse else start)
             if reverse:

@@ -81,8 +81,8 @@ def test_a_store_that_is_not_there_is_not_made_by_accident(tmp_path: Path) -> No
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
-def read_all(path: Path, *, reverse: bool = False, verify: bool = True, snapshot: bool = False) -> dict[bytes, bytes]:
-    store = LevelStore(path, create=False, verify=verify)
+def read_all(path: Path, *, reverse: bool = False, snapshot: bool = False) -> dict[bytes, bytes]:
+    store = LevelStore(path, create=False)
     try:
         source: KeyValue = store.snapshot() if snapshot else store
         return dict(source.scan(LOW, HIGH, reverse=reverse))
@@ -91,7 +91,7 @@ def read_all(path: Path, *, reverse: bool = False, verify: bool = True, snapshot
 
 
 def get_all(path: Path) -> dict[bytes, bytes]:
-    store = LevelStore(path, create=False, verify=True)
+    store = LevelStore(path, create=False)
     try:
         return {key: value for key in ENTRIES if (value := store.get(key)) is not None}
     finally:
