@@ -82,8 +82,14 @@ def commit_hash(commit: Commit) -> bytes:
 
 
 def check_contents(block: Block) -> None:
-    """The body is the one that its header names. Raises `Malformed`: whoever sent it is at fault, not the proposer."""
-    header = block.header
+    """The body is the one that its header names, and one that can be sent on: no chain's parameters allow a larger one.
+    Raises `Malformed`: whoever sent it is at fault, for no correct node passes such a block on.
+    """
+    header, sizes = block.header, [len(raw) for raw in block.transactions]
+    if sum(sizes) > limits.BLOCK_BYTES_CAP or max(sizes, default=0) > limits.TX_BYTES_MAX:
+        raise Malformed("the block, or a transaction in it, is larger than any may be")
+    if len(set(block.transactions)) != len(sizes):
+        raise Malformed("the block holds a transaction twice")
     if header.tx_root != merkle.root(block.transactions):
         raise Malformed("the block's transactions are not those of its header")
     if header.evidence_root != evidence_root(block.evidence):

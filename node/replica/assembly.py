@@ -31,6 +31,7 @@ class _Partial:
     is_new: bool
     missing: dict[bytes, None] = field(default_factory=dict)
     fetched: dict[bytes, bytes] = field(default_factory=dict)
+    fetched_bytes: int = 0
 
 
 class Whole(NamedTuple):
@@ -56,9 +57,11 @@ class Assembly:
     def begin(self, peer: PeerId, message: CompactProposal, *, is_new: bool) -> Whole | None:
         """The block where every transaction is known here; else the rest is asked of the peer.
 
-        Raises `Rejected` where the named transactions are not those of the header.
+        Raises `Rejected` where the named transactions are not those of the header, or one is named twice.
         """
         block_id = message.proposal.block_id
+        if len(set(message.wire_ids)) != len(message.wire_ids):
+            raise Rejected("a proposal names a transaction twice")
         missing = {wire_id: None for wire_id in message.wire_ids if self._desk.raw_of(wire_id) is None}
         now_ms = self._turn.now_ms
         partial = _Partial(message, peer, now_ms + PARTS_TIMEOUT_MS, now_ms + WHOLE_TIMEOUT_MS, is_new, missing)
@@ -92,6 +95,10 @@ class Assembly:
             wire_id = wire_id_of(self._genesis_hash, raw)
             if partial.missing.pop(wire_id, b"") is None:
                 partial.fetched[wire_id] = raw
+                partial.fetched_bytes += len(raw)
+                if len(raw) > limits.TX_BYTES_MAX or partial.fetched_bytes > limits.BLOCK_BYTES_CAP:
+                    del self._partials[parts.block_id, peer]
+                    raise Rejected("the parts of a block are larger than any may be")
         if partial.missing:
             if len(partial.missing) < before:
                 partial.until_ms = min(self._turn.now_ms + PARTS_TIMEOUT_MS, partial.end_ms)

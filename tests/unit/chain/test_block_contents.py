@@ -7,8 +7,10 @@ from msgspec.structs import replace
 from support.life import VIN, register
 from support.stages import at
 
+from node import limits
 from node.chain.block import Block, Commit, check_contents
 from node.chain.vote import NIL, Evidence, Vote
+from node.crypto import merkle
 from node.errors import Malformed
 
 
@@ -37,3 +39,33 @@ def test_a_body_and_its_header_belong_together() -> None:
 def test_a_part_that_the_header_does_not_name_is_refused(parts: dict, told: str) -> None:
     with pytest.raises(Malformed, match=told):
         check_contents(replace(block(), **parts))
+
+
+def holding(*transactions: bytes) -> Block:
+    """With a header that names them."""
+    plain = block()
+    return replace(plain, header=replace(plain.header, tx_root=merkle.root(transactions)), transactions=transactions)
+
+
+FULL = [
+    number.to_bytes(4) * (limits.TX_BYTES_MAX // 4) for number in range(limits.BLOCK_BYTES_CAP // limits.TX_BYTES_MAX)
+]
+
+
+def test_a_body_may_be_as_large_as_any_chain_allows() -> None:
+    check_contents(holding(*FULL))
+
+
+@pytest.mark.parametrize(
+    ("transactions", "told"),
+    [
+        ([*FULL, b"1"], "larger than any may be"),
+        ([bytes(limits.TX_BYTES_MAX + 1)], "larger than any may be"),
+        ([b"1", b"2", b"1"], "twice"),
+    ],
+    ids=["body", "transaction", "repeated"],
+)
+def test_a_body_that_no_block_may_have_is_refused_though_its_header_names_it(transactions: list, told: str) -> None:
+    """Kept, it could not be sent on, and the attempt ended the process; hashed again and again, it would hold it."""
+    with pytest.raises(Malformed, match=told):
+        check_contents(holding(*transactions))

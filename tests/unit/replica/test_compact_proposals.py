@@ -15,6 +15,7 @@ from node import limits
 from node.chain.block import Block, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
+from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.assembly import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
@@ -198,6 +199,37 @@ def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) 
     assert [block_id_of(block.header, chain.genesis_hash)] == [m.block_id for m in listener.sent(GetBody)]
     listener.hear(Body(block))
     assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
+
+
+def of_junk(chain: Chain, *raws: bytes) -> Block:
+    """Signed by the proposer of the round like any other."""
+    block = a_block(chain, 1)
+    return replace(block, header=replace(block.header, tx_root=merkle.root(raws)), transactions=raws)
+
+
+@pytest.mark.parametrize(
+    "raws",
+    [[bytes(limits.TX_BYTES_MAX + 1)], [number.to_bytes(4) * 16_000 for number in range(70)]],
+    ids=["a large one", "too many"],
+)
+def test_parts_of_a_block_that_none_may_be_are_not_kept(listener: Listener, raws: list[bytes]) -> None:
+    """The proposer is a validator like any other, and a body that cannot be sent on ended every process it reached."""
+    block = of_junk(listener.chain, *raws)
+    block_id = block_id_of(block.header, listener.chain.genesis_hash)
+    listener.hear(compact(listener.chain, block))
+    for raw in raws:
+        listener.hear(Parts(1, block_id, (raw,)))
+    assert ["the parts of a block are larger than any may be"] == listener.faults()
+    listener.hear(GetBody(1, block_id))
+    assert [] == listener.sent(Body) and [] == listener.prevotes()
+
+
+def test_a_transaction_is_named_once(listener: Listener) -> None:
+    """Named ten thousand times, one large one would be hashed as often."""
+    block = of_junk(listener.chain, b"1", b"1")
+    listener.hear(compact(listener.chain, block))
+    assert ["a proposal names a transaction twice"] == listener.faults()
+    assert [] == listener.sent(GetParts)
 
 
 @pytest.mark.parametrize("part", ["transactions", "last_commit"])
