@@ -48,7 +48,7 @@ def _make(folder: Path, vehicles: int, seed: int) -> Path:
 def measure(folder: Path, vehicles: int, seed: int) -> Measure:
     place = _make(folder, vehicles, seed)
     with tempfile.TemporaryDirectory() as temporary:
-        overrides = {"storage__snapshot_gap": 2, "storage__snapshot_interval": 0}
+        overrides = {"storage__snapshot_gap": 2, "storage__snapshot_interval": 1_000_000}
         with running_network(Path(temporary) / "net", start=False, **overrides) as network:
             source, newcomer = network.nodes[:2]
             shutil.rmtree(source.home.store, ignore_errors=True)
