@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from support.commands import Done, process, run
 from support.life import km
-from support.processes import Fleet, running_network, submit, wait_for, wait_height
+from support.processes import Fleet, free_base_port, running_network, submit, wait_for, wait_height
 
 from node.chain.genesis import genesis_hash, parse_genesis
 from node.cli.local_network import LocalNode
@@ -167,7 +167,8 @@ def test_a_predecessor_that_was_changed_is_found(left: SimpleNamespace, went_on:
 
     done.refused(1, "state has root", "genesis.continues")
     assert not Home(home).store.exists() and not Home(home).incoming.exists()
-    run("bmw-node", "start", "--home", home, "--dev").refused(3, "bmw-node inherit")
+    free = str(free_base_port())
+    run("bmw-node", "start", "--home", home, "--dev", BMW_NODE_P2P_PORT=free).refused(3, "bmw-node inherit")
 
 
 def test_repair_of_a_successors_store_begins_with_its_predecessors_state(
