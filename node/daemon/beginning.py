@@ -21,7 +21,7 @@ from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.p2p.network import Events, Network
 from node.storage.chain_store import ChainReader
-from node.storage.folders import Rebuilt, exchange, finish_rebuilt, kept_name, rebuilt_folder, settle
+from node.storage.folders import Rebuilt, drop_unfinished, exchange, finish_rebuilt, kept_name, rebuilt_folder, settle
 from node.storage.leveldb import LevelStore
 
 
@@ -40,6 +40,7 @@ def own_standing(home: Home) -> Standing | None:
         return None
     kv = LevelStore(home.store)
     try:
+        drop_unfinished(home.store)
         reader = ChainReader(kv)
         if reader.height() <= start_height(home.read_genesis()):
             return None

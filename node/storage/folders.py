@@ -204,6 +204,13 @@ def settle(store: Path) -> Rebuilt | None:
     return purpose
 
 
+def drop_unfinished(store: Path) -> None:
+    """Give back the room of a repair that was killed before its store was whole. The caller has the store open."""
+    rebuilt = rebuilt_folder(store)
+    if rebuilt.exists() and not (rebuilt / MARKER).exists():
+        shutil.rmtree(rebuilt, ignore_errors=True)
+
+
 def marked(folder: Path) -> Rebuilt | None:
     """What a whole rebuilt store is for; None for any other."""
     try:

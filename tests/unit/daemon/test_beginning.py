@@ -20,6 +20,7 @@ from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.p2p.wire import Chunk, GetChunk, GetOffer, GetValidators, OfferMessage, ValidatorsMessage
 from node.replica.messages import Blocks, GetBlocks
+from node.storage.folders import Rebuilt, finish_rebuilt, rebuilt_folder
 from node.storage.leveldb import LevelStore
 from node.storage.snapshot import Offer, cut_snapshot
 
@@ -186,6 +187,16 @@ def test_the_store_that_came_takes_the_old_ones_place(home: Home) -> None:
     assert [] == [entry.name for entry in home.store.parent.iterdir() if entry.name.startswith("store.")]
     shutil.rmtree(home.store)
     assert 0 == height_of(home)
+
+
+def test_room_of_a_repair_that_was_killed_is_given_back_and_a_whole_one_stays(home: Home) -> None:
+    rebuilt = rebuilt_folder(home.store)
+    LevelStore(rebuilt).close()
+    assert 2 == height_of(home) and not rebuilt.exists()
+
+    LevelStore(rebuilt).close()
+    finish_rebuilt(rebuilt, Rebuilt("reindex", 2, 2, "store.before-reindex-2"))
+    assert 2 == height_of(home) and rebuilt.exists()
 
 
 @pytest.mark.parametrize("at", ["finish_rebuilt", "exchange", "rmtree"])
