@@ -6,14 +6,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from node import limits
-from node.errors import BadSignature
+from node.errors import BadSignature, TooLarge
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
 FETCH_TIMEOUT_MS = 2_000
 FETCHING_SPARE = 2_000
-"""What was asked for and did not come is forgotten once there is more of it than this, and than twice what may come."""
+"""What was asked for and did not come in time is forgotten once there is more of it than this."""
+FETCHING_MAX = limits.POOL_TXS_MAX
+"""The oldest are forgotten above it: anybody can announce what does not exist."""
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
 """Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
@@ -31,8 +33,7 @@ class Transactions:
         self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
         self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
-        self._fetching: dict[bytes, int] = {}
-        self._fetching_max = FETCHING_SPARE
+        self._fetching: OrderedDict[bytes, int] = OrderedDict()
         self.to_announce: list[bytes] = []
 
     # --- gossip ---
@@ -54,10 +55,12 @@ class Transactions:
             if self._fetching.get(wire_id, 0) > now_ms:
                 continue
             self._fetching[wire_id] = now_ms + FETCH_TIMEOUT_MS
+            self._fetching.move_to_end(wire_id)
             wanted.append(wire_id)
-        if len(self._fetching) > self._fetching_max:  # many are in a block before they come, and then they never do
-            self._fetching = {w: until for w, until in self._fetching.items() if until > now_ms}
-            self._fetching_max = max(FETCHING_SPARE, 2 * len(self._fetching))
+        while len(self._fetching) > FETCHING_SPARE:  # many are in a block before they come, and then they never do
+            if len(self._fetching) <= FETCHING_MAX and next(iter(self._fetching.values())) > now_ms:
+                break
+            self._fetching.popitem(last=False)
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
@@ -85,8 +88,10 @@ class Transactions:
         return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
-        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`, and `BadSignature` for one that has
-        none and so can hold nowhere: the peer's fault."""
+        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`, also for more bytes than an answer
+        has, and `BadSignature` for one that has none and so can hold nowhere: the peer's fault."""
+        if (size := sum(map(len, raws))) > limits.TRANSACTIONS_BYTES_MAX:
+            raise TooLarge(f"txs: {size} bytes, at most {limits.TRANSACTIONS_BYTES_MAX} in a message")
         found = []
         for raw in raws:
             wire_id = wire_id_of(self._genesis_hash, raw)

@@ -89,6 +89,31 @@ def test_a_transaction_without_a_signature_is_the_peers_fault() -> None:
     assert "bad_signature" == fault.code
 
 
+def test_more_bytes_of_transactions_than_an_answer_has_are_not_even_decoded() -> None:
+    relay = Relay()
+    junk = bytes(limits.TX_BYTES_MAX)
+    relay.hear(Announce((wire_id_of(relay.chain.genesis_hash, junk),)))
+    (fault,) = relay.replica.handle(e.Received(1, Transactions((junk,) * 3), relay.now), relay.now)
+    assert isinstance(fault, e.Misbehaved)
+    assert "too_large" == fault.code
+
+
+def test_announcements_of_what_does_not_exist_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "FETCHING_SPARE", 4)
+    monkeypatch.setattr(transactions, "FETCHING_MAX", 8)
+    relay = Relay()
+    desk = transactions.Transactions(relay.replica.pool, relay.chain.genesis_hash)
+    ids = [bytes([i]) * 32 for i in range(20)]
+    late = relay.now + transactions.FETCH_TIMEOUT_MS
+    for wire_id in ids:
+        assert (wire_id,) == desk.to_fetch((wire_id,), relay.now)
+    assert () == desk.to_fetch(tuple(ids[-8:]), relay.now), "they are being fetched"
+    assert tuple(ids[:12]) == desk.to_fetch(tuple(ids[:12]), relay.now), "the oldest were forgotten"
+    assert (b"x" * 32,) == desk.to_fetch((b"x" * 32,), late)
+    assert () == desk.to_fetch((b"x" * 32,), late)
+    assert 4 == len(desk._fetching), "what is late goes above the spare"
+
+
 def test_what_is_kept_of_verified_transactions_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay()
     txs = [relay.chain.check(relay.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(12)]
