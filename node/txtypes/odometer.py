@@ -49,6 +49,7 @@ class Readings(Value, tag=1, frozen=True):
 
 
 ODOMETER = Family("odometer", Readings)
+_HIGHEST = 2**63
 NO_READINGS = Readings((), 0, (), "NO_VERDICT", ("too_few",), -1, (), 0)
 
 
@@ -59,6 +60,25 @@ def _is_monotone(readings: list[Reading]) -> bool:
             return False
         highest = max(highest, reading.metres)
     return True
+
+
+def _likely_error(readings: list[Reading]) -> Reading | None:
+    """The first without which the others are monotone, of at least three. In one pass from behind and one from the
+    front: a block of full series is judged by every validator, so no series may cost its length squared."""
+    count = len(readings)
+    lowest_from, is_monotone_from = [_HIGHEST] * (count + 1), [True] * (count + 1)
+    for index in reversed(range(count)):
+        metres = readings[index].metres
+        is_monotone_from[index] = is_monotone_from[index + 1] and metres <= lowest_from[index + 1] + TOLERANCE_METRES
+        lowest_from[index] = min(metres, lowest_from[index + 1])
+    highest = 0  # of those before, which are monotone
+    for index, suspect in enumerate(readings if count > 2 else ()):
+        if is_monotone_from[index + 1] and highest <= lowest_from[index + 1] + TOLERANCE_METRES:
+            return suspect
+        if suspect.metres < highest - TOLERANCE_METRES:
+            return None  # what it contradicts is before it: whichever later one goes, the two stay
+        highest = max(highest, suspect.metres)
+    return None
 
 
 def _outliers(readings: list[Reading]) -> tuple[int, ...]:
@@ -92,9 +112,8 @@ def judge(
     if was_illogical or not _is_monotone(ordered):
         if is_full:
             return "ILLOGICAL", ("decreasing", "limit"), -1, outliers
-        for index, suspect in enumerate(ordered):
-            if len(ordered) > 2 and _is_monotone(ordered[:index] + ordered[index + 1 :]):
-                return "ILLOGICAL", ("decreasing", "one_reading"), suspect.sequence, outliers
+        if (suspect := _likely_error(ordered)) is not None:
+            return "ILLOGICAL", ("decreasing", "one_reading"), suspect.sequence, outliers
         return "ILLOGICAL", ("decreasing",), -1, outliers
     if is_full:
         return "NO_VERDICT", ("limit", "outliers") if outliers else ("limit",), -1, outliers

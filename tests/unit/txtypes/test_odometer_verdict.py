@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
+from time import process_time
+from timeit import repeat
 
 import pytest
 from hypothesis import given
@@ -121,6 +124,31 @@ def test_declared_readings_do_not_fill_the_working_set() -> None:
     points = [(day, day * KM) for day in range(300)]
     declared = tuple(range(2, 300))
     assert ("LOGICAL", (), -1, ()) == judge(series(*points, declared=declared))
+
+
+NEAR = st.lists(st.sampled_from((-5_000, -1_001, -1_000, -1, 0, 0, 0, 999, 1_000, 1_001, 9_000)), max_size=9)
+
+
+@given(NEAR, st.booleans())
+def test_a_likely_error_is_the_first_without_which_the_others_rise(offs: list[int], was_illogical: bool) -> None:
+    readings = series(*((day, max(0, 2_000 * day + off)) for day, off in enumerate(offs)))
+    verdict, _, likely_error, _ = judge(readings, was_illogical=was_illogical)
+    if verdict != "ILLOGICAL":
+        return
+    without = [judge(readings[:i] + readings[i + 1 :])[0] != "ILLOGICAL" for i in range(len(readings))]
+    expected = without.index(True) if len(readings) > 2 and True in without else -1
+    assert expected == likely_error
+
+
+def test_a_long_series_with_two_errors_is_judged_in_the_time_of_one_without() -> None:
+    """A block may hold two thousand of such readings."""
+    rising = series(*((day, day * KM) for day in range(limits.READINGS_MAX - 1)))
+    wrong = series(*((day, day * KM) for day in range(limits.READINGS_MAX - 3)), (300, 0), (301, 0))
+    times = {}
+    for readings in (rising, wrong):
+        times[readings] = min(repeat(partial(judge, readings), number=5, repeat=9, timer=process_time))
+    assert ("ILLOGICAL", ("decreasing",)) == judge(wrong)[:2]
+    assert times[wrong] < 5 * times[rising]  # each reading left out for itself: 20 times
 
 
 POINTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 50_000)), max_size=12)
