@@ -78,12 +78,11 @@ def _check_histories(kv: KeyValue, height: int) -> None:
 
 def _check_window(store: ChainStore, height: int) -> None:
     entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
-    for key, value in store.kv.scan(b"W", b"X"):
-        txid = key[9:]
+    for hour, txid, expires_at_ms in store.window():
         place = store.kv.get(schema.tx_key(txid))
         if place is None:
             raise Diverged(height, "invariant_window", f"the replay window holds {txid.hex()}, which no block has")
-        entries.setdefault(int.from_bytes(key[1:9], "big"), []).append((place, txid, int.from_bytes(value, "big")))
+        entries.setdefault(hour, []).append((place, txid, expires_at_ms))
     leaves = {int(ident): bucket for ident, bucket in _family(store.kv, WINDOW)}
     for hour in sorted(leaves.keys() | entries.keys()):
         computed: WindowBucket = EMPTY

@@ -48,7 +48,6 @@ class BlockResult:
     tree: TreeChange
     records: tuple[Record, ...]
     window_added: tuple[WindowEntry, ...]
-    window_dropped: range
     transactions: tuple[CheckedTx, ...]
     validators: ValidatorSet
     params: ChainParams
@@ -198,8 +197,7 @@ class BlockRun:
         changes = self._overlay.changes
         for hour, bucket in self._windows.items():
             changes[WINDOW.key(str(hour))] = (WINDOW, bucket)
-        dropped = passed_hours(self._head.time_ms, self._block.time_ms)
-        for hour in dropped:
+        for hour in passed_hours(self._head.time_ms, self._block.time_ms):
             key = WINDOW.key(str(hour))
             if key in changes or self._overlay.get(WINDOW, key) is not None:
                 changes[key] = (WINDOW, None)
@@ -214,7 +212,6 @@ class BlockRun:
             tree=self._tree.change(self._changed_buckets(encoded)),
             records=tuple(self._records),
             window_added=tuple(self._window_added.values()),
-            window_dropped=dropped,
             transactions=tuple(self._taken),
             validators=ValidatorSet(validators.entries),
             params=self.params,

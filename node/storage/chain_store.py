@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
+from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_block, decode_commit
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
@@ -147,6 +149,14 @@ class ChainReader:
         for (key, value), _ in zip(found, range(limit), strict=False):
             yield int.from_bytes(key[-8:], "big"), value
 
+    def window(self) -> Iterator[tuple[int, bytes, int]]:
+        """The replay window: (hour, txid, expires_at_ms). Of hours that have passed some may still be stored, which
+        stand for nothing."""
+        head = self.stored_head()
+        start = schema.window_key(hour_of(head.time_ms) if head is not None else 0, b"")
+        for key, value in self.kv.scan(start, b"X"):
+            yield int.from_bytes(key[1:9], "big"), key[9:], int.from_bytes(value, "big")
+
     def index(self, prefix: bytes, after: str, limit: int) -> list[str]:
         """Ids under an index prefix, in order, after the id `after`."""
         start = prefix + after.encode("ascii") + (b"\x00" if after else b"")
@@ -181,6 +191,8 @@ class ChainStore(ChainReader):
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
         self.start_height = start_height(genesis)
+        self._swept = schema.window_key(0, b"")
+        """No key of the replay window stands before it."""
         stored = kv.get(schema.META_GENESIS)
         if stored is None and genesis.continues is not None:
             raise OperatorError(
@@ -293,10 +305,16 @@ class ChainStore(ChainReader):
             puts[schema.tx_key(tx.txid)] = schema.u64(result.height) + index.to_bytes(4, "big")
         for entry in result.window_added:
             puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
-        for hour in result.window_dropped:
-            prefix = b"W" + schema.u64(hour)
-            deletes.extend(key for key, _ in self.kv.scan(prefix, prefix_end(prefix)))
+        deletes += self._window_to_sweep(result.time_ms)
         return puts, deletes
+
+    def _window_to_sweep(self, time_ms: int) -> list[bytes]:
+        """Keys of the window's passed hours, as many as a block can have added: senders choose when their transactions
+        expire, and all of a day's in one hour must not hold the node when it passes."""
+        end = schema.window_key(hour_of(time_ms), b"")
+        passed = [key for key, _ in islice(self.kv.scan(self._swept, end), limits.BLOCK_TXS_MAX)]
+        self._swept = passed[-1] if len(passed) == limits.BLOCK_TXS_MAX else max(end, self._swept)
+        return passed
 
     def prune(self, first: int, count: int) -> int:
         """Forget blocks below `first`, at most `count` of them, oldest first; how many went. State and records stay."""
@@ -313,7 +331,7 @@ class ChainStore(ChainReader):
             deletes.append(schema.block_id_key(block_id_of(block.header, self.genesis_hash)))
             for raw in block.transactions:
                 signed = decode_signed_tx(raw, self.genesis_hash)
-                if not self.state.was_committed(signed.txid, signed.payload.expires_at_ms):
+                if hour_of(signed.payload.expires_at_ms) < hour_of(self._head.time_ms):
                     deletes.append(schema.tx_key(signed.txid))
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
         return end - base

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated
 
 import zstandard
@@ -120,15 +122,13 @@ def cut_snapshot(kv: KeyValue, genesis: bytes, write_chunk: Callable[[int, bytes
 
 def _contents(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
     yield from kv.scan(b"R", b"T")  # records, then state
-    hour, waiting = b"", list[tuple[bytes, bytes]]()
-    for key, value in kv.scan(b"W", b"X"):
-        if key[1:9] != hour:
-            yield from sorted(waiting)
-            hour, waiting = key[1:9], []
-        place = kv.get(schema.tx_key(key[9:]))
-        assert place is not None, "the replay window holds what blocks hold"
-        waiting.append((b"W" + hour + place, key[9:] + value))
-    yield from sorted(waiting)
+    for hour, entries in groupby(ChainReader(kv).window(), key=itemgetter(0)):
+        waiting = []
+        for _, txid, expires_at_ms in entries:
+            place = kv.get(schema.tx_key(txid))
+            assert place is not None, "the replay window holds what blocks hold"
+            waiting.append((b"W" + schema.u64(hour) + place, txid + schema.u64(expires_at_ms)))
+        yield from sorted(waiting)
 
 
 # --- believing ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
 from node.errors import Corrupted
-from node.execution.window import EMPTY, WINDOW, extended
+from node.execution.window import EMPTY, WINDOW, extended, hour_of
 from node.storage import schema
 from node.storage.chain_store import StoredHead
 from node.storage.damage import Damage, Reads, damage_at
@@ -151,14 +151,16 @@ class StateCheck:
     def window(self) -> Iterator[Damage]:
         """Entries in block order make the chain of their hour's leaf."""
         entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
+        open_from = hour_of(self._head.time_ms)
         for key, value in self._reads.family(b"W"):
+            hour = int.from_bytes(key[1:9], "big")
+            if hour < open_from:
+                continue  # passed, and not swept yet
             place = self._reads.get(schema.tx_key(key[9:]))
             if place is None:
                 yield self._damage(key, "is of a transaction that no block has")
                 continue
-            entries.setdefault(int.from_bytes(key[1:9], "big"), []).append(
-                (place, key[9:], int.from_bytes(value, "big"))
-            )
+            entries.setdefault(hour, []).append((place, key[9:], int.from_bytes(value, "big")))
         leaves = {int(ident): bucket for _, ident, bucket in self._family(WINDOW)}
         for hour in sorted(leaves.keys() | entries.keys()):
             computed = EMPTY

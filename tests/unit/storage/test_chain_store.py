@@ -12,6 +12,8 @@ from support.life import VIN, Life, maintenance, offer, register
 from support.second_codec import h, state_root, unpack
 from support.stages import at
 
+from node import limits
+from node.audit.invariants import check_invariants
 from node.codec import encode
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, OperatorError
@@ -206,6 +208,27 @@ def test_the_replay_window_holds_a_txid_until_its_hour_has_passed() -> None:
     assert not chain.store.state.was_committed(txid, expires)
     assert [] == list(chain.store.kv.scan(b"W", b"X"))
     assert TxPlace(1, 0) == chain.store.place(txid)
+
+
+def test_an_hour_of_expiries_is_swept_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Senders choose when their transactions expire: all of a day's may pass with one block."""
+    monkeypatch.setattr(limits, "BLOCK_TXS_MAX", 3)
+    chain = at("").chain
+    for i in range(4):
+        chain.do("bmw", register(f"WBA8E9G50GNU0000{i}"))
+        chain.do("bmw", register(f"WBA8E9G50GNU1000{i}"))
+    expected = list(chain.store.window())
+    assert 8 == len(expected) == len(list(chain.store.kv.scan(b"W", b"X")))
+    chain.now += 2 * HOUR_MS
+    left = []
+    for _ in range(4):
+        chain.produce()
+        assert [] == list(chain.store.window()), "what has passed stands for nothing"
+        check_invariants(chain.store)
+        left.append(len(list(chain.store.kv.scan(b"W", b"X"))))
+    assert [5, 2, 0, 0] == left
+    reopened = ChainStore(chain.store.kv, chain.genesis)
+    assert reopened.head() == chain.store.head()
 
 
 def test_the_validators_of_every_height() -> None:
