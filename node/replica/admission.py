@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Final
+
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
 from node.mempool.pool import Pool
@@ -12,6 +15,11 @@ from node.replica.turn import Turn
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
+
+JUDGED_AT_ONCE: Final = 500
+"""Waiting transactions that are looked at again in one event: a block may touch all of the pool, votes come between."""
+OF_TIME: Final = {"transaction_expired", "expiry_too_far"}
+"""Guards that a clock of ours which is off decides wrongly."""
 
 
 class Admission:
@@ -24,6 +32,8 @@ class Admission:
         self._run: BlockRun | None = None
         self._decided_ms: int | None = None
         """When we took part in deciding the newest block; None where it was delivered."""
+        self._doubtful: dict[bytes, None] = {}
+        """Transaction ids in the pool that a block may have made invalid and that were not looked at since."""
 
     # --- time -----------------------------------------------------------------------------------------
     def _network_ms(self) -> int:
@@ -78,7 +88,10 @@ class Admission:
     def on_built(self, built: Built) -> None:
         """What building a block found in the pool that can't be in one."""
         for tx, unmet in built.failed:
-            self._drop(tx, unmet)
+            if any(guard.code in OF_TIME for guard in unmet):
+                unmet = self._judged(tx)
+            if unmet:
+                self._drop(tx, unmet)
         for tx, why in built.poison:
             self._set_aside(tx, why)
             self._drop(tx, ())
@@ -90,6 +103,16 @@ class Admission:
         """At everything that stood on the old head: what has expired, and what the block has changed."""
         for tx in self._pool.expired(result.time_ms):
             self._drop(tx, (), is_expired=True)
-        for tx in self._pool.touching(result.changes):
-            if unmet := self._judged(tx):
+        self._doubtful.update((tx.txid, None) for tx in self._pool.touching(result.changes))
+
+    def deadline_ms(self) -> int | None:
+        """When `on_time` wants to be called: at once, or not at all."""
+        return self._turn.now_ms if self._doubtful else None
+
+    def on_time(self) -> None:
+        """Judge some of what the blocks have changed."""
+        for txid in list(islice(self._doubtful, JUDGED_AT_ONCE)):
+            del self._doubtful[txid]
+            tx = self._pool.get(txid)
+            if tx is not None and (unmet := self._judged(tx)):
                 self._drop(tx, unmet)

@@ -133,6 +133,7 @@ class BlockSync:
         if commit.block_id != block_id_of(block.header, self._store.genesis_hash):
             raise InvalidCertificate("the certificate is for another block")
         verify_commit(commit, self._store.genesis_hash, self._store.head().validators)
+        check_contents(block)  # before it counts: who has a true certificate and a false body must silence nobody
         self._catch_up.verified(block.header.height, self._turn.now_ms)
         self._maker.check_frame(block)
 

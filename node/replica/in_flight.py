@@ -371,15 +371,20 @@ class HeightInFlight:
             fault = InvalidBlock("bad_signature", "a transaction's signature is wrong")
             self._judged_invalid(job.block_id, candidate, fault)
             return
+        desk, raws = self._services.desk, candidate.block.transactions
         candidate.transactions = [
-            self._services.desk.known(raw) if tx is None else tx
-            for raw, tx in zip(candidate.block.transactions, candidate.transactions, strict=True)
+            desk.known(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
         ]
-        self._execute(job.block_id, candidate)
+        # The job may be of a candidate before, with the same id: what that one knew can have been forgotten since.
+        missing = tuple(raw for raw, tx in zip(raws, candidate.transactions, strict=True) if tx is None)
+        if missing:
+            self._services.jobs.start(BodyJob(self.height, job.block_id), desk.decode_block(missing)[1])
+        else:
+            self._execute(job.block_id, candidate)
 
     def _execute(self, block_id: bytes, candidate: Candidate) -> None:
         transactions = [tx for tx in candidate.transactions if tx is not None]
-        assert len(transactions) == len(candidate.block.transactions), "all are verified by now"
+        assert len(transactions) == len(candidate.block.transactions), "all are verified"
         try:
             candidate.result = self._services.maker.execute(candidate.block, transactions)
         except InvalidBlock as error:

@@ -221,7 +221,7 @@ class Replica:
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
         """When a `Tick` is wanted."""
-        others = (self._voting.deadline_ms(), self._blocks.deadline_ms())
+        others = (self._voting.deadline_ms(), self._blocks.deadline_ms(), self._admission.deadline_ms())
         return min(
             self._status_at, self._announce_at, self._flight.deadline_ms(), *(at for at in others if at is not None)
         )
@@ -238,6 +238,7 @@ class Replica:
             for announcement in self._desk.announcements()[:1]:
                 self._turn.broadcast(announcement)
         self._blocks.advance()
+        self._admission.on_time()
 
     def _status(self) -> Status:
         return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.store.first_height())

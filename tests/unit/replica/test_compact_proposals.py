@@ -380,3 +380,27 @@ def test_a_body_that_is_being_verified_is_not_asked_for(listener: Listener) -> N
     listener.pass_time(2_000)
 
     assert [] == listener.sent(GetBody)
+
+
+def test_an_old_jobs_answer_does_not_stand_for_what_was_forgotten_since(listener: Listener) -> None:
+    """The signer came back while a body was being verified, and peers sent it again: two candidates, one id. The first
+    one's job left out a transaction that was known then."""
+    chain = listener.chain
+    first, second = chain.sign("bmw", register()), chain.sign("bmw", register("WBA8E9G50GNU00002"))
+    block = chain.build(first, second)
+    block = replace(block, header=replace(block.header, proposer=a_block(chain).header.proposer))
+    listener.replica._desk.note_verified(chain.check(second))
+    listener.verifies = False
+    message = ProposalMessage(proposal_of(chain, block), block, ())
+
+    listener.hear(message)
+    (old,) = [action for action in listener.said if isinstance(action, e.Verify)]
+    assert 1 == len(old.transactions)
+    listener.feed(e.SignerConnected(listener.replica._voting.signer))
+    listener.replica._desk._forget_verified(wire_id_of(chain.genesis_hash, second))
+    listener.hear(message)
+    listener.verifies = True
+    listener.feed(e.Verified(old.job, (True,)))
+
+    candidate = listener.replica._flight.bodies.get(block_id_of(block.header, chain.genesis_hash))
+    assert candidate.result.state_root == block.header.state_root

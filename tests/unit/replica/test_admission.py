@@ -1,0 +1,87 @@
+"""What waits in the pool is looked at again when a block has changed what it stands on, some at a time."""
+
+from __future__ import annotations
+
+import pytest
+from support.chain import HOUR_MS, Chain, address
+from support.kept_state import never_signed
+from support.life import offer, register
+from support.stages import at, fork
+
+from node.chain.dev_genesis import DEV_PARTIES
+from node.crypto.dev_keys import dev_key
+from node.replica import admission
+from node.replica import events as e
+from node.replica.messages import Blocks, ProposalMessage, Status
+from node.replica.presence import LISTEN_MS
+from node.replica.replica import Replica, ReplicaConfig
+from node.replica.signing import Signer
+from node.txtypes.listing import ListingWithdraw
+
+PEER = 7
+
+
+def test_a_block_that_touches_all_of_the_pool_has_it_judged_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "JUDGED_AT_ONCE", 3)
+    case = at("listed")
+    chain, source = case.chain, fork(case.chain)
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    offers = [chain.check(chain.sign("buyer-1", offer(chain, case.listing))) for _ in range(7)]
+    replica.handle(e.Admit(1, tuple(offers)), chain.now)
+    assert 7 == len(replica.pool)
+
+    block = source.produce(source.sign("dealer-munich", ListingWithdraw(case.listing)))
+    now = source.now
+    events = [
+        e.PeerConnected(PEER, bytes(32), True),
+        e.Received(PEER, Status(block.header.height, 0, 1), now),
+        e.Tick(),
+        e.Received(PEER, Blocks((source.store.committed(block.header.height),)), now + 500),
+    ]
+    for event in events:
+        now += 500 if isinstance(event, e.Tick) else 0
+        did = replica.handle(event, now)
+    (job,) = [action.job for action in did if isinstance(action, e.Verify)]
+
+    dropped = []
+    did = replica.handle(e.Verified(job, (True,)), now)
+    assert block.header.height == replica.store.height()
+    while True:
+        dropped.append([action.tx for action in did if isinstance(action, e.Dropped)])
+        if replica.next_deadline_ms() > now:
+            break
+        did = replica.handle(e.Tick(), now)
+    assert [3, 3, 1] == [len(some) for some in dropped]
+    assert offers == [tx for some in dropped for tx in some]
+    assert 0 == len(replica.pool)
+
+
+def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
+    """It finds the transaction expired at the time that its own block would have, which nobody else would vote for."""
+    chain = Chain()
+    names = {address(p.name): p.name for p in DEV_PARTIES if p.power}
+    name = names[chain.store.head().validators.proposer(2, 0)]
+    key, ahead = dev_key("consensus", name), 2 * HOUR_MS
+    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
+    replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
+    now = chain.now
+    replica.start(now, now + ahead)
+    replica.handle(e.PeerConnected(PEER, bytes(32), True), now, now + ahead)
+    now += LISTEN_MS
+    replica.handle(e.Tick(), now, now + ahead)
+    chain.now = now
+    block = chain.build()
+    replica._commit(block, chain.judge(block), chain.commit_for(block))
+    tx = chain.check(chain.sign("bmw", register(), lifetime_ms=HOUR_MS))
+
+    did = replica.handle(e.Admit(1, (tx,)), now, now + ahead)
+    for _ in range(20):
+        now += 50
+        did += replica.handle(e.Tick(), now, now + ahead)
+
+    said = [a.message for a in did if isinstance(a, e.Broadcast)]
+    proposal = next(message for message in said if isinstance(message, ProposalMessage))
+    assert proposal.block.header.time_ms > tx.payload.expires_at_ms
+    assert [] == [action for action in did if isinstance(action, e.Dropped)]
+    assert tx.txid in replica.pool
