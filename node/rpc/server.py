@@ -1,216 +1,28 @@
-"""The listening socket: start, bounds on connections, problem documents for what is not even HTTP, stop in time."""
+"""The whole HTTP interface of a node, served."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-from collections.abc import Callable
-from typing import Any
-
-from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
-from aiohttp.web_request import BaseRequest
-
-from node.errors import Busy, OperatorError
 from node.rpc.app import RPC, make_app
 from node.rpc.backend import Backend
-from node.rpc.certificate import Certificate
 from node.rpc.config import RpcConfig
-from node.rpc.limiter import Counted, is_loopback, party_of
-from node.rpc.problems import PROBLEM_TYPE, Problem
-
-STALLS = 5
-"""Streams give a reader up by themselves after `stream_stall_s`, and say so; all else after so many times that."""
+from node.rpc.listener import Listener
 
 
-class RpcServer:
-    """One HTTP listener. `port` is the real one after `start`, also where 0 was asked for."""
+class RpcServer(Listener):
+    """The interface over a backend."""
 
     def __init__(self, backend: Backend, config: RpcConfig) -> None:
+        super().__init__(config, lambda: backend.reader().height())
         self._backend = backend
-        self._config = config
-        self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._connections = Counted(config.connections_max, config.connections_per_address_max)
-        self.port = config.port
-
-    @property
-    def app(self) -> web.Application:
-        assert self._runner is not None, "started"
-        return self._runner.app
-
-    @property
-    def url(self) -> str:
-        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
-        return f"{'https' if self._config.tls_certificate else 'http'}://{host}:{self.port}"
 
     async def start(self) -> None:
         """Raises `OperatorError` naming the mend where the certificate or the port can't be used."""
-        certificate = certificate_of(self._config)
-        runner = web.AppRunner(
-            make_app(self._backend, self._config),
-            handler_cancellation=True,
-            shutdown_timeout=self._config.stop_s,
-            access_log=None,
-        )
-        await runner.setup()
-        self._runner = runner
-        loop = asyncio.get_running_loop()
-        try:
-            self._listener = await loop.create_server(
-                self._connection,
-                self._config.host,
-                self._config.port,
-                ssl=certificate.context if certificate is not None else None,
-                backlog=1024,
-            )
-        except OSError as error:
-            await self.stop()
-            raise _port_error(error, self._config) from None
-        self.port = self._listener.sockets[0].getsockname()[1]
-        if certificate is not None:
-            runner.app[RPC].certificate = certificate
-            self._following = asyncio.create_task(certificate.follow())
-
-    def _connection(self) -> Connection:
-        assert self._runner is not None and self._runner.server is not None, "started"
-        config = self._config
-        return Connection(
-            self._runner.server,
-            self._connections,
-            config,
-            self._height,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=config.keepalive_s,
-            max_line_size=config.header_bytes_max,
-            max_field_size=config.header_bytes_max,
-            max_headers=config.headers_max,
-            lingering_time=1.0,
-            auto_decompress=False,
-            access_log=None,
-        )
-
-    def _height(self) -> int:
-        return self._backend.reader().height()
+        app = make_app(self._backend, self._config)
+        await self.listen(app)
+        app[RPC].certificate = self.certificate
 
     async def stop(self) -> None:
         """Streams end with a reason, open requests get `stop_s`, then everything is closed."""
-        if self._following is not None:
-            self._following.cancel()
-        if self._listener is not None:
-            self._listener.close()
         if self._runner is not None:
-            self._runner.app[RPC].streams.stopping.set()
-            await self._runner.cleanup()
-        if self._listener is not None:
-            await self._listener.wait_closed()
-        self._listener = self._runner = None
-
-
-class Connection(RequestHandler):
-    """aiohttp's connection, counted per address, and with problem documents for requests that do not parse."""
-
-    def __init__(
-        self, manager: web.Server, counted: Counted, config: RpcConfig, height: Callable[[], int], **settings: Any
-    ) -> None:
-        super().__init__(manager, **settings)
-        self._height = height
-        self._counted = counted
-        self._config = config
-        self._party: str | None = None
-        self._stall: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
-        party = party_of(address)
-        is_exempt = is_loopback(address) and not self._config.is_loopback_limited
-        if self._counted.enter(party, is_exempt=is_exempt):
-            self._party = party
-            super().connection_made(transport)
-            return
-        assert isinstance(transport, asyncio.Transport)
-        self._force_close = True
-        transport.write(_refusal(Problem("too_many_connections", "too many connections are open"), self._height()))
-        transport.close()
-
-    def pause_writing(self) -> None:
-        """An answer waits to be read: nobody may keep it waiting, and in memory, for ever."""
-        super().pause_writing()
-        self._watch()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-
-    def _watch(self) -> None:
-        transport = self.transport
-        if transport is not None:
-            left = transport.get_write_buffer_size()
-            loop = asyncio.get_running_loop()
-            self._stall = loop.call_later(STALLS * self._config.stream_stall_s, self._give_up, transport, left)
-
-    def _give_up(self, transport: asyncio.Transport, left: int) -> None:
-        if transport.get_write_buffer_size() >= left:
-            transport.abort()
-        else:
-            self._watch()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-        if self._party is not None:
-            self._counted.leave(self._party)
-            self._party = None
-            super().connection_lost(exc)
-
-    def handle_error(
-        self,
-        request: BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if status >= 500:
-            self.log_exception("error while handling a request", exc_info=exc)
-        if isinstance(exc, LineTooLong):
-            problem = Problem("too_large", "the request line or a header is too long: see rpc.header_bytes_max")
-        elif status == 400:
-            problem = Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
-        else:
-            problem = Problem("internal", "the node failed on this request; its log says why")
-        response = problem.response()
-        response.headers["X-Chain-Height"] = str(self._height())
-        response.force_close()
-        return response
-
-
-def _refusal(problem: Problem, height: int) -> bytes:
-    """An answer without a request."""
-    body = problem.body()
-    head = (
-        f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {height}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + body
-
-
-def certificate_of(config: RpcConfig) -> Certificate | None:
-    """None where none is set. Raises `OperatorError`."""
-    if not config.tls_certificate and not config.tls_key:
-        return None
-    if not config.tls_certificate or not config.tls_key:
-        raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
-    return Certificate(config.tls_certificate, config.tls_key)
-
-
-def _port_error(error: OSError, config: RpcConfig) -> OperatorError:
-    place = f"{config.host}:{config.port}"
-    if error.errno == errno.EADDRINUSE:
-        return Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port")
-    return OperatorError(f"rpc: can't listen on {place} ({error.strerror or error}): set another rpc host or port")
+            self.app[RPC].streams.stopping.set()
+        await super().stop()

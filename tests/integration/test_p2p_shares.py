@@ -258,9 +258,7 @@ async def test_addresses_that_members_publish_are_dialled_as_soon_as_they_do() -
             one.members = {}
             link.close()
             await until(lambda: not one.links)
-            await until(
-                lambda: not one.network.book.due(10**15, set(), one.key.public), "given up with its publication"
-            )
+            await until(lambda: not one.network.book.due(10**15, {}, one.key.public), "given up with its publication")
 
 
 @over_sockets

@@ -9,17 +9,12 @@ import re
 import socket
 import ssl
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiohttp
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import NameOID
 from support.backend import SingleNode, serving
+from support.certificates import a_certificate
 from support.http import get, over_http, post, problem_in
 from support.json_schema import errors
 from support.life import register
@@ -311,44 +306,6 @@ async def test_a_taken_port_is_named_with_the_mend_and_nothing_is_left_open() ->
 async def test_a_host_that_is_not_ours_is_an_operators_error() -> None:
     with pytest.raises(OperatorError, match=r"192\.0\.2\.1:0"):
         await RpcServer(SingleNode(), RpcConfig(host="192.0.2.1", port=0)).start()
-
-
-def a_certificate(folder: Path) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, SHA256())
-    )
-    (folder / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return str(folder / "tls.pem"), str(folder / "tls.key")
-
-
-def test_tls_by_certificate_files(tmp_path: Path) -> None:
-    certificate, key = a_certificate(tmp_path)
-
-    async def ask() -> None:
-        async with serving(tls_certificate=certificate, tls_key=key) as (_, server, _):
-            assert server.url.startswith("https://")
-            context = ssl.create_default_context(cafile=certificate)
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"https://localhost:{server.port}/v1/status", ssl=context) as answer,
-            ):
-                assert "bmw-test" == (await answer.json())["chain_id"]
-
-    asyncio.run(ask())
 
 
 def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(

@@ -1,0 +1,106 @@
+"""HTTPS by certificate files: whoever has not shaken hands yet is counted, and takes nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+from support.backend import serving
+from support.certificates import a_certificate
+
+from node.rpc import listener
+
+
+def test_tls_by_certificate_files(tmp_path: Path) -> None:
+    certificate, key = a_certificate(tmp_path)
+
+    async def ask() -> None:
+        async with serving(tls_certificate=certificate, tls_key=key) as (_, server, _):
+            assert server.url.startswith("https://")
+            context = ssl.create_default_context(cafile=certificate)
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"https://localhost:{server.port}/v1/status", ssl=context) as answer,
+            ):
+                assert "bmw-test" == (await answer.json())["chain_id"]
+
+    asyncio.run(ask())
+
+
+def test_silent_connections_are_counted_before_their_handshake_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one address takes all descriptors of a validator, with connections that say nothing."""
+    monkeypatch.setattr(listener, "HANDSHAKE_S", 2.0)
+    certificate, key = a_certificate(tmp_path)
+    limits = {"is_loopback_limited": True, "connections_per_address_max": 4}
+
+    async def play() -> None:
+        async with serving(tls_certificate=certificate, tls_key=key, **limits) as (_, server, _), asyncio.timeout(30):
+            ends = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(12)]
+            closed = [asyncio.create_task(reader.read()) for reader, _ in ends]
+            while sum(task.done() for task in closed) < 8:
+                await asyncio.sleep(0.01)
+            assert 4 == server._connections.open == len(server._shaking)
+            await asyncio.wait(closed)
+            while server._connections.open:
+                await asyncio.sleep(0.01)
+            assert not server._shaking
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"https://localhost:{server.port}/health/live", ssl=False) as answer,
+            ):
+                assert 200 == answer.status
+            for _, writer in ends:
+                writer.close()
+
+    asyncio.run(play())
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path: Path) -> None:
+    certificate, key = a_certificate(tmp_path)
+
+    async def play() -> None:
+        async with serving(tls_certificate=certificate, tls_key=key) as (_, server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+            context = ssl.create_default_context(cafile=certificate)
+            end = context.wrap_bio(arriving, leaving, server_hostname="localhost")
+            while True:
+                try:
+                    end.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(leaving.read())
+                    arriving.write(await reader.read(65_536))
+            end.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            writer.write(leaving.read())  # the client's last word of the handshake, and its request
+            said = b""
+            while not said.endswith(b'{"live":true}'):
+                arriving.write(await reader.read(65_536))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    while True:
+                        said += end.read()
+            writer.close()
+
+    asyncio.run(play())
+
+
+def test_a_server_stops_while_hands_are_shaken(tmp_path: Path) -> None:
+    certificate, key = a_certificate(tmp_path)
+
+    async def play() -> None:
+        async with serving(tls_certificate=certificate, tls_key=key) as (_, server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server._shaking:
+                await asyncio.sleep(0.01)
+            await server.stop()
+            assert b"" == await reader.read()
+            assert 0 == server._connections.open
+            writer.close()
+
+    asyncio.run(play())
