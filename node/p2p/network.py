@@ -189,6 +189,10 @@ class Network:
         """The oldest block that the peer says it has."""
         return self._peers[peer_id].oldest if peer_id in self._peers else 1
 
+    def is_kept(self, peer_id: int) -> bool:
+        """Whether it is an active member, or a peer that the operator has named."""
+        return peer_id in self._peers and self._is_kept(self._peers[peer_id].key)
+
     def name_of(self, peer_id: int) -> str:
         """For people: its moniker, which it chose itself, and where it is; where it has gone, only that."""
         peer = self._peers.get(peer_id)
@@ -213,7 +217,8 @@ class Network:
             self.book.publish(self._published)
         of_members = sum(1 for key in self._by_key if key in members)
         dialled = sum(1 for p in self._peers.values() if p.link.is_outbound and not self._is_kept(p.key))
-        for known in self.book.due(now, set(self._by_key), self._key.public):
+        linked = {p.key: p.link.host for p in self._peers.values()}
+        for known in self.book.due(now, linked, self._key.public):
             if known.member and not known.is_configured and of_members >= MEMBER_LINKS:
                 continue
             if not known.is_configured and not known.member:

@@ -21,6 +21,8 @@ DIAL_OTHERS_CAP_MS = 60_000
 KNOWN_MAX = 1_000
 KNOWN_PER_SOURCE_MAX = 64
 """Learned addresses in all, and from one peer."""
+OWN_WORDS_MAX = 16
+"""Addresses that linked peers of one host say are their own: keys and ports cost nothing."""
 FAILURES_MAX = 20
 FAILURES_UNREACHED_MAX = 5
 """Dials in vain until a learned address is forgotten, and one where nobody has ever answered: it may be anybody's."""
@@ -79,9 +81,18 @@ class PeerBook:
                 return
             if source and sum(1 for k in self._known.values() if k.source == source) >= KNOWN_PER_SOURCE_MAX:
                 return
-        own_word = bool(node_key) and not source
+        own_word = bool(node_key) and not source and not is_configured
+        if own_word and self._own_words(address_of(host)) >= OWN_WORDS_MAX:
+            return
         self._known[key] = KnownPeer(host, port, is_configured, node_key, source, is_reached=own_word)
         self._kept = None
+
+    def _own_words(self, address: str) -> int:
+        return sum(
+            1
+            for known in self._known.values()
+            if known.node_key and not known.source and not known.is_kept and address_of(known.host) == address
+        )
 
     def publish(self, addresses: Mapping[bytes, tuple[str, ...]]) -> None:
         """What members publish, node key to each "host:port" of it: the whole of it, in place of what there was."""
@@ -110,15 +121,22 @@ class PeerBook:
         self._kept = None
         return True
 
-    def due(self, now_ms: int, connected: set[bytes], own_key: bytes) -> list[KnownPeer]:
-        """Addresses to dial now: not connected, not banned, not ourselves, their backoff over. Configured ones first,
-        then those that members have published."""
+    def due(self, now_ms: int, linked: Mapping[bytes, str], own_key: bytes) -> list[KnownPeer]:
+        """Addresses to dial now: not linked, not banned, not ourselves, their backoff over. Configured ones first,
+        then those that members have published. `linked`: node key to host.
+
+        Whose an address is that nobody has reached is hearsay: naming it as one's own must not keep others from it.
+        """
         found = [
             known
             for known in self._known.values()
             if known.next_dial_ms <= now_ms
-            and not (known.node_key and (known.node_key in connected or known.node_key == own_key))
-            and not self.is_banned(known.node_key, now_ms)
+            and known.node_key != own_key
+            and not (
+                known.node_key in linked or self.is_banned(known.node_key, now_ms)
+                if known.is_reached or known.is_kept
+                else linked.get(known.node_key) == known.host
+            )
         ]
         return sorted(found, key=lambda known: (not known.is_configured, not known.member, known.next_dial_ms))
 

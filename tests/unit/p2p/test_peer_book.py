@@ -13,7 +13,9 @@ from node.p2p.peer_book import (
     DIAL_CAP_MS,
     DIAL_FIRST_MS,
     DIAL_OTHERS_CAP_MS,
+    KNOWN_MAX,
     KNOWN_PER_SOURCE_MAX,
+    OWN_WORDS_MAX,
     SCORE_HALF_LIFE_MS,
     SENT_AWAY_MS,
     PeerBook,
@@ -33,12 +35,12 @@ def book_with(*ports: int, is_configured: bool = True) -> PeerBook:
 
 
 def due(book: PeerBook, now_ms: int, *connected: bytes) -> list[int]:
-    return [known.port for known in book.due(now_ms, set(connected), OWN)]
+    return [known.port for known in book.due(now_ms, dict.fromkeys(connected, "10.0.0.1"), OWN)]
 
 
 def waits(book: PeerBook, jitter: float, times: int) -> list[int]:
     """How long each failed dial puts off the next one."""
-    (known,) = book.due(0, set(), OWN)
+    (known,) = book.due(0, {}, OWN)
     now, found = 0, []
     for _ in range(times):
         book.dialling(known, now, jitter)
@@ -65,7 +67,7 @@ def test_jitter_spreads_by_a_quarter_either_way(jitter: float) -> None:
 def test_a_configured_peer_is_never_given_up_a_learned_one_is() -> None:
     configured, learned = book_with(1), book_with(1, is_configured=False)
     waits(configured, 0.5, 100)
-    (known,) = learned.due(0, set(), OWN)
+    (known,) = learned.due(0, {}, OWN)
     for _ in range(21):
         learned.dialling(known, 0, 0.5)
     assert [1] == due(configured, 10**12)
@@ -74,7 +76,7 @@ def test_a_configured_peer_is_never_given_up_a_learned_one_is() -> None:
 
 def test_a_link_that_was_there_is_dialled_again_soon() -> None:
     book = book_with(1)
-    (known,) = book.due(0, set(), OWN)
+    (known,) = book.due(0, {}, OWN)
     for _ in range(10):
         book.dialling(known, 0, 0.5)
     book.learned("10.0.0.1", 1, A)
@@ -88,7 +90,7 @@ def test_a_link_that_was_there_is_dialled_again_soon() -> None:
 def test_a_peer_that_sends_us_away_at_once_is_not_hammered() -> None:
     """A second copy with its node key would else dial every peer twice a second for ever."""
     book = book_with(1)
-    (known,) = book.due(0, set(), OWN)
+    (known,) = book.due(0, {}, OWN)
     for _ in range(10):
         book.dialling(known, 0, 0.5)
         book.learned("10.0.0.1", 1, A)
@@ -254,7 +256,7 @@ def test_a_member_that_publishes_anothers_key_takes_nothing_from_its_owner() -> 
     book = PeerBook()
     book.publish({A: ("10.0.0.1:1", "10.6.6.6:1")})
 
-    assert {"10.0.0.1", "10.6.6.6"} == {known.host for known in book.due(0, set(), OWN)}
+    assert {"10.0.0.1", "10.6.6.6"} == {known.host for known in book.due(0, {}, OWN)}
     assert book.learned("10.0.0.1", 1, A)
     assert not book.learned("10.6.6.6", 1, B), "whoever is there shows another key"
 
@@ -269,7 +271,7 @@ def test_addresses_that_were_only_told_are_not_told_on_and_soon_forgotten() -> N
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
     assert [] == book.addresses()
     now, dials = 0, 0
-    while found := book.due(now := now + 60_000, set(), b""):
+    while found := book.due(now := now + 60_000, {}, b""):
         (known,) = found
         book.dialling(known, now, 0.0)
         book.lost(VICTIM, now, 10**9)
@@ -282,7 +284,7 @@ def test_an_address_that_answered_is_told_on_and_dialled_again_soon() -> None:
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
     assert book.learned("192.0.2.7", 1, VICTIM)
     assert [("192.0.2.7", 1)] == [(known.host, known.port) for known in book.addresses()]
-    (known,) = book.due(0, set(), b"")
+    (known,) = book.due(0, {}, b"")
     book.dialling(known, 0, 0.0)
     book.lost(VICTIM, 1_000, 10**9)
     assert 0 == known.failures
@@ -292,3 +294,25 @@ def test_what_a_linked_peer_says_of_its_own_host_is_told_on() -> None:
     book = PeerBook()
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM)
     assert 1 == len(book.addresses())
+
+
+def test_who_names_anothers_address_as_its_own_keeps_nobody_from_it() -> None:
+    book = PeerBook()
+    book.add("192.0.2.7", 1, is_configured=False, node_key=LIAR, source=LIAR)
+    book.add("192.0.2.8", 1, is_configured=False, node_key=VICTIM, source=LIAR)
+    linked = {LIAR: "10.6.6.6", VICTIM: "192.0.2.8"}
+    assert ["192.0.2.7"] == [known.host for known in book.due(0, linked, OWN)], "the other is linked from there"
+    book.misbehaved(LIAR, BAN_SCORE, 0)
+    assert ["192.0.2.7"] == [known.host for known in book.due(0, linked, OWN)]
+    assert book.learned("192.0.2.7", 1, B)
+    assert [] == book.due(0, linked | {B: "192.0.2.7"}, OWN)
+
+
+def test_one_host_under_ever_new_keys_leaves_room_for_others() -> None:
+    book = PeerBook()
+    for port in range(1, 2 * KNOWN_MAX):
+        book.add("10.6.6.6", port, is_configured=False, node_key=port.to_bytes(32, "big"))
+        book.add(f"2001:db8::{port:x}", 1, is_configured=False, node_key=port.to_bytes(32, "big"))
+    assert 2 * OWN_WORDS_MAX == len(book.addresses())
+    book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM)
+    assert "192.0.2.7" in {known.host for known in book.addresses()}
