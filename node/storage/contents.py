@@ -6,14 +6,19 @@ values lead to one root.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from node.crypto.state_tree import StateTree, bucket_of, slot_of
 from node.errors import Corrupted, Malformed
 from node.storage.indexes import index_changes
 from node.txtypes.ledger import FAMILIES, Family
 from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+
+STATE_KEY_BYTES_MAX: Final = 128
+"""The longest that there is, a payment's reference, has 82."""
+_RECORD_KEY: Final = re.compile(rb"R[A-HJ-NPR-Z0-9]{17}/[\x00-\xff]{8}", re.DOTALL)
 
 
 class StateValue(NamedTuple):
@@ -37,9 +42,11 @@ class Contents:
 
     def take_record(self, key: bytes, value: bytes) -> None:
         """`key` is the store's. Raises `Malformed`."""
-        vin, sequence = key[1:-9].decode("ascii", "replace"), int.from_bytes(key[-8:], "big")
+        if not _RECORD_KEY.fullmatch(key):
+            raise Malformed(f"{key[:40]!r} is no vehicle record's key")
+        vin, sequence = key[1:-9].decode("ascii"), int.from_bytes(key[-8:], "big")
         count, head = self._records.get(vin, (0, bytes(32)))
-        if sequence != count or key[-9:-8] != b"/":
+        if sequence != count:
             raise Malformed(f"the records of {vin} have a gap at {count}")
         self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
         self._check_size()
@@ -50,8 +57,8 @@ class Contents:
 
     def take_value(self, key: bytes, raw: bytes) -> StateValue:
         """`key` is the state's. Raises `Malformed`."""
-        if not key.isascii():
-            raise Malformed(f"state key {key!r} is not ASCII")
+        if not key.isascii() or len(key) > STATE_KEY_BYTES_MAX:
+            raise Malformed(f"state key {key[:40]!r} is not ASCII, or too long")
         name, _, ident = key.decode("ascii").partition("/")
         family = FAMILIES.get(name)
         if family is None:
