@@ -17,11 +17,24 @@ from node.daemon.home import Home
 from node.daemon.log import log
 from node.daemon.member_nodes import members_of
 from node.daemon.networking import network_config
+from node.daemon.serving import rpc_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.p2p.network import Events, Network
+from node.rpc.early import EarlyServer, EarlyStanding
 from node.storage.chain_store import ChainReader
-from node.storage.folders import Rebuilt, drop_unfinished, exchange, finish_rebuilt, kept_name, rebuilt_folder, settle
+from node.storage.folders import (
+    SNAPSHOT,
+    Rebuilt,
+    drop_unfinished,
+    exchange,
+    finish_rebuilt,
+    kept_name,
+    rebuilt_folder,
+    repairing,
+    settle,
+    unwanted_folder,
+)
 from node.storage.leveldb import LevelStore
 
 
@@ -87,7 +100,10 @@ def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> P
     rebuilt = rebuilt_folder(home.store)
     shutil.rmtree(rebuilt, ignore_errors=True)
     home.incoming.rename(rebuilt)
-    finish_rebuilt(rebuilt, Rebuilt("snapshot", had, height, kept_name(home.store, "snapshot")))
+    unwanted = unwanted_folder(home.store)
+    shutil.rmtree(unwanted, ignore_errors=True)
+    kept_as = kept_name(home.store, SNAPSHOT) if keeps else unwanted.name
+    finish_rebuilt(rebuilt, Rebuilt(SNAPSHOT, had, height, kept_as))
     old = exchange(home.store)
     if keeps:
         return old
@@ -97,6 +113,11 @@ def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> P
 
 async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     """The height of the snapshot that the store now is; 0 where the node starts as it is. Raises `OperatorError`."""
+    with repairing(home.store):
+        return await _begin(home, config, choice, clock, stopping)
+
+
+async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     standing = own_standing(home)
     head = standing.head if standing is not None else None
     if head is not None and choice.trust is not None:
@@ -118,10 +139,13 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
     )
     network = Network(network_config(config, home), home.read_key("node"), genesis_hash(genesis), events, clock)
     sync.network = network
+    rpc = EarlyServer(rpc_config(config), lambda: EarlyStanding(len(network.connected()), *(sync.progress or ())))
     await network.start()
-    work = asyncio.create_task(sync.run(home.incoming))
     stop = asyncio.create_task(stopping.wait())
     try:
+        if config.rpc["port"]:
+            await rpc.start()
+        work = asyncio.create_task(sync.run(home.incoming))
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()
@@ -130,6 +154,7 @@ async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stoppi
         height = work.result()
     finally:
         stop.cancel()
+        await rpc.stop()
         await network.stop()
     if not height and head is None and choice.trust is not None:
         why = "no snapshot at or above it could be had: blocks are synced from genesis on, which needs no trust"

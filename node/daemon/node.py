@@ -18,7 +18,6 @@ from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
-from node.daemon.descriptors import connections_within, raised_limit
 from node.daemon.fates import Fates
 from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
@@ -29,6 +28,7 @@ from node.daemon.networking import network_config
 from node.daemon.own_duty import OwnDuty
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
+from node.daemon.serving import rpc_config
 from node.daemon.snapshots import SnapshotShelf
 from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
@@ -40,7 +40,6 @@ from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
 from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, Syncing
-from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.folders import settle
@@ -170,7 +169,7 @@ class Node:
             if self._signer_link is not None:
                 self._signer_link.start()
             if self.config.rpc["port"]:
-                self._rpc = RpcServer(self, self._rpc_config())
+                self._rpc = RpcServer(self, rpc_config(self.config))
                 await self._rpc.start()
             await self._admin.start()
             settle_allocator()
@@ -183,33 +182,6 @@ class Node:
 
     def rpc_url(self) -> str:
         return self._rpc.url if self._rpc is not None else ""
-
-    def _rpc_config(self) -> RpcConfig:
-        rpc = self.config.rpc
-        return RpcConfig(
-            host=rpc["host"],
-            port=rpc["port"],
-            tls_certificate=rpc["tls_certificate"],
-            tls_key=rpc["tls_key"],
-            body_bytes_max=rpc["body_bytes_max"],
-            requests_per_second=float(rpc["requests_per_second"]),
-            request_burst=rpc["request_burst"],
-            header_bytes_max=rpc["header_bytes_max"],
-            headers_max=rpc["headers_max"],
-            connections_max=self._connections_max(rpc["connections_max"]),
-            connections_per_address_max=rpc["connections_per_address"],
-            is_loopback_limited=rpc["limit_loopback"],
-            streams_max=rpc["streams_max"],
-            streams_per_address_max=rpc["streams_per_address"],
-            cors_origins=tuple(rpc["cors_origins"]),
-        )
-
-    def _connections_max(self, wanted: int) -> int:
-        limit = raised_limit()
-        found = connections_within(limit, wanted)
-        if found < wanted:
-            log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
-        return found
 
     async def stop(self) -> None:
         """In reverse order; within 5 s."""

@@ -310,11 +310,14 @@ class ChainStore(ChainReader):
 
     def _window_to_sweep(self, time_ms: int) -> list[bytes]:
         """Keys of the window's passed hours, as many as a block can have added: senders choose when their transactions
-        expire, and all of a day's in one hour must not hold the node when it passes."""
+        expire, and all of a day's in one hour must not hold the node when it passes. And the places of those whose
+        block was pruned before."""
         end = schema.window_key(hour_of(time_ms), b"")
         passed = [key for key, _ in islice(self.kv.scan(self._swept, end), limits.BLOCK_TXS_MAX)]
         self._swept = passed[-1] if len(passed) == limits.BLOCK_TXS_MAX else max(end, self._swept)
-        return passed
+        oldest, txids = self.first_height(), [key[len(end) :] for key in passed]
+        pruned = [i for i in txids if (place := self.place(i)) is not None and place.height < oldest]
+        return passed + [schema.tx_key(txid) for txid in pruned]
 
     def prune(self, first: int, count: int) -> int:
         """Forget blocks below `first`, at most `count` of them, oldest first; how many went. State and records stay."""

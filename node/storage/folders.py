@@ -4,6 +4,7 @@
     store.reading                links and copies, while a command reads a store that must stay as it is
     store.rebuilt                being made; whole once it holds the file REBUILT, which says what for
     store.before-<why>           the old one after an exchange
+    store.unwanted               the old one that nobody asked to keep: the next start removes it
 
 The exchange is one system call where the system has it (Linux); elsewhere two renames, between which a node that
 starts brings the new store in.
@@ -27,6 +28,8 @@ from node.errors import Busy, OperatorError
 from node.storage.leveldb import HOLDER_FILE
 
 MARKER = "REBUILT"
+SNAPSHOT = "snapshot"
+"""In place of a command, where a snapshot takes the store's place."""
 TABLES = (".ldb", ".sst")
 """LevelDB never changes these once they are written, so a link is as good as a copy."""
 LEFT_OUT = ("LOCK", HOLDER_FILE, "LOG", "LOG.old", MARKER)
@@ -57,7 +60,7 @@ def bytes_in(folder: Path) -> int:
 # --- who else ---------------------------------------------------------------------------------------------
 @contextlib.contextmanager
 def repairing(store: Path) -> Iterator[None]:
-    """One repair at a time beside each other in a folder. Raises `Busy`."""
+    """One at a time that makes stores beside each other in a folder. Raises `Busy`."""
     try:
         descriptor = os.open(store.parent, os.O_RDONLY)
     except OSError as error:
@@ -66,7 +69,7 @@ def repairing(store: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Busy(f"another repair is at work in {store.parent}: wait until it has ended") from None
+            raise Busy(f"a repair or a beginning node is at work in {store.parent}: wait until it has ended") from None
         yield
     finally:
         os.close(descriptor)
@@ -139,6 +142,10 @@ def _linked(entry: Path, target: Path) -> None:
 
 
 # --- the exchange -----------------------------------------------------------------------------------------
+def unwanted_folder(store: Path) -> Path:
+    return store.with_name(store.name + ".unwanted")
+
+
 def kept_name(store: Path, why: str) -> str:
     """The first free name for the old store."""
     name = f"{store.name}.before-{why}"
@@ -205,9 +212,12 @@ def settle(store: Path) -> Rebuilt | None:
 
 
 def drop_unfinished(store: Path) -> None:
-    """Give back the room of a repair that was killed before its store was whole. The caller has the store open."""
+    """Give back the room of what was killed before its store was whole or in place, or before the old one was gone. The
+    caller has the store open, and no snapshot is being put in place."""
+    shutil.rmtree(unwanted_folder(store), ignore_errors=True)
     rebuilt = rebuilt_folder(store)
-    if rebuilt.exists() and not (rebuilt / MARKER).exists():
+    purpose = marked(rebuilt)
+    if purpose is None or purpose.command == SNAPSHOT:  # what a repair has finished may be about to be put in place
         shutil.rmtree(rebuilt, ignore_errors=True)
 
 

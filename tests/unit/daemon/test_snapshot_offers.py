@@ -32,6 +32,9 @@ class Wire:
         self._sync = sync
         self._offers = offers
 
+    def is_kept(self, peer: int) -> bool:
+        return False
+
     def send(self, peer: int, message: object) -> None:
         if isinstance(message, GetOffer):
             self._sync.snapshot(peer, OfferMessage(self._offers[peer]))

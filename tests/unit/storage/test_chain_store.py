@@ -210,6 +210,19 @@ def test_the_replay_window_holds_a_txid_until_its_hour_has_passed() -> None:
     assert TxPlace(1, 0) == chain.store.place(txid)
 
 
+def test_of_what_was_pruned_within_its_window_nothing_stays_once_that_has_passed() -> None:
+    chain = at("").chain
+    txid = chain.do("bmw", register())
+    kept = chain.do("bmw", register("WBA8E9G50GNU00002"))
+    chain.store.prune(2, 10)
+    assert 2 == chain.store.first_height()
+    assert chain.store.place(txid) is not None, "it may not be committed again yet, and that is told"
+    chain.now += 2 * HOUR_MS
+    chain.produce()
+    assert chain.store.place(txid) is None
+    assert chain.store.place(kept) is not None
+
+
 def test_an_hour_of_expiries_is_swept_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Senders choose when their transactions expire: all of a day's may pass with one block."""
     monkeypatch.setattr(limits, "BLOCK_TXS_MAX", 3)

@@ -1,0 +1,37 @@
+"""From settings to the HTTP interface's: one place for the node and for what runs before it."""
+
+from __future__ import annotations
+
+from node.daemon.config import Config
+from node.daemon.descriptors import connections_within, raised_limit
+from node.daemon.log import log
+from node.rpc.config import RpcConfig
+
+
+def rpc_config(config: Config) -> RpcConfig:
+    rpc = config.rpc
+    return RpcConfig(
+        host=rpc["host"],
+        port=rpc["port"],
+        tls_certificate=rpc["tls_certificate"],
+        tls_key=rpc["tls_key"],
+        body_bytes_max=rpc["body_bytes_max"],
+        requests_per_second=float(rpc["requests_per_second"]),
+        request_burst=rpc["request_burst"],
+        header_bytes_max=rpc["header_bytes_max"],
+        headers_max=rpc["headers_max"],
+        connections_max=_connections_max(rpc["connections_max"]),
+        connections_per_address_max=rpc["connections_per_address"],
+        is_loopback_limited=rpc["limit_loopback"],
+        streams_max=rpc["streams_max"],
+        streams_per_address_max=rpc["streams_per_address"],
+        cors_origins=tuple(rpc["cors_origins"]),
+    )
+
+
+def _connections_max(wanted: int) -> int:
+    limit = raised_limit()
+    found = connections_within(limit, wanted)
+    if found < wanted:
+        log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
+    return found

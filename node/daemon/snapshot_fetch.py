@@ -1,0 +1,153 @@
+"""The chunks of one snapshot, from every peer that offers it: in order, none twice believed, nobody waited for long.
+
+What chunks hold is known to be the header's state only once all are there, so whoever made the manifest up could keep
+a node busy for days: an offer whose chunks come too slowly is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from node.daemon.log import log
+from node.errors import InvalidCertificate, Rejected
+from node.p2p.wire import Chunk
+from node.storage.snapshot import Manifest, chunk_hash, manifest_id
+
+CHUNK_S = 10.0
+TIMEOUTS_MAX = 3
+"""Answers of one peer that may be missing before it is asked for no more chunks."""
+HEDGE_S = 2.0
+"""The chunk that all others wait for is asked of one more peer after so long."""
+CHUNKS_AHEAD = 8
+"""Chunks that may wait in memory for the one before them."""
+PACE_S, PACE_CHUNKS = 60.0, 12
+"""Fewer chunks in so many seconds are too slow: by blocks it goes on as well, and the node runs meanwhile."""
+TELL_S = 5.0
+
+AskChunk = Callable[[int, bytes, int, float], Awaitable[Chunk]]
+"""(peer, manifest id, index, seconds): raises `TimeoutError`, or `Rejected` where the peer has gone."""
+
+
+class Progress(NamedTuple):
+    """How far the fetching of the snapshot at `height` is."""
+
+    height: int
+    chunk: int
+    of: int
+    left_s: float
+
+
+class SnapshotFetch:
+    """One offer's chunks, each given to `take` in its order."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        ask: AskChunk,
+        name: Callable[[int], str],
+        told: Callable[[Progress], None],
+        why_stop: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`why_stop`: asked now and then; a reason gives the offer up."""
+        self._height = manifest.header.height
+        self._hashes = manifest.chunks
+        self._ident = manifest_id(manifest)
+        self._ask = ask
+        self._name = name
+        self._told = told
+        self._why_stop = why_stop
+        self._wanted = list(range(len(self._hashes)))
+        """A heap."""
+        self._arrived: dict[int, bytes] = {}
+        self._asked: dict[int, tuple[float, int]] = {}
+        """When, and of whom, a chunk was asked for last."""
+        self._changed = asyncio.Event()
+        self._next = 0
+        self._taken_at: deque[float] = deque(maxlen=PACE_CHUNKS)
+        self._told_at = 0.0
+
+    async def run(self, peers: set[int], take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Raises `Rejected` where a chunk can be had from nobody, or all come too slowly."""
+        loop = asyncio.get_running_loop()
+        started = self._told_at = loop.time()
+        fetching = [asyncio.create_task(self._fetch_from(peer)) for peer in sorted(peers)]
+        try:
+            while self._next < len(self._hashes):
+                self._check_pace(started)
+                if self._next in self._arrived:
+                    data = self._arrived.pop(self._next)
+                    self._next += 1
+                    await take(data)
+                    self._taken_at.append(loop.time())
+                    self._changed.set()
+                    self._tell(started)
+                    continue
+                if all(task.done() for task in fetching):
+                    raise InvalidCertificate(f"chunk {self._next} could be had from nobody")
+                self._changed.clear()
+                waiting = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({waiting, *fetching}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+        finally:
+            for task in fetching:
+                task.cancel()
+            await asyncio.gather(*fetching, return_exceptions=True)
+
+    def _check_pace(self, started: float) -> None:
+        if why := self._why_stop():
+            raise InvalidCertificate(why)
+        now = asyncio.get_running_loop().time()
+        since = self._taken_at[0] if len(self._taken_at) == PACE_CHUNKS else started
+        if now - since > PACE_S:
+            raise InvalidCertificate(
+                f"fewer than {PACE_CHUNKS} chunks came in {PACE_S:.0f} s, and {len(self._hashes) - self._next} are left"
+            )
+
+    def _tell(self, started: float) -> None:
+        total, now = len(self._hashes), asyncio.get_running_loop().time()
+        progress = Progress(self._height, self._next, total, (now - started) / self._next * (total - self._next))
+        self._told(progress)
+        if now - self._told_at >= TELL_S or self._next == total:
+            self._told_at = now
+            fields = {"height": self._height, "chunk": self._next, "of": total, "left_s": int(progress.left_s)}
+            log("snapshot_sync", "info", fields)
+
+    def _choose(self, peer: int) -> int | None:
+        """The next chunk to ask of the peer: one that nobody was asked for, or the one that is late."""
+        now = asyncio.get_running_loop().time()
+        while self._wanted and (self._wanted[0] < self._next or self._wanted[0] in self._arrived):
+            heappop(self._wanted)
+        if self._wanted and self._wanted[0] < self._next + CHUNKS_AHEAD:
+            return heappop(self._wanted)
+        asked_at, asked = self._asked.get(self._next, (now, peer))
+        is_late = self._next not in self._arrived and now - asked_at >= HEDGE_S and asked != peer
+        return self._next if is_late else None
+
+    async def _fetch_from(self, peer: int) -> None:
+        """One peer's part of the work; ends where it fails, what it did not bring goes to the others."""
+        loop, timeouts = asyncio.get_running_loop(), 0
+        while self._next + len(self._arrived) < len(self._hashes):
+            index = self._choose(peer)
+            if index is None:
+                await asyncio.sleep(0.02)
+                continue
+            self._asked[index] = loop.time(), peer
+            try:
+                data = (await self._ask(peer, self._ident, index, CHUNK_S)).data
+                if chunk_hash(data) != self._hashes[index]:
+                    raise InvalidCertificate("its data is not what the manifest names")
+            except (Rejected, TimeoutError) as error:
+                why = str(error) or "no answer in time"
+                log("snapshot_chunk", "warning", {"peer": self._name(peer), "chunk": index, "why": why})
+                heappush(self._wanted, index)
+                timeouts += 1
+                if isinstance(error, Rejected) or timeouts == TIMEOUTS_MAX:
+                    return
+                continue
+            if index >= self._next:
+                self._arrived[index] = data
+            self._changed.set()
