@@ -83,6 +83,9 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
         snapshot.close()
         raise OperatorError(f"{target} exists already: name a new folder")
     temporary = target.with_name(target.name + ".partial")
+    if temporary.exists() and not {path.name for path in temporary.iterdir()} <= {"store", "genesis.json"}:
+        snapshot.close()
+        raise OperatorError(f"{temporary} is in the way, and no checkpoint that was broken off: name a new folder")
     shutil.rmtree(temporary, ignore_errors=True)
     entries = 0
     try:

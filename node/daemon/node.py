@@ -165,7 +165,7 @@ class Node:
             await self._network.start()
             self._pump.network = self._network
             self._pump.start()
-            self._submissions.reload()
+            await self._submissions.reload()
             if self._signer_link is not None:
                 self._signer_link.start()
             if self.config.rpc["port"]:

@@ -12,9 +12,11 @@ from node.errors import BadSignature, Rejected
 from node.replica import events as e
 from node.rpc.backend import Fate, PoolFull
 from node.storage.chain_store import ChainStore
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, verify_raw
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 from node.txtypes.unmet import GuardsUnmet, Unmet
 
+RELOADED_AT_ONCE = 200
+"""Entries of the journal."""
 Outcome = tuple[Unmet, ...] | str
 
 
@@ -36,27 +38,37 @@ class Submissions:
         return self._fates.fate(txid, txid in self._pump.replica.pool, self._store.head().time_ms)
 
     # --- at start -----------------------------------------------------------------------------------
-    def reload(self) -> None:
-        """An answered 202 is never forgotten: everything in the journal goes to the pool again."""
-        for raw in self._fates.load():
-            try:
-                signed = decode_signed_tx(raw, self._store.genesis_hash)
-            except Rejected as error:
-                log("journal_entry", "error", {"why": str(error)})
-                continue
-            self._fates.opened(signed.txid, signed.payload.expires_at_ms)
-            if verify_raw(raw, self._store.genesis_hash):
-                self._left_over.append(CheckedTx(signed))
-        if self._left_over:
-            log("journal_reloaded", "info", {"transactions": len(self._left_over)})
+    async def reload(self) -> None:
+        """An answered 202 is never forgotten: everything in the journal goes to the pool again. Some at a time: there
+        may be a day's rejected ones, and the replica is running."""
+        raws, count = self._fates.load(), 0
+        for at in range(0, len(raws), RELOADED_AT_ONCE):
+            entries = []
+            for raw in raws[at : at + RELOADED_AT_ONCE]:
+                try:
+                    entries.append(decode_signed_tx(raw, self._store.genesis_hash))
+                except Rejected as error:
+                    log("journal_entry", "error", {"why": str(error)})
+            for signed in entries:
+                self._fates.opened(signed.txid, signed.payload.expires_at_ms)
+            # blocks come in meanwhile
+            self._fates.committed([s.txid for s in entries if self._store.place(s.txid) is not None])
+            signatures = sum(len(signed.signatures) for signed in entries)
+            good = await self._verifiers.verify([signed.raw for signed in entries], signatures)
+            found = [CheckedTx(signed) for signed, is_good in zip(entries, good, strict=True) if is_good]
+            self._left_over += found
+            count += len(found)
             self.admit_left_over()
+        if count:
+            log("journal_reloaded", "info", {"transactions": count})
 
     def admit_left_over(self) -> None:
-        """Of the journal what had no room in the pool so far."""
+        """Of the journal some that had no room in the pool so far."""
         if not self._left_over:
             return
         self._next += 1
-        self._reloading[self._next], self._left_over = self._left_over, []
+        self._reloading[self._next] = self._left_over[:RELOADED_AT_ONCE]
+        del self._left_over[:RELOADED_AT_ONCE]
         self._pump.post(e.Admit(self._next, tuple(self._reloading[self._next])))
 
     def _readmitted(self, transactions: list[CheckedTx], outcomes: tuple[Outcome, ...]) -> None:

@@ -200,6 +200,9 @@ def test_a_checkpoint_of_the_running_node_holds_in_an_audit(
 ) -> None:
     born(wallet, "WBA8E9G50GNU10005")
     home, target = network.nodes[0].home.path, tmp_path / "copy"
+    (tmp_path / "copy.partial" / "something").mkdir(parents=True)
+    run("bmw-node", "checkpoint", "--home", home, target).refused(3, "copy.partial is in the way", "name a new folder")
+    (tmp_path / "copy.partial" / "something").rename(tmp_path / "copy.partial" / "store")  # as a kill leaves it
     made = run("bmw-node", "checkpoint", "--home", home, target, "--json").json
     assert str(target) == made["dir"]
     assert not list(target.rglob("signing.state")) and not list(target.rglob("*key*"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from support.chain import Chain
 from support.life import register
 
+from node.daemon import submissions
 from node.daemon.fates import Fates
 from node.daemon.pump import Pump
 from node.daemon.submissions import Submissions
@@ -102,6 +104,36 @@ def test_an_expired_one_answers_what_it_is() -> None:
     run(play)
 
 
+def test_what_is_committed_while_the_journal_is_read_is_open_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replica runs already, and blocks come in between."""
+    monkeypatch.setattr(submissions, "RELOADED_AT_ONCE", 2)
+
+    async def play(desk: Desk) -> None:
+        raws = [desk.birth(index) for index in range(5)]
+        await desk.submissions.submit(raws)
+        again = Desk()
+        again.fates._journal = desk.journal
+        reload = again.fates.load
+
+        def load() -> list[bytes]:
+            found = reload()
+            again.chain.now = desk.chain.now
+            again.chain.produce(*found)  # after the journal was read
+            return found
+
+        monkeypatch.setattr(again.fates, "load", load)
+        again.pump.start()
+        await again.submissions.reload()
+        assert not again.fates._open, "or they would wait until they expire"
+        await again.fates.settle(desk.chain.now + 48 * 3_600_000)
+        txids = [desk.chain.check(raw).txid for raw in raws]
+        assert ["committed"] * 5 == [again.submissions.fate(txid).status for txid in txids]
+        assert set() == {raw for _, raw in desk.journal.pending()}
+        again.pump.stop()
+
+    run(play)
+
+
 def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
     async def play(desk: Desk) -> None:
         raws = [desk.birth(index) for index in range(6)]
@@ -110,7 +142,7 @@ def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
         again.chain, again.journal = desk.chain, desk.journal
         again.fates._journal = desk.journal
         again.pump.start()
-        again.submissions.reload()
+        await again.submissions.reload()
         pool = again.pump.replica.pool
         assert 4 == len(pool)
         for tx in list(pool)[:3]:
