@@ -118,11 +118,7 @@ class BlockRun:
         """Take one transaction. Raises `GuardsUnmet` with every guard that does not hold; nothing changes then."""
         ledger = self.judge(tx)
         ledger.check_guards()
-        body = tx.payload.body
-        body.apply(ledger)
-        self._charge(ledger)
-        ledger.check_guards()
-        weight = body.weight + len(tx.raw) // 64 + self._bucket_weight(ledger)
+        weight = tx.payload.body.weight + len(tx.raw) // 64 + self._bucket_weight(ledger)
         if self.weight + weight > self._head.params.block_weight_max and self._taken:
             raise BlockFull
         self.weight += weight
@@ -136,7 +132,8 @@ class BlockRun:
         self._window_added[tx.txid] = WindowEntry(hour, tx.txid, expires)
 
     def judge(self, tx: CheckedTx) -> Ledger:
-        """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own."""
+        """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own; and where all
+        hold what it would change, and whether its payer's quota is enough for that."""
         payload = tx.payload
         ledger = self._ledger(tx.txid, payload.sender, tx.signed.payload_bytes)
         now, expires = self._block.time_ms, payload.expires_at_ms
@@ -149,6 +146,9 @@ class BlockRun:
             ledger.unmet("already_committed", tx.txid.hex())
         check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signed.signatures)
         payload.body.guards(ledger)
+        if not ledger.unmet_guards:
+            payload.body.apply(ledger)
+            self._charge(ledger)
         return ledger
 
     def _charge(self, ledger: Ledger) -> None:

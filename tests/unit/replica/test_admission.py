@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.chain import HOUR_MS, Chain, address
+from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.kept_state import never_signed
 from support.life import offer, register
-from support.stages import at, fork
+from support.stages import at, change, force, fork
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
@@ -16,7 +16,9 @@ from node.replica.messages import Blocks, ProposalMessage, Status
 from node.replica.presence import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signing import Signer
+from node.txtypes.accounts import QUOTA, Quota
 from node.txtypes.listing import ListingWithdraw
+from node.txtypes.params import CHAIN
 
 PEER = 7
 
@@ -85,3 +87,17 @@ def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
     assert proposal.block.header.time_ms > tx.payload.expires_at_ms
     assert [] == [action for action in did if isinstance(action, e.Dropped)]
     assert tx.txid in replica.pool
+
+
+def test_what_no_block_takes_because_its_quota_is_used_up_is_not_admitted() -> None:
+    chain = Chain()
+    change(chain, CHAIN, "params", keys_per_day=10)
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10))
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    tx = chain.check(chain.sign("bmw", register()))
+
+    (answer, *_) = replica.handle(e.Admit(1, (tx,)), chain.now)
+
+    assert ["quota_exhausted"] == [guard.code for guard in answer.outcomes[0]]
+    assert 0 == len(replica.pool)
