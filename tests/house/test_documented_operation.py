@@ -1,7 +1,8 @@
-"""What operators watch: every metric stands in the documents, and what stands there is served."""
+"""What operators watch: every metric and every notice stands in the documents, and what stands there is there."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 import ssl
@@ -16,6 +17,7 @@ from support.prometheus import prometheus
 from node.chain.dev_genesis import dev_genesis
 from node.cli.homes import new_keys, write_home
 from node.daemon.config import load_config
+from node.daemon.log import LEVELS
 from node.daemon.node import Node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,3 +69,47 @@ def test_every_kind_of_memory_is_documented(page: str) -> None:
     text = (ROOT / "docs" / "OPERATING.md").read_text()
 
     assert kinds and [kind for kind in kinds if f"`{kind[6:-1]}`" not in text] == []
+
+
+# --- notices -------------------------------------------------------------------------------------------------
+SIGNERS = {ROOT / "node" / "cli" / "signer.py", ROOT / "node" / "daemon" / "signer.py"}
+"""What the signer's process logs; all else is the node's."""
+PASSED_ON = {"node/daemon/log.py", "node/daemon/node.py", "node/daemon/pump.py"}
+"""Where a notice that was named elsewhere goes through."""
+
+
+def _notices(*, of_signer: bool) -> set[tuple[str, str]]:
+    """(name, level) of everything that is logged; an empty level where it is computed."""
+    found = set()
+    for path in sorted((ROOT / "node").rglob("*.py")):
+        if (path in SIGNERS) != of_signer:
+            continue
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name not in ("log", "notice", "_notice"):
+                continue
+            event, level = (arg.value if isinstance(arg, ast.Constant) else "" for arg in call.args[:2])
+            if event:
+                found.add((str(event), str(level)))
+            else:
+                assert str(path.relative_to(ROOT)) in PASSED_ON, f"{path}:{call.lineno}: the name is not a literal"
+    return found
+
+
+def _documented(name: str) -> set[tuple[str, str]]:
+    """(name, level) of every row of a document's tables of notices."""
+    found, text = set(), (ROOT / "docs" / name).read_text()
+    for table in re.findall(r"^\| notice \| level \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE):
+        for row in table.splitlines():
+            _, names, levels, *_ = row.split("|")
+            found |= {(n, level) for n in re.findall(r"`([a-z_]+)`", names) for level in levels.strip().split(", ")}
+    return found
+
+
+@pytest.mark.parametrize("document", ["OPERATING.md", "SIGNER.md"])
+def test_the_tables_of_notices_are_those_of_the_code(document: str) -> None:
+    told, named = _notices(of_signer=document == "SIGNER.md"), _documented(document)
+
+    assert {level for _, level in named} <= set(LEVELS)
+    assert {event for event, _ in told} == {event for event, _ in named}
+    assert {(event, level) for event, level in told if level} <= named
