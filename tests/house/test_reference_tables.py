@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -56,3 +57,18 @@ def test_every_link_within_the_documents_leads_somewhere() -> None:
                 dead.append(f"{path.name}: {target}")
 
     assert dead == []
+
+
+def test_every_document_that_the_code_names_is_there() -> None:
+    """By its path, or by its name alone where it lies in docs/ or at the top."""
+    folders = [ROOT / name for name in ("node", "wallet", "scripts", "tests", ".ci")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    dead, read = [], 0
+    for path in [*files, ROOT / "setup.cfg", ROOT / "pyproject.toml"]:
+        for name in re.findall(r"(?<![\w./-])(?:docs/)?(?:[\w-]+/)*[\w-]+\.md\b", path.read_text()):
+            read += 1
+            if not any((place / name).exists() for place in (ROOT, ROOT / "docs", ROOT / "docs" / "adr")):
+                dead.append(f"{path.relative_to(ROOT)}: {name}")
+
+    assert dead == []
+    assert read > 20

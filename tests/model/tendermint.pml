@@ -4,7 +4,7 @@
  * ever, and a validator acts on whatever part of it "has reached it", so a rule fires once enough exists. Every move is
  * one d_step of one validator, ends in the smallest state of its symmetry class, and is followed by the promises.
  *
- * scripts/model sets the macros; docs/testing-model.md has the results.
+ * scripts/model sets the macros; docs/MODEL.md has the results.
  */
 #ifndef ROUNDS
 #define ROUNDS 2                /* rounds 0 .. ROUNDS-1, at most 4 */

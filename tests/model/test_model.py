@@ -1,4 +1,4 @@
-"""Every run of the voting of one height within a bound, with one faulty validator of four (docs/testing-model.md).
+"""Every run of the voting of one height within a bound, with one faulty validator of four (docs/MODEL.md).
 
 The counts are part of the tests: `tendermint.pml`, the same rules written anew for spin, has exactly as many states. A
 rule that changes in one of the two and not in the other shows as another number.

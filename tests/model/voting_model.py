@@ -8,7 +8,7 @@ that its votes do not give. Timers may fire whenever they may have been started.
 any value and any valid round; timeliness, invalid blocks and missing bodies only make a validator prevote nil or wait,
 and both it may always do here. Whoever has decided goes on voting, which it does not in the code: more runs, not fewer.
 
-`tendermint.pml` says the same for spin; docs/testing-model.md says what each of the two is run for.
+`tendermint.pml` says the same for spin; docs/MODEL.md says what each of the two is run for.
 """
 
 from __future__ import annotations
