@@ -72,3 +72,13 @@ def test_every_document_that_the_code_names_is_there() -> None:
 
     assert dead == []
     assert read > 20
+
+
+def test_no_table_runs_into_the_text_below_it() -> None:
+    """A line right below a table is shown as one more row of it."""
+    found = []
+    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *GENERATOR.documents()]:
+        for block in path.read_text().split("```")[::2]:
+            found += [f"{path.name}: {text}" for text in re.findall(r"^\|.*\n([^|\n].*)", block, re.MULTILINE)]
+
+    assert found == []
