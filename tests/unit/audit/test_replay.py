@@ -1,36 +1,25 @@
 """Replay: a chain that holds comes out the same from every source; whatever was done to one is named."""
 
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from support.chain import START_MS, Chain, address
-from support.life import VIN, km, maintenance, register
+from support.life import VIN, km, maintenance
 from support.load import LoadChain
-from support.stores import (
-    archive_of,
-    copied,
-    entries,
-    fingerprint,
-    lax_block,
-    life_chain,
-    tampered,
-    with_signatures,
-)
+from support.replaying import found, replay
+from support.stores import archive_of, copied, entries, fingerprint, lax_block, life_chain, tampered, with_signatures
 
-from node.audit.compare import compare
 from node.audit.replay import Replay, ReplayReport
-from node.audit.sources import ArchiveSource, Source, StoreSource
-from node.audit.workers import InProcess, VerifierPool
-from node.chain.block import Block, Commit, commit_hash, decode_block, decode_commit
+from node.audit.sources import ArchiveSource, StoreSource
+from node.audit.workers import VerifierPool
+from node.chain.block import Block, Commit, commit_hash, decode_commit
 from node.chain.vote import Evidence, Vote, vote_sign_bytes
 from node.codec import encode
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
-from node.errors import Busy, Corrupted, OperatorError
+from node.errors import OperatorError
 from node.storage import schema
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_bytes, txid_of
@@ -52,24 +41,9 @@ def chain(folder: Path, tmp_path: Path) -> Iterator[Chain]:
     made.store.kv.close()
 
 
-GENESIS = Chain().genesis
-
-
-def replay(source: Source, to: int | None = None) -> ReplayReport:
-    try:
-        return Replay(GENESIS, source, InProcess()).run(to)
-    finally:
-        source.close()
-
-
 def report(chain: Chain, tmp_path: Path) -> ReplayReport:
     chain.store.kv.close()
     return replay(StoreSource(tmp_path / "going-on"))
-
-
-def found(report: ReplayReport) -> tuple[int, int, str]:
-    assert report.divergence is not None
-    return report.divergence.height, report.divergence.index, report.divergence.rule
 
 
 # --- chains that hold --------------------------------------------------------------------------------------
@@ -320,183 +294,3 @@ def test_certificates_that_prove_nothing(folder: Path, tmp_path: Path, forge: ob
     out = replay(source)
     assert (height, -1, "commit_certificate") == found(out)
     assert height - 1 == out.height
-
-
-# --- a disk that lies ------------------------------------------------------------------------------------------
-def first_key(stored: dict[bytes, bytes], prefix: bytes) -> bytes:
-    return min(key for key in stored if key.startswith(prefix))
-
-
-@pytest.mark.parametrize(
-    ("prefix", "rule", "named"),
-    [
-        (b"Svehicle/", "store_state_value", f"vehicle/{VIN}"),
-        (b"K", "store_state_tree_bucket", "bucket"),
-        (b"R", "store_vehicle_record", f"{VIN}/0"),
-        (b"T", "store_transaction_place", "transaction place"),
-        (b"I", "store_block_id", "block id"),
-        (b"V", "store_validator_set", "validator set 1"),
-        (b"W", "store_replay_window_entry", "hour"),
-        (b"Xh/", "store_index_entry", "h/"),
-    ],
-)
-def test_every_family_of_a_store_is_recomputed(
-    folder: Path, tmp_path: Path, prefix: bytes, rule: str, named: str
-) -> None:
-    stored = entries(folder, tmp_path / "scratch")
-    key = first_key(stored, prefix)
-    changed = tampered(folder, tmp_path / "changed", {key: stored[key] + b"\x00"})
-    missing = tampered(folder, tmp_path / "missing", {}, (key,))
-    extra = tampered(folder, tmp_path / "extra", {key + b"0": stored[key]})
-    for path, what in ((changed, "differs"), (missing, "missing"), (extra, "does not follow")):
-        out = replay(StoreSource(path))
-        assert (11, -1, rule) == found(out)
-        assert out.divergence is not None
-        assert path.name == "extra" or named in out.divergence.text
-        assert what in out.divergence.text
-
-
-def test_blocks_missing_changed_or_left_over(folder: Path, tmp_path: Path) -> None:
-    stored = entries(folder, tmp_path / "scratch")
-    for prefix, rule in ((b"B", "block_missing"), (b"C", "commit_missing")):
-        path = tampered(folder, tmp_path / rule, {}, (prefix + schema.u64(5),))
-        out = replay(StoreSource(path))
-        assert (5, -1, rule) == found(out)
-        assert 4 == out.height
-    over = tampered(folder, tmp_path / "over", {schema.block_key(12): stored[schema.block_key(11)]})
-    assert (11, -1, "store_block") == found(replay(StoreSource(over)))
-    block = decode_block(stored[schema.block_key(7)])
-    bad = bytearray(block.transactions[0])
-    bad[-1] ^= 1
-    tampered_block = encode(replace(block, transactions=(bytes(bad),)))
-    path = tampered(folder, tmp_path / "signature", {schema.block_key(7): tampered_block})
-    assert (7, 0, "transaction_signature") == found(replay(StoreSource(path)))
-    path = tampered(folder, tmp_path / "garbage", {schema.block_key(7): b"\x90"})
-    assert (7, -1, "block_encoding") == found(replay(StoreSource(path)))
-    path = tampered(folder, tmp_path / "other", {schema.block_key(7): stored[schema.block_key(6)]})
-    assert (7, -1, "header_height") == found(replay(StoreSource(path)))
-
-
-def test_a_head_that_is_claimed_wrongly(folder: Path, tmp_path: Path) -> None:
-    head = encode([11, bytes(32), START_MS, bytes(32)])
-    out = replay(StoreSource(tampered(folder, tmp_path / "head", {schema.META_HEAD: head})))
-    assert (11, -1, "claimed_head") == found(out)
-    lower = tampered(folder, tmp_path / "lower", {schema.META_HEAD: encode([9, bytes(32), START_MS, bytes(32)])})
-    assert replay(StoreSource(lower)).divergence is not None
-    with pytest.raises(Corrupted):
-        StoreSource(tampered(folder, tmp_path / "nonsense", {schema.META_HEAD: b"\xc1"}))
-
-
-def test_keys_of_the_nodes_own_are_counted_not_judged(folder: Path, tmp_path: Path) -> None:
-    path = tampered(folder, tmp_path / "own", {b"Mown": b"1", b"Zown": b"2", b"0": b"3"})
-    out = replay(StoreSource(path))
-    assert (None, 3) == (out.divergence, out.unaudited_keys)
-
-
-def test_damaged_table_files_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "store"
-    chain = life_chain(path)
-    chain.store.kv.compact()  # type: ignore[attr-defined]
-    chain.store.kv.close()
-    table = max(path.glob("*.ldb"), key=lambda p: p.stat().st_size)
-    raw = bytearray(table.read_bytes())
-    raw[len(raw) // 3] ^= 0x10
-    table.write_bytes(raw)
-    with pytest.raises(Corrupted, match=f"store in {path}"):
-        replay(StoreSource(path))
-
-
-# --- sources that are not what is needed --------------------------------------------------------------------------
-def test_a_store_in_use_and_a_wrong_chain(folder: Path, tmp_path: Path) -> None:
-    held = LevelStore(copied(folder, tmp_path / "held"))
-    try:
-        with pytest.raises(Busy, match="--node"):
-            StoreSource(tmp_path / "held")
-    finally:
-        held.close()
-    with pytest.raises(OperatorError, match="no store"):
-        StoreSource(tmp_path)
-    other = Chain(genesis=replace(GENESIS, chain_id="other-chain")).genesis
-    source = StoreSource(folder)
-    try:
-        with pytest.raises(OperatorError, match="genesis"):
-            Replay(other, source, InProcess())
-    finally:
-        source.close()
-    late = ArchiveSource(archive_of(folder, tmp_path / "late.bmw", tmp_path / "scratch", first=3))
-    with pytest.raises(OperatorError, match="starts at block 3"):
-        replay(late)
-
-
-# --- comparing ------------------------------------------------------------------------------------------------------
-def test_compare_finds_the_fork_and_lets_certificates_differ(folder: Path, tmp_path: Path, chain: Chain) -> None:
-    stored = entries(folder, tmp_path / "scratch")
-    commit = with_signatures(decode_commit(stored[schema.commit_key(4)]), s2=b"")
-    quorum = tampered(folder, tmp_path / "quorum", {schema.commit_key(4): encode(commit)})
-    chain.do("bmw", register("WBA8E9G50GNU12346"))
-    chain.store.kv.close()
-    fork = Chain(kv=LevelStore(copied(folder, tmp_path / "fork")))
-    fork.do("bmw", register("WBA8E9G50GNU12347"))
-    fork.store.kv.close()
-    one, two, three = (StoreSource(p) for p in (tmp_path / "going-on", quorum, tmp_path / "fork"))
-    try:
-        same, differ = compare(one, two), compare(one, three)
-    finally:
-        for source in (one, two, three):
-            source.close()
-    assert ("", 11, 1, (12, 11)) == (same.difference, same.same_to, same.certificates_differing, same.heights)
-    assert 11 == differ.same_to
-    assert differ.difference.startswith("height 12: block id ")
-    assert "transactions (1 against 1), first at index 0" in differ.difference
-
-
-def test_two_chains_or_two_ranges_have_nothing_to_compare(folder: Path, tmp_path: Path) -> None:
-    low, high = (
-        ArchiveSource(archive_of(folder, tmp_path / f"{first}.archive", tmp_path / "scratch", first, last))
-        for first, last in ((1, 4), (5, 11))
-    )
-    apart = compare(low, high)
-    assert ("no height in common: 1 to 4 against 5 to 11", 0) == (apart.difference, apart.same_to)
-    touching = ArchiveSource(archive_of(folder, tmp_path / "touching", tmp_path / "scratch", 4, 11))
-    assert ("", 4, 4) == ((same := compare(low, touching)).difference, same.from_height, same.same_to)
-    touching.genesis_hash = bytes(32)
-    other = compare(low, touching)
-    assert "two different chains" in other.difference
-    assert 0 == other.same_to
-
-
-# --- verifier processes ----------------------------------------------------------------------------------------------
-def _die(work: bytes) -> bytes:
-    os._exit(3)
-
-
-def _fall_silent(work: bytes) -> bytes:
-    time.sleep(60)
-    return work
-
-
-def _echo_slowly(work: bytes) -> bytes:
-    time.sleep(0.05)
-    return work
-
-
-def test_a_killed_worker_is_replaced_and_its_range_redone() -> None:
-    pool = VerifierPool(2, _echo_slowly)
-    try:
-        futures = [pool.submit(bytes([i])) for i in range(20)]
-        assert b"\x00" == futures[0].result(30)
-        for pid in pool.pids:
-            os.kill(pid, 9)
-        assert [bytes([i]) for i in range(20)] == [f.result(30) for f in futures]
-    finally:
-        pool.close()
-
-
-@pytest.mark.parametrize("job", [_die, _fall_silent])
-def test_a_range_that_no_worker_survives_is_a_clear_error(job: object) -> None:
-    pool = VerifierPool(1, job, silence_s=1.0)  # type: ignore[arg-type]
-    try:
-        with pytest.raises(OperatorError, match="--workers 0"):
-            pool.submit(b"").result(30)
-    finally:
-        pool.close()

@@ -1,0 +1,45 @@
+"""Processes that verify ranges of blocks: one that dies or falls silent is replaced."""
+
+import os
+import time
+
+import pytest
+
+from node.audit.workers import VerifierPool
+from node.errors import OperatorError
+
+
+def _die(work: bytes) -> bytes:
+    os._exit(3)
+
+
+def _fall_silent(work: bytes) -> bytes:
+    time.sleep(60)
+    return work
+
+
+def _echo_slowly(work: bytes) -> bytes:
+    time.sleep(0.05)
+    return work
+
+
+def test_a_killed_worker_is_replaced_and_its_range_redone() -> None:
+    pool = VerifierPool(2, _echo_slowly)
+    try:
+        futures = [pool.submit(bytes([i])) for i in range(20)]
+        assert b"\x00" == futures[0].result(30)
+        for pid in pool.pids:
+            os.kill(pid, 9)
+        assert [bytes([i]) for i in range(20)] == [f.result(30) for f in futures]
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("job", [_die, _fall_silent])
+def test_a_range_that_no_worker_survives_is_a_clear_error(job: object) -> None:
+    pool = VerifierPool(1, job, silence_s=1.0)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(OperatorError, match="--workers 0"):
+            pool.submit(b"").result(30)
+    finally:
+        pool.close()
