@@ -1,0 +1,100 @@
+"""What a buyer was shown of a car is what is sold: checked at offer and acceptance; what changes is acknowledged."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from support.chain import DAY_MS, address
+from support.life import PRICE, VIN, accident, maintenance, offer
+from support.ordering import BUYER, SELLER, codes_of, handing_over
+from support.stages import Case, at, change, table
+
+from node.txtypes.fields import Money
+from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.order import ORDER, OrderAccept, OrderAcknowledge
+from node.txtypes.vehicle import VEHICLE, Flag
+
+# --- what was shown ---------------------------------------------------------------------------------
+CHANGES = {
+    "a service": lambda life: life.chain.do("workshop-berlin", maintenance(life.chain, 155)),
+    "an accident": lambda life: life.chain.do("workshop-berlin", accident(life.chain, 160)),
+    "a flag": lambda life: change(life.chain, VEHICLE, VIN, flags=(Flag("lien", address("bank-1"), 0),)),
+    "a recall": lambda life: change(life.chain, VEHICLE, VIN, recalls=("R1",)),
+    "a brand": lambda life: change(life.chain, VEHICLE, VIN, brands=("structural_damage",)),
+    "a verdict": lambda life: change(life.chain, VEHICLE, VIN, verdict="NO_VERDICT" if life.chain.state(
+        VEHICLE, VIN).verdict == "LOGICAL" else "LOGICAL"),
+    "a warranty": lambda life: change(life.chain, VEHICLE, VIN, warranty=bytes(32)),
+    "the history": lambda life: change(life.chain, VEHICLE, VIN, history_head=bytes(32)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_was_shown_is_checked_at_the_offer_and_at_acceptance(name: str) -> None:
+    life = at("offered")
+    before = offer(life.chain, life.listing)
+    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
+    CHANGES[name](life)
+    assert ["disclosure_stale"] == codes_of(life, BUYER, before)
+    assert ["disclosure_stale"] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
+
+
+def test_a_new_version_makes_older_offers_fall() -> None:
+    life = at("offered")
+    before = offer(life.chain, life.listing)
+    rails = life.chain.state(LISTING, life.listing).rails
+    life.chain.do(SELLER, ListingUpdate(life.listing, Money(5_000_000, "EUR"), rails, life.chain.now + DAY_MS))
+    assert ["listing_version", "disclosure_stale"] == codes_of(life, BUYER, before)
+    assert ["listing_version", "disclosure_stale"] == codes_of(life, SELLER, OrderAccept(life.order))
+
+
+def test_only_the_version_counts_where_all_else_is_as_shown() -> None:
+    life = at("offered")
+    change(life.chain, ORDER, life.order, listing_version=2)
+    assert ["listing_version"] == codes_of(life, SELLER, OrderAccept(life.order))
+
+
+def test_the_disclosure_depends_on_price_listing_and_car() -> None:
+    life = at("listed")
+    found, vehicle = life.chain.state(LISTING, life.listing), life.chain.state(VEHICLE, VIN)
+    variants = [
+        (life.listing, found, vehicle),
+        (bytes(32), found, vehicle),
+        (life.listing, replace(found, price=Money(1, "EUR")), vehicle),
+        (life.listing, replace(found, price=Money(PRICE.amount, "USD")), vehicle),
+        (life.listing, replace(found, version=2), vehicle),
+        (life.listing, found, replace(vehicle, record_count=99)),
+        (life.listing, replace(found, vin="WBA8E9G50GNU99999"), vehicle),
+    ]
+    assert len(variants) == len({disclosure_root(*variant) for variant in variants})
+
+
+# --- order.acknowledge --------------------------------------------------------------------------------
+@table(
+    Case("nothing changed", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), ("nothing_to_acknowledge",)),
+    Case("a service is no matter", "accepted", BUYER, lambda life: OrderAcknowledge(life.order),
+         ("nothing_to_acknowledge",), (), CHANGES["a service"]),
+    Case("an accident is", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), (), (),
+         CHANGES["an accident"]),
+    Case("not the seller's", "accepted", SELLER, lambda life: OrderAcknowledge(life.order), ("not_a_party",), (),
+         CHANGES["an accident"]),
+    Case("of none", "accepted", BUYER, lambda life: OrderAcknowledge(bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", BUYER, lambda life: OrderAcknowledge(life.order),
+         ("order_status",), (), CHANGES["an accident"]),
+    Case("of a car that has ended", "accepted", BUYER, lambda life: OrderAcknowledge(life.order),
+         ("vehicle_ended",), (), lambda life: change(life.chain, VEHICLE, VIN, existence="scrapped",
+                                                     material_changes=1)),
+)  # fmt: skip
+def test_acknowledge(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_an_acknowledgement_covers_what_has_changed_until_then() -> None:
+    life = at("paid")
+    life.chain.do("workshop-berlin", accident(life.chain, 160))
+    assert ["acknowledgement_missing"] == handing_over(life)
+    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    assert [] == handing_over(life)
+    assert ["nothing_to_acknowledge"] == codes_of(life, BUYER, OrderAcknowledge(life.order))
+    life.chain.do("police-1", accident(life.chain, 170))
+    assert ["acknowledgement_missing"] == handing_over(life)
