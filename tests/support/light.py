@@ -73,17 +73,17 @@ def born() -> Chain:
 
 
 def edit(answer: StateAnswer, header: Callable[[Header], Header] | None = None, **commit) -> StateAnswer:
-    source_header = _decode(answer)[0]
+    source_header = decoded(answer)[0]
     made = header(source_header) if header else source_header
-    return changed(answer, header=encode(made), commit=encode(replace(_decode(answer)[1], **commit)))
+    return changed(answer, header=encode(made), commit=encode(replace(decoded(answer)[1], **commit)))
 
 
-def _decode(answer: StateAnswer) -> tuple[Header, Commit]:
+def decoded(answer: StateAnswer) -> tuple[Header, Commit]:
     return decode_header(answer.header), decode_commit(answer.commit)
 
 
 def signatures_of(answer: StateAnswer) -> tuple[bytes, ...]:
-    return _decode(answer)[1].signatures
+    return decoded(answer)[1].signatures
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Usurpers(ChainSource):
 
     def state(self, key: bytes) -> StateAnswer:
         answer = super().state(key)
-        header, commit = self._forge(_decode(answer)[0])
+        header, commit = self._forge(decoded(answer)[0])
         return changed(answer, header=encode(header), commit=encode(commit))
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import register
-from support.light import KEY, NEW, OLD, ChainSource, _decode, handed_on, light_client, set_power
+from support.light import KEY, NEW, OLD, ChainSource, decoded, handed_on, light_client, set_power
 
 from node.chain import trust
 from node.chain.block import Commit, Committed, block_id_of
@@ -88,7 +88,7 @@ def test_removed_validators_decide_nothing_any_more(tmp_path: Path) -> None:
     chain = handed_on()
     light_client(ChainSource(chain), tmp_path).verified_state(KEY)
     height = chain.store.height()
-    old = _decode(ChainSource(chain).state(KEY))[0]
+    old = decoded(ChainSource(chain).state(KEY))[0]
     forged_set = genesis_trust(chain.genesis).validators
 
     def forge(answer: StateAnswer) -> StateAnswer:
