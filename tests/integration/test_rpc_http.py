@@ -12,7 +12,7 @@ from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain, address
 from support.http import get, over_http
 from support.json_schema import errors
-from support.life import VIN, Life, accident, listing, maintenance, register, transfer
+from support.life import VIN, Life, accident, maintenance
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
 from node.chain.genesis import genesis_hash, parse_genesis
@@ -21,7 +21,6 @@ from node.crypto.addresses import to_text
 from node.crypto.state_tree import StateProof, verify_state_proof
 from node.storage.leveldb import LevelStore
 from node.txtypes.governance import PROPOSAL, GovernancePropose, ParameterSet
-from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.members import MEMBER
 from node.txtypes.vehicle import VEHICLE, next_history_head
 
@@ -203,92 +202,6 @@ async def test_history_has_every_record_once_and_chains_to_the_head() -> None:
         assert ("order.handover", False) == (records[-1]["kind"], records[-1]["late"])
         assert ["verdict:LOGICAL"] == records[-1]["outcome"]
         assert all(len(record["salt"]) == 32 and record["txid"] and record["event_at"] for record in records)
-
-
-@over_http
-async def test_open_listings_by_every_filter() -> None:
-    life = a_life("wholesale")
-    chain = life.chain
-    for vin, model in ((VIN_2, "X5"), (VIN_3, "X5")):
-        chain.do("bmw", register(vin, model=model))
-        chain.do("bmw", transfer(chain, vin=vin), "dealer-munich")
-    idents = {vin: chain.do("dealer-munich", listing(chain, vin)).hex() for vin in (VIN, VIN_2, VIN_3)}
-    async with serving(SingleNode(chain)) as (node, _, http):
-
-        async def vins(query: str) -> set[str]:
-            return {item["vin"] for item in (await get(http, "/v1/listings" + query))["listings"]}
-
-        assert {VIN, VIN_2, VIN_3} == await vins("")
-        assert {VIN_2, VIN_3} == await vins("?model=X5")
-        assert {VIN, VIN_2, VIN_3} == await vins("?country=DE")
-        assert set() == await vins("?country=CN")
-        assert {VIN, VIN_2, VIN_3} == await vins(f"?seller={to_text(address('dealer-munich'))}")
-        assert set() == await vins(f"?seller={to_text(address('bmw'))}")
-        assert {VIN_2} == await vins(f"?vin={VIN_2}")
-        assert set() == await vins(f"?vin={VIN_2}&country=CN")
-        assert set() == await vins("?vin=WBA8E9G50GNU99999")
-
-        found, path = [], "/v1/listings?limit=1"
-        while path:
-            page = await get(http, path)
-            found += [item["id"] for item in page["listings"]]
-            path = f"/v1/listings?limit=1&cursor={page['cursor']}" if page["cursor"] else ""
-        assert sorted(idents.values()) == found
-
-        node.chain.now += 31 * DAY_MS
-        node.produce()
-        assert set() == await vins("") == await vins(f"?vin={VIN}")
-        assert "expired" == (await get(http, f"/v1/listings/{idents[VIN]}"))["status"]
-
-
-@over_http
-async def test_the_disclosure_is_what_an_offer_has_to_name() -> None:
-    life = a_life("listed")
-    async with serving(SingleNode(life.chain)) as (node, _, http):
-        shown = await get(http, f"/v1/listings/{life.listing.hex()}/disclosure")
-        found = node.chain.state(LISTING, life.listing)
-        assert disclosure_root(life.listing, found, node.chain.state(VEHICLE, VIN)).hex() == shown["disclosure_root"]
-        assert (3, 1) == (shown["height"], shown["listing_version"])
-        assert {"amount": "5290000", "currency": "EUR"} == shown["price"]
-
-
-@over_http
-async def test_orders_with_payments_accounts_and_their_lists() -> None:
-    life = a_life()
-    async with serving(SingleNode(life.chain)) as (_, _, http):
-        order = await get(http, f"/v1/orders/{life.order.hex()}")
-        assert ("completed", True, "5290000") == (order["status"], order["is_paid"], order["settled"]["amount"])
-        (payment,) = order["payments"]
-        assert (life.payment.hex(), "settled", True) == (
-            payment["id"],
-            payment["status"],
-            payment["is_final_for_title"],
-        )
-        alone = await get(http, f"/v1/payments/{life.payment.hex()}")
-        assert payment == {name: alone[name] for name in payment}
-        assert ["initiated", "settled"] == [step["status"] for step in alone["steps"]]
-
-        buyer, dealer = (to_text(address(name)) for name in ("buyer-1", "dealer-munich"))
-        assert [VIN] == [v["vin"] for v in (await get(http, f"/v1/accounts/{buyer}/vehicles"))["vehicles"]]
-        assert [] == (await get(http, f"/v1/accounts/{dealer}/vehicles"))["vehicles"]
-        for party in (buyer, dealer):
-            orders = (await get(http, f"/v1/accounts/{party}/orders"))["orders"]
-            assert [life.order.hex()] == [entry["id"] for entry in orders]
-        shown = await get(http, f"/v1/accounts/{dealer}")
-        assert (["dealer"], "dealer-munich") == (shown["member"]["roles"], shown["member"]["name"])
-        assert (await get(http, f"/v1/accounts/{buyer}"))["member"] is None
-
-
-@over_http
-async def test_an_offer_on_an_old_version_of_a_listing_has_fallen() -> None:
-    life = a_life("offered")
-    async with serving(SingleNode(life.chain)) as (node, _, http):
-        assert "offered" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
-        found = node.chain.state(LISTING, life.listing)
-        update = ListingUpdate(life.listing, found.price, found.rails, found.expires_at_ms)
-        node.produce(node.chain.sign("dealer-munich", update))
-        assert "fallen" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
-        assert 2 == (await get(http, f"/v1/listings/{life.listing.hex()}"))["version"]
 
 
 @over_http

@@ -9,73 +9,25 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.handshakes import (
+    ALICE,
+    BOB,
+    GENESIS,
+    MALLORY,
+    STATIC,
+    Puppet,
+    a_hello,
+    a_side,
+    both_sides,
+    first_of,
+    reply_of,
+)
 
 from node.codec import encode
-from node.crypto.signing import PrivateKey
-from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
+from node.errors import BadSignature, Malformed, ProtocolViolation, TooLarge, WrongChain
 from node.p2p.framing import HANDSHAKE_BYTES_MAX
-from node.p2p.handshake import (
-    PROTOCOL_VERSION,
-    Handshake,
-    Hello,
-    Refusal,
-    Refused,
-    goodbye,
-    parse_goodbye,
-)
+from node.p2p.handshake import PROTOCOL_VERSION, Handshake, Hello, Refusal, Refused, goodbye, parse_goodbye
 from node.p2p.noise import XXHandshake
-
-GENESIS = b"\x07" * 32
-ALICE, BOB, MALLORY = (PrivateKey(bytes([n]) * 32) for n in (1, 2, 3))
-STATIC = {ALICE.public: b"\x41" * 32, BOB.public: b"\x42" * 32, MALLORY.public: b"\x43" * 32}
-
-
-def a_side(
-    initiator: bool,
-    key: PrivateKey,
-    *,
-    genesis: bytes = GENESIS,
-    ephemeral: int = 0,
-    listen_port: int = 26_000,
-    moniker: str = "munich-1.example",
-) -> Handshake:
-    seed = bytes([0x80 + ephemeral + (0 if initiator else 64)]) * 32
-    return Handshake(initiator, key, STATIC[key.public], seed, genesis, listen_port, moniker)
-
-
-def first_of(side: Handshake) -> bytes:
-    message = side.start()
-    assert message is not None
-    return message
-
-
-def reply_of(side: Handshake, message: bytes) -> bytes:
-    reply = side.receive(message)
-    assert reply is not None
-    return reply
-
-
-def a_hello(key: PrivateKey, static_public: bytes, **changes: Any) -> Hello:
-    hello = Hello(PROTOCOL_VERSION, GENESIS, key.public, key.sign(b"bmw/noise\x00" + static_public), 0, "")
-    return msgspec.structs.replace(hello, **changes)
-
-
-class Puppet:
-    """A peer with correct Noise that says in its payload whatever the test wants."""
-
-    def __init__(self, initiator: bool, key: PrivateKey = MALLORY) -> None:
-        self.noise = XXHandshake(initiator, STATIC[key.public], b"\x99" * 32)
-
-    def say_to(self, side: Handshake, payload: bytes) -> bytes | None:
-        """Run the handshake up to the payload."""
-        if self.noise.initiator:
-            self.noise.read_message(reply_of(side, self.noise.write_message(b"")))
-        else:
-            self.noise.read_message(first_of(side))
-        return side.receive(self.noise.write_message(payload))
-
-
-both_sides = pytest.mark.parametrize("initiator", [True, False], ids=["initiator", "responder"])
 
 
 def test_two_nodes_meet() -> None:
@@ -110,8 +62,6 @@ def test_nobody_on_the_path_reads_who_they_are() -> None:
 
 
 # --- refusals, on both sides -----------------------------------------------------------------------
-
-
 def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, Refused]:
     """What each side raises when the initiator refuses in message 2."""
     second = reply_of(bob, first_of(alice))
@@ -271,102 +221,7 @@ def test_a_payload_in_the_first_message_is_refused() -> None:
         bob.receive(puppet.noise.write_message(b"early"))
 
 
-# --- tampering, replay, garbage ----------------------------------------------------------------------
-
-
-def exchange(change: Callable[[int, bytes], bytes]) -> None:
-    alice, bob = a_side(True, ALICE), a_side(False, BOB)
-    second = reply_of(bob, change(0, first_of(alice)))
-    third = reply_of(alice, change(1, second))
-    bob.receive(change(2, third))
-
-
-def test_a_flipped_byte_in_any_message_is_refused() -> None:
-    sizes: list[int] = []
-
-    def measure(_: int, message: bytes) -> bytes:
-        sizes.append(len(message))
-        return message
-
-    exchange(measure)
-    assert len(sizes) == 3
-    for target, size in enumerate(sizes):
-        for at in range(size):
-
-            def flip(index: int, message: bytes, target: int = target, at: int = at) -> bytes:
-                return message[:at] + bytes([message[at] ^ 0x40]) + message[at + 1 :] if index == target else message
-
-            with pytest.raises(ProtocolViolation):
-                exchange(flip)
-
-
-def test_messages_of_an_earlier_handshake_replayed_to_the_responder_are_refused() -> None:
-    alice, bob = a_side(True, ALICE), a_side(False, BOB)
-    first = first_of(alice)
-    third = reply_of(alice, reply_of(bob, first))
-
-    later = a_side(False, BOB, ephemeral=1)
-    reply_of(later, first)
-    with pytest.raises(ProtocolViolation, match="authenticate"):
-        later.receive(third)
-
-
-def test_messages_of_an_earlier_handshake_replayed_to_the_initiator_are_refused() -> None:
-    alice, bob = a_side(True, ALICE), a_side(False, BOB)
-    second = reply_of(bob, first_of(alice))
-
-    later = a_side(True, ALICE, ephemeral=1)
-    first_of(later)
-    with pytest.raises(ProtocolViolation, match="authenticate"):
-        later.receive(second)
-
-
-def test_a_man_in_the_middle_cannot_pass_on_a_hello() -> None:
-    """Mallory shakes hands with each side for real and gives each the Hello of the other."""
-    alice, bob = a_side(True, ALICE), a_side(False, BOB)
-    to_bob, to_alice = Puppet(True), Puppet(False)
-    hello_of_bob = to_bob.noise.read_message(reply_of(bob, to_bob.noise.write_message(b"")))
-    assert BOB.public == msgspec.msgpack.decode(hello_of_bob, type=Hello).node_key
-
-    with pytest.raises(BadSignature):
-        to_alice.say_to(alice, hello_of_bob)
-
-
-def test_messages_reflected_to_their_sender_are_refused() -> None:
-    alice = a_side(True, ALICE)
-    first = first_of(alice)
-    with pytest.raises(ProtocolViolation):
-        alice.receive(first)
-
-    bob = a_side(False, BOB)
-    second = reply_of(bob, first)
-    with pytest.raises(ProtocolViolation):
-        bob.receive(second)
-
-
-@given(st.lists(st.binary(max_size=300), max_size=4), st.booleans())
-def test_garbage_is_refused_and_never_welcome(messages: list[bytes], initiator: bool) -> None:
-    side = a_side(initiator, ALICE)
-    side.start()
-    try:
-        for message in messages:
-            side.receive(message)
-    except Rejected:
-        pass
-    assert not side.done
-
-
-@both_sides
-def test_an_oversized_message_is_refused(initiator: bool) -> None:
-    side = a_side(initiator, ALICE)
-    side.start()
-    with pytest.raises(TooLarge):
-        side.receive(bytes(1025))
-
-
 # --- our own mistakes ----------------------------------------------------------------------------------
-
-
 def test_wrong_order_of_calls_is_our_mistake() -> None:
     alice, bob = a_side(True, ALICE), a_side(False, BOB)
     with pytest.raises(AssertionError):
@@ -402,8 +257,6 @@ def test_what_others_would_refuse_we_do_not_say(changes: dict[str, Any]) -> None
 
 
 # --- goodbye ---------------------------------------------------------------------------------------------
-
-
 @given(st.text(max_size=300))
 def test_every_goodbye_can_be_read(reason: str) -> None:
     text = parse_goodbye(goodbye(reason))
