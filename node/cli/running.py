@@ -17,9 +17,9 @@ from node.daemon.beginning import begin
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
-from node.daemon.log import log, set_up_logging
 from node.daemon.node import Node
 from node.daemon.snapshot_sync import Choice
+from node.log import log, set_up_logging
 
 
 @click.command(epilog=example("bmw-node start --home /var/lib/bmw-node"))

@@ -20,9 +20,9 @@ from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.config import load_config
 from node.daemon.home import Home
-from node.daemon.log import log, set_up_logging
 from node.daemon.signer import SignerService
 from node.errors import OperatorError
+from node.log import log, set_up_logging
 from node.replica.signing import Signer
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore

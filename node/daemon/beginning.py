@@ -14,12 +14,12 @@ from node.chain.trust import Trust
 from node.daemon.clocks import Clock
 from node.daemon.config import Config
 from node.daemon.home import Home
-from node.daemon.log import log
 from node.daemon.member_nodes import members_of
 from node.daemon.networking import network_config
 from node.daemon.serving import rpc_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
+from node.log import log
 from node.p2p.network import Events, Network
 from node.rpc.early import EarlyServer, EarlyStanding
 from node.storage.chain_store import ChainReader

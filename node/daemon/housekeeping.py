@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from node.daemon.log import log
 from node.daemon.snapshots import SnapshotShelf
 from node.errors import Corrupted, OperatorError
+from node.log import log
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
 

@@ -21,18 +21,18 @@ from node.daemon.debug_view import consensus_view, peers_view, settings_view, st
 from node.daemon.fates import Fates
 from node.daemon.home import Home, SigningLock
 from node.daemon.housekeeping import Housekeeping
-from node.daemon.log import log
 from node.daemon.member_nodes import MemberNodes, members_of
 from node.daemon.memory import memory_numbers, settle_allocator, trim_for_ever
 from node.daemon.networking import network_config
 from node.daemon.own_duty import OwnDuty
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
-from node.daemon.serving import rpc_config
+from node.daemon.serving import rpc_config, tell_few_descriptors
 from node.daemon.snapshots import SnapshotShelf
 from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
 from node.errors import Corrupted, OperatorError
+from node.log import log
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
 from node.p2p.wire import SnapshotMessage
@@ -169,6 +169,7 @@ class Node:
             if self._signer_link is not None:
                 self._signer_link.start()
             if self.config.rpc["port"]:
+                tell_few_descriptors(self.config)
                 self._rpc = RpcServer(self, rpc_config(self.config))
                 await self._rpc.start()
             await self._admin.start()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from node.crypto.addresses import to_text
-from node.daemon.log import log
 from node.daemon.remote_signer import SignerLink
+from node.log import log
 from node.replica.presence import Duty
 from node.replica.replica import Replica
 from node.rules.ruleset import RULESET_VERSIONS
@@ -45,7 +45,7 @@ class OwnDuty:
             return "another_key" if is_validator else "not_a_validator"
         if replica.machine.height < replica.signs_from():
             return f"waiting: signing state was lost, signs from height {replica.signs_from()}"
-        return "signing" if replica.may_sign() else "catching_up"
+        return "signing" if replica.may_sign() and not replica.is_syncing() else "catching_up"
 
     def upgrade_height(self) -> int:
         """The height from which governance has the chain judged by rules that are not known here; 0 for none."""

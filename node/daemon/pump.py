@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import assert_never
 
 from node.daemon.clocks import Clock
-from node.daemon.log import log
 from node.daemon.verifiers import Verifiers
+from node.log import log
 from node.p2p.network import Network
 from node.replica import events as e
 from node.replica.replica import Replica
@@ -105,8 +105,8 @@ class Pump:
                         fields = {**fields, "peer": network.name_of(fields["peer"])}
                     log(name, level, fields)
                     self.on_notice(action)
-                case e.Halt(reason):
-                    log("halted", "critical", {"why": reason})
+                case e.Halt():
+                    pass  # the replica's notice `halt` has said so
                 case _:
                     assert_never(action)
 

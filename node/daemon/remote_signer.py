@@ -14,7 +14,6 @@ from node.consensus.messages import Lock
 from node.consensus.safety import HardState, SignedProposal, SignedVote, SigningRefused, extended
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.daemon.log import log
 from node.daemon.signer_wire import (
     LENGTH_BYTES,
     REPLY_BYTES_MAX,
@@ -35,6 +34,7 @@ from node.daemon.signer_wire import (
     kept,
 )
 from node.errors import Rejected
+from node.log import log
 from node.replica.signing import Promise, SignerAway
 
 ANSWER_S = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.daemon.config import Config
 from node.daemon.descriptors import connections_within, raised_limit
-from node.daemon.log import log
+from node.log import log
 from node.rpc.config import RpcConfig
 
 
@@ -20,7 +20,7 @@ def rpc_config(config: Config) -> RpcConfig:
         request_burst=rpc["request_burst"],
         header_bytes_max=rpc["header_bytes_max"],
         headers_max=rpc["headers_max"],
-        connections_max=_connections_max(rpc["connections_max"]),
+        connections_max=connections_within(raised_limit(), rpc["connections_max"]),
         connections_per_address_max=rpc["connections_per_address"],
         is_loopback_limited=rpc["limit_loopback"],
         streams_max=rpc["streams_max"],
@@ -29,9 +29,8 @@ def rpc_config(config: Config) -> RpcConfig:
     )
 
 
-def _connections_max(wanted: int) -> int:
-    limit = raised_limit()
+def tell_few_descriptors(config: Config) -> None:
+    limit, wanted = raised_limit(), config.rpc["connections_max"]
     found = connections_within(limit, wanted)
     if found < wanted:
         log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
-    return found

@@ -14,7 +14,6 @@ import stat
 from pathlib import Path
 
 from node.consensus.safety import SignedProposal, SignedVote, SigningRefused
-from node.daemon.log import log
 from node.daemon.signer_wire import (
     HELLO_BYTES_MAX,
     LENGTH_BYTES,
@@ -37,6 +36,7 @@ from node.daemon.signer_wire import (
     promise_of,
 )
 from node.errors import Busy, Malformed, OperatorError, Rejected, TooLarge
+from node.log import log
 from node.replica.signing import Signer
 
 HELLO_S = 2.0

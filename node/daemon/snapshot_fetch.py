@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from node.daemon.log import log
 from node.errors import InvalidCertificate, Rejected
+from node.log import log
 from node.p2p.wire import Chunk
 from node.storage.snapshot import Manifest, chunk_hash, manifest_id
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 
 from node.chain.block import Committed
-from node.daemon.log import log
 from node.errors import InvalidCertificate, Rejected
+from node.log import log
 from node.p2p.network import Network
 from node.p2p.wire import Chunk, GetChunk, GetValidators, OfferMessage, SnapshotMessage, ValidatorsMessage
 from node.replica.messages import Blocks, GetBlocks, Message, Status

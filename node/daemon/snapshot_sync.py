@@ -19,10 +19,10 @@ from node.chain.block import block_id_of
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.trust import LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
-from node.daemon.log import log
 from node.daemon.snapshot_fetch import Progress, SnapshotFetch
 from node.daemon.snapshot_peers import ANSWER_S, PeerSource, SnapshotPeers
 from node.errors import InvalidCertificate, OperatorError, Rejected
+from node.log import log
 from node.p2p.wire import GetOffer, OfferMessage
 from node.storage.leveldb import LevelStore
 from node.storage.snapshot import CHUNK_BYTES, Offer, Restore, check_offer, manifest_id
@@ -81,6 +81,7 @@ class SnapshotSync(SnapshotPeers):
                 return 0
             found = self._best(await self._offers())
             if found is None:
+                log("snapshot_none", "info", {"why": "nobody offers one that was not tried; syncing by blocks instead"})
                 return 0
             offer, peers = found
             height = offer.manifest.header.height
@@ -98,12 +99,13 @@ class SnapshotSync(SnapshotPeers):
         return 0
 
     def _is_far_behind(self) -> bool:
+        """Whether blocks can't be had, or a snapshot is quicker."""
         assert self.network is not None, "wired by the caller"
-        heard = [self.network.height_of(peer) for peer in self.linked]
+        best = max((self.network.height_of(peer) for peer in self.linked), default=0)
         base = start_height(self._genesis) if self._own is None else self._own.height
-        if max(heard, default=0) - base < self._choice.gap:
-            return False
-        return self._own is None or not self._leads_on(base)
+        if best > base and not self._leads_on(base):
+            return True  # however few the blocks are: nobody has them any more
+        return self._own is None and best - base >= self._choice.gap
 
     def _leads_on(self, height: int) -> bool:
         """Whether somebody says that it has the blocks after `height`, or that this is its newest: a member or a named

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from node.codec import encode
-from node.daemon.log import log
 from node.errors import Corrupted, OperatorError, Rejected
+from node.log import log
 from node.p2p.wire import Chunk, GetChunk, GetOffer, GetValidators, OfferMessage, SnapshotMessage, ValidatorsMessage
 from node.storage.chain_store import ChainStore
 from node.storage.kv import KeyValue

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from node.daemon.fates import Fates
-from node.daemon.log import log
 from node.daemon.pump import Pump
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, Rejected
+from node.log import log
 from node.replica import events as e
 from node.rpc.backend import Fate, PoolFull
 from node.storage.chain_store import ChainStore

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import traceback
 from time import monotonic
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from node.errors import Rejected
+from node.log import log
 from node.rpc.backend import Backend, PoolFull, Syncing
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
@@ -18,7 +19,6 @@ from node.rpc.routes import ROUTES, Route, Rpc
 from node.rpc.stream import CORS
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
-_log = logging.getLogger("bmw.rpc")
 _UNROUTED = "unrouted"
 
 
@@ -73,7 +73,8 @@ def _edge(rpc: Rpc) -> Middleware:
             return http_problem(error, request.path, config.body_bytes_max)
         if isinstance(error, Problem | Rejected | PoolFull | Syncing):
             return problem_of(error, language_of(request.headers.get("Accept-Language", "")))
-        _log.exception("%s %s failed", request.method, request.path, exc_info=error)
+        why = "".join(traceback.format_exception(error))
+        log("request_failed", "error", {"method": request.method, "path": request.path, "why": why})
         return Problem("internal", "the node failed on this request; its log says why")
 
     @web.middleware

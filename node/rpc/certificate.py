@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +10,12 @@ from pathlib import Path
 from cryptography import x509
 
 from node.errors import OperatorError
+from node.log import log
 
 LOOK_S = 60.0
 WARNED_S = 14 * 24 * 3_600
 """So long before its end an operator is told, once a day."""
 TOLD_S = 24 * 3_600
-_log = logging.getLogger("bmw.rpc")
 
 
 class Certificate:
@@ -60,15 +59,16 @@ class Certificate:
                 self._seen = seen
                 self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
                 self._load(self.context)
-                _log.warning("the certificate %s was read again, it ends %s", self._certificate, self._ends.isoformat())
+                log("certificate_read", "warning", {"file": self._certificate, "ends": self._ends.isoformat()})
         except (OSError, ValueError) as error:
-            _log.error("the new certificate %s can't be used (%s): the old one stays", self._certificate, error)
+            why = f"{error}: the old one stays"
+            log("certificate_unusable", "error", {"file": self._certificate, "why": why})
 
     def warn(self, now_s: float) -> None:
         """`now_s`: of a steady clock."""
         if self.seconds_left() < WARNED_S and now_s - self._told >= TOLD_S:
             self._told = now_s
-            _log.error("the certificate %s ends %s: replace its files", self._certificate, self._ends.isoformat())
+            log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
 
     async def follow(self) -> None:
         """For as long as the server runs."""

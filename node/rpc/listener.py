@@ -17,6 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from node.errors import Busy, OperatorError
+from node.log import logger
 from node.rpc.certificate import Certificate
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
@@ -97,6 +98,7 @@ class Listener:
             lingering_time=1.0,
             auto_decompress=False,
             access_log=None,
+            logger=logger,
         )
 
     def _tls_door(self) -> TlsDoor:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
 import socket
+import traceback
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 from msgspec import Meta
 
+from node.log import log
 from node.rpc.backend import Backend
 from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
@@ -29,7 +30,6 @@ EVENT_STREAM = "text/event-stream"
 CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
 """Headers of a request from an allowed origin: a stream sends its head itself, before the edge sees the answer."""
 _EVENT_ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
-_log = logging.getLogger("bmw.rpc")
 
 
 class StreamQuery(Query, frozen=True):
@@ -116,7 +116,7 @@ class Streams:
                 async for _ in commits:
                     self._wake()
             except Exception:
-                _log.exception("the notices of commits failed; trying again")
+                log("streams_failed", "error", {"why": traceback.format_exc()})
             finally:
                 close = getattr(commits, "aclose", None)
                 if close is not None:

@@ -17,8 +17,8 @@ from support.prometheus import prometheus
 from node.chain.dev_genesis import dev_genesis
 from node.cli.homes import new_keys, write_home
 from node.daemon.config import load_config
-from node.daemon.log import LEVELS
 from node.daemon.node import Node
+from node.log import LEVELS
 from node.rpc.config import RpcConfig
 from node.rpc.early import EarlyServer, EarlyStanding
 

@@ -323,7 +323,7 @@ def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(
             assert first.strip() == (await shown(server.port)).strip()
             assert 0 < server.app[RPC].certificate.seconds_left() < 86_400
             Path(certificate).write_text("half a file")
-            while "the old one stays" not in caplog.text:
+            while "certificate_unusable" not in caplog.text:
                 await asyncio.sleep(0.01)
             assert first.strip() == (await shown(server.port)).strip()
             a_certificate(tmp_path)
@@ -331,7 +331,7 @@ def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(
                 await asyncio.sleep(0.01)
 
     asyncio.run(play())
-    assert 1 == caplog.text.count("replace its files"), "it ends tomorrow, which is told once a day"
+    assert 1 == caplog.text.count("certificate_ends"), "it ends tomorrow, which is told once a day"
 
 
 @pytest.mark.parametrize("broken", ["missing", "garbage", "swapped", "encrypted"])

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from node.daemon.log import log, logger, set_up_logging
+from node.log import log, logger, set_up_logging
 
 
 @pytest.fixture(autouse=True)
