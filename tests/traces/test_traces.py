@@ -11,6 +11,27 @@ from support.traces import TraceError, TraceMismatch, parse, run, run_file
 TRACES = sorted(Path(__file__).parent.glob("*.trace"))
 RULES = ("L11", "L22", "L28", "L34", "L36", "L44", "L47", "L49", "L55", "L57", "L61", "L65")
 
+SCENARIOS = (
+    "hidden_lock",
+    "equivocation",
+    "late_proposal",
+    "certificate_before_the_proposal",
+    "decided_invalid_block",
+    "reproposal_after_a_restart",
+    "restart_between_prevote_and_precommit",
+    "all_killed_with_mixed_precommits",
+    "skip_with_exactly_a_third",
+    "future_rounds",
+    "unequal_powers",
+    "single_validator",
+    "network/all_four_killed_with_mixed_precommits",
+    "network/capped_timers",
+    "network/evidence_against_a_readmitted_validator",
+    "network/poison_transaction_in_an_undecided_block",
+    "network/validator_set_change",
+)
+"""What has gone wrong somewhere, or easily does: names that a trace's name begins with."""
+
 GOOD = """\
 # L57
 validators a=1 b=1 c=1 d=1   we are d
@@ -34,6 +55,11 @@ def test_trace(path: Path) -> None:
 def test_every_rule_of_the_paper_has_its_trace(rule: str) -> None:
     named = [path for path in TRACES if path.stem.startswith(f"{rule.lower()}_")]
     assert any(re.search(rf"{rule}\b", path.read_text(encoding="utf-8")) for path in named)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_has_its_trace(scenario: str) -> None:
+    assert list(Path(__file__).parent.glob(f"{scenario}*.trace"))
 
 
 def test_a_good_trace_runs() -> None:
