@@ -22,7 +22,7 @@ KINDS_TEXT = "\b\n" + "\n".join(f"{kind.name:<11} {kind.text}" for kind in KINDS
 @click.option("--seconds", type=click.FloatRange(5), default=60.0, show_default=True, help="Of faults, each network.")
 @click.option("--networks", type=click.IntRange(1), default=1, show_default=True, help="One after the other; 24: long.")
 @click.option("--validators", type=click.Choice([str(n) for n in VALIDATORS]), help="Instead of what the seed draws.")
-@click.option("--bar", type=float, default=10.0, show_default=True, help="Seconds to catch up after a single fault.")
+@click.option("--bar", type=float, default=10.0, show_default=True, help="Seconds to sign again after a single fault.")
 @click.option("--recovery", "repeats", type=click.IntRange(1), metavar="TIMES", help="Single faults only, so often.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what the seed draws and do nothing.")
 @click.option("--soak", "minutes", type=float, metavar="MINUTES", help="No faults, steady load: does memory grow?")
@@ -76,13 +76,15 @@ def main(
 
 
 def _tell(outcome: Outcome, home: Path, as_json: bool) -> None:
-    shown = [f"{r['kind']} {r['caught_up_s']}{'' if r['is_single'] else '*'}" for r in outcome.recoveries]
+    shown = [
+        f"{r['kind']} {r['caught_up_s']}/{r['signing_s']}{'' if r['is_single'] else '*'}" for r in outcome.recoveries
+    ]
     click.echo(
         f"seed {outcome.seed}: {'FAIL' if outcome.violations else 'holds'}; {outcome.validators} validators, height "
         f"{outcome.height}, {outcome.accepted} accepted {outcome.fates}, {outcome.votes_heard} votes heard, longest "
         f"pause {outcome.longest_pause_s} s, stop {outcome.stop_s_max} s, RSS {outcome.rss_max_mb} MB, flips closed "
-        f"after {outcome.flips_closed_s}, load {outcome.load_average}, seconds to recover (*: other faults meanwhile): "
-        f"{', '.join(shown) or 'none'}",
+        f"after {outcome.flips_closed_s}, load {outcome.load_average}, seconds to catch up/to sign "
+        f"(*: other faults meanwhile): {', '.join(shown) or 'none'}",
         err=as_json,
     )
     for text in outcome.violations:

@@ -15,7 +15,7 @@ from pathlib import Path
 from support.processes import NODES_MAX, wait_for
 
 from chaos_network.links import Condition, Links
-from chaos_network.plan import BEYOND, Fault, tolerated
+from chaos_network.plan import BEYOND, UNBARRED, Fault, tolerated
 from chaos_network.traffic import Traffic
 from chaos_network.watch import Watch, status_of_node
 from node.cli.local_network import LocalNetwork, LocalNode
@@ -146,7 +146,7 @@ class Hands:
                 self.start(fault.nodes[0])
             case "copy":
                 self._end_copy(fault)
-        if fault.kind not in ("cut", "slow", "flip", "copy"):
+        if fault.kind not in UNBARRED:
             nodes = tuple(range(len(self.network.nodes))) if self._is_beyond(fault) else fault.nodes
             self.watch.healed(fault.kind, nodes, is_single)
 

@@ -47,6 +47,14 @@ KIND = {kind.name: kind for kind in KINDS}
 BEYOND = ("kill_many", "stop_many", "split")
 ALONE = ("copy", "wipe_data")
 """The original, or the others, must be there for these to end well: nothing else impairs meanwhile."""
+UNBARRED = {
+    "cut": "nobody is away: the two hear each other through the others",
+    "slow": "nobody is away: everybody goes on, more slowly",
+    "flip": "nobody is away: that the link closes has its own bar (faults.FLIP_BAR_S)",
+    "copy": "the original never stops signing, which is asked when the copy ends; the copy is not to come back",
+}
+"""Kinds after which nobody has to come back, and why. Every other one has the bar of `--bar`, to stand above the height
+that the others had, and to sign."""
 COPY_KINDS = ("same_node_key", "other_node_key", "with_signing_state")
 
 
@@ -102,19 +110,38 @@ def draw(seed: int, seconds: float, validators: int | None = None) -> Plan:
     return Plan(seed, seconds, count, tuple(faults))
 
 
-MEASURED = (("kill", 3.0), ("isolate", 3.0), ("stop", 3.0), ("isolate", 9.0), ("stop", 14.0), ("kill_many", 1.0))
-MEASURED_REST_S = 20.0
+MEASURED: tuple[tuple[str, float, tuple[int | str, ...]], ...] = (
+    ("kill", 3.0, ()),
+    ("isolate", 3.0, ()),
+    ("stop", 3.0, ()),
+    ("isolate", 9.0, ()),
+    ("stop", 14.0, ()),
+    ("kill_many", 1.0, ()),
+    ("restart", 1.0, ()),
+    ("silence", 14.0, ()),
+    ("split", 5.0, ()),
+    ("stop_many", 4.0, ()),
+    ("full_disk", 5.0, ()),
+    ("clock", 6.0, (3_600_000,)),
+    ("wipe_store", 0.0, ("blocks",)),
+    ("wipe_data", 0.0, ("blocks",)),
+)
+MEASURED_REST_S = 16.0
 
 
 def measured(repeats: int, validators: int = 4) -> Plan:
-    """Single faults far apart, for the times of recovery; `kill_many` is of all. Longer ones meet a longer backoff."""
+    """Single faults far apart, for the times of recovery. Longer ones meet a longer backoff; those that hit more than
+    may fail hit all, but for `split`, which cuts in two halves."""
     faults: list[Fault] = []
     at = 1.0
+    everyone = tuple(range(validators))
     for turn in range(repeats):
-        for index, (kind, seconds) in enumerate(MEASURED):
-            nodes = tuple(range(validators)) if kind in BEYOND else ((turn + index) % validators,)
-            faults.append(Fault(at, seconds, kind, nodes))
-            at += seconds + MEASURED_REST_S
+        for index, (kind, seconds, detail) in enumerate(MEASURED):
+            many = everyone[: validators // 2] if kind == "split" else everyone
+            nodes = many if kind in BEYOND else ((turn + index) % validators,)
+            if KIND[kind].smallest <= validators:
+                faults.append(Fault(at, seconds, kind, nodes, detail))
+                at += seconds + MEASURED_REST_S
     return Plan(0, at, validators, tuple(faults))
 
 

@@ -15,6 +15,9 @@ from node.cli.local_network import LocalNode
 
 LOOK_S = 0.3
 ANSWER_S = 2.0
+WIPES = ("wipe_store", "wipe_data")
+REPLAYED_PER_S = 20.0
+"""Blocks that a node executes in a second at least, while all others of its network work on the same machine."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -39,7 +42,8 @@ def status_of_node(node: LocalNode, timeout_s: float = ANSWER_S) -> dict[str, An
 
 @dataclass
 class Recovery:
-    """From the moment a fault ends: until its nodes stand above the height that the others had then."""
+    """From the moment a fault ends: until its nodes stand above the height that the others had then, and until they
+    sign again, with that: who was cut off never knew that it could not."""
 
     kind: str
     nodes: tuple[int, ...]
@@ -48,6 +52,10 @@ class Recovery:
     target: int
     caught_up_s: float = -1.0
     signing_s: float = -1.0
+
+    def allowed_s(self, bar_s: float) -> float:
+        """Whoever has lost its store has all blocks to replay besides."""
+        return bar_s + (self.target / REPLAYED_PER_S if self.kind in WIPES else 0.0)
 
 
 @dataclass
@@ -123,7 +131,7 @@ class Watch:
             return
         if recovery.caught_up_s < 0 and all(seen.height > recovery.target for seen in fresh):
             recovery.caught_up_s = now - recovery.healed_at
-        if recovery.signing_s < 0 and all(seen.signing == "signing" for seen in fresh):
+        if recovery.signing_s < 0 <= recovery.caught_up_s and all(seen.signing == "signing" for seen in fresh):
             recovery.signing_s = now - recovery.healed_at
 
     def problem(self, text: str) -> None:
@@ -134,7 +142,8 @@ class Watch:
         """Another fault begins: a recovery that still has time is no single fault's any more, a late one stays late."""
         with self._lock:
             for recovery in self.recoveries:
-                if recovery.caught_up_s < 0 and time.monotonic() - recovery.healed_at < bar_s:
+                is_over = recovery.caught_up_s >= 0 and recovery.signing_s >= 0
+                if not is_over and time.monotonic() - recovery.healed_at < recovery.allowed_s(bar_s):
                     recovery.is_single = False
 
     def healed(self, kind: str, nodes: tuple[int, ...], is_single: bool) -> None:

@@ -11,6 +11,7 @@ import socket
 import socketserver
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,15 +41,25 @@ sys.path.insert(0, str(SCRIPTS))
 
 from chaos_network import verdict  # noqa: E402
 from chaos_network.links import Condition, Links  # noqa: E402
-from chaos_network.plan import ALONE, BEYOND, BEYOND_S_MAX, KIND, VALIDATORS, draw, tolerated  # noqa: E402
-from chaos_network.run import play  # noqa: E402
+from chaos_network.plan import (  # noqa: E402
+    ALONE,
+    BEYOND,
+    BEYOND_S_MAX,
+    KIND,
+    UNBARRED,
+    VALIDATORS,
+    draw,
+    measured,
+    tolerated,
+)
+from chaos_network.run import play, too_late  # noqa: E402
 from chaos_network.soak import slope  # noqa: E402
 from chaos_network.traffic import Accepted  # noqa: E402
-from chaos_network.watch import Watch  # noqa: E402
+from chaos_network.watch import WIPES, Recovery, Watch  # noqa: E402
 
 SECONDS = 25.0
 BAR_S = 30.0
-"""To catch up: that it is quick is measured by `scripts/chaos`, on a machine that does nothing else."""
+"""To catch up and to sign: that it is quick is measured by `scripts/chaos`, on a machine that does nothing else."""
 
 SNAPSHOTS = {
     "storage__snapshot_interval": 4,
@@ -235,6 +246,20 @@ def test_a_process_that_ends_unasked_is_told(tmp_path: Path) -> None:
         assert "ended by itself with -9" in watch.problems[0]
 
 
+@pytest.mark.parametrize("kind", sorted(set(KIND) - set(UNBARRED)))
+def test_after_every_kind_catching_up_and_signing_have_a_bar(kind: str) -> None:
+    def told(caught_up_s: float, signing_s: float, *, is_single: bool = True, target: int = 0) -> int:
+        return len(too_late(Recovery(kind, (0,), is_single, 0.0, target, caught_up_s, signing_s), 10.0))
+
+    assert 0 == told(10.0, 10.0)
+    assert 1 == told(9.0, 10.1), "it does not sign in time"
+    assert 1 == told(9.0, -1.0), "it never signs"
+    assert 2 == told(10.1, 10.1)
+    assert 2 == told(-1.0, -1.0)
+    assert 0 == told(-1.0, -1.0, is_single=False)
+    assert (0 if kind in WIPES else 2) == told(29.0, 29.0, target=400), "only a lost store has blocks to replay"
+
+
 # --- plans ------------------------------------------------------------------------------------------------
 def test_the_same_seed_draws_the_same_plan() -> None:
     assert [draw(seed, 60.0) for seed in range(50)] == [draw(seed, 60.0) for seed in range(50)]
@@ -257,6 +282,12 @@ def test_plans_hold_to_what_may_be_missing() -> None:
                 assert fault.seconds <= BEYOND_S_MAX or fault.kind == "copy"
             assert len(hit) == len(set(hit))
             assert len(meanwhile) == 1 or not {f.kind for f in meanwhile} & {*ALONE, *BEYOND}
+
+
+def test_every_kind_that_has_a_bar_is_measured_alone() -> None:
+    plan = measured(2)
+    assert set(KIND) - set(UNBARRED) == {fault.kind for fault in plan.faults}
+    assert all(one.end_s + 10 < next_one.at_s for one, next_one in pairwise(plan.faults))
 
 
 # --- links ------------------------------------------------------------------------------------------------
