@@ -39,7 +39,7 @@ from node.storage.memory import MemoryStore
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from chaos_network import verdict  # noqa: E402
+from chaos_network import run, verdict  # noqa: E402
 from chaos_network.links import Condition, Links  # noqa: E402
 from chaos_network.plan import (  # noqa: E402
     ALONE,
@@ -258,6 +258,14 @@ def test_after_every_kind_catching_up_and_signing_have_a_bar(kind: str) -> None:
     assert 2 == told(-1.0, -1.0)
     assert 0 == told(-1.0, -1.0, is_single=False)
     assert (0 if kind in WIPES else 2) == told(29.0, 29.0, target=400), "only a lost store has blocks to replay"
+
+
+def test_a_second_version_of_the_store_fails_every_run_until_its_upgrade_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [] == run.upgrade_is_missing()
+    monkeypatch.setattr(run, "SCHEMA_VERSION", run.OLDEST_STORE + 1)
+    assert 1 == len(run.upgrade_is_missing())
 
 
 # --- plans ------------------------------------------------------------------------------------------------
