@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import catching_up, network, reading, replaying, snapshots
+from benchmarks import catching_up, network, reading, replaying, snapshots, votes
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure
 
-MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot")
+MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot", "vote_delay")
 
 
 def _row(found: Measure) -> str:
@@ -20,7 +20,7 @@ def _row(found: Measure) -> str:
     seconds = found.unit.startswith("seconds")
     ratio = (
         f"{found.value:.3f}"
-        if not found.bar_is_upper
+        if not found.bar_is_upper or found.denominator != 1
         else f"{found.value:.1f} s"
         if seconds
         else f"{found.value:.0f} ms"
@@ -50,6 +50,7 @@ def main(quick: bool, seed: int, only: tuple[str, ...], workload: str, folder: P
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
         "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
         "snapshot": lambda: [snapshots.measure(folder, 2_000 if quick else 20_000, seed)],
+        "vote_delay": lambda: votes.measure(workload, 8.0 if quick else 40.0, seed),
         "reads": lambda: [reading.measure(1_000 if quick else 5_000, 8.0 if quick else 24.0, seed)],
     }
     for name in wanted:

@@ -283,7 +283,7 @@ class Ear:
             port=0, peers=tuple(f"127.0.0.1:{node.p2p_port}" for node in nodes), moniker="ear", exchange=False
         )
         nothing = Events(
-            connected=lambda *_: None,
+            connected=self._connected,
             lost=lambda *_: None,
             received=self._received,
             key_in_use=lambda: None,
@@ -293,6 +293,9 @@ class Ear:
         clock = lambda: time.time_ns() // 1_000_000  # noqa: E731
         self._network = Network(settings, PrivateKey(secrets.token_bytes(32)), genesis_hash, nothing, clock)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def _connected(self, *_) -> None:
+        """Not the ear's business."""
 
     def _received(self, _: int, message, __: int) -> None:
         if isinstance(message, VoteMessage):
