@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.links import Condition, Links
 from support.processes import NODES_MAX, wait_for
 
-from chaos_network.links import Condition, Links
 from chaos_network.plan import BEYOND, UNBARRED, Fault, tolerated
 from chaos_network.traffic import Traffic
 from chaos_network.watch import Watch, status_of_node

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.links import Links
 from support.processes import Ear, free_base_port, wait_for, wait_height
 
 from chaos_network import verdict
 from chaos_network.faults import Hands, kill_all, removed
-from chaos_network.links import Links
 from chaos_network.plan import BEYOND, Plan
 from chaos_network.traffic import Traffic
 from chaos_network.watch import Recovery, Watch
@@ -82,7 +82,7 @@ def play(plan: Plan, folder: Path, tell: Tell, bar_s: float) -> Outcome:
     for fault in plan.faults:
         outcome.faults[fault.kind] = outcome.faults.get(fault.kind, 0) + 1
     network = LocalNetwork(folder, plan.validators, free_base_port(), SETTINGS)
-    links = Links([node.p2p_port for node in network.nodes])
+    links = Links.of_all([node.p2p_port for node in network.nodes])
     watch = Watch(network.nodes)
     traffic = Traffic(network.nodes, genesis_hash(network.genesis), RATES[plan.validators])
 

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.chain import Chain
+from support.links import Condition, Links
 from support.processes import (
     Fleet,
     Load,
@@ -40,7 +41,6 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from chaos_network import run, verdict  # noqa: E402
-from chaos_network.links import Condition, Links  # noqa: E402
 from chaos_network.plan import (  # noqa: E402
     ALONE,
     BEYOND,
@@ -313,7 +313,7 @@ def links():
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as echo:
         threading.Thread(target=echo.serve_forever, daemon=True).start()
         port = echo.server_address[1]
-        found = Links([port, port])
+        found = Links.of_all([port, port])
         yield found
         found.stop()
         echo.shutdown()

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from support.chain import address
 from support.life import attest, km, listing, register, transfer
+from support.links import Proxy
 from support.processes import (
     Ear,
     Fleet,
     Load,
-    Proxy,
     check_no_fork,
     heights,
     running_network,

@@ -9,8 +9,8 @@ import socket
 import pytest
 from msgspec.structs import replace
 from support.http import over_http as over_sockets
+from support.links import Proxy
 from support.peers import GENESIS_HASH, Peer, RawLink, a_handshake, dialled, key_of, started, until
-from support.processes import Proxy
 
 from node.codec import encode
 from node.errors import Busy

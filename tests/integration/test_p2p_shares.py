@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from support.http import over_http as over_sockets
+from support.links import Proxy
 from support.peers import Peer, dialled, key_of, started, until
-from support.slow_link import SlowLink
 
 from node.codec import encode
 from node.p2p import network as network_module
@@ -31,23 +31,26 @@ def test_what_is_urgent_overtakes_bulk_that_is_half_way_across_a_slow_link(bytes
 
     async def play() -> None:
         one = Peer("one")
-        async with started(one), SlowLink(one.port, bytes_per_s) as slow:
-            two = Peer("two", f"127.0.0.1:{slow.port}")
-            async with started(two):
-                await until(lambda: two.links and one.links)
-                loop = asyncio.get_running_loop()
-                for _ in range(5):
-                    two.network.broadcast(bulk())
-                delays = []
-                for height in range(5):
-                    await until(lambda height=height: len(delays) == height)
-                    urgent, began = Status(height, 0, 1), loop.time()
-                    two.network.broadcast(urgent)
-                    await until(lambda urgent=urgent: urgent in one.messages())
-                    delays.append(loop.time() - began)
-                assert bulk() not in one.messages()[:5], "all overtook the first of the five"
-                assert max(delays) < 0.25 * BLOCK_BYTES / 2_000_000, delays
-                await until(lambda: bulk() in one.messages(), "and the bulk arrives whole")
+        async with started(one):
+            with Proxy(one.port, bytes_per_s=bytes_per_s) as slow:
+                two = Peer("two", f"127.0.0.1:{slow.port}")
+                async with started(two):
+                    await overtaken(one, two)
+
+    async def overtaken(one: Peer, two: Peer) -> None:
+        await until(lambda: two.links and one.links)
+        loop = asyncio.get_running_loop()
+        for _ in range(5):
+            two.network.broadcast(bulk())
+        delays = []
+        for height in range(5):
+            urgent, began = Status(height, 0, 1), loop.time()
+            two.network.broadcast(urgent)
+            await until(lambda urgent=urgent: urgent in one.messages())
+            delays.append(loop.time() - began)
+        assert bulk() not in one.messages()[:5], "all overtook the first of the five"
+        assert max(delays) < 0.25 * BLOCK_BYTES / 2_000_000, delays
+        await until(lambda: bulk() in one.messages(), "and the bulk arrives whole")
 
     asyncio.run(play())
 
@@ -55,19 +58,20 @@ def test_what_is_urgent_overtakes_bulk_that_is_half_way_across_a_slow_link(bytes
 @over_sockets
 async def test_a_byte_changed_between_two_nodes_closes_that_link_and_the_network_goes_on() -> None:
     one, three = Peer("one"), Peer("three")
-    async with started(one, three), SlowLink(one.port, 10**8) as between:
-        two = Peer("two", f"127.0.0.1:{between.port}", three.address, exchange=False)
-        async with started(two):
-            await until(lambda: two.is_linked_to(one.key, three.key))
-            between.flips = 1
-            two.network.broadcast(STATUS)
-            await until(lambda: STATUS in three.messages(), "the other link has noticed nothing")
-            await until(lambda: one.lost, "this one is closed")
-            assert [] == one.messages(), "what was changed is not taken"
-            assert one.told("peer_misbehaved") == ["a message does not authenticate"]
-            await until(lambda: one.is_linked_to(two.key), "and opened again")
-            two.network.broadcast(STATUS)
-            await until(lambda: STATUS in one.messages())
+    async with started(one, three):
+        with Proxy(one.port) as between:
+            two = Peer("two", f"127.0.0.1:{between.port}", three.address, exchange=False)
+            async with started(two):
+                await until(lambda: two.is_linked_to(one.key, three.key))
+                between.flip()
+                two.network.broadcast(STATUS)
+                await until(lambda: STATUS in three.messages(), "the other link has noticed nothing")
+                await until(lambda: one.lost, "this one is closed")
+                assert [] == one.messages(), "what was changed is not taken"
+                assert one.told("peer_misbehaved") == ["a message does not authenticate"]
+                await until(lambda: one.is_linked_to(two.key), "and opened again")
+                two.network.broadcast(STATUS)
+                await until(lambda: STATUS in one.messages())
 
 
 @over_sockets

@@ -1,9 +1,10 @@
-"""The links between nodes, each through a TCP proxy of our own: cut, silent, slow, or with one bit flipped."""
+"""Links between nodes, each through a TCP proxy of our own: cut, silent, slow, or with one bit flipped."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Coroutine
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 READ_BYTES = 16 * 1024
+BUFFER_BYTES = 2 * READ_BYTES
+"""What the socket of a shallow link holds: a slow line is not a deep one."""
 WAITING_MAX = 64
 """Chunks under way in one direction: beyond, the sender feels it, as on a real link."""
 
@@ -35,11 +38,19 @@ class Pair:
 
 @dataclass(eq=False)
 class Link:
-    """Node `ends[0]` dials node `ends[1]` through `port`."""
+    """Node `ends[0]` dials node `ends[1]` through `port`.
+
+    `is_shallow`: next to nothing is under way at a time, so that the sender feels a slow line at once. `kept_max`: so
+    many bytes of what passes are kept.
+    """
 
     ends: tuple[int, int]
     target_port: int
+    is_shallow: bool = False
+    kept_max: int = 0
+    flips_at: float = 0.5
     port: int = 0
+    passed: bytearray = field(default_factory=bytearray)
     conditions: dict[object, Condition] = field(default_factory=dict)
     pairs: set[Pair] = field(default_factory=set)
     flipped: list[Pair] = field(default_factory=list)
@@ -64,11 +75,10 @@ class Link:
 
 
 class Links:
-    """One proxy for every two nodes, in one thread. Calls may come from any thread."""
+    """All in one thread. Calls may come from any thread."""
 
-    def __init__(self, p2p_ports: list[int]) -> None:
-        count = len(p2p_ports)
-        self.all = [Link((i, j), p2p_ports[j]) for i in range(count) for j in range(i + 1, count)]
+    def __init__(self, links: list[Link]) -> None:
+        self.all = links
         self._servers: list[asyncio.Server] = []
         self._accepted: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._loop = asyncio.new_event_loop()
@@ -76,16 +86,26 @@ class Links:
         self._thread.start()
         self._call(self._listen())
 
+    @classmethod
+    def of_all(cls, p2p_ports: list[int]) -> Links:
+        """One link for every two nodes."""
+        count = len(p2p_ports)
+        return cls([Link((i, j), p2p_ports[j]) for i in range(count) for j in range(i + 1, count)])
+
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
         for link in self.all:
             link.loud.set()
+            listening = socket.socket()
+            if link.is_shallow:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            listening.bind(("127.0.0.1", 0))
+            link.port = listening.getsockname()[1]
             server = await asyncio.start_server(
-                lambda reader, writer, link=link: self._begin(link, reader, writer), "127.0.0.1", 0
+                lambda reader, writer, link=link: self._begin(link, reader, writer), sock=listening, limit=READ_BYTES
             )
-            link.port = server.sockets[0].getsockname()[1]
             self._servers.append(server)
 
     # --- what the network is told to be ---
@@ -142,7 +162,7 @@ class Links:
             writer.transport.abort()
             return
         try:
-            there_reader, there = await asyncio.open_connection("127.0.0.1", link.target_port)
+            there_reader, there = await asyncio.open_connection("127.0.0.1", link.target_port, limit=READ_BYTES)
         except OSError:
             writer.transport.abort()
             return
@@ -172,7 +192,7 @@ class Links:
 
     async def _carry(self, link: Link, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One direction, until it ends; what is under way then still arrives, as it would on a wire."""
-        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(WAITING_MAX)
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1 if link.is_shallow else WAITING_MAX)
         reading = asyncio.create_task(self._read(link, reader, under_way))
         try:
             with contextlib.suppress(OSError, TimeoutError):
@@ -193,10 +213,14 @@ class Links:
     async def _read(
         self, link: Link, reader: asyncio.StreamReader, under_way: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
+        free_at = self._loop.time()
         with contextlib.suppress(OSError):
             while data := await reader.read(READ_BYTES):
+                link.passed += data[: link.kept_max - len(link.passed)]
                 if link.bytes_per_s:
-                    await asyncio.sleep(len(data) / link.bytes_per_s)
+                    # Bytes cross one after the other; a link that was idle saves nothing up.
+                    free_at = max(free_at, self._loop.time()) + len(data) / link.bytes_per_s
+                    await asyncio.sleep(free_at - self._loop.time())
                 await under_way.put((self._loop.time() + link.latency_s, data))
         await under_way.put((0.0, b""))
 
@@ -207,7 +231,7 @@ class Links:
         link.wants_flip = False
         pair.flipped_at = time.monotonic()
         link.flipped.append(pair)
-        at = len(data) // 2
+        at = min(int(len(data) * link.flips_at), len(data) - 1)
         return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
 
     def stop(self) -> None:
@@ -230,3 +254,42 @@ class Links:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+
+class Proxy:
+    """One link alone."""
+
+    def __init__(self, target_port: int, *, bytes_per_s: float = 0.0) -> None:
+        """`bytes_per_s`: a line of that speed, and not a deep one; without, as fast as it goes."""
+        self._link = Link((0, 1), target_port, is_shallow=bytes_per_s > 0, kept_max=4_000_000, flips_at=1.0)
+        self._link.conditions["speed"] = Condition(bytes_per_s=bytes_per_s)
+        self._links = Links([self._link])
+
+    @property
+    def port(self) -> int:
+        return self._link.port
+
+    @property
+    def passed(self) -> bytearray:
+        """What has passed, as far as it is kept."""
+        return self._link.passed
+
+    def cut(self) -> None:
+        """Close what passes, refuse what comes."""
+        self._links.put([self._link], "cut", Condition(is_cut=True))
+
+    def heal(self) -> None:
+        self._links.lift("cut")
+
+    def flip(self) -> None:
+        """One bit of the next piece's last byte, which is never a length: nobody waits for what does not come."""
+        self._links.flip(self._link)
+
+    def stop(self) -> None:
+        self._links.stop()
+
+    def __enter__(self) -> Proxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
