@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from support.simulation.running import play
+from support.simulation.teeth import ALIKE, CALM, found
 
 from node.chain.validators import ValidatorSet
 from node.consensus.machine import Machine
 from node.consensus.tally import Tally
 from node.execution.block_run import BlockRun
 from node.replica.evidence_pool import EvidencePool
+from node.replica.presence import Doppelganger
 from node.replica.relaying import RelayLimit
 from node.replica.signing import Signer
 
-CALM = ("faulty=()", "loss=0.0", "changes=0", "crashes=0", "power_cuts=0", "outages=0", "fault_ms=15000")
-
-ALIKE = (
-    *CALM[:-1],
-    "fault_ms=40000",
-    "powers=(1,1,1,1)",
-    "delay=(1,30)",
-    "split_views=0",
-    "starvings=0",
-    "partitions=0",
-    "one_way_cuts=0",
-    "clogs=0",
-)
 SPLIT = (*ALIKE, "split_views=6")
-
-
-def found(*settings: str, seeds: range) -> str:
-    """The first violation of the seeds; empty where none of them notices."""
-    return next((played.violation for seed in seeds if (played := play(seed, 2, settings)).violation), "")
 
 
 def test_a_quorum_of_exactly_two_thirds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +97,12 @@ def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(RelayLimit, "may", lambda *_: True)
 
     assert "than its peers allow" in found(*settings, seeds=range(2))
+
+
+def test_twins_that_both_sign_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((2,'twins'),)")
+    assert found(*settings, seeds=range(2)) == ""
+
+    monkeypatch.setattr(Doppelganger, "stop", lambda *_: None)
+
+    assert "both sign with one key" in found(*settings, seeds=range(1))

@@ -13,11 +13,11 @@ from node.chain.dev_genesis import Party, build_genesis
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.execution.blocks import check_frame, execute_block
-from node.replica.presence import Duty
 from node.replica.replica import ReplicaConfig
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from support.simulation.byzantine import twins
 from support.simulation.byzantine.registry import LIARS
 from support.simulation.checks import Checks
 from support.simulation.clock import Clock
@@ -84,9 +84,8 @@ class World:
                 node.behaviour = LIARS[node.fault](node)
                 self.clock.later(LIAR_INTERVAL_MS, self._let_lie, node)
         for index, fault in self.options.faulty:
-            if fault == "twins":
-                twin = SimulatedNode(self, len(self.nodes), names[index], f"{names[index]}-twin", fault)
-                self.nodes.append(twin)
+            if fault == twins.NAME:
+                self.nodes.append(twins.twin_of(self.nodes[index], len(self.nodes)))
 
     def _let_lie(self, node: SimulatedNode) -> None:
         if node.is_up and node.behaviour is not None:
@@ -161,7 +160,6 @@ class World:
                 self._heal_just_enough(heights)
                 self._heal_everyone(heights)
                 self._settle()
-            self._check_twins()
             self._replay()
 
     def _heal_just_enough(self, heights: int) -> None:
@@ -209,6 +207,7 @@ class World:
         for node in self.nodes:
             node.boot()
         self._demand(self.honest(), heights, "all are connected")
+        twins.demand_that_one_gives_way(self)
 
     def _demand(
         self,
@@ -240,17 +239,6 @@ class World:
             if owed := submissions.owed():
                 raise Violation(f"accepted, and neither committed nor impossible: {[t.hex()[:8] for t in owed]}")
             raise Violation(f"seen equivocating and not punished: {[a.hex()[:8] for a in checks.unpunished()]}")
-
-    def _check_twins(self) -> None:
-        """Of two processes with one key at most one signs, once they have met."""
-        for index, fault in self.options.faulty:
-            if fault != "twins":
-                continue
-            twins = [node for node in self.named(index) if node.is_up]
-            if all(self.now - node.up_since > 15_000 for node in twins):
-                signing = [n for n in twins if n.running.doppelganger and n.running.doppelganger.duty is Duty.SIGNING]
-                if len(signing) > 1:
-                    raise Violation(f"{signing[0].label} and {signing[1].label} both sign with one key")
 
     def _replay(self) -> None:
         """A fresh store executes the chain from genesis, finds the same roots, and all invariants hold."""

@@ -1,4 +1,4 @@
-"""Which class lies under which name. Twins lie by being two: they have no class."""
+"""Which class lies under which name. Twins lie by being two: `twins.py` has no class."""
 
 from __future__ import annotations
 
