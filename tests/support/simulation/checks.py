@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from node import limits
-from node.chain.block import Commit
+from node.audit.divergence import Diverged
+from node.audit.invariants import check_invariants
+from node.chain.block import Commit, Header
 from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of, vote_sign_bytes
 from node.codec import encode
 from node.crypto.signing import is_signature
-from node.replica.catch_up import AHEAD_BLOCKS
 from node.replica.presence import Duty
 from node.txtypes.validators import VALIDATOR, ValidatorEntry
+from support.simulation.bounds import check_bounds
 from support.simulation.errors import Violation
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode
     from support.simulation.world import World
 
+PRECISION_MS, DELAY_MS = 500, 2_000
+"""How far two correct clocks may differ, and how old a proposal of round 0 may be when it comes."""
+STATE_EVERY = 8
+"""Of so many heights a node's state is looked at whole after one."""
 Step = tuple[bytes, int, int, str]
 """validator, height, round, kind"""
 
@@ -33,6 +38,8 @@ class Checks:
         self.heights: Counter[int] = Counter()
         """Node index to its height."""
         self.top = 0
+        self._top_at = world.now
+        """When the first node committed it."""
         self.punished: set[bytes] = set()
         self.accusations: dict[bytes, set[int]] = {}
         """Equivocator to nodes whose machine has seen both votes, and that have been up since."""
@@ -125,8 +132,11 @@ class Checks:
                 raise Violation(f"evidence against a validator that never equivocated, at height {height}")
             self.punished.add(offender)
         if height > self.top:
-            self.top = height
+            self._check_time(block.header, commit.round)
+            self.top, self._top_at = height, self._world.now
             self._world.evidence_committed += len(block.evidence)
+        if (height + node.index) % STATE_EVERY == 0 and height == store.height():
+            self.check_state(node)
         self._world.log(node, "committed", {"height": height, "txs": len(block.transactions)})
 
     def _check_certificate(self, node: SimulatedNode, commit: Commit) -> None:
@@ -135,6 +145,9 @@ class Checks:
             return
         self._certified.add(raw)
         entries = self.sets[commit.height]
+        if len(commit.signatures) != len(entries):
+            count = f"{len(commit.signatures)} signatures of {len(entries)} validators"
+            raise Violation(f"{node.label} committed height {commit.height} with a certificate of {count}")
         message = vote_sign_bytes(self._world.genesis_hash, "precommit", commit.height, commit.round, commit.block_id)
         signers = {
             entry.address
@@ -143,6 +156,22 @@ class Checks:
         }
         if len(signers) != sum(map(bool, commit.signatures)) or not self.is_quorum(commit.height, signers):
             raise Violation(f"{node.label} committed height {commit.height} without a certificate that holds")
+
+    def _check_time(self, header: Header, round_: int) -> None:
+        """At some correct clock it was not ahead when it came, nor older than the round allows (PBTS). It came after
+        the block before was committed."""
+        off = PRECISION_MS + self._world.options.skew_ms // 2
+        earliest = self._top_at - DELAY_MS * 11**round_ // 10**round_ - off
+        if not earliest <= header.time_ms <= self._world.now + off:
+            off_ms = header.time_ms - self._world.now
+            raise Violation(f"the block time of height {header.height} is {off_ms} ms off when it is committed")
+
+    def check_state(self, node: SimulatedNode) -> None:
+        """The store against itself, recomputed."""
+        try:
+            check_invariants(node.running.store)
+        except Diverged as error:
+            raise Violation(f"{node.label} has a state that contradicts itself: {error}") from None
 
     # --- nodes ----------------------------------------------------------------------------------------
     def after_event(self, node: SimulatedNode) -> None:
@@ -157,23 +186,7 @@ class Checks:
         if double is not None and double.duty is Duty.STOPPED and not node.is_faulty:
             raise Violation(f"{node.label} stopped signing, though it is the only one with its key: {double.why}")
         if self._world.clock.events % 64 == node.index % 64:
-            self.check_bounds(node)
-
-    def check_bounds(self, node: SimulatedNode) -> None:
-        """What others can make grow."""
-        replica = node.running
-        machine = replica.machine
-        rounds = 2 * (limits.ROUNDS_AHEAD_MAX + 2 + machine.round) + 4
-        sizes = {
-            "rounds of votes": (len(machine.tally._steps), rounds),
-            "proposals": (len(machine._proposals), limits.ROUNDS_AHEAD_MAX + 1),
-            "newest rounds": (len(machine.tally._newest), len(machine.validators)),
-            "pool": (len(replica.pool), limits.POOL_TXS_MAX),
-            "blocks to execute": (replica.sync.held(), AHEAD_BLOCKS),
-        }
-        for name, (size, bound) in sizes.items():
-            if size > bound:
-                raise Violation(f"{node.label}: {size} {name}, at most {bound} are allowed")
+            check_bounds(node)
 
     def accused(self, node: SimulatedNode, link: int, code: str, text: str) -> None:
         """Honest nodes never give each other a reason to complain."""

@@ -51,6 +51,9 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
     for _ in range(options.starvings if size >= 4 else 0):
         who = tuple(chance.sample(everyone, 3))
         found.append(Fault(when(), "starve", who, chance.randint(3_000, 9_000)))
+    for _ in range(options.stalls if size >= 4 else 0):
+        seer = chance.choice([i for i in everyone if i not in dict(options.faulty)])
+        found.append(Fault(chance.randint(1_000, until // 2), "stall", (seer,), chance.randint(until // 2, until)))
     if size in SIZES:
         found += [Fault(when(), "split_view", (), chance.randint(4_000, 12_000)) for _ in range(options.split_views)]
     found += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
@@ -162,6 +165,18 @@ class Injector:
         pairs = [(blind.index, ("proposal", node.address)) for node in self._world.nodes if node is not blind]
         pairs += [
             (node.index, ("prevote", hidden.address)) for node in self._world.nodes if node not in (knowing, hidden)
+        ]
+        self._world.network.hold(pairs)
+        self._later(fault, self._world.network.release, pairs)
+
+    def _stall(self, fault: Fault) -> None:
+        """One node gets every proposal, and besides it only the proposer: blocks without end, and no polka."""
+        nodes = self._world.nodes
+        pairs = [
+            (node.index, ("proposal", proposer.address))
+            for node in nodes
+            for proposer in nodes
+            if node.index not in fault.nodes and node is not proposer
         ]
         self._world.network.hold(pairs)
         self._later(fault, self._world.network.release, pairs)

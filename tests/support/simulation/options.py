@@ -12,10 +12,14 @@ BEHAVIOURS = (
     "withholder",
     "stale_voter",
     "invalid_proposer",
+    "slanderer",
+    "mistimer",
+    "false_reproposer",
     "garbler",
     "amnesiac",
     "flooder",
     "spammer",
+    "self_accuser",
     "swapper",
     "polka_hider",
     "twins",
@@ -46,6 +50,8 @@ class Options:
     """For a while some nodes get no votes or proposals of a kind: they know less than the others, and lock alone."""
     split_views: int = 0
     """Stretches in which the network delivers so that two nodes lock different blocks."""
+    stalls: int = 0
+    """Stretches in which proposals reach too few for a decision: rounds pass, and each brings another block."""
     clock_steps: int = 0
     transactions: int = 6
     changes: int = 0
@@ -76,6 +82,7 @@ def drawn(seed: int) -> Options:
         clogs=chance.choice([0, 0, 2, 5]),
         starvings=chance.choice([0, 0, 4, 10]),
         split_views=chance.choice([0, 0, 1, 3]),
+        stalls=chance.choice([0, 0, 0, 1]),
         clock_steps=chance.choice([0, 0, 2]),
         transactions=chance.randint(3, 12),
         changes=changes,

@@ -15,6 +15,7 @@ MILDER = (
     "duplicate=0.0",
     "starvings=0",
     "split_views=0",
+    "stalls=0",
     "skew_ms=0",
     "delay=(1,30)",
     "outages=0",

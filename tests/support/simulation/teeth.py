@@ -14,6 +14,7 @@ ALIKE = (
     "powers=(1,1,1,1)",
     "delay=(1,30)",
     "split_views=0",
+    "stalls=0",
     "starvings=0",
     "partitions=0",
     "one_way_cuts=0",

@@ -34,7 +34,8 @@ class Flooder(Behaviour):
                 if machine.validators.proposer(height, round_ + ahead) == self.node.address:
                     self.noted()
                     self.tell_everyone(self.proposal(height, round_ + ahead, block, chance.choice([-1, round_])))
-        self.tell_everyone(Announce(tuple(chance.randbytes(32) for _ in range(20))))
+        count = chance.choice([20, 20, 20, limits.ANNOUNCE_MAX])
+        self.tell_everyone(Announce(tuple(chance.randbytes(32) for _ in range(count))))
         self.tell_everyone(GetTransactions(tuple(chance.randbytes(32) for _ in range(20))))
         self.tell_everyone(GetBlocks(chance.choice([1, height, FAR]), FAR))
         self.tell_everyone(GetBody(height, chance.randbytes(32)))

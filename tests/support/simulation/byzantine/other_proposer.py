@@ -1,0 +1,52 @@
+"""What proposers of bad blocks share: instead of its replica's block everybody gets another, and votes for that."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from node.chain.block import Block
+from node.chain.vote import Evidence
+from node.execution.blocks import seal_block
+from node.replica.messages import Message, ProposalMessage, VoteMessage
+from node.txtypes.unmet import GuardsUnmet
+from support.simulation.byzantine.behaviour import Behaviour, Said
+from support.simulation.node import SimulatedNode
+
+
+class OtherProposer(Behaviour):
+    def __init__(self, node: SimulatedNode) -> None:
+        super().__init__(node)
+        self._lies: dict[bytes, ProposalMessage] = {}
+
+    def other(self, block: Block) -> Block:
+        """The block that is shown. Liars override it."""
+        raise NotImplementedError
+
+    def lie(self, whole: ProposalMessage) -> ProposalMessage:
+        return self.proposal(whole.proposal.height, whole.proposal.round, self.other(whole.block))
+
+    def outgoing(self, target: int, message: Message) -> Said:
+        whole = self.whole(message)
+        if whole is not None:
+            block_id = whole.proposal.block_id
+            if block_id not in self._lies:
+                self._lies[block_id] = self.lie(whole)
+            self.noted()
+            return [self._lies[block_id]]
+        if isinstance(message, VoteMessage) and self.is_own_vote(message):
+            vote = message.vote
+            if vote.block_id in self._lies:
+                return [self.vote(vote.kind, vote.height, vote.round, self._lies[vote.block_id].proposal.block_id)]
+        return [message]
+
+    def remade(self, block: Block, time_ms: int, evidence: tuple[Evidence, ...]) -> Block:
+        """Executed anew at another time, with other evidence: all roots are right."""
+        replica = self.node.running
+        head = replica.store.head()
+        if block.header.height != head.height + 1:
+            return block  # decided meanwhile
+        run = replica._maker.run(time_ms)
+        for raw in block.transactions:
+            with suppress(GuardsUnmet):
+                run.add(self.world.checked(raw))
+        return seal_block(run, run.finish(evidence), head, self.node.address, evidence, block.last_commit)
