@@ -6,10 +6,14 @@ import pytest
 from support.simulation.teeth import ALIKE, CALM, found
 
 from node.chain.validators import ValidatorSet
+from node.chain.vote import Proposal, Vote
 from node.consensus.machine import Machine
+from node.consensus.messages import QuorumProved
 from node.consensus.tally import Tally
 from node.execution.block_run import BlockRun
 from node.replica.evidence_pool import EvidencePool
+from node.replica.in_flight import HeightInFlight
+from node.replica.intake import Intake
 from node.replica.presence import Doppelganger
 from node.replica.relaying import RelayLimit
 from node.replica.signing import Signer
@@ -60,6 +64,18 @@ def test_a_shown_polka_that_cannot_be_shown_on_is_noticed(monkeypatch: pytest.Mo
     monkeypatch.setattr(Tally, "add_certificate", lambda self, *quorum: keep(self, *quorum[:3]))
 
     assert "no progress" in found(*settings, seeds=range(1, 3))
+
+
+def test_a_polka_that_is_none_and_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = (*SPLIT, "faulty=((0,'false_reproposer'),)")
+    assert found(*settings, seeds=range(2)) == ""
+
+    def believe(self: Intake, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
+        flight.feed(QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
+
+    monkeypatch.setattr(Intake, "_take_polka", believe)
+
+    assert "without a polka" in found(*settings, seeds=range(2))
 
 
 def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

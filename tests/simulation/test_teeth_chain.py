@@ -1,0 +1,155 @@
+"""Teeth: what is wrong with a chain, its state or its certificates is noticed, and called what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from msgspec.structs import replace
+from support.simulation.options import changed, drawn
+from support.simulation.teeth import CALM, found
+from support.simulation.world import World
+
+from node.chain.validators import ValidatorSet
+from node.consensus.tally import Tally
+from node.crypto.hashing import ZERO32
+from node.execution import evidence as evidence_rules
+from node.execution.block_run import BlockResult
+from node.mempool.pool import Pool
+from node.replica import in_flight, intake
+from node.replica.blocks import BlockMaker
+from node.replica.intake import Intake
+from node.replica.presence import Doppelganger
+from node.storage.chain_store import ChainStore
+
+FOUR = (*CALM, "powers=(1,1,1,1)")
+
+
+def with_a(behaviour: str) -> tuple[str, ...]:
+    return (*FOUR, f"faulty=((1,'{behaviour}'),)")
+
+
+def a_played_world() -> World:
+    world = World(0, changed(drawn(0), [*FOUR]))
+    world.play(1)
+    return world
+
+
+# --- the chain ---
+def test_a_fork_is_noticed() -> None:
+    """Nothing is broken here but the assumption: half of the power lies to both halves of the rest."""
+    settings = (*CALM, "powers=(2,1,1)", "faulty=((0,'equivocating_proposer'),)")
+    assert "fork at height" in found(*settings, seeds=range(3))
+
+
+def test_a_certificate_of_too_few_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_quorum = Tally.has_quorum
+
+    def lax(self: Tally, kind: str, round_: int, block_id: bytes) -> bool:
+        return has_quorum(self, kind, round_, block_id) or (kind == "precommit" and bool(block_id))
+
+    monkeypatch.setattr(Tally, "has_quorum", lax)
+
+    assert "without a certificate that holds" in found(*FOUR, seeds=range(1))
+
+
+def test_a_certificate_of_another_length_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = in_flight.Commit
+    monkeypatch.setattr(in_flight, "Commit", lambda *fields: commit(*fields[:3], fields[3][:-1]))
+
+    assert "certificate of 3 signatures of 4 validators" in found(*FOUR, seeds=range(1))
+
+
+def test_another_validator_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One store of four answers with another power above its head."""
+    validators, stores = ChainStore.validators, list[int]()
+
+    def sometimes_another(self: ChainStore, height: int) -> ValidatorSet:
+        known = validators(self, height)
+        if id(self) not in stores:
+            stores.append(id(self))
+        if len(known) < 4 or stores.index(id(self)) != 3 or height < 3:
+            return known
+        first, *others = known.entries
+        return ValidatorSet((replace(first, power=first.power + 1), *others))
+
+    monkeypatch.setattr(ChainStore, "validators", sometimes_another)
+
+    assert "has another validator set above height" in found(*FOUR, seeds=range(3))
+
+
+def test_another_state_root_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit_block = ChainStore.commit_block
+
+    def with_another_root(self: ChainStore, block, result: BlockResult, commit) -> None:  # type: ignore[no-untyped-def]
+        commit_block(self, block, result, commit)
+        self._head = dataclasses.replace(self._head, state_root=ZERO32)
+
+    monkeypatch.setattr(ChainStore, "commit_block", with_another_root)
+
+    assert "has another state root than the header" in found(*FOUR, seeds=range(1))
+
+
+def test_a_block_that_was_changed_since_is_noticed() -> None:
+    world = a_played_world()
+    world.checks.chain[1] += b"\x00"
+
+    with pytest.raises(AssertionError, match="the block of height 1 is not the one that was committed"):
+        world._replay()
+
+
+def test_a_rule_that_only_a_replay_applies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BlockMaker, "check_frame", lambda *_: None)
+
+    assert "a replay from genesis refuses block" in found(*with_a("invalid_proposer"), seeds=range(3))
+
+
+def test_a_state_that_contradicts_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BlockResult, "state_root", property(lambda self: ZERO32))
+
+    assert "has a state that contradicts itself" in found(*FOUR, seeds=range(1))
+
+
+def test_a_committed_block_that_is_undone_is_noticed() -> None:
+    world = a_played_world()
+    node = world.nodes[2]
+    node.crash()
+    node.disk.restore_store({})
+
+    with pytest.raises(AssertionError, match="went back from"):
+        node.boot()
+
+
+def test_untimely_blocks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(*with_a("mistimer"), seeds=range(3)) == ""
+
+    monkeypatch.setattr(intake, "is_timely", lambda *_: True)
+
+    assert "the block time of height" in found(*with_a("mistimer"), seeds=range(3))
+
+
+# --- others ---
+def test_slander_that_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(*with_a("slanderer"), seeds=range(3)) == ""
+
+    monkeypatch.setattr(evidence_rules, "is_signature", lambda *_: True)
+
+    assert "evidence against a validator that never equivocated" in found(*with_a("slanderer"), seeds=range(3))
+
+
+def test_an_honest_node_that_is_accused_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Intake, "_is_signed", lambda *_: False)
+
+    assert "accuses the honest" in found(*FOUR, seeds=range(1))
+
+
+def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Doppelganger, "heard", lambda self, message: self.stop("an echo of its own"))
+
+    assert "stopped signing, though it is the only one with its key" in found(*FOUR, seeds=range(1))
+
+
+def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "add", lambda *_: True)
+
+    assert "accepted, and neither committed nor impossible" in found(*FOUR, seeds=range(1))
