@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.simulation.teeth import ALIKE, CALM, found
+from support.simulation.teeth import LONG, found
 
 from node.chain.validators import ValidatorSet
 from node.chain.vote import Proposal, Vote
@@ -18,13 +18,13 @@ from node.replica.presence import Doppelganger
 from node.replica.relaying import RelayLimit
 from node.replica.signing import Signer
 
-SPLIT = (*ALIKE, "split_views=6")
+SPLIT = (LONG, "split_views=6")
 
 
 def test_a_quorum_of_exactly_two_thirds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ValidatorSet, "is_quorum", lambda self, power: 3 * power >= 2 * self.total)
 
-    violation = found(*CALM, "powers=(1,1,1)", seeds=range(5))
+    violation = found("powers=(1,1,1)", seeds=range(5))
 
     assert "without a polka" in violation or "without a certificate that holds" in violation
 
@@ -32,7 +32,7 @@ def test_a_quorum_of_exactly_two_thirds_is_noticed(monkeypatch: pytest.MonkeyPat
 def test_a_signature_that_is_not_on_disk_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Signer, "_persist", lambda *_: None)
 
-    assert "before it was on disk" in found(*CALM, "powers=(1,1,1,1)", seeds=range(1))
+    assert "before it was on disk" in found(seeds=range(1))
 
 
 @pytest.mark.parametrize("is_again", [False, True], ids=["new proposal", "proposed again"])
@@ -57,13 +57,13 @@ def test_the_split_view_harms_nobody_who_keeps_its_locks() -> None:
 
 def test_a_shown_polka_that_cannot_be_shown_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One validator locks by a vote that nobody else has: where it forgets that vote, the chain stands for good."""
-    settings = (*ALIKE, "faulty=((0,'polka_hider'),)")
-    assert found(*settings, seeds=range(5, 7)) == ""
+    settings = (LONG, "faulty=((0,'polka_hider'),)")
+    assert found(*settings, seeds=range(2, 4)) == ""
 
     keep = Tally.add_certificate
     monkeypatch.setattr(Tally, "add_certificate", lambda self, *quorum: keep(self, *quorum[:3]))
 
-    assert "no progress" in found(*settings, seeds=range(5, 7))
+    assert "no progress" in found(*settings, seeds=range(2, 4))
 
 
 def test_a_polka_that_is_none_and_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +81,23 @@ def test_a_polka_that_is_none_and_is_believed_is_noticed(monkeypatch: pytest.Mon
 def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Signer, "_check_floor", lambda *_: None)
 
-    settings = ("faulty=((0,'lost_hard_state'),)", "powers=(1,1,1,1,1,1)", "changes=0")
-    assert "signed two" in found(*settings, seeds=range(40, 60))
+    settings = (
+        LONG,
+        "powers=(1,1,1,1,1,1)",
+        "faulty=((0,'lost_hard_state'),)",
+        "delay=(20,400)",
+        "crashes=3",
+        "outages=1",
+        "partitions=3",
+        "stalls=1",
+    )
+    assert "signed two" in found(*settings, seeds=range(56, 59))
 
 
 def test_evidence_that_is_dropped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EvidencePool, "take", lambda *_: None)
 
-    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((1,'equivocating_voter'),)")
+    settings = ("faulty=((1,'equivocating_voter'),)",)
     assert "not punished" in found(*settings, seeds=range(3))
 
 
@@ -101,13 +110,13 @@ def test_a_root_that_depends_on_the_node_is_noticed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(BlockRun, "finish", sometimes_without_evidence)
 
-    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((1,'equivocating_voter'),)")
+    settings = ("faulty=((1,'equivocating_voter'),)",)
     assert found(*settings, seeds=range(6))
 
 
 def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Honest nodes that pass everything on exceed what they allow each other."""
-    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((0,'spammer'),)")
+    settings = ("faulty=((0,'spammer'),)",)
     assert found(*settings, seeds=range(2)) == ""
 
     monkeypatch.setattr(RelayLimit, "may", lambda *_: True)
@@ -116,7 +125,7 @@ def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_twins_that_both_sign_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = (*CALM, "powers=(1,1,1,1)", "faulty=((2,'twins'),)")
+    settings = ("faulty=((2,'twins'),)",)
     assert found(*settings, seeds=range(2)) == ""
 
     monkeypatch.setattr(Doppelganger, "stop", lambda *_: None)

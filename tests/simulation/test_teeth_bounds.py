@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.simulation.teeth import ALIKE, CALM, found
+from support.simulation.teeth import LONG, found
 
 from node.consensus.machine import Machine
 from node.replica import bodies, evidence_pool, transactions, voting
@@ -12,10 +12,10 @@ WITHOUT = 10**9
 
 
 def one(behaviour: str) -> tuple[str, ...]:
-    return (*CALM, "powers=(1,1,1,1)", f"faulty=((1,'{behaviour}'),)", "fault_ms=40000")
+    return (LONG, f"faulty=((1,'{behaviour}'),)")
 
 
-STALLED = (*ALIKE, "faulty=((0,'spammer'),)", "fault_ms=400000", "interval_empty_ms=20000", "stalls=1")
+STALLED = ("faulty=((0,'spammer'),)", "fault_ms=400000", "interval_empty_ms=20000", "stalls=1")
 """One height goes on for dozens of rounds, and each brings another block."""
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.simulation.options import changed, drawn
-from support.simulation.teeth import CALM, found
+from support.simulation.teeth import LONG, MILD, found
 from support.simulation.world import World
 
 from node.chain.validators import ValidatorSet
@@ -15,22 +15,25 @@ from node.consensus.tally import Tally
 from node.crypto.hashing import ZERO32
 from node.execution import evidence as evidence_rules
 from node.execution.block_run import BlockResult
-from node.mempool.pool import Pool
 from node.replica import in_flight, intake
 from node.replica.blocks import BlockMaker
 from node.replica.intake import Intake
 from node.replica.presence import Doppelganger
-from node.storage.chain_store import ChainStore
+from node.replica.transactions import Transactions
+from node.storage.chain_store import ChainStore, StateView
+from node.txtypes import workshop
+from node.txtypes.ledger import Ledger
+from node.txtypes.vehicle import Vehicle
 
-FOUR = (*CALM, "powers=(1,1,1,1)")
+LIVING = (LONG, "lives=2", "replays=30", "transactions=0")
 
 
 def with_a(behaviour: str) -> tuple[str, ...]:
-    return (*FOUR, f"faulty=((1,'{behaviour}'),)")
+    return (f"faulty=((1,'{behaviour}'),)",)
 
 
 def a_played_world() -> World:
-    world = World(0, changed(drawn(0), [*FOUR]))
+    world = World(0, MILD)
     world.play(1)
     return world
 
@@ -38,7 +41,10 @@ def a_played_world() -> World:
 # --- the chain ---
 def test_a_fork_is_noticed() -> None:
     """Nothing is broken here but the assumption: half of the power lies to both halves of the rest."""
-    settings = (*CALM, "powers=(2,1,1)", "faulty=((0,'equivocating_proposer'),)")
+    settings = (
+        "powers=(2,1,1)",
+        "faulty=((0,'equivocating_proposer'),)",
+    )
     assert "fork at height" in found(*settings, seeds=range(3))
 
 
@@ -50,14 +56,14 @@ def test_a_certificate_of_too_few_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Tally, "has_quorum", lax)
 
-    assert "without a certificate that holds" in found(*FOUR, seeds=range(1))
+    assert "without a certificate that holds" in found(seeds=range(1))
 
 
 def test_a_certificate_of_another_length_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     commit = in_flight.Commit
     monkeypatch.setattr(in_flight, "Commit", lambda *fields: commit(*fields[:3], fields[3][:-1]))
 
-    assert "certificate of 3 signatures of 4 validators" in found(*FOUR, seeds=range(1))
+    assert "certificate of 3 signatures of 4 validators" in found(seeds=range(1))
 
 
 def test_another_validator_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +81,7 @@ def test_another_validator_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(ChainStore, "validators", sometimes_another)
 
-    assert "has another validator set above height" in found(*FOUR, seeds=range(3))
+    assert "has another validator set above height" in found(seeds=range(3))
 
 
 def test_another_state_root_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +93,7 @@ def test_another_state_root_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ChainStore, "commit_block", with_another_root)
 
-    assert "has another state root than the header" in found(*FOUR, seeds=range(1))
+    assert "has another state root than the header" in found(seeds=range(1))
 
 
 def test_a_block_that_was_changed_since_is_noticed() -> None:
@@ -107,7 +113,28 @@ def test_a_rule_that_only_a_replay_applies_is_noticed(monkeypatch: pytest.Monkey
 def test_a_state_that_contradicts_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BlockResult, "state_root", property(lambda self: ZERO32))
 
-    assert "has a state that contradicts itself" in found(*FOUR, seeds=range(1))
+    assert "has a state that contradicts itself" in found(seeds=range(1))
+
+
+def test_a_car_whose_history_is_not_its_records_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the audit of the state looks at that: every node makes the same mistake."""
+    append_record = workshop.append_record
+
+    def uncounted(ledger: Ledger, vin: str, vehicle: Vehicle, *rest: Any) -> Vehicle:
+        append_record(ledger, vin, vehicle, *rest)
+        return vehicle
+
+    assert found(*LIVING, seeds=range(1)) == ""
+
+    monkeypatch.setattr(workshop, "append_record", uncounted)
+
+    assert "has a state that contradicts itself" in found(*LIVING, seeds=range(1))
+
+
+def test_a_transaction_that_is_committed_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StateView, "was_committed", lambda *_: False)
+
+    assert "is committed twice" in found(*LIVING, seeds=range(2))
 
 
 def test_a_committed_block_that_is_undone_is_noticed() -> None:
@@ -140,16 +167,16 @@ def test_slander_that_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_honest_node_that_is_accused_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Intake, "_is_signed", lambda *_: False)
 
-    assert "accuses the honest" in found(*FOUR, seeds=range(1))
+    assert "accuses the honest" in found(seeds=range(1))
 
 
 def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Doppelganger, "heard", lambda self, message: self.stop("an echo of its own"))
 
-    assert "stopped signing, though it is the only one with its key" in found(*FOUR, seeds=range(1))
+    assert "stopped signing, though it is the only one with its key" in found(seeds=range(1))
 
 
 def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pool, "add", lambda *_: True)
+    monkeypatch.setattr(Transactions, "pooled", lambda *_: "")
 
-    assert "accepted, and neither committed nor impossible" in found(*FOUR, seeds=range(1))
+    assert "accepted, and neither committed nor impossible" in found(seeds=range(1))

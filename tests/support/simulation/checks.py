@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
-from node.chain.block import Commit, Header
+from node.chain.block import Block, Commit, Header
 from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of, vote_sign_bytes
 from node.codec import encode
 from node.crypto.signing import is_signature
@@ -44,6 +44,8 @@ class Checks:
         self.accusations: dict[bytes, set[int]] = {}
         """Equivocator to nodes whose machine has seen both votes, and that have been up since."""
         self._certified: set[bytes] = set()
+        self.committed: dict[bytes, int] = {}
+        """txid to its height."""
         self._signed: dict[Step, bytes] = {}
         self._locks: dict[tuple[bytes, int], tuple[int, bytes]] = {}
         self._votes: dict[tuple[str, int, int, bytes], set[bytes]] = {}
@@ -133,6 +135,7 @@ class Checks:
             self.punished.add(offender)
         if height > self.top:
             self._check_time(block.header, commit.round)
+            self._check_once(block)
             self.top, self._top_at = height, self._world.now
             self._world.evidence_committed += len(block.evidence)
         if (height + node.index) % STATE_EVERY == 0 and height == store.height():
@@ -156,6 +159,14 @@ class Checks:
         }
         if len(signers) != sum(map(bool, commit.signatures)) or not self.is_quorum(commit.height, signers):
             raise Violation(f"{node.label} committed height {commit.height} without a certificate that holds")
+
+    def _check_once(self, block: Block) -> None:
+        height = block.header.height
+        for raw in block.transactions:
+            txid = self._world.checked(raw).txid
+            if self.committed.setdefault(txid, height) != height:
+                text = f"at heights {self.committed[txid]} and {height}"
+                raise Violation(f"transaction {txid.hex()[:8]} is committed twice, {text}")
 
     def _check_time(self, header: Header, round_: int) -> None:
         """At some correct clock it was not ahead when it came, nor older than the round allows (PBTS). It came after

@@ -40,6 +40,8 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
 
     found = [Fault(chance.randint(0, 500), "boot", (i,)) for i in everyone]
     found += [Fault(chance.randint(3_500, until), "submit", anyone()) for _ in range(options.transactions)]
+    found += [Fault(chance.randint(3_500, until // 2), "live", anyone()) for _ in range(options.lives)]
+    found += [Fault(chance.randint(5_000, until), "submit_again", anyone()) for _ in range(options.replays)]
     found += [Fault(chance.randint(4_000, until), "change", anyone(), value=i) for i in range(options.changes)]
     found += [Fault(when(), "crash", anyone(), chance.randint(50, 6_000)) for _ in range(options.crashes)]
     found += [Fault(when(), "power_cut", anyone(), 0, chance.randrange(64)) for _ in range(options.power_cuts)]
@@ -90,7 +92,7 @@ class Injector:
         if self.is_over and fault.kind != "boot":
             return
         world = self._world
-        if fault.kind not in ("boot", "submit", "crash", "power_cut", "split_view"):
+        if fault.kind not in ("boot", "submit", "submit_again", "crash", "power_cut", "split_view"):
             world.faults[fault.kind] += 1
         getattr(self, f"_{fault.kind}")(fault)
 
@@ -121,6 +123,12 @@ class Injector:
 
     def _submit(self, fault: Fault) -> None:
         self._world.submissions.submit_car(self._world.nodes[fault.nodes[0]])
+
+    def _live(self, fault: Fault) -> None:
+        self._world.lives.begin(self._world.nodes[fault.nodes[0]])
+
+    def _submit_again(self, fault: Fault) -> None:
+        self._world.submissions.submit_again(self._world.nodes[fault.nodes[0]])
 
     def _change(self, fault: Fault) -> None:
         self._world.governance.propose(fault.value)

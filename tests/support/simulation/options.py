@@ -54,6 +54,10 @@ class Options:
     """Stretches in which proposals reach too few for a decision: rounds pass, and each brings another block."""
     clock_steps: int = 0
     transactions: int = 6
+    lives: int = 0
+    """Cars that are made, sold and serviced."""
+    replays: int = 0
+    """Committed transactions that somebody submits again."""
     changes: int = 0
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
@@ -85,6 +89,8 @@ def drawn(seed: int) -> Options:
         stalls=chance.choice([0, 0, 0, 1]),
         clock_steps=chance.choice([0, 0, 2]),
         transactions=chance.randint(3, 12),
+        lives=chance.choice([0, 0, 1]),
+        replays=chance.choice([0, 0, 3]),
         changes=changes,
         fault_ms=chance.choice([15_000, 25_000, 40_000]),
     )

@@ -11,7 +11,8 @@ from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.txtypes.body import Body
-from node.txtypes.vehicle import VehicleRegister
+from support.chain import address
+from support.life import register
 from wallet.compose import sign_transaction
 
 if TYPE_CHECKING:
@@ -53,13 +54,26 @@ class Submissions:
             sender, body, [(sender, key)], world.genesis_hash, salt=salt, expires_at_ms=world.start_ms + LIFETIME_MS
         )
 
+    def sign_for(self, body: Body, sender: str, *cosigners: str) -> bytes:
+        self._count += 1
+        world = self._world
+        signers = [(address(name), dev_key("account", name)) for name in (sender, *cosigners)]
+        return sign_transaction(
+            address(sender),
+            body,
+            signers,
+            world.genesis_hash,
+            salt=self._count,
+            expires_at_ms=world.start_ms + LIFETIME_MS,
+        )
+
+    def new_vin(self) -> str:
+        self._count += 1
+        return f"WBA8E9G50GN{self._count:06d}"
+
     def car(self, node: SimulatedNode, *, is_spare: bool = False) -> bytes:
         """A registration that nothing else conflicts with."""
-        self._count += 1
-        body = VehicleRegister(
-            f"WBA8E9G50GN{self._count:06d}", "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", ""
-        )
-        return self.sign(node.name, body, self._count, is_spare=is_spare)
+        return self.sign(node.name, register(self.new_vin()), self._count, is_spare=is_spare)
 
     def submit_car(self, node: SimulatedNode) -> None:
         if node.is_up:
@@ -71,6 +85,14 @@ class Submissions:
         self._count += 1
         self._asked[self._count] = raw
         node.handle(e.Admit(self._count, (self._world.checked(raw),)))
+
+    def submit_again(self, node: SimulatedNode) -> None:
+        """What is in the chain already. A node that has not that block yet may accept it; no block takes it twice."""
+        world = self._world
+        committed = [raw for txid, (raw, _) in self.accepted.items() if txid in world.checks.committed]
+        if committed and node.is_up:
+            world.faults["submitted_again"] += 1
+            self.submit(node, world.chance("again").choice(committed))
 
     def submit_variants(self, author: SimulatedNode, first: SimulatedNode, second: SimulatedNode) -> None:
         """One txid, two signature sets, each accepted by another node."""

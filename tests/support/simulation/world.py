@@ -17,6 +17,7 @@ from node.replica.replica import ReplicaConfig
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from support.simulation import lives
 from support.simulation.byzantine import twins
 from support.simulation.byzantine.registry import LIARS
 from support.simulation.checks import Checks
@@ -52,6 +53,7 @@ class World:
             Party(name, "DE", (("manufacturer", ()),), power)
             for name, power in zip(names, self.options.powers, strict=True)
         ]
+        parties += lives.parties()
         self.genesis = with_spare_keys(build_genesis("bmw-sim", GENESIS_MS, tuple(parties), dev_key, tree_depth=4))
         origin = ChainStore(MemoryStore(), self.genesis)
         self.genesis_hash = origin.genesis_hash
@@ -70,6 +72,7 @@ class World:
         self.checks = Checks(self)
         self.checks.sets[1] = origin.head().validators.entries
         self.submissions = Submissions(self)
+        self.lives = lives.Lives(self)
         self.governance = Governance(self)
         self.injector = Injector(self)
 
