@@ -149,6 +149,7 @@ class StoreSource:
             raise
 
     def _read_head(self) -> None:
+        schema.read_version(self.kv.get(schema.META_SCHEMA))
         stored = self.kv.get(schema.META_GENESIS)
         head = ChainReader(self.kv).stored_head()
         if stored is None or head is None:

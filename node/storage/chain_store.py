@@ -206,11 +206,8 @@ class ChainStore(ChainReader):
                 f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
                 "use its genesis file, or another folder"
             )
-        version = int.from_bytes(kv.get(schema.META_SCHEMA) or b"", "big")
-        if version != schema.SCHEMA_VERSION:
-            raise OperatorError(
-                f"the store has schema version {version}, this software reads {schema.SCHEMA_VERSION}: use a newer one"
-            )
+        if schema.read_version(kv.get(schema.META_SCHEMA)) != schema.SCHEMA_VERSION:
+            raise Corrupted("the store does not say its schema version: 'bmw-node reindex' makes it anew")
         self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()
         if self.tree.root != self._head.state_root:

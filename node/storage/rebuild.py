@@ -49,11 +49,7 @@ def extent_of(kv: KeyValue, genesis: Genesis) -> Extent:
             f"the store belongs to the chain with genesis hash {stored.hex()}, not {ident.hex()}: "
             "bring back that chain's genesis file"
         )
-    version = int.from_bytes(_readable(kv, schema.META_SCHEMA) or b"", "big")
-    if version > schema.SCHEMA_VERSION:
-        raise OperatorError(
-            f"the store has schema version {version}, this software reads {schema.SCHEMA_VERSION}: use a newer one"
-        )
+    schema.read_version(_readable(kv, schema.META_SCHEMA))
     lowest, highest = _outermost_block(kv, is_last=False), _outermost_block(kv, is_last=True)
     if stored is None and highest is None:
         raise OperatorError("the store holds no chain: it was never started, or lost everything; sync again")

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from node.errors import OperatorError
+
 SCHEMA_VERSION: Final = 1
 
 META_SCHEMA: Final = b"Mschema"
@@ -69,6 +71,16 @@ def record_key(vin: str, sequence: int) -> bytes:
 
 def validators_key(height: int) -> bytes:
     return b"V" + u64(height)
+
+
+def read_version(stored: bytes | None) -> int:
+    """Of what stands under `META_SCHEMA`; 0 for nothing. Raises `OperatorError` where this software is too old."""
+    version = int.from_bytes(stored or b"", "big")
+    if version > SCHEMA_VERSION:
+        raise OperatorError(
+            f"the store has schema version {version}, this software reads {SCHEMA_VERSION}: use a newer one"
+        )
+    return version
 
 
 # --- for people -------------------------------------------------------------------------------------------

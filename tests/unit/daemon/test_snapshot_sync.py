@@ -224,7 +224,9 @@ def test_a_strangers_snapshot_has_so_much_time(
     monkeypatch.setattr(snapshot_sync, "LOOK_S", 0.05)
     monkeypatch.setattr(snapshot_sync, "STRANGERS_S", 0.05)
     assert 0 == with_liars(grown, tmp_path / "in", friend_after=60.0)[0]
-    assert "strangers alone offer it" in caplog.records[-1].fields["why"]
+    refused = [record.fields["why"] for record in caplog.records if record.getMessage() == "snapshot_refused"]
+    assert all("strangers alone offer it" in why for why in refused)
+    assert snapshot_sync.STRANGERS_MAX == len(refused)
 
 
 def test_one_peers_ever_new_snapshots_are_tried_twice(grown: tuple, tmp_path: Path) -> None:
