@@ -43,6 +43,8 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
     found += [Fault(chance.randint(3_500, until // 2), "live", anyone()) for _ in range(options.lives)]
     found += [Fault(chance.randint(5_000, until), "submit_again", anyone()) for _ in range(options.replays)]
     found += [Fault(chance.randint(4_000, until), "change", anyone(), value=i) for i in range(options.changes)]
+    found += [Fault(chance.randint(4_000, until), "pause", anyone()) for _ in range(options.pauses)]
+    found += [Fault(chance.randint(4_000, until), "rotate", anyone()) for _ in range(options.rotations)]
     found += [Fault(when(), "crash", anyone(), chance.randint(50, 6_000)) for _ in range(options.crashes)]
     found += [Fault(when(), "power_cut", anyone(), 0, chance.randrange(64)) for _ in range(options.power_cuts)]
     found += [Fault(when(), "crash", everyone, chance.randint(50, 6_000)) for _ in range(options.outages)]
@@ -132,6 +134,12 @@ class Injector:
 
     def _change(self, fault: Fault) -> None:
         self._world.governance.propose(fault.value)
+
+    def _pause(self, fault: Fault) -> None:
+        self._world.upkeep.pause(self._world.nodes[fault.nodes[0]])
+
+    def _rotate(self, fault: Fault) -> None:
+        self._world.upkeep.rotate(self._world.nodes[fault.nodes[0]])
 
     # --- clocks ---
     def _clock_step(self, fault: Fault) -> None:

@@ -36,12 +36,17 @@ class Governance:
         self._count = 0
 
     def propose(self, number: int) -> None:
-        """A change by a random honest member. Proposals and votes are transactions like any other."""
+        """A change that is drawn."""
+        action = self._draw(number)
+        if action is not None:
+            self.campaign_for(action)
+
+    def campaign_for(self, action: Action) -> None:
+        """By a random honest member. Proposals and votes are transactions like any other."""
         world = self._world
         chance = world.chance("governance")
         able = [node for node in world.honest() if node.is_up and world.options.powers[node.index]]
-        action = self._draw(number)
-        if not able or action is None:
+        if not able:
             return
         self._count += 1
         node = chance.choice(able)
@@ -70,14 +75,14 @@ class Governance:
             case 2:
                 power = 0
             case _:
-                if not self._may_fall(index, 0):
+                if not self.may_fall(index, 0):
                     return None
                 return MemberSetStatus(node.address, "suspended", "security")
-        if not self._may_fall(index, min(old, power)):
+        if not self.may_fall(index, min(old, power)):
             return None
         return ValidatorSetPower(node.address, power, b"", b"")
 
-    def _may_fall(self, index: int, power: int) -> bool:
+    def may_fall(self, index: int, power: int) -> bool:
         world = self._world
         lowest = {**self._lowest, index: min(power, self._lowest[index])}
         faulty = sum(world.options.powers[node.index] for node in world.nodes[: len(lowest)] if node.is_faulty)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from node.chain.vote import Proposal, Vote
 from node.codec import encode
+from node.consensus.safety import NeverSigned
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
+from node.crypto.signing import PrivateKey
 from node.replica import events as e
 from node.replica.messages import Blocks, CompactProposal, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica
@@ -111,6 +113,12 @@ class SimulatedNode:
         self.actions_left = self.disk.fuse = None
         for other in list(self.links):
             self.world.network.disconnect(self, self.world.nodes[other])
+
+    def change_key(self, key: PrivateKey) -> None:
+        """The operator's part of a rotation: a start with the new key, which has signed nothing."""
+        self.crash()
+        self.consensus, self.disk.hard = key, encode(NeverSigned(key.public))
+        self.boot()
 
     # --- events and actions ---------------------------------------------------------------------------
     def handle(self, event: e.Event) -> None:

@@ -59,6 +59,9 @@ class Options:
     replays: int = 0
     """Committed transactions that somebody submits again."""
     changes: int = 0
+    pauses: int = 0
+    rotations: int = 0
+    """New consensus keys. Not drawn while `rotated-key-stands` is open (tests/simulation/regressions.json)."""
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
 
@@ -92,6 +95,7 @@ def drawn(seed: int) -> Options:
         lives=chance.choice([0, 0, 1]),
         replays=chance.choice([0, 0, 3]),
         changes=changes,
+        pauses=chance.choice([0, 1, 2]) if changes else 0,
         fault_ms=chance.choice([15_000, 25_000, 40_000]),
     )
     return replace(options, faulty=_draw_faulty(chance, options.powers, changes) if chance.random() < 0.75 else ())

@@ -30,6 +30,7 @@ from support.simulation.node import SimulatedNode
 from support.simulation.observing import rules_counted, signatures_remembered
 from support.simulation.options import HONEST_FAULTS, Options, drawn
 from support.simulation.submissions import Submissions, with_spare_keys
+from support.simulation.upkeep import Upkeep
 
 GENESIS_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
@@ -74,6 +75,7 @@ class World:
         self.submissions = Submissions(self)
         self.lives = lives.Lives(self)
         self.governance = Governance(self)
+        self.upkeep = Upkeep(self)
         self.injector = Injector(self)
 
     def _make_nodes(self, names: list[str]) -> None:
