@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.simulation.disk import SimulatedStore
 from support.simulation.teeth import LONG, MILD, found
 from support.simulation.world import World
 
@@ -145,6 +146,22 @@ def test_a_committed_block_that_is_undone_is_noticed() -> None:
 
     with pytest.raises(AssertionError, match="went back from"):
         node.boot()
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"), [("store", "went back from"), ("journal", "accepted, and neither committed nor impossible")]
+)
+def test_what_is_not_synced_is_noticed(monkeypatch: pytest.MonkeyPatch, what: str, sentence: str) -> None:
+    """A power cut takes it away."""
+    write = SimulatedStore.write
+
+    def unsynced(self: SimulatedStore, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
+        is_journal = self is self._disk.journal_kv
+        write(self, puts, deletes, sync=sync and is_journal is not (what == "journal"))
+
+    monkeypatch.setattr(SimulatedStore, "write", unsynced)
+
+    assert sentence in found(LONG, "power_cuts=30", "transactions=100", "loss=0.5", seeds=range(5))
 
 
 def test_untimely_blocks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sortedcontainers import SortedDict
+
 from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned, SignedVote, decode_hard_state
 from node.storage.journal import Journal
@@ -14,15 +16,32 @@ class PowerCut(BaseException):
     """The machine is gone between two instructions. No code may catch it: not an `Exception`."""
 
 
-class SyncedStore(MemoryStore):
-    """The production memory store; every batch passes the disk's fuse."""
+class SimulatedStore(MemoryStore):
+    """The production memory store; every batch passes the disk's fuse.
+
+    As in LevelDB: a batch that is not synced is safe with the next one that is, and gone with the power before it.
+    """
 
     def __init__(self, disk: Disk, entries: dict[bytes, bytes] | None = None) -> None:
         super().__init__(entries)
         self._disk = disk
+        self._safe: dict[bytes, bytes] | None = None
+        """What a power cut leaves; None where that is everything."""
 
-    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
-        self._disk.write(lambda: super(SyncedStore, self).write(puts, deletes))
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
+        if not sync and self._safe is None:
+            self._safe = self.copy()
+        self._disk.write(lambda: self._apply(puts, deletes, sync))
+
+    def _apply(self, puts: dict[bytes, bytes], deletes: list[bytes], sync: bool) -> None:
+        super().write(puts, deletes)
+        if sync:
+            self._safe = None
+
+    def lose_unsynced(self) -> None:
+        if self._safe is not None:
+            self._entries = SortedDict(self._safe)
+            self._safe = None
 
     def copy(self) -> dict[bytes, bytes]:
         return dict(self._entries)
@@ -36,8 +55,8 @@ class Disk:
     """
 
     def __init__(self, consensus_key: bytes) -> None:
-        self.kv = SyncedStore(self)
-        self.journal_kv = SyncedStore(self)
+        self.kv = SimulatedStore(self)
+        self.journal_kv = SimulatedStore(self)
         self.hard: bytes | None = encode(NeverSigned(consensus_key))
         self.fuse: int | None = None
         self.is_last_kept = False
@@ -62,6 +81,11 @@ class Disk:
                 raise PowerCut
         apply()
 
+    def lose_unsynced(self) -> None:
+        """The power is gone."""
+        self.kv.lose_unsynced()
+        self.journal_kv.lose_unsynced()
+
     # --- hard state ---
     def load(self) -> bytes | None:
         return self.hard
@@ -83,4 +107,4 @@ class Disk:
         return self.kv.copy(), self.hard
 
     def restore_store(self, entries: dict[bytes, bytes]) -> None:
-        self.kv = SyncedStore(self, entries)
+        self.kv = SimulatedStore(self, entries)

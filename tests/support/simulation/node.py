@@ -106,6 +106,7 @@ class SimulatedNode:
         world.faults["power_cut"] += 1
         world.log(self, "power_cut", {})
         self._stop()
+        self.disk.lose_unsynced()
         world.later(world.chance("power").randint(50, 6_000), self.boot)
 
     def _stop(self) -> None:
