@@ -7,17 +7,23 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.simulation import node as simulated_node
 from support.simulation.disk import SimulatedStore
 from support.simulation.teeth import LONG, MILD, found
 from support.simulation.world import World
 
 from node.chain.validators import ValidatorSet
+from node.chain.vote import Evidence
+from node.codec import encode
 from node.consensus.tally import Tally
 from node.crypto.hashing import ZERO32
 from node.execution import evidence as evidence_rules
 from node.execution.block_run import BlockResult
+from node.mempool.pool import Pool
 from node.replica import in_flight, intake
 from node.replica.blocks import BlockMaker
+from node.replica.evidence_pool import EvidencePool
+from node.replica.in_flight import HeightInFlight
 from node.replica.intake import Intake
 from node.replica.presence import Doppelganger
 from node.replica.transactions import Transactions
@@ -197,3 +203,34 @@ def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.
     monkeypatch.setattr(Transactions, "pooled", lambda *_: "")
 
     assert "accepted, and neither committed nor impossible" in found(seeds=range(1))
+
+
+def test_an_equivocation_that_is_none_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tally, "add", lambda self, vote: Evidence(vote, vote))
+    monkeypatch.setattr(EvidencePool, "take", lambda *_: None)
+
+    assert "saw an equivocation of a validator that never equivocated" in found(seeds=range(1))
+
+
+def test_bytes_that_do_not_decode_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_node, "encode", lambda message: encode(message) + b"\x00")
+
+    assert "sent bytes that do not decode" in found(seeds=range(1))
+
+
+def test_a_node_that_halts_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HeightInFlight, "_decide", lambda self, *_: self._turn.halt("it does not like it"))
+
+    assert "halted: it does not like it" in found(seeds=range(1))
+
+
+def test_a_block_without_its_certificate_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChainStore, "commit", lambda *_: None)
+
+    assert "has no block or no certificate of height" in found(seeds=range(1))
+
+
+def test_a_transaction_that_expires_too_soon_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "expired", lambda self, _: list(self))
+
+    assert "expired, though every transaction lives longer than the play" in found("transactions=60", seeds=range(3))
