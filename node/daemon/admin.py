@@ -79,13 +79,17 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
 
     Raises `OperatorError` where the folder exists. A half-written copy is removed.
     """
-    if target.exists():
-        snapshot.close()
-        raise OperatorError(f"{target} exists already: name a new folder")
     temporary = target.with_name(target.name + ".partial")
-    if temporary.exists() and not {path.name for path in temporary.iterdir()} <= {"store", "genesis.json"}:
+    try:
+        if target.exists():
+            raise OperatorError(f"{target} exists already: name a new folder")
+        if temporary.exists() and not (
+            temporary.is_dir() and {path.name for path in temporary.iterdir()} <= {"store", "genesis.json"}
+        ):
+            raise OperatorError(f"{temporary} is in the way, and no checkpoint that was broken off: name a new folder")
+    except BaseException:
         snapshot.close()
-        raise OperatorError(f"{temporary} is in the way, and no checkpoint that was broken off: name a new folder")
+        raise
     shutil.rmtree(temporary, ignore_errors=True)
     entries = 0
     try:

@@ -57,13 +57,14 @@ class Admission:
         return self._run
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every guard that does not hold over the head."""
-        return tuple(self._judging_run().judge(tx).unmet_guards)
+        """Everything that keeps it out of a block over the head."""
+        return tuple(self._judging_run().carry_out(tx).unmet_guards)
 
-    def _judged(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """As `judge`; a transaction that raises something it must not is set aside, and the node goes on."""
+    def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...]:
+        """Every guard that does not hold over the head, `in_full` whether there is quota for it too; a transaction that
+        raises something it must not is set aside, and the node goes on."""
         try:
-            return self.judge(tx)
+            return self.judge(tx) if in_full else tuple(self._judging_run().judge(tx).unmet_guards)
         except (Corrupted, OperatorError):
             raise  # the disk's fault, not the transaction's
         except Exception as error:
@@ -71,10 +72,11 @@ class Admission:
             self._set_aside(tx, repr(error))
             return (Unmet("not_judged", tx.txid.hex(), "", ""),)
 
-    def admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
-        """Unmet guards (none: it is in the pool), or why the pool takes no more."""
+    def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
+        """Unmet guards (none: it is in the pool), or why the pool takes no more. `in_full`: for callers of our own, who
+        are answered; what gossip brings is carried out only in a block."""
         self._desk.note_verified(tx)
-        return self._judged(tx) or self._desk.pooled(tx) or ()
+        return self._judged(tx, in_full=in_full) or self._desk.pooled(tx) or ()
 
     # --- out ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:

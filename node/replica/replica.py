@@ -206,7 +206,7 @@ class Replica:
                 self._voting.attach(signer)
                 self._begin_height()
             case e.Admit(request, transactions):
-                outcomes = tuple(self._admission.admit(tx) for tx in transactions)
+                outcomes = tuple(self._admission.admit(tx, in_full=True) for tx in transactions)
                 self._turn.add(e.Admitted(request, outcomes))
             case _:
                 assert_never(event)
@@ -293,7 +293,7 @@ class Replica:
                 is_behind = self.sync.is_catching_up(head, turn.now_ms)
                 for tx in [] if is_behind else self._desk.verified_not_pooled(wire_ids):
                     self._admission.admit(tx)
-                if not is_behind and (wanted := self._desk.to_fetch(wire_ids, turn.now_ms)):
+                if not is_behind and (wanted := self._desk.to_fetch(peer, wire_ids, turn.now_ms)):
                     turn.send(peer, GetTransactions(wanted))
             case GetTransactions(wire_ids):
                 for portion in self._desk.have(wire_ids):

@@ -8,14 +8,10 @@ from collections.abc import Iterable
 from node import limits
 from node.errors import BadSignature, TooLarge
 from node.mempool.pool import Pool, PoolFull
+from node.replica.fetching import Fetching
 from node.replica.messages import Announce
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
-FETCH_TIMEOUT_MS = 2_000
-FETCHING_SPARE = 2_000
-"""What was asked for and did not come in time is forgotten once there is more of it than this."""
-FETCHING_MAX = limits.POOL_TXS_MAX
-"""The oldest are forgotten above it: anybody can announce what does not exist."""
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
 """Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
@@ -33,7 +29,7 @@ class Transactions:
         self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
         self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
-        self._fetching: OrderedDict[bytes, int] = OrderedDict()
+        self.fetching = Fetching()
         self.to_announce: list[bytes] = []
 
     # --- gossip ---
@@ -46,21 +42,16 @@ class Transactions:
         """Of the whole pool, oldest first: for a new peer, and now and then for all, since any may be lost."""
         return _announcements([tx.wire_id for tx in self.pool])
 
-    def to_fetch(self, wire_ids: tuple[bytes, ...], now_ms: int) -> tuple[bytes, ...]:
+    def to_fetch(self, peer: int, wire_ids: tuple[bytes, ...], now_ms: int) -> tuple[bytes, ...]:
         """Those of the announced that are new here and not being fetched from another peer."""
         wanted = []
         for wire_id in wire_ids:
             if self.pool.by_wire_id(wire_id) or wire_id in self._done or wire_id in self._verified:
                 continue
-            if self._fetching.get(wire_id, 0) > now_ms:
+            if self.fetching.is_open(wire_id, now_ms):
                 continue
-            self._fetching[wire_id] = now_ms + FETCH_TIMEOUT_MS
-            self._fetching.move_to_end(wire_id)
+            self.fetching.begin(peer, wire_id, now_ms)
             wanted.append(wire_id)
-        while len(self._fetching) > FETCHING_SPARE:  # many are in a block before they come, and then they never do
-            if len(self._fetching) <= FETCHING_MAX and next(iter(self._fetching.values())) > now_ms:
-                break
-            self._fetching.popitem(last=False)
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
@@ -95,7 +86,7 @@ class Transactions:
         found = []
         for raw in raws:
             wire_id = wire_id_of(self._genesis_hash, raw)
-            if self._fetching.pop(wire_id, None) is None or self.pool.by_wire_id(wire_id):
+            if not self.fetching.came(wire_id) or self.pool.by_wire_id(wire_id):
                 continue
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:

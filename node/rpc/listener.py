@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
@@ -43,6 +42,7 @@ class Listener:
         self._following: asyncio.Task[None] | None = None
         self._connections = Counted(config.connections_max, config.connections_per_address_max)
         self._shaking: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
         self.certificate: Certificate | None = None
         self.port = config.port
 
@@ -65,7 +65,7 @@ class Listener:
         await self._runner.setup()
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                self._connection if self.certificate is None else self._tls_door,
+                self._protocol,
                 self._config.host,
                 self._config.port,
                 backlog=ACCEPTS_AT_ONCE,
@@ -80,6 +80,14 @@ class Listener:
         self.port = self._listener.sockets[0].getsockname()[1]
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())
+
+    def _protocol(self) -> asyncio.Protocol:
+        """For what was accepted just now, perhaps after we began to stop."""
+        if self._is_stopping:
+            return Gone()
+        if self.certificate is None:
+            return self._connection()
+        return TlsDoor(self._connections, self._config, self.certificate.context, self._connection, self._shaking)
 
     def _connection(self, party: str | None = None) -> Connection:
         assert self._runner is not None and self._runner.server is not None, "started"
@@ -101,15 +109,16 @@ class Listener:
             logger=logger,
         )
 
-    def _tls_door(self) -> TlsDoor:
-        assert self.certificate is not None, "only with TLS"
-        return TlsDoor(self._connections, self._config, self.certificate.context, self._connection, self._shaking)
-
     async def stop(self) -> None:
         """Open requests get `stop_s`, then everything is closed."""
         if self._following is not None:
             self._following.cancel()
+        self._is_stopping = True
         if self._listener is not None:
+            for listening in self._listener.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            for _ in range(2):  # asyncio forgets, open, what it has accepted and not yet made when it is closed
+                await asyncio.sleep(0)
             self._listener.close()
         for task in list(self._shaking):
             task.cancel()
@@ -128,6 +137,14 @@ def _entered(counted: Counted, config: RpcConfig, transport: asyncio.BaseTranspo
     party = party_of(address)
     is_exempt = is_loopback(address) and not config.is_loopback_limited
     return party if counted.enter(party, is_exempt=is_exempt) else None
+
+
+class Gone(asyncio.Protocol):
+    """Nobody is here any more."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 class TlsDoor(asyncio.Protocol):
@@ -153,7 +170,7 @@ class TlsDoor(asyncio.Protocol):
         self._connection = connection
         self._shaking = shaking
         self._early: list[bytes] = []
-        self._is_lost = False
+        self._is_lost = self._is_handed_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -162,9 +179,16 @@ class TlsDoor(asyncio.Protocol):
             transport.abort()
             return
         transport.pause_reading()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._shaking.discard(task)
+            if not self._is_handed_over:
+                self._counted.leave(party)
+                transport.abort()
+
         task = asyncio.get_running_loop().create_task(self._shake(transport, party))
         self._shaking.add(task)
-        task.add_done_callback(self._shaking.discard)
+        task.add_done_callback(ended)
 
     def data_received(self, data: bytes) -> None:
         self._early.append(data)
@@ -173,15 +197,15 @@ class TlsDoor(asyncio.Protocol):
         self._is_lost = True
 
     async def _shake(self, transport: asyncio.Transport, party: str) -> None:
-        loop, secured = asyncio.get_running_loop(), None
-        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-            secured = await loop.start_tls(
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
                 transport, self, self._context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
             )
-        if secured is None or self._is_lost:
-            self._counted.leave(party)
-            transport.abort()
+        except (OSError, TimeoutError):
             return
+        if secured is None or self._is_lost:
+            return
+        self._is_handed_over = True
         connection = self._connection(party)
         secured.set_protocol(connection)
         connection.connection_made(secured)

@@ -61,15 +61,21 @@ def bytes_in(folder: Path) -> int:
 @contextlib.contextmanager
 def repairing(store: Path) -> Iterator[None]:
     """One at a time that makes stores beside each other in a folder. Raises `Busy`."""
+    with _held(store.parent, f"a repair or a beginning node is at work in {store.parent}: wait until it has ended"):
+        yield
+
+
+@contextlib.contextmanager
+def _held(folder: Path, else_: str) -> Iterator[None]:
     try:
-        descriptor = os.open(store.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise OperatorError(f"{store.parent} can't be opened ({error.strerror}): check the path") from None
+        raise OperatorError(f"{folder} can't be opened ({error.strerror}): check the path") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Busy(f"a repair or a beginning node is at work in {store.parent}: wait until it has ended") from None
+            raise Busy(else_) from None
         yield
     finally:
         os.close(descriptor)
@@ -115,22 +121,26 @@ def reading(store: Path) -> Iterator[Path]:
     """
     if not (store / "CURRENT").is_file():
         raise OperatorError(f"there is no store in {store}: check the path, or make one with 'bmw-node start'")
-    copy = store.with_name(store.name + ".reading")
-    with repairing(store):
+    place = store.with_name(store.name + ".reading")
+    copy = place / "copy"
+    why = f"the store in {store} can't be read by way of {place}"
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"{why} ({error.strerror}): check owner and free space") from None
+    with _held(place, f"another command reads the store by way of {place}: wait until it has ended"):
         shutil.rmtree(copy, ignore_errors=True)
         try:
-            with locked(store):
-                copy.mkdir()
+            with repairing(store), locked(store):
+                copy.mkdir(parents=True)
                 for entry in sorted(store.iterdir()):
                     if entry.is_file() and entry.name not in LEFT_OUT:
                         _linked(entry, copy / entry.name)
             yield copy
         except OSError as error:
-            raise OperatorError(
-                f"the store in {store} can't be read by way of {copy} ({error.strerror}): check owner and free space"
-            ) from None
+            raise OperatorError(f"{why} ({error.strerror}): check owner and free space") from None
         finally:
-            shutil.rmtree(copy, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _linked(entry: Path, target: Path) -> None:

@@ -45,7 +45,7 @@ def _sizes(replica: Replica) -> Iterator[tuple[str, int, int]]:
     yield "instances of one validator", max(map(len, heard.values()), default=0), 4
     # --- transactions ---
     yield "pool", len(replica.pool), 50_000
-    yield "transactions being fetched", len(desk._fetching), 50_000
+    yield "transactions being fetched", len(desk.fetching), 50_000
     yield "verified transactions", len(desk._verified), 50_000
     yield "bytes of verified transactions", desk._verified_bytes, 6 * MEGA
     yield "transactions not to be fetched", len(desk._done), 30_000

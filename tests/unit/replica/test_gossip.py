@@ -15,7 +15,7 @@ from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
 from node.replica import events as e
-from node.replica import transactions
+from node.replica import fetching, transactions
 from node.replica.evidence_pool import EVIDENCE_PER_VALIDATOR_MAX
 from node.replica.messages import (
     Announce,
@@ -99,19 +99,22 @@ def test_more_bytes_of_transactions_than_an_answer_has_are_not_even_decoded() ->
 
 
 def test_announcements_of_what_does_not_exist_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "FETCHING_SPARE", 4)
-    monkeypatch.setattr(transactions, "FETCHING_MAX", 8)
+    monkeypatch.setattr(fetching, "FETCHING_SPARE", 4)
+    monkeypatch.setattr(fetching, "FETCHING_MAX", 8)
     relay = Relay()
     desk = transactions.Transactions(relay.replica.pool, relay.chain.genesis_hash)
     ids = [bytes([i]) * 32 for i in range(20)]
-    late = relay.now + transactions.FETCH_TIMEOUT_MS
+    honest, liar, late = 1, 2, relay.now + fetching.FETCH_TIMEOUT_MS
+    assert (b"a" * 32, b"b" * 32) == desk.to_fetch(honest, (b"a" * 32, b"b" * 32), relay.now)
     for wire_id in ids:
-        assert (wire_id,) == desk.to_fetch((wire_id,), relay.now)
-    assert () == desk.to_fetch(tuple(ids[-8:]), relay.now), "they are being fetched"
-    assert tuple(ids[:12]) == desk.to_fetch(tuple(ids[:12]), relay.now), "the oldest were forgotten"
-    assert (b"x" * 32,) == desk.to_fetch((b"x" * 32,), late)
-    assert () == desk.to_fetch((b"x" * 32,), late)
-    assert 4 == len(desk._fetching), "what is late goes above the spare"
+        assert (wire_id,) == desk.to_fetch(liar, (wire_id,), relay.now)
+    assert () == desk.to_fetch(honest, tuple(ids[-6:]), relay.now), "they are being fetched"
+    assert () == desk.to_fetch(liar, (b"a" * 32, b"b" * 32), relay.now), "who floods forgets for itself alone"
+    assert tuple(ids[:6]) == desk.to_fetch(liar, tuple(ids[:6]), relay.now)
+    assert (b"x" * 32,) == desk.to_fetch(liar, (b"x" * 32,), late)
+    assert () == desk.to_fetch(honest, (b"x" * 32,), late)
+    assert (b"a" * 32,) == desk.to_fetch(liar, (b"a" * 32,), late), "another is asked"
+    assert 4 + 1 == len(desk.fetching), "what is late goes above the spare"
 
 
 def test_what_is_kept_of_verified_transactions_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
