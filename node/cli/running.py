@@ -77,8 +77,14 @@ async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bo
     clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
     await begin(home, config, choice, clock, stopping)
     node = Node(home, config, allow_dev_keys=allow_dev_keys)
-    await node.start()
     stop = asyncio.create_task(stopping.wait())
+    starting = asyncio.create_task(node.start())
+    await asyncio.wait({stop, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # a long journal: what had started is stopped again by it
+        starting.cancel()
+        await asyncio.wait({starting})
+        return node.failure
+    await starting
     await asyncio.wait({stop, asyncio.create_task(node.wait_stopped())}, return_when=asyncio.FIRST_COMPLETED)
     log("stopping", "info", {})
     try:

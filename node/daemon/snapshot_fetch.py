@@ -1,7 +1,8 @@
 """The chunks of one snapshot, from every peer that offers it: in order, none twice believed, nobody waited for long.
 
 What chunks hold is known to be the header's state only once all are there, so whoever made the manifest up could keep
-a node busy for days: an offer whose chunks come too slowly is given up.
+a node busy for days: whether an offer is slow is told to the caller, who may have another way. Anybody can repeat
+another's offer and say nothing then, so who is known is asked first, and who has delivered is asked for what is late.
 """
 
 from __future__ import annotations
@@ -18,18 +19,26 @@ from node.p2p.wire import Chunk
 from node.storage.snapshot import Manifest, chunk_hash, manifest_id
 
 CHUNK_S = 10.0
-TIMEOUTS_MAX = 3
+FRIENDS_TIMEOUTS, STRANGERS_TIMEOUTS = 3, 1
 """Answers of one peer that may be missing before it is asked for no more chunks."""
 HEDGE_S = 2.0
 """The chunk that all others wait for is asked of one more peer after so long."""
 CHUNKS_AHEAD = 8
 """Chunks that may wait in memory for the one before them."""
 PACE_S, PACE_CHUNKS = 60.0, 12
-"""Fewer chunks in so many seconds are too slow: by blocks it goes on as well, and the node runs meanwhile."""
+"""Fewer chunks in so many seconds of waiting are slow."""
 TELL_S = 5.0
 
 AskChunk = Callable[[int, bytes, int, float], Awaitable[Chunk]]
 """(peer, manifest id, index, seconds): raises `TimeoutError`, or `Rejected` where the peer has gone."""
+
+
+class TooSlow(Exception):
+    """Nothing is wrong with it so far."""
+
+
+class GaveWay(Exception):
+    """There is a better way now."""
 
 
 class Progress(NamedTuple):
@@ -50,16 +59,16 @@ class SnapshotFetch:
         ask: AskChunk,
         name: Callable[[int], str],
         told: Callable[[Progress], None],
-        why_stop: Callable[[], str] = lambda: "",
+        check: Callable[[str], None],
     ) -> None:
-        """`why_stop`: asked now and then; a reason gives the offer up."""
+        """`check`: called now and then, with why the offer is slow, or empty; may raise `TooSlow` or `GaveWay`."""
         self._height = manifest.header.height
         self._hashes = manifest.chunks
         self._ident = manifest_id(manifest)
         self._ask = ask
         self._name = name
         self._told = told
-        self._why_stop = why_stop
+        self._check = check
         self._wanted = list(range(len(self._hashes)))
         """A heap."""
         self._arrived: dict[int, bytes] = {}
@@ -67,45 +76,49 @@ class SnapshotFetch:
         """When, and of whom, a chunk was asked for last."""
         self._changed = asyncio.Event()
         self._next = 0
-        self._taken_at: deque[float] = deque(maxlen=PACE_CHUNKS)
+        self._waited_s = 0.0
+        self._came_after: deque[float] = deque(maxlen=PACE_CHUNKS)
+        """Of the newest chunks how long had been waited until then: our own work at them is nobody's slowness."""
+        self._delivered: set[int] = set()
         self._told_at = 0.0
 
-    async def run(self, peers: set[int], take: Callable[[bytes], Awaitable[None]]) -> None:
-        """Raises `Rejected` where a chunk can be had from nobody, or all come too slowly."""
+    async def run(self, friends: set[int], strangers: set[int], take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Strangers are asked for what friends do not bring. Raises `Rejected` where a chunk can be had from nobody."""
         loop = asyncio.get_running_loop()
         started = self._told_at = loop.time()
-        fetching = [asyncio.create_task(self._fetch_from(peer)) for peer in sorted(peers)]
+        fetching: list[asyncio.Task[None]] = []
+        waves = [(friends, FRIENDS_TIMEOUTS), (strangers, STRANGERS_TIMEOUTS)]
         try:
             while self._next < len(self._hashes):
-                self._check_pace(started)
+                self._check(self._why_slow())
                 if self._next in self._arrived:
                     data = self._arrived.pop(self._next)
                     self._next += 1
                     await take(data)
-                    self._taken_at.append(loop.time())
                     self._changed.set()
                     self._tell(started)
                     continue
                 if all(task.done() for task in fetching):
-                    raise InvalidCertificate(f"chunk {self._next} could be had from nobody")
+                    if not waves:
+                        raise InvalidCertificate(f"chunk {self._next} could be had from nobody")
+                    peers, patience = waves.pop(0)
+                    fetching += [asyncio.create_task(self._fetch_from(peer, patience)) for peer in sorted(peers)]
+                    continue
                 self._changed.clear()
-                waiting = asyncio.create_task(self._changed.wait())
+                waiting, since = asyncio.create_task(self._changed.wait()), loop.time()
                 await asyncio.wait({waiting, *fetching}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+                self._waited_s += loop.time() - since
                 waiting.cancel()
         finally:
             for task in fetching:
                 task.cancel()
             await asyncio.gather(*fetching, return_exceptions=True)
 
-    def _check_pace(self, started: float) -> None:
-        if why := self._why_stop():
-            raise InvalidCertificate(why)
-        now = asyncio.get_running_loop().time()
-        since = self._taken_at[0] if len(self._taken_at) == PACE_CHUNKS else started
-        if now - since > PACE_S:
-            raise InvalidCertificate(
-                f"fewer than {PACE_CHUNKS} chunks came in {PACE_S:.0f} s, and {len(self._hashes) - self._next} are left"
-            )
+    def _why_slow(self) -> str:
+        since = self._came_after[0] if len(self._came_after) == PACE_CHUNKS else 0.0
+        if self._waited_s - since <= PACE_S:
+            return ""
+        return f"fewer than {PACE_CHUNKS} chunks came in {PACE_S:.0f} s, and {len(self._hashes) - self._next} are left"
 
     def _tell(self, started: float) -> None:
         total, now = len(self._hashes), asyncio.get_running_loop().time()
@@ -125,9 +138,9 @@ class SnapshotFetch:
             return heappop(self._wanted)
         asked_at, asked = self._asked.get(self._next, (now, peer))
         is_late = self._next not in self._arrived and now - asked_at >= HEDGE_S and asked != peer
-        return self._next if is_late else None
+        return self._next if is_late and (peer in self._delivered or not self._delivered) else None
 
-    async def _fetch_from(self, peer: int) -> None:
+    async def _fetch_from(self, peer: int, patience: int) -> None:
         """One peer's part of the work; ends where it fails, what it did not bring goes to the others."""
         loop, timeouts = asyncio.get_running_loop(), 0
         while self._next + len(self._arrived) < len(self._hashes):
@@ -145,9 +158,11 @@ class SnapshotFetch:
                 log("snapshot_chunk", "warning", {"peer": self._name(peer), "chunk": index, "why": why})
                 heappush(self._wanted, index)
                 timeouts += 1
-                if isinstance(error, Rejected) or timeouts == TIMEOUTS_MAX:
+                if isinstance(error, Rejected) or timeouts == patience:
                     return
                 continue
-            if index >= self._next:
+            self._delivered.add(peer)
+            if index >= self._next and index not in self._arrived:
                 self._arrived[index] = data
+                self._came_after.append(self._waited_s)
             self._changed.set()

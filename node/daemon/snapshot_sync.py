@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from node.chain.block import block_id_of
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.trust import LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
-from node.daemon.snapshot_fetch import Progress, SnapshotFetch
+from node.daemon.snapshot_fetch import GaveWay, Progress, SnapshotFetch, TooSlow
 from node.daemon.snapshot_peers import ANSWER_S, PeerSource, SnapshotPeers
 from node.errors import InvalidCertificate, OperatorError, Rejected
 from node.log import log
@@ -32,9 +33,9 @@ LOOK_S = 3.0
 not decide alone."""
 BELIEVE_S = 300.0
 """For the headers that lead from the root to a snapshot's."""
-STRANGERS_S = 600.0
+PATIENCE_S = 600.0
 STRANGERS_MAX = 3
-"""What a snapshot that only strangers offer may take, and how many of them are tried."""
+"""What a snapshot that only strangers offer may take, and how many of them are tried while there may be another way."""
 OFFERS_MAX = 2
 """Snapshots of one peer that are tried in vain."""
 GAP_DEFAULT = 1_000
@@ -65,10 +66,14 @@ class SnapshotSync(SnapshotPeers):
         self._genesis_hash = genesis_hash(genesis)
         self._choice = choice
         self._clock = clock
-        self._tried: set[bytes] = set()
+        self._refused: set[bytes] = set()
+        self._slow: Counter[bytes] = Counter()
+        """Snapshots that were tried, by their manifest: what was wrong, and how often what was only slow."""
         self._in_vain: Counter[bytes] = Counter()
-        """Snapshots tried, and node keys of those who offered them."""
+        """Snapshots by the node keys of those who offered them."""
         self._strangers_left = STRANGERS_MAX
+        self._known: set[bytes] = set()
+        """Node keys of members and named peers that were linked when a snapshot was begun."""
         self.progress: Progress | None = None
 
     # --- what is done ---
@@ -79,41 +84,55 @@ class SnapshotSync(SnapshotPeers):
         while self._is_far_behind():
             if trust is None and (trust := await self._root()) is None:
                 return 0
-            found = self._best(await self._offers())
+            found = self._choose(await self._offers())
             if found is None:
                 log("snapshot_none", "info", {"why": "nobody offers one that was not tried; syncing by blocks instead"})
                 return 0
-            offer, peers = found
-            height = offer.manifest.header.height
+            offer, peers, patience_s = found
+            height, ident = offer.manifest.header.height, manifest_id(offer.manifest)
             try:
                 if not self._leads_on(height):
                     raise InvalidCertificate("nobody has the blocks after it any more")
                 async with asyncio.timeout(BELIEVE_S):
                     await self._believe(trust, offer, peers)
-                await self._fetch(offer, peers, folder)
+                await self._fetch(offer, peers, folder, patience_s)
                 return height
-            except (Rejected, OperatorError, TimeoutError) as error:
+            except (Rejected, OperatorError, TimeoutError, TooSlow, GaveWay) as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 why = str(error) or "its headers took too long"
                 log("snapshot_refused", "warning", {"height": height, "peers": self.names(peers), "why": why})
+                if not isinstance(error, GaveWay):
+                    self._note_failure(ident, peers, is_slow=isinstance(error, TooSlow))
         return 0
+
+    def _note_failure(self, ident: bytes, peers: set[int], *, is_slow: bool) -> None:
+        if not self._slow[ident]:
+            self._in_vain.update(self.linked[peer] for peer in peers if peer in self.linked)
+            self._strangers_left -= not peers & self.friends()
+        if is_slow:
+            self._slow[ident] += 1
+        else:
+            self._refused.add(ident)
 
     def _is_far_behind(self) -> bool:
         """Whether blocks can't be had, or a snapshot is quicker."""
         assert self.network is not None, "wired by the caller"
-        best = max((self.network.height_of(peer) for peer in self.linked), default=0)
-        base = start_height(self._genesis) if self._own is None else self._own.height
+        best, base = max((self.network.height_of(peer) for peer in self.linked), default=0), self._base()
         if best > base and not self._leads_on(base):
             return True  # however few the blocks are: nobody has them any more
         return self._own is None and best - base >= self._choice.gap
 
-    def _leads_on(self, height: int) -> bool:
+    def _base(self) -> int:
+        return start_height(self._genesis) if self._own is None else self._own.height
+
+    def _leads_on(self, height: int, *, is_newest_enough: bool = True) -> bool:
         """Whether somebody says that it has the blocks after `height`, or that this is its newest: a member or a named
         peer, where any is linked that stands so high."""
         network = self.network
         assert network is not None, "wired by the caller"
-        asked = {peer for peer in self.friends() if network.height_of(peer) >= height} or self.linked
-        return any(network.height_of(peer) >= height >= network.oldest_of(peer) - 1 for peer in asked)
+        least = height if is_newest_enough else height + 1
+        asked = {peer for peer in self.friends() if network.height_of(peer) >= least} or self.linked
+        return any(network.height_of(peer) >= least and height >= network.oldest_of(peer) - 1 for peer in asked)
 
     async def _look(self) -> None:
         """Until as many members and named peers are linked as were named, and all have said where they stand, or the
@@ -192,20 +211,19 @@ class SnapshotSync(SnapshotPeers):
         friends = self.friends()
         return sorted(found.values(), key=lambda e: (not e[1] & friends, -e[0].manifest.header.height))
 
-    def _best(self, offers: list[tuple[Offer, set[int]]]) -> tuple[Offer, set[int]] | None:
-        """The first that was not tried yet, and that counts as tried from now on."""
-        for offer, peers in offers:
-            ident = manifest_id(offer.manifest)
-            if ident in self._tried:
-                continue
-            if not peers & self.friends():
-                if not self._strangers_left:
-                    return None
-                self._strangers_left -= 1
-            self._tried.add(ident)
-            self._in_vain.update(self.linked[peer] for peer in peers if peer in self.linked)
-            return offer, peers
-        return None
+    def _choose(self, offers: list[tuple[Offer, set[int]]]) -> tuple[Offer, set[int], float] | None:
+        """The first that was not tried yet; else, where blocks can't be had, the one that was slow least often. And how
+        many seconds it has then, twice as many each time: 0 for the first, which must keep a pace."""
+        idents = {manifest_id(offer.manifest): (offer, peers) for offer, peers in offers}
+        left = {ident: found for ident, found in idents.items() if ident not in self._refused}
+        for ident, (offer, peers) in left.items():
+            if not self._slow[ident] and (self._strangers_left > 0 or peers & self.friends()):
+                return offer, peers, 0.0
+        slow = {ident: found for ident, found in left.items() if self._slow[ident]}
+        if not slow or self._leads_on(self._base(), is_newest_enough=False):
+            return None
+        ident = min(slow, key=lambda ident: self._slow[ident])
+        return *slow[ident], PATIENCE_S * 2.0 ** self._slow[ident] if len(slow) > 1 else inf
 
     async def _believe(self, trust: Trust, offer: Offer, peers: set[int]) -> None:
         """Its header is the chain's, as seen from the trust root. Raises `Rejected`."""
@@ -218,8 +236,9 @@ class SnapshotSync(SnapshotPeers):
         source = PeerSource(self, offer, sorted(peers), loop)
         await asyncio.to_thread(advance, trust, LightBlock(header, offer.commit), source, self._genesis_hash)
 
-    async def _fetch(self, offer: Offer, peers: set[int], folder: Path) -> None:
-        """Every chunk into a store in `folder`. Raises `Rejected` where it is not what the header stands for."""
+    async def _fetch(self, offer: Offer, peers: set[int], folder: Path, patience_s: float = 0.0) -> None:
+        """Every chunk into a store in `folder`. Raises `Rejected` where it is not what the header stands for, `TooSlow`
+        and `GaveWay`."""
         manifest = offer.manifest
         shutil.rmtree(folder, ignore_errors=True)
         needed, free = len(manifest.chunks) * CHUNK_BYTES, shutil.disk_usage(folder.parent).free
@@ -235,9 +254,10 @@ class SnapshotSync(SnapshotPeers):
 
         try:
             restore = Restore(kv, self._genesis, offer, entries_max=_memory_free() // ENTRY_MEMORY_BYTES)
-            why_stop = self._why_not_a_strangers() if not peers & self.friends() else lambda: ""
-            fetch = SnapshotFetch(manifest, self.chunk, self.name, self._told, why_stop)
-            await fetch.run(peers, lambda chunk: in_thread(partial(restore.add, chunk)))
+            friends = peers & self.friends()
+            check = self._patient(patience_s) if patience_s else self._impatient(is_strangers=not friends)
+            fetch = SnapshotFetch(manifest, self.chunk, self.name, self._told, check)
+            await fetch.run(friends, peers - friends, lambda chunk: in_thread(partial(restore.add, chunk)))
             await in_thread(restore.finish)
         finally:
             self.progress = None
@@ -245,16 +265,46 @@ class SnapshotSync(SnapshotPeers):
                 await asyncio.gather(work, return_exceptions=True)
             kv.close()
 
-    def _why_not_a_strangers(self) -> Callable[[], str]:
-        """Nobody vouches for what only strangers offer: it has so much time, and gives way to whoever is known."""
-        begun, known = asyncio.get_running_loop().time(), self.friends()
+    def _impatient(self, *, is_strangers: bool) -> Callable[[str], None]:
+        """There may be other ways. Nobody vouches for what only strangers offer: it has so much time, and gives way."""
+        begun, make_way = asyncio.get_running_loop().time(), self._for_new_friends()
 
-        def why() -> str:
-            if asyncio.get_running_loop().time() - begun > STRANGERS_S:
-                return f"strangers alone offer it, and it took more than {STRANGERS_S:.0f} s"
-            return "a member or a named peer is linked now" if self.friends() - known else ""
+        def check(why_slow: str) -> None:
+            if why_slow:
+                raise TooSlow(why_slow)
+            if is_strangers and asyncio.get_running_loop().time() - begun > PATIENCE_S:
+                raise TooSlow(f"strangers alone offer it, and it took more than {PATIENCE_S:.0f} s")
+            if is_strangers:
+                make_way()
 
-        return why
+        return check
+
+    def _patient(self, patience_s: float) -> Callable[[str], None]:
+        """There was no other way."""
+        begun, make_way = asyncio.get_running_loop().time(), self._for_new_friends()
+
+        def check(why_slow: str) -> None:
+            if why_slow and self._leads_on(self._base(), is_newest_enough=False):
+                raise GaveWay(f"{why_slow}, and blocks can be had now")
+            if asyncio.get_running_loop().time() - begun > patience_s:
+                raise TooSlow(f"it took more than {patience_s:.0f} s, and there is another")
+            make_way()
+
+        return check
+
+    def _for_new_friends(self) -> Callable[[], None]:
+        """Gives way once a member or a named peer that is ahead of us is linked and was not when this was called; to
+        each once, however often it comes and goes."""
+        self._known.update(self.linked[peer] for peer in self.friends())
+        base, network = self._base(), self.network
+        assert network is not None, "wired by the caller"
+
+        def make_way() -> None:
+            ahead = {self.linked[peer] for peer in self.friends() if network.height_of(peer) > base}
+            if ahead - self._known:
+                raise GaveWay("a member or a named peer is linked now")
+
+        return make_way
 
     def _told(self, progress: Progress) -> None:
         self.progress = progress

@@ -11,7 +11,14 @@ from msgspec.structs import replace
 from support.chain import Chain
 
 from node.daemon import snapshot_fetch
-from node.daemon.snapshot_fetch import CHUNKS_AHEAD, TIMEOUTS_MAX, Progress, SnapshotFetch
+from node.daemon.snapshot_fetch import (
+    CHUNKS_AHEAD,
+    FRIENDS_TIMEOUTS,
+    STRANGERS_TIMEOUTS,
+    Progress,
+    SnapshotFetch,
+    TooSlow,
+)
 from node.errors import InvalidCertificate
 from node.p2p.wire import Chunk
 from node.storage.snapshot import Manifest, chunk_hash, cut_snapshot
@@ -45,8 +52,11 @@ async def never(index: int) -> bytes:
     raise AssertionError("not reached")
 
 
-def fetched(manifest: Manifest, peers: dict[int, Answer]) -> tuple[list[bytes], list[Progress], list[tuple[int, int]]]:
-    """(what was taken, in order; what was told; who was asked for which)."""
+def fetched(
+    manifest: Manifest, peers: dict[int, Answer], friends: set[int] | None = None, take_s: float = 0.0
+) -> tuple[list[bytes], list[Progress], list[tuple[int, int]]]:
+    """(what was taken, in order; what was told; who was asked for which). `friends`: all, where it is not said."""
+    known = set(peers) if friends is None else friends
     taken: list[bytes] = []
     told: list[Progress] = []
     asked: list[tuple[int, int]] = []
@@ -58,9 +68,14 @@ def fetched(manifest: Manifest, peers: dict[int, Answer]) -> tuple[list[bytes], 
             return Chunk(ident, index, await peers[peer](index))
 
     async def take(data: bytes) -> None:
+        await asyncio.sleep(take_s)
         taken.append(data)
 
-    asyncio.run(SnapshotFetch(manifest, ask, str, told.append).run(set(peers), take))
+    def check(why_slow: str) -> None:
+        if why_slow:
+            raise TooSlow(why_slow)
+
+    asyncio.run(SnapshotFetch(manifest, ask, str, told.append, check).run(known, set(peers) - known, take))
     return taken, told, asked
 
 
@@ -86,11 +101,31 @@ def test_who_lies_is_named_with_the_chunk_and_asked_no_more(
     assert [0] == [index for peer, index in asked if peer == 1]
 
 
-def test_who_does_not_answer_is_asked_a_few_times(manifest: Manifest, caplog: pytest.LogCaptureFixture) -> None:
-    taken, _, asked = fetched(manifest, {1: silent, 2: honest})
+@pytest.mark.parametrize(("friends", "times"), [({1, 2}, FRIENDS_TIMEOUTS), (set(), STRANGERS_TIMEOUTS)])
+def test_who_does_not_answer_is_asked_a_few_times(
+    manifest: Manifest, friends: set[int], times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken, _, asked = fetched(manifest, {1: silent, 2: honest}, friends)
     assert taken == DATA
-    assert TIMEOUTS_MAX * [("1", "no answer in time")] == warnings(caplog)
-    assert TIMEOUTS_MAX == sum(peer == 1 for peer, _ in asked)
+    assert times * [("1", "no answer in time")] == warnings(caplog)
+    assert times == sum(peer == 1 for peer, _ in asked)
+
+
+def test_however_many_repeat_a_friends_offer_and_say_nothing_the_friend_brings_it(manifest: Manifest) -> None:
+    taken, _, asked = fetched(manifest, dict.fromkeys(range(40), never) | {99: honest}, {99})
+    assert taken == DATA
+    assert {99} == {peer for peer, _ in asked}
+
+
+def test_what_friends_do_not_bring_strangers_are_asked_for(manifest: Manifest) -> None:
+    taken, _, asked = fetched(manifest, {1: lying, 2: silent, 3: honest}, {1, 2})
+    assert taken == DATA
+    assert {1, 2, 3} == {peer for peer, _ in asked}
+
+
+def test_our_own_work_is_nobodys_slowness(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot_fetch, "PACE_S", 0.3)
+    assert DATA == fetched(manifest, {1: honest}, take_s=0.05)[0]
 
 
 def test_an_answer_that_is_lost_now_and_then_loses_no_peer(manifest: Manifest) -> None:
@@ -122,11 +157,11 @@ def test_what_nobody_has_is_said(manifest: Manifest) -> None:
         fetched(manifest, {1: most, 2: most})
 
 
-def test_an_offer_that_comes_too_slowly_is_given_up(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offer_that_comes_too_slowly_is_told(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_fetch, "PACE_S", 0.2)
 
     async def some(index: int) -> bytes:
         return await (honest if index < 14 else never)(index)
 
-    with pytest.raises(InvalidCertificate, match="fewer than 12 chunks came in 0 s, and 16 are left"):
+    with pytest.raises(TooSlow, match="fewer than 12 chunks came in 0 s, and 16 are left"):
         fetched(manifest, {1: some})

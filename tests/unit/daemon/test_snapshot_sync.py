@@ -161,11 +161,13 @@ def made_up(offer: Offer, salt: int) -> tuple[Offer, dict[int, bytes]]:
     return Offer(replace(offer.manifest, chunks=hashes), offer.block, offer.commit), {}
 
 
-def with_liars(grown: tuple, folder: Path, *, friend_after: float, own: Trust | None = None) -> tuple[int, Peers]:
-    """Strangers who say that all older blocks are gone come first, each with a snapshot of its own making; the one
-    named peer, with the newest snapshot, later."""
+def with_liars(
+    grown: tuple, folder: Path, *, friend_after: float, own: Trust | None = None, pruned: bool = True
+) -> tuple[int, Peers]:
+    """Strangers come first, each with a snapshot of its own making, and say that all older blocks are gone (`pruned`);
+    the one named peer, with the newest snapshot, later."""
     chain, _, newest, _ = grown
-    oldest = dict.fromkeys(LIARS, chain.store.height() - 1) | {FIRST: 1}
+    oldest = dict.fromkeys(LIARS, chain.store.height() - 1 if pruned else 1) | {FIRST: 1}
     snapshots = {liar: made_up(newest[0], liar) for liar in LIARS} | {FIRST: newest}
 
     async def play() -> tuple[int, Peers]:
@@ -209,7 +211,7 @@ def test_of_strangers_snapshots_few_are_tried_and_none_for_long(
 ) -> None:
     monkeypatch.setattr(snapshot_sync, "LOOK_S", 0.05)
     monkeypatch.setattr(snapshot_fetch, "PACE_S", 0.1)
-    height, network = with_liars(grown, tmp_path / "in", friend_after=60.0)
+    height, network = with_liars(grown, tmp_path / "in", friend_after=60.0, pruned=False)
     assert 0 == height
     assert snapshot_sync.STRANGERS_MAX == len({peer for peer, _ in network.asked})
     refused = [record.fields for record in caplog.records if record.getMessage() == "snapshot_refused"]
@@ -222,11 +224,72 @@ def test_a_strangers_snapshot_has_so_much_time(
     grown: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(snapshot_sync, "LOOK_S", 0.05)
-    monkeypatch.setattr(snapshot_sync, "STRANGERS_S", 0.05)
-    assert 0 == with_liars(grown, tmp_path / "in", friend_after=60.0)[0]
+    monkeypatch.setattr(snapshot_sync, "PATIENCE_S", 0.05)
+    assert 0 == with_liars(grown, tmp_path / "in", friend_after=60.0, pruned=False)[0]
     refused = [record.fields["why"] for record in caplog.records if record.getMessage() == "snapshot_refused"]
     assert all("strangers alone offer it" in why for why in refused)
     assert snapshot_sync.STRANGERS_MAX == len(refused)
+
+
+def test_where_there_is_no_other_way_they_take_turns_until_somebody_known_comes(
+    grown: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_sync, "LOOK_S", 0.05)
+    monkeypatch.setattr(snapshot_sync, "PATIENCE_S", 0.05)
+    height, network = with_liars(grown, tmp_path / "in", friend_after=5.5)
+    assert grown[0].store.height() == height
+    tried = [peer for peer, chunk in network.asked if chunk == 0]
+    assert snapshot_sync.STRANGERS_MAX == len(set(tried) - {FIRST})
+    assert snapshot_sync.STRANGERS_MAX < len(tried) - 1
+    assert FIRST == tried[-1]
+
+
+class Slow(Peers):
+    """Answers each question for a chunk after a while."""
+
+    def send(self, peer: int, message: object) -> None:
+        if isinstance(message, GetChunk):
+            asyncio.get_running_loop().call_later(0.3, super().send, peer, message)
+        else:
+            super().send(peer, message)
+
+
+@pytest.mark.parametrize(("oldest", "is_used"), [(25, True), (1, False)])
+def test_the_only_one_may_be_slow_where_blocks_cannot_be_had(
+    grown: tuple, oldest: int, is_used: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_fetch, "PACE_S", 0.1)
+    chain, _, newest, _ = grown
+
+    async def play() -> int:
+        sync = SnapshotSync(chain.genesis, Choice(gap=20, accept_old_root=True), lambda: chain.now, None, 1)
+        sync.network = Slow(chain, sync, {FIRST: oldest}, {FIRST: newest})
+        sync.connected(FIRST, bytes(32))
+        return await sync.run(tmp_path / "in")
+
+    assert (chain.store.height() if is_used else 0) == asyncio.run(play())
+
+
+def test_a_friend_that_has_nothing_itself_ends_nothing(
+    grown: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be new as well, and its operator has named us in turn."""
+    monkeypatch.setattr(snapshot_sync, "LOOK_S", 0.05)
+    chain, _, newest, _ = grown
+
+    class FirstIsNew(Slow):
+        def height_of(self, peer: int) -> int:
+            return 0 if peer == FIRST else super().height_of(peer)
+
+    async def play() -> int:
+        sync = SnapshotSync(chain.genesis, Choice(gap=20, accept_old_root=True), lambda: chain.now, None, 1)
+        sync.network = FirstIsNew(chain, sync, {FIRST: 1, SECOND: 25}, {FIRST: (None, {}), SECOND: newest}, {FIRST})
+        sync.connected(SECOND, bytes([2]) * 32)
+        asyncio.get_running_loop().call_later(0.15, sync.connected, FIRST, bytes(32))
+        return await sync.run(tmp_path / "in")
+
+    assert chain.store.height() == asyncio.run(play())
+    assert "snapshot_refused" not in caplog.text
 
 
 def test_one_peers_ever_new_snapshots_are_tried_twice(grown: tuple, tmp_path: Path) -> None:
