@@ -76,6 +76,8 @@ async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bo
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
     await begin(home, config, choice, clock, stopping)
+    if stopping.is_set():
+        return None
     node = Node(home, config, allow_dev_keys=allow_dev_keys)
     stop = asyncio.create_task(stopping.wait())
     starting = asyncio.create_task(node.start())

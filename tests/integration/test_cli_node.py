@@ -278,7 +278,7 @@ def test_a_port_that_is_taken_is_named_and_the_store_is_free_again(home: Path) -
         port = taken.getsockname()[1]
         refused_to_start(home, f"127.0.0.1:{port}", "rpc port", flags=("--dev", "--rpc-port", str(port)))
         refused_to_start(home, f"127.0.0.1:{port}", "p2p.port", flags=("--dev", "--p2p-port", str(port)))
-    LevelStore(home / "data" / "store", create=False).close()
+    LevelStore(home / "data" / "store").close()
 
 
 def test_a_store_that_another_process_has_is_named_with_its_pid(home: Path) -> None:
