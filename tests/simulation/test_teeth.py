@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.simulation.byzantine import twins
 from support.simulation.teeth import LONG, found
 
 from node.chain.validators import ValidatorSet
@@ -110,8 +111,9 @@ def test_a_root_that_depends_on_the_node_is_noticed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(BlockRun, "finish", sometimes_without_evidence)
 
-    settings = ("faulty=((1,'equivocating_voter'),)",)
-    assert found(*settings, seeds=range(6))
+    assert "was decided but does not hold here: state_root" in found(
+        "faulty=((1,'equivocating_voter'),)", seeds=range(6)
+    )
 
 
 def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,3 +133,10 @@ def test_twins_that_both_sign_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Doppelganger, "stop", lambda *_: None)
 
     assert "both sign with one key" in found(*settings, seeds=range(1))
+
+
+def test_twins_that_never_meet_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of a pair that is not there would hold of anything."""
+    monkeypatch.setattr(twins, "MEETING_MS", twins.TOGETHER_MS - 1)
+
+    assert "twins are not up together" in found("faulty=((2,'twins'),)", seeds=range(1))
