@@ -102,10 +102,13 @@ class Voting:
             self.signer.raise_floor(height + FLOOR_ABOVE_HEAD)
 
     def _holds_our_signature(self, height: int) -> bool:
+        """Of this key: what another one has signed for our member before a rotation is no state that we have lost."""
         commit, validators = self._store.commit(height), self._store.validators(height)
         assert self.signer is not None and commit is not None, "asked of committed heights only"
-        address = self.signer.address
-        return address in validators and bool(commit.signatures[validators.index(address)])
+        entry = validators.get(self.signer.address)
+        if entry is None or entry.consensus_key != self.signer.public:
+            return False
+        return bool(commit.signatures[validators.index(entry.address)])
 
     # --- may we ---
     def may_sign(self) -> bool:

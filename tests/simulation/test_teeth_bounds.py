@@ -6,7 +6,7 @@ import pytest
 from support.simulation.teeth import LONG, found
 
 from node.consensus.machine import Machine
-from node.replica import bodies, evidence_pool, transactions, voting
+from node.replica import bodies, evidence_pool, fetching, voting
 
 WITHOUT = 10**9
 
@@ -56,6 +56,7 @@ def test_instances_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_being_fetched_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "FETCHING_SPARE", WITHOUT)
+    monkeypatch.setattr(fetching, "FETCHING_SPARE", WITHOUT)
+    monkeypatch.setattr(fetching, "FETCHING_MAX", WITHOUT)
 
     assert "transactions being fetched" in found(*one("flooder"), "fault_ms=60000", seeds=range(2))

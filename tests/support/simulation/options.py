@@ -61,7 +61,7 @@ class Options:
     changes: int = 0
     pauses: int = 0
     rotations: int = 0
-    """New consensus keys. Not drawn while `rotated-key-stands` is open (tests/simulation/regressions.json)."""
+    """New consensus keys."""
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
 
@@ -97,6 +97,7 @@ def drawn(seed: int) -> Options:
         changes=changes,
         pauses=chance.choice([0, 1, 2]) if changes else 0,
         fault_ms=chance.choice([15_000, 25_000, 40_000]),
+        rotations=chance.choice([0, 1, 2]) if changes else 0,
     )
     return replace(options, faulty=_draw_faulty(chance, options.powers, changes) if chance.random() < 0.75 else ())
 

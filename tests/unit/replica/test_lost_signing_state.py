@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import Chain, address
-from support.kept_state import KeptState
+from support.kept_state import KeptState, never_signed
 
 from node.chain.block import Block, Commit
 from node.codec import encode
@@ -56,6 +56,17 @@ def test_missing_state_keeps_away_from_the_height_in_flight(signed: set[int]) ->
 
 def test_older_state_is_noticed_where_an_earlier_certificate_holds_our_signature() -> None:
     assert _floor(_chain({4}), 3) == HEAD + FLOOR_ABOVE_HEAD
+
+
+def test_what_the_key_before_a_rotation_has_signed_is_no_state_that_the_new_one_lost() -> None:
+    """Else its validator waits for heights that may never come without it."""
+    chain, key = _chain({4, 5}), dev_key("consensus", "bmw, anew")
+    signer = Signer(address("bmw"), key, never_signed(key.public), chain.genesis_hash)
+    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
+    voting.start()
+    chain.produce()
+    voting.caught_up_to(HEAD + 1)
+    assert signer.floor <= HEAD + 1
 
 
 def test_state_of_the_newest_signed_height_is_enough() -> None:
