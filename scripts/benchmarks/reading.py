@@ -94,10 +94,12 @@ async def _rate(port: int, vins: list[str], seconds: float) -> float:
 async def _reachable(url: str) -> None:
     for _ in range(200):
         try:
-            async with aiohttp.ClientSession() as http, http.get(url + "/v1/vehicles/x"):
-                return
+            async with aiohttp.ClientSession() as http, http.get(url + "/v1/vehicles/x") as answer:
+                if answer.status != 503:  # it only begins
+                    return
         except aiohttp.ClientError:
-            await asyncio.sleep(0.05)
+            pass
+        await asyncio.sleep(0.05)
     raise AssertionError(f"{url} does not answer")
 
 

@@ -63,6 +63,7 @@ async def test_a_byte_changed_between_two_nodes_closes_that_link_and_the_network
             two = Peer("two", f"127.0.0.1:{between.port}", three.address, exchange=False)
             async with started(two):
                 await until(lambda: two.is_linked_to(one.key, three.key))
+                await until(lambda: one.is_linked_to(two.key), "the last word of the handshake has passed")
                 between.flip()
                 two.network.broadcast(STATUS)
                 await until(lambda: STATUS in three.messages(), "the other link has noticed nothing")

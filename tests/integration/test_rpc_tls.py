@@ -15,6 +15,13 @@ from support.certificates import a_certificate
 from node.rpc import listener
 
 
+async def ended(writer: asyncio.StreamWriter) -> None:
+    """Whatever the other end says to it."""
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
 def test_tls_by_certificate_files(tmp_path: Path) -> None:
     certificate, key = a_certificate(tmp_path)
 
@@ -56,7 +63,7 @@ def test_silent_connections_are_counted_before_their_handshake_and_given_up(
             ):
                 assert 200 == answer.status
             for _, writer in ends:
-                writer.close()
+                await ended(writer)
 
     asyncio.run(play())
 
@@ -85,7 +92,7 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path
                 with contextlib.suppress(ssl.SSLWantReadError):
                     while True:
                         said += end.read()
-            writer.close()
+            await ended(writer)
 
     asyncio.run(play())
 
@@ -107,9 +114,8 @@ def test_a_server_stops_while_hands_are_shaken(turns: int, tmp_path: Path) -> No
                 await asyncio.sleep(0)
             await server.stop()
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                reader, writer = await dialling
-                writer.close()
-                await reader.read()
+                _, writer = await dialling
+                await ended(writer)
             while server._connections.open or server._shaking:
                 await asyncio.sleep(0.01)
 
