@@ -23,7 +23,7 @@ from node.consensus import safety
 from node.daemon.config import SETTINGS
 from node.execution import window  # noqa: F401 - its family belongs to the table
 from node.p2p import handshake, wire
-from node.p2p.budget import RATES
+from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop

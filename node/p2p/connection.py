@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from node.codec import encode
 from node.errors import ProtocolViolation, Rejected
-from node.p2p.framing import Lane, Refused, Session, handshake_frame, take_handshake_frame
+from node.p2p.framing import Lane, RefusedByPeer, Session, handshake_frame, take_handshake_frame
 from node.p2p.handshake import Handshake, Hello, Refusal, goodbye
 from node.p2p.outbox import Outbox
 from node.p2p.wire import WireMessage, lane_of
@@ -155,11 +155,11 @@ async def shake_hands(
     host: str,
     port: int,
     clock: Clock,
-    turn: Callable[[], Awaitable[None]] | None = None,
+    wait_for_grant: Callable[[], Awaitable[None]] | None = None,
 ) -> Link:
     """The link. Raises `Rejected` with the reason (the other side is told), `OSError` or `TimeoutError`.
 
-    `turn` is waited for before the first answer is computed.
+    `wait_for_grant` is waited for before the first answer is computed.
     """
     buffer = bytearray()
     try:
@@ -176,14 +176,14 @@ async def shake_hands(
                         raise Unfinished("the link was closed within the handshake")
                     buffer += data
                     continue
-                if turn is not None:
-                    await turn()
-                    turn = None
+                if wait_for_grant is not None:
+                    await wait_for_grant()
+                    wait_for_grant = None
                 answer = handshake.receive(frame)
                 if answer is not None:
                     writer.write(handshake_frame(answer))
                     await writer.drain()
-    except Refused:
+    except RefusedByPeer:
         raise
     except Refusal as refusal:
         with contextlib.suppress(Exception):

@@ -40,7 +40,7 @@ GOODBYE_TEXT_MAX: Final = 200
 _GOODBYE: Final = b"BYE!"
 
 
-class Refused(ProtocolViolation):
+class RefusedByPeer(ProtocolViolation):
     """The peer said goodbye. Nobody signed the reason: it is for the log, never for a decision."""
 
     code = "refused"
@@ -60,10 +60,10 @@ def parse_goodbye(frame: bytes) -> str | None:
 
 
 def check_no_goodbye(frame: bytes) -> None:
-    """Raises `Refused`, with the peer's reason, if `frame` is a goodbye."""
+    """Raises `RefusedByPeer`, with the peer's reason, if `frame` is a goodbye."""
     reason = parse_goodbye(frame)
     if reason is not None:
-        raise Refused(f"refused by the peer: {reason}")
+        raise RefusedByPeer(f"refused by the peer: {reason}")
 
 
 def handshake_frame(message: bytes) -> bytes:

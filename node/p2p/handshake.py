@@ -20,7 +20,7 @@ from node.crypto.signing import PrivateKey, is_signature
 from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
 from node.p2p.framing import (
     HANDSHAKE_BYTES_MAX,
-    Refused,
+    RefusedByPeer,
     Session,
     check_no_goodbye,
     goodbye,
@@ -30,7 +30,7 @@ from node.p2p.noise import XXHandshake
 
 __all__ = [
     "Handshake", "Hello", "BadProof", "MalformedHello", "OtherChain", "OtherVersion", "OwnKey", "PROTOCOL_VERSION",
-    "Refusal", "Refused", "goodbye", "parse_goodbye",
+    "Refusal", "RefusedByPeer", "goodbye", "parse_goodbye",
 ]  # fmt: skip
 
 PROTOCOL_VERSION: Final = 1
@@ -91,7 +91,7 @@ class Handshake:
 
     `receive` raises, and then it is over:
       `Refusal`             we refuse: send `goodbye(str(refusal))`, close
-      `Refused`             the peer has refused us: close
+      `RefusedByPeer`       the peer has refused us: close
       `ProtocolViolation`   not Noise, or tampered with: close; `TooLarge` likewise
     """
 

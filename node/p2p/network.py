@@ -13,12 +13,12 @@ from node.codec import encode
 from node.crypto.signing import PrivateKey
 from node.errors import Rejected
 from node.p2p.connection import Clock, Link
-from node.p2p.contest import Contest
-from node.p2p.entrance import Entrance
-from node.p2p.pacing import SIGNATURE_MS, Shares
+from node.p2p.duplicate_links import DuplicateLinks
+from node.p2p.eviction import PeerSlot, room_for
+from node.p2p.fair_share import SIGNATURE_MS, Shares
 from node.p2p.peer import Peer, Service
 from node.p2p.peer_book import PeerBook, record_of
-from node.p2p.slots import Seat, room_for
+from node.p2p.transport import Transport
 from node.p2p.wire import (
     ADDRESSES_MAX,
     ANSWERS,
@@ -92,7 +92,7 @@ class Network:
         self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._by_key: dict[bytes, int] = {}
-        self._contest = Contest(node_key.public, self._holder, self._drop, clock)
+        self._duplicate_links = DuplicateLinks(node_key.public, self._holder, self._drop, clock)
         self._next_id = 1
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = 0
@@ -109,19 +109,19 @@ class Network:
             self.book.add(host, int(port), is_configured=True)
         place, identity = (config.host, config.port), (node_key, genesis_hash, config.moniker)
         self._service = Service(self._handle, self._score, self._spawn, self.counters, clock)
-        self.entrance = Entrance(place, identity, self.book, self.counters, events.notice, clock, self._settle)
+        self.transport = Transport(place, identity, self.book, self.counters, events.notice, clock, self._settle)
 
     # --- life ---
     async def start(self) -> None:
         """Listen and dial. Raises `Busy` where the port is taken."""
-        await self.entrance.start()
+        await self.transport.start()
         self._spawn(self._tick_loop())
 
     async def stop(self) -> None:
         for peer in list(self._peers.values()):
             peer.link.send(Bye("stopping"))
         await asyncio.gather(*(peer.link.flush_and_close() for peer in self._peers.values()), return_exceptions=True)
-        await self.entrance.stop()
+        await self.transport.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,7 +139,7 @@ class Network:
             self.counters["messages_out"] += 1
             raw = encode(message)
             if isinstance(message, ANSWERS):
-                peer.pace.answered(len(raw), self._clock())
+                peer.quota.answered(len(raw), self._clock())
             peer.link.send(message, raw)
 
     def broadcast(self, message: Message, besides: int | None = None) -> None:
@@ -152,8 +152,8 @@ class Network:
     def verifies_for(self, peer_id: int, signatures: int) -> None:
         """So many signatures of its transactions are about to be verified: its share pays, before they are."""
         if peer_id in self._peers:
-            pace = self._peers[peer_id].pace
-            pace.worked(Transactions, 0, signatures * SIGNATURE_MS, self._clock())
+            quota = self._peers[peer_id].quota
+            quota.worked(Transactions, 0, signatures * SIGNATURE_MS, self._clock())
 
     def misbehaved(self, peer_id: int, code: str, text: str, weight: int) -> None:
         """Lower the peer's score; ban and disconnect at the threshold."""
@@ -225,7 +225,7 @@ class Network:
                 if dialled >= min(LEARNED_LINKS, self._config.peers_max):
                     break
                 dialled += 1
-            if not self.entrance.dial(known):
+            if not self.transport.dial(known):
                 break
 
     def _keep_alive(self, now: int) -> None:
@@ -246,10 +246,10 @@ class Network:
         """Of an active member, or of a peer that the operator has named."""
         return key in self._events.members() or key in self.book.kept()[0]
 
-    def _seats(self) -> list[Seat]:
+    def _slots(self) -> list[PeerSlot]:
         now = self._clock()
         return [
-            Seat(peer_id, p.link.host, p.link.is_outbound, self.book.score(p.key, now), p.link.opened_ms)
+            PeerSlot(peer_id, p.link.host, p.link.is_outbound, self.book.score(p.key, now), p.link.opened_ms)
             for peer_id, p in self._peers.items()
             if not p.is_leaving and not self._is_kept(p.key)
         ]
@@ -264,8 +264,8 @@ class Network:
             reason = "members only"
         elif not self._is_kept(key) and self.book.is_banned(record_of(link.host), now):
             reason = "strangers from this address are refused for a while"
-        elif not await self._contest.is_won_by(link):
-            reason = self._contest.why_lost(link)
+        elif not await self._duplicate_links.is_won_by(link):
+            reason = self._duplicate_links.why_lost(link)
         elif not self._is_kept(key) and not self._make_room(link):
             reason = "no room"
         if not reason:
@@ -287,8 +287,8 @@ class Network:
     def _make_room(self, link: Link) -> bool:
         """Whether a stranger may stay; a worse one may have to go for it."""
         score = self.book.score(link.hello.node_key, self._clock())
-        new = Seat(0, link.host, link.is_outbound, score, link.opened_ms)
-        fits, worse = room_for(new, self._seats(), self._config.peers_max)
+        new = PeerSlot(0, link.host, link.is_outbound, score, link.opened_ms)
+        fits, worse = room_for(new, self._slots(), self._config.peers_max)
         if worse is not None:
             self.counters["evicted"] += 1
             self._send_away(self._peers[worse], "no room any more")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from node.p2p.budget import Budget
 from node.p2p.connection import Clock, Link
-from node.p2p.pacing import Pace, Shares
+from node.p2p.fair_share import PeerQuota, Shares
+from node.p2p.rate_limits import RateLimits
 from node.p2p.wire import WireMessage, decode_wire
 
 OVER_BUDGET_WEIGHT: Final = 2
@@ -36,7 +36,7 @@ class Peer:
         """`shares`: of strangers; None for those that are kept in any case."""
         self.id = ident
         self.link = link
-        self.pace = Pace(shares, service.clock())
+        self.quota = PeerQuota(shares, service.clock())
         self._is_kept = shares is None
         self.tasks: list[asyncio.Task[None]] = []
         self.pinged_ms = 0
@@ -44,7 +44,7 @@ class Peer:
         self.oldest = 1
         self.is_leaving = False
         """Told to go: what it still sends counts no more, so that one flood is one ban."""
-        self._budget = Budget(service.clock())
+        self._rate_limits = RateLimits(service.clock())
         self._service = service
         self._working_off: asyncio.Task[None] | None = None
 
@@ -70,40 +70,40 @@ class Peer:
         started = time.thread_time()
         message = decode_wire(raw)
         kind = type(message)
-        self.pace.worked(kind, (time.thread_time() - started) * 1000, 0, now)
-        if not self._budget.spend(kind, len(raw), now):
+        self.quota.worked(kind, (time.thread_time() - started) * 1000, 0, now)
+        if not self._rate_limits.spend(kind, len(raw), now):
             service.counters["over_budget"] += 1
             if not self._is_kept:  # a member passes on what others make, and its time is counted besides
                 service.misbehaved(self, "over_budget", f"too many {kind.__name__} messages", OVER_BUDGET_WEIGHT)
-        elif self.pace.is_due(kind, self.link.queued_bytes, now):
+        elif self.quota.is_due(kind, self.link.queued_bytes, now):
             self._handle(message, begun_ms)
         else:
             service.counters["put_off"] += 1
-            self.pace.put_off(message, begun_ms, len(raw))
+            self.quota.put_off(message, begun_ms, len(raw))
             if self._working_off is None or self._working_off.done():
                 self._working_off = service.spawn(self._work_off())
-        if self.pace.is_overdrawn(now):
+        if self.quota.is_overdrawn(now):
             await self._while_overdrawn()
 
     def _handle(self, message: WireMessage, begun_ms: int) -> None:
         started = time.thread_time()
         self._service.handle(self, message, begun_ms)
-        self.pace.worked(type(message), 0, (time.thread_time() - started) * 1000, self._service.clock())
+        self.quota.worked(type(message), 0, (time.thread_time() - started) * 1000, self._service.clock())
 
     async def _work_off(self) -> None:
         """What had to wait, one by one; ends with the last."""
-        while (first := self.pace.first()) is not None and self.is_here:
-            delay = self.pace.wait_ms(type(first.message), self.link.queued_bytes, self._service.clock())
+        while (first := self.quota.first()) is not None and self.is_here:
+            delay = self.quota.wait_ms(type(first.message), self.link.queued_bytes, self._service.clock())
             if not delay:
-                self.pace.take()
+                self.quota.take()
                 self._handle(first.message, first.begun_ms)
             await asyncio.sleep(delay / 1000)
 
     async def _while_overdrawn(self) -> None:
         waited = 0.0
-        while self.is_here and self.pace.is_overdrawn(self._service.clock()):
+        while self.is_here and self.quota.is_overdrawn(self._service.clock()):
             await asyncio.sleep(OVERDRAWN_POLL_S)
-            waited = waited + OVERDRAWN_POLL_S if self.pace.is_to_blame(self._service.clock()) else 0.0
+            waited = waited + OVERDRAWN_POLL_S if self.quota.is_to_blame(self._service.clock()) else 0.0
             if waited >= 1:
                 waited -= 1
                 text = "its messages cost more than its share"

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.p2p.slots import address_of
+from node.p2p.eviction import address_of
 
 BAN_SCORE = 100
 BAN_MS = 60_000
@@ -54,7 +54,7 @@ class KnownPeer:
 
 
 @dataclass
-class Record:
+class PeerRecord:
     score: float = 0.0
     scored_ms: int = 0
     bans: int = 0
@@ -66,7 +66,7 @@ class PeerBook:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], KnownPeer] = {}
-        self._records: dict[bytes, Record] = {}
+        self._records: dict[bytes, PeerRecord] = {}
         self._kept: tuple[set[bytes], set[str]] | None = None
 
     def add(self, host: str, port: int, *, is_configured: bool, node_key: bytes = b"", source: bytes = b"") -> None:
@@ -170,7 +170,7 @@ class PeerBook:
 
         In place of a node key `record_of(host)` may stand: a new key costs nothing, a new address does.
         """
-        record = self._records.pop(node_key, None) or Record()
+        record = self._records.pop(node_key, None) or PeerRecord()
         if len(self._records) >= RECORDS_MAX:
             del self._records[next(iter(self._records))]
         self._records[node_key] = record

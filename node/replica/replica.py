@@ -54,7 +54,7 @@ from node.txtypes.unmet import Unmet
 __all__ = ["Replica", "ReplicaConfig"]
 
 STATUS_EVERY_MS = 50
-"""Several times less often than a peer takes it (p2p/budget.py)."""
+"""Several times less often than a peer takes it (p2p/rate_limits.py)."""
 SYNCING_GAP = 3
 """Blocks behind; fewer is what consensus makes up for by itself."""
 

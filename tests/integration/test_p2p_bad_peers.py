@@ -12,11 +12,11 @@ from support.peers import Peer, RawLink, dialled, key_of, started, until
 from node import limits
 from node.codec import encode
 from node.p2p import connection
-from node.p2p.door import GUESTS_PER_ADDRESS_MAX
-from node.p2p.entrance import GARBAGE_WEIGHT
 from node.p2p.framing import Lane, Session
+from node.p2p.handshake_queue import PENDING_PER_ADDRESS_MAX
 from node.p2p.network import MESSAGE_MS
 from node.p2p.peer_book import BAN_MS, BAN_SCORE, record_of
+from node.p2p.transport import GARBAGE_WEIGHT
 from node.p2p.wire import Bye, GetPeers, Peers, Ping
 from node.replica.messages import Status, Transactions
 
@@ -155,17 +155,17 @@ async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a
         first = await dialled(one, key_of("here before"))
         await until(lambda: one.links)
         loris = []
-        for _ in range(GUESTS_PER_ADDRESS_MAX + 5):
+        for _ in range(PENDING_PER_ADDRESS_MAX + 5):
             reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
             stack.callback(writer.close)
             loris.append(reader)
-        await until(lambda: one.network.entrance.door.dropped == 5)
+        await until(lambda: one.network.transport.handshakes.dropped == 5)
         for reader in loris[:5]:
             assert b"too many unfinished handshakes" in await reader.read(), "the oldest ones"
-        assert GUESTS_PER_ADDRESS_MAX == len(one.network.entrance.door)
+        assert PENDING_PER_ADDRESS_MAX == len(one.network.transport.handshakes)
         await dialled(one, key_of("member"))
         await until(lambda: one.is_linked_to(key_of("here before"), key_of("member")))
-        assert 6 == one.network.entrance.door.dropped
+        assert 6 == one.network.transport.handshakes.dropped
         first.writer.write(first.session.seal(encode(STATUS)))
         await until(lambda: STATUS in one.messages(), "links that are there go on")
 
@@ -174,11 +174,11 @@ async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a
 async def test_places_at_the_door_are_given_back() -> None:
     one = Peer("one")
     async with started(one):
-        for _ in range(GUESTS_PER_ADDRESS_MAX):
+        for _ in range(PENDING_PER_ADDRESS_MAX):
             _, writer = await asyncio.open_connection("127.0.0.1", one.port)
             writer.close()
         await dialled(one, key_of("good"))
-        await until(lambda: one.links and not len(one.network.entrance.door))
+        await until(lambda: one.links and not len(one.network.transport.handshakes))
         assert not one.network.book.is_banned(record_of("127.0.0.1"), one.clock()), "leaving early is no garbage"
 
 

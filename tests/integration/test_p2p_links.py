@@ -15,7 +15,7 @@ from support.peers import GENESIS_HASH, Peer, RawLink, a_handshake, dialled, key
 from node.codec import encode
 from node.errors import Busy
 from node.p2p.connection import shake_hands
-from node.p2p.handshake import Refused
+from node.p2p.handshake import RefusedByPeer
 from node.p2p.wire import KEY_IN_USE, Bye, GetPeers, Peers, Ping, Pong
 from node.replica.messages import GetTransactions, Status, Transactions
 
@@ -155,7 +155,7 @@ async def test_another_version_is_refused_with_the_reason_on_both_sides() -> Non
     one = Peer("one")
     async with started(one):
         raw = await dialled(one, key_of("tomorrow"), of_tomorrow)  # the initiator is done before it is judged
-        with pytest.raises(Refused, match="protocol version 2, this node speaks 1"):
+        with pytest.raises(RefusedByPeer, match="protocol version 2, this node speaks 1"):
             await raw.read_to_end()
         assert ["protocol version 2, this node speaks 1"] == one.told("handshake_refused")
         assert not one.links
@@ -179,7 +179,7 @@ async def test_a_node_key_that_did_not_sign_the_link_is_refused() -> None:
     one = Peer("one")
     async with started(one):
         raw = await dialled(one, key_of("thief"), borrowed)
-        with pytest.raises(Refused, match="did not sign"):
+        with pytest.raises(RefusedByPeer, match="did not sign"):
             await raw.read_to_end()
         assert not one.links
 

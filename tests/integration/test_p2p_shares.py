@@ -10,8 +10,8 @@ from support.links import Proxy
 from support.peers import Peer, dialled, key_of, started, until
 
 from node.codec import encode
+from node.p2p import fair_share
 from node.p2p import network as network_module
-from node.p2p import pacing
 from node.p2p.framing import Lane
 from node.p2p.wire import Bye
 from node.replica.messages import Announce, GetBlocks, Status, Transactions
@@ -129,7 +129,7 @@ async def test_small_questions_with_large_answers_wait_once_the_asker_has_had_it
             greedy.writer.write(greedy.session.seal(encode(GetBlocks(height, height))))
         greedy.writer.write(greedy.session.seal(encode(STATUS), Lane.VOTES))
         await until(lambda: STATUS in one.messages(), "what is urgent does not wait with the questions")
-        share = pacing.ANSWER_STRANGER_BYTES_PER_S * pacing.ANSWER_BURST_S / 1_000_000
+        share = fair_share.ANSWER_STRANGER_BYTES_PER_S * fair_share.ANSWER_BURST_S / 1_000_000
         await until(lambda: len(asked) >= share)
         assert len(asked) <= share + 4, "60 questions of 30 bytes ask for 60 MB"
         assert 0 < one.network.counters["put_off"]
@@ -156,7 +156,7 @@ async def test_a_peer_that_asks_and_does_not_read_is_not_answered_without_end() 
         deaf.writer.write(deaf.session.seal(encode(STATUS), Lane.VOTES))
         await until(lambda: STATUS in one.messages())
         (link,) = one.network.connected().values()
-        assert link.queued_bytes <= pacing.ANSWER_QUEUE_BYTES + 1_100_000
+        assert link.queued_bytes <= fair_share.ANSWER_QUEUE_BYTES + 1_100_000
         assert len(asked) < 30 and 0 == link.dropped, "what is put off is not dropped"
 
 
@@ -182,9 +182,9 @@ def test_a_peer_whose_messages_cost_too_much_waits_then_is_not_read_from_then_pa
         async with started(one):
             evil, good = await dialled(one, key_of("evil")), await dialled(one, key_of("good"))
             await until(lambda: len(one.links) == 2)
-            for _ in range(pacing.WAITING_MAX + 20):
+            for _ in range(fair_share.WAITING_MAX + 20):
                 evil.writer.write(evil.session.seal(announce))
-            await until(lambda: one.network.counters["put_off"] >= pacing.WAITING_MAX)
+            await until(lambda: one.network.counters["put_off"] >= fair_share.WAITING_MAX)
             assert len(one.messages()) <= 5, "3 s of 300 ms are soon gone"
             evil.writer.write(evil.session.seal(vote, Lane.VOTES))
             good.writer.write(good.session.seal(vote, Lane.VOTES))
@@ -205,7 +205,7 @@ async def test_signatures_that_are_verified_for_a_peer_count_as_its_time() -> No
         evil = await dialled(one, key_of("evil"))
         await until(lambda: len(one.links) == 1)
         (ident,) = one.links
-        burst = int(pacing.CPU_BURST_S * pacing.CPU_MS_PER_S / pacing.SIGNATURE_MS)
+        burst = int(fair_share.CPU_BURST_S * fair_share.CPU_MS_PER_S / fair_share.SIGNATURE_MS)
         one.network.verifies_for(ident, 2 * burst)
         one.network.verifies_for(ident + 1, burst)  # gone meanwhile
         evil.writer.write(evil.session.seal(announce))
@@ -289,7 +289,7 @@ def test_addresses_that_a_peer_makes_up_are_not_all_dialled_at_once(monkeypatch:
             for port in range(1, 200):
                 one.network.book.add("127.0.0.1", port, is_configured=False, source=b"liar")
             dialled_now = []
-            monkeypatch.setattr(one.network.entrance, "dial", lambda known: dialled_now.append(known) or True)
+            monkeypatch.setattr(one.network.transport, "dial", lambda known: dialled_now.append(known) or True)
             one.network._dial_due(one.clock() + 10**6)
             assert 3 == len(dialled_now)
 

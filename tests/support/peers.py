@@ -80,7 +80,7 @@ class Peer:
 
     @property
     def port(self) -> int:
-        server = self.network.entrance.server
+        server = self.network.transport.server
         assert server is not None, "started"
         return int(server.sockets[0].getsockname()[1])
 

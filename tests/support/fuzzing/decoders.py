@@ -63,7 +63,7 @@ def _signer_requests() -> list[bytes]:
 
 def _signer_replies() -> list[bytes]:
     welcome = signer_wire.Welcome(1, bytes(20), bytes(32), False, 7, EMPTY)
-    return [encode(message) for message in (signer_wire.Floor(7), signer_wire.Refused("busy", "why"), welcome)]
+    return [encode(message) for message in (signer_wire.Floor(7), signer_wire.RefusedByPeer("busy", "why"), welcome)]
 
 
 def _signed_tx(raw: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.crypto.dev_keys import dev_key
 from node.errors import Rejected
-from node.p2p.budget import Budget
+from node.p2p.rate_limits import RateLimits
 from node.replica import events as e
 from node.replica.messages import Message, decode_message
 from support.simulation.errors import Violation
@@ -37,7 +37,7 @@ class Network:
         self.loss, self.duplicate, self.delay = options.loss, options.duplicate, options.delay
         self.starving: Counter[tuple[int, Topic]] = Counter()
         """(target, topic) that does not arrive, whoever relays it; by how many faults at once."""
-        self._budgets: dict[tuple[int, int], Budget] = {}
+        self._rate_limits: dict[tuple[int, int], RateLimits] = {}
         self._decoded: OrderedDict[bytes, Any] = OrderedDict()
 
     # --- links ---
@@ -88,10 +88,10 @@ class Network:
     def count(self, link: int, kind: type, size: int) -> None:
         """No honest node says more to another than the other allows: else they would ban each other."""
         source, target = self.peers[link]
-        budget = self._budgets.get((source, target))
-        if budget is None:
-            budget = self._budgets[source, target] = Budget(self._world.now)
-        if not budget.spend(kind, size, self._world.now) and not self._world.nodes[source].is_faulty:
+        rate_limits = self._rate_limits.get((source, target))
+        if rate_limits is None:
+            rate_limits = self._rate_limits[source, target] = RateLimits(self._world.now)
+        if not rate_limits.spend(kind, size, self._world.now) and not self._world.nodes[source].is_faulty:
             name = self._world.nodes[source].label
             raise Violation(f"{name} sends more {kind.__name__} messages than its peers allow")
 

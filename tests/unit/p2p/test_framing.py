@@ -19,7 +19,7 @@ from node.p2p.framing import (
     VOTE_LANE_BYTES_MAX,
     FrameReader,
     Lane,
-    Refused,
+    RefusedByPeer,
     Session,
     chunk_at,
     goodbye,
@@ -332,7 +332,7 @@ def test_a_failure_does_not_hide_in_the_next_call() -> None:
 def test_a_goodbye_may_stand_for_the_first_chunk(reason: str) -> None:
     frame, reader = handshake_frame(goodbye(reason)), a_reader()
     assert fed(reader, frame[:5]) == []
-    with pytest.raises(Refused) as error:
+    with pytest.raises(RefusedByPeer) as error:
         fed(reader, frame[5:])
     assert f"refused by the peer: {reason}" == str(error.value)
 

@@ -26,7 +26,7 @@ from support.handshakes import (
 from node.codec import encode
 from node.errors import BadSignature, Malformed, ProtocolViolation, TooLarge, WrongChain
 from node.p2p.framing import HANDSHAKE_BYTES_MAX
-from node.p2p.handshake import PROTOCOL_VERSION, Handshake, Hello, Refusal, Refused, goodbye, parse_goodbye
+from node.p2p.handshake import PROTOCOL_VERSION, Handshake, Hello, Refusal, RefusedByPeer, goodbye, parse_goodbye
 from node.p2p.noise import XXHandshake
 
 
@@ -62,17 +62,17 @@ def test_nobody_on_the_path_reads_who_they_are() -> None:
 
 
 # --- refusals, on both sides -----------------------------------------------------------------------
-def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, Refused]:
+def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, RefusedByPeer]:
     """What each side raises when the initiator refuses in message 2."""
     second = reply_of(bob, first_of(alice))
     with pytest.raises(Refusal) as here:
         alice.receive(second)
-    with pytest.raises(Refused) as there:
+    with pytest.raises(RefusedByPeer) as there:
         bob.receive(goodbye(str(here.value)))
     return here.value, there.value
 
 
-def check_told(here: Refusal, there: Refused) -> None:
+def check_told(here: Refusal, there: RefusedByPeer) -> None:
     assert f"refused by the peer: {here}" == str(there)
     assert isinstance(there, ProtocolViolation)
 
@@ -98,7 +98,7 @@ def test_an_initiator_that_is_done_still_hears_the_goodbye() -> None:
     alice, bob = a_side(True, ALICE), a_side(False, BOB)
     reply_of(alice, reply_of(bob, first_of(alice)))
     frame = goodbye("too many links")
-    with pytest.raises(Refused, match=r"^refused by the peer: too many links$"):
+    with pytest.raises(RefusedByPeer, match=r"^refused by the peer: too many links$"):
         alice.session().feed(len(frame).to_bytes(2, "big") + frame)
 
 
@@ -106,7 +106,7 @@ def test_an_initiator_that_is_done_still_hears_the_goodbye() -> None:
 def test_a_responder_or_initiator_that_says_goodbye_at_once(initiator: bool) -> None:
     side = a_side(initiator, ALICE)
     side.start()
-    with pytest.raises(Refused, match=r"^refused by the peer: too many links$"):
+    with pytest.raises(RefusedByPeer, match=r"^refused by the peer: too many links$"):
         side.receive(goodbye("too many links"))
 
 

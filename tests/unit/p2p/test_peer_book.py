@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from node.p2p import peer_book
-from node.p2p.budget import RATES, Budget
 from node.p2p.peer_book import (
     BAN_CAP_MS,
     BAN_MS,
@@ -21,6 +20,7 @@ from node.p2p.peer_book import (
     PeerBook,
     record_of,
 )
+from node.p2p.rate_limits import RATES, RateLimits
 from node.p2p.wire import Ping
 from node.replica.messages import Blocks, VoteMessage
 
@@ -230,25 +230,25 @@ def test_an_address_is_one_record_whatever_its_form() -> None:
 # --- budgets -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", [Ping, VoteMessage, Blocks])
 def test_a_budget_is_spent_by_number_and_comes_back_with_time(kind: type) -> None:
-    budget, rate = Budget(0), RATES[kind]
+    rate_limits, rate = RateLimits(0), RATES[kind]
     most = rate.messages * rate.burst
-    assert all(budget.spend(kind, 1, 0) for _ in range(most))
-    assert not budget.spend(kind, 1, 0)
-    assert budget.spend(kind, 1, 2_000)
-    assert budget.spend(Blocks if kind is Ping else Ping, 1, 0), "of each kind its own"
+    assert all(rate_limits.spend(kind, 1, 0) for _ in range(most))
+    assert not rate_limits.spend(kind, 1, 0)
+    assert rate_limits.spend(kind, 1, 2_000)
+    assert rate_limits.spend(Blocks if kind is Ping else Ping, 1, 0), "of each kind its own"
 
 
 def test_a_budget_is_spent_by_size_too() -> None:
-    budget, rate = Budget(0), RATES[Blocks]
-    assert budget.spend(Blocks, rate.bytes * rate.burst, 0)
-    assert not budget.spend(Blocks, 1, 0)
-    assert budget.spend(Blocks, 1, 3_000)
+    rate_limits, rate = RateLimits(0), RATES[Blocks]
+    assert rate_limits.spend(Blocks, rate.bytes * rate.burst, 0)
+    assert not rate_limits.spend(Blocks, 1, 0)
+    assert rate_limits.spend(Blocks, 1, 3_000)
 
 
 def test_waiting_long_saves_up_no_more_than_the_burst() -> None:
-    budget, rate = Budget(0), RATES[Ping]
+    rate_limits, rate = RateLimits(0), RATES[Ping]
     assert rate.messages * rate.burst == sum(
-        budget.spend(Ping, 1, 10**9) for _ in range(10 * rate.messages * rate.burst)
+        rate_limits.spend(Ping, 1, 10**9) for _ in range(10 * rate.messages * rate.burst)
     )
 
 

@@ -50,11 +50,11 @@ RATES: dict[type, Rate] = {
 """Several times what a correct peer sends under full load. Above: it is dropped, and costs a stranger score."""
 
 
-class Budget:
+class RateLimits:
     """Token buckets of one peer."""
 
     def __init__(self, now_ms: int) -> None:
-        self._credit: dict[type, tuple[float, float, int]] = {
+        self._buckets: dict[type, tuple[float, float, int]] = {
             kind: (float(rate.messages * rate.burst), float(rate.bytes * rate.burst), now_ms)
             for kind, rate in RATES.items()
         }
@@ -62,15 +62,15 @@ class Budget:
     def spend(self, kind: type, size: int, now_ms: int) -> bool:
         """Whether the peer may still send this."""
         rate = RATES[kind]
-        messages, size_left, then = self._credit[kind]
+        messages, size_left, then = self._buckets[kind]
         passed = max(0, now_ms - then) / 1000
         messages = min(messages + passed * rate.messages, rate.messages * rate.burst) - 1
         size_left = min(size_left + passed * rate.bytes, rate.bytes * rate.burst) - size
-        self._credit[kind] = (max(messages, -1.0), max(size_left, -float(rate.bytes)), now_ms)
+        self._buckets[kind] = (max(messages, -1.0), max(size_left, -float(rate.bytes)), now_ms)
         return messages >= 0 and size_left >= 0
 
 
-class Credit:
+class TokenBucket:
     """A token bucket that may be overdrawn: what is left over is waited for."""
 
     __slots__ = ("_burst", "_left", "_per_s", "_then_ms")

@@ -15,7 +15,7 @@ SIMULTANEOUS_MS = 2_000
 """Two links that are no further apart come from both sides' dialling at once."""
 
 
-class Contest:
+class DuplicateLinks:
     """`holder`: the peer that has a key's place; `drop`: takes it from the peer with this number."""
 
     def __init__(

@@ -13,11 +13,11 @@ from typing import Final
 
 from node.crypto.signing import PrivateKey
 from node.errors import Busy, Rejected
-from node.p2p.budget import Credit
 from node.p2p.connection import Clock, Link, Unfinished, shake_hands
-from node.p2p.door import Door, Guest
-from node.p2p.handshake import Handshake, Refusal, Refused
+from node.p2p.handshake import Handshake, Refusal, RefusedByPeer
+from node.p2p.handshake_queue import HandshakeQueue, PendingHandshake
 from node.p2p.peer_book import KnownPeer, PeerBook, record_of
+from node.p2p.rate_limits import TokenBucket
 
 Notice = Callable[[str, str, dict[str, object]], None]
 
@@ -33,7 +33,7 @@ NOTICES_PER_S: Final = 5
 """Refused handshakes that are told; of the others there is the counter. A flood must not fill the log."""
 
 
-class Entrance:
+class Transport:
     def __init__(
         self,
         place: tuple[str, int],
@@ -55,9 +55,9 @@ class Entrance:
         self._static = secrets.token_bytes(32)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dials = 0
-        self._told = Credit(NOTICES_PER_S, 10, clock())
+        self._told = TokenBucket(NOTICES_PER_S, 10, clock())
         self.server: asyncio.Server | None = None
-        self.door = Door(clock)
+        self.handshakes = HandshakeQueue(clock)
 
     async def start(self) -> None:
         """Listen. Raises `Busy` where the port is taken."""
@@ -116,21 +116,26 @@ class Entrance:
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._note(asyncio.current_task())
         host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
-        guest = self.door.enter(host, writer, is_known=host in self._book.kept()[1])
+        pending = self.handshakes.enter(host, writer, is_known=host in self._book.kept()[1])
         try:
-            link = await self._shake(reader, writer, host, port, guest)
+            link = await self._shake(reader, writer, host, port, pending)
         except asyncio.CancelledError:
             return  # we are stopping, and nobody waits for this task
         finally:
-            self.door.leave(guest)
+            self.handshakes.leave(pending)
         if link is not None:
             await self._on_link(link)
 
     async def _shake(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, guest: Guest | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        port: int,
+        pending: PendingHandshake | None,
     ) -> Link | None:
-        """`guest`: who has dialled us. None, and the connection closed, where there is no link to be had."""
-        is_outbound = guest is None
+        """`pending`: who has dialled us. None, and the connection closed, where there is no link to be had."""
+        is_outbound = pending is None
         handshake = Handshake(
             is_outbound,
             self._key,
@@ -143,7 +148,7 @@ class Entrance:
         try:
             return await shake_hands(
                 reader, writer, handshake, is_outbound=is_outbound, host=host, port=port, clock=self._clock,
-                turn=None if guest is None else lambda: self.door.turn(guest),
+                wait_for_grant=None if pending is None else lambda: self.handshakes.wait_for_grant(pending),
             )  # fmt: skip
         except Rejected as error:
             self._refused(host, port, error, is_outbound=is_outbound)
@@ -159,7 +164,7 @@ class Entrance:
     def _refused(self, host: str, port: int, error: Rejected, *, is_outbound: bool) -> None:
         now = self._clock()
         self._counters["refused"] += 1
-        if not is_outbound and not isinstance(error, Refusal | Refused | Unfinished):
+        if not is_outbound and not isinstance(error, Refusal | RefusedByPeer | Unfinished):
             self._book.misbehaved(record_of(host), GARBAGE_WEIGHT, now)
         if self._told.left(now) >= 1:
             self._told.take(1, now)

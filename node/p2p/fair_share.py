@@ -1,6 +1,6 @@
 """How much of our time and of our line one peer gets, and what waits when it has had its share. Pure.
 
-Rates (`budget`) say how often a message may come; they know nothing of what it costs. Here its cost is counted:
+Rates (`rate_limits`) say how often a message may come; they know nothing of what it costs. Here its cost is counted:
 processor time that a peer's messages took, and bytes that its questions were answered with. Where a share is used up,
 the peer's bulk and its questions wait their turn; its votes and proposals do not. Where what waits is too much, nothing
 more is read from the peer, and that costs score.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-from node.p2p.budget import Credit
+from node.p2p.rate_limits import TokenBucket
 from node.p2p.wire import QUESTIONS, URGENT, WireMessage
 from node.replica import messages as r
 
@@ -58,17 +58,17 @@ class Shares:
     """What all strangers have together."""
 
     def __init__(self, now_ms: int) -> None:
-        self.cpu = Credit(CPU_STRANGERS_MS_PER_S, CPU_BURST_S, now_ms)
-        self.answers = Credit(ANSWER_STRANGERS_BYTES_PER_S, ANSWER_BURST_S, now_ms)
+        self.cpu = TokenBucket(CPU_STRANGERS_MS_PER_S, CPU_BURST_S, now_ms)
+        self.answers = TokenBucket(ANSWER_STRANGERS_BYTES_PER_S, ANSWER_BURST_S, now_ms)
 
 
-class Pace:
+class PeerQuota:
     """Of one peer. `shares`: of strangers; None for a member."""
 
     def __init__(self, shares: Shares | None, now_ms: int) -> None:
         answers = ANSWER_BYTES_PER_S if shares is None else ANSWER_STRANGER_BYTES_PER_S
-        self._cpu = [Credit(CPU_MS_PER_S, CPU_BURST_S, now_ms)]
-        self._answers = [Credit(answers, ANSWER_BURST_S, now_ms)]
+        self._cpu = [TokenBucket(CPU_MS_PER_S, CPU_BURST_S, now_ms)]
+        self._answers = [TokenBucket(answers, ANSWER_BURST_S, now_ms)]
         if shares is not None:
             self._cpu.append(shares.cpu)
             self._answers.append(shares.answers)
@@ -79,21 +79,21 @@ class Pace:
     def worked(self, kind: type, decoding_ms: float, handling_ms: float, now_ms: int) -> None:
         if issubclass(kind, OWN_WORK):
             handling_ms = min(handling_ms, OWN_WORK_MS)
-        for credit in self._cpu:
-            credit.take(decoding_ms + handling_ms, now_ms)
+        for bucket in self._cpu:
+            bucket.take(decoding_ms + handling_ms, now_ms)
 
     def answered(self, size: int, now_ms: int) -> None:
-        for credit in self._answers:
-            credit.take(size, now_ms)
+        for bucket in self._answers:
+            bucket.take(size, now_ms)
 
     # --- whose turn it is ---
     def wait_ms(self, kind: type, queued_bytes: int, now_ms: int) -> int:
         """How long a message of this kind has to wait; 0 where it may be handled now."""
         waits = [0]
         if not issubclass(kind, URGENT):
-            waits += [credit.wait_ms(now_ms) for credit in self._cpu]
+            waits += [bucket.wait_ms(now_ms) for bucket in self._cpu]
         if issubclass(kind, QUESTIONS):
-            waits += [credit.wait_ms(now_ms) for credit in self._answers]
+            waits += [bucket.wait_ms(now_ms) for bucket in self._answers]
             if queued_bytes > ANSWER_QUEUE_BYTES:
                 waits.append(QUEUE_POLL_MS)
         return max(waits)
@@ -118,7 +118,7 @@ class Pace:
     def is_overdrawn(self, now_ms: int) -> bool:
         """Whether nothing more is to be read from the peer for now, votes included: many strangers that each keep to
         their own share must not take more than that of all of them together."""
-        return self.is_to_blame(now_ms) or any(credit.wait_ms(now_ms, -CPU_DEBT_MS) > 0 for credit in self._cpu)
+        return self.is_to_blame(now_ms) or any(bucket.wait_ms(now_ms, -CPU_DEBT_MS) > 0 for bucket in self._cpu)
 
     def is_to_blame(self, now_ms: int) -> bool:
         """Whether it is the peer's own doing."""

@@ -22,7 +22,7 @@ SCORE_STEP: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class PeerSlot:
     """A stranger's link, or one that wants to be."""
 
     peer: int
@@ -50,26 +50,26 @@ def address_of(host: str) -> str:
     return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
 
 
-def room_for(new: Seat, strangers: Iterable[Seat], peers_max: int) -> tuple[bool, int | None]:
+def room_for(new: PeerSlot, strangers: Iterable[PeerSlot], peers_max: int) -> tuple[bool, int | None]:
     """Whether a stranger may stay, and whose link has to go for it, if one has to."""
-    seats = list(strangers)
-    here = [seat for seat in seats if not seat.is_outbound and address_of(seat.host) == address_of(new.host)]
+    slots = list(strangers)
+    here = [slot for slot in slots if not slot.is_outbound and address_of(slot.host) == address_of(new.host)]
     if not new.is_outbound and len(here) >= limits.PEERS_PER_ADDRESS_MAX:
-        return _instead_of(new, here, seats)
-    inbound = [seat for seat in seats if not seat.is_outbound]
-    is_full = len(seats) >= peers_max
+        return _instead_of(new, here, slots)
+    inbound = [slot for slot in slots if not slot.is_outbound]
+    is_full = len(slots) >= peers_max
     if not new.is_outbound:
         is_full = is_full or len(inbound) >= peers_max - peers_max // OUTBOUND_PART
-    return _instead_of(new, inbound, seats) if is_full else (True, None)
+    return _instead_of(new, inbound, slots) if is_full else (True, None)
 
 
-def _instead_of(new: Seat, candidates: list[Seat], seats: list[Seat]) -> tuple[bool, int | None]:
-    crowd = Counter(network_of(seat.host) for seat in seats)
+def _instead_of(new: PeerSlot, candidates: list[PeerSlot], slots: list[PeerSlot]) -> tuple[bool, int | None]:
+    crowd = Counter(network_of(slot.host) for slot in slots)
 
-    def badness(seat: Seat) -> tuple[int, int]:
-        return int(seat.score // SCORE_STEP), crowd[network_of(seat.host)]
+    def badness(slot: PeerSlot) -> tuple[int, int]:
+        return int(slot.score // SCORE_STEP), crowd[network_of(slot.host)]
 
-    worst = max(candidates, key=lambda seat: (badness(seat), seat.opened_ms), default=None)
+    worst = max(candidates, key=lambda slot: (badness(slot), slot.opened_ms), default=None)
     if worst is None:
         return False, None
     # Both would stand in the same crowd once the new one were in; one in another network stands in its own.
