@@ -23,7 +23,7 @@ from node.daemon.home import Home
 from node.daemon.signer import SignerService
 from node.errors import OperatorError
 from node.log import log, set_up_logging
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
@@ -64,7 +64,7 @@ def signer(home: Path, path: Path | None, group: str | None, source: Path | None
         key = place.read_key("consensus")
         address = _address_of(place, config.node["validator"])
         service = SignerService(
-            Signer(address, key, SafetyFile(place.hard_state), ident),
+            LocalSigner(address, key, SafetyFile(place.hard_state), ident),
             ident,
             path or place.signer_socket,
             None if group is None else _group_id(group),

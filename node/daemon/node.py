@@ -38,7 +38,7 @@ from node.p2p.network import Events, Network
 from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, Syncing
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
@@ -84,7 +84,7 @@ class Node:
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
-            signer = Signer(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
+            signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
         self._address = address
         self._key_told = ""
         self._upgrade_told = 0

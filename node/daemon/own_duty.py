@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.crypto.addresses import to_text
 from node.daemon.remote_signer import SignerLink
 from node.log import log
-from node.replica.presence import Duty
+from node.replica.doppelganger import Duty
 from node.replica.replica import Replica
 from node.rules.ruleset import RULESET_VERSIONS
 from node.storage.chain_store import ChainStore

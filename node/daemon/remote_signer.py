@@ -35,7 +35,7 @@ from node.daemon.signer_wire import (
 )
 from node.errors import Rejected
 from node.log import log
-from node.replica.signing import Promise, SignerAway
+from node.replica.signer import Promise, SignerAway
 
 ANSWER_S = 2.0
 """A signer syncs its disk before it answers; one that takes longer than this is as good as gone."""
@@ -154,7 +154,7 @@ class RemoteSigner:
         raise self._wrong()
 
     def raise_floor(self, height: int) -> None:
-        """Where the signer can't be told now, whoever connects next tells it (`Voting.attach`)."""
+        """Where the signer can't be told now, whoever connects next tells it (`SigningDuty.attach`)."""
         if height <= self.floor:
             return
         self.floor = height

@@ -1,7 +1,7 @@
 """The process that holds a validator's consensus key and its hard state: a node asks it for signatures.
 
-The rules of what may be signed, and the order sign -> persist (synced) -> answer, are those of `Signer`, which runs
-here. So nothing in the node, be it a bug or a thief, can get two different signatures for one step.
+The rules of what may be signed, and the order sign -> persist (synced) -> answer, are those of `LocalSigner`, which
+runs here. So nothing in the node, be it a bug or a thief, can get two different signatures for one step.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from node.daemon.signer_wire import (
 )
 from node.errors import Busy, Malformed, OperatorError, Rejected, TooLarge
 from node.log import log
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 
 HELLO_S = 2.0
 FRAME_S = 5.0
@@ -59,7 +59,7 @@ class _Disconnect(Exception):
 class SignerService:
     """Serves one node at a time. `failure`: what ended it; None where it was asked to stop."""
 
-    def __init__(self, signer: Signer, genesis_hash: bytes, path: Path, group: int | None = None) -> None:
+    def __init__(self, signer: LocalSigner, genesis_hash: bytes, path: Path, group: int | None = None) -> None:
         """`group`: id of a group whose members may connect too; without, the socket is for its owner alone."""
         self._signer = signer
         self._genesis_hash = genesis_hash

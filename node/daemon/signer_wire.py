@@ -16,7 +16,7 @@ from node.chain.vote import BlockId, Round, ValidRound, Vote, VoteKind
 from node.codec import U64, Address, Decoder, Hash32, Height, PublicKey, Signature, Value, encode
 from node.consensus.messages import Lock
 from node.consensus.safety import HARD_STATE_BYTES_MAX, HardState, SignedProposal, SignedVote, StoredLock
-from node.replica.signing import Promise
+from node.replica.signer import Promise
 
 VERSION = 1
 LENGTH_BYTES = 4
@@ -32,7 +32,7 @@ Presence = Annotated[bytes, Meta(max_length=PRESENCE_BYTES_MAX)]
 
 
 class KeptPromise(Value, frozen=True):
-    """`node.replica.signing.Promise` as it travels."""
+    """`node.replica.signer.Promise` as it travels."""
 
     locked: StoredLock | None
     valid: StoredLock | None

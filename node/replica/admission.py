@@ -9,9 +9,9 @@ from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
 from node.mempool.pool import Pool
 from node.replica import events as e
-from node.replica.blocks import BlockMaker, Built
-from node.replica.transactions import Transactions
-from node.replica.turn import Turn
+from node.replica.block_builder import BlockBuilder, Built
+from node.replica.step_context import StepContext
+from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
@@ -23,12 +23,14 @@ OF_TIME: Final = {"transaction_expired", "expiry_too_far"}
 
 
 class Admission:
-    def __init__(self, store: ChainStore, pool: Pool, desk: Transactions, maker: BlockMaker, turn: Turn) -> None:
+    def __init__(
+        self, store: ChainStore, pool: Pool, tx_gossip: TxGossip, builder: BlockBuilder, context: StepContext
+    ) -> None:
         self._store = store
         self._pool = pool
-        self._desk = desk
-        self._maker = maker
-        self._turn = turn
+        self._tx_gossip = tx_gossip
+        self._builder = builder
+        self._context = context
         self._run: BlockRun | None = None
         self._decided_ms: int | None = None
         """When we took part in deciding the newest block; None where it was delivered."""
@@ -41,19 +43,19 @@ class Admission:
         since, so that a clock of ours which is an hour off makes no transaction an expired one; else it is our clock's.
         """
         if self._decided_ms is None:
-            return self._turn.wall_ms
-        return self._store.head().time_ms + self._turn.now_ms - self._decided_ms
+            return self._context.wall_ms
+        return self._store.head().time_ms + self._context.now_ms - self._decided_ms
 
     def clock_offset_ms(self) -> int | None:
         """How far our clock is ahead of the newest block's time and what has passed since; None where we took no part
         in deciding it."""
-        return None if self._decided_ms is None else self._turn.wall_ms - self._network_ms()
+        return None if self._decided_ms is None else self._context.wall_ms - self._network_ms()
 
     # --- in -------------------------------------------------------------------------------------------
     def _judging_run(self) -> BlockRun:
         """A run over the head that judges and never applies; renewed with every block."""
         if self._run is None:
-            self._run = self._maker.run(max(self._network_ms(), self._store.head().time_ms + 1))
+            self._run = self._builder.run(max(self._network_ms(), self._store.head().time_ms + 1))
         return self._run
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
@@ -75,17 +77,17 @@ class Admission:
     def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
         """Unmet guards (none: it is in the pool), or why the pool takes no more. `in_full`: for callers of our own, who
         are answered; what gossip brings is carried out only in a block."""
-        self._desk.note_verified(tx)
-        return self._judged(tx, in_full=in_full) or self._desk.pooled(tx) or ()
+        self._tx_gossip.note_verified(tx)
+        return self._judged(tx, in_full=in_full) or self._tx_gossip.pooled(tx) or ()
 
     # --- out ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:
-        self._turn.notice("poison", "error", txid=tx.txid.hex(), why=why)
-        self._desk.refuse(tx.wire_id)
+        self._context.notice("poison", "error", txid=tx.txid.hex(), why=why)
+        self._tx_gossip.refuse(tx.wire_id)
 
     def _drop(self, tx: CheckedTx, unmet: tuple[Unmet, ...], *, is_expired: bool = False) -> None:
         self._pool.remove(tx.txid)
-        self._turn.add(e.Dropped(tx, unmet, is_expired))
+        self._context.add(e.Dropped(tx, unmet, is_expired))
 
     def on_built(self, built: Built) -> None:
         """What building a block found in the pool that can't be in one."""
@@ -99,7 +101,7 @@ class Admission:
             self._drop(tx, ())
 
     def on_new_head(self, *, is_decided_here: bool) -> None:
-        self._run, self._decided_ms = None, self._turn.now_ms if is_decided_here else None
+        self._run, self._decided_ms = None, self._context.now_ms if is_decided_here else None
 
     def look_again(self, result: BlockResult) -> None:
         """At everything that stood on the old head: what has expired, and what the block has changed."""
@@ -109,7 +111,7 @@ class Admission:
 
     def deadline_ms(self) -> int | None:
         """When `on_time` wants to be called: at once, or not at all."""
-        return self._turn.now_ms if self._doubtful else None
+        return self._context.now_ms if self._doubtful else None
 
     def on_time(self) -> None:
         """Judge some of what the blocks have changed."""

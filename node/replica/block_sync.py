@@ -8,14 +8,14 @@ from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of, check_contents, verify_commit
 from node.errors import InvalidBlock, InvalidCertificate, Rejected
 from node.execution.block_run import BlockResult
-from node.replica.blocks import BlockMaker
+from node.replica.block_builder import BlockBuilder
 from node.replica.catch_up import CatchUp
 from node.replica.events import PeerId
-from node.replica.jobs import Jobs, SyncJob
 from node.replica.messages import Blocks, GetBlocks
-from node.replica.progress import Pace, Progress
-from node.replica.transactions import Transactions as TransactionDesk
-from node.replica.turn import Turn
+from node.replica.pending_verifications import PendingVerifications, SyncJob
+from node.replica.progress import SyncPace, SyncProgress
+from node.replica.step_context import StepContext
+from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 
 VERIFY_AHEAD = 8
@@ -31,23 +31,23 @@ class BlockSync:
         self,
         store: ChainStore,
         catch_up: CatchUp,
-        maker: BlockMaker,
-        desk: TransactionDesk,
-        jobs: Jobs,
-        turn: Turn,
+        builder: BlockBuilder,
+        tx_gossip: TxGossip,
+        verifications: PendingVerifications,
+        context: StepContext,
         commit: Callable[[Block, BlockResult, Commit], None],
     ) -> None:
         self._store = store
         self._catch_up = catch_up
-        self._maker = maker
-        self._desk = desk
-        self._jobs = jobs
-        self._turn = turn
+        self._builder = builder
+        self._tx_gossip = tx_gossip
+        self._verifications = verifications
+        self._context = context
         self._commit = commit
         self._checking: dict[bytes, tuple[int, int]] = {}
         self._good: dict[bytes, int] = {}
         self._bad: dict[bytes, int] = {}
-        self._progress = Progress()
+        self._progress = SyncProgress()
 
     def serve(self, peer: PeerId, first: int, last: int) -> None:
         """Answer with as many blocks from `first` to `last` as fit."""
@@ -62,21 +62,21 @@ class BlockSync:
             if found and size > limits.SYNC_BATCH_BYTES:
                 break
             found.append(committed)
-        self._turn.send(peer, Blocks(tuple(found)))
+        self._context.send(peer, Blocks(tuple(found)))
 
     def deadline_ms(self) -> int | None:
         arrived = self._catch_up.next(self._store.height())
         if arrived is not None and arrived.committed.commit.block_id in self._checking:
             return None
-        return self._catch_up.next_deadline_ms(self._store.height(), self._turn.now_ms)
+        return self._catch_up.next_deadline_ms(self._store.height(), self._context.now_ms)
 
     def advance(self) -> None:
         """Ask for blocks where we are behind; verify ahead; check and execute the next block that has arrived."""
         head = self._store.height()
-        for peer, request in self._catch_up.whom_to_ask(head, self._turn.now_ms):
-            self._turn.send(peer, GetBlocks(request.first, request.last))
+        for peer, request in self._catch_up.whom_to_ask(head, self._context.now_ms):
+            self._context.send(peer, GetBlocks(request.first, request.last))
         for faulty, why in self._catch_up.faults:
-            self._turn.notice("sync_fault", "warning", **({"peer": faulty} if faulty else {}), why=why)
+            self._context.notice("sync_fault", "warning", **({"peer": faulty} if faulty else {}), why=why)
         self._catch_up.faults.clear()
         arrived = self._catch_up.next(head)
         if arrived is None:
@@ -88,7 +88,7 @@ class BlockSync:
             self._check(arrived.committed)
             if block_id in self._bad:
                 # More than two thirds signed the block's id, and the id commits to every byte of the body.
-                self._turn.halt(f"block {height} was decided with a transaction whose signature is wrong")
+                self._context.halt(f"block {height} was decided with a transaction whose signature is wrong")
                 return
             is_ready = self._is_verified(arrived.committed)
         except Rejected as error:
@@ -104,8 +104,8 @@ class BlockSync:
             self._execute()
 
     def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:
-        self._catch_up.lied(peer, height, self._turn.now_ms)
-        self._turn.misbehaved(peer, error.code, f"delivered a bad block {height}: {error}", 100)
+        self._catch_up.lied(peer, height, self._context.now_ms)
+        self._context.misbehaved(peer, error.code, f"delivered a bad block {height}: {error}", 100)
 
     def _is_verified(self, committed: Committed) -> bool:
         """Whether every signature in the body is known to verify; starts the job where not. Raises `Rejected`."""
@@ -118,11 +118,11 @@ class BlockSync:
             raise InvalidCertificate("the certificate is for another block")
         check_contents(block)
         height = block.header.height
-        _, unknown = self._desk.decode_block(block.transactions)
+        _, unknown = self._tx_gossip.decode_block(block.transactions)
         if not unknown:
             self._good[block_id] = height
             return True
-        self._checking[block_id] = (height, self._jobs.start(SyncJob(height, block_id), unknown))
+        self._checking[block_id] = (height, self._verifications.start(SyncJob(height, block_id), unknown))
         return False
 
     def _check(self, committed: Committed) -> None:
@@ -134,8 +134,8 @@ class BlockSync:
             raise InvalidCertificate("the certificate is for another block")
         verify_commit(commit, self._store.genesis_hash, self._store.head().validators)
         check_contents(block)  # before it counts: who has a true certificate and a false body must silence nobody
-        self._catch_up.verified(block.header.height, self._turn.now_ms)
-        self._maker.check_frame(block)
+        self._catch_up.verified(block.header.height, self._context.now_ms)
+        self._builder.check_frame(block)
 
     def on_verified(self, purpose: SyncJob, job: int, *, is_good: bool) -> None:
         """A body's signatures were looked at. What is bad is judged when its certificate can be: at its height."""
@@ -154,22 +154,22 @@ class BlockSync:
         height = self._store.height() + 1
         committed = self._catch_up.take(height - 1)
         block = committed.block
-        transactions = [tx for raw in block.transactions if (tx := self._desk.known(raw)) is not None]
+        transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.known(raw)) is not None]
         if len(transactions) != len(block.transactions):
             self._good.pop(committed.commit.block_id, None)
             return  # so many were verified meanwhile that some fell out of the memory: asked for again
         try:
-            result = self._maker.execute(block, transactions)
+            result = self._builder.execute(block, transactions)
         except InvalidBlock as error:
-            self._turn.halt(f"block {height} was decided but does not execute here: {error}")
+            self._context.halt(f"block {height} was decided but does not execute here: {error}")
             return
         self._commit(block, result, committed.commit)
-        self._progress.took(height, self._turn.now_ms)
+        self._progress.took(height, self._context.now_ms)
         pace = self.pace()
-        if pace.target and self._progress.is_telling_due(self._turn.now_ms):
-            self._turn.notice("syncing", "info", height=height, of=pace.target, per_s=pace.blocks_per_second,
+        if pace.target and self._progress.is_telling_due(self._context.now_ms):
+            self._context.notice("syncing", "info", height=height, of=pace.target, per_s=pace.blocks_per_second,
                               left_s=pace.seconds_left)  # fmt: skip
 
-    def pace(self) -> Pace:
+    def pace(self) -> SyncPace:
         """How far we are behind what peers say, and how fast that shrinks."""
-        return self._progress.pace(self._store.height(), self._catch_up.best_height(self._turn.now_ms))
+        return self._progress.pace(self._store.height(), self._catch_up.best_height(self._context.now_ms))

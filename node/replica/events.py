@@ -8,7 +8,7 @@ from typing import Any
 from node.chain.block import Block
 from node.execution.block_run import BlockResult
 from node.replica.messages import Message
-from node.replica.signing import ConsensusSigner
+from node.replica.signer import ConsensusSigner
 from node.txtypes.envelope import CheckedTx, SignedTx
 from node.txtypes.unmet import Unmet
 

@@ -6,9 +6,9 @@ from node.chain.vote import Evidence, evidence_id, sign_bytes_of
 from node.crypto.signing import is_signature
 from node.errors import InvalidBlock
 from node.execution.evidence import check_evidence, check_pair
-from node.replica.blocks import BlockMaker
+from node.replica.block_builder import BlockBuilder
 from node.replica.messages import EvidenceMessage
-from node.replica.turn import Turn
+from node.replica.step_context import StepContext
 from node.storage.chain_store import ChainStore
 
 EVIDENCE_POOL_MAX = 256
@@ -19,10 +19,10 @@ EVIDENCE_PER_VALIDATOR_MAX = 4
 class EvidencePool:
     """Bounded; spread to all peers; emptied by what blocks carry."""
 
-    def __init__(self, store: ChainStore, maker: BlockMaker, turn: Turn) -> None:
+    def __init__(self, store: ChainStore, builder: BlockBuilder, context: StepContext) -> None:
         self._store = store
-        self._maker = maker
-        self._turn = turn
+        self._builder = builder
+        self._context = context
         self._known: dict[bytes, Evidence] = {}
 
     def has_usable(self) -> bool:
@@ -46,7 +46,7 @@ class EvidencePool:
         if not self._is_usable(evidence):
             return
         self._known[ident] = evidence
-        self._turn.broadcast(EvidenceMessage(evidence))
+        self._context.broadcast(EvidenceMessage(evidence))
 
     def _is_usable(self, evidence: Evidence) -> bool:
         store, head = self._store, self._store.head()

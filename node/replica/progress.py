@@ -10,7 +10,7 @@ TELL_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SyncPace:
     """`target`: the best height that a peer names; 0 where this node is not behind."""
 
     target: int = 0
@@ -18,7 +18,7 @@ class Pace:
     seconds_left: int = 0
 
 
-class Progress:
+class SyncProgress:
     """Blocks taken over the last ten seconds."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Progress:
         while self._taken[0][0] < now_ms - WINDOW_MS:
             self._taken.popleft()
 
-    def pace(self, head: int, target: int) -> Pace:
+    def pace(self, head: int, target: int) -> SyncPace:
         if target <= head or len(self._taken) < 2:
-            return Pace(target if target > head else 0)
+            return SyncPace(target if target > head else 0)
         (first_ms, first), (last_ms, last) = self._taken[0], self._taken[-1]
         per_second = (last - first) * 1000 / max(last_ms - first_ms, 1)
-        return Pace(target, round(per_second), round((target - head) / max(per_second, 0.1)))
+        return SyncPace(target, round(per_second), round((target - head) / max(per_second, 0.1)))
 
     def is_telling_due(self, now_ms: int) -> bool:
         """Every five seconds at most."""

@@ -15,13 +15,12 @@ from node.execution.block_run import BlockResult, unknown_rules
 from node.mempool.pool import Pool
 from node.replica import events as e
 from node.replica.admission import Admission
+from node.replica.block_builder import BlockBuilder
 from node.replica.block_sync import BlockSync
-from node.replica.blocks import BlockMaker
 from node.replica.catch_up import CatchUp, PeerView
+from node.replica.consensus_driver import ConsensusDriver
+from node.replica.doppelganger import Doppelganger
 from node.replica.evidence_pool import EvidencePool
-from node.replica.in_flight import HeightInFlight
-from node.replica.intake import Intake
-from node.replica.jobs import BodyJob, Jobs, PoolJob, SyncJob
 from node.replica.messages import (
     Announce,
     Blocks,
@@ -40,13 +39,14 @@ from node.replica.messages import (
     Transactions,
     VoteMessage,
 )
-from node.replica.presence import Doppelganger
-from node.replica.progress import Pace
+from node.replica.pending_verifications import BodyJob, PendingVerifications, PoolJob, SyncJob
+from node.replica.progress import SyncPace
+from node.replica.proposals_and_votes import ProposalsAndVotes
 from node.replica.services import ReplicaConfig, Services
-from node.replica.signing import ConsensusSigner
-from node.replica.transactions import Transactions as TransactionDesk
-from node.replica.turn import Turn
-from node.replica.voting import Voting
+from node.replica.signer import ConsensusSigner
+from node.replica.signing_duty import SigningDuty
+from node.replica.step_context import StepContext
+from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
@@ -69,76 +69,76 @@ class Replica:
         self.config = config
         self.pool = Pool(config.pool)
         self.sync = CatchUp()
-        self._turn = Turn()
-        self._voting = Voting(signer, store, self.sync, self._turn, instance)
-        self._desk = TransactionDesk(self.pool, store.genesis_hash)
-        self._jobs = Jobs(self._turn)
-        self._maker = BlockMaker(store, config.build_txs_max, config.stopwatch)
-        self._admission = Admission(store, self.pool, self._desk, self._maker, self._turn)
-        self._evidence = EvidencePool(store, self._maker, self._turn)
-        self._intake = Intake(store, self.sync, self._voting, self._turn)
+        self._context = StepContext()
+        self._signing_duty = SigningDuty(signer, store, self.sync, self._context, instance)
+        self._tx_gossip = TxGossip(self.pool, store.genesis_hash)
+        self._verifications = PendingVerifications(self._context)
+        self._builder = BlockBuilder(store, config.build_txs_max, config.stopwatch)
+        self._admission = Admission(store, self.pool, self._tx_gossip, self._builder, self._context)
+        self._evidence = EvidencePool(store, self._builder, self._context)
+        self._proposals_and_votes = ProposalsAndVotes(store, self.sync, self._signing_duty, self._context)
         self._blocks = BlockSync(
-            store, self.sync, self._maker, self._desk, self._jobs, self._turn, self._commit_delivered
+            store, self.sync, self._builder, self._tx_gossip, self._verifications, self._context, self._commit_delivered
         )
         self._services = Services(
             store,
             config,
-            self._turn,
+            self._context,
             self.pool,
-            self._maker,
-            self._desk,
-            self._jobs,
+            self._builder,
+            self._tx_gossip,
+            self._verifications,
             self._evidence,
-            self._voting,
+            self._signing_duty,
             self._commit,
             self._admission.on_built,
-            self._intake.relay,
+            self._proposals_and_votes.relay,
         )
         self._status_at = 0
         self._status_told = -STATUS_EVERY_MS
         self._announce_at = 0
-        self._flight = HeightInFlight(self._services)
+        self._driver = ConsensusDriver(self._services)
 
     # --- what others may look at ----------------------------------------------------------------------
     @property
     def machine(self) -> Machine:
-        return self._flight.machine
+        return self._driver.machine
 
     @property
     def doppelganger(self) -> Doppelganger | None:
-        return self._voting.doppelganger
+        return self._signing_duty.doppelganger
 
     @property
     def halted(self) -> str:
         """Why this replica takes no part any more; empty while it does."""
-        return self._turn.halted
+        return self._context.halted
 
     @halted.setter
     def halted(self, reason: str) -> None:
-        self._turn.halted = reason
+        self._context.halted = reason
 
-    def pace(self) -> Pace:
+    def pace(self) -> SyncPace:
         """How block sync gets on."""
         return self._blocks.pace()
 
     def is_syncing(self) -> bool:
         """Blocks are being delivered to us, and more than a few are missing; or no member has them any more. What a
         stranger only claims does not count."""
-        sync, head, now_ms = self.sync, self.store.height(), self._turn.now_ms
+        sync, head, now_ms = self.sync, self.store.height(), self._context.now_ms
         if sync.waiting(head) > SYNCING_GAP or sync.is_stranded(head):
             return True
         return sync.is_catching_up(head, now_ms) and sync.best_height(now_ms) - head > SYNCING_GAP
 
     def signs_from(self) -> int:
         """The lowest height that this validator may sign, 0 where it is none."""
-        return self._voting.signer.floor if self._voting.signer is not None else 0
+        return self._signing_duty.signer.floor if self._signing_duty.signer is not None else 0
 
     def may_sign(self) -> bool:
-        return self._voting.may_sign()
+        return self._signing_duty.may_sign()
 
     def is_key_in_force(self) -> bool:
         """Whether the chain has our signer's key for our address at the height in flight."""
-        return self._voting.address is not None
+        return self._signing_duty.address is not None
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that does not hold over the head."""
@@ -151,32 +151,32 @@ class Replica:
     # --- life -----------------------------------------------------------------------------------------
     def start(self, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
         """Begin at the store's head, from the hard state where there is one. Times as for `handle`."""
-        self._turn.begin(now_ms, now_ms if wall_ms is None else wall_ms)
-        self._flight = HeightInFlight(self._services)
+        self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
+        self._driver = ConsensusDriver(self._services)
         self._status_at = now_ms
         self._announce_at = now_ms + limits.ANNOUNCE_AGAIN_MS
         head = self.store.head()
-        self._turn.notice("started", "info", height=head.height, id=head.block_id.hex())
+        self._context.notice("started", "info", height=head.height, id=head.block_id.hex())
         if unknown := unknown_rules(head):
-            self._turn.halt(unknown)
+            self._context.halt(unknown)
         else:
-            self._voting.start()
+            self._signing_duty.start()
             self._begin_height()
         return self._flush()
 
     def _begin_height(self) -> None:
         """The next height, from the hard state where that knows it already: after a restart, and where blocks had to be
         caught up first because the store is older than what was signed."""
-        self._flight = HeightInFlight(self._services)
-        if self._voting.has_signed_at(self._flight.height):
-            self._flight.restore()
+        self._driver = ConsensusDriver(self._services)
+        if self._signing_duty.has_signed_at(self._driver.height):
+            self._driver.restore()
 
     def handle(self, event: e.Event, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
         """Take one event; what is to be done comes back in order.
 
         `now_ms` is a steady time, for timers; `wall_ms` what the clock shows, where that is another one.
         """
-        self._turn.begin(now_ms, now_ms if wall_ms is None else wall_ms)
+        self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
         if self.halted:
             refused = "the node has halted"
             return (
@@ -187,56 +187,56 @@ class Replica:
                 pass
             case e.PeerConnected(peer, node_key, is_member):
                 self.sync.peers[peer] = PeerView(node_key, is_member=is_member)
-                self._turn.send(peer, self._status())
-                for message in self._flight.own_messages():
-                    self._turn.send(peer, message)
-                for announcement in self._desk.announcements():
-                    self._turn.send(peer, announcement)
+                self._context.send(peer, self._status())
+                for message in self._driver.own_messages():
+                    self._context.send(peer, message)
+                for announcement in self._tx_gossip.announcements():
+                    self._context.send(peer, announcement)
                 for piece in self._evidence.pieces()[: limits.EVIDENCE_PER_BLOCK_MAX]:  # it was away when this spread
-                    self._turn.send(peer, EvidenceMessage(piece))
+                    self._context.send(peer, EvidenceMessage(piece))
             case e.PeerLost(peer):
                 self.sync.lost(peer)
             case e.Received(peer, message, received_ms):
-                self._on_message(peer, message, self._turn.on_the_wall(received_ms))
+                self._on_message(peer, message, self._context.on_the_wall(received_ms))
             case e.Verified(job, results):
                 self._on_verified(job, results)
             case e.KeyInUse():
-                self._voting.key_in_use()
+                self._signing_duty.key_in_use()
             case e.SignerConnected(signer):
-                self._voting.attach(signer)
+                self._signing_duty.attach(signer)
                 self._begin_height()
             case e.Admit(request, transactions):
                 outcomes = tuple(self._admission.admit(tx, in_full=True) for tx in transactions)
-                self._turn.add(e.Admitted(request, outcomes))
+                self._context.add(e.Admitted(request, outcomes))
             case _:
                 assert_never(event)
         self._on_time()
         return self._flush()
 
     def _flush(self) -> list[e.Action]:
-        for announcement in self._desk.fresh_announcements():
-            self._turn.broadcast(announcement)
-        return self._turn.take()
+        for announcement in self._tx_gossip.fresh_announcements():
+            self._context.broadcast(announcement)
+        return self._context.take()
 
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
         """When a `Tick` is wanted."""
-        others = (self._voting.deadline_ms(), self._blocks.deadline_ms(), self._admission.deadline_ms())
+        others = (self._signing_duty.deadline_ms(), self._blocks.deadline_ms(), self._admission.deadline_ms())
         return min(
-            self._status_at, self._announce_at, self._flight.deadline_ms(), *(at for at in others if at is not None)
+            self._status_at, self._announce_at, self._driver.deadline_ms(), *(at for at in others if at is not None)
         )
 
     def _on_time(self) -> None:
         if self.halted:
             return
-        self._voting.on_time()
-        self._flight.on_time()
-        if self._turn.now_ms >= self._status_at:
+        self._signing_duty.on_time()
+        self._driver.on_time()
+        if self._context.now_ms >= self._status_at:
             self._tell_status()
-        if self._turn.now_ms >= self._announce_at:
-            self._announce_at = self._turn.now_ms + limits.ANNOUNCE_AGAIN_MS
-            for announcement in self._desk.announcements()[:1]:
-                self._turn.broadcast(announcement)
+        if self._context.now_ms >= self._announce_at:
+            self._announce_at = self._context.now_ms + limits.ANNOUNCE_AGAIN_MS
+            for announcement in self._tx_gossip.announcements()[:1]:
+                self._context.broadcast(announcement)
         self._blocks.advance()
         self._admission.on_time()
 
@@ -245,12 +245,12 @@ class Replica:
 
     def _tell_status(self) -> None:
         """At once, or as soon as peers may be told again: who catches up commits hundreds of blocks a second."""
-        now = self._turn.now_ms
+        now = self._context.now_ms
         if now < self._status_told + STATUS_EVERY_MS:
             self._status_at = min(self._status_at, self._status_told + STATUS_EVERY_MS)
             return
         self._status_told, self._status_at = now, now + limits.RESEND_MS
-        self._turn.broadcast(self._status())
+        self._context.broadcast(self._status())
 
     # --- messages -------------------------------------------------------------------------------------
     def _on_message(self, peer: e.PeerId, message: Message, received_ms: int) -> None:
@@ -259,57 +259,57 @@ class Replica:
         try:
             self._dispatch(peer, message, received_ms)
         except Rejected as error:
-            self._turn.misbehaved(peer, error.code, str(error))
+            self._context.misbehaved(peer, error.code, str(error))
 
     def _dispatch(self, peer: e.PeerId, message: Message, received_ms: int) -> None:
         """Raises `Rejected` where the peer is at fault."""
-        turn, head = self._turn, self.store.height()
+        context, head = self._context, self.store.height()
         match message:
             case Status():
                 view = self.sync.peers[peer]
                 view.height, view.oldest = message.height, message.oldest
             case ProposalMessage():
-                self._intake.on_proposal(peer, message, received_ms, self._flight)
+                self._proposals_and_votes.on_proposal(peer, message, received_ms, self._driver)
             case CompactProposal():
-                self._intake.on_compact(peer, message, received_ms, self._flight)
+                self._proposals_and_votes.on_compact(peer, message, received_ms, self._driver)
             case GetParts(height, block_id, wire_ids):
-                if raws := self._flight.parts(height, block_id, wire_ids):
-                    turn.send(peer, Parts(height, block_id, raws))
+                if raws := self._driver.parts(height, block_id, wire_ids):
+                    context.send(peer, Parts(height, block_id, raws))
             case Parts():
-                self._flight.on_parts(peer, message)
+                self._driver.on_parts(peer, message)
             case VoteMessage(vote):
-                self._intake.on_vote(peer, vote, self._flight)
+                self._proposals_and_votes.on_vote(peer, vote, self._driver)
             case GetBody(height, block_id):
-                found = self._flight.body(height, block_id)
+                found = self._driver.body(height, block_id)
                 if found is not None:
-                    turn.send(peer, Body(found))
+                    context.send(peer, Body(found))
             case Body(block):
-                self._flight.on_body(block)
+                self._driver.on_body(block)
             case GetBlocks(first, last):
                 self._blocks.serve(peer, first, last)
             case Blocks(blocks):
-                self.sync.delivered(peer, blocks, head, turn.now_ms)
+                self.sync.delivered(peer, blocks, head, context.now_ms)
             case Announce(wire_ids):
-                is_behind = self.sync.is_catching_up(head, turn.now_ms)
-                for tx in [] if is_behind else self._desk.verified_not_pooled(wire_ids):
+                is_behind = self.sync.is_catching_up(head, context.now_ms)
+                for tx in [] if is_behind else self._tx_gossip.verified_not_pooled(wire_ids):
                     self._admission.admit(tx)
-                if not is_behind and (wanted := self._desk.to_fetch(peer, wire_ids, turn.now_ms)):
-                    turn.send(peer, GetTransactions(wanted))
+                if not is_behind and (wanted := self._tx_gossip.to_fetch(peer, wire_ids, context.now_ms)):
+                    context.send(peer, GetTransactions(wanted))
             case GetTransactions(wire_ids):
-                for portion in self._desk.have(wire_ids):
-                    turn.send(peer, Transactions(portion))
+                for portion in self._tx_gossip.have(wire_ids):
+                    context.send(peer, Transactions(portion))
             case Transactions(raws):
-                if fetched := self._desk.fetched(raws):
-                    self._jobs.start(PoolJob(peer), fetched)
+                if fetched := self._tx_gossip.fetched(raws):
+                    self._verifications.start(PoolJob(peer), fetched)
             case EvidenceMessage(evidence):
                 self._evidence.take(evidence)
             case Presence():
-                self._voting.on_presence(peer, message)
+                self._signing_duty.on_presence(peer, message)
             case _:
                 assert_never(message)
 
     def _on_verified(self, job: int, results: tuple[bool, ...]) -> None:
-        found = self._jobs.finish(job)
+        found = self._verifications.finish(job)
         if found is None:
             return
         purpose, transactions = found
@@ -317,18 +317,18 @@ class Replica:
         for signed, is_good in zip(transactions, results, strict=True):
             if is_good:
                 tx = CheckedTx(signed)
-                self._desk.note_verified(tx)
+                self._tx_gossip.note_verified(tx)
                 checked.append(tx)
             else:
-                self._desk.refuse(signed.wire_id)
+                self._tx_gossip.refuse(signed.wire_id)
         match purpose:
             case PoolJob(peer):
                 if not all(results):
-                    self._turn.misbehaved(peer, "bad_signature", "a transaction's signature is wrong")
+                    self._context.misbehaved(peer, "bad_signature", "a transaction's signature is wrong")
                 for tx in checked:
                     self._admission.admit(tx)
             case BodyJob():
-                self._flight.on_body_verified(purpose, is_good=all(results))
+                self._driver.on_body_verified(purpose, is_good=all(results))
             case SyncJob():
                 self._blocks.on_verified(purpose, job, is_good=all(results))
             case _:
@@ -337,7 +337,7 @@ class Replica:
     # --- commits --------------------------------------------------------------------------------------
     def _commit_delivered(self, block: Block, result: BlockResult, commit: Commit) -> None:
         self._commit(block, result, commit, is_decided_here=False)
-        self._voting.caught_up_to(block.header.height)
+        self._signing_duty.caught_up_to(block.header.height)
 
     def _commit(self, block: Block, result: BlockResult, commit: Commit, *, is_decided_here: bool = True) -> None:
         """On disk, then everything that stood on the old head is looked at again."""
@@ -345,13 +345,13 @@ class Replica:
         self._admission.on_new_head(is_decided_here=is_decided_here)
         for tx in result.transactions:
             self.pool.remove(tx.txid)
-        self._desk.committed(result.transactions)
-        self._turn.add(e.BlockCommitted(block, result, result.transactions, commit.round))
+        self._tx_gossip.committed(result.transactions)
+        self._context.add(e.BlockCommitted(block, result, result.transactions, commit.round))
         self._begin_height()
         self._blocks.height_decided()
         self.sync.committed()
         if unknown := unknown_rules(self.store.head()):
-            self._turn.halt(unknown)
+            self._context.halt(unknown)
             return
         self._evidence.committed()
         self._admission.look_again(result)

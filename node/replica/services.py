@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from node.chain.block import Block, Commit
 from node.execution.block_run import BlockResult
 from node.mempool.pool import Pool, PoolLimits
-from node.replica.blocks import BlockMaker, Built
+from node.replica.block_builder import BlockBuilder, Built
 from node.replica.events import PeerId
 from node.replica.evidence_pool import EvidencePool
-from node.replica.jobs import Jobs
 from node.replica.messages import Message
-from node.replica.transactions import Transactions as TransactionDesk
-from node.replica.turn import Turn
-from node.replica.voting import Voting
+from node.replica.pending_verifications import PendingVerifications
+from node.replica.signing_duty import SigningDuty
+from node.replica.step_context import StepContext
+from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 
 
@@ -37,13 +37,13 @@ class Services:
 
     store: ChainStore
     config: ReplicaConfig
-    turn: Turn
+    context: StepContext
     pool: Pool
-    maker: BlockMaker
-    desk: TransactionDesk
-    jobs: Jobs
+    builder: BlockBuilder
+    tx_gossip: TxGossip
+    verifications: PendingVerifications
     evidence: EvidencePool
-    voting: Voting
+    signing_duty: SigningDuty
     commit: Callable[[Block, BlockResult, Commit], None]
     on_built: Callable[[Built], None]
     relay: Callable[[Message, PeerId], None]

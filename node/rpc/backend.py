@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
-from node.replica.progress import Pace
+from node.replica.progress import SyncPace
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
@@ -60,7 +60,7 @@ class NodeStatus:
     halted: str
     """Why the node has halted, or empty."""
     version: str
-    pace: Pace = field(default_factory=Pace)
+    pace: SyncPace = field(default_factory=SyncPace)
     is_clock_off: bool = False
     """How block sync gets on."""
 

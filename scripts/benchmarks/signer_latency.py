@@ -26,8 +26,8 @@ from node.consensus.messages import Lock
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.daemon.remote_signer import RemoteSigner, connect
-from node.replica.presence import presence_bytes
-from node.replica.signing import NO_PROMISE, ConsensusSigner, Promise, Signer, SignerAway
+from node.replica.doppelganger import presence_bytes
+from node.replica.signer import NO_PROMISE, ConsensusSigner, LocalSigner, Promise, SignerAway
 from node.storage.safety_store import SafetyFile
 
 ROUNDS = 1_000
@@ -81,7 +81,7 @@ def main() -> int:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             remote = _connected(home.signer_socket, ident)
-            here = Signer(address, key, SafetyFile(Path(folder) / "here.state"), ident)
+            here = LocalSigner(address, key, SafetyFile(Path(folder) / "here.state"), ident)
             signers: dict[str, ConsensusSigner] = {"here": here, "there": remote}
             presence = presence_bytes(ident, address, bytes(16), bytes(16), True)
             _told("a vote", _compare(signers, ROUNDS, lambda s, h: s.sign_vote("prevote", h, 0, BLOCK, NO_PROMISE)))

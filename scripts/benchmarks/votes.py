@@ -28,7 +28,7 @@ from node.crypto.addresses import address_of
 from node.replica.messages import VoteMessage
 
 SHORTEST_TIMER_MS = 1_000.0
-"""A round's first timers (node/replica/in_flight.py): a vote that takes longer may come too late for its round."""
+"""A round's first timers (node/replica/consensus_driver.py): a later vote may come too late for its round."""
 TIMER_BAR = 0.5
 """Half of it, for 99 of 100 votes."""
 QUIET_BAR = 30.0

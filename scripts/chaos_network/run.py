@@ -205,7 +205,7 @@ def _sum_up(outcome: Outcome, hands: Hands, bar_s: float) -> None:
 
 def too_late(recovery: Recovery, bar_s: float) -> list[str]:
     """What took longer than it may, where nothing else was wrong meanwhile. That a validator listens before it signs
-    (node/replica/presence.py) is no excuse: both have the same bar."""
+    (node/replica/doppelganger.py) is no excuse: both have the same bar."""
     times = {"catching up": recovery.caught_up_s, "signing again": recovery.signing_s}
     return [
         f"after {recovery.kind} of {recovery.nodes} {what} took {f'{took:.1f} s' if took >= 0 else 'for ever'}"

@@ -20,7 +20,7 @@ from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey, is_signature
 from node.daemon.config import SETTINGS
 from node.daemon.home import Home
-from node.replica.signing import NO_PROMISE, Signer
+from node.replica.signer import NO_PROMISE, LocalSigner
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.txtypes.validators import possession_bytes
@@ -70,7 +70,7 @@ def test_init_makes_three_keys_for_their_owner_alone_and_every_setting_commented
             assert f"{key} = " in text and setting.text in text
     assert parse_genesis((home / "genesis.json").read_bytes()) == dev_genesis()
     consensus = Home(home).read_key("consensus")
-    assert not Signer(bytes(20), consensus, SafetyFile(Home(home).hard_state), bytes(32)).was_missing
+    assert not LocalSigner(bytes(20), consensus, SafetyFile(Home(home).hard_state), bytes(32)).was_missing
 
 
 def test_init_twice_changes_nothing(home: Path, genesis_file: Path) -> None:
@@ -179,7 +179,7 @@ def test_reset_signing_asks_before_it_takes_anybodys_word(home: Path) -> None:
 def test_reset_signing_never_lowers_a_state_that_is_whole(home: Path) -> None:
     store = SafetyFile(Home(home).hard_state)
     key = PrivateKey(bytes(range(32)))
-    signer = Signer(bytes(20), key, store, bytes(32))
+    signer = LocalSigner(bytes(20), key, store, bytes(32))
     signer.sign_vote("prevote", 9, 0, b"", NO_PROMISE)
     before = Home(home).hard_state.read_bytes()
     for height in (1, 9):

@@ -42,8 +42,8 @@ from node.daemon.signer_wire import (
     decode_reply,
     frame,
 )
-from node.replica.presence import presence_bytes
-from node.replica.signing import NO_PROMISE, SignerAway
+from node.replica.doppelganger import presence_bytes
+from node.replica.signer import NO_PROMISE, SignerAway
 
 GENESIS = genesis_hash(dev_genesis())
 KEY = dev_key("consensus", "bmw")

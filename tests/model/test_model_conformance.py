@@ -45,7 +45,7 @@ class Node:
         self.restart()
 
     def restart(self) -> None:
-        """As `HeightInFlight.restore`."""
+        """As `ConsensusDriver.restore`."""
         self.machine = Machine(HEIGHT, VALIDATORS, self.address)
         self.timers: list[m.TimeoutFired] = []
         if not self.state.messages:

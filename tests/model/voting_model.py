@@ -204,7 +204,7 @@ class Model:
         return Move(f"round {round_}", own._replace(round=round_, step=Step.PROPOSE))
 
     def _restart(self, own: Validator) -> Move:
-        """As `HeightInFlight.restore`: round and step of the newest own message, lock and valid value as stored."""
+        """As `ConsensusDriver.restore`: round and step of the newest own message, lock and valid value as stored."""
         round_, step = own.signed_up_to if self.rules.remembers_votes else (0, Step.PROPOSE)
         lock = own.stored_lock if self.rules.remembers_lock else None
         valid = own.stored_valid if self.rules.remembers_lock else None

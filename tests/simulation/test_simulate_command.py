@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from support.simulation.cli import main
 
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 
 
 def test_the_numbers_come_as_json() -> None:
@@ -29,7 +29,7 @@ def test_one_seed_shows_its_digest_and_the_same_again() -> None:
 
 
 def test_a_failure_prints_the_command_that_repeats_it_and_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Signer, "_persist", lambda *_: None)
+    monkeypatch.setattr(LocalSigner, "_persist", lambda *_: None)
 
     done = CliRunner().invoke(main, ["--seed", "0", "--heights", "1", "--shrink"])
 

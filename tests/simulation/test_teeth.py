@@ -12,12 +12,12 @@ from node.consensus.machine import Machine
 from node.consensus.messages import QuorumProved
 from node.consensus.tally import Tally
 from node.execution.block_run import BlockRun
+from node.replica.consensus_driver import ConsensusDriver
+from node.replica.doppelganger import Doppelganger
 from node.replica.evidence_pool import EvidencePool
-from node.replica.in_flight import HeightInFlight
-from node.replica.intake import Intake
-from node.replica.presence import Doppelganger
-from node.replica.relaying import RelayLimit
-from node.replica.signing import Signer
+from node.replica.proposals_and_votes import ProposalsAndVotes
+from node.replica.relay_limit import RelayLimit
+from node.replica.signer import LocalSigner
 
 SPLIT = (LONG, "split_views=6")
 
@@ -31,7 +31,7 @@ def test_a_quorum_of_exactly_two_thirds_is_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_signature_that_is_not_on_disk_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Signer, "_persist", lambda *_: None)
+    monkeypatch.setattr(LocalSigner, "_persist", lambda *_: None)
 
     assert "before it was on disk" in found(seeds=range(1))
 
@@ -71,16 +71,16 @@ def test_a_polka_that_is_none_and_is_believed_is_noticed(monkeypatch: pytest.Mon
     settings = (*SPLIT, "faulty=((0,'false_reproposer'),)")
     assert found(*settings, seeds=range(2)) == ""
 
-    def believe(self: Intake, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
-        flight.feed(QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
+    def believe(self: ProposalsAndVotes, proposal: Proposal, polka: tuple[Vote, ...], driver: ConsensusDriver) -> None:
+        driver.feed(QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
 
-    monkeypatch.setattr(Intake, "_take_polka", believe)
+    monkeypatch.setattr(ProposalsAndVotes, "_take_polka", believe)
 
     assert "without a polka" in found(*settings, seeds=range(2))
 
 
 def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Signer, "_check_floor", lambda *_: None)
+    monkeypatch.setattr(LocalSigner, "_check_floor", lambda *_: None)
 
     settings = (
         LONG,

@@ -6,7 +6,7 @@ import pytest
 from support.simulation.teeth import LONG, found
 
 from node.consensus.machine import Machine
-from node.replica import bodies, evidence_pool, fetching, voting
+from node.replica import evidence_pool, signing_duty, tx_fetcher, undecided_blocks
 
 WITHOUT = 10**9
 
@@ -27,11 +27,13 @@ def test_the_bounds_hold_of_what_is_to_break_them(behaviour: str) -> None:
 def test_bodies_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(*STALLED, seeds=range(1)) == ""
 
-    def keep_all(self: bodies.Bodies, block_id: bytes, candidate: bodies.Candidate, keep: set[bytes]) -> list[bytes]:
+    def keep_all(
+        self: undecided_blocks.UndecidedBlocks, block_id: bytes, candidate: undecided_blocks.Candidate, keep: set[bytes]
+    ) -> list[bytes]:
         self._candidates[block_id] = candidate
         return []
 
-    monkeypatch.setattr(bodies.Bodies, "add", keep_all)
+    monkeypatch.setattr(undecided_blocks.UndecidedBlocks, "add", keep_all)
 
     assert "bodies of one height" in found(*STALLED, seeds=range(1))
 
@@ -50,13 +52,13 @@ def test_votes_of_any_round_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_instances_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voting, "INSTANCES_MAX", WITHOUT)
+    monkeypatch.setattr(signing_duty, "INSTANCES_MAX", WITHOUT)
 
     assert "instances of one validator" in found(*one("spammer"), seeds=range(1))
 
 
 def test_what_is_being_fetched_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "FETCHING_SPARE", WITHOUT)
-    monkeypatch.setattr(fetching, "FETCHING_MAX", WITHOUT)
+    monkeypatch.setattr(tx_fetcher, "FETCHING_SPARE", WITHOUT)
+    monkeypatch.setattr(tx_fetcher, "FETCHING_MAX", WITHOUT)
 
     assert "transactions being fetched" in found(*one("flooder"), "fault_ms=60000", seeds=range(2))

@@ -20,13 +20,13 @@ from node.crypto.hashing import ZERO32
 from node.execution import evidence as evidence_rules
 from node.execution.block_run import BlockResult
 from node.mempool.pool import Pool
-from node.replica import in_flight, intake
-from node.replica.blocks import BlockMaker
+from node.replica import consensus_driver, proposals_and_votes
+from node.replica.block_builder import BlockBuilder
+from node.replica.consensus_driver import ConsensusDriver
+from node.replica.doppelganger import Doppelganger
 from node.replica.evidence_pool import EvidencePool
-from node.replica.in_flight import HeightInFlight
-from node.replica.intake import Intake
-from node.replica.presence import Doppelganger
-from node.replica.transactions import Transactions
+from node.replica.proposals_and_votes import ProposalsAndVotes
+from node.replica.tx_gossip import Transactions
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes import workshop
 from node.txtypes.ledger import Ledger
@@ -67,8 +67,8 @@ def test_a_certificate_of_too_few_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_certificate_of_another_length_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = in_flight.Commit
-    monkeypatch.setattr(in_flight, "Commit", lambda *fields: commit(*fields[:3], fields[3][:-1]))
+    commit = consensus_driver.Commit
+    monkeypatch.setattr(consensus_driver, "Commit", lambda *fields: commit(*fields[:3], fields[3][:-1]))
 
     assert "certificate of 3 signatures of 4 validators" in found(seeds=range(1))
 
@@ -112,7 +112,7 @@ def test_a_block_that_was_changed_since_is_noticed() -> None:
 
 
 def test_a_rule_that_only_a_replay_applies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BlockMaker, "check_frame", lambda *_: None)
+    monkeypatch.setattr(BlockBuilder, "check_frame", lambda *_: None)
 
     assert "a replay from genesis refuses block" in found(*with_a("invalid_proposer"), seeds=range(3))
 
@@ -173,7 +173,7 @@ def test_what_is_not_synced_is_noticed(monkeypatch: pytest.MonkeyPatch, what: st
 def test_untimely_blocks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(*with_a("mistimer"), seeds=range(3)) == ""
 
-    monkeypatch.setattr(intake, "is_timely", lambda *_: True)
+    monkeypatch.setattr(proposals_and_votes, "is_timely", lambda *_: True)
 
     assert "the block time of height" in found(*with_a("mistimer"), seeds=range(3))
 
@@ -188,7 +188,7 @@ def test_slander_that_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_honest_node_that_is_accused_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Intake, "_is_signed", lambda *_: False)
+    monkeypatch.setattr(ProposalsAndVotes, "_is_signed", lambda *_: False)
 
     assert "accuses the honest" in found(seeds=range(1))
 
@@ -219,7 +219,7 @@ def test_bytes_that_do_not_decode_are_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_node_that_halts_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HeightInFlight, "_decide", lambda self, *_: self._turn.halt("it does not like it"))
+    monkeypatch.setattr(ConsensusDriver, "_decide", lambda self, *_: self._context.halt("it does not like it"))
 
     assert "halted: it does not like it" in found(seeds=range(1))
 

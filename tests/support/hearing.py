@@ -12,10 +12,10 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, sign_bytes_of
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
+from node.replica.doppelganger import LISTEN_MS, NO_ECHO, presence_bytes
 from node.replica.messages import CompactProposal, Message, Presence, ProposalMessage, VoteMessage
-from node.replica.presence import LISTEN_MS, NO_ECHO, presence_bytes
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.txtypes.envelope import verify_raw, wire_id_of
 from support.chain import Chain, address
 from support.kept_state import never_signed
@@ -34,7 +34,7 @@ class Node:
         self.chain = Chain()
         self.name = name
         key = dev_key("consensus", name or "nobody")
-        signer = Signer(address(name), key, never_signed(key.public), self.chain.genesis_hash) if name else None
+        signer = LocalSigner(address(name), key, never_signed(key.public), self.chain.genesis_hash) if name else None
         self.replica = Replica(self.chain.store, signer, ReplicaConfig(), OWN)
         self.now = self.chain.now
         self.did: list[e.Action] = []

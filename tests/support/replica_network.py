@@ -27,7 +27,7 @@ from node.execution.blocks import seal_block
 from node.replica import events as e
 from node.replica.messages import CompactProposal, EvidenceMessage, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
@@ -142,7 +142,7 @@ class ReplicaNetwork:
         """With what is on their disks."""
         for member in [self.members[name] for name in names]:
             store = ChainStore(member.disk, self.genesis)
-            signer = Signer(member.address, member.consensus, member.signing_state, store.genesis_hash)
+            signer = LocalSigner(member.address, member.consensus, member.signing_state, store.genesis_hash)
             member.boots += 1
             instance = sha256(f"{member.name}/{member.boots}".encode()).digest()[:16]
             member.said.clear()

@@ -25,7 +25,7 @@ def check_bounds(node: SimulatedNode) -> None:
 
 
 def _sizes(replica: Replica) -> Iterator[tuple[str, int, int]]:
-    machine, flight, desk = replica.machine, replica._flight, replica._desk
+    machine, driver, gossip = replica.machine, replica._driver, replica._tx_gossip
     tally, wanted = machine.tally, len(machine.bodies_wanted())
     # --- voting ---
     yield "rounds of votes", len(tally._steps), 2 * (ROUNDS_AHEAD + 2 + machine.round) + 4
@@ -33,22 +33,22 @@ def _sizes(replica: Replica) -> Iterator[tuple[str, int, int]]:
     yield "newest rounds", len(tally._newest), len(machine.validators)
     yield "proposals", len(machine._proposals), ROUNDS_AHEAD + 1
     # --- blocks of the height in flight ---
-    yield "bodies of one height", len(flight.bodies._candidates), max(16, wanted + 1)
-    yield "half-assembled proposals", len(flight._assembly._partials), 64
-    yield "body requests", len(flight.requests._open), 16 + wanted
+    yield "bodies of one height", len(driver.undecided._candidates), max(16, wanted + 1)
+    yield "half-assembled proposals", len(driver._compact_blocks._partials), 64
+    yield "body requests", len(driver.requests._open), 16 + wanted
     # --- evidence and presence ---
     pieces = Counter(piece.first.validator for piece in replica._evidence.pieces())
     yield "pieces of evidence", pieces.total(), 256
     yield "pieces of evidence against one validator", max(pieces.values(), default=0), 4
-    heard = replica._voting._heard
+    heard = replica._signing_duty._heard
     yield "validators heard of", len(heard), 100
     yield "instances of one validator", max(map(len, heard.values()), default=0), 4
     # --- transactions ---
     yield "pool", len(replica.pool), 50_000
-    yield "transactions being fetched", len(desk.fetching), 50_000
-    yield "verified transactions", len(desk._verified), 50_000
-    yield "bytes of verified transactions", desk._verified_bytes, 6 * MEGA
-    yield "transactions not to be fetched", len(desk._done), 30_000
+    yield "transactions being fetched", len(gossip.fetcher), 50_000
+    yield "verified transactions", len(gossip._verified), 50_000
+    yield "bytes of verified transactions", gossip._verified_bytes, 6 * MEGA
+    yield "transactions not to be fetched", len(gossip._done), 30_000
     # --- block sync ---
     yield "blocks to execute", replica.sync.held(), 320
     yield "bytes of blocks to execute", replica.sync._arrived_bytes, (32 + 9 * 2) * MEGA

@@ -14,7 +14,7 @@ from node.crypto.signing import PrivateKey
 from node.replica import events as e
 from node.replica.messages import Blocks, CompactProposal, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from support.simulation.byzantine.behaviour import Behaviour
 from support.simulation.disk import Disk, PowerCut
@@ -79,7 +79,7 @@ class SimulatedNode:
         self.up_since = world.now
         try:
             store = ChainStore(self.disk.kv, world.genesis)
-            signer = Signer(self.address, self.consensus, self.disk, store.genesis_hash)
+            signer = LocalSigner(self.address, self.consensus, self.disk, store.genesis_hash)
             instance = sha256(f"{world.seed}/{self.label}/{self.boots}".encode()).digest()[:16]
             self.replica = Replica(store, signer, world.config, instance)
             actions = self.replica.start(world.now, self.now())

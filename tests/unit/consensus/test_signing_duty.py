@@ -25,7 +25,7 @@ from node.consensus.safety import (
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey, is_signature
 from node.errors import Corrupted, OperatorError
-from node.replica.signing import NO_PROMISE, Promise, Signer
+from node.replica.signer import NO_PROMISE, LocalSigner, Promise
 from node.storage.safety_store import SafetyFile
 
 GENESIS = b"g" * 32
@@ -34,24 +34,24 @@ ADDRESS = validator("bmw")
 X, Y = block_id("X"), block_id("Y")
 H = 7
 
-Sign = Callable[[Signer], Vote | Proposal]
+Sign = Callable[[LocalSigner], Vote | Proposal]
 
 
 def test_the_state_of_another_key_is_none_of_ours() -> None:
     """Whoever takes it for its own would sign on as if it knew what it has signed."""
     disk = Disk()
     other = dev_key("consensus", "dealer-munich")
-    Signer(ADDRESS, other, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
-    assert not Signer(ADDRESS, other, disk, GENESIS).was_missing
-    mine = Signer(ADDRESS, KEY, disk, GENESIS)
+    LocalSigner(ADDRESS, other, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
+    assert not LocalSigner(ADDRESS, other, disk, GENESIS).was_missing
+    mine = LocalSigner(ADDRESS, KEY, disk, GENESIS)
     assert mine.was_missing
     assert 0 == mine.state.height
 
 
 def test_what_was_signed_under_another_name_is_not_given_out_again_and_not_contradicted() -> None:
     disk = Disk()
-    Signer(validator("another"), KEY, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
-    mine = Signer(ADDRESS, KEY, disk, GENESIS)
+    LocalSigner(validator("another"), KEY, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
+    mine = LocalSigner(ADDRESS, KEY, disk, GENESIS)
     assert not mine.was_missing
     for ident in (X, Y):
         with pytest.raises(SigningRefused):
@@ -98,8 +98,8 @@ class BreakingKey(PrivateKey):
         raise PowerCut
 
 
-def signer(disk: Disk | SafetyFile, key: PrivateKey = KEY) -> Signer:
-    return Signer(ADDRESS, key, disk, GENESIS)
+def signer(disk: Disk | SafetyFile, key: PrivateKey = KEY) -> LocalSigner:
+    return LocalSigner(ADDRESS, key, disk, GENESIS)
 
 
 def prevote(block: bytes, round_: int = 0, height: int = H) -> Sign:

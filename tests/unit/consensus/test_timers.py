@@ -11,10 +11,10 @@ from node.codec import encode
 from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
+from node.replica.doppelganger import LISTEN_MS
 from node.replica.messages import VoteMessage
-from node.replica.presence import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.params import ChainParams
@@ -47,7 +47,7 @@ class Seat:
         self.own = next(name for name in NAMES if address(name) not in proposers)
         self.others = [name for name in NAMES if name != self.own]
         key = dev_key("consensus", self.own)
-        signer = Signer(address(self.own), key, Disk(key.public), store.genesis_hash)
+        signer = LocalSigner(address(self.own), key, Disk(key.public), store.genesis_hash)
         self.replica = Replica(store, signer, ReplicaConfig(), b"i" * 16)
         self.now = START_MS + 3_600_000
         self.replica.start(self.now)

@@ -11,9 +11,9 @@ from support.stages import force
 from node.crypto.dev_keys import dev_key
 from node.daemon.own_duty import OwnDuty
 from node.replica import events as e
-from node.replica.presence import LISTEN_MS
+from node.replica.doppelganger import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.txtypes.params import CHAIN
 
 
@@ -22,7 +22,7 @@ def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> OwnDuty:
     signer = None
     if key:
         private = dev_key("consensus", key)
-        signer = Signer(address("bmw"), private, never_signed(private.public), chain.genesis_hash)
+        signer = LocalSigner(address("bmw"), private, never_signed(private.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
     replica.handle(e.PeerConnected(1, bytes(32)), chain.now)

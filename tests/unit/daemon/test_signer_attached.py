@@ -18,10 +18,10 @@ from node.daemon.remote_signer import RemoteSigner
 from node.daemon.signer import SignerService
 from node.daemon.signer_wire import decode_reply, decode_request
 from node.replica import events as e
+from node.replica.doppelganger import Duty
 from node.replica.messages import Presence, ProposalMessage, VoteMessage
-from node.replica.presence import Duty
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Promise, Signer, SignerAway
+from node.replica.signer import LocalSigner, Promise, SignerAway
 from node.storage.safety_store import SafetyFile
 
 PEER = 7
@@ -70,7 +70,7 @@ class Validator:
 
     def attach(self, name: str = OWN) -> tuple[RemoteSigner, Wire]:
         ident = self.chain.genesis_hash
-        signer = Signer(address(OWN), dev_key("consensus", name), self.disk, ident)
+        signer = LocalSigner(address(OWN), dev_key("consensus", name), self.disk, ident)
         wire = Wire(SignerService(signer, ident, Path("unused")))
         remote = RemoteSigner(wire, wire._service.welcome(), ident)
         self.feed(e.SignerConnected(remote))
@@ -160,7 +160,7 @@ def test_the_next_signer_is_told_the_floor_that_the_last_one_could_not_be_told(v
 def test_what_a_lost_answer_signed_is_sent_by_whoever_connects_next(validator: Validator) -> None:
     """The signer signed and synced; the node never heard of it, and must not be surprised by its own vote."""
     ident = validator.chain.genesis_hash
-    lost = Signer(address(OWN), dev_key("consensus", OWN), validator.disk, ident)
+    lost = LocalSigner(address(OWN), dev_key("consensus", OWN), validator.disk, ident)
     validator.attach()
     signed = lost.sign_vote("prevote", 1, 0, b"", Promise(None, None, (), ()))
     validator.said.clear()
@@ -181,7 +181,7 @@ def test_a_kept_polka_is_not_replaced_by_the_few_prevotes_that_are_heard_again(v
         sorted((validator.vote(n, "prevote", 1, 0, block_id) for n in OTHERS), key=lambda vote: vote.validator)
     )
     lock = Lock(0, block_id)
-    lost = Signer(address(OWN), dev_key("consensus", OWN), validator.disk, chain.genesis_hash)
+    lost = LocalSigner(address(OWN), dev_key("consensus", OWN), validator.disk, chain.genesis_hash)
     lost.sign_vote("precommit", 1, 0, block_id, Promise(lock, lock, polka, (block,)))
     validator.attach()
     validator.pass_time(1_600)

@@ -21,7 +21,7 @@ from node.daemon.signer import SignerService
 from node.daemon.signer_wire import decode_reply, decode_request
 from node.replica import events as e
 from node.replica.replica import Replica
-from node.replica.signing import Signer, SignerAway
+from node.replica.signer import LocalSigner, SignerAway
 from node.storage.chain_store import ChainStore
 
 LOST = 0.04
@@ -77,7 +77,7 @@ class NodeWithSigner(SimulatedNode):
         if boots != self.boots or not self.is_up:
             return
         ident = self.world.genesis_hash
-        service = SignerService(Signer(self.address, self.consensus, self.disk, ident), ident, Path("unused"))
+        service = SignerService(LocalSigner(self.address, self.consensus, self.disk, ident), ident, Path("unused"))
         welcome = decode_reply(encode(service.welcome()))
         signer = RemoteSigner(BreakingChannel(self, service), welcome, ident, self._signer_lost)
         self.handle(e.SignerConnected(signer))

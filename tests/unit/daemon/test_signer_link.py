@@ -20,7 +20,7 @@ from node.daemon.remote_signer import RemoteSigner, SignerLink, connect
 from node.daemon.signer import SignerService
 from node.daemon.signer_wire import REPLY_BYTES_MAX, VERSION, Floor, Refused, SignedPresence, Welcome, frame
 from node.errors import OperatorError
-from node.replica.signing import NO_PROMISE, Promise, Signer, SignerAway
+from node.replica.signer import NO_PROMISE, LocalSigner, Promise, SignerAway
 from node.storage.safety_store import SafetyFile
 
 GENESIS = b"G" * 32
@@ -31,7 +31,7 @@ WELCOME = Welcome(VERSION, ADDRESS, KEY.public, True, 1, EMPTY)
 
 
 def service_at(folder: Path) -> SignerService:
-    signer = Signer(ADDRESS, KEY, SafetyFile(folder / "signing.state"), GENESIS)
+    signer = LocalSigner(ADDRESS, KEY, SafetyFile(folder / "signing.state"), GENESIS)
     return SignerService(signer, GENESIS, folder / "s.sock")
 
 

@@ -12,10 +12,10 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
 from node.replica import admission
 from node.replica import events as e
+from node.replica.doppelganger import LISTEN_MS
 from node.replica.messages import Blocks, ProposalMessage, Status
-from node.replica.presence import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.txtypes.accounts import QUOTA, Quota
 from node.txtypes.listing import ListingWithdraw
 from node.txtypes.params import CHAIN
@@ -65,7 +65,7 @@ def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
     names = {address(p.name): p.name for p in DEV_PARTIES if p.power}
     name = names[chain.store.head().validators.proposer(2, 0)]
     key, ahead = dev_key("consensus", name), 2 * HOUR_MS
-    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
+    signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     now = chain.now
     replica.start(now, now + ahead)

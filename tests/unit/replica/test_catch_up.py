@@ -350,7 +350,7 @@ def test_a_bad_block_ahead_of_a_block_whose_signatures_are_known(source: Chain) 
     follower = Follower(source, {1: swapped_body_ahead, 2: honest})
     for height in range(1, 4):
         for raw in source.store.block(height).transactions:
-            follower.replica._desk.note_verified(source.check(raw))
+            follower.replica._tx_gossip.note_verified(source.check(raw))
     follower.run()
     assert source.store.head() == follower.store.head()
 

@@ -18,10 +18,10 @@ from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
-from node.replica.assembly import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
+from node.replica.compact_blocks import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.txtypes.envelope import verify_raw, wire_id_of
 
 PEER = 7
@@ -70,7 +70,7 @@ def listener() -> Listener:
     proposer = chain.store.head().validators.proposer(1, 0)
     name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
     key = dev_key("consensus", name)
-    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
+    signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     found = Listener(chain, replica, chain.now)
     found._act(replica.start(found.now))
@@ -254,11 +254,11 @@ def test_a_body_that_is_not_its_headers_does_not_make_the_block_invalid(listener
 def test_small_blocks_travel_whole_and_large_ones_by_wire_id(listener: Listener) -> None:
     chain = listener.chain
     small, large = a_block(chain, 2), a_block(chain, 120)
-    flight = listener.replica._flight
+    driver = listener.replica._driver
     for block in (small, large):
         block_id = block_id_of(block.header, chain.genesis_hash)
-        flight.take_body(block, block_id)
-        message = flight._proposal_message(proposal_of(chain, block))
+        driver.take_body(block, block_id)
+        message = driver._proposal_message(proposal_of(chain, block))
         size = sum(len(raw) for raw in block.transactions)
         assert isinstance(message, ProposalMessage if size <= limits.WHOLE_PROPOSAL_BYTES else CompactProposal)
     assert sum(len(raw) for raw in large.transactions) > limits.WHOLE_PROPOSAL_BYTES
@@ -282,9 +282,9 @@ def test_of_one_round_the_first_block_counts_and_no_other_is_executed(listener: 
         listener.hear(compact(chain, other, (bytes(32),)))
     listener.pass_time(350)
 
-    flight = listener.replica._flight
+    driver = listener.replica._driver
     assert [block_id_of(block.header, chain.genesis_hash)] == listener.prevotes()
-    assert 1 == sum(flight.bodies.get(i) is not None for i in _ids(chain, block))
+    assert 1 == sum(driver.undecided.get(i) is not None for i in _ids(chain, block))
     assert [] == listener.sent(GetBody)
 
 
@@ -309,11 +309,11 @@ def test_another_block_of_the_round_is_taken_once_a_quorum_names_it(listener: Li
     listener.hear(ProposalMessage(proposal_of(chain, other), other, ()))
 
     assert [other_id] == [m.vote.block_id for m in listener.sent(VoteMessage) if m.vote.kind == "precommit"
-                          and m.vote.validator == listener.replica._voting.address]  # fmt: skip
+                          and m.vote.validator == listener.replica._signing_duty.address]  # fmt: skip
 
 
 def _others(listener: Listener) -> list[str]:
-    own = listener.replica._voting.address
+    own = listener.replica._signing_duty.address
     return [party.name for party in DEV_PARTIES if party.power and address(party.name) != own]
 
 
@@ -328,10 +328,10 @@ def test_a_body_that_went_is_asked_for_again_where_a_quorum_names_it(listener: L
     block = a_block(chain)
     block_id = block_id_of(block.header, chain.genesis_hash)
     listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
-    flight = listener.replica._flight
-    assert block_id in flight.machine.bodies_wanted(), "proposed in this round"
-    flight.bodies._candidates.pop(block_id)
-    flight.machine.body_dropped(block_id)
+    driver = listener.replica._driver
+    assert block_id in driver.machine.bodies_wanted(), "proposed in this round"
+    driver.undecided._candidates.pop(block_id)
+    driver.machine.body_dropped(block_id)
     for name in _others(listener):
         listener.hear(VoteMessage(_vote(chain, name, "precommit", block_id)))
     assert [block_id] == [message.block_id for message in listener.sent(GetBody)]
@@ -346,22 +346,22 @@ def test_bodies_that_matter_stay_however_many_come(listener: Listener) -> None:
     chain = listener.chain
     block = a_block(chain)
     block_id = block_id_of(block.header, chain.genesis_hash)
-    flight = listener.replica._flight
+    driver = listener.replica._driver
     listener.hear(ProposalMessage(proposal_of(chain, block), block, ()))
     for other in others_of(chain, block, 2 * limits.BODIES_PER_HEIGHT_MAX):
-        flight.take_body(other, block_id_of(other.header, chain.genesis_hash))
+        driver.take_body(other, block_id_of(other.header, chain.genesis_hash))
 
-    assert flight.bodies.get(block_id) is not None
-    kept = [i for i in _ids(chain, block) if flight.bodies.get(i) is not None]
+    assert driver.undecided.get(block_id) is not None
+    kept = [i for i in _ids(chain, block) if driver.undecided.get(i) is not None]
     assert limits.BODIES_PER_HEIGHT_MAX == len(kept)
-    assert set(kept) == {i for i in _ids(chain, block) if flight.machine.is_judged(i)}
+    assert set(kept) == {i for i in _ids(chain, block) if driver.machine.is_judged(i)}
 
 
 def test_what_is_withheld_is_asked_for_at_a_pace_that_does_not_grow(listener: Listener) -> None:
     """A proposer that never sends a body, round after round: peers allow a hundred questions a second."""
-    flight = listener.replica._flight
+    driver = listener.replica._driver
     for number in range(100):
-        flight.requests.add(hashlib.sha256(number.to_bytes(2, "big")).digest())
+        driver.requests.add(hashlib.sha256(number.to_bytes(2, "big")).digest())
     listener.feed(e.Tick())
     listener.said.clear()
     listener.pass_time(500)
@@ -389,18 +389,18 @@ def test_an_old_jobs_answer_does_not_stand_for_what_was_forgotten_since(listener
     first, second = chain.sign("bmw", register()), chain.sign("bmw", register("WBA8E9G50GNU00002"))
     block = chain.build(first, second)
     block = replace(block, header=replace(block.header, proposer=a_block(chain).header.proposer))
-    listener.replica._desk.note_verified(chain.check(second))
+    listener.replica._tx_gossip.note_verified(chain.check(second))
     listener.verifies = False
     message = ProposalMessage(proposal_of(chain, block), block, ())
 
     listener.hear(message)
     (old,) = [action for action in listener.said if isinstance(action, e.Verify)]
     assert 1 == len(old.transactions)
-    listener.feed(e.SignerConnected(listener.replica._voting.signer))
-    listener.replica._desk._forget_verified(wire_id_of(chain.genesis_hash, second))
+    listener.feed(e.SignerConnected(listener.replica._signing_duty.signer))
+    listener.replica._tx_gossip._forget_verified(wire_id_of(chain.genesis_hash, second))
     listener.hear(message)
     listener.verifies = True
     listener.feed(e.Verified(old.job, (True,)))
 
-    candidate = listener.replica._flight.bodies.get(block_id_of(block.header, chain.genesis_hash))
+    candidate = listener.replica._driver.undecided.get(block_id_of(block.header, chain.genesis_hash))
     assert candidate.result.state_root == block.header.state_root

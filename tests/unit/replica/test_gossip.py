@@ -15,7 +15,8 @@ from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
 from node.replica import events as e
-from node.replica import fetching, transactions
+from node.replica import tx_fetcher, tx_gossip
+from node.replica.doppelganger import LISTEN_MS, presence_bytes
 from node.replica.evidence_pool import EVIDENCE_PER_VALIDATOR_MAX
 from node.replica.messages import (
     Announce,
@@ -27,11 +28,10 @@ from node.replica.messages import (
     Transactions,
     VoteMessage,
 )
-from node.replica.presence import LISTEN_MS, presence_bytes
-from node.replica.relaying import RELAYS_PER_S
+from node.replica.relay_limit import RELAYS_PER_S
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
-from node.replica.voting import INSTANCES_MAX
+from node.replica.signer import LocalSigner
+from node.replica.signing_duty import INSTANCES_MAX
 from node.txtypes.envelope import Signed, decode_signed_tx, wire_id_of
 
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
@@ -99,40 +99,40 @@ def test_more_bytes_of_transactions_than_an_answer_has_are_not_even_decoded() ->
 
 
 def test_announcements_of_what_does_not_exist_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "FETCHING_SPARE", 4)
-    monkeypatch.setattr(fetching, "FETCHING_MAX", 8)
+    monkeypatch.setattr(tx_fetcher, "FETCHING_SPARE", 4)
+    monkeypatch.setattr(tx_fetcher, "FETCHING_MAX", 8)
     relay = Relay()
-    desk = transactions.Transactions(relay.replica.pool, relay.chain.genesis_hash)
+    gossip = tx_gossip.TxGossip(relay.replica.pool, relay.chain.genesis_hash)
     ids = [bytes([i]) * 32 for i in range(20)]
-    honest, liar, late = 1, 2, relay.now + fetching.FETCH_TIMEOUT_MS
-    assert (b"a" * 32, b"b" * 32) == desk.to_fetch(honest, (b"a" * 32, b"b" * 32), relay.now)
+    honest, liar, late = 1, 2, relay.now + tx_fetcher.FETCH_TIMEOUT_MS
+    assert (b"a" * 32, b"b" * 32) == gossip.to_fetch(honest, (b"a" * 32, b"b" * 32), relay.now)
     for wire_id in ids:
-        assert (wire_id,) == desk.to_fetch(liar, (wire_id,), relay.now)
-    assert () == desk.to_fetch(honest, tuple(ids[-6:]), relay.now), "they are being fetched"
-    assert () == desk.to_fetch(liar, (b"a" * 32, b"b" * 32), relay.now), "who floods forgets for itself alone"
-    assert tuple(ids[:6]) == desk.to_fetch(liar, tuple(ids[:6]), relay.now)
-    assert (b"x" * 32,) == desk.to_fetch(liar, (b"x" * 32,), late)
-    assert () == desk.to_fetch(honest, (b"x" * 32,), late)
-    assert (b"a" * 32,) == desk.to_fetch(liar, (b"a" * 32,), late), "another is asked"
-    assert 4 + 1 == len(desk.fetching), "what is late goes above the spare"
+        assert (wire_id,) == gossip.to_fetch(liar, (wire_id,), relay.now)
+    assert () == gossip.to_fetch(honest, tuple(ids[-6:]), relay.now), "they are being fetched"
+    assert () == gossip.to_fetch(liar, (b"a" * 32, b"b" * 32), relay.now), "who floods forgets for itself alone"
+    assert tuple(ids[:6]) == gossip.to_fetch(liar, tuple(ids[:6]), relay.now)
+    assert (b"x" * 32,) == gossip.to_fetch(liar, (b"x" * 32,), late)
+    assert () == gossip.to_fetch(honest, (b"x" * 32,), late)
+    assert (b"a" * 32,) == gossip.to_fetch(liar, (b"a" * 32,), late), "another is asked"
+    assert 4 + 1 == len(gossip.fetcher), "what is late goes above the spare"
 
 
 def test_what_is_kept_of_verified_transactions_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay()
     txs = [relay.chain.check(relay.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(12)]
     size = max(len(tx.raw) for tx in txs)
-    monkeypatch.setattr(transactions, "VERIFIED_BYTES_MAX", 4 * size)
-    desk = transactions.Transactions(relay.replica.pool, relay.chain.genesis_hash)
+    monkeypatch.setattr(tx_gossip, "VERIFIED_BYTES_MAX", 4 * size)
+    gossip = tx_gossip.TxGossip(relay.replica.pool, relay.chain.genesis_hash)
     for tx in txs:
-        desk.note_verified(tx)
-        desk.note_verified(tx)
-    kept = [tx for tx in txs if desk.raw_of(tx.wire_id)]
+        gossip.note_verified(tx)
+        gossip.note_verified(tx)
+    kept = [tx for tx in txs if gossip.raw_of(tx.wire_id)]
     assert kept == txs[-len(kept) :]
     assert 4 <= len(kept) <= 5
-    desk.committed(kept)
+    gossip.committed(kept)
     for tx in txs:
-        desk.note_verified(tx)
-    assert len(kept) == sum(desk.raw_of(tx.wire_id) is not None for tx in txs)
+        gossip.note_verified(tx)
+    assert len(kept) == sum(gossip.raw_of(tx.wire_id) is not None for tx in txs)
 
 
 def test_a_vote_is_relayed_once() -> None:
@@ -212,7 +212,7 @@ def test_what_was_verified_in_a_block_that_was_not_decided_is_pooled_when_announ
     """It is not fetched again, and without the pool no proposer would ever take it."""
     relay = Relay()
     tx = relay.chain.check(relay.chain.sign("bmw", register()))
-    relay.replica._desk.note_verified(tx)
+    relay.replica._tx_gossip.note_verified(tx)
     relay.hear(Announce((tx.wire_id,)))
     assert tx.txid in relay.replica.pool
 
@@ -229,7 +229,7 @@ def test_what_is_committed_takes_no_memory_and_is_not_fetched_again() -> None:
 
     assert not [m for _, m in relay.sent if isinstance(m, GetTransactions)]
     assert tx.txid not in relay.replica.pool
-    assert relay.replica._desk.raw_of(tx.wire_id) is None
+    assert relay.replica._tx_gossip.raw_of(tx.wire_id) is None
 
 
 # --- what one validator may make all others say -------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_presences_of_ever_new_instances_are_passed_on_at_a_bounded_rate() -> No
         signed = presence_bytes(relay.chain.genesis_hash, address("bmw"), instance, bytes(16), True)
         relay.hear(Presence(address("bmw"), instance, bytes(16), True, key.sign(signed)))
     assert RELAYS_PER_S == len(relay.relayed(Presence))
-    assert len(relay.replica._voting._heard[address("bmw")]) <= INSTANCES_MAX
+    assert len(relay.replica._signing_duty._heard[address("bmw")]) <= INSTANCES_MAX
     relay.now += 1_000
     signed = presence_bytes(relay.chain.genesis_hash, address("bmw"), bytes(16), bytes(16), True)
     relay.hear(Presence(address("bmw"), bytes(16), bytes(16), True, key.sign(signed)))
@@ -293,11 +293,11 @@ def test_who_builds_a_block_stops_in_time() -> None:
     slow = ReplicaConfig(stopwatch=lambda: 0.15 * next(seconds))
     replica = Replica(chain.store, None, slow, bytes(16))
     txs = [chain.check(chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(9)]
-    built = replica._maker.build(lambda: txs, [], address("bmw"), chain.now)
+    built = replica._builder.build(lambda: txs, [], address("bmw"), chain.now)
     assert 3 == len(built.block.transactions)
     none = iter([0.0, 9.0, 9.0, 9.0])
     replica = Replica(chain.store, None, ReplicaConfig(stopwatch=lambda: next(none)), bytes(16))
-    built = replica._maker.build(lambda: txs, [], address("bmw"), chain.now)
+    built = replica._builder.build(lambda: txs, [], address("bmw"), chain.now)
     assert 1 == len(built.block.transactions), "one is always taken, or the pool would never empty"
 
 
@@ -330,9 +330,9 @@ def test_a_disk_that_fails_is_nobodys_transaction(monkeypatch: pytest.MonkeyPatc
     relay.feed(e.Admit(1, (tx,)))
     monkeypatch.setattr(BlockRun, "add", broken)
     with pytest.raises(type(error)):
-        relay.replica._maker.build(lambda: [tx], [], address("bmw"), relay.now)
+        relay.replica._builder.build(lambda: [tx], [], address("bmw"), relay.now)
     with pytest.raises(type(error)):
-        relay.replica._maker.execute(relay.chain.build(), [tx])
+        relay.replica._builder.execute(relay.chain.build(), [tx])
     assert tx.txid in relay.replica.pool
 
 
@@ -352,7 +352,7 @@ def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_paren
     chain = Chain()
     name = next(n for n in VALIDATORS if address(n) == chain.store.head().validators.proposer(1, 0))
     key = dev_key("consensus", name)
-    signer = Signer(address(name), key, never_signed(key.public), chain.genesis_hash)
+    signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
     now, behind = chain.now, LISTEN_MS + 500
     parent_ms = chain.store.head().time_ms

@@ -14,10 +14,10 @@ from node.codec import encode
 from node.consensus.safety import HardState
 from node.crypto.dev_keys import dev_key
 from node.replica.catch_up import CatchUp
-from node.replica.presence import LISTEN_MS
-from node.replica.signing import NO_PROMISE, Signer
-from node.replica.turn import Turn
-from node.replica.voting import CERTIFICATES_LOOKED_AT, FLOOR_ABOVE_HEAD, Voting
+from node.replica.doppelganger import LISTEN_MS
+from node.replica.signer import NO_PROMISE, LocalSigner
+from node.replica.signing_duty import CERTIFICATES_LOOKED_AT, FLOOR_ABOVE_HEAD, SigningDuty
+from node.replica.step_context import StepContext
 
 HEAD = 5
 
@@ -44,8 +44,8 @@ def _chain(signed: set[int], blocks: int = HEAD) -> Chain:
 def _floor(chain: Chain, hard_state_height: int | None, name: str = "bmw") -> int:
     height = hard_state_height
     raw = None if height is None else encode(HardState(height, 0, (), None, None, (), ()))
-    signer = Signer(address(name), dev_key("consensus", name), KeptState(raw), chain.genesis_hash)
-    Voting(signer, chain.store, CatchUp(), Turn(), bytes(16)).start()
+    signer = LocalSigner(address(name), dev_key("consensus", name), KeptState(raw), chain.genesis_hash)
+    SigningDuty(signer, chain.store, CatchUp(), StepContext(), bytes(16)).start()
     return signer.floor
 
 
@@ -61,11 +61,11 @@ def test_older_state_is_noticed_where_an_earlier_certificate_holds_our_signature
 def test_what_the_key_before_a_rotation_has_signed_is_no_state_that_the_new_one_lost() -> None:
     """Else its validator waits for heights that may never come without it."""
     chain, key = _chain({4, 5}), dev_key("consensus", "bmw, anew")
-    signer = Signer(address("bmw"), key, never_signed(key.public), chain.genesis_hash)
-    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
-    voting.start()
+    signer = LocalSigner(address("bmw"), key, never_signed(key.public), chain.genesis_hash)
+    signing_duty = SigningDuty(signer, chain.store, CatchUp(), StepContext(), bytes(16))
+    signing_duty.start()
     chain.produce()
-    voting.caught_up_to(HEAD + 1)
+    signing_duty.caught_up_to(HEAD + 1)
     assert signer.floor <= HEAD + 1
 
 
@@ -115,25 +115,25 @@ def test_a_delivered_block_with_our_signature_keeps_away_from_the_heights_after_
     signed: set[int], floor: int
 ) -> None:
     chain = _chain(signed)
-    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
-    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
-    voting.start()
+    signer = LocalSigner(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
+    signing_duty = SigningDuty(signer, chain.store, CatchUp(), StepContext(), bytes(16))
+    signing_duty.start()
     chain.produce()
-    voting.caught_up_to(HEAD + 1)
+    signing_duty.caught_up_to(HEAD + 1)
     assert floor == signer.floor
 
 
 def test_who_catches_up_signs_nothing() -> None:
-    chain, sync, turn = _chain({3}), CatchUp(), Turn()
-    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
-    voting = Voting(signer, chain.store, sync, turn, bytes(16))
-    assert not voting.may_sign()
-    voting.start()
-    assert not voting.may_sign()
-    voting.doppelganger.on_tick(turn.now_ms + LISTEN_MS, True, False)
-    assert voting.may_sign()
-    sync.verified(HEAD + 2, turn.now_ms)
-    assert not voting.may_sign()
+    chain, sync, context = _chain({3}), CatchUp(), StepContext()
+    signer = LocalSigner(address("bmw"), dev_key("consensus", "bmw"), _state_at(3), chain.genesis_hash)
+    signing_duty = SigningDuty(signer, chain.store, sync, context, bytes(16))
+    assert not signing_duty.may_sign()
+    signing_duty.start()
+    assert not signing_duty.may_sign()
+    signing_duty.doppelganger.on_tick(context.now_ms + LISTEN_MS, True, False)
+    assert signing_duty.may_sign()
+    sync.verified(HEAD + 2, context.now_ms)
+    assert not signing_duty.may_sign()
 
 
 def _state_at(height: int) -> KeptState:
@@ -143,12 +143,12 @@ def _state_at(height: int) -> KeptState:
 # --- a signer that comes again ----------------------------------------------------------------------------
 def test_what_is_known_of_a_key_stays_known_and_is_of_that_key_only() -> None:
     chain = _chain({4})
-    voting = Voting(None, chain.store, CatchUp(), Turn(), bytes(16))
+    signing_duty = SigningDuty(None, chain.store, CatchUp(), StepContext(), bytes(16))
     keys = {name: dev_key("consensus", name) for name in ("bmw", "buyer-1")}
 
-    def attached(name: str, kept: KeptState) -> Signer:
-        signer = Signer(address(name), keys[name], kept, chain.genesis_hash)
-        voting.attach(signer)
+    def attached(name: str, kept: KeptState) -> LocalSigner:
+        signer = LocalSigner(address(name), keys[name], kept, chain.genesis_hash)
+        signing_duty.attach(signer)
         return signer
 
     floor = attached("bmw", KeptState(None)).floor
@@ -159,8 +159,8 @@ def test_what_is_known_of_a_key_stays_known_and_is_of_that_key_only() -> None:
 
 def test_messages_are_of_the_height_that_they_were_signed_for() -> None:
     chain = _chain(set())
-    signer = Signer(address("bmw"), dev_key("consensus", "bmw"), _state_at(HEAD), chain.genesis_hash)
-    voting = Voting(signer, chain.store, CatchUp(), Turn(), bytes(16))
-    voting.start()
+    signer = LocalSigner(address("bmw"), dev_key("consensus", "bmw"), _state_at(HEAD), chain.genesis_hash)
+    signing_duty = SigningDuty(signer, chain.store, CatchUp(), StepContext(), bytes(16))
+    signing_duty.start()
     vote = signer.sign_vote("prevote", HEAD + 1, 0, b"", NO_PROMISE)
-    assert [[], [vote], []] == [voting.signed_at(height) for height in (HEAD, HEAD + 1, HEAD + 2)]
+    assert [[], [vote], []] == [signing_duty.signed_at(height) for height in (HEAD, HEAD + 1, HEAD + 2)]

@@ -12,7 +12,7 @@ from node.consensus.messages import Lock, Step
 from node.consensus.safety import HardState, SignedVote, StoredLock
 from node.crypto.dev_keys import dev_key
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
+from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 
@@ -38,7 +38,7 @@ def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
     polka = tuple(sorted((vote(chain, n, "prevote", block_id) for n in OTHERS), key=lambda v: v.validator))
     lock = StoredLock(1, block_id)
     state = HardState(2, 1, (SignedVote(own),), lock, lock, polka, (locked_on,))
-    signer = Signer(address("bmw"), KEY, kept(state), chain.genesis_hash)
+    signer = LocalSigner(address("bmw"), KEY, kept(state), chain.genesis_hash)
     replica = Replica(behind, signer, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
     assert (1, None) == (replica.machine.height, replica.machine.locked)
@@ -48,5 +48,5 @@ def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
     machine = replica.machine
     assert (2, 1, Step.PRECOMMIT) == (machine.height, machine.round, machine.step_now)
     assert Lock(1, block_id) == machine.locked == machine.valid
-    assert replica._flight.bodies.get(block_id) is not None
-    assert own in [m.vote for m in replica._flight.own_messages() if hasattr(m, "vote")]
+    assert replica._driver.undecided.get(block_id) is not None
+    assert own in [m.vote for m in replica._driver.own_messages() if hasattr(m, "vote")]

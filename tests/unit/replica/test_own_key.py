@@ -9,11 +9,11 @@ from support.kept_state import never_signed
 
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
+from node.replica.doppelganger import LISTEN_MS, Duty
 from node.replica.messages import Presence, VoteMessage
-from node.replica.presence import LISTEN_MS, Duty
 from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signing import Signer
-from node.replica.voting import PRESENCE_INTERVAL_MS
+from node.replica.signer import LocalSigner
+from node.replica.signing_duty import PRESENCE_INTERVAL_MS
 
 
 # --- our own key ----------------------------------------------------------------------------------------
@@ -59,7 +59,10 @@ def test_who_signs_with_a_key_that_the_chain_has_not_for_it_only_follows() -> No
     chain = Chain()
     key = dev_key("consensus", "buyer-1")
     replica = Replica(
-        chain.store, Signer(address("bmw"), key, never_signed(key.public), chain.genesis_hash), ReplicaConfig(), OWN
+        chain.store,
+        LocalSigner(address("bmw"), key, never_signed(key.public), chain.genesis_hash),
+        ReplicaConfig(),
+        OWN,
     )
     node.chain, node.replica, node.now = chain, replica, chain.now
     replica.start(node.now)
@@ -80,7 +83,7 @@ def test_genuine_votes_of_our_name_under_another_key_are_counted_and_nobodys_fau
     """On the day of a rotation the new home listens to what the old one still signs."""
     node = Node()
     key = dev_key("consensus", "buyer-1")
-    signer = Signer(address("bmw"), key, never_signed(key.public), node.chain.genesis_hash)
+    signer = LocalSigner(address("bmw"), key, never_signed(key.public), node.chain.genesis_hash)
     node.replica = Replica(node.chain.store, signer, ReplicaConfig(), OWN)
     node.replica.start(node.now)
     for peer in (1, 2):

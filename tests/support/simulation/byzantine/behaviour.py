@@ -54,7 +54,7 @@ class Behaviour:
         """An own proposal with its block, however it was to be sent."""
         if not self.is_own_proposal(message) or isinstance(message, ProposalMessage):
             return message if self.is_own_proposal(message) else None
-        block = self.node.running._flight.body(message.proposal.height, message.proposal.block_id)
+        block = self.node.running._driver.body(message.proposal.height, message.proposal.block_id)
         return None if block is None else ProposalMessage(message.proposal, block, message.polka)
 
     def vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes) -> VoteMessage:

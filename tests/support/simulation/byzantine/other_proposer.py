@@ -45,7 +45,7 @@ class OtherProposer(Behaviour):
         head = replica.store.head()
         if block.header.height != head.height + 1:
             return block  # decided meanwhile
-        run = replica._maker.run(time_ms)
+        run = replica._builder.run(time_ms)
         for raw in block.transactions:
             with suppress(GuardsUnmet):
                 run.add(self.world.checked(raw))

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from node import limits
 from node.chain.vote import Evidence
+from node.replica.doppelganger import presence_bytes
 from node.replica.messages import CompactProposal, EvidenceMessage, Message, Presence, ProposalMessage
-from node.replica.presence import presence_bytes
 from support.simulation.byzantine.behaviour import Behaviour, Said
 from support.simulation.node import SimulatedNode
 

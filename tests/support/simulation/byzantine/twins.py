@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from node.replica.presence import Duty
+from node.replica.doppelganger import Duty
 from support.simulation.errors import Violation
 from support.simulation.node import SimulatedNode
 

@@ -1,4 +1,4 @@
-"""One turn of the replica: what time it is, and what is to be done, in order."""
+"""Context of one `handle` call: the current time and the actions that are to be carried out, in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from node.replica import events as e
 from node.replica.messages import Message
 
 
-class Turn:
+class StepContext:
     """Shared by all parts of one replica. `halted`: why it takes no part any more, else empty.
 
     `now_ms` is a steady time for timers. `wall_ms` is what the clock on the wall shows, which may be set forwards and

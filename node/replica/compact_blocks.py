@@ -10,8 +10,8 @@ from node.chain.block import Block, check_contents
 from node.errors import Rejected
 from node.replica.events import PeerId
 from node.replica.messages import CompactProposal, GetParts, Parts
-from node.replica.transactions import Transactions as TransactionDesk
-from node.replica.turn import Turn
+from node.replica.step_context import StepContext
+from node.replica.tx_gossip import TxGossip
 from node.txtypes.envelope import wire_id_of
 
 PARTS_TIMEOUT_MS = 300
@@ -44,14 +44,14 @@ class Whole(NamedTuple):
     """Its proposal was not known before the first peer began to send it."""
 
 
-class Assembly:
+class CompactBlocks:
     """Of one height; bounded. What can't be completed is named by `overdue`, and asked for whole."""
 
-    def __init__(self, height: int, desk: TransactionDesk, genesis_hash: bytes, turn: Turn) -> None:
+    def __init__(self, height: int, tx_gossip: TxGossip, genesis_hash: bytes, context: StepContext) -> None:
         self._height = height
-        self._desk = desk
+        self._tx_gossip = tx_gossip
         self._genesis_hash = genesis_hash
-        self._turn = turn
+        self._context = context
         self._partials: dict[tuple[bytes, PeerId], _Partial] = {}
 
     def begin(self, peer: PeerId, message: CompactProposal, *, is_new: bool) -> Whole | None:
@@ -62,14 +62,14 @@ class Assembly:
         block_id = message.proposal.block_id
         if len(set(message.wire_ids)) != len(message.wire_ids):
             raise Rejected("a proposal names a transaction twice")
-        missing = {wire_id: None for wire_id in message.wire_ids if self._desk.raw_of(wire_id) is None}
-        now_ms = self._turn.now_ms
+        missing = {wire_id: None for wire_id in message.wire_ids if self._tx_gossip.raw_of(wire_id) is None}
+        now_ms = self._context.now_ms
         partial = _Partial(message, peer, now_ms + PARTS_TIMEOUT_MS, now_ms + WHOLE_TIMEOUT_MS, is_new, missing)
         if missing and not self._has_room_for(partial):
             return None
         self._partials[block_id, peer] = partial
         if missing:
-            self._turn.send(peer, GetParts(self._height, block_id, tuple(missing)))
+            self._context.send(peer, GetParts(self._height, block_id, tuple(missing)))
             return None
         return self._finished(block_id, partial)
 
@@ -101,8 +101,8 @@ class Assembly:
                     raise Rejected("the parts of a block are larger than any may be")
         if partial.missing:
             if len(partial.missing) < before:
-                partial.until_ms = min(self._turn.now_ms + PARTS_TIMEOUT_MS, partial.end_ms)
-                self._turn.send(peer, GetParts(self._height, parts.block_id, tuple(partial.missing)))
+                partial.until_ms = min(self._context.now_ms + PARTS_TIMEOUT_MS, partial.end_ms)
+                self._context.send(peer, GetParts(self._height, parts.block_id, tuple(partial.missing)))
             return None
         return self._finished(parts.block_id, partial)
 
@@ -112,7 +112,7 @@ class Assembly:
         message = partial.message
         raws = []
         for wire_id in message.wire_ids:
-            raw = partial.fetched.get(wire_id) or self._desk.raw_of(wire_id)
+            raw = partial.fetched.get(wire_id) or self._tx_gossip.raw_of(wire_id)
             if raw is None:  # left the pool meanwhile
                 raise Rejected("a transaction of the proposal is not known any more")
             raws.append(raw)
@@ -127,7 +127,7 @@ class Assembly:
 
     def overdue(self) -> list[bytes]:
         """Ids of blocks whose parts did not come; forgotten here."""
-        late = [key for key, partial in self._partials.items() if partial.until_ms <= self._turn.now_ms]
+        late = [key for key, partial in self._partials.items() if partial.until_ms <= self._context.now_ms]
         for key in late:
             del self._partials[key]
         return list(dict.fromkeys(block_id for block_id, _ in late))

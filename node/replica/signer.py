@@ -52,7 +52,7 @@ class SignerAway(SigningRefused):
 
 
 class ConsensusSigner(Protocol):
-    """What a replica asks for signatures: `Signer` in the same process, or its stand-in for one elsewhere.
+    """What a replica asks for signatures: `LocalSigner` in the same process, or its stand-in for one elsewhere.
 
     `floor`: the lowest height that may be signed at all. `state`: what the signer remembers, as of its last answer.
     Every `sign_*` raises `SigningRefused`; `raise_floor` never fails, and nothing below is signed from then on.
@@ -84,7 +84,7 @@ class ConsensusSigner(Protocol):
     def raise_floor(self, height: int) -> None: ...
 
 
-class Signer:
+class LocalSigner:
     """A validator's key and its hard state."""
 
     def __init__(self, address: bytes, key: PrivateKey, store: SafetyStore, genesis_hash: bytes) -> None:

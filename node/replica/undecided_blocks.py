@@ -32,7 +32,7 @@ class Candidate:
         return self.result is not None or self.fault is not None
 
 
-class Bodies:
+class UndecidedBlocks:
     """By block id, bounded; dropped as a whole with the height."""
 
     def __init__(self) -> None:

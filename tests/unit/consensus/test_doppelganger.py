@@ -8,8 +8,7 @@ from support.traces import block_id, validator
 from node.chain.vote import NIL, Vote, vote_sign_bytes
 from node.consensus.messages import Step
 from node.crypto.dev_keys import dev_key
-from node.replica.messages import Presence
-from node.replica.presence import (
+from node.replica.doppelganger import (
     INTERVAL_MS,
     KEY_IN_USE_MS,
     LISTEN_MS,
@@ -19,7 +18,8 @@ from node.replica.presence import (
     Duty,
     is_genuine,
 )
-from node.replica.signing import NO_PROMISE, Signer
+from node.replica.messages import Presence
+from node.replica.signer import NO_PROMISE, LocalSigner
 
 GENESIS = b"g" * 32
 KEY = dev_key("consensus", "bmw")
@@ -41,15 +41,15 @@ class Disk:
         self.raw = raw
 
 
-def a_signer(disk: Disk | None = None) -> Signer:
-    return Signer(ADDRESS, KEY, disk or Disk(), GENESIS)
+def a_signer(disk: Disk | None = None) -> LocalSigner:
+    return LocalSigner(ADDRESS, KEY, disk or Disk(), GENESIS)
 
 
-def a_double(instance: bytes = LOW, signer: Signer | None = None, is_at_height: bool = False) -> Doppelganger:
+def a_double(instance: bytes = LOW, signer: LocalSigner | None = None, is_at_height: bool = False) -> Doppelganger:
     return Doppelganger(signer or a_signer(), instance, GENESIS, NOW, is_at_height)
 
 
-def signing(instance: bytes = LOW, signer: Signer | None = None) -> Doppelganger:
+def signing(instance: bytes = LOW, signer: LocalSigner | None = None) -> Doppelganger:
     double = a_double(instance, signer)
     double.on_tick(NOW + LISTEN_MS, True, False)
     assert Duty.SIGNING is double.duty

@@ -15,7 +15,7 @@ FETCHING_MAX: Final = limits.POOL_TXS_MAX
 """Of all peers together. Above it the one that has most loses its oldest: who floods forgets for itself alone."""
 
 
-class Fetching:
+class TxFetcher:
     def __init__(self) -> None:
         self._peer_of: dict[bytes, int] = {}
         self._until: dict[int, OrderedDict[bytes, int]] = {}

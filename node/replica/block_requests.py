@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from node.replica.messages import GetBody
-from node.replica.turn import Turn
+from node.replica.step_context import StepContext
 
 RETRY_MS = 500
 
 
-class BodyRequests:
+class BlockRequests:
     """Of one height."""
 
-    def __init__(self, height: int, turn: Turn) -> None:
+    def __init__(self, height: int, context: StepContext) -> None:
         self._height = height
-        self._turn = turn
+        self._context = context
         self._open: dict[bytes, None] = {}
         self._again_at = 0
 
@@ -26,9 +26,9 @@ class BodyRequests:
         if block_id in self._open:
             return
         if not self._open:
-            self._again_at = self._turn.now_ms + RETRY_MS
+            self._again_at = self._context.now_ms + RETRY_MS
         self._open[block_id] = None
-        self._turn.broadcast(GetBody(self._height, block_id))
+        self._context.broadcast(GetBody(self._height, block_id))
 
     def came(self, block_id: bytes) -> None:
         self._open.pop(block_id, None)
@@ -37,13 +37,13 @@ class BodyRequests:
         return self._again_at if self._open else None
 
     def is_due(self) -> bool:
-        return bool(self._open) and self._turn.now_ms >= self._again_at
+        return bool(self._open) and self._context.now_ms >= self._again_at
 
     def again(self, wanted: set[bytes]) -> list[bytes]:
         """Only for what still matters: a proposer may withhold one body in every round of its own. Returns the rest."""
-        self._again_at = self._turn.now_ms + RETRY_MS
+        self._again_at = self._context.now_ms + RETRY_MS
         given_up = [block_id for block_id in self._open if block_id not in wanted]
         self._open = {block_id: None for block_id in self._open if block_id in wanted}
         for block_id in self._open:
-            self._turn.broadcast(GetBody(self._height, block_id))
+            self._context.broadcast(GetBody(self._height, block_id))
         return given_up

@@ -8,32 +8,32 @@ from node.chain.vote import Proposal, Vote, sign_bytes_of
 from node.consensus import messages as m
 from node.crypto.signing import is_signature
 from node.errors import Rejected
-from node.replica.blocks import is_timely
+from node.replica.block_builder import is_timely
 from node.replica.catch_up import CatchUp
+from node.replica.consensus_driver import ConsensusDriver
 from node.replica.events import PeerId
-from node.replica.in_flight import HeightInFlight
 from node.replica.messages import CompactProposal, Message, ProposalMessage, VoteMessage
-from node.replica.relaying import RelayLimit
-from node.replica.turn import Turn
-from node.replica.voting import Voting
+from node.replica.relay_limit import RelayLimit
+from node.replica.signing_duty import SigningDuty
+from node.replica.step_context import StepContext
 from node.storage.chain_store import ChainStore
 
 
-class Intake:
+class ProposalsAndVotes:
     """Everything in here verifies signatures before anything else happens with a message."""
 
-    def __init__(self, store: ChainStore, sync: CatchUp, voting: Voting, turn: Turn) -> None:
+    def __init__(self, store: ChainStore, sync: CatchUp, signing_duty: SigningDuty, context: StepContext) -> None:
         self._store = store
         self._genesis_hash = store.genesis_hash
         self._sync = sync
-        self._voting = voting
-        self._turn = turn
+        self._signing_duty = signing_duty
+        self._context = context
         self._far_votes = RelayLimit()
 
-    def on_vote(self, peer: PeerId, vote: Vote, flight: HeightInFlight) -> None:
+    def on_vote(self, peer: PeerId, vote: Vote, driver: ConsensusDriver) -> None:
         """Raises `Rejected` where the peer is at fault."""
-        self._voting.saw(vote)
-        machine = flight.machine
+        self._signing_duty.saw(vote)
+        machine = driver.machine
         if vote.height != machine.height or len(vote.block_id) not in (0, 32):
             return
         entry = machine.validators.get(vote.validator)
@@ -42,33 +42,33 @@ class Intake:
         if not self._is_signed(vote, entry.consensus_key):
             raise Rejected("a vote's signature does not verify")
         is_near = vote.round <= machine.round + limits.ROUNDS_AHEAD_MAX
-        if is_near or self._far_votes.may(vote.validator, self._turn.now_ms):
-            self._turn.broadcast(VoteMessage(vote), besides=peer)
-        flight.feed(m.VoteReceived(vote))
+        if is_near or self._far_votes.may(vote.validator, self._context.now_ms):
+            self._context.broadcast(VoteMessage(vote), besides=peer)
+        driver.feed(m.VoteReceived(vote))
 
-    def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, flight: HeightInFlight) -> None:
+    def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, driver: ConsensusDriver) -> None:
         """`received_ms`: when the first frame left the socket. Raises `Rejected` where the peer is at fault."""
-        if not self._is_wanted(message.proposal, flight):
+        if not self._is_wanted(message.proposal, driver):
             return
-        self._check(message.proposal, message.block.header, flight)
+        self._check(message.proposal, message.block.header, driver)
         check_contents(message.block)
-        is_new = flight.machine.proposal(message.proposal.round) is None
-        self._accept(message, message.block.header, received_ms, flight)
+        is_new = driver.machine.proposal(message.proposal.round) is None
+        self._accept(message, message.block.header, received_ms, driver)
         if is_new:  # one that comes again has been relayed
             self.relay(message, peer)
-        flight.take_body(message.block, message.proposal.block_id)
+        driver.take_body(message.block, message.proposal.block_id)
 
-    def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, flight: HeightInFlight) -> None:
+    def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, driver: ConsensusDriver) -> None:
         """The same for a proposal that names its transactions; they are put together here. Raises `Rejected`."""
-        if not self._is_wanted(message.proposal, flight):
+        if not self._is_wanted(message.proposal, driver):
             return
-        self._check(message.proposal, message.header, flight)
-        is_new = flight.machine.proposal(message.proposal.round) is None
-        self._accept(message, message.header, received_ms, flight)
-        flight.on_compact(peer, message, is_new=is_new)
+        self._check(message.proposal, message.header, driver)
+        is_new = driver.machine.proposal(message.proposal.round) is None
+        self._accept(message, message.header, received_ms, driver)
+        driver.on_compact(peer, message, is_new=is_new)
 
-    def _is_wanted(self, proposal: Proposal, flight: HeightInFlight) -> bool:
-        machine = flight.machine
+    def _is_wanted(self, proposal: Proposal, driver: ConsensusDriver) -> bool:
+        machine = driver.machine
         ahead = proposal.round - machine.round
         if proposal.height != machine.height or not 0 <= ahead <= limits.ROUNDS_AHEAD_MAX:
             return False
@@ -76,11 +76,11 @@ class Intake:
         if known is None:
             return True
         # A proposer may sign as many blocks for one round as it likes: of the others only what a quorum has named.
-        is_asked_for = known.block_id == proposal.block_id or proposal.block_id in flight.requests
+        is_asked_for = known.block_id == proposal.block_id or proposal.block_id in driver.requests
         return is_asked_for and not machine.is_judged(proposal.block_id)
 
-    def _check(self, proposal: Proposal, header: Header, flight: HeightInFlight) -> None:
-        machine = flight.machine
+    def _check(self, proposal: Proposal, header: Header, driver: ConsensusDriver) -> None:
+        machine = driver.machine
         if machine.validators.proposer(proposal.height, proposal.round) != proposal.proposer:
             raise Rejected(f"{proposal.proposer.hex()} does not propose in round {proposal.round}")
         entry = machine.validators.get(proposal.proposer)
@@ -91,32 +91,32 @@ class Intake:
             raise Rejected("the block is not the proposal's")
 
     def _accept(
-        self, message: ProposalMessage | CompactProposal, header: Header, received_ms: int, flight: HeightInFlight
+        self, message: ProposalMessage | CompactProposal, header: Header, received_ms: int, driver: ConsensusDriver
     ) -> None:
         """Judge its time, hand it to the machine."""
         proposal = message.proposal
         if proposal.valid_round >= 0:
-            self._take_polka(proposal, message.polka, flight)
-        if flight.machine.proposal(proposal.round) is not None:
+            self._take_polka(proposal, message.polka, driver)
+        if driver.machine.proposal(proposal.round) is not None:
             return  # the first one counts, and was judged when it came
         timely = proposal.valid_round >= 0 or (
             header.proposer == proposal.proposer and is_timely(proposal, header.time_ms, received_ms)
         )
         if not timely:
-            self._turn.notice(
+            self._context.notice(
                 "untimely", "warning", height=proposal.height, time_ms=header.time_ms, received_ms=received_ms
             )
-        flight.feed(m.ProposalReceived(proposal, timely))
+        driver.feed(m.ProposalReceived(proposal, timely))
 
     def relay(self, message: Message, peer: PeerId) -> None:
         """Pass it on to all others, where not everybody is linked to everybody."""
         if len(self._sync.peers) < len(self._store.head().validators) - 1:
-            self._turn.broadcast(message, besides=peer)
+            self._context.broadcast(message, besides=peer)
 
-    def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], flight: HeightInFlight) -> None:
+    def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], driver: ConsensusDriver) -> None:
         """A bad polka is the sending peer's fault, and so is none: it is not signed by the proposer, and whoever passes
         a re-proposal on without it would make us wait for it in vain. Raises `Rejected`."""
-        validators, power = flight.machine.validators, 0
+        validators, power = driver.machine.validators, 0
         voters: set[bytes] = set()
         for vote in polka:
             entry = validators.get(vote.validator)
@@ -130,7 +130,7 @@ class Intake:
                 power += entry.power
         if not validators.is_quorum(power):
             raise Rejected("a re-proposal comes without its polka")
-        flight.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
+        driver.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
 
     def _is_signed(self, message: Vote | Proposal, key: bytes) -> bool:
         return is_signature(key, sign_bytes_of(message, self._genesis_hash), message.signature)

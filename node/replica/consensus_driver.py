@@ -14,28 +14,30 @@ from node.consensus.messages import Lock, Step
 from node.consensus.safety import last_step
 from node.errors import InvalidBlock, Rejected
 from node.replica import events as e
-from node.replica.assembly import Assembly, Whole
-from node.replica.bodies import Bodies, Candidate
-from node.replica.body_requests import BodyRequests
-from node.replica.jobs import BodyJob
+from node.replica.block_requests import BlockRequests
+from node.replica.compact_blocks import CompactBlocks, Whole
 from node.replica.messages import CompactProposal, Message, Parts, ProposalMessage, VoteMessage
+from node.replica.pending_verifications import BodyJob
 from node.replica.services import Services
-from node.replica.signing import NO_PROMISE, Promise
+from node.replica.signer import NO_PROMISE, Promise
+from node.replica.undecided_blocks import Candidate, UndecidedBlocks
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
 
 
-class HeightInFlight:
+class ConsensusDriver:
     """Feeds the machine and carries out its effects. Once the height is decided, nothing in here has effects."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._turn = services.turn
-        head, now_ms = services.store.head(), services.turn.now_ms
-        self.machine = Machine(head.height + 1, head.validators, services.voting.address)
-        self.bodies = Bodies()
-        self._assembly = Assembly(self.height, services.desk, services.store.genesis_hash, services.turn)
+        self._context = services.context
+        head, now_ms = services.store.head(), services.context.now_ms
+        self.machine = Machine(head.height + 1, head.validators, services.signing_duty.address)
+        self.undecided = UndecidedBlocks()
+        self._compact_blocks = CompactBlocks(
+            self.height, services.tx_gossip, services.store.genesis_hash, services.context
+        )
         self._genesis_hash = services.store.genesis_hash
         self._parent_time_ms = head.time_ms
         self._timeout_cap_ms = head.params.timeout_cap_ms
@@ -43,7 +45,7 @@ class HeightInFlight:
         self._resend_at = now_ms + limits.RESEND_MS
         self._timeouts: dict[Step, tuple[int, int]] = {}
         self._build_at: tuple[int, int] | None = None
-        self.requests = BodyRequests(self.height, services.turn)
+        self.requests = BlockRequests(self.height, services.context)
         self._held_back: list[tuple[VoteKind, int, bytes]] = []
 
     @property
@@ -52,12 +54,12 @@ class HeightInFlight:
 
     @property
     def is_over(self) -> bool:
-        return self._services.store.height() >= self.height or bool(self._turn.halted)
+        return self._services.store.height() >= self.height or bool(self._context.halted)
 
     # --- after a restart ------------------------------------------------------------------------------
     def restore(self) -> None:
         """Put machine and bodies back to where the hard state says this validator was."""
-        signer = self._services.voting.signer
+        signer = self._services.signing_duty.signer
         assert signer is not None, "only a signer has hard state"
         state = signer.state
         for block in state.bodies:
@@ -68,7 +70,7 @@ class HeightInFlight:
         self._apply(self.machine.restore(state.round, step, locked, valid))
         if valid is not None:
             self.feed(m.QuorumProved("prevote", valid.round, valid.block_id, state.polka))
-        for message in self._services.voting.signed_at(self.height):
+        for message in self._services.signing_duty.signed_at(self.height):
             if isinstance(message, Proposal):
                 self.feed(m.ProposalReceived(message, True))
             else:
@@ -81,13 +83,13 @@ class HeightInFlight:
             deadlines.append(self._opens_at() if self._has_work() else self._opens_at_empty())
         if self._build_at is not None:
             deadlines.append(self._build_at[0])
-        for others in (self.requests.deadline_ms(), self._assembly.deadline_ms()):
+        for others in (self.requests.deadline_ms(), self._compact_blocks.deadline_ms()):
             if others is not None:
                 deadlines.append(others)
         return min(deadlines)
 
     def on_time(self) -> None:
-        now = self._turn.now_ms
+        now = self._context.now_ms
         if self._may_start() and (
             now >= self._opens_at_empty()
             or (now >= self._opens_at() and self._has_work())
@@ -104,15 +106,15 @@ class HeightInFlight:
             self._build_at = (now + wait_ms, round_) if wait_ms else None
             if not wait_ms:
                 self._build(round_)
-        if self._held_back and self._services.voting.may_sign():
+        if self._held_back and self._services.signing_duty.may_sign():
             self._sign_held_back()
         if now >= self._resend_at and not self.is_over:
             self._resend_at = now + limits.RESEND_MS
             if self.machine.step_now is not Step.NEW:
                 for message in self.own_messages() + self._round_messages():
-                    self._turn.broadcast(message)
-        for block_id in self._assembly.overdue():
-            if self.bodies.get(block_id) is None:
+                    self._context.broadcast(message)
+        for block_id in self._compact_blocks.overdue():
+            if self.undecided.get(block_id) is None:
                 self.requests.add(block_id)
         if self.requests.is_due() and not self.is_over:
             for block_id in self.requests.again(self.machine.bodies_wanted()):
@@ -120,11 +122,11 @@ class HeightInFlight:
 
     def _wait_for_clock_ms(self) -> int:
         """Until our clock is above the parent's time, and a block may have it."""
-        return max(0, self._parent_time_ms + 1 - self._turn.wall_ms)
+        return max(0, self._parent_time_ms + 1 - self._context.wall_ms)
 
     def _may_start(self) -> bool:
         """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
-        return self.machine.step_now is Step.NEW and not self._services.voting.is_listening and not self.is_over
+        return self.machine.step_now is Step.NEW and not self._services.signing_duty.is_listening and not self.is_over
 
     def _opens_at(self) -> int:
         return self._entered_at + self._services.config.block_interval_min_ms
@@ -149,33 +151,33 @@ class HeightInFlight:
                     self._timeouts.clear()
                     self._build_at = None
                     if round_ > 0:
-                        self._turn.notice("round", "info", height=self.height, round=round_)
+                        self._context.notice("round", "info", height=self.height, round=round_)
                 case m.ScheduleTimeout(step, round_):
                     delay = min(PROPOSE_TIMEOUT_MS + TIMEOUT_STEP_MS * round_, self._timeout_cap_ms)
-                    self._timeouts[step] = (self._turn.now_ms + delay, round_)
+                    self._timeouts[step] = (self._context.now_ms + delay, round_)
                 case m.BuildBlock(round_):
-                    self._build_at = (self._turn.now_ms + self._wait_for_clock_ms(), round_)
+                    self._build_at = (self._context.now_ms + self._wait_for_clock_ms(), round_)
                 case m.SignProposal(round_, block_id, valid_round):
                     self._propose(round_, block_id, valid_round)
                 case m.SignVote(kind, round_, block_id):
                     self._vote(kind, round_, block_id)
                 case m.NeedBlock(block_id):
-                    if self.bodies.get(block_id) is None:  # else it is being verified
+                    if self.undecided.get(block_id) is None:  # else it is being verified
                         self.requests.add(block_id)
                 case m.FoundEvidence(evidence):
-                    self._turn.notice("equivocation", "error", validator=evidence.first.validator.hex())
+                    self._context.notice("equivocation", "error", validator=evidence.first.validator.hex())
                     self._services.evidence.take(evidence)
                 case m.Decide(round_, block_id):
                     self._decide(round_, block_id)
                 case m.DecidedInvalid(_, block_id):
-                    candidate = self.bodies.get(block_id)
+                    candidate = self.undecided.get(block_id)
                     fault = candidate.fault if candidate else ""
-                    self._turn.halt(f"block {self.height} was decided but does not hold here: {fault}")
+                    self._context.halt(f"block {self.height} was decided but does not hold here: {fault}")
                 case _:
                     assert_never(effect)
 
     def _decide(self, round_: int, block_id: bytes) -> None:
-        candidate = self.bodies.get(block_id)
+        candidate = self.undecided.get(block_id)
         assert candidate is not None and candidate.result is not None, "the machine decides judged blocks only"
         votes = self.machine.tally.votes_for("precommit", round_, block_id)
         entries = self.machine.validators.entries
@@ -185,7 +187,7 @@ class HeightInFlight:
     # --- signing --------------------------------------------------------------------------------------
     def _promise(self, *block_ids: bytes) -> Promise:
         """What has to be on disk before a signature leaves: locked and valid value, their polka and bodies."""
-        machine, signer = self.machine, self._services.voting.signer
+        machine, signer = self.machine, self._services.signing_duty.signer
         wanted = dict.fromkeys(block_ids)
         polka: tuple[Vote, ...] = ()
         for lock in (machine.locked, machine.valid):
@@ -193,7 +195,7 @@ class HeightInFlight:
                 wanted[lock.block_id] = None
         if machine.valid is not None:
             polka = self._polka(machine.valid.round, machine.valid.block_id)
-        bodies = [candidate.block for i in wanted if (candidate := self.bodies.get(i)) is not None]
+        bodies = [candidate.block for i in wanted if (candidate := self.undecided.get(i)) is not None]
         assert len(bodies) == len(wanted), "what we are bound to, or propose, we hold the body of"
         if not wanted:
             return NO_PROMISE
@@ -210,16 +212,16 @@ class HeightInFlight:
         return validators.is_quorum(sum(validators.power(vote.validator) for vote in votes))
 
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
-        voting = self._services.voting
-        if voting.signer is None:
+        signing_duty = self._services.signing_duty
+        if signing_duty.signer is None:
             return
-        if not voting.may_sign():
+        if not signing_duty.may_sign():
             self._held_back.append((kind, round_, block_id))
             return
-        own = [p for p in voting.signed_at(self.height) if isinstance(p, Proposal) and p.round == round_]
-        vote = voting.vote(kind, self.height, round_, block_id, self._promise(*(p.block_id for p in own)))
+        own = [p for p in signing_duty.signed_at(self.height) if isinstance(p, Proposal) and p.round == round_]
+        vote = signing_duty.vote(kind, self.height, round_, block_id, self._promise(*(p.block_id for p in own)))
         if vote is not None:
-            self._turn.broadcast(VoteMessage(vote))
+            self._context.broadcast(VoteMessage(vote))
             self.feed(m.VoteReceived(vote))
 
     def _sign_held_back(self) -> None:
@@ -230,26 +232,26 @@ class HeightInFlight:
                 self._vote(kind, round_, block_id)
 
     def _propose(self, round_: int, block_id: bytes, valid_round: int) -> None:
-        voting = self._services.voting
-        if voting.signer is None or not voting.may_sign():
+        signing_duty = self._services.signing_duty
+        if signing_duty.signer is None or not signing_duty.may_sign():
             return
-        proposal = voting.propose(self.height, round_, block_id, valid_round, self._promise(block_id))
+        proposal = signing_duty.propose(self.height, round_, block_id, valid_round, self._promise(block_id))
         if proposal is None:
             return
         message = self._proposal_message(proposal)
         if message is not None:
-            self._turn.broadcast(message)
+            self._context.broadcast(message)
         self.feed(m.ProposalReceived(proposal, True))
 
     def _build(self, round_: int) -> None:
         services = self._services
-        address = services.voting.address
-        if address is None or not services.voting.may_sign() or round_ != self.machine.round or self.is_over:
+        address = services.signing_duty.address
+        if address is None or not services.signing_duty.may_sign() or round_ != self.machine.round or self.is_over:
             return
         if self.machine.step_now is not Step.PROPOSE:
             return
-        built = services.maker.build(
-            lambda: list(services.pool), services.evidence.pieces(), address, self._turn.wall_ms
+        built = services.builder.build(
+            lambda: list(services.pool), services.evidence.pieces(), address, self._context.wall_ms
         )
         services.on_built(built)
         self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
@@ -259,7 +261,7 @@ class HeightInFlight:
     def _proposal_message(self, proposal: Proposal) -> ProposalMessage | CompactProposal | None:
         """None where we lack what peers ask of it: its body, or, of a re-proposal, the polka. After a restart we have
         the polka of our valid value only, and a proposal of ours may be older than that."""
-        candidate = self.bodies.get(proposal.block_id)
+        candidate = self.undecided.get(proposal.block_id)
         polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
         if candidate is None or (proposal.valid_round >= 0 and not self._is_quorum(polka)):
             return None
@@ -272,7 +274,7 @@ class HeightInFlight:
     def own_messages(self) -> list[Message]:
         """Every own signed message of this height, as often as anybody needs it."""
         found: list[Message] = []
-        for message in self._services.voting.signed_at(self.height):
+        for message in self._services.signing_duty.signed_at(self.height):
             if isinstance(message, Vote):
                 found.append(VoteMessage(message))
             elif (full := self._proposal_message(message)) is not None:
@@ -283,7 +285,7 @@ class HeightInFlight:
         """The proposal and votes of the round from others, and the precommits that ended the one before."""
         round_, found = self.machine.round, list[Message]()
         proposal = self.machine.proposal(round_)
-        own = self._services.voting.address
+        own = self._services.signing_duty.address
         if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
             found.append(full)
         last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
@@ -304,14 +306,14 @@ class HeightInFlight:
         """Put the block together; one that is new is passed on once it is whole, since nothing before proves what it
         names. Raises `Rejected` where it does not become the one that its header names."""
         block_id = message.proposal.block_id
-        if self.is_over or self.bodies.get(block_id) is not None:
+        if self.is_over or self.undecided.get(block_id) is not None:
             return
-        self._assembled(block_id, lambda: self._assembly.begin(peer, message, is_new=is_new))
+        self._assembled(block_id, lambda: self._compact_blocks.begin(peer, message, is_new=is_new))
 
     def on_parts(self, peer: e.PeerId, parts: Parts) -> None:
         """Transactions that we asked for. Raises `Rejected` as `on_compact` does."""
         if parts.height == self.height and not self.is_over:
-            self._assembled(parts.block_id, lambda: self._assembly.take(peer, parts))
+            self._assembled(parts.block_id, lambda: self._compact_blocks.take(peer, parts))
 
     def _assembled(self, block_id: bytes, attempt: Callable[[], Whole | None]) -> None:
         try:
@@ -326,7 +328,7 @@ class HeightInFlight:
 
     def parts(self, height: int, block_id: bytes, wire_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Transactions of an undecided block that a peer asks for, as many as fit into one answer."""
-        candidate = self.bodies.get(block_id) if height == self.height else None
+        candidate = self.undecided.get(block_id) if height == self.height else None
         if candidate is None:
             return ()
         known = dict(zip(candidate.wire_ids(self._genesis_hash), candidate.block.transactions, strict=True))
@@ -339,15 +341,15 @@ class HeightInFlight:
 
     def take_body(self, block: Block, block_id: bytes) -> None:
         """Judge a block that a proposal or a quorum names; answers the machine when it is done."""
-        if self.is_over or self.bodies.get(block_id) is not None:
+        if self.is_over or self.undecided.get(block_id) is not None:
             return
         services = self._services
         candidate = Candidate(block)
         self._keep(block_id, candidate)
         self.requests.came(block_id)
         try:
-            services.maker.check_frame(block)
-            candidate.transactions, unknown = services.desk.decode_block(block.transactions)
+            services.builder.check_frame(block)
+            candidate.transactions, unknown = services.tx_gossip.decode_block(block.transactions)
         except InvalidBlock as error:
             self._judged_invalid(block_id, candidate, error)
             return
@@ -355,30 +357,30 @@ class HeightInFlight:
             self._judged_invalid(block_id, candidate, InvalidBlock(error.code, str(error)))
             return
         if unknown:
-            services.jobs.start(BodyJob(self.height, block_id), unknown)
+            services.verifications.start(BodyJob(self.height, block_id), unknown)
         else:
             self._execute(block_id, candidate)
 
     def _keep(self, block_id: bytes, candidate: Candidate) -> None:
-        for dropped in self.bodies.add(block_id, candidate, self.machine.bodies_wanted()):
+        for dropped in self.undecided.add(block_id, candidate, self.machine.bodies_wanted()):
             self.machine.body_dropped(dropped)
 
     def on_body_verified(self, job: BodyJob, *, is_good: bool) -> None:
-        candidate = self.bodies.get(job.block_id)
+        candidate = self.undecided.get(job.block_id)
         if job.height != self.height or candidate is None or candidate.is_judged:
             return
         if not is_good:
             fault = InvalidBlock("bad_signature", "a transaction's signature is wrong")
             self._judged_invalid(job.block_id, candidate, fault)
             return
-        desk, raws = self._services.desk, candidate.block.transactions
+        tx_gossip, raws = self._services.tx_gossip, candidate.block.transactions
         candidate.transactions = [
-            desk.known(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
+            tx_gossip.known(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
         ]
         # The job may be of a candidate before, with the same id: what that one knew can have been forgotten since.
         missing = tuple(raw for raw, tx in zip(raws, candidate.transactions, strict=True) if tx is None)
         if missing:
-            self._services.jobs.start(BodyJob(self.height, job.block_id), desk.decode_block(missing)[1])
+            self._services.verifications.start(BodyJob(self.height, job.block_id), tx_gossip.decode_block(missing)[1])
         else:
             self._execute(job.block_id, candidate)
 
@@ -386,7 +388,7 @@ class HeightInFlight:
         transactions = [tx for tx in candidate.transactions if tx is not None]
         assert len(transactions) == len(candidate.block.transactions), "all are verified"
         try:
-            candidate.result = self._services.maker.execute(candidate.block, transactions)
+            candidate.result = self._services.builder.execute(candidate.block, transactions)
         except InvalidBlock as error:
             self._judged_invalid(block_id, candidate, error)
             return
@@ -394,10 +396,10 @@ class HeightInFlight:
 
     def _judged_invalid(self, block_id: bytes, candidate: Candidate, fault: InvalidBlock) -> None:
         candidate.fault = fault
-        self._turn.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
+        self._context.notice("invalid_block", "error", height=self.height, id=block_id.hex(), why=str(fault))
         self.feed(m.BlockJudged(block_id, False))
 
     def body(self, height: int, block_id: bytes) -> Block | None:
         """A body that a peer asks for, while the height is undecided."""
-        candidate = self.bodies.get(block_id) if height == self.height else None
+        candidate = self.undecided.get(block_id) if height == self.height else None
         return candidate.block if candidate is not None else None

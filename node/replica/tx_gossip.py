@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from node import limits
 from node.errors import BadSignature, TooLarge
 from node.mempool.pool import Pool, PoolFull
-from node.replica.fetching import Fetching
 from node.replica.messages import Announce
+from node.replica.tx_fetcher import TxFetcher
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
 VERIFIED_MAX = 50_000
@@ -20,7 +20,7 @@ DONE_MAX = 30_000
 """Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
 
 
-class Transactions:
+class TxGossip:
     """The pool and what stands before it."""
 
     def __init__(self, pool: Pool, genesis_hash: bytes) -> None:
@@ -29,7 +29,7 @@ class Transactions:
         self._verified: OrderedDict[bytes, CheckedTx] = OrderedDict()
         self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
-        self.fetching = Fetching()
+        self.fetcher = TxFetcher()
         self.to_announce: list[bytes] = []
 
     # --- gossip ---
@@ -48,9 +48,9 @@ class Transactions:
         for wire_id in wire_ids:
             if self.pool.by_wire_id(wire_id) or wire_id in self._done or wire_id in self._verified:
                 continue
-            if self.fetching.is_open(wire_id, now_ms):
+            if self.fetcher.is_open(wire_id, now_ms):
                 continue
-            self.fetching.begin(peer, wire_id, now_ms)
+            self.fetcher.begin(peer, wire_id, now_ms)
             wanted.append(wire_id)
         return tuple(wanted)
 
@@ -86,7 +86,7 @@ class Transactions:
         found = []
         for raw in raws:
             wire_id = wire_id_of(self._genesis_hash, raw)
-            if not self.fetching.came(wire_id) or self.pool.by_wire_id(wire_id):
+            if not self.fetcher.came(wire_id) or self.pool.by_wire_id(wire_id):
                 continue
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:

@@ -15,7 +15,7 @@ from node.codec import encode
 from node.consensus.safety import SignedVote, SigningRefused
 from node.crypto.signing import is_signature
 from node.replica.messages import Presence
-from node.replica.signing import ConsensusSigner
+from node.replica.signer import ConsensusSigner
 
 LISTEN_MS = 3_000
 LISTEN_RESTARTED_MS = 1_500

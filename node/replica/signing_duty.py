@@ -8,11 +8,11 @@ from node.crypto.signing import is_signature
 from node.errors import Rejected
 from node.replica import events as e
 from node.replica.catch_up import CatchUp
+from node.replica.doppelganger import Doppelganger, Duty, is_genuine
 from node.replica.messages import Presence
-from node.replica.presence import Doppelganger, Duty, is_genuine
-from node.replica.relaying import RelayLimit
-from node.replica.signing import ConsensusSigner, Promise
-from node.replica.turn import Turn
+from node.replica.relay_limit import RelayLimit
+from node.replica.signer import ConsensusSigner, Promise
+from node.replica.step_context import StepContext
 from node.storage.chain_store import ChainStore
 
 PRESENCE_INTERVAL_MS = 300
@@ -25,17 +25,17 @@ CERTIFICATES_LOOKED_AT = 100
 """A certificate holds the quorum that its node saw: ours may be missing from the newest, hardly from so many."""
 
 
-class Voting:
+class SigningDuty:
     """`signer` is None for a node that only follows."""
 
     def __init__(
-        self, signer: ConsensusSigner | None, store: ChainStore, sync: CatchUp, turn: Turn, instance: bytes
+        self, signer: ConsensusSigner | None, store: ChainStore, sync: CatchUp, context: StepContext, instance: bytes
     ) -> None:
         self.signer = signer
         self.doppelganger: Doppelganger | None = None
         self._store = store
         self._sync = sync
-        self._turn = turn
+        self._context = context
         self._instance = instance
         self._heard: dict[bytes, dict[bytes, int]] = {}
         self._presences = RelayLimit()
@@ -55,9 +55,9 @@ class Voting:
             return
         if self._has_lost_state(signer, head.height):
             signer.raise_floor(head.height + FLOOR_ABOVE_HEAD)
-            self._turn.notice("signing_state_lost", "warning", floor=signer.floor)
+            self._context.notice("signing_state_lost", "warning", floor=signer.floor)
         self.doppelganger = Doppelganger(
-            signer, self._instance, self._store.genesis_hash, self._turn.now_ms, self.has_signed_at(head.height + 1)
+            signer, self._instance, self._store.genesis_hash, self._context.now_ms, self.has_signed_at(head.height + 1)
         )
 
     def has_signed_at(self, height: int) -> bool:
@@ -117,7 +117,7 @@ class Voting:
             self.address is not None
             and self.doppelganger is not None
             and self.doppelganger.duty is Duty.SIGNING
-            and not self._sync.is_catching_up(self._store.height(), self._turn.now_ms)
+            and not self._sync.is_catching_up(self._store.height(), self._context.now_ms)
         )
 
     @property
@@ -131,7 +131,7 @@ class Voting:
         try:
             return self.signer.sign_vote(kind, height, round_, block_id, promise)
         except SigningRefused as error:
-            self._turn.notice("signing_refused", "warning", why=str(error))
+            self._context.notice("signing_refused", "warning", why=str(error))
             return None
 
     def propose(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal | None:
@@ -140,7 +140,7 @@ class Voting:
         try:
             return self.signer.sign_proposal(height, round_, block_id, valid_round, promise)
         except SigningRefused as error:
-            self._turn.notice("signing_refused", "warning", why=str(error))
+            self._context.notice("signing_refused", "warning", why=str(error))
             return None
 
     def signed_at(self, height: int) -> list[Proposal | Vote]:
@@ -161,14 +161,14 @@ class Voting:
             return
         before = self.doppelganger.duty
         is_alone = len(self._store.head().validators) == 1
-        message = self.doppelganger.on_tick(self._turn.now_ms, bool(self._sync.peers), is_alone)
+        message = self.doppelganger.on_tick(self._context.now_ms, bool(self._sync.peers), is_alone)
         if message is not None:
-            self._turn.broadcast(message)
+            self._context.broadcast(message)
         self._tell_change(before)
 
     def key_in_use(self) -> None:
         if self.doppelganger is not None:
-            self.doppelganger.key_is_connected_elsewhere(self._turn.now_ms)
+            self.doppelganger.key_is_connected_elsewhere(self._context.now_ms)
 
     def saw(self, vote: Vote) -> None:
         """A vote under our own name came from outside. Raises `Rejected` for one that we can't have signed."""
@@ -193,7 +193,7 @@ class Voting:
         entry = self._store.head().validators.get(message.validator)
         is_own = self.signer is not None and message.validator == self.signer.address
         key = self.signer.public if self.signer is not None and is_own else entry.consensus_key if entry else b""
-        now = self._turn.now_ms
+        now = self._context.now_ms
         known = self._heard.setdefault(message.validator, {}) if key else {}
         if not key or known.get(message.instance, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
             return
@@ -204,16 +204,16 @@ class Voting:
         if len(known) > INSTANCES_MAX:
             known.pop(next(iter(known)))
         if self._presences.may(message.validator, now):
-            self._turn.broadcast(message, besides=peer)
+            self._context.broadcast(message, besides=peer)
         if is_own and self.doppelganger is not None:
             before = self.doppelganger.duty
             answer = self.doppelganger.heard(message)
             if answer is not None:
-                self._turn.broadcast(answer)
+                self._context.broadcast(answer)
             self._tell_change(before)
 
     def _tell_change(self, before: Duty) -> None:
         double = self.doppelganger
         if double is not None and double.duty is not before:
             level = "error" if double.duty is Duty.STOPPED else "info"
-            self._turn.notice("duty", level, duty=str(double.duty), why=double.why)
+            self._context.notice("duty", level, duty=str(double.duty), why=double.why)

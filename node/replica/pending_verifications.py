@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.replica import events as e
-from node.replica.turn import Turn
+from node.replica.step_context import StepContext
 from node.txtypes.envelope import SignedTx
 
 
@@ -35,11 +35,11 @@ class SyncJob:
 Job = PoolJob | BodyJob | SyncJob
 
 
-class Jobs:
+class PendingVerifications:
     """`start` asks the shell; its `Verified` event ends with `finish`."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, context: StepContext) -> None:
+        self._context = context
         self._open: dict[int, tuple[Job, list[SignedTx]]] = {}
         self._next = 0
 
@@ -47,7 +47,7 @@ class Jobs:
         self._next += 1
         self._open[self._next] = (purpose, transactions)
         sender = purpose.peer if isinstance(purpose, PoolJob) else 0
-        self._turn.add(e.Verify(self._next, tuple(transactions), sender))
+        self._context.add(e.Verify(self._next, tuple(transactions), sender))
         return self._next
 
     def finish(self, job: int) -> tuple[Job, list[SignedTx]] | None:

@@ -28,7 +28,7 @@ class Built:
     """Transactions that raised something they must not: quarantined."""
 
 
-class BlockMaker:
+class BlockBuilder:
     """`build_txs_max` is how many transactions a proposer takes at most, and it stops after `BUILD_MS_MAX`: all others
     have to execute what it chose within their timers."""
 
