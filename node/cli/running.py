@@ -13,7 +13,7 @@ import click
 
 from node.cli.common import UNREACHABLE, example, exit_codes, fail
 from node.cli.options import home_option
-from node.daemon.beginning import begin
+from node.daemon.bootstrap import begin
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home

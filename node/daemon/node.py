@@ -18,18 +18,17 @@ from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
-from node.daemon.fates import Fates
 from node.daemon.home import Home, SigningLock
-from node.daemon.housekeeping import Housekeeping
 from node.daemon.member_nodes import MemberNodes, members_of
 from node.daemon.memory import memory_numbers, settle_allocator, trim_for_ever
-from node.daemon.networking import network_config
-from node.daemon.own_duty import OwnDuty
+from node.daemon.pruning import Pruner
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
-from node.daemon.serving import rpc_config, tell_few_descriptors
-from node.daemon.snapshots import SnapshotShelf
+from node.daemon.settings import network_config, rpc_config, tell_few_descriptors
+from node.daemon.signing_status import SigningStatus
+from node.daemon.snapshots import SnapshotServer
 from node.daemon.submissions import Submissions
+from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import Corrupted, OperatorError
 from node.log import log
@@ -39,7 +38,7 @@ from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, Syncing
+from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, Syncing, TxStatus
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.folders import settle
@@ -77,7 +76,7 @@ class Node:
         self._journal_kv = open_journal(home.journal)
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
-        self._fates = Fates(self._journal, self.store)
+        self._tx_statuses = TxStatuses(self._journal, self.store)
         self._signing_lock: SigningLock | None = None
         account = home.key_file("account")
         self._account = address_of(home.read_key("account").public) if account.exists() else b""
@@ -99,13 +98,13 @@ class Node:
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
-        self._duty = OwnDuty(self.store, self.replica, self._signer_link, address, self._account)
+        self._signing_status = SigningStatus(self.store, self.replica, self._signer_link, address, self._account)
         self._steady = steady_clock(self._clock())
         self._pump = Pump(self.replica, self._verifiers, self._steady, self._clock)
-        self._housekeeping = Housekeeping(
+        self._pruner = Pruner(
             self.store,
             self._kv,
-            SnapshotShelf(home.snapshots, self.store, config.storage["snapshot_interval"]),
+            SnapshotServer(home.snapshots, self.store, config.storage["snapshot_interval"]),
             config.storage["keep_blocks"],
             config.storage["keep_days"],
             self._on_failure,
@@ -115,7 +114,7 @@ class Node:
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
         self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
-        self._submissions = Submissions(self.store, self._pump, self._verifiers, self._fates)
+        self._submissions = Submissions(self.store, self._pump, self._verifiers, self._tx_statuses)
         self._settling: asyncio.Task[None] | None = None
         self._trimming: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
@@ -149,7 +148,7 @@ class Node:
         return Network(settings, self._node_key, self.genesis_hash, events, self._steady)
 
     def _on_snapshot_message(self, peer: int, message: SnapshotMessage) -> None:
-        answer = self._housekeeping.shelf.answer(message)
+        answer = self._pruner.snapshots.answer(message)
         if answer is not None:
             self._network.send(peer, answer)
 
@@ -178,7 +177,7 @@ class Node:
         except BaseException:
             await self.stop()
             raise
-        self._duty.tell()
+        self._signing_status.tell()
         log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
@@ -200,8 +199,8 @@ class Node:
                 await asyncio.wait_for(self._settling, 2)
         if self._trimming is not None:
             self._trimming.cancel()
-        await self._fates.stop()
-        await self._housekeeping.stop()
+        await self._tx_statuses.stop()
+        await self._pruner.stop()
         self._verifiers.close()
         self._journal_kv.close()
         self._kv.close()
@@ -224,7 +223,7 @@ class Node:
         self._stopped.set()
 
     def _on_signer(self, signer: RemoteSigner) -> None:
-        self._duty.address = signer.address
+        self._signing_status.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
     def _on_notice(self, notice: e.Notice) -> None:
@@ -237,10 +236,10 @@ class Node:
         self._counters["txs_committed"] += len(action.transactions)
         self._counters["rounds_above_zero"] += action.round > 0
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
-        self._duty.tell()
+        self._signing_status.tell()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
-        self._fates.committed(tx.txid for tx in action.transactions)
-        self._housekeeping.committed(header.height)
+        self._tx_statuses.committed(tx.txid for tx in action.transactions)
+        self._pruner.committed(header.height)
         self._submissions.admit_left_over()
         for queue in list(self._subscribers):
             queue.put_nowait(CommittedHeight(header.height))
@@ -249,13 +248,13 @@ class Node:
 
     async def _settle(self) -> None:
         try:
-            await self._fates.settle(self.store.head().time_ms)
+            await self._tx_statuses.settle(self.store.head().time_ms)
         except (OperatorError, Corrupted) as error:
             self._on_failure(error)
 
     def _on_dropped(self, action: e.Dropped) -> None:
         if not action.is_expired:
-            self._fates.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
+            self._tx_statuses.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
 
     # --- Backend --------------------------------------------------------------------------------------
     def reader(self) -> ChainReader:
@@ -272,10 +271,10 @@ class Node:
         return NodeStatus(
             moniker=self.config.node["moniker"] or self.home.path.name,
             node_key=self._node_key.public,
-            validator=self._duty.address,
-            is_validator=self._duty.is_validator(),
+            validator=self._signing_status.address,
+            is_validator=self._signing_status.is_validator(),
             is_syncing=self._is_syncing(),
-            signing=self._duty.signing(),
+            signing=self._signing_status.signing(),
             round=machine.round,
             step=machine.step_now.name.lower(),
             peers=len(self._network.connected()),
@@ -301,13 +300,13 @@ class Node:
             for peer, link in self._network.connected().items()
         ]
 
-    def fate(self, txid: bytes) -> Fate | None:
-        return self._submissions.fate(txid)
+    def tx_status(self, txid: bytes) -> TxStatus | None:
+        return self._submissions.tx_status(txid)
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         return self.replica.judge(tx)
 
-    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         if self._is_syncing() or self.replica.halted:
             return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
         try:
@@ -317,7 +316,7 @@ class Node:
                 self._on_failure(error)
             raise
 
-    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         return await self._submissions.wait_for(txid, timeout_ms)
 
     async def commits(self) -> AsyncIterator[CommittedHeight]:
@@ -357,7 +356,7 @@ class Node:
             "sync_target_height": status.pace.target,
             "sync_seconds_left": status.pace.seconds_left,
             "is_halted": int(bool(status.halted)),
-            "upgrade_needed_before_height": self._duty.upgrade_height(),
+            "upgrade_needed_before_height": self._signing_status.upgrade_height(),
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,
             "clock_offset_seconds": self._clock_watch.offset_ms / 1000,

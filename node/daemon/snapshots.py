@@ -19,7 +19,7 @@ KEPT = 2
 """Snapshots in the home: the newest, and the one that somebody may be fetching."""
 
 
-class SnapshotShelf:
+class SnapshotServer:
     """`data/snapshots/<height>/`: `offer` and one file a chunk. A folder that is there is whole."""
 
     def __init__(self, folder: Path, store: ChainStore, interval: int) -> None:
@@ -30,7 +30,7 @@ class SnapshotShelf:
         self._offers: dict[bytes, Path] = {}
         self._newest: Offer | None = None
         for path in self._folders() if interval else []:
-            self._put_on_shelf(path)
+            self._add_offer(path)
 
     def _folders(self) -> list[Path]:
         if not self._folder.exists():
@@ -39,7 +39,7 @@ class SnapshotShelf:
             shutil.rmtree(path, ignore_errors=True)
         return sorted((path for path in self._folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
 
-    def _put_on_shelf(self, path: Path) -> None:
+    def _add_offer(self, path: Path) -> None:
         try:
             offer = decode_offer((path / "offer").read_bytes())
         except (OSError, Rejected) as error:
@@ -69,7 +69,7 @@ class SnapshotShelf:
             return
         finally:
             view.close()
-        self._put_on_shelf(self._folder / str(height))
+        self._add_offer(self._folder / str(height))
         for path in self._folders()[:-KEPT]:
             self._offers = {ident: kept for ident, kept in self._offers.items() if kept != path}
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

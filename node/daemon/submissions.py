@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from node.daemon.fates import Fates
 from node.daemon.pump import Pump
+from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, Rejected
 from node.log import log
 from node.replica import events as e
-from node.rpc.backend import Fate, PoolFull
+from node.rpc.backend import PoolFull, TxStatus
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 from node.txtypes.unmet import GuardsUnmet, Unmet
@@ -23,25 +23,25 @@ Outcome = tuple[Unmet, ...] | str
 class Submissions:
     """Puts `Admit` events into the pump and matches the answers."""
 
-    def __init__(self, store: ChainStore, pump: Pump, verifiers: Verifiers, fates: Fates) -> None:
+    def __init__(self, store: ChainStore, pump: Pump, verifiers: Verifiers, tx_statuses: TxStatuses) -> None:
         self._store = store
         self._pump = pump
         self._verifiers = verifiers
-        self._fates = fates
+        self._tx_statuses = tx_statuses
         self._waiting: dict[int, asyncio.Future[tuple[Outcome, ...]]] = {}
         self._next = 0
         self._left_over: list[CheckedTx] = []
         self._reloading: dict[int, list[CheckedTx]] = {}
         self.count = 0
 
-    def fate(self, txid: bytes) -> Fate | None:
-        return self._fates.fate(txid, txid in self._pump.replica.pool, self._store.head().time_ms)
+    def tx_status(self, txid: bytes) -> TxStatus | None:
+        return self._tx_statuses.tx_status(txid, txid in self._pump.replica.pool, self._store.head().time_ms)
 
     # --- at start -----------------------------------------------------------------------------------
     async def reload(self) -> None:
         """An answered 202 is never forgotten: everything in the journal goes to the pool again. Some at a time: there
         may be a day's rejected ones, and the replica is running."""
-        raws, count = self._fates.load(), 0
+        raws, count = self._tx_statuses.load(), 0
         for at in range(0, len(raws), RELOADED_AT_ONCE):
             entries = []
             for raw in raws[at : at + RELOADED_AT_ONCE]:
@@ -50,9 +50,9 @@ class Submissions:
                 except Rejected as error:
                     log("journal_entry", "error", {"why": str(error)})
             for signed in entries:
-                self._fates.opened(signed.txid, signed.payload.expires_at_ms)
+                self._tx_statuses.opened(signed.txid, signed.payload.expires_at_ms)
             # blocks come in meanwhile
-            self._fates.committed([s.txid for s in entries if self._store.place(s.txid) is not None])
+            self._tx_statuses.committed([s.txid for s in entries if self._store.place(s.txid) is not None])
             signatures = sum(len(signed.signatures) for signed in entries)
             good = await self._verifiers.verify([signed.raw for signed in entries], signatures)
             found = [CheckedTx(signed) for signed, is_good in zip(entries, good, strict=True) if is_good]
@@ -76,7 +76,7 @@ class Submissions:
             if isinstance(outcome, str):
                 self._left_over.append(tx)
             elif outcome:
-                self._fates.rejected(tx.txid, tx.payload.expires_at_ms, outcome)
+                self._tx_statuses.rejected(tx.txid, tx.payload.expires_at_ms, outcome)
 
     # --- from callers -------------------------------------------------------------------------------
     def admitted(self, action: e.Admitted) -> None:
@@ -88,10 +88,10 @@ class Submissions:
         if future is not None and not future.done():
             future.set_result(action.outcomes)
 
-    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         """For each where it stands, or why it was refused. What is pending is on disk when this returns."""
         self.count += len(raws)
-        results: list[Fate | Exception | None] = [None] * len(raws)
+        results: list[TxStatus | Exception | None] = [None] * len(raws)
         fresh: dict[int, SignedTx] = {}
         by_gossip: dict[bytes, tuple[bytes, int]] = {}
         for index, raw in enumerate(raws):
@@ -100,11 +100,15 @@ class Submissions:
             except Rejected as error:
                 results[index] = error
                 continue
-            known = self.fate(signed.txid)
+            known = self.tx_status(signed.txid)
             if known is not None and known.status != "rejected":  # rejected is not final: it may hold now
                 results[index] = known
                 pooled = self._pump.replica.pool.get(signed.txid)
-                if known.status == "pending" and pooled is not None and not self._fates.is_journalled(signed.txid):
+                if (
+                    known.status == "pending"
+                    and pooled is not None
+                    and not self._tx_statuses.is_journalled(signed.txid)
+                ):
                     by_gossip[signed.txid] = (pooled.raw, pooled.payload.expires_at_ms)
             else:
                 fresh[index] = signed
@@ -119,12 +123,12 @@ class Submissions:
         if checked:
             await self._admit(checked, results)
         if by_gossip:  # known here, but from somebody else, or not on disk yet: what is answered must be
-            await self._fates.accept(by_gossip)
+            await self._tx_statuses.accept(by_gossip)
         return [result if result is not None else PoolFull("not admitted") for result in results]
 
-    async def _admit(self, checked: dict[int, CheckedTx], results: list[Fate | Exception | None]) -> None:
+    async def _admit(self, checked: dict[int, CheckedTx], results: list[TxStatus | Exception | None]) -> None:
         self._next += 1
-        before = {tx.txid: self._fates.readmitting(tx.txid) for tx in checked.values()}
+        before = {tx.txid: self._tx_statuses.readmitting(tx.txid) for tx in checked.values()}
         future: asyncio.Future[tuple[Outcome, ...]] = asyncio.get_running_loop().create_future()
         self._waiting[self._next] = future
         self._pump.post(e.Admit(self._next, tuple(checked.values())))
@@ -133,7 +137,7 @@ class Submissions:
         for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
             rejection = before[tx.txid]
             if outcome and rejection is not None:
-                self._fates.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
+                self._tx_statuses.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
             if isinstance(outcome, str):
                 results[index] = PoolFull(outcome)
             elif outcome:
@@ -141,14 +145,14 @@ class Submissions:
             else:
                 expires = tx.payload.expires_at_ms
                 entries[tx.txid] = (tx.raw, expires)
-                results[index] = Fate(tx.txid, "pending", expires)
+                results[index] = TxStatus(tx.txid, "pending", expires)
         if entries:
-            await self._fates.accept(entries)
+            await self._tx_statuses.accept(entries)
 
-    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         """Where it stands once something has happened to it, or after the timeout."""
-        fate = self.fate(txid)
-        if fate is not None and fate.status == "pending":
-            await self._fates.wait(txid, timeout_ms)
-            fate = self.fate(txid)
-        return fate
+        tx_status = self.tx_status(txid)
+        if tx_status is not None and tx_status.status == "pending":
+            await self._tx_statuses.wait(txid, timeout_ms)
+            tx_status = self.tx_status(txid)
+        return tx_status

@@ -15,7 +15,7 @@ from node.txtypes.unmet import Unmet
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class TxStatus:
     """What has become of a transaction. `unmet` where it is rejected; a rejection is final only once expired.
 
     status: pending (journalled here), committed, rejected, expired
@@ -102,7 +102,7 @@ class Backend(Protocol):
 
     def peers(self) -> list[PeerInfo]: ...
 
-    def fate(self, txid: bytes) -> Fate | None:
+    def tx_status(self, txid: bytes) -> TxStatus | None:
         """None where the txid is unknown here (also: never seen)."""
         ...
 
@@ -110,7 +110,7 @@ class Backend(Protocol):
         """Every guard that does not hold now; signatures that are missing are among them. Changes nothing."""
         ...
 
-    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         """Decode, verify, admit, journal (synced) each; in order, one never spoils the others.
 
         An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `PoolFull` or `Syncing`.
@@ -118,7 +118,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         """The fate once it is no longer pending, or as it is at the timeout."""
         ...
 

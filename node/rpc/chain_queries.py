@@ -11,7 +11,7 @@ from node.codec import encode
 from node.crypto.addresses import from_text, to_text
 from node.errors import Corrupted, Malformed, Rejected
 from node.limits import SYNC_BATCH_BYTES
-from node.rpc.backend import Backend, Fate, NodeStatus
+from node.rpc.backend import Backend, NodeStatus, TxStatus
 from node.rpc.problems import Problem, unmet_json
 from node.rpc.queries import Moment, Pace, moment_of, standing_paced
 from node.rpc.reading import cursor_text, number_cursor, read_hash
@@ -257,21 +257,21 @@ def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> Json:
     }
 
 
-def fate_json(fate: Fate, now_ms: int, language: str) -> Json:
+def tx_status_json(tx_status: TxStatus, now_ms: int, language: str) -> Json:
     """A rejection is final only once the transaction has expired: until then it may sit in another pool."""
-    shown: Json = {"txid": fate.txid.hex(), "status": fate.status}
-    match fate.status:
+    shown: Json = {"txid": tx_status.txid.hex(), "status": tx_status.status}
+    match tx_status.status:
         case "committed":
-            return shown | {"height": fate.height, "index": fate.index}
+            return shown | {"height": tx_status.height, "index": tx_status.index}
         case "rejected":
-            is_final = now_ms > fate.expires_at_ms
-            until = time_to_text(fate.expires_at_ms)
-            return shown | {"unmet": unmet_json(fate.unmet, language), "final": is_final, "until": until}
+            is_final = now_ms > tx_status.expires_at_ms
+            until = time_to_text(tx_status.expires_at_ms)
+            return shown | {"unmet": unmet_json(tx_status.unmet, language), "final": is_final, "until": until}
         case "expired":
-            unmet = unmet_json(fate.unmet, language)
-            return shown | {"unmet": unmet, "final": True, "until": time_to_text(fate.expires_at_ms)}
+            unmet = unmet_json(tx_status.unmet, language)
+            return shown | {"unmet": unmet, "final": True, "until": time_to_text(tx_status.expires_at_ms)}
         case _:
-            return shown | {"expires_at": time_to_text(fate.expires_at_ms)}
+            return shown | {"expires_at": time_to_text(tx_status.expires_at_ms)}
 
 
 def transaction_answer(backend: Backend, txid: bytes, language: str) -> Json:
@@ -279,12 +279,12 @@ def transaction_answer(backend: Backend, txid: bytes, language: str) -> Json:
     place = reader.place(txid)
     if place is not None:
         return committed_answer(backend, txid, place)
-    fate = backend.fate(txid)
-    if fate is None:
+    tx_status = backend.tx_status(txid)
+    if tx_status is None:
         raise Problem(
             "transaction_unknown", f"{txid.hex()}: never seen here, or its fate was forgotten after seven days"
         )
-    return fate_json(fate, reader.head().time_ms, language)
+    return tx_status_json(tx_status, reader.head().time_ms, language)
 
 
 _ADDRESS, _HASH, _VIN = "[0-9a-f]{40}", "[0-9a-f]{64}", "[A-HJ-NPR-Z0-9]{17}"

@@ -14,8 +14,8 @@ from msgspec import Meta
 from node.codec import encode
 from node.errors import Malformed, Rejected
 from node.limits import TX_BYTES_MAX
-from node.rpc.backend import Backend, Fate, PoolFull, Syncing
-from node.rpc.chain_queries import fate_json
+from node.rpc.backend import Backend, PoolFull, Syncing, TxStatus
+from node.rpc.chain_queries import tx_status_json
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem, guards_problem, problem_of, unmet_json
 from node.rpc.queries import moment_of
@@ -125,15 +125,17 @@ def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, by
 
 
 # --- answering -------------------------------------------------------------------------------------------
-def fate_answer(backend: Backend, fate: Fate, language: str) -> tuple[int, Json]:
+def tx_status_answer(backend: Backend, tx_status: TxStatus, language: str) -> tuple[int, Json]:
     """(status, answer) of a submitted transaction. Raises `Problem` for one that was refused."""
     now_ms = backend.reader().head().time_ms
-    shown = fate_json(fate, now_ms, language)
-    match fate.status:
+    shown = tx_status_json(tx_status, now_ms, language)
+    match tx_status.status:
         case "committed":
             return 200, shown
         case "rejected":
-            raise guards_problem(fate.unmet, language, txid=shown["txid"], final=shown["final"], until=shown["until"])
+            raise guards_problem(
+                tx_status.unmet, language, txid=shown["txid"], final=shown["final"], until=shown["until"]
+            )
         case "expired":
             text = f"it was valid until {shown['until']} and never got into a block"
             raise Problem("transaction_expired", text, txid=shown["txid"])
@@ -158,20 +160,20 @@ async def submit(
     if query.wait is not None and result.status == "pending":
         wanted = config.wait_ms_default if query.timeout_ms is None else query.timeout_ms
         result = await _wait(backend, result, min(wanted, config.wait_ms_max), stopping)
-    return fate_answer(backend, result, language)
+    return tx_status_answer(backend, result, language)
 
 
-async def _wait(backend: Backend, fate: Fate, timeout_ms: int, stopping: asyncio.Event) -> Fate:
+async def _wait(backend: Backend, tx_status: TxStatus, timeout_ms: int, stopping: asyncio.Event) -> TxStatus:
     """The fate as it is once decided, at the timeout, or when the node stops."""
-    waiting = asyncio.ensure_future(backend.wait_for(fate.txid, timeout_ms))
+    waiting = asyncio.ensure_future(backend.wait_for(tx_status.txid, timeout_ms))
     stop = asyncio.ensure_future(stopping.wait())
     try:
         await asyncio.wait({waiting, stop}, return_when=asyncio.FIRST_COMPLETED)
-        decided = waiting.result() if waiting.done() else backend.fate(fate.txid)
+        decided = waiting.result() if waiting.done() else backend.tx_status(tx_status.txid)
     finally:
         waiting.cancel()
         stop.cancel()
-    return decided or fate
+    return decided or tx_status
 
 
 async def submit_batch(backend: Backend, config: RpcConfig, request: BatchRequest, language: str) -> Json:
@@ -188,14 +190,14 @@ async def submit_batch(backend: Backend, config: RpcConfig, request: BatchReques
             raws.append(read_hex(text, f"transactions[{index}]"))
         except Problem as problem:
             problems[index] = problem
-    fates = iter(await _despite_disconnect(backend.submit(raws)) if raws else [])
+    tx_statuses = iter(await _despite_disconnect(backend.submit(raws)) if raws else [])
     results: list[Json] = []
     raw_of = iter(raws)
     for index in range(len(given)):
         if index in problems:
             results.append(_refused("", problems[index]))
         else:
-            results.append(_result(backend, next(raw_of), next(fates), language))
+            results.append(_result(backend, next(raw_of), next(tx_statuses), language))
     return {"results": results}
 
 
@@ -203,13 +205,13 @@ def _refused(txid: str, problem: Problem) -> Json:
     return {"txid": txid, "status": "refused", "problem": problem.document()}
 
 
-def _result(backend: Backend, raw: bytes, outcome: Fate | Exception, language: str) -> Json:
+def _result(backend: Backend, raw: bytes, outcome: TxStatus | Exception, language: str) -> Json:
     try:
         if isinstance(outcome, Exception):
             raise problem_of(outcome, language)
-        shown = fate_answer(backend, outcome, language)[1]
+        shown = tx_status_answer(backend, outcome, language)[1]
     except Problem as problem:
-        if isinstance(outcome, Fate):
+        if isinstance(outcome, TxStatus):
             return {"txid": outcome.txid.hex(), "status": outcome.status, "problem": problem.document()}
         is_readable = isinstance(outcome, PoolFull | Syncing) or getattr(outcome, "code", "") in (
             "guards_unmet",

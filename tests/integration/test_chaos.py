@@ -33,7 +33,7 @@ from node.chain.genesis import genesis_hash
 from node.cli.homes import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.signing import PrivateKey
-from node.daemon.fates import Fates
+from node.daemon.tx_status import TxStatuses
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
 
@@ -172,19 +172,19 @@ class SlowDisk(MemoryStore):
 def test_a_transaction_is_known_while_its_fate_is_being_written() -> None:
     """Between the end of its time and the end of the write it must not be a stranger: that would be a 404."""
     txid, disk = b"t" * 32, SlowDisk()
-    fates = Fates(Journal(disk), Chain().store)
+    tx_statuses = TxStatuses(Journal(disk), Chain().store)
 
     async def live() -> list[str | None]:
         found = []
 
         def ask() -> None:
-            fate = fates.fate(txid, is_pooled=False, head_time_ms=2_000)
-            found.append(fate and fate.status)
+            tx_status = tx_statuses.tx_status(txid, is_pooled=False, head_time_ms=2_000)
+            found.append(tx_status and tx_status.status)
 
-        await fates.accept({txid: (b"raw", 1_000)})
+        await tx_statuses.accept({txid: (b"raw", 1_000)})
         ask()
         disk.is_slow = True
-        settling = asyncio.create_task(fates.settle(2_000))
+        settling = asyncio.create_task(tx_statuses.settle(2_000))
         assert await asyncio.to_thread(disk.begun.wait, 10)
         ask()
         disk.may_end.set()

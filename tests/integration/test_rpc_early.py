@@ -15,7 +15,7 @@ from support.prometheus import prometheus
 from node.chain.dev_genesis import dev_genesis
 from node.cli.homes import new_keys, write_home
 from node.daemon import snapshot_sync
-from node.daemon.beginning import begin
+from node.daemon.bootstrap import begin
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice

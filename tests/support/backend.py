@@ -13,7 +13,7 @@ from node import limits
 from node.chain.block import Block
 from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
-from node.rpc.backend import CommittedHeight, Fate, NodeStatus, PeerInfo, PoolFull, Syncing
+from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, PoolFull, Syncing, TxStatus
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.txtypes.envelope import CheckedTx
@@ -35,7 +35,7 @@ class SingleNode:
         )  # fmt: skip
         self.peer_list = [PeerInfo(bytes(32), "127.0.0.1:26801", "two", True, 0, address("dealer-munich"))]
         self._pending: dict[bytes, CheckedTx] = {}
-        self._fates: dict[bytes, Fate] = {}
+        self._tx_statuses: dict[bytes, TxStatus] = {}
         self._run: BlockRun | None = None
         self._changed = asyncio.Event()
 
@@ -57,13 +57,13 @@ class SingleNode:
         return {"height": self.chain.store.height(), "pool_transactions": len(self._pending), "blocks_total": 1}
 
     # --- transactions ---
-    def fate(self, txid: bytes) -> Fate | None:
+    def tx_status(self, txid: bytes) -> TxStatus | None:
         place = self.chain.store.place(txid)
         if place is not None:
-            return Fate(txid, "committed", height=place.height, index=place.index)
+            return TxStatus(txid, "committed", height=place.height, index=place.index)
         if txid in self._pending:
-            return Fate(txid, "pending", self._pending[txid].payload.expires_at_ms)
-        known = self._fates.get(txid)
+            return TxStatus(txid, "pending", self._pending[txid].payload.expires_at_ms)
+        known = self._tx_statuses.get(txid)
         if known is not None and self.chain.store.head().time_ms > known.expires_at_ms:
             return replace(known, status="expired")
         return known
@@ -75,15 +75,15 @@ class SingleNode:
             return error.unmet
         return ()
 
-    async def submit(self, raws: list[bytes]) -> list[Fate | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         return [self._submit(raw) for raw in raws]
 
-    def _submit(self, raw: bytes) -> Fate | Exception:
+    def _submit(self, raw: bytes) -> TxStatus | Exception:
         if self.now_status.is_syncing:
             return Syncing()
         try:
             tx = self.chain.check(raw)
-            known = self.fate(tx.txid)
+            known = self.tx_status(tx.txid)
             if known is not None and known.status != "rejected":
                 return known
             if len(self._pending) >= self.pool_max:
@@ -97,14 +97,14 @@ class SingleNode:
         except BlockFull:
             return PoolFull("the next block is full", 1)
         self._pending[tx.txid] = tx
-        return Fate(tx.txid, "pending", tx.payload.expires_at_ms)
+        return TxStatus(tx.txid, "pending", tx.payload.expires_at_ms)
 
-    async def wait_for(self, txid: bytes, timeout_ms: int) -> Fate | None:
+    async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_ms / 1000):
-                while (fate := self.fate(txid)) is not None and fate.status == "pending":
+                while (tx_status := self.tx_status(txid)) is not None and tx_status.status == "pending":
                     await self._changed.wait()
-        return self.fate(txid)
+        return self.tx_status(txid)
 
     async def commits(self) -> AsyncIterator[CommittedHeight]:
         height = self.chain.store.height()
@@ -127,7 +127,7 @@ class SingleNode:
                 run.add(tx)
                 taken.append(tx.raw)
             except GuardsUnmet as error:
-                self._fates[txid] = Fate(txid, "rejected", tx.payload.expires_at_ms, unmet=error.unmet)
+                self._tx_statuses[txid] = TxStatus(txid, "rejected", tx.payload.expires_at_ms, unmet=error.unmet)
         block = self.chain.produce(*taken)
         self._pending.clear()
         self.wake()

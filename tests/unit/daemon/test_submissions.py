@@ -9,9 +9,9 @@ from support.chain import Chain
 from support.life import register
 
 from node.daemon import submissions
-from node.daemon.fates import Fates
 from node.daemon.pump import Pump
 from node.daemon.submissions import Submissions
+from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.mempool.pool import PoolLimits
 from node.replica import events as e
@@ -30,8 +30,8 @@ class Desk:
         replica = Replica(self.chain.store, None, config, bytes(16))
         verifiers = Verifiers(0, self.chain.genesis_hash)
         self.pump = Pump(replica, verifiers, lambda: self.chain.now, lambda: self.chain.now)
-        self.fates = Fates(self.journal, self.chain.store)
-        self.submissions = Submissions(self.chain.store, self.pump, verifiers, self.fates)
+        self.tx_statuses = TxStatuses(self.journal, self.chain.store)
+        self.submissions = Submissions(self.chain.store, self.pump, verifiers, self.tx_statuses)
         self.pump.on_admitted = self.submissions.admitted
 
     def birth(self, index: int) -> bytes:
@@ -56,7 +56,7 @@ def run(play) -> None:
 def test_what_is_new_is_journalled_before_the_answer() -> None:
     async def play(desk: Desk) -> None:
         raws = [desk.birth(index) for index in range(3)]
-        assert ["pending"] * 3 == [fate.status for fate in await desk.submissions.submit(raws)]
+        assert ["pending"] * 3 == [tx_status.status for tx_status in await desk.submissions.submit(raws)]
         assert set(raws) == desk.journalled()
 
     run(play)
@@ -69,8 +69,8 @@ def test_what_gossip_has_brought_is_journalled_too() -> None:
         raw = desk.birth(1)
         desk.pump.post(e.Admit(0, (desk.chain.check(raw),)))
         assert set() == desk.journalled()
-        (fate,) = await desk.submissions.submit([raw])
-        assert "pending" == fate.status
+        (tx_status,) = await desk.submissions.submit([raw])
+        assert "pending" == tx_status.status
         assert {raw} == desk.journalled()
 
     run(play)
@@ -86,7 +86,7 @@ def test_a_second_caller_does_not_overtake_the_disk() -> None:
         assert done
         assert {raw} == desk.journalled()
         for task in tasks:
-            assert ["pending"] == [fate.status for fate in await task]
+            assert ["pending"] == [tx_status.status for tx_status in await task]
 
     run(play)
 
@@ -97,9 +97,9 @@ def test_an_expired_one_answers_what_it_is() -> None:
         txid = desk.chain.check(raw).txid
         await desk.submissions.submit([raw])
         desk.pump.replica.pool.remove(txid)
-        await desk.fates.settle(desk.chain.now + 48 * 3_600_000)
-        (fate,) = await desk.submissions.submit([raw])
-        assert "expired" == fate.status
+        await desk.tx_statuses.settle(desk.chain.now + 48 * 3_600_000)
+        (tx_status,) = await desk.submissions.submit([raw])
+        assert "expired" == tx_status.status
 
     run(play)
 
@@ -112,8 +112,8 @@ def test_what_is_committed_while_the_journal_is_read_is_open_no_more(monkeypatch
         raws = [desk.birth(index) for index in range(5)]
         await desk.submissions.submit(raws)
         again = Desk()
-        again.fates._journal = desk.journal
-        reload = again.fates.load
+        again.tx_statuses._journal = desk.journal
+        reload = again.tx_statuses.load
 
         def load() -> list[bytes]:
             found = reload()
@@ -121,13 +121,13 @@ def test_what_is_committed_while_the_journal_is_read_is_open_no_more(monkeypatch
             again.chain.produce(*found)  # after the journal was read
             return found
 
-        monkeypatch.setattr(again.fates, "load", load)
+        monkeypatch.setattr(again.tx_statuses, "load", load)
         again.pump.start()
         await again.submissions.reload()
-        assert not again.fates._open, "or they would wait until they expire"
-        await again.fates.settle(desk.chain.now + 48 * 3_600_000)
+        assert not again.tx_statuses._open, "or they would wait until they expire"
+        await again.tx_statuses.settle(desk.chain.now + 48 * 3_600_000)
         txids = [desk.chain.check(raw).txid for raw in raws]
-        assert ["committed"] * 5 == [again.submissions.fate(txid).status for txid in txids]
+        assert ["committed"] * 5 == [again.submissions.tx_status(txid).status for txid in txids]
         assert set() == {raw for _, raw in desk.journal.pending()}
         again.pump.stop()
 
@@ -140,7 +140,7 @@ def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
         await desk.submissions.submit(raws)
         again = Desk(pool_txs=4)
         again.chain, again.journal = desk.chain, desk.journal
-        again.fates._journal = desk.journal
+        again.tx_statuses._journal = desk.journal
         again.pump.start()
         await again.submissions.reload()
         pool = again.pump.replica.pool

@@ -15,8 +15,7 @@ from node.daemon.clocks import Clock
 from node.daemon.config import Config
 from node.daemon.home import Home
 from node.daemon.member_nodes import members_of
-from node.daemon.networking import network_config
-from node.daemon.serving import rpc_config
+from node.daemon.settings import network_config, rpc_config
 from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.log import log

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from node.daemon.descriptors import LEAST, RESERVED, connections_within
+from node.daemon.file_limits import LEAST, RESERVED, connections_within
 
 CODE = """
 import resource
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))
-from node.daemon.descriptors import raised_limit
+from node.daemon.file_limits import raised_limit
 print(raised_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 

@@ -7,7 +7,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from node.rpc.backend import Fate
+from node.rpc.backend import TxStatus
 from node.storage.chain_store import ChainReader
 from node.storage.journal import Ended, Journal
 from node.txtypes.unmet import Unmet
@@ -17,7 +17,7 @@ EXPIRIES_SPARE = 10_000
 """Expiries of transactions that have been committed since are thrown out once there are more of them than this."""
 
 
-class Fates:
+class TxStatuses:
     """Open transactions in memory, everything on disk. Writes go in groups, each synced once."""
 
     def __init__(self, journal: Journal, reader: ChainReader) -> None:
@@ -141,18 +141,18 @@ class Fates:
                 self._wake(txid)
 
     # --- questions ---
-    def fate(self, txid: bytes, is_pooled: bool, head_time_ms: int) -> Fate | None:
+    def tx_status(self, txid: bytes, is_pooled: bool, head_time_ms: int) -> TxStatus | None:
         place = self._reader.place(txid)
         if place is not None:
-            return Fate(txid, "committed", 0, place.height, place.index)
+            return TxStatus(txid, "committed", 0, place.height, place.index)
         if txid in self._rejected and not is_pooled:
             expires, unmet = self._rejected[txid]
             status = "rejected" if expires >= head_time_ms else "expired"
-            return Fate(txid, status, expires, unmet=unmet)
+            return TxStatus(txid, status, expires, unmet=unmet)
         if txid in self._open or is_pooled:
-            return Fate(txid, "pending", self._open.get(txid, 0))
+            return TxStatus(txid, "pending", self._open.get(txid, 0))
         ended = self._ending.get(txid) or self._journal.ended(txid)
-        return None if ended is None else Fate(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
+        return None if ended is None else TxStatus(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
 
     async def wait(self, txid: bytes, timeout_ms: int) -> None:
         """Until something happens to the transaction, or the timeout."""

@@ -11,7 +11,7 @@ import pytest
 from support.chain import Chain
 
 from node.chain.genesis import genesis_to_json
-from node.daemon import beginning
+from node.daemon import bootstrap
 from node.daemon.home import Home
 from node.errors import OperatorError
 from node.storage.folders import Rebuilt, finish_rebuilt, rebuilt_folder
@@ -37,22 +37,22 @@ def home(tmp_path: Path) -> Home:
 def test_a_store_that_was_killed_before_its_first_batch_is_a_new_one(home: Home) -> None:
     shutil.rmtree(home.store)
     LevelStore(home.store).close()
-    assert beginning.own_standing(home) is None
+    assert bootstrap.own_standing(home) is None
 
 
 def test_an_archive_keeps_its_old_store(home: Home) -> None:
-    kept = beginning.put_in_place(home, 2, 5, keeps=True)
+    kept = bootstrap.put_in_place(home, 2, 5, keeps=True)
     assert 5 == height_of(home)
     assert kept is not None and kept.name == "store.before-snapshot" and (kept / "CURRENT").exists()
 
 
 def height_of(home: Home) -> int:
-    head = beginning.own_standing(home)
+    head = bootstrap.own_standing(home)
     return 0 if head is None else head.head.height
 
 
 def test_the_store_that_came_takes_the_old_ones_place(home: Home) -> None:
-    beginning.put_in_place(home, 2, 5)
+    bootstrap.put_in_place(home, 2, 5)
     assert 5 == height_of(home)
     assert [] == [entry.name for entry in home.store.parent.iterdir() if entry.name.startswith("store.")]
     shutil.rmtree(home.store)
@@ -78,7 +78,7 @@ def test_broken_off_anywhere_one_of_the_two_is_there(home: Home, at: str, monkey
         raise Killed
 
     with monkeypatch.context() as patch:
-        place = shutil if at == "rmtree" else beginning
+        place = shutil if at == "rmtree" else bootstrap
         plain: Callable = getattr(place, at)
         calls: list[object] = []
 
@@ -90,7 +90,7 @@ def test_broken_off_anywhere_one_of_the_two_is_there(home: Home, at: str, monkey
 
         patch.setattr(place, at, die)
         with pytest.raises(Killed):
-            beginning.put_in_place(home, 2, 5)
+            bootstrap.put_in_place(home, 2, 5)
     assert height_of(home) == (5 if at == "rmtree" else 2)
     assert ["store"] == [entry.name for entry in home.store.parent.iterdir() if entry.name.startswith("store")]
     with pytest.raises(OperatorError, match="no store"):
@@ -111,9 +111,9 @@ def test_on_a_full_disk_the_old_store_stays_and_what_came_next_takes_its_place(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="No space left"):
-            beginning.put_in_place(home, 2, 5)
+            bootstrap.put_in_place(home, 2, 5)
     assert 2 == height_of(home)
 
     again.rename(home.incoming)
-    beginning.put_in_place(home, 2, 5)
+    bootstrap.put_in_place(home, 2, 5)
     assert 5 == height_of(home)

@@ -11,7 +11,7 @@ from node.rules.ruleset import RULESET_VERSIONS
 from node.storage.chain_store import ChainStore
 
 
-class OwnDuty:
+class SigningStatus:
     """`address`: the member this node signs for, empty where it has no key to. `account`: whose account key is here."""
 
     def __init__(

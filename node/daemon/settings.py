@@ -1,11 +1,15 @@
-"""From settings to the HTTP interface's: one place for the node and for what runs before it."""
+"""From the node's settings to those of the HTTP interface and of the network, for the node and for its bootstrap."""
 
 from __future__ import annotations
 
 from node.daemon.config import Config
-from node.daemon.descriptors import connections_within, raised_limit
+from node.daemon.file_limits import connections_within, raised_limit
+from node.daemon.home import Home
 from node.log import log
+from node.p2p.network import NetworkConfig
 from node.rpc.config import RpcConfig
+
+MONIKER_MAX = 40
 
 
 def rpc_config(config: Config) -> RpcConfig:
@@ -34,3 +38,12 @@ def tell_few_descriptors(config: Config) -> None:
     found = connections_within(limit, wanted)
     if found < wanted:
         log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
+
+
+def network_config(config: Config, home: Home) -> NetworkConfig:
+    p2p = config.p2p
+    moniker = config.node["moniker"] or home.path.name.lower()
+    shown = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in moniker)[:MONIKER_MAX]
+    return NetworkConfig(
+        p2p["host"], p2p["port"], tuple(p2p["peers"]), shown, p2p["members_only"], p2p["peers_max"], p2p["exchange"]
+    )

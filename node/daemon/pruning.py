@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from node.daemon.snapshots import SnapshotShelf
+from node.daemon.snapshots import SnapshotServer
 from node.errors import Corrupted, OperatorError
 from node.log import log
 from node.storage.chain_store import ChainStore
@@ -18,7 +18,7 @@ COMPACT_AFTER = 5_000
 """Blocks forgotten before LevelDB is asked to give their space back."""
 
 
-class Housekeeping:
+class Pruner:
     """`keep_blocks` 0: an archive, nothing is forgotten. Else a block goes once it is below the newest `keep_blocks`,
     older than `keep_days`, and below every snapshot that peers may start from."""
 
@@ -26,14 +26,14 @@ class Housekeeping:
         self,
         store: ChainStore,
         kv: LevelStore,
-        shelf: SnapshotShelf,
+        snapshots: SnapshotServer,
         keep_blocks: int,
         keep_days: int,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._store = store
         self._kv = kv
-        self.shelf = shelf
+        self.snapshots = snapshots
         self._keep_blocks = keep_blocks
         self._keep_ms = keep_days * DAY_MS
         self._on_failure = on_failure
@@ -42,7 +42,7 @@ class Housekeeping:
 
     def committed(self, height: int) -> None:
         """Raises nothing: a failing disk stops the node through `on_failure`."""
-        self.shelf.committed(height)
+        self.snapshots.committed(height)
         if not self._keep_blocks:
             return
         try:
@@ -52,7 +52,7 @@ class Housekeeping:
 
     def _prune(self) -> None:
         store = self._store
-        first = min(store.height() - self._keep_blocks + 1, self.shelf.needed_from(store.height()))
+        first = min(store.height() - self._keep_blocks + 1, self.snapshots.needed_from(store.height()))
         base = store.first_height()
         if first <= base:
             return
@@ -66,6 +66,6 @@ class Housekeeping:
             self._compacting = asyncio.create_task(asyncio.to_thread(self._kv.compact))
 
     async def stop(self) -> None:
-        await self.shelf.stop()
+        await self.snapshots.stop()
         if self._compacting is not None:
             await asyncio.gather(self._compacting, return_exceptions=True)

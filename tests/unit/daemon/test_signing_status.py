@@ -9,7 +9,7 @@ from support.kept_state import never_signed
 from support.stages import force
 
 from node.crypto.dev_keys import dev_key
-from node.daemon.own_duty import OwnDuty
+from node.daemon.signing_status import SigningStatus
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
@@ -17,7 +17,7 @@ from node.replica.signer import LocalSigner
 from node.txtypes.params import CHAIN
 
 
-def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> OwnDuty:
+def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> SigningStatus:
     """Of bmw's home, past its listening, with the consensus key of `key`."""
     signer = None
     if key:
@@ -27,12 +27,12 @@ def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> OwnDuty:
     replica.start(chain.now)
     replica.handle(e.PeerConnected(1, bytes(32)), chain.now)
     replica.handle(e.Tick(), chain.now + LISTEN_MS)
-    return OwnDuty(chain.store, replica, None, address("bmw") if key else b"", address(account))
+    return SigningStatus(chain.store, replica, None, address("bmw") if key else b"", address(account))
 
 
-def told(duty: OwnDuty, caplog: pytest.LogCaptureFixture) -> list[str]:
+def told(signing_status: SigningStatus, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
-    duty.tell()
+    signing_status.tell()
     return [record.getMessage() for record in caplog.records]
 
 
@@ -48,17 +48,17 @@ def told(duty: OwnDuty, caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_missing_or_rotated_key_is_told_once(
     key: str, account: str, signing: str, is_validator: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    duty = duty_of(Chain(), key, account=account)
-    assert (signing, is_validator) == (duty.signing(), duty.is_validator())
-    first, again = told(duty, caplog), told(duty, caplog)
+    signing_status = duty_of(Chain(), key, account=account)
+    assert (signing, is_validator) == (signing_status.signing(), signing_status.is_validator())
+    first, again = told(signing_status, caplog), told(signing_status, caplog)
     assert (["consensus_key"] if signing in ("no_key", "another_key") else []) == first
     assert [] == again
 
 
 def test_a_halted_node_does_not_say_that_it_signs() -> None:
-    duty = duty_of(Chain(), "bmw")
-    duty._replica.halted = "a block was decided that does not hold here"
-    assert "halted" == duty.signing()
+    signing_status = duty_of(Chain(), "bmw")
+    signing_status._replica.halted = "a block was decided that does not hold here"
+    assert "halted" == signing_status.signing()
 
 
 def test_an_upgrade_is_told_before_its_height(caplog: pytest.LogCaptureFixture) -> None:
@@ -66,8 +66,8 @@ def test_an_upgrade_is_told_before_its_height(caplog: pytest.LogCaptureFixture) 
     params = chain.store.head().params
     force(chain, CHAIN, "params", replace(params, next_ruleset=9, next_ruleset_height=50))
     chain.produce()
-    duty = duty_of(chain, "bmw")
-    assert 50 == duty.upgrade_height()
-    assert ["upgrade_needed"] == told(duty, caplog)
-    assert [] == told(duty, caplog)
+    signing_status = duty_of(chain, "bmw")
+    assert 50 == signing_status.upgrade_height()
+    assert ["upgrade_needed"] == told(signing_status, caplog)
+    assert [] == told(signing_status, caplog)
     assert 0 == duty_of(Chain(), "bmw").upgrade_height()
