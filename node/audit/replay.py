@@ -31,7 +31,7 @@ from node.chain.validators import ValidatorSet
 from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
-from node.execution.blocks import check_frame, execute_block
+from node.execution.block_validation import check_frame, execute_block
 from node.storage.caching import CachingStore
 from node.storage.inheritance import inherit
 from node.storage.kv import KeyValue

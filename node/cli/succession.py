@@ -30,7 +30,7 @@ from node.consensus.safety import NeverSigned
 from node.crypto.addresses import from_text, to_text
 from node.daemon.home import Home
 from node.errors import Malformed, OperatorError
-from node.execution.succession import changed_values
+from node.execution.successor import changed_values
 from node.rules.ruleset import RULESET_VERSIONS
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore

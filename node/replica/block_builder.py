@@ -10,7 +10,7 @@ from node.chain.block import EMPTY_COMMIT, Block, block_id_of
 from node.chain.vote import Evidence, Proposal
 from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
-from node.execution.blocks import check_frame, execute_block, seal_block
+from node.execution.block_validation import check_frame, execute_block, seal_block
 from node.execution.evidence import check_evidence
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx

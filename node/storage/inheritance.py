@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from node.chain.genesis import Genesis, genesis_hash
 from node.codec import encode
 from node.errors import Malformed
-from node.execution.succession import LEFT_BEHIND, changed_values
+from node.execution.successor import LEFT_BEHIND, changed_values
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.contents import Contents, root_of

@@ -13,7 +13,7 @@ from node.chain.block import Block, Commit, Committed, block_id_of, decode_block
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.codec import encode
 from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
-from node.execution.blocks import check_frame, execute_block
+from node.execution.block_validation import check_frame, execute_block
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue

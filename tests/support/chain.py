@@ -8,7 +8,7 @@ from node.chain.vote import Evidence, vote_sign_bytes
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockResult, BlockRun
-from node.execution.blocks import check_frame, execute_block, seal_block
+from node.execution.block_validation import check_frame, execute_block, seal_block
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.body import Body

@@ -14,7 +14,7 @@ from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
-from node.execution.blocks import seal_block
+from node.execution.block_validation import seal_block
 from node.txtypes.body import Body
 from node.txtypes.closing import OrderHandover
 from node.txtypes.envelope import CheckedTx, decode_signed_tx

@@ -23,7 +23,7 @@ from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.execution.block_run import BlockRun
-from node.execution.blocks import seal_block
+from node.execution.block_validation import seal_block
 from node.replica import events as e
 from node.replica.messages import CompactProposal, EvidenceMessage, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from node.chain.block import Block, Commit
 from node.execution.block_run import BlockRun
-from node.execution.blocks import seal_block
+from node.execution.block_validation import seal_block
 from node.storage import schema
 from node.storage.archive import write_archive
 from node.storage.chain_store import ChainReader

@@ -20,7 +20,7 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.execution.blocks import seal_block
+from node.execution.block_validation import seal_block
 from node.rules.rails import TRANSITIONS
 from node.txtypes.body import Body
 from node.txtypes.closing import OrderCancel, OrderHandover

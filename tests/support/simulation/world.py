@@ -12,7 +12,7 @@ from node.chain.dev_genesis import Party, build_genesis
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidBlock
-from node.execution.blocks import check_frame, execute_block
+from node.execution.block_validation import check_frame, execute_block
 from node.replica.replica import ReplicaConfig
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore

@@ -18,7 +18,7 @@ from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockFull, BlockRun
-from node.execution.blocks import check_frame
+from node.execution.block_validation import check_frame
 from node.execution.head import ChainHead
 from node.execution.window import HOUR_MS as WINDOW_HOUR_MS
 from node.execution.window import HOURS_MAX, hour_of, passed_hours

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from node.chain.block import Block
 from node.chain.vote import Evidence
-from node.execution.blocks import seal_block
+from node.execution.block_validation import seal_block
 from node.replica.messages import Message, ProposalMessage, VoteMessage
 from node.txtypes.unmet import GuardsUnmet
 from support.simulation.byzantine.behaviour import Behaviour, Said
