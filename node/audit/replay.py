@@ -32,10 +32,10 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
 from node.execution.block_validation import check_frame, execute_block
-from node.storage.caching import CachingStore
-from node.storage.inheritance import inherit
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
+from node.storage.successor_import import import_predecessor
+from node.storage.write_back import WriteBackStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
 from node.txtypes.members import MEMBER
 from node.txtypes.registry import type_of
@@ -188,7 +188,7 @@ class Replay:
         report = ReplayReport(self._genesis.chain_id, self._genesis_hash, self._source.name)
         report.not_continued = self._source.last - last if to is not None else 0
         started = time.monotonic()
-        kv = CachingStore(LevelStore(folder / "state"))
+        kv = WriteBackStore(LevelStore(folder / "state"))
         try:
             try:
                 self._begin(folder / "predecessor", kv, report)
@@ -218,7 +218,7 @@ class Replay:
                 )
                 raise Diverged(continues.height, "genesis_continues", text)
             try:
-                inherit(kv, self._genesis, old, before._genesis.tree_depth)
+                import_predecessor(kv, self._genesis, old, before._genesis.tree_depth)
             except Malformed as error:
                 raise Diverged(continues.height, "genesis_continues", str(error)) from None
 

@@ -29,9 +29,9 @@ from node.daemon.home import Home
 from node.errors import Corrupted, OperatorError, Rejected
 from node.storage import schema
 from node.storage.chain_store import ChainReader
-from node.storage.folders import reading
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
+from node.storage.store_dirs import reading
 from node.usage import software_version
 
 FOLDER = "bmw-debug"

@@ -18,10 +18,11 @@ from node.cli.options import home_option
 from node.cli.succession import begin, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
-from node.storage.caching import CachingStore
 from node.storage.chain_store import ChainStore
-from node.storage.damage import Damage
-from node.storage.folders import (
+from node.storage.leveldb import LevelStore
+from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
+from node.storage.store_check import StoreCheck
+from node.storage.store_dirs import (
     Rebuilt,
     bytes_in,
     exchange,
@@ -32,9 +33,8 @@ from node.storage.folders import (
     repairing,
     settle,
 )
-from node.storage.leveldb import LevelStore
-from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
-from node.storage.store_check import StoreCheck
+from node.storage.verify_report import StoreDamage
+from node.storage.write_back import WriteBackStore
 
 SHOWN_MAX = 20
 """Damages that verify-store names; the rest is counted."""
@@ -116,7 +116,7 @@ def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_h
         raise OperatorError(f"a second store beside {store} needs {needed} bytes, {free} are free: make room")
     progress = Progress(purpose.height, sys.stderr)
     try:
-        cache = CachingStore(LevelStore(rebuilt))
+        cache = WriteBackStore(LevelStore(rebuilt))
         try:
             begin(cache, genesis, old_home)
             rebuild(kv, ChainStore(cache, genesis), purpose.height, progress)
@@ -206,7 +206,7 @@ def verify_store(home: Path, as_json: bool) -> None:
         fail(_damage_text(shown, rest, home, extent), FAILED)
 
 
-def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Damage], list[Damage]]:
+def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[StoreDamage], list[StoreDamage]]:
     """The check that was made, how far the store goes, the damages that are shown and the others."""
     kv = LevelStore(copy, create=False)
     steps = _Steps()
@@ -229,7 +229,7 @@ def _opened(home: Path) -> tuple[Home, Path]:
     return place, place.store
 
 
-def _print_check(found: dict[str, Any], shown: list[Damage]) -> None:
+def _print_check(found: dict[str, Any], shown: list[StoreDamage]) -> None:
     for name, count in found["families"].items():
         click.echo(f"{name:<20} {count}")
     click.echo(f"{'all keys':<20} {found['keys']}, to height {found['height']}")
@@ -241,7 +241,7 @@ def _print_check(found: dict[str, Any], shown: list[Damage]) -> None:
         click.echo("everything fits")
 
 
-def _damage_text(shown: list[Damage], rest: list[Damage], home: Path, extent: Extent) -> str:
+def _damage_text(shown: list[StoreDamage], rest: list[StoreDamage], home: Path, extent: Extent) -> str:
     first, everything = shown[0], shown + rest
     count = len(everything)
     if not extent.is_whole:

@@ -34,12 +34,11 @@ from node.execution.successor import changed_values
 from node.rules.ruleset import RULESET_VERSIONS
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.folders import reading, repairing
-from node.storage.inheritance import inherit as inherit_state
-from node.storage.inheritance import validators_of
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
+from node.storage.store_dirs import reading, repairing
+from node.storage.successor_import import import_predecessor, validators_of
 from node.txtypes.accounts import ACCOUNT
 from node.txtypes.members import MEMBER
 
@@ -221,7 +220,7 @@ def begin(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
     if old_home is None:
         raise OperatorError("this chain begins with the last state of another one: name that one's with --predecessor")
     with predecessor(old_home) as old:
-        inherit_state(kv, genesis, old.kv, old.genesis.tree_depth)
+        import_predecessor(kv, genesis, old.kv, old.genesis.tree_depth)
 
 
 def _check_unused(place: Home) -> None:

@@ -22,7 +22,8 @@ from node.log import log
 from node.p2p.network import Events, Network
 from node.rpc.early import EarlyServer, EarlyStanding
 from node.storage.chain_store import ChainReader
-from node.storage.folders import (
+from node.storage.leveldb import LevelStore
+from node.storage.store_dirs import (
     SNAPSHOT,
     Rebuilt,
     drop_unfinished,
@@ -34,7 +35,6 @@ from node.storage.folders import (
     settle,
     unwanted_folder,
 )
-from node.storage.leveldb import LevelStore
 
 
 class Standing(NamedTuple):

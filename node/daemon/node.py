@@ -41,10 +41,10 @@ from node.replica.signer import LocalSigner
 from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, Syncing, TxStatus
 from node.rpc.server import RpcServer
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.folders import settle
 from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
+from node.storage.store_dirs import settle
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.unmet import Unmet
 from node.txtypes.validators import CONSENSUS_KEY

@@ -27,7 +27,7 @@ from node.errors import Corrupted, InvalidCertificate, Rejected
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage import schema
 from node.storage.chain_store import StoredHead
-from node.storage.damage import Damage, Reads, damage_at
+from node.storage.verify_report import Reads, StoreDamage, damage_at
 from node.txtypes.envelope import Signed, txid_of
 from node.txtypes.validators import ValidatorEntry
 
@@ -67,7 +67,7 @@ class BlockCheck:
         claimed = self._claimed()
         return claimed if claimed is not None and claimed.height > self.head.height else self.head
 
-    def beginning(self) -> Iterator[Damage]:
+    def beginning(self) -> Iterator[StoreDamage]:
         """The genesis set as it is stored. Goes before `blocks`."""
         assert self._validators is not None, "genesis has a set"
         first = max(self._start, 1)
@@ -75,7 +75,7 @@ class BlockCheck:
         if stored != encode(self._validators.entries) and not (is_cut and stored is None):
             yield damage_at(schema.validators_key(first), first, "is not the set of the genesis file")
 
-    def blocks(self) -> Iterator[Damage]:
+    def blocks(self) -> Iterator[StoreDamage]:
         """One walk over all of them. What can't be read is named, and the walk goes on behind it."""
         claimed = self._claimed()
         expected = self._first = self._base()
@@ -117,7 +117,7 @@ class BlockCheck:
         return claimed.state_root if claimed is not None and claimed.height == self._start else b""
 
     # --- one block ----------------------------------------------------------------------------------------
-    def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[Damage]:
+    def _block(self, key: bytes, height: int, raw: bytes) -> Iterator[StoreDamage]:
         try:
             block = decode_block(raw)
         except Rejected as error:
@@ -194,7 +194,7 @@ class BlockCheck:
             return f"does not verify: {error}"
         return ""
 
-    def _places(self, height: int, block: Block) -> Iterator[Damage]:
+    def _places(self, height: int, block: Block) -> Iterator[StoreDamage]:
         for index, raw in enumerate(block.transactions):
             try:
                 txid = _txid(raw, self._genesis_hash)
@@ -207,7 +207,7 @@ class BlockCheck:
                 yield damage_at(key, height, f"does not lead to transaction {index} of block {height}")
 
     # --- validator sets -----------------------------------------------------------------------------------
-    def _follow_validators(self, height: int, header: Header) -> Iterator[Damage]:
+    def _follow_validators(self, height: int, header: Header) -> Iterator[StoreDamage]:
         """The set of the next height: what the header names, by the entry that must be there where it changes."""
         wanted = header.next_validators_hash
         if wanted != header.validators_hash:
@@ -247,7 +247,7 @@ class BlockCheck:
         except (msgspec.MsgspecError, Corrupted):
             return None
 
-    def meta(self) -> Iterator[Damage]:
+    def meta(self) -> Iterator[StoreDamage]:
         """What the store says of itself. Goes after `blocks`."""
         claimed, height = self._claimed(), self._last
         if claimed is not None and claimed.height > height:
@@ -261,7 +261,7 @@ class BlockCheck:
         if self._reads.get(schema.META_SCHEMA) != schema.SCHEMA_VERSION.to_bytes(4, "big"):
             yield damage_at(schema.META_SCHEMA, 0, f"is not {schema.SCHEMA_VERSION}")
 
-    def left_over(self) -> Iterator[Damage]:
+    def left_over(self) -> Iterator[StoreDamage]:
         """Entries that lead nowhere; where blocks are missing, nobody can say. Goes after `meta`."""
         blocks = range(self._first, self._last + 1)
         for key, _ in self._reads.family(b"C"):
@@ -282,13 +282,13 @@ class BlockCheck:
         if places != self._transactions:
             yield from self._needless_places()
 
-    def _needless_ids(self) -> Iterator[Damage]:
+    def _needless_ids(self) -> Iterator[StoreDamage]:
         for key, value in self._reads.family(b"I"):
             raw = self._reads.get(schema.block_key(int.from_bytes(value, "big")))
             if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
                 yield damage_at(key, self.head.height, "leads to no block of that id")
 
-    def _needless_places(self) -> Iterator[Damage]:
+    def _needless_places(self) -> Iterator[StoreDamage]:
         for key, value in self._reads.family(b"T"):
             raw = self._reads.get(b"B" + value[:8])
             index = int.from_bytes(value[8:], "big")

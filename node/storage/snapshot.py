@@ -32,8 +32,8 @@ from node.errors import Malformed
 from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
-from node.storage.contents import Contents, root_of
 from node.storage.kv import KeyValue
+from node.storage.state_import import StateImport, root_of
 from node.txtypes.validators import VALIDATORS, ValidatorEntry
 
 VERSION = 1
@@ -162,7 +162,7 @@ class Restore:
         self._next = 0
         self._last_key = b""
         self._entries = 0
-        self._contents = Contents(genesis.tree_depth, entries_max)
+        self._state_import = StateImport(genesis.tree_depth, entries_max)
         self._leaves: dict[int, WindowBucket] = {}
         self._windows: dict[int, WindowBucket] = {}
 
@@ -184,7 +184,7 @@ class Restore:
     def _take(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
         match key[:1]:
             case b"R":
-                self._contents.take_record(key, value)
+                self._state_import.take_record(key, value)
                 puts[key] = value
             case b"S":
                 self._take_state(key[1:], value, puts)
@@ -195,7 +195,7 @@ class Restore:
                 raise Malformed(f"chunk {self._next}: a key of no family that a snapshot has")
 
     def _take_state(self, key: bytes, raw: bytes, puts: dict[bytes, bytes]) -> None:
-        found = self._contents.take_value(key, raw)
+        found = self._state_import.take_value(key, raw)
         puts.update(dict.fromkeys(found.index_keys, b""))
         if found.family.name == WINDOW.name:
             ident = found.ident
@@ -215,10 +215,10 @@ class Restore:
         header = manifest.header
         if self._next != len(manifest.chunks) or self._entries != manifest.entries:
             raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
-        self._contents.check_records()
+        self._state_import.check_records()
         if self._windows != self._leaves:
             raise Malformed("the replay window does not lead to its leaves")
-        buckets = self._contents.buckets()
+        buckets = self._state_import.buckets()
         root = root_of(buckets, self._genesis.tree_depth)
         if root != header.state_root:
             raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")

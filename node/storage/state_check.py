@@ -13,9 +13,9 @@ from node.errors import Corrupted
 from node.execution.window import EMPTY, WINDOW, extended, hour_of
 from node.storage import schema
 from node.storage.chain_store import StoredHead
-from node.storage.damage import Damage, Reads, damage_at
 from node.storage.indexes import index_changes
 from node.storage.kv import prefix_end
+from node.storage.verify_report import Reads, StoreDamage, damage_at
 from node.txtypes.ledger import FAMILIES, Family
 from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
 
@@ -33,11 +33,11 @@ class StateCheck:
         self._slots: dict[int, list[bytes]] = {}
         self._index_entries = 0
 
-    def _damage(self, key: bytes, text: str) -> Damage:
+    def _damage(self, key: bytes, text: str) -> StoreDamage:
         return damage_at(key, self._head.height, text)
 
     # --- values and tree ----------------------------------------------------------------------------------
-    def values(self) -> Iterator[Damage]:
+    def values(self) -> Iterator[StoreDamage]:
         """Every value decodes and has its index entries. Goes before the other walks."""
         for key, raw in self._reads.family(b"S"):
             slot = slot_of(key[1:])
@@ -56,7 +56,7 @@ class StateCheck:
                 if self._reads.get(entry) != b"":
                     yield self._damage(entry, f"is missing or not empty, though {key[1:].decode('ascii')} asks for it")
 
-    def tree(self) -> Iterator[Damage]:
+    def tree(self) -> Iterator[StoreDamage]:
         """Values hash into the buckets, buckets into the root that the head's header has."""
         computed = {number: b"".join(sorted(entries)) for number, entries in self._slots.items()}
         root = StateTree(self._depth, computed.items()).root
@@ -76,7 +76,7 @@ class StateCheck:
             text = f"all values hash to root {root.hex()}, the head's header says {self._head.state_root.hex()}"
             yield self._damage(schema.META_HEAD, text)
 
-    def _bucket(self, key: bytes, stored: bytes, computed: bytes, are_values_right: bool) -> Iterator[Damage]:
+    def _bucket(self, key: bytes, stored: bytes, computed: bytes, are_values_right: bool) -> Iterator[StoreDamage]:
         """The side that does not lead to the root is the damaged one."""
         if are_values_right:
             yield self._damage(key, "does not hold what the state values hash to")
@@ -90,9 +90,9 @@ class StateCheck:
                 yield self._damage(name, f"does not hash into bucket {number}")
         for slot in sorted(differing):
             text = f"is missing, though bucket {number} holds its hash"
-            yield Damage("state value", f"of slot {slot.hex()}", self._head.height, text)
+            yield StoreDamage("state value", f"of slot {slot.hex()}", self._head.height, text)
 
-    def indexes(self) -> Iterator[Damage]:
+    def indexes(self) -> Iterator[StoreDamage]:
         """Every entry that is asked for was found by `values`; here the ones that nobody asks for."""
         if sum(1 for _ in self._reads.family(b"X")) == self._index_entries:
             return
@@ -115,7 +115,7 @@ class StateCheck:
             except Corrupted:
                 continue
 
-    def records(self) -> Iterator[Damage]:
+    def records(self) -> Iterator[StoreDamage]:
         """Both families are in order of VIN: one walk over vehicles and records side by side."""
         records = self._reads.family(b"R")
         pending = next(records, None)
@@ -138,7 +138,7 @@ class StateCheck:
             elif count > vehicle.record_count:
                 yield self._damage(schema.record_key(vin, count - 1), f"is too much: there are {vehicle.record_count}")
             elif is_chained and head != vehicle.history_head:
-                yield Damage(
+                yield StoreDamage(
                     "vehicle record",
                     f"{vin}/0 to {count - 1}",
                     self._head.height,
@@ -148,7 +148,7 @@ class StateCheck:
             yield self._damage(pending[0], "belongs to no vehicle")
             pending = next(records, None)
 
-    def window(self) -> Iterator[Damage]:
+    def window(self) -> Iterator[StoreDamage]:
         """Entries in block order make the chain of their hour's leaf."""
         entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
         open_from = hour_of(self._head.time_ms)
@@ -167,7 +167,7 @@ class StateCheck:
             for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
                 computed = extended(computed, txid, expires_at_ms)
             if leaves.get(hour, EMPTY) != computed:
-                yield Damage(
+                yield StoreDamage(
                     "replay window entry",
                     f"hour {hour}",
                     self._head.height,

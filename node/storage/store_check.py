@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from node.chain.genesis import Genesis
 from node.errors import Corrupted, Rejected
 from node.storage.block_check import BlockCheck
-from node.storage.damage import Damage, OnStep, Reads
 from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES
 from node.storage.state_check import StateCheck
+from node.storage.verify_report import OnStep, Reads, StoreDamage
 
 
 class StoreCheck:
@@ -37,7 +37,7 @@ class StoreCheck:
         """Keys read by family, those that belong to none as `other`."""
         return dict(self._reads.counts)
 
-    def damages(self) -> Iterator[Damage]:
+    def damages(self) -> Iterator[StoreDamage]:
         """All of them, in the order of the walks. A family that can't be read is one damage; the next is tried."""
         blocks = self._blocks
         for walk in (blocks.beginning, blocks.blocks, blocks.meta, blocks.left_over):
@@ -47,7 +47,7 @@ class StoreCheck:
             yield from self._readable(walk)
         self._reads.counts["other"] = self._count_others()
 
-    def _readable(self, walk: Callable[[], Iterator[Damage]]) -> Iterator[Damage]:
+    def _readable(self, walk: Callable[[], Iterator[StoreDamage]]) -> Iterator[StoreDamage]:
         try:
             yield from walk()
         except (Corrupted, Rejected) as error:

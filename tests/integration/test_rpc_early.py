@@ -21,7 +21,7 @@ from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice
 from node.rpc.config import RpcConfig
 from node.rpc.early import EarlyServer, EarlyStanding
-from node.storage.folders import repairing
+from node.storage.store_dirs import repairing
 
 
 def test_it_lives_is_not_ready_and_tells_how_far_it_is() -> None:

@@ -14,8 +14,8 @@ from node.chain.genesis import genesis_to_json
 from node.daemon import bootstrap
 from node.daemon.home import Home
 from node.errors import OperatorError
-from node.storage.folders import Rebuilt, finish_rebuilt, rebuilt_folder
 from node.storage.leveldb import LevelStore
+from node.storage.store_dirs import Rebuilt, finish_rebuilt, rebuilt_folder
 
 
 # --- putting it in place ---------------------------------------------------------------------------------

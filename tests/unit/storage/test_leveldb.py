@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from node.errors import Busy, Corrupted, OperatorError
-from node.storage.caching import CachingStore
 from node.storage.kv import KeyValue, prefix_end
 from node.storage.leveldb import LevelStore
 from node.storage.memory import MemoryStore
+from node.storage.write_back import WriteBackStore
 
 LOW, HIGH = b"", b"\xff" * 9
 ENTRIES = {b"key%03d" % number: bytes([number]) * 50 for number in range(40)}
@@ -220,7 +220,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.folder = Path(mkdtemp(prefix="stores-"))
         base = LevelStore(self.folder / "cached")
         self.stores: list[KeyValue] = [
-            MemoryStore(), LevelStore(self.folder / "level"), CachingStore(base, flush_bytes=2_000),
+            MemoryStore(), LevelStore(self.folder / "level"), WriteBackStore(base, flush_bytes=2_000),
         ]  # fmt: skip
 
     @rule(batch=BATCHES)

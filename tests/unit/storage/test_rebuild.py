@@ -18,16 +18,16 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.crypto.state_tree import slot_of
 from node.errors import Busy, OperatorError
-from node.storage import folders, schema
+from node.storage import schema, store_dirs
 from node.storage.chain_store import ChainStore, StoredHead
-from node.storage.damage import Damage
-from node.storage.folders import MARKER, Rebuilt, exchange, finish_rebuilt, marked, rebuilt_folder, settle
 from node.storage.leveldb import LevelStore
 from node.storage.memory import MemoryStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.schema import FAMILY_NAMES, key_text
 from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.store_check import StoreCheck
+from node.storage.store_dirs import MARKER, Rebuilt, exchange, finish_rebuilt, marked, rebuilt_folder, settle
+from node.storage.verify_report import StoreDamage
 
 GENESIS = dev_test_genesis()
 DERIVED = b"IKRSTVWX"
@@ -156,11 +156,11 @@ def test_another_chain_a_newer_schema_and_a_store_without_its_beginning_are_refu
 
 
 # --- a store held against itself -----------------------------------------------------------------------
-def damages(kv: MemoryStore) -> list[Damage]:
+def damages(kv: MemoryStore) -> list[StoreDamage]:
     return list(StoreCheck(kv, GENESIS).damages())
 
 
-def names(found: list[Damage], key: bytes) -> bool:
+def names(found: list[StoreDamage], key: bytes) -> bool:
     """Whether the key, or the group that it is one of, is among the damages."""
     family = FAMILY_NAMES.get(key[:1], "meta entry")
     text = key_text(key)
@@ -287,7 +287,7 @@ class Power:
         self.left = steps
         for owner, name in ((os, "rename"), (os, "fsync"), (Path, "unlink"), (Path, "write_bytes")):
             patch.setattr(owner, name, self._limited(getattr(owner, name)))
-        patch.setattr(folders, "_swap", self._limited(folders._swap if can_swap else lambda *_: False))
+        patch.setattr(store_dirs, "_swap", self._limited(store_dirs._swap if can_swap else lambda *_: False))
 
     def _limited(self, call):
         def limited(*args, **named):
@@ -369,7 +369,7 @@ def test_the_old_store_is_kept_under_its_name_and_the_new_one_says_nothing_of_it
     assert (b"new", b"old") == (content(store), content(kept))
     assert PURPOSE.kept_as == kept.name
     assert not (store / MARKER).exists()
-    assert "store.before-rollback-9-2" == folders.kept_name(store, "rollback-9")
+    assert "store.before-rollback-9-2" == store_dirs.kept_name(store, "rollback-9")
 
 
 def test_a_store_in_use_is_not_exchanged(store: Path) -> None:
@@ -389,19 +389,19 @@ def test_reading_opens_a_copy_and_leaves_nothing(store: Path) -> None:
     kv.compact()
     kv.close()
     before = fingerprints(store)
-    with folders.reading(store) as copy:
+    with store_dirs.reading(store) as copy:
         opened = LevelStore(copy, create=False)
         assert (b"old", b"1") == (opened.get(b"content"), opened.get(b"more"))
         opened.write({b"content": b"written to the copy"}, [])
         opened.compact()
         opened.close()
-        with pytest.raises(Busy, match="another command reads the store"), folders.reading(store):
+        with pytest.raises(Busy, match="another command reads the store"), store_dirs.reading(store):
             pass
-        with folders.repairing(store), folders.locked(store):
+        with store_dirs.repairing(store), store_dirs.locked(store):
             pass  # a node may begin meanwhile
     assert before == fingerprints(store)
     assert not store.with_name("store.reading").exists()
-    with pytest.raises(OperatorError, match="no store"), folders.reading(store.with_name("none")):
+    with pytest.raises(OperatorError, match="no store"), store_dirs.reading(store.with_name("none")):
         pass
 
 

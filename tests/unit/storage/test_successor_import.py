@@ -15,9 +15,9 @@ from node.crypto.dev_keys import dev_key
 from node.errors import Malformed, OperatorError
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.storage.inheritance import inherit
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
+from node.storage.successor_import import import_predecessor
 from node.txtypes.accounts import ACCOUNT, AccountUpdateKeys
 from node.txtypes.ledger import FAMILIES
 from node.txtypes.members import MEMBER
@@ -49,7 +49,7 @@ def genesis_for(old: Chain, names: tuple[str, ...] = STAYING) -> Genesis:
 
 def begun(old: Chain, genesis: Genesis) -> Chain:
     kv = MemoryStore()
-    inherit(kv, genesis, old.store.kv, old.genesis.tree_depth)
+    import_predecessor(kv, genesis, old.store.kv, old.genesis.tree_depth)
     return Chain(genesis, kv)
 
 
@@ -177,7 +177,7 @@ def test_a_genesis_that_changes_more_than_it_may_is_refused(
     kv = MemoryStore()
 
     with pytest.raises(Malformed, match=words):
-        inherit(kv, change(genesis_for(old)), old.store.kv, old.genesis.tree_depth)
+        import_predecessor(kv, change(genesis_for(old)), old.store.kv, old.genesis.tree_depth)
 
     assert kv.get(schema.META_HEAD) is None
 
@@ -211,7 +211,7 @@ def test_a_suspended_member_does_not_come_back_by_succession(old: Chain) -> None
     kv.write({key: encode(replace(MEMBER.decode(kv.get(key) or b""), status="suspended"))}, [])
 
     with pytest.raises(Malformed, match="no active member"):
-        inherit(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
+        import_predecessor(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
 
 
 def _copied(chain: Chain) -> MemoryStore:
@@ -228,7 +228,7 @@ def test_a_predecessors_store_whose_values_were_changed_is_not_believed(old: Cha
     kv.write({key: encode(changed)}, [])
 
     with pytest.raises(Malformed, match=r"do not lead to its leaf|state has root|threshold"):
-        inherit(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
+        import_predecessor(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
 
 
 def test_a_record_that_was_left_out_is_noticed(old: Chain) -> None:
@@ -236,7 +236,7 @@ def test_a_record_that_was_left_out_is_noticed(old: Chain) -> None:
     kv.write({}, [schema.record_key(VIN, 1)])
 
     with pytest.raises(Malformed, match="gap"):
-        inherit(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
+        import_predecessor(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)
 
 
 def test_a_store_is_not_begun_without_the_predecessors_state(old: Chain) -> None:

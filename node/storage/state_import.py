@@ -29,7 +29,7 @@ class StateValue(NamedTuple):
     """Store keys of the index entries that follow from it."""
 
 
-class Contents:
+class StateImport:
     """Costs about 150 bytes of memory for every state value, and for every car whose value is still to come; more than
     `entries_max` of them are refused."""
 

@@ -10,15 +10,15 @@ from node.errors import Malformed
 from node.execution.successor import LEFT_BEHIND, changed_values
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
-from node.storage.contents import Contents, root_of
 from node.storage.kv import KeyValue, prefix_end
+from node.storage.state_import import StateImport, root_of
 from node.txtypes.validators import VALIDATOR, VALIDATORS
 
 PORTION = 10_000
 """Entries written at once."""
 
 
-def inherit(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecessor_depth: int) -> None:
+def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecessor_depth: int) -> None:
     """Fill the empty `target`; it is a store only once its head is written, which comes last.
 
     Nothing that `predecessor` holds is believed: its records must chain to their cars' leaves and its state values lead
@@ -29,7 +29,7 @@ def inherit(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecess
         raise Malformed("genesis.continues: names no chain, so this chain begins by itself")
     _check_head(genesis, predecessor)
     changes = changed_values(genesis, ChainReader(predecessor).state.get, validators_of(predecessor))
-    before, after = Contents(predecessor_depth), Contents(genesis.tree_depth)
+    before, after = StateImport(predecessor_depth), StateImport(genesis.tree_depth)
     puts: dict[bytes, bytes] = {}
 
     def put(entries: dict[bytes, bytes]) -> None:
@@ -89,6 +89,6 @@ def _check_head(genesis: Genesis, predecessor: KeyValue) -> None:
         raise Malformed("genesis.time_ms: is not above the time of the block that is continued")
 
 
-def _taken_over(after: Contents, key: bytes, value: bytes) -> dict[bytes, bytes]:
+def _taken_over(after: StateImport, key: bytes, value: bytes) -> dict[bytes, bytes]:
     found = after.take_value(key, value)
     return {schema.state_key(key): value} | dict.fromkeys(found.index_keys, b"")

@@ -13,7 +13,7 @@ ENTRY_BYTES = 150
 """What a dictionary needs for an entry besides its key and value."""
 
 
-class CachingStore:
+class WriteBackStore:
     """Implements `KeyValue`. Batches are gathered and written without sync when they have grown large."""
 
     def __init__(self, base: LevelStore, flush_bytes: int = FLUSH_BYTES) -> None:

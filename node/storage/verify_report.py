@@ -16,7 +16,7 @@ OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class StoreDamage:
     """One thing that does not fit. `is_derived`: it follows from the blocks, so that a reindex mends it."""
 
     family: str
@@ -32,9 +32,9 @@ class Damage:
         return f"{self.family} {self.key}, height {self.height}, {self.text}"
 
 
-def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) -> Damage:
+def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) -> StoreDamage:
     """Of a store key as it stands."""
-    return Damage(FAMILY_NAMES.get(key[:1], "meta entry"), key_text(key), height, text, is_derived)
+    return StoreDamage(FAMILY_NAMES.get(key[:1], "meta entry"), key_text(key), height, text, is_derived)
 
 
 class Reads:
@@ -64,11 +64,11 @@ class Reads:
         self.at = key
         return self.kv.get(key)
 
-    def unreadable(self, error: Exception, height: int) -> Damage:
+    def unreadable(self, error: Exception, height: int) -> StoreDamage:
         """Where a reading was stopped by damage below the keys."""
         letter = self.at[:1]
         is_block = letter in (b"B", b"C")
-        return Damage(
+        return StoreDamage(
             FAMILY_NAMES.get(letter, "meta entry"),
             f"at or after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
             height_in(self.at) if is_block and len(self.at) > 1 else height,
