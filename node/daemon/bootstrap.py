@@ -20,7 +20,7 @@ from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.log import log
 from node.p2p.network import Events, Network
-from node.rpc.early import EarlyServer, EarlyStanding
+from node.rpc.startup_server import StartupServer, StartupStatus
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.storage.store_dirs import (
@@ -138,7 +138,7 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
     )
     network = Network(network_config(config, home), home.read_key("node"), genesis_hash(genesis), events, clock)
     sync.network = network
-    rpc = EarlyServer(rpc_config(config), lambda: EarlyStanding(len(network.connected()), *(sync.progress or ())))
+    rpc = StartupServer(rpc_config(config), lambda: StartupStatus(len(network.connected()), *(sync.progress or ())))
     await network.start()
     stop = asyncio.create_task(stopping.wait())
     try:

@@ -10,7 +10,7 @@ from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, Rejected
 from node.log import log
 from node.replica import events as e
-from node.rpc.backend import PoolFull, TxStatus
+from node.rpc.backend import NotAdmitted, TxStatus
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 from node.txtypes.unmet import GuardsUnmet, Unmet
@@ -124,7 +124,7 @@ class Submissions:
             await self._admit(checked, results)
         if by_gossip:  # known here, but from somebody else, or not on disk yet: what is answered must be
             await self._tx_statuses.accept(by_gossip)
-        return [result if result is not None else PoolFull("not admitted") for result in results]
+        return [result if result is not None else NotAdmitted("not admitted") for result in results]
 
     async def _admit(self, checked: dict[int, CheckedTx], results: list[TxStatus | Exception | None]) -> None:
         self._next += 1
@@ -139,7 +139,7 @@ class Submissions:
             if outcome and rejection is not None:
                 self._tx_statuses.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
             if isinstance(outcome, str):
-                results[index] = PoolFull(outcome)
+                results[index] = NotAdmitted(outcome)
             elif outcome:
                 results[index] = GuardsUnmet(outcome)
             else:

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from node.errors import Rejected
 from node.log import log
-from node.rpc.backend import Backend, PoolFull, Syncing
+from node.rpc.backend import Backend, NotAdmitted, Syncing
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
 from node.rpc.openapi import openapi_document
@@ -71,7 +71,7 @@ def _edge(rpc: Rpc) -> Middleware:
     def refusal(request: web.Request, error: Exception) -> Problem:
         if isinstance(error, web.HTTPException):
             return http_problem(error, request.path, config.body_bytes_max)
-        if isinstance(error, Problem | Rejected | PoolFull | Syncing):
+        if isinstance(error, Problem | Rejected | NotAdmitted | Syncing):
             return problem_of(error, language_of(request.headers.get("Accept-Language", "")))
         why = "".join(traceback.format_exception(error))
         log("request_failed", "error", {"method": request.method, "path": request.path, "why": why})

@@ -72,7 +72,7 @@ class CommittedHeight:
     height: int
 
 
-class PoolFull(Exception):
+class NotAdmitted(Exception):
     """The pool takes no more from this sender, or at all. Answered 429 with Retry-After."""
 
     def __init__(self, text: str, retry_after_s: int = 1) -> None:
@@ -113,7 +113,7 @@ class Backend(Protocol):
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         """Decode, verify, admit, journal (synced) each; in order, one never spoils the others.
 
-        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `PoolFull` or `Syncing`.
+        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`.
         A txid that is known already gives its present fate.
         """
         ...

@@ -13,9 +13,9 @@ from node.errors import Corrupted, Malformed, Rejected
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc.backend import Backend, NodeStatus, TxStatus
 from node.rpc.problems import Problem, unmet_json
-from node.rpc.queries import Moment, Pace, moment_of, standing_paced
-from node.rpc.reading import cursor_text, number_cursor, read_hash
+from node.rpc.queries import Moment, WorkShare, moment_of, standing_paced
 from node.rpc.render import Json, block_json, decode_record, name_of, transaction_json, value_of
+from node.rpc.request_parsing import cursor_text, number_cursor, read_hash
 from node.storage.chain_store import ChainReader, TxPlace
 from node.txtypes.body import Body
 from node.txtypes.envelope import SignedTx, decode_signed_tx
@@ -145,11 +145,11 @@ def signed(raw: bytes, genesis_hash: bytes) -> SignedTx:
         raise Corrupted(f"a committed transaction does not decode: {error}") from None
 
 
-async def render_block(block: Block, commit: Commit, genesis_hash: bytes, pace: Pace) -> Json:
+async def render_block(block: Block, commit: Commit, genesis_hash: bytes, share: WorkShare) -> Json:
     transactions = []
     for raw in block.transactions:
         transactions.append(transaction_json(signed(raw, genesis_hash)))
-        await pace.rest()
+        await share.rest()
     return block_json(block, commit, genesis_hash, transactions)
 
 
@@ -158,7 +158,7 @@ async def block_answer(backend: Backend, reference: str) -> tuple[int, Json]:
     reader = backend.reader()
     height = reader.height()
     block, commit = stored(reader, height_of(reader, reference))
-    return height, await render_block(block, commit, backend.genesis_hash, Pace())
+    return height, await render_block(block, commit, backend.genesis_hash, WorkShare())
 
 
 def _start(reader: ChainReader, start: int, cursor: str) -> int:
@@ -171,13 +171,13 @@ def _start(reader: ChainReader, start: int, cursor: str) -> int:
 async def blocks_page(backend: Backend, start: int, limit: int, cursor: str) -> tuple[int, Json]:
     """Blocks upwards from a height; shorter than `limit` where they are full."""
     first = _start(backend.reader(), start, cursor)
-    async with standing_paced(backend.reader()) as (moment, pace):
+    async with standing_paced(backend.reader()) as (moment, share):
         blocks: list[Json] = []
         count, height = 0, first
         while height <= moment.height and len(blocks) < limit and (not blocks or count < PAGE_TXS_MAX):
             block, commit = stored(moment.reader, height)
             count += len(block.transactions)
-            blocks.append(await render_block(block, commit, backend.genesis_hash, pace))
+            blocks.append(await render_block(block, commit, backend.genesis_hash, share))
             height += 1
         following = cursor_text("blocks", height) if height <= moment.height else None
         return moment.height, {"blocks": blocks, "cursor": following, **moment.stamp}
@@ -187,13 +187,13 @@ async def blocks_bytes(reader: ChainReader, start: int, limit: int, cursor: str)
     """The same page as a MessagePack array of `Committed`, at most about two megabytes."""
     height, size = _start(reader, start, cursor), 0
     found: list[Committed] = []
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         while height <= moment.height and len(found) < limit and size < SYNC_BATCH_BYTES:
             block, commit = stored(moment.reader, height)
             size += sum(map(len, block.transactions)) + 1_000
             found.append(Committed(block, commit))
             height += 1
-            await pace.rest()
+            await share.rest()
     return encode(found)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from node.chain.block import block_id_of
 from node.crypto.addresses import address_of, to_text
 from node.rpc.chain_queries import records_of, signed, stored, vin_of_body
-from node.rpc.queries import Pace
+from node.rpc.queries import WorkShare
 from node.rpc.render import Json, decode_record, value_of
 from node.storage.chain_store import ChainReader
 from node.txtypes.accounts import AccountOpen
@@ -69,18 +69,18 @@ class BlockEvents:
         self._genesis_hash = genesis_hash
         self._kept: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
 
-    async def of(self, reader: ChainReader, height: int, pace: Pace) -> tuple[Event, ...]:
+    async def of(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
         known = self._kept.get(height)
         if known is not None:
             self._kept.move_to_end(height)
             return known
-        events = await self._derive(reader, height, pace)
+        events = await self._derive(reader, height, share)
         self._kept[height] = events
         while len(self._kept) > BLOCKS_KEPT:
             self._kept.popitem(last=False)
         return events
 
-    async def _derive(self, reader: ChainReader, height: int, pace: Pace) -> tuple[Event, ...]:
+    async def _derive(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
         block, _ = stored(reader, height)
         header = block.header
         when = {"height": height, "time": time_to_text(header.time_ms)}
@@ -109,8 +109,8 @@ class BlockEvents:
             add("transaction", {**base, "index": index, "sender": sender, "vin": vin}, vin, everyone)
             for subject in subjects:
                 add(subject.name, {**base, **subject.data}, subject.vin or vin, parties | subject.accounts)
-            await pace.rest()
-        await pace.rest()
+            await share.rest()
+        await share.rest()
         return tuple(found)
 
 

@@ -14,7 +14,7 @@ from node.rpc import transactions
 from node.rpc.config import RpcConfig
 from node.rpc.openapi_answers import ANSWERS, STATE_VALUES, TIME, array, ref
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
-from node.rpc.reading import JSON, MSGPACK, Query
+from node.rpc.request_parsing import JSON, MSGPACK, Query
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
 from node.txtypes.schema import Kind, fields_of

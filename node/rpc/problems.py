@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
-from node.rpc.backend import PoolFull, Syncing
+from node.rpc.backend import NotAdmitted, Syncing
 from node.txtypes.unmet import GuardsUnmet, Unmet
 
 PROBLEM_TYPE = "application/problem+json"
@@ -134,7 +134,7 @@ def problem_of(error: Exception, language: str, **members: Any) -> Problem:
             return Problem("too_large", str(error), **members)
         case Rejected() if error.code in PROBLEMS:
             return Problem(error.code, str(error), **members)
-        case PoolFull():
+        case NotAdmitted():
             wait = {"Retry-After": str(max(1, error.retry_after_s))}
             return Problem("pool_full", str(error), headers=wait, **members)
         case Syncing():

@@ -14,7 +14,6 @@ from typing import Any
 
 from node.crypto.addresses import to_text
 from node.rpc.problems import Problem
-from node.rpc.reading import cursor_text, number_cursor, text_cursor
 from node.rpc.render import (
     Json,
     disclosure_json,
@@ -27,6 +26,7 @@ from node.rpc.render import (
     value_of,
     vehicle_json,
 )
+from node.rpc.request_parsing import cursor_text, number_cursor, text_cursor
 from node.storage.chain_store import ChainReader
 from node.storage.indexes import holder_prefix, listings_prefix, party_orders_prefix, role_prefix
 from node.txtypes.accounts import ACCOUNT, Account
@@ -46,7 +46,7 @@ SCAN_MAX = 20_000
 SCAN_STEP = 500
 
 
-class Pace:
+class WorkShare:
     """Lets everything else run after each 5 ms of work; all long answers together keep to their share."""
 
     _free_at = 0.0
@@ -59,8 +59,8 @@ class Pace:
         now = perf_counter()
         used = now - self._since
         if used > PACE_S:
-            Pace._free_at = max(Pace._free_at, now - used) + used / SHARE
-            await asyncio.sleep(Pace._free_at - now)
+            WorkShare._free_at = max(WorkShare._free_at, now - used) + used / SHARE
+            await asyncio.sleep(WorkShare._free_at - now)
             self._since = perf_counter()
 
 
@@ -95,9 +95,9 @@ def standing(reader: ChainReader) -> Iterator[Moment]:
 
 
 @asynccontextmanager
-async def standing_paced(reader: ChainReader) -> AsyncIterator[tuple[Moment, Pace]]:
+async def standing_paced(reader: ChainReader) -> AsyncIterator[tuple[Moment, WorkShare]]:
     with standing(reader) as moment:
-        yield moment, Pace()
+        yield moment, WorkShare()
 
 
 # --- vehicles --------------------------------------------------------------------------------------------
@@ -115,12 +115,12 @@ def _vehicle(moment: Moment, vin: str) -> Vehicle:
 async def history_page(reader: ChainReader, vin: str, limit: int, cursor: str) -> tuple[int, Json]:
     """Records from the oldest on; (height read at, page)."""
     start = number_cursor("history/" + vin, cursor, 0)
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         vehicle = _vehicle(moment, vin)
         records = []
         for _, raw in moment.reader.records(vin, start, limit):
             records.append(record_json(moment.reader, vin, raw))
-            await pace.rest()
+            await share.rest()
         following = start + len(records)
         return moment.height, {
             "vin": vin,
@@ -157,7 +157,7 @@ class ListingFilter:
 async def listings_page(reader: ChainReader, wanted: ListingFilter, limit: int, cursor: str) -> tuple[int, Json]:
     """Open listings that fit, in the order of their ids."""
     after = text_cursor("listings", cursor)
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         if wanted.vin:
             found = _listing_of_vehicle(moment, wanted)
             return moment.height, {"listings": found, "cursor": None, **moment.stamp}
@@ -176,7 +176,7 @@ async def listings_page(reader: ChainReader, wanted: ListingFilter, limit: int, 
                     if len(listings) == limit:
                         is_more = is_more or place + 1 < len(idents)
                         break
-                await pace.rest()
+                await share.rest()
         following = cursor_text("listings", after) if is_more and after else None
         return moment.height, {"listings": listings, "cursor": following, **moment.stamp}
 
@@ -246,13 +246,13 @@ async def account_vehicles_page(reader: ChainReader, address: bytes, limit: int,
     """Vehicles whose title the account holds, by VIN."""
     kind = "vehicles/" + address.hex()
     after = text_cursor(kind, cursor)
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         _account(moment, address)
         vins = moment.reader.index(holder_prefix(address), after, limit + 1)
         vehicles = []
         for vin in vins[:limit]:
             vehicles.append(vehicle_json(moment.reader, vin, _vehicle(moment, vin), moment.now_ms))
-            await pace.rest()
+            await share.rest()
         following = cursor_text(kind, vins[limit - 1]) if len(vins) > limit else None
         return moment.height, {"vehicles": vehicles, "cursor": following, **moment.stamp}
 
@@ -261,7 +261,7 @@ async def account_orders_page(reader: ChainReader, address: bytes, limit: int, c
     """Orders that the account is a party to, by id."""
     kind = "orders/" + address.hex()
     after = text_cursor(kind, cursor)
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         _account(moment, address)
         idents = moment.reader.index(party_orders_prefix(address), after, limit + 1)
         orders = []
@@ -269,7 +269,7 @@ async def account_orders_page(reader: ChainReader, address: bytes, limit: int, c
             order: Order | None = value_of(moment.reader, ORDER, ident)
             assert order is not None, "an index entry has its order"
             orders.append(order_json(moment.reader, ident, order, moment.now_ms))
-            await pace.rest()
+            await share.rest()
         following = cursor_text(kind, idents[limit - 1]) if len(idents) > limit else None
         return moment.height, {"orders": orders, "cursor": following, **moment.stamp}
 
@@ -278,7 +278,7 @@ async def members_page(reader: ChainReader, role: str, limit: int, cursor: str) 
     """Members, or those that hold `role` now."""
     kind = "members/" + role
     after = text_cursor(kind, cursor)
-    async with standing_paced(reader) as (moment, pace):
+    async with standing_paced(reader) as (moment, share):
         members: list[Json] = []
         is_more = True
         while is_more and len(members) < limit:
@@ -291,7 +291,7 @@ async def members_page(reader: ChainReader, role: str, limit: int, cursor: str) 
                 shown = member_json(bytes.fromhex(ident), member, moment.now_ms)
                 if not role or role in shown["roles"]:
                     members.append(shown)
-                await pace.rest()
+                await share.rest()
                 if len(members) == limit:
                     is_more = is_more or place + 1 < len(idents)
                     break

@@ -20,7 +20,7 @@ from node.rpc.docs_page import DOCS_PAGE
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
 from node.rpc.problems import Problem, language_of
 from node.rpc.queries import ListingFilter, moment_of
-from node.rpc.reading import (
+from node.rpc.request_parsing import (
     JSON,
     MSGPACK,
     NO_QUERY,

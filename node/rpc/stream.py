@@ -23,8 +23,8 @@ from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import Problem
-from node.rpc.queries import Pace
-from node.rpc.reading import Query, nearest_of, read_address, read_vin
+from node.rpc.queries import WorkShare
+from node.rpc.request_parsing import Query, nearest_of, read_address, read_vin
 
 EVENT_STREAM = "text/event-stream"
 CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
@@ -161,29 +161,29 @@ class Streams:
     async def _run(
         self, request: web.Request, response: web.StreamResponse, wanted: Filter, height: int, sequence: int
     ) -> web.StreamResponse:
-        outlet = Outlet(request, response, self._config.stream_stall_s)
+        sse = SseWriter(request, response, self._config.stream_stall_s)
         try:
-            await outlet.write(b"retry: 1000\n\n")
+            await sse.write(b"retry: 1000\n\n")
             while not self.stopping.is_set():
                 woken = self._woken
                 reader = self._backend.reader()
                 while height <= reader.height() and not self.stopping.is_set():
-                    events = await self._events.of(reader, height, Pace())
+                    events = await self._events.of(reader, height, WorkShare())
                     chosen = [e.text for e in events if e.sequence >= sequence and wanted.fits(e)]
                     if chosen:
-                        await outlet.write(b"".join(chosen))
-                    outlet.passed = f"{height}-{len(events) - 1}"
+                        await sse.write(b"".join(chosen))
+                    sse.passed = f"{height}-{len(events) - 1}"
                     height, sequence = height + 1, 0
                 try:
                     async with asyncio.timeout(self._config.stream_heartbeat_s):
                         await woken.wait()
                 except TimeoutError:
-                    await outlet.heartbeat()
-            await outlet.close("shutting_down", "the node is stopping; connect again with Last-Event-ID")
+                    await sse.heartbeat()
+            await sse.close("shutting_down", "the node is stopping; connect again with Last-Event-ID")
         except Stalled:
-            await outlet.close("slow_reader", f"nothing was read for {self._config.stream_stall_s:g} s; connect again")
+            await sse.close("slow_reader", f"nothing was read for {self._config.stream_stall_s:g} s; connect again")
         except Problem as problem:
-            await outlet.close(problem.code, problem.detail)
+            await sse.close(problem.code, problem.detail)
         except ConnectionError:
             pass
         return response
@@ -193,7 +193,7 @@ class Stalled(Exception):
     """The reader takes nothing."""
 
 
-class Outlet:
+class SseWriter:
     """One reader's end of a stream."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:

@@ -14,13 +14,13 @@ from msgspec import Meta
 from node.codec import encode
 from node.errors import Malformed, Rejected
 from node.limits import TX_BYTES_MAX
-from node.rpc.backend import Backend, PoolFull, Syncing, TxStatus
+from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
 from node.rpc.chain_queries import tx_status_json
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem, guards_problem, problem_of, unmet_json
 from node.rpc.queries import moment_of
-from node.rpc.reading import JSON, MSGPACK, Query, read_address, read_body, read_hex, read_json
 from node.rpc.render import Json
+from node.rpc.request_parsing import JSON, MSGPACK, Query, read_address, read_body, read_hex, read_json
 from node.txtypes.envelope import (
     CheckedTx,
     Payload,
@@ -213,7 +213,7 @@ def _result(backend: Backend, raw: bytes, outcome: TxStatus | Exception, languag
     except Problem as problem:
         if isinstance(outcome, TxStatus):
             return {"txid": outcome.txid.hex(), "status": outcome.status, "problem": problem.document()}
-        is_readable = isinstance(outcome, PoolFull | Syncing) or getattr(outcome, "code", "") in (
+        is_readable = isinstance(outcome, NotAdmitted | Syncing) or getattr(outcome, "code", "") in (
             "guards_unmet",
             "bad_signature",
         )

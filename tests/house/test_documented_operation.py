@@ -20,7 +20,7 @@ from node.daemon.config import load_config
 from node.daemon.node import Node
 from node.log import LEVELS
 from node.rpc.config import RpcConfig
-from node.rpc.early import EarlyServer, EarlyStanding
+from node.rpc.startup_server import StartupServer, StartupStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,13 +29,13 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # --- metrics ------------------------------------------------------------------------------------------------
 async def _pages(folder: Path) -> list[str]:
     """/metrics before a node has a chain, and of one that has, with a certificate: all that is ever served."""
-    early = EarlyServer(RpcConfig(port=0), lambda: EarlyStanding(0))
-    await early.start()
+    startup = StartupServer(RpcConfig(port=0), lambda: StartupStatus(0))
+    await startup.start()
     try:
-        async with aiohttp.ClientSession() as http, http.get(f"{early.url}/metrics") as answer:
+        async with aiohttp.ClientSession() as http, http.get(f"{startup.url}/metrics") as answer:
             before = await answer.text()
     finally:
-        await early.stop()
+        await startup.stop()
     home = write_home(folder / "home", dev_genesis(), new_keys(), {"node.verify_workers": 0})
     certificate, key = a_certificate(folder)
     node = Node(home, load_config(home.config, {}, {}), allow_dev_keys=True)

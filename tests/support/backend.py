@@ -13,7 +13,7 @@ from node import limits
 from node.chain.block import Block
 from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
-from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, PoolFull, Syncing, TxStatus
+from node.rpc.backend import CommittedHeight, NodeStatus, NotAdmitted, PeerInfo, Syncing, TxStatus
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.txtypes.envelope import CheckedTx
@@ -87,7 +87,7 @@ class SingleNode:
             if known is not None and known.status != "rejected":
                 return known
             if len(self._pending) >= self.pool_max:
-                return PoolFull("the pool is full", 2)
+                return NotAdmitted("the pool is full", 2)
             self._run = self._run or self.chain.run()
             self._run.add(tx)
         except GuardsUnmet as error:
@@ -95,7 +95,7 @@ class SingleNode:
         except Rejected as error:
             return error
         except BlockFull:
-            return PoolFull("the next block is full", 1)
+            return NotAdmitted("the next block is full", 1)
         self._pending[tx.txid] = tx
         return TxStatus(tx.txid, "pending", tx.payload.expires_at_ms)
 

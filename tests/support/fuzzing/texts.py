@@ -22,7 +22,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import key_info, node_key_file, parse_node_key_file, seal_key
 from node.daemon.config import ENV_PREFIX, config_text, load_config
 from node.errors import Corrupted, Malformed, OperatorError, Rejected
-from node.rpc import reading, routes, stream
+from node.rpc import request_parsing, routes, stream
 from node.rpc import transactions as rpc_transactions
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
@@ -140,18 +140,18 @@ def _query(data: bytes) -> bool:
     request: Any = SimpleNamespace(query=URL("/?" + text_of(data).replace("#", "")).query)
     for kind in QUERIES:
         try:
-            query = reading.read_query(request, kind, _CONFIG)
+            query = request_parsing.read_query(request, kind, _CONFIG)
         except Problem:
             continue
         found = True
-        if isinstance(query, reading.PageQuery):
-            for read in (reading.text_cursor, lambda k, t: reading.number_cursor(k, t, 0)):
+        if isinstance(query, request_parsing.PageQuery):
+            for read in (request_parsing.text_cursor, lambda k, t: request_parsing.number_cursor(k, t, 0)):
                 taken(lambda text, read=read: read("blocks", text), Problem)(query.cursor)  # type: ignore[arg-type]
     return found
 
 
 def _queries() -> list[bytes]:
-    cursor = reading.cursor_text("blocks", 7)
+    cursor = request_parsing.cursor_text("blocks", 7)
     return [
         b"limit=10&cursor=" + cursor.encode(), b"from=3&limit=5", b"proof=true", b"role=dealer&limit=3",
         b"types=committed&vin=WBA8E9G50GNU12345&from_height=3", b"wait=commit&timeout_ms=1000", b"height=7",
@@ -160,14 +160,16 @@ def _queries() -> list[bytes]:
 
 def _path_part(data: bytes) -> bool:
     text = text_of(data)
-    reads = (reading.read_vin, reading.read_address, lambda t: reading.read_hash(t, "an id"))
+    reads = (request_parsing.read_vin, request_parsing.read_address, lambda t: request_parsing.read_hash(t, "an id"))
     results = [taken(read, Problem)(text) for read in reads]  # type: ignore[arg-type]
     return any(results)
 
 
 def _accept(data: bytes) -> bool:
     request: Any = SimpleNamespace(headers={"Accept": text_of(data)})
-    return taken(lambda asked: reading.negotiate(asked, reading.JSON, reading.MSGPACK), Problem)(request)
+    return taken(
+        lambda asked: request_parsing.negotiate(asked, request_parsing.JSON, request_parsing.MSGPACK), Problem
+    )(request)
 
 
 REQUESTS = (
@@ -179,7 +181,7 @@ REQUESTS = (
 def _request(data: bytes) -> bool:
     found = False
     for kind in REQUESTS:
-        found |= taken(lambda raw, kind=kind: reading.read_json(raw, kind), Problem)(data)
+        found |= taken(lambda raw, kind=kind: request_parsing.read_json(raw, kind), Problem)(data)
     return found
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors import BadSignature, Malformed, TooLarge, WrongChain
-from node.rpc.backend import PoolFull, Syncing
+from node.rpc.backend import NotAdmitted, Syncing
 from node.rpc.problems import PROBLEMS, guards_problem, language_of, problem_of
 from node.txtypes.unmet import TEXTS, GuardsUnmet, Unmet
 
@@ -59,7 +59,7 @@ def test_an_unmet_guard_is_told_in_the_callers_language() -> None:
         (WrongChain("x"), 400),
         (BadSignature("x"), 401),
         (TooLarge("x"), 413),
-        (PoolFull("x", 7), 429),
+        (NotAdmitted("x", 7), 429),
         (Syncing(), 503),
     ],
 )
@@ -68,7 +68,7 @@ def test_what_a_backend_raises_has_its_status(error: Exception, status: int) -> 
 
 
 def test_busy_answers_say_when_to_come_back() -> None:
-    assert "7" == problem_of(PoolFull("x", 7), "en").headers["Retry-After"]
+    assert "7" == problem_of(NotAdmitted("x", 7), "en").headers["Retry-After"]
     assert int(problem_of(Syncing(), "en").headers["Retry-After"]) > 0
 
 

@@ -20,16 +20,16 @@ from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice
 from node.rpc.config import RpcConfig
-from node.rpc.early import EarlyServer, EarlyStanding
+from node.rpc.startup_server import StartupServer, StartupStatus
 from node.storage.store_dirs import repairing
 
 
 def test_it_lives_is_not_ready_and_tells_how_far_it_is() -> None:
-    standing = EarlyStanding(3)
+    status = StartupStatus(3)
 
     async def play() -> None:
-        nonlocal standing
-        server = EarlyServer(RpcConfig(port=0), lambda: standing)
+        nonlocal status
+        server = StartupServer(RpcConfig(port=0), lambda: status)
         await server.start()
         try:
             async with aiohttp.ClientSession(server.url) as http:
@@ -39,7 +39,7 @@ def test_it_lives_is_not_ready_and_tells_how_far_it_is() -> None:
                     problem = json.loads(await answer.read())
                     assert (503, "not_ready") == (answer.status, problem["code"])
                     assert ["the node looks where the chain stands, 3 peers are linked"] == problem["reasons"]
-                standing = EarlyStanding(3, 900, 4, 16, 12.4)
+                status = StartupStatus(3, 900, 4, 16, 12.4)
                 async with http.post("/v1/transactions", data=b"{}") as answer:
                     problem = json.loads(await answer.read())
                     assert (503, "syncing", "5") == (answer.status, problem["code"], answer.headers["Retry-After"])
@@ -88,7 +88,7 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
             assert "0 peers are linked" in problem["detail"]
         stopping.set()
         assert 0 == await beginning
-        after = EarlyServer(RpcConfig(port=config.rpc["port"]), lambda: EarlyStanding(0))
+        after = StartupServer(RpcConfig(port=config.rpc["port"]), lambda: StartupStatus(0))
         await after.start()
         await after.stop()
 

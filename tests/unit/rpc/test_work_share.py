@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from node.rpc.queries import PACE_S, SHARE, Pace
+from node.rpc.queries import PACE_S, SHARE, WorkShare
 
 
 def test_many_long_answers_keep_to_one_share_and_all_come_to_their_end() -> None:
@@ -13,12 +13,12 @@ def test_many_long_answers_keep_to_one_share_and_all_come_to_their_end() -> None
     ended: list[int] = []
 
     async def a_long_answer(index: int) -> None:
-        pace = Pace()
+        share = WorkShare()
         for _ in range(3):
             until = perf_counter() + work_s
             while perf_counter() < until:
                 pass
-            await pace.rest()
+            await share.rest()
         ended.append(index)
 
     async def play() -> tuple[float, int]:
@@ -37,8 +37,8 @@ def test_many_long_answers_keep_to_one_share_and_all_come_to_their_end() -> None
 
 
 def test_a_short_answer_waits_for_nobody() -> None:
-    Pace._free_at = perf_counter() + 3_600
+    WorkShare._free_at = perf_counter() + 3_600
     try:
-        asyncio.run(asyncio.wait_for(Pace().rest(), 10))
+        asyncio.run(asyncio.wait_for(WorkShare().rest(), 10))
     finally:
-        Pace._free_at = 0.0
+        WorkShare._free_at = 0.0

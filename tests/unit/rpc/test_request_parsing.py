@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
-from node.rpc.reading import (
+from node.rpc.request_parsing import (
     PageQuery,
     cursor_text,
     negotiate,

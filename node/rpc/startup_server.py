@@ -12,11 +12,11 @@ from node.rpc.config import RpcConfig
 from node.rpc.listener import Listener
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
 from node.rpc.problems import Problem
-from node.rpc.reading import JSON
+from node.rpc.request_parsing import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyStanding:
+class StartupStatus:
     """`chunk` of `of` of the snapshot at `height` are here; all 0 while it looks for one."""
 
     peers: int
@@ -32,12 +32,12 @@ class EarlyStanding:
         return f"the node fetches the snapshot at height {self.height}: {done}"
 
 
-class EarlyServer(Listener):
+class StartupServer(Listener):
     """Health and metrics; every other call is answered 503 `syncing` with where the node stands."""
 
-    def __init__(self, config: RpcConfig, standing: Callable[[], EarlyStanding]) -> None:
+    def __init__(self, config: RpcConfig, status: Callable[[], StartupStatus]) -> None:
         super().__init__(config, lambda: 0)
-        self._standing = standing
+        self._standing = status
         self._counters = RouteCounters()
 
     async def start(self) -> None:
@@ -57,19 +57,19 @@ class EarlyServer(Listener):
         return Problem("not_ready", reasons[0], ready=False, reasons=reasons).response()
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        standing = self._standing()
+        status = self._standing()
         numbers = {
             "is_syncing": 1,
-            "peers": standing.peers,
-            "snapshot_height": standing.height,
-            "snapshot_chunk": standing.chunk,
-            "snapshot_chunks": standing.of,
-            "snapshot_seconds_left": standing.left_s,
+            "peers": status.peers,
+            "snapshot_height": status.height,
+            "snapshot_chunk": status.chunk,
+            "snapshot_chunks": status.of,
+            "snapshot_seconds_left": status.left_s,
         }
         text = render_metrics(numbers, self._counters)
         return web.Response(body=text.encode("utf-8"), headers={"Content-Type": METRICS_TYPE})
 
     async def _other(self, _: web.Request) -> web.Response:
-        standing = self._standing()
-        snapshot = {"height": standing.height, "chunk": standing.chunk, "of": standing.of}
-        return Problem("syncing", standing.text(), headers={"Retry-After": "5"}, snapshot=snapshot).response()
+        status = self._standing()
+        snapshot = {"height": status.height, "chunk": status.chunk, "of": status.of}
+        return Problem("syncing", status.text(), headers={"Retry-After": "5"}, snapshot=snapshot).response()
