@@ -8,7 +8,7 @@ from typing import TextIO
 INTERVAL_S = 0.2
 
 
-class Progress:
+class ReplayProgress:
     """Called with (height, transactions so far). Writes only where `stream` is a terminal."""
 
     def __init__(self, last: int, stream: TextIO) -> None:

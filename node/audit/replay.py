@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 
 from node.audit.divergence import Diverged, Divergence
-from node.audit.indexes_check import compare_families
 from node.audit.invariants import check_invariants
 from node.audit.replay_store import ReplayStore
 from node.audit.signatures import Findings, Range, certificate_fault, commit_fault, decode_findings
 from node.audit.sources import Source, StoreSource
-from node.audit.workers import Verifiers
+from node.audit.store_comparison import compare_families
+from node.audit.workers import RangeVerifiers
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_committed
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
@@ -125,7 +125,7 @@ class Replay:
         self,
         genesis: Genesis,
         source: Source,
-        verifiers: Verifiers,
+        verifiers: RangeVerifiers,
         on_progress: OnProgress | None = None,
         predecessor: Replay | None = None,
     ) -> None:

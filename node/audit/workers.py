@@ -24,7 +24,7 @@ ATTEMPTS = 3
 Job = Callable[[bytes], bytes]
 
 
-class Verifiers(Protocol):
+class RangeVerifiers(Protocol):
     """Somebody who verifies ranges."""
 
     ahead: int
@@ -36,7 +36,7 @@ class Verifiers(Protocol):
 
 
 class InProcess:
-    """`--workers 0`. Implements `Verifiers`."""
+    """`--workers 0`. Implements `RangeVerifiers`."""
 
     ahead = 1
 
@@ -83,7 +83,7 @@ class _Worker:
 
 
 class VerifierPool:
-    """Processes, each fed by a thread that does nothing but wait. Implements `Verifiers`."""
+    """Processes, each fed by a thread that does nothing but wait. Implements `RangeVerifiers`."""
 
     def __init__(self, count: int, job: Job = verify_range, silence_s: float = SILENCE_S) -> None:
         assert count >= 1, "a pool has at least one process"
@@ -146,6 +146,6 @@ class VerifierPool:
             worker.end()
 
 
-def start_verifiers(count: int) -> Verifiers:
+def start_verifiers(count: int) -> RangeVerifiers:
     """`count` processes, or none with 0."""
     return VerifierPool(count) if count else InProcess()

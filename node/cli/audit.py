@@ -11,7 +11,7 @@ import click
 
 from node.audit.compare import Comparison, compare
 from node.audit.node_source import NodeSource
-from node.audit.progress import Progress
+from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, Source, StoreSource
 from node.audit.workers import start_verifiers
@@ -109,7 +109,7 @@ def replay(
             before = Replay(older_genesis, old, verifiers, predecessor=before)
         source = _opened(store, archive, node)
         open_things.callback(source.close)
-        progress = Progress(min(to or source.last, source.last), sys.stderr)
+        progress = ReplayProgress(min(to or source.last, source.last), sys.stderr)
         open_things.callback(progress.close)
         report = Replay(genesis, source, verifiers, progress, before).run(to)
     if as_json:
@@ -213,7 +213,7 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
     try:
         other = _detected(second)
         try:
-            progress = Progress(min(one.last, other.last), sys.stderr)
+            progress = ReplayProgress(min(one.last, other.last), sys.stderr)
             try:
                 found = compare(one, other, progress)
             finally:

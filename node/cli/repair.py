@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from node.audit.progress import Progress
+from node.audit.progress import ReplayProgress
 from node.chain.genesis import Genesis
 from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
 from node.cli.options import home_option
@@ -114,7 +114,7 @@ def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_h
     needed, free = bytes_in(store), shutil.disk_usage(store).free
     if free < needed:
         raise OperatorError(f"a second store beside {store} needs {needed} bytes, {free} are free: make room")
-    progress = Progress(purpose.height, sys.stderr)
+    progress = ReplayProgress(purpose.height, sys.stderr)
     try:
         cache = WriteBackStore(LevelStore(rebuilt))
         try:
@@ -263,14 +263,14 @@ class _Steps:
 
     def __init__(self) -> None:
         self._stream = sys.stderr if sys.stderr.isatty() else None
-        self._blocks: Progress | None = None
+        self._blocks: ReplayProgress | None = None
         self._width = 0
 
     def __call__(self, family: str, done: int, total: int) -> None:
         if self._stream is None:
             return
         if family == "block" and total:
-            self._blocks = self._blocks or Progress(total, self._stream)
+            self._blocks = self._blocks or ReplayProgress(total, self._stream)
             self._blocks(done, 0)
             return
         self._end_blocks()
