@@ -16,7 +16,9 @@ from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, Source, StoreSource
 from node.audit.workers import start_verifiers
 from node.chain.genesis import Genesis, parse_genesis
-from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
+from node.cli.exit_codes import FAILED, exit_codes, fail
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example
 from node.errors import Malformed, OperatorError
 from node.txtypes.schema import time_to_text
 from node.usage import Program, with_versions

@@ -20,8 +20,9 @@ from typing import Any
 import click
 
 from node.chain.genesis import genesis_hash
-from node.cli.common import example, exit_codes, json_option, print_json
-from node.cli.options import home_option
+from node.cli.exit_codes import exit_codes
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, home_option
 from node.consensus.safety import NeverSigned, decode_hard_state
 from node.daemon.config import load_config
 from node.daemon.debug_view import settings_view, signing_view

@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 from node.chain.genesis import genesis_hash
-from node.cli.common import FAILED, example, exit_codes, fail
+from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.local_network import LocalNetwork
+from node.cli.options import example
 from node.cli.story import PASSPHRASE, Story, StoryFailed
 from node.errors import OperatorError
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from node.chain.dev_genesis import DEV_PARTIES, DEV_TIME_MS, Party, build_genesis, dev_genesis
 from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.crypto.dev_keys import dev_key
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import OperatorError

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
-from node.cli.common import example, fail
 from node.cli.debug import debug
 from node.cli.devnet import devnet
-from node.cli.homes import init, keys, reset_signing, testnet
-from node.cli.queries import peers, status, validators
+from node.cli.exit_codes import fail
+from node.cli.init import init, keys, reset_signing, testnet
+from node.cli.options import example
 from node.cli.repair import compact, reindex, rollback, verify_store
-from node.cli.running import start
 from node.cli.signer import signer
+from node.cli.start import start
+from node.cli.status import peers, status, validators
 from node.cli.stores import checkpoint, export, import_, inspect
-from node.cli.succession import inherit, successor
+from node.cli.successor import inherit, successor
 from node.usage import Program, with_versions
 
 

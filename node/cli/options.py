@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from node.chain.genesis import Genesis, parse_genesis
-from node.cli.common import UNREACHABLE, fail
+from node.cli.exit_codes import UNREACHABLE, fail
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.errors import OperatorError, Rejected
@@ -87,3 +87,8 @@ def read_genesis_file(path: Path) -> Genesis:
         raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check the path") from None
     except Rejected as error:
         raise OperatorError(f"{path}: {error}") from None
+
+
+def example(*lines: str) -> str:
+    """An epilog for `--help`."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -13,9 +13,10 @@ import click
 
 from node.audit.progress import ReplayProgress
 from node.chain.genesis import Genesis
-from node.cli.common import FAILED, example, exit_codes, fail, json_option, print_json
-from node.cli.options import home_option
-from node.cli.succession import begin, predecessor_option
+from node.cli.exit_codes import FAILED, exit_codes, fail
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, home_option
+from node.cli.successor import begin, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainStore

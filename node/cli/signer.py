@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from node.chain.genesis import Genesis, genesis_hash
-from node.cli.common import UNREACHABLE, example, exit_codes, fail
-from node.cli.homes import write_home
-from node.cli.options import home_option
+from node.cli.exit_codes import UNREACHABLE, exit_codes, fail
+from node.cli.init import write_home
+from node.cli.options import example, home_option
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.config import load_config

@@ -13,8 +13,9 @@ import click
 
 from node.chain.block import Block, block_id_of
 from node.chain.genesis import genesis_hash
-from node.cli.common import example, exit_codes, json_option, print_json
-from node.cli.options import home_option
+from node.cli.exit_codes import exit_codes
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, home_option
 from node.daemon.home import Home
 from node.errors import InvalidBlock, OperatorError, WrongChain
 from node.storage.archive import ArchiveReader, write_archive

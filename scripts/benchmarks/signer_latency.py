@@ -21,7 +21,7 @@ from support.chain import Chain
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.consensus.messages import Lock
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key

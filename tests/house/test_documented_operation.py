@@ -15,7 +15,7 @@ from support.certificates import a_certificate
 from support.prometheus import prometheus
 
 from node.chain.dev_genesis import dev_genesis
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.daemon.config import load_config
 from node.daemon.node import Node
 from node.log import LEVELS

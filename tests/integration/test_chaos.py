@@ -30,7 +30,7 @@ from support.processes import (
 )
 
 from node.chain.genesis import genesis_hash
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.signing import PrivateKey
 from node.daemon.tx_status import TxStatuses

@@ -12,7 +12,7 @@ from support.life import VIN
 from support.stores import archive_of, fingerprint, life_chain
 
 from node.chain.genesis import genesis_to_json
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.storage.leveldb import LevelStore
 
 

@@ -15,7 +15,7 @@ from support.stores import fingerprint
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash, genesis_to_json, parse_genesis
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey, is_signature
 from node.daemon.config import SETTINGS

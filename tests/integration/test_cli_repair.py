@@ -20,7 +20,7 @@ from support.processes import check_no_fork, running_network, wait_for, wait_hei
 from support.stores import archive_of, copied, entries, fingerprint
 
 from node.chain.block import decode_block
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.codec import encode
 from node.daemon.config import load_config
 from node.daemon.home import Home

@@ -16,7 +16,7 @@ from support.processes import Load, check_no_fork, running_network, wait_for, wa
 
 from node.chain.genesis import genesis_hash
 from node.chain.vote import vote_sign_bytes
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.signing import PrivateKey, is_signature

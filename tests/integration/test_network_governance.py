@@ -9,7 +9,7 @@ from support.council import Council
 from support.processes import Fleet, check_no_fork, running_network, wait_for, wait_height
 
 from node.chain.genesis import genesis_hash
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key

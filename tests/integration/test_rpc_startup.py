@@ -13,7 +13,7 @@ from support.processes import free_base_port
 from support.prometheus import prometheus
 
 from node.chain.dev_genesis import dev_genesis
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.daemon import snapshot_sync
 from node.daemon.bootstrap import begin
 from node.daemon.config import load_config

@@ -20,7 +20,7 @@ from support.processes import Ear, check_no_fork, running_network, wait_for, wai
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash
 from node.chain.vote import NIL, vote_sign_bytes
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.codec import encode
 from node.consensus.safety import SigningRefused
 from node.crypto.addresses import address_of, to_text

@@ -13,7 +13,7 @@ import pytest
 from support.commands import Done, process, run
 from support.stores import entries, fingerprint, life_chain
 
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.crypto.dev_keys import dev_key
 from node.daemon.home import KEY_NAMES, Home
 from node.storage import schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from node.cli.homes import write_home
+from node.cli.init import write_home
 from node.codec import encode
 from node.consensus.safety import HardState
 from node.crypto.dev_keys import dev_key

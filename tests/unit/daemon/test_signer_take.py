@@ -10,7 +10,7 @@ from support.commands import run
 from support.stores import fingerprint
 
 from node.chain.dev_genesis import dev_genesis
-from node.cli.homes import new_keys, write_home
+from node.cli.init import new_keys, write_home
 from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned
 from node.crypto.addresses import address_of, to_text

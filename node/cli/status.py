@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from node.cli.common import example, exit_codes, json_option, print_json
-from node.cli.options import node_option
+from node.cli.exit_codes import exit_codes
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, node_option
 from node.errors import OperatorError
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024

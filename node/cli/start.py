@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from node.cli.common import UNREACHABLE, example, exit_codes, fail
-from node.cli.options import home_option
+from node.cli.exit_codes import UNREACHABLE, exit_codes, fail
+from node.cli.options import example, home_option
 from node.daemon.bootstrap import begin
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config

@@ -1,4 +1,4 @@
-"""What the node's command lines have in common: errors as one sentence with an exit code, JSON.
+"""Exit codes of the node's command lines: errors as one sentence on standard error.
 
 Exit codes: 0 done, 1 the check failed or the chain refused, 2 wrong usage (click's own), 3 could not reach or read.
 """
@@ -6,10 +6,9 @@ Exit codes: 0 done, 1 the check failed or the chain refused, 2 wrong usage (clic
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -17,7 +16,6 @@ from node.errors import Corrupted, OperatorError, Rejected
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -29,7 +27,7 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """The fates as exit codes. `corrupted`: 3 where damage keeps us from reading, 1 where it is what we look for."""
+    """Errors as exit codes. `corrupted`: 3 where damage keeps us from reading, 1 where it is what we look for."""
 
     def wrap(command: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(command)
@@ -55,17 +53,3 @@ def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Ca
 def _of_the_system(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}: check the path, its owner and the free space"
-
-
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def json_option(command: Command) -> Command:
-    """`--json`, passed on as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
-
-
-def example(*lines: str) -> str:
-    """An epilog for `--help`."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -26,7 +26,7 @@ SURVIVORS = ("bmw", "dealer-munich")
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Two of four are lost; the homes of the other two, stopped at the same height, and what those members hand in."""
-    folder = tmp_path_factory.mktemp("succession")
+    folder = tmp_path_factory.mktemp("successor")
     with running_network(folder / "net") as network:
         fleet = Fleet(genesis_hash(network.genesis))
         for raw in (*fleet.births(3), fleet.reading(0, 20, fleet.expires_at_ms() - 30 * 60_000)):

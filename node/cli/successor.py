@@ -23,8 +23,9 @@ from node.chain.genesis import (
     genesis_to_json,
     parse_genesis,
 )
-from node.cli.common import example, exit_codes, json_option, print_json
-from node.cli.options import home_option
+from node.cli.exit_codes import exit_codes
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, home_option
 from node.codec import encode
 from node.consensus.safety import NeverSigned
 from node.crypto.addresses import from_text, to_text

@@ -14,8 +14,9 @@ import click
 
 from node.chain.dev_genesis import Party, build_genesis
 from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
-from node.cli.common import example, exit_codes, json_option, print_json
-from node.cli.options import home_option, read_genesis_file
+from node.cli.exit_codes import exit_codes
+from node.cli.json_output import json_option, print_json
+from node.cli.options import example, home_option, read_genesis_file
 from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned, decode_hard_state
 from node.crypto.addresses import address_of, from_text, to_text
