@@ -52,7 +52,7 @@ class Node(Protocol):
 
 
 class _NodeSource:
-    """A node as `trust.Source`: the set in its state is tried before the one it names for the height."""
+    """A node as `trust.HeaderSource`: the set in its state is tried before the one it names for the height."""
 
     def __init__(self, node: Node) -> None:
         self._node = node

@@ -103,7 +103,7 @@ def _submit(client: NodeClient, document: TxDocument, is_waiting: bool, sleep: C
 
 
 # --- many ----------------------------------------------------------------------------------------------
-class Progress(Protocol):
+class SubmitProgress(Protocol):
     def update(self, n_steps: int) -> None: ...
 
 
@@ -113,7 +113,7 @@ class _Silent:
 
 
 @contextmanager
-def progress(length: int, label: str) -> Iterator[Progress]:
+def progress(length: int, label: str) -> Iterator[SubmitProgress]:
     """A bar on standard error, on a terminal only."""
     if not is_terminal():
         yield _Silent()

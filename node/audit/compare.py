@@ -12,7 +12,7 @@ from typing import Any
 
 from node.audit.divergence import Diverged
 from node.audit.replay import decoded, txid_or_empty
-from node.audit.sources import Source
+from node.audit.sources import BlockSource
 from node.chain.block import Block, Committed, Header, block_id_of
 from node.codec import encode
 
@@ -43,7 +43,9 @@ class Comparison:
         }
 
 
-def compare(first: Source, second: Source, on_progress: Callable[[int, int], None] | None = None) -> Comparison:
+def compare(
+    first: BlockSource, second: BlockSource, on_progress: Callable[[int, int], None] | None = None
+) -> Comparison:
     """Block by block over the heights that both have. Raises `OperatorError` and `Corrupted` as the sources do."""
     heights = (first.last, second.last)
     start, end = max(first.first, second.first), min(heights)

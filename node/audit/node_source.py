@@ -36,7 +36,7 @@ class _Again(Exception):
 
 
 class NodeSource:
-    """Implements `Source`. What the node says of its head when we start is where the audit ends."""
+    """Implements `BlockSource`. What the node says of its head when we start is where the audit ends."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")

@@ -22,7 +22,7 @@ from node.audit.divergence import Diverged, Divergence
 from node.audit.invariants import check_invariants
 from node.audit.replay_store import ReplayStore
 from node.audit.signatures import Findings, Range, certificate_fault, commit_fault, decode_findings
-from node.audit.sources import Source, StoreSource
+from node.audit.sources import BlockSource, StoreSource
 from node.audit.store_comparison import compare_families
 from node.audit.workers import RangeVerifiers
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_committed
@@ -124,7 +124,7 @@ class Replay:
     def __init__(
         self,
         genesis: Genesis,
-        source: Source,
+        source: BlockSource,
         verifiers: RangeVerifiers,
         on_progress: OnProgress | None = None,
         predecessor: Replay | None = None,

@@ -33,7 +33,7 @@ class ClaimedHead:
     state_root: bytes
 
 
-class Source(Protocol):
+class BlockSource(Protocol):
     """Blocks with certificates, as canonical bytes of `Committed`, in order of height.
 
     `OperatorError` where it can't be reached or read, `Corrupted` where it is damaged, `Diverged` where a block is
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class ArchiveSource:
-    """Implements `Source`."""
+    """Implements `BlockSource`."""
 
     claimed: ClaimedHead | None = None
 
@@ -127,7 +127,7 @@ def copy_store(folder: Path, target: Path) -> None:
 
 
 class StoreSource:
-    """A private copy of a store, read with checksums. Implements `Source`; its other key families are in `kv`."""
+    """A private copy of a store, read with checksums. Implements `BlockSource`; its other key families are in `kv`."""
 
     def __init__(self, path: Path) -> None:
         folder = store_folder(path)

@@ -58,7 +58,7 @@ def _serve(pipe: Connection, job: Job) -> None:
             pipe.send_bytes(job(pipe.recv_bytes()))
 
 
-class _Worker:
+class _RangeWorker:
     def __init__(self, job: Job) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
@@ -92,7 +92,7 @@ class VerifierPool:
         self._silence_s = silence_s
         self._queue: queue.SimpleQueue[tuple[bytes, Future[bytes]] | None] = queue.SimpleQueue()
         self._is_closing = False
-        self._workers = [_Worker(job) for _ in range(count)]
+        self._workers = [_RangeWorker(job) for _ in range(count)]
         self._threads = [threading.Thread(target=self._feed, args=(i,), daemon=True) for i in range(count)]
         for thread in self._threads:
             thread.start()
@@ -127,7 +127,7 @@ class VerifierPool:
                     break
                 self._workers[place].process.kill()
                 self._workers[place].end()
-                self._workers[place] = _Worker(self._job)
+                self._workers[place] = _RangeWorker(self._job)
         raise OperatorError(
             f"{ATTEMPTS} verifier processes died or fell silent on the same blocks: free memory, or use --workers 0"
         )

@@ -60,7 +60,7 @@ class LightBlock:
     commit: Commit
 
 
-class Source(Protocol):
+class HeaderSource(Protocol):
     """Where headers and sets come from; nothing it says is believed unverified."""
 
     def committed(self, height: int) -> Committed:
@@ -122,7 +122,7 @@ def can_follow(trust: Trust, block: LightBlock, validators: ValidatorSet) -> boo
 class SetBook:
     """Validator sets by hash: those known, and those a source is asked for."""
 
-    def __init__(self, source: Source, *known: ValidatorSet) -> None:
+    def __init__(self, source: HeaderSource, *known: ValidatorSet) -> None:
         self._source = source
         self._known = {one.hash: one for one in known}
 
@@ -140,7 +140,7 @@ class SetBook:
         return self._known[wanted]
 
 
-def advance(trust: Trust, target: LightBlock, source: Source, genesis: bytes) -> tuple[Trust, int]:
+def advance(trust: Trust, target: LightBlock, source: HeaderSource, genesis: bytes) -> tuple[Trust, int]:
     """Trust at `target`, and how many changes of the set were met. Raises `InvalidCertificate` or `Conflict`."""
     book = SetBook(source, trust.validators)
     changes, fetched = 0, 0

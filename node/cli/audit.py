@@ -13,7 +13,7 @@ from node.audit.compare import Comparison, compare
 from node.audit.node_source import NodeSource
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
-from node.audit.sources import ArchiveSource, Source, StoreSource
+from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
 from node.chain.genesis import Genesis, parse_genesis
 from node.cli.exit_codes import FAILED, exit_codes, fail
@@ -132,7 +132,7 @@ def read_genesis(path: Path) -> Genesis:
         raise OperatorError(f"{path} is no genesis file ({error}): check --genesis") from None
 
 
-def _opened(store: Path | None, archive: Path | None, node: str | None) -> Source:
+def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
     if store is not None:
         return StoreSource(store)
     if archive is not None:
@@ -232,7 +232,7 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
         fail(f"the sources differ: {found.difference}", FAILED)
 
 
-def _detected(text: str) -> Source:
+def _detected(text: str) -> BlockSource:
     if is_url(text):
         return NodeSource(text)
     path = Path(text)

@@ -19,15 +19,15 @@ from node.daemon.signer_wire import (
     REPLY_BYTES_MAX,
     VERSION,
     Floor,
-    Hello,
+    PresenceRequest,
+    ProposalRequest,
     RaiseFloor,
     Refused,
     Reply,
     Request,
     SignedPresence,
-    SignPresence,
-    SignProposal,
-    SignVote,
+    SignerHello,
+    VoteRequest,
     Welcome,
     decode_reply,
     frame,
@@ -99,7 +99,7 @@ class Channel:
 def connect(path: Path, genesis_hash: bytes, answer_s: float = ANSWER_S) -> tuple[Channel, Welcome]:
     """Say hello. Blocks up to twice `answer_s`. Raises `SignerAway`, with the signer's reason where it refuses us."""
     channel = Channel(path, answer_s)
-    reply = channel.ask(Hello(VERSION, genesis_hash))
+    reply = channel.ask(SignerHello(VERSION, genesis_hash))
     if isinstance(reply, Welcome) and reply.version == VERSION:
         return channel, reply
     channel.close()
@@ -128,13 +128,13 @@ class RemoteSigner:
         self._channel.close()
 
     def sign_raw(self, message: bytes) -> bytes:
-        reply = self._ask(SignPresence(message))
+        reply = self._ask(PresenceRequest(message))
         if isinstance(reply, SignedPresence) and is_signature(self.public, message, reply.signature):
             return reply.signature
         raise self._wrong()
 
     def sign_vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote:
-        reply = self._ask(SignVote(kind, height, round_, block_id, kept(promise)))
+        reply = self._ask(VoteRequest(kind, height, round_, block_id, kept(promise)))
         if isinstance(reply, SignedVote):
             vote = reply.vote
             signed = vote_sign_bytes(self._genesis_hash, kind, height, round_, block_id)
@@ -144,7 +144,7 @@ class RemoteSigner:
         raise self._wrong()
 
     def sign_proposal(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal:
-        reply = self._ask(SignProposal(height, round_, block_id, valid_round, kept(promise)))
+        reply = self._ask(ProposalRequest(height, round_, block_id, valid_round, kept(promise)))
         if isinstance(reply, SignedProposal):
             proposal = reply.proposal
             signed = proposal_sign_bytes(self._genesis_hash, height, round_, block_id, valid_round)

@@ -20,15 +20,15 @@ from node.daemon.signer_wire import (
     REQUEST_BYTES_MAX,
     VERSION,
     Floor,
-    Hello,
+    PresenceRequest,
+    ProposalRequest,
     RaiseFloor,
     Refused,
     Reply,
     Request,
     SignedPresence,
-    SignPresence,
-    SignProposal,
-    SignVote,
+    SignerHello,
+    VoteRequest,
     Welcome,
     decode_hello,
     decode_request,
@@ -144,7 +144,7 @@ class SignerService:
         writer.write(frame(reply))
         await writer.drain()
 
-    def _check_hello(self, hello: Hello) -> None:
+    def _check_hello(self, hello: SignerHello) -> None:
         if hello.version != VERSION:
             raise _Disconnect(Refused("version", f"this signer speaks version {VERSION}, not {hello.version}"))
         if hello.genesis_hash != self._genesis_hash:
@@ -167,19 +167,19 @@ class SignerService:
         signer = self._signer
         try:
             match request:
-                case SignVote(kind, height, round_, block_id, promise):
+                case VoteRequest(kind, height, round_, block_id, promise):
                     return SignedVote(signer.sign_vote(kind, height, round_, block_id, promise_of(promise)))
-                case SignProposal(height, round_, block_id, valid_round, promise):
+                case ProposalRequest(height, round_, block_id, valid_round, promise):
                     given = promise_of(promise)
                     return SignedProposal(signer.sign_proposal(height, round_, block_id, valid_round, given))
-                case SignPresence(message):
+                case PresenceRequest(message):
                     if not message.startswith(self._presence_head):
                         raise Malformed("only a presence of this chain is signed without a promise")
                     return SignedPresence(signer.sign_raw(message))
                 case RaiseFloor(height):
                     signer.raise_floor(height)
                     return Floor(signer.floor)
-                case Hello():
+                case SignerHello():
                     raise Malformed("a second hello")
         except SigningRefused as error:
             log("signing_refused", "warning", {"why": str(error)})

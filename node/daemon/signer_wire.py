@@ -1,7 +1,7 @@
 """What a node and its signer say to each other over a Unix socket: a closed union each way, framed by length.
 
 A frame is the length of its content (4 bytes, the most significant first) and the content, one value in canonical
-MessagePack. The node speaks, the signer answers; the first two are `Hello` and `Welcome`. Whoever is refused for
+MessagePack. The node speaks, the signer answers; the first two are `SignerHello` and `Welcome`. Whoever is refused for
 anything but a signature is disconnected.
 """
 
@@ -41,12 +41,12 @@ class KeptPromise(Value, frozen=True):
 
 
 # --- the node says ------------------------------------------------------------------------------------
-class Hello(Value, tag="hello", frozen=True):
+class SignerHello(Value, tag="hello", frozen=True):
     version: U64
     genesis_hash: Hash32
 
 
-class SignVote(Value, tag="vote", frozen=True):
+class VoteRequest(Value, tag="vote", frozen=True):
     """Answered by `SignedVote` or `Refused`."""
 
     kind: VoteKind
@@ -56,7 +56,7 @@ class SignVote(Value, tag="vote", frozen=True):
     promise: KeptPromise
 
 
-class SignProposal(Value, tag="proposal", frozen=True):
+class ProposalRequest(Value, tag="proposal", frozen=True):
     """Answered by `SignedProposal` or `Refused`."""
 
     height: Height
@@ -66,7 +66,7 @@ class SignProposal(Value, tag="proposal", frozen=True):
     promise: KeptPromise
 
 
-class SignPresence(Value, tag="presence", frozen=True):
+class PresenceRequest(Value, tag="presence", frozen=True):
     """The bytes that are signed: of this chain's presence and nothing else. Answered by `SignedPresence`."""
 
     message: Presence
@@ -78,7 +78,7 @@ class RaiseFloor(Value, tag="floor", frozen=True):
     height: Height
 
 
-Request = Hello | SignVote | SignProposal | SignPresence | RaiseFloor
+Request = SignerHello | VoteRequest | ProposalRequest | PresenceRequest | RaiseFloor
 
 
 # --- the signer says ----------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class Refused(Value, tag="refused", frozen=True):
 
 Reply = Welcome | SignedVote | SignedProposal | SignedPresence | Floor | Refused
 
-decode_hello: Decoder[Hello] = Decoder(Hello, HELLO_BYTES_MAX, "the hello")
+decode_hello: Decoder[SignerHello] = Decoder(SignerHello, HELLO_BYTES_MAX, "the hello")
 decode_request: Decoder[Request] = Decoder(Request, REQUEST_BYTES_MAX, "the request")
 decode_reply: Decoder[Reply] = Decoder(Reply, REPLY_BYTES_MAX, "the signer's reply")
 

@@ -41,7 +41,7 @@ class GaveWay(Exception):
     """There is a better way now."""
 
 
-class Progress(NamedTuple):
+class SnapshotProgress(NamedTuple):
     """How far the fetching of the snapshot at `height` is."""
 
     height: int
@@ -58,7 +58,7 @@ class SnapshotFetch:
         manifest: Manifest,
         ask: AskChunk,
         name: Callable[[int], str],
-        told: Callable[[Progress], None],
+        told: Callable[[SnapshotProgress], None],
         check: Callable[[str], None],
     ) -> None:
         """`check`: called now and then, with why the offer is slow, or empty; may raise `TooSlow` or `GaveWay`."""
@@ -122,7 +122,9 @@ class SnapshotFetch:
 
     def _tell(self, started: float) -> None:
         total, now = len(self._hashes), asyncio.get_running_loop().time()
-        progress = Progress(self._height, self._next, total, (now - started) / self._next * (total - self._next))
+        progress = SnapshotProgress(
+            self._height, self._next, total, (now - started) / self._next * (total - self._next)
+        )
         self._told(progress)
         if now - self._told_at >= TELL_S or self._next == total:
             self._told_at = now

@@ -109,7 +109,7 @@ class SnapshotPeers:
 
 
 class PeerSource:
-    """Peers as `trust.Source`, for the thread that follows the headers."""
+    """Peers as `trust.HeaderSource`, for the thread that follows the headers."""
 
     def __init__(self, sync: SnapshotPeers, offer: Offer, peers: list[int], loop: asyncio.AbstractEventLoop) -> None:
         self._sync = sync

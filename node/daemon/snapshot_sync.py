@@ -20,7 +20,7 @@ from node.chain.block import block_id_of
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.trust import LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
-from node.daemon.snapshot_fetch import GaveWay, Progress, SnapshotFetch, TooSlow
+from node.daemon.snapshot_fetch import GaveWay, SnapshotFetch, SnapshotProgress, TooSlow
 from node.daemon.snapshot_peers import ANSWER_S, PeerSource, SnapshotPeers
 from node.errors import InvalidCertificate, OperatorError, Rejected
 from node.log import log
@@ -74,7 +74,7 @@ class SnapshotSync(SnapshotPeers):
         self._strangers_left = STRANGERS_MAX
         self._known: set[bytes] = set()
         """Node keys of members and named peers that were linked when a snapshot was begun."""
-        self.progress: Progress | None = None
+        self.progress: SnapshotProgress | None = None
 
     # --- what is done ---
     async def run(self, folder: Path) -> int:
@@ -306,7 +306,7 @@ class SnapshotSync(SnapshotPeers):
 
         return make_way
 
-    def _told(self, progress: Progress) -> None:
+    def _told(self, progress: SnapshotProgress) -> None:
         self.progress = progress
 
 

@@ -33,11 +33,11 @@ from node.daemon.signer_wire import (
     REQUEST_BYTES_MAX,
     VERSION,
     Floor,
-    Hello,
+    PresenceRequest,
     RaiseFloor,
     Refused,
     SignedPresence,
-    SignPresence,
+    SignerHello,
     Welcome,
     decode_reply,
     frame,
@@ -236,7 +236,7 @@ def test_the_second_vote_of_one_step_is_refused_also_after_a_restart(signer: Sig
 
 def test_the_floor_is_only_ever_raised(signer: SignerProcess) -> None:
     with stranger(signer) as bare:
-        assert isinstance(say(bare, Hello(VERSION, GENESIS)), Welcome)
+        assert isinstance(say(bare, SignerHello(VERSION, GENESIS)), Welcome)
         assert [Floor(9), Floor(9), Floor(9)] == [say(bare, RaiseFloor(height)) for height in (9, 3, 0)]
     with client(signer) as remote:
         assert 9 == remote.floor
@@ -248,8 +248,8 @@ def test_the_floor_is_only_ever_raised(signer: SignerProcess) -> None:
 def test_only_a_presence_of_this_chain_is_signed_without_a_promise(signer: SignerProcess) -> None:
     presence = presence_bytes(GENESIS, ADDRESS, bytes(16), bytes(16), True)
     with stranger(signer) as bare:
-        say(bare, Hello(VERSION, GENESIS))
-        signed = say(bare, SignPresence(presence))
+        say(bare, SignerHello(VERSION, GENESIS))
+        signed = say(bare, PresenceRequest(presence))
         assert isinstance(signed, SignedPresence)
         assert is_signature(KEY.public, presence, signed.signature)
     for message in (
@@ -258,8 +258,8 @@ def test_only_a_presence_of_this_chain_is_signed_without_a_promise(signer: Signe
         b"",
     ):
         with stranger(signer) as bare:
-            say(bare, Hello(VERSION, GENESIS))
-            refused = say(bare, SignPresence(message))
+            say(bare, SignerHello(VERSION, GENESIS))
+            refused = say(bare, PresenceRequest(message))
             assert isinstance(refused, Refused) and refused.code == "malformed"
             assert answer(bare) is None
 
@@ -285,7 +285,7 @@ def test_another_chain_and_another_version_are_refused(signer: SignerProcess) ->
     with pytest.raises(SignerAway, match=f"signs for the chain {GENESIS.hex()}"):
         connect(signer.socket, bytes(32))
     with stranger(signer) as bare:
-        refused = say(bare, Hello(VERSION + 1, GENESIS))
+        refused = say(bare, SignerHello(VERSION + 1, GENESIS))
         assert isinstance(refused, Refused) and refused.code == "version"
         assert answer(bare) is None
     with client(signer) as remote:
@@ -355,7 +355,7 @@ BAD_REQUESTS = {
     "garbage": _length(3) + b"\xc1\x00\x00",
     "oversized": _length(REQUEST_BYTES_MAX + 1),
     "unknown": _length(len(encode(["steal", 1]))) + encode(["steal", 1]),
-    "second hello": frame(Hello(VERSION, GENESIS)),
+    "second hello": frame(SignerHello(VERSION, GENESIS)),
     "height below zero": _length(len(encode(["floor", -1]))) + encode(["floor", -1]),
     "height of a float": _length(len(encode(["floor", 1.0]))) + encode(["floor", 1.0]),
     "vote without promise": _length(len(encode(["vote", "prevote", 1, 0, b""])))
@@ -372,7 +372,7 @@ def test_a_bad_frame_is_refused_and_the_signer_lives(signer: SignerProcess) -> N
             assert answer(bare) is None, name
     for name, raw in BAD_REQUESTS.items():
         with stranger(signer) as bare:
-            assert isinstance(say(bare, Hello(VERSION, GENESIS)), Welcome), name
+            assert isinstance(say(bare, SignerHello(VERSION, GENESIS)), Welcome), name
             bare.sendall(raw)
             refused = answer(bare)
             assert isinstance(refused, Refused) and refused.code == "malformed", name
@@ -387,7 +387,7 @@ def test_a_bad_frame_is_refused_and_the_signer_lives(signer: SignerProcess) -> N
 def test_a_frame_that_is_cut_off_ends_its_connection_only(signer: SignerProcess, cut: int) -> None:
     with client(signer) as remote:
         with stranger(signer) as bare:
-            bare.sendall(frame(Hello(VERSION, GENESIS))[:cut])
+            bare.sendall(frame(SignerHello(VERSION, GENESIS))[:cut])
             bare.shutdown(socket.SHUT_WR)
             assert answer(bare) is None
         remote.sign_vote("prevote", 1, 0, BLOCK_A, NO_PROMISE)

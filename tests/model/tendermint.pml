@@ -152,7 +152,7 @@ inline take_lock(i, v) {
     lock[i] = v; lock_round[i] = at; at = 0
 }
 
-inline restart(i) {             /* as HeightInFlight.restore */
+inline restart(i) {             /* as ConsensusDriver.restore */
     at = 0; step[i] = PROPOSE;
 #if REMEMBERS_VOTES
     j = 0;

@@ -26,7 +26,7 @@ from node.replica.consensus_driver import ConsensusDriver
 from node.replica.doppelganger import Doppelganger
 from node.replica.evidence_pool import EvidencePool
 from node.replica.proposals_and_votes import ProposalsAndVotes
-from node.replica.tx_gossip import Transactions
+from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes import workshop
 from node.txtypes.ledger import Ledger
@@ -200,7 +200,7 @@ def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.Monke
 
 
 def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transactions, "pooled", lambda *_: "")
+    monkeypatch.setattr(TxGossip, "pooled", lambda *_: "")
 
     assert "accepted, and neither committed nor impossible" in found(seeds=range(1))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from node.audit.replay import Replay, ReplayReport
-from node.audit.sources import Source
+from node.audit.sources import BlockSource
 from node.audit.workers import InProcess
 from support.chain import Chain
 
 GENESIS = Chain().genesis
 
 
-def replay(source: Source, to: int | None = None) -> ReplayReport:
+def replay(source: BlockSource, to: int | None = None) -> ReplayReport:
     try:
         return Replay(GENESIS, source, InProcess()).run(to)
     finally:

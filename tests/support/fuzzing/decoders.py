@@ -53,17 +53,17 @@ _PROMISE = signer_wire.KeptPromise(StoredLock(0, bytes(32)), None, (), ())
 
 
 def _signer_requests() -> list[bytes]:
-    vote = signer_wire.SignVote("prevote", 7, 0, bytes(32), _PROMISE)
+    vote = signer_wire.VoteRequest("prevote", 7, 0, bytes(32), _PROMISE)
     return [
         encode(vote),
-        encode(signer_wire.SignProposal(7, 0, bytes(32), -1, _PROMISE)),
+        encode(signer_wire.ProposalRequest(7, 0, bytes(32), -1, _PROMISE)),
         encode(signer_wire.RaiseFloor(7)),
     ]
 
 
 def _signer_replies() -> list[bytes]:
     welcome = signer_wire.Welcome(1, bytes(20), bytes(32), False, 7, EMPTY)
-    return [encode(message) for message in (signer_wire.Floor(7), signer_wire.RefusedByPeer("busy", "why"), welcome)]
+    return [encode(message) for message in (signer_wire.Floor(7), signer_wire.Refused("busy", "why"), welcome)]
 
 
 def _signed_tx(raw: bytes) -> None:
@@ -179,7 +179,9 @@ DECODERS = [
     Target("payload", round_trip(_decode_payload), lambda: [_decode_signed(raw).payload for raw in _transactions()]),
     Target("validator set", round_trip(_decode_entries), lambda: [encode(specimens.store().head().validators.entries)]),
     Target("hard state", round_trip(decode_hard_state, Corrupted), _hard_states),
-    Target("signer hello", round_trip(signer_wire.decode_hello), lambda: [encode(signer_wire.Hello(1, bytes(32)))]),
+    Target(
+        "signer hello", round_trip(signer_wire.decode_hello), lambda: [encode(signer_wire.SignerHello(1, bytes(32)))]
+    ),
     Target("signer request", round_trip(signer_wire.decode_request), _signer_requests),
     Target("signer reply", round_trip(signer_wire.decode_reply), _signer_replies),
     Target("hello", round_trip(_decode_hello), _hellos),

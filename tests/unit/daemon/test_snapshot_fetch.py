@@ -15,8 +15,8 @@ from node.daemon.snapshot_fetch import (
     CHUNKS_AHEAD,
     FRIENDS_TIMEOUTS,
     STRANGERS_TIMEOUTS,
-    Progress,
     SnapshotFetch,
+    SnapshotProgress,
     TooSlow,
 )
 from node.errors import InvalidCertificate
@@ -54,11 +54,11 @@ async def never(index: int) -> bytes:
 
 def fetched(
     manifest: Manifest, peers: dict[int, Answer], friends: set[int] | None = None, take_s: float = 0.0
-) -> tuple[list[bytes], list[Progress], list[tuple[int, int]]]:
+) -> tuple[list[bytes], list[SnapshotProgress], list[tuple[int, int]]]:
     """(what was taken, in order; what was told; who was asked for which). `friends`: all, where it is not said."""
     known = set(peers) if friends is None else friends
     taken: list[bytes] = []
-    told: list[Progress] = []
+    told: list[SnapshotProgress] = []
     asked: list[tuple[int, int]] = []
 
     async def ask(peer: int, ident: bytes, index: int, timeout_s: float) -> Chunk:

@@ -20,7 +20,7 @@ from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
 
 
-class Desk:
+class Harness:
     """A follower without network whose callers submit; its journal is looked at."""
 
     def __init__(self, pool_txs: int = 100) -> None:
@@ -43,21 +43,21 @@ class Desk:
 
 def run(play) -> None:
     async def go() -> None:
-        desk = Desk()
-        desk.pump.start()
+        harness = Harness()
+        harness.pump.start()
         try:
-            await play(desk)
+            await play(harness)
         finally:
-            desk.pump.stop()
+            harness.pump.stop()
 
     asyncio.run(go())
 
 
 def test_what_is_new_is_journalled_before_the_answer() -> None:
-    async def play(desk: Desk) -> None:
-        raws = [desk.birth(index) for index in range(3)]
-        assert ["pending"] * 3 == [tx_status.status for tx_status in await desk.submissions.submit(raws)]
-        assert set(raws) == desk.journalled()
+    async def play(harness: Harness) -> None:
+        raws = [harness.birth(index) for index in range(3)]
+        assert ["pending"] * 3 == [tx_status.status for tx_status in await harness.submissions.submit(raws)]
+        assert set(raws) == harness.journalled()
 
     run(play)
 
@@ -65,13 +65,13 @@ def test_what_is_new_is_journalled_before_the_answer() -> None:
 def test_what_gossip_has_brought_is_journalled_too() -> None:
     """The peer that it came from may lose it, and so may this node's pool: the answer was given here."""
 
-    async def play(desk: Desk) -> None:
-        raw = desk.birth(1)
-        desk.pump.post(e.Admit(0, (desk.chain.check(raw),)))
-        assert set() == desk.journalled()
-        (tx_status,) = await desk.submissions.submit([raw])
+    async def play(harness: Harness) -> None:
+        raw = harness.birth(1)
+        harness.pump.post(e.Admit(0, (harness.chain.check(raw),)))
+        assert set() == harness.journalled()
+        (tx_status,) = await harness.submissions.submit([raw])
         assert "pending" == tx_status.status
-        assert {raw} == desk.journalled()
+        assert {raw} == harness.journalled()
 
     run(play)
 
@@ -79,12 +79,12 @@ def test_what_gossip_has_brought_is_journalled_too() -> None:
 def test_a_second_caller_does_not_overtake_the_disk() -> None:
     """Both ask at once: neither is answered before the bytes are written."""
 
-    async def play(desk: Desk) -> None:
-        raw = desk.birth(1)
-        tasks = [asyncio.create_task(desk.submissions.submit([raw])) for _ in range(3)]
+    async def play(harness: Harness) -> None:
+        raw = harness.birth(1)
+        tasks = [asyncio.create_task(harness.submissions.submit([raw])) for _ in range(3)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         assert done
-        assert {raw} == desk.journalled()
+        assert {raw} == harness.journalled()
         for task in tasks:
             assert ["pending"] == [tx_status.status for tx_status in await task]
 
@@ -92,13 +92,13 @@ def test_a_second_caller_does_not_overtake_the_disk() -> None:
 
 
 def test_an_expired_one_answers_what_it_is() -> None:
-    async def play(desk: Desk) -> None:
-        raw = desk.birth(1)
-        txid = desk.chain.check(raw).txid
-        await desk.submissions.submit([raw])
-        desk.pump.replica.pool.remove(txid)
-        await desk.tx_statuses.settle(desk.chain.now + 48 * 3_600_000)
-        (tx_status,) = await desk.submissions.submit([raw])
+    async def play(harness: Harness) -> None:
+        raw = harness.birth(1)
+        txid = harness.chain.check(raw).txid
+        await harness.submissions.submit([raw])
+        harness.pump.replica.pool.remove(txid)
+        await harness.tx_statuses.settle(harness.chain.now + 48 * 3_600_000)
+        (tx_status,) = await harness.submissions.submit([raw])
         assert "expired" == tx_status.status
 
     run(play)
@@ -108,16 +108,16 @@ def test_what_is_committed_while_the_journal_is_read_is_open_no_more(monkeypatch
     """The replica runs already, and blocks come in between."""
     monkeypatch.setattr(submissions, "RELOADED_AT_ONCE", 2)
 
-    async def play(desk: Desk) -> None:
-        raws = [desk.birth(index) for index in range(5)]
-        await desk.submissions.submit(raws)
-        again = Desk()
-        again.tx_statuses._journal = desk.journal
+    async def play(harness: Harness) -> None:
+        raws = [harness.birth(index) for index in range(5)]
+        await harness.submissions.submit(raws)
+        again = Harness()
+        again.tx_statuses._journal = harness.journal
         reload = again.tx_statuses.load
 
         def load() -> list[bytes]:
             found = reload()
-            again.chain.now = desk.chain.now
+            again.chain.now = harness.chain.now
             again.chain.produce(*found)  # after the journal was read
             return found
 
@@ -125,22 +125,22 @@ def test_what_is_committed_while_the_journal_is_read_is_open_no_more(monkeypatch
         again.pump.start()
         await again.submissions.reload()
         assert not again.tx_statuses._open, "or they would wait until they expire"
-        await again.tx_statuses.settle(desk.chain.now + 48 * 3_600_000)
-        txids = [desk.chain.check(raw).txid for raw in raws]
+        await again.tx_statuses.settle(harness.chain.now + 48 * 3_600_000)
+        txids = [harness.chain.check(raw).txid for raw in raws]
         assert ["committed"] * 5 == [again.submissions.tx_status(txid).status for txid in txids]
-        assert set() == {raw for _, raw in desk.journal.pending()}
+        assert set() == {raw for _, raw in harness.journal.pending()}
         again.pump.stop()
 
     run(play)
 
 
 def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
-    async def play(desk: Desk) -> None:
-        raws = [desk.birth(index) for index in range(6)]
-        await desk.submissions.submit(raws)
-        again = Desk(pool_txs=4)
-        again.chain, again.journal = desk.chain, desk.journal
-        again.tx_statuses._journal = desk.journal
+    async def play(harness: Harness) -> None:
+        raws = [harness.birth(index) for index in range(6)]
+        await harness.submissions.submit(raws)
+        again = Harness(pool_txs=4)
+        again.chain, again.journal = harness.chain, harness.journal
+        again.tx_statuses._journal = harness.journal
         again.pump.start()
         await again.submissions.reload()
         pool = again.pump.replica.pool
