@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+
 # --- transactions (consensus rules) -------------------------------------------------------------
 TX_BYTES_MAX: Final = 64 * 1024
 """A signed transaction. The largest useful one is a governance proposal of a few kB. Above: 413, malformed."""

@@ -27,13 +27,13 @@ from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop
-from node.txtypes.fields import Attachment, Money, Odometer
-from node.txtypes.ledger import FAMILIES
-from node.txtypes.params import SETTABLE, ChainParams
+from node.ledger.fields import Attachment, Money, Odometer
+from node.txtypes.registry import FAMILIES
+from node.ledger.params import ChainParams, SETTABLE
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import fields_of
+from node.ledger.kinds import fields_of
 from node.txtypes.unmet import TEXTS
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 from wallet.commands.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,8 +18,8 @@ from node import limits
 from node.chain.block import Committed, decode_committed
 from node.crypto.state_tree import StateProof
 from node.errors import Malformed, OperatorError, Rejected
-from node.txtypes.schema import from_json
-from node.txtypes.validators import ValidatorEntry
+from node.ledger.json_form import from_json
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 DEFAULT_NODE: Final = "http://127.0.0.1:26700"
 
@@ -76,12 +76,19 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class StateAnswer:
-    """A state value with everything that proves it; nothing is verified yet."""
+class StateEntry:
+    """A state value, None where the key is absent, and its proof."""
 
     key: bytes
     value: bytes | None
     proof: StateProof
+
+
+@dataclass(frozen=True, slots=True)
+class StateAnswer:
+    """State values of one height with everything that proves them; nothing is verified yet."""
+
+    entries: tuple[StateEntry, ...]
     header: bytes
     commit: bytes
 
@@ -165,23 +172,15 @@ class NodeClient:
         except Rejected as error:
             raise Unreachable(f"{answer.node} answers no block that can be read ({error}): name another node") from None
 
-    def state(self, key: bytes) -> StateAnswer:
-        """A state value with its proof."""
-        return self._state_answer(key, self.get_json(f"/v1/state/{quote(key.decode('ascii'))}", {"proof": "true"}))
-
-    def _state_answer(self, key: bytes, answer: dict[str, Any]) -> StateAnswer:
+    def states(self, keys: Sequence[bytes]) -> StateAnswer:
+        """State values of one height with their proofs."""
+        texts = ",".join(key.decode("ascii") for key in keys)
+        answer = self.get_json("/v1/state", {"keys": texts, "proof": "true"})
         if answer.get("header", "") is None:
             raise Unreachable("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
-            proof = answer["proof"]
-            value = answer["value"]
-            return StateAnswer(
-                key,
-                None if value is None else bytes.fromhex(value),
-                StateProof(bytes.fromhex(proof["entries"]), tuple(bytes.fromhex(s) for s in proof["siblings"])),
-                _raw(answer["header"]),
-                _raw(answer["commit"]),
-            )
+            entries = tuple(_state_entry(entry) for entry in answer["entries"])
+            return StateAnswer(entries, _raw(answer["header"]), _raw(answer["commit"]))
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(
                 f"{self._nodes[0].text} answers no proof that can be read ({error}): name another node"
@@ -335,6 +334,15 @@ class NodeClient:
             return Answer(node.text, response.status, bytes(read), _retry_after(response.getheader("Retry-After")))
         finally:
             connection.close()
+
+
+def _state_entry(entry: Any) -> StateEntry:
+    value, proof = entry["value"], entry["proof"]
+    return StateEntry(
+        entry["key"].encode("ascii"),
+        None if value is None else bytes.fromhex(value),
+        StateProof(bytes.fromhex(proof["entries"]), tuple(bytes.fromhex(s) for s in proof["siblings"])),
+    )
 
 
 def _raw(shown: Any) -> bytes:

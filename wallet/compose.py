@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from node.codec import encode
 from node.crypto.signing import PrivateKey
-from node.txtypes.body import Body
+from node.ledger.body import TransactionBody
 from node.txtypes.envelope import Payload, TxSignature, assemble, decode_payload, sign_bytes
 
 
-def build_payload(sender: bytes, body: Body, *, salt: int, expires_at_ms: int) -> bytes:
+def build_payload(sender: bytes, body: TransactionBody, *, salt: int, expires_at_ms: int) -> bytes:
     """Canonical payload bytes, checked by the type's static rule. Raises `Malformed`."""
     raw = encode(Payload(sender, salt, expires_at_ms, body))
     decode_payload(raw)
@@ -22,7 +22,7 @@ def sign_payload(payload_bytes: bytes, genesis_hash: bytes, address: bytes, key:
 
 def sign_transaction(
     sender: bytes,
-    body: Body,
+    body: TransactionBody,
     signers: list[tuple[bytes, PrivateKey]],
     genesis_hash: bytes,
     *,

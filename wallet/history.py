@@ -9,9 +9,10 @@ from node.codec import encode
 from node.crypto.addresses import from_text
 from node.crypto.hashing import ZERO32
 from node.errors import InvalidProof, Malformed
+from node.ledger.json_form import time_from_text, union_from_json
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import time_from_text, union_from_json
-from node.txtypes.vehicle import RecordBody, Vehicle, next_history_head, record_digest
+from node.txtypes.vehicle.record import RecordBody, next_history_head, record_digest
+from node.txtypes.vehicle.vehicle import Vehicle
 
 
 def record_of(shown: Mapping[str, Any]) -> RecordBody:

@@ -11,10 +11,10 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -24,10 +24,17 @@ from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_ag
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
-from node.errors import InvalidCertificate, Malformed, OperatorError, Rejected
-from node.txtypes.schema import time_to_text
-from node.txtypes.validators import VALIDATORS, ValidatorEntry
+from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
+from node.ledger.family import AsOf, Reader
+from node.ledger.json_form import time_to_text
+from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
+from node.ledger.ruleset import Ruleset
+from node.ledger.views import GivenReader, MissingKey
+from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
+from node.txtypes.rulesets import RULESETS, unknown_rules
 from wallet.client import NodeRefused, StateAnswer
+
+T = TypeVar("T")
 
 CLOCK_AHEAD_MAX_MS: Final = 3_600_000
 """How far a header may lie above our own clock: clocks off by an hour still verify. Above: refused."""
@@ -48,7 +55,7 @@ class Node(Protocol):
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]: ...
 
-    def state(self, key: bytes) -> StateAnswer: ...
+    def states(self, keys: Sequence[bytes]) -> StateAnswer: ...
 
 
 class _NodeSource:
@@ -64,13 +71,20 @@ class _NodeSource:
         yield self._node.validators(height)
 
     def _of_state(self) -> tuple[ValidatorEntry, ...]:
-        value = self._node.state(VALIDATORS.key("set")).value
+        value = self._node.states((VALIDATORS.key("set"),)).entries[0].value
         if value is None:
             raise Malformed("no validator set in the state")
         try:
             return msgspec.msgpack.decode(value, type=VALIDATORS.kind).entries
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise Malformed(f"validator set: {error}") from None
+
+
+def known_ruleset(params: ChainParams, header: Header) -> Ruleset:
+    """The ruleset in force after `header`. Raises `OperatorError` where this software does not know it."""
+    if unknown := unknown_rules(params, header.height):
+        raise OperatorError(unknown)
+    return RULESETS[params.ruleset]
 
 
 @dataclass(frozen=True)
@@ -177,17 +191,38 @@ class LightClient:
         self._root = self._trust
         self._set_changes = 0
 
-    def verified_state(self, key: bytes) -> tuple[bytes | None, Header]:
-        """The value under `key` (None: proven to be absent) and the header it was verified at.
+    def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
+        """The values of `keys` (None: proven to be absent) and the header that all of them were verified at.
 
         Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`.
         """
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        answer = self._client.state(key)
+        answer = self._client.states(keys)
         block = decode_light_block(answer)
         self._follow(block)
-        verify_state_proof(key, answer.value, answer.proof, block.header.state_root, self._depth)
-        return answer.value, block.header
+        if [entry.key for entry in answer.entries] != list(keys):
+            raise Malformed("the node answers other state keys than were asked for")
+        for entry in answer.entries:
+            verify_state_proof(entry.key, entry.value, entry.proof, block.header.state_root, self._depth)
+        return {entry.key: entry.value for entry in answer.entries}, block.header
+
+    def verified_view(self, compute: Callable[[Reader, AsOf], T]) -> T:
+        """What `compute` makes of proven values, all of one height, as of that height's time and ruleset.
+
+        Keys are found by running it: whenever it reads one that is not proven yet, all are asked for again. Raises as
+        `verified_states`, and `OperatorError` where this software does not know the ruleset.
+        """
+        keys = [PARAMS_KEY]
+        while True:
+            values, header = self.verified_states(keys)
+            raw = values[PARAMS_KEY]
+            if raw is None:
+                raise InvalidProof("the state has no chain parameters")
+            rules = known_ruleset(CHAIN.decode(raw), header)
+            try:
+                return compute(GivenReader(values), AsOf(header.time_ms, rules))
+            except MissingKey as missing:
+                keys.append(missing.key)
 
     def report(self) -> Verified:
         """How the newest header was reached. Only after `verified_state`."""

@@ -15,22 +15,24 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import click
 
 from node import limits
 from node.errors import Malformed
+from node.ledger import kinds
+from node.ledger.body import TransactionBody
+from node.ledger.example import parse_time
+from node.ledger.fields import Money, Odometer
+from node.ledger.json_form import from_json, time_to_text
+from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.currencies import MINOR_UNITS
-from node.txtypes.body import Body
-from node.txtypes.fields import Odometer
-from node.txtypes.order import OrderOffer
-from node.txtypes.schema import Field, Kind, fields_of, from_json, time_from_text, time_to_text
+from node.txtypes.rulesets import RULESETS
+from node.txtypes.sale.offer import OrderOffer
 
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")
-_RELATIVE = re.compile(r"(?:now)?(?:([+-])([0-9]{1,6})(ms|s|m|h|d|w))?")
-_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
 RESERVED: Final = frozenset(
     {"from", "cosign", "wait", "dry_run", "offline", "output", "body", "expires", "json", "help", "yes"}
@@ -91,24 +93,6 @@ def parse_odometer(text: str) -> dict[str, Any]:
     return {"value": int(found[1]), "unit": found[2], "source": found[3] or "cluster"}
 
 
-def parse_time(text: str, now_ms: int) -> int:
-    """RFC 3339, `now`, `+30d`, `now-2h`; the empty string is 0, which everywhere means none. Raises `Malformed`."""
-    if text == "":
-        return 0
-    found = _RELATIVE.fullmatch(text)
-    if found is None:
-        try:
-            return time_from_text(text)
-        except Malformed as error:
-            raise Malformed(f"{error}, nor now, +30d or -2h (units {', '.join(_UNIT_MS)})") from None
-    if found[1] is None:
-        return now_ms
-    moved = now_ms + (1 if found[1] == "+" else -1) * int(found[2]) * _UNIT_MS[found[3]]
-    if not 0 < moved <= 253_402_300_799_999:
-        raise Malformed(f"{text!r} lies outside the calendar")
-    return moved
-
-
 def _parse_int(text: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise Malformed(f"{text!r} is not a whole number")
@@ -122,8 +106,11 @@ def _parse_bool(text: str) -> bool:
 
 
 # --- any value ---------------------------------------------------------------------------------------
-def _struct_text(kind: Kind, text: str) -> dict[str, Any]:
-    """JSON text, or `name=value,name=value`; a name that stands twice, and every list, gathers its values."""
+Structured = kinds.StructOf | kinds.UnionOf
+
+
+def _struct_text(kind: Structured | kinds.MoneyAmount, text: str) -> dict[str, Any]:
+    """JSON text, or `name=value,name=value`; a name that occurs twice, and every list, gathers its values."""
     if text.lstrip().startswith("{"):
         try:
             value = json.loads(text)
@@ -140,20 +127,24 @@ def _struct_text(kind: Kind, text: str) -> dict[str, Any]:
         gathered.setdefault(name.strip(), []).append(value.strip())
     fields = {field.json_name: field.kind for field in _struct_fields(kind, gathered)}
     for name, values in gathered.items():
-        is_list = name in fields and fields[name].name == "list"
+        is_list = isinstance(fields.get(name), kinds.ListOf)
         if len(values) > 1 and not is_list:
             raise Malformed(f"{name} stands twice")
         gathered[name] = values if is_list else values[0]
     return gathered
 
 
-def _struct_fields(kind: Kind, value: Mapping[str, Any]) -> tuple[Field, ...]:
+def _struct_fields(kind: Structured | kinds.MoneyAmount, value: Mapping[str, Any]) -> tuple[Field, ...]:
     """The fields of a struct, or of the union's member that `type` names."""
-    if kind.name != "union":
-        return fields_of(kind.struct)
-    tag = value.get("type")
-    tag = tag[0] if isinstance(tag, list) and tag else tag
-    return next((fields_of(k.struct) for k in kind.items if k.struct.__struct_config__.tag == tag), ())
+    match kind:
+        case kinds.StructOf(struct=struct):
+            return fields_of(struct)
+        case kinds.MoneyAmount():
+            return fields_of(Money)
+        case kinds.UnionOf(structs=structs):
+            tag = value.get("type")
+            tag = tag[0] if isinstance(tag, list) and tag else tag
+            return next((fields_of(struct) for struct in structs if tag_of(struct) == tag), ())
 
 
 def strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
@@ -166,77 +157,80 @@ def strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
 
 
 def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
-    match kind.name:
-        case "money":
+    match kind:
+        case kinds.MoneyAmount():
             return _strict(kind, _struct_text(kind, text) if "{" in text else parse_amount(text), path, names)
-        case "struct" if kind.struct is Odometer and "=" not in text and "{" not in text:
+        case kinds.StructOf(struct=struct) if struct is Odometer and "=" not in text and "{" not in text:
             return parse_odometer(text)
-        case "struct" | "union":
+        case kinds.StructOf() | kinds.UnionOf():
             return _strict(kind, _struct_text(kind, text), path, names)
-        case "time":
+        case kinds.Time():
             return time_to_text(parse_time(text, names.now_ms))
-        case "address":
+        case kinds.Address():
             return names.address_of(text)
-        case "bytes":
-            if kind.length == 32 and re.search(r"\bkeys\b", path) and (key := names.key_of(text)) is not None:
+        case kinds.Bytes(length=length):
+            if length == 32 and re.search(r"\bkeys\b", path) and (key := names.key_of(text)) is not None:
                 return key.hex()
             return text
-        case "int":
+        case kinds.Integer():
             return _parse_int(text)
-        case "bool":
+        case kinds.Boolean():
             return _parse_bool(text)
-        case "optional":
-            assert kind.item is not None
-            return _strict_text(kind.item, text, path, names)
-        case "list" | "tuple":
+        case kinds.OptionOf(item=item):
+            return _strict_text(item, text, path, names)
+        case kinds.ListOf():
             try:
                 values = json.loads(text)
             except (ValueError, RecursionError):
                 raise Malformed(f"{text!r} is not a JSON list") from None
             return _strict(kind, values, path, names)
-    return text
+        case kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice() | kinds.Plain():
+            return text
+        case _:
+            assert_never(kind)
 
 
 def _strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
-    if kind.name == "optional" and value is not None:
-        assert kind.item is not None
-        return strict(kind.item, value, path, names)
-    if kind.name == "list" and isinstance(value, list | tuple):
-        assert kind.item is not None
-        return [strict(kind.item, item, f"{path}[{index}]", names) for index, item in enumerate(value)]
-    if kind.name in ("struct", "union") and isinstance(value, dict):
-        kinds = {field.json_name: field.kind for field in _struct_fields(kind, value)}
-        return {
-            name: strict(kinds[name], item, f"{path}.{name}", names) if name in kinds else item
-            for name, item in value.items()
-        }
-    return value
+    match kind:
+        case kinds.OptionOf(item=item) if value is not None:
+            return strict(item, value, path, names)
+        case kinds.ListOf(item=item) if isinstance(value, list | tuple):
+            return [strict(item, entry, f"{path}[{index}]", names) for index, entry in enumerate(value)]
+        case kinds.StructOf() | kinds.UnionOf() if isinstance(value, dict):
+            known = {field.json_name: field.kind for field in _struct_fields(kind, value)}
+            return {
+                name: strict(known[name], entry, f"{path}.{name}", names) if name in known else entry
+                for name, entry in value.items()
+            }
+        case _:
+            return value
 
 
 # --- bodies ------------------------------------------------------------------------------------------
 def default_of(field: Field) -> str | None:
     """What an option that was not given stands for; None where it must be given."""
-    kind = field.kind
-    if kind.name == "time" and field.json_name == "event_at":
-        return "now"
-    if kind.name == "bool" and field.default is not None:
-        return "true" if field.default else "false"
-    if kind.name == "bytes" and not kind.length:
-        return ""
-    if kind.name == "str" and kind.pattern and re.match(kind.pattern, ""):
-        return ""
-    return None
+    match field.kind:
+        case kinds.Time() if field.json_name == "event_at":
+            return "now"
+        case kinds.Boolean() if field.default is not None:
+            return "true" if field.default else "false"
+        case kinds.Bytes(length=0):
+            return ""
+        case kinds.Text(pattern=pattern) | kinds.CodeOf(pattern=pattern) if pattern and re.match(pattern, ""):
+            return ""
+        case _:
+            return None
 
 
 def is_required(field: Field) -> bool:
-    return field.kind.name not in ("optional", "list") and default_of(field) is None
+    return not isinstance(field.kind, kinds.OptionOf | kinds.ListOf) and default_of(field) is None
 
 
 def option_name(field: Field) -> str:
     return "--" + field.json_name.replace("_", "-")
 
 
-def body_from(struct: type[Body], given: Mapping[str, Any], names: Names) -> Body:
+def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Names) -> TransactionBody:
     """The body from friendly values by JSON name. Raises `Malformed`, naming option or path."""
     fields = fields_of(struct)
     if unknown := sorted(set(given) - {field.json_name for field in fields}):
@@ -252,60 +246,85 @@ def body_from(struct: type[Body], given: Mapping[str, Any], names: Names) -> Bod
                 values[field.json_name] = default
     if missing:
         raise Malformed(f"{', '.join(missing)} must be given, or the whole body with --body FILE.json")
-    kinds = {field.json_name: field.kind for field in fields}
-    built: Body = from_json(struct, {n: strict(kinds[n], v, f"body.{n}", names) for n, v in values.items()})
+    known = {field.json_name: field.kind for field in fields}
+    built: TransactionBody = from_json(struct, {n: strict(known[n], v, f"body.{n}", names) for n, v in values.items()})
     built.check_static()
     return built
 
 
 # --- click -------------------------------------------------------------------------------------------
+def _item(kind: Kind) -> Kind:
+    """What an option takes once: of a list or an optional field, the item."""
+    return kind.item if isinstance(kind, kinds.ListOf | kinds.OptionOf) else kind
+
+
 def _metavar(kind: Kind) -> str:
-    match kind.name:
-        case "optional" | "list":
-            assert kind.item is not None
-            return _metavar(kind.item)
-        case "money":
+    match _item(kind):
+        case kinds.MoneyAmount():
             return "AMOUNT"
-        case "struct" if kind.struct is Odometer:
+        case kinds.StructOf(struct=struct) if struct is Odometer:
             return "READING"
-        case "bytes":
+        case kinds.Bytes():
             return "HEX"
-        case "struct" | "union" | "tuple":
+        case kinds.StructOf() | kinds.UnionOf():
             return "JSON"
-        case "str":
+        case kinds.Text():
             return "TEXT"
-    return kind.name.upper()
+        case kinds.Integer():
+            return "INT"
+        case kinds.Code() | kinds.CodeOf():
+            return "CODE"
+        case other:
+            return type(other).__name__.upper()
 
 
-FROM_THE_CHAIN: Final[dict[type[Body], frozenset[str]]] = {
+FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
     OrderOffer: frozenset({"listing_version", "disclosure_root"})
 }
 """Fields that the wallet finds out itself where they are not given."""
 
+CHOICES_MAX: Final = 30
+"""Tables with more codes than this are named in the help instead of listed."""
+
+
+def _choices(kind: Kind) -> tuple[str, ...]:
+    """All values there are, where they are few; those of the newest ruleset that this software knows."""
+    match kind:
+        case kinds.Choice(values=values):
+            return values
+        case kinds.CodeOf(table=table):
+            codes = RULESETS[max(RULESETS)].codes[table]
+            return tuple(sorted(codes)) if len(codes) <= CHOICES_MAX else ()
+        case _:
+            return ()
+
+
+def _form(kind: Kind, description: str) -> str:
+    """How a value is written."""
+    match kind:
+        case kinds.MoneyAmount():
+            return "such as 52900.00EUR"
+        case kinds.StructOf(struct=struct) if struct is Odometer:
+            return "such as 12000km or 7500mi:visual"
+        case kinds.StructOf(struct=struct):
+            return f"JSON, or {','.join(f.json_name + '=...' for f in fields_of(struct))}"
+        case kinds.UnionOf(structs=structs):
+            return "JSON with a type of " + ", ".join(tag_of(struct) for struct in structs)
+        case kinds.Time():
+            return "RFC 3339, now, or relative such as +30d"
+        case kinds.Address():
+            return "bmw1..., or the name of a key or a genesis account"
+        case kinds.Bytes(length=length, max_length=most):
+            return f"{length or f'up to {most}'} bytes in hex"
+        case kinds.CodeOf(table=table) if not _choices(kind):
+            return description or f"a code of the table of {table}"
+        case _:
+            return description
+
 
 def _help(field: Field, *, is_found: bool) -> str:
-    kind, parts = field.kind, []
-    if kind.name in ("optional", "list"):
-        assert kind.item is not None
-        kind = kind.item
-    match kind.name:
-        case "money":
-            parts.append("such as 52900.00EUR")
-        case "struct" if kind.struct is Odometer:
-            parts.append("such as 12000km or 7500mi:visual")
-        case "struct":
-            parts.append(f"JSON, or {','.join(f.json_name + '=...' for f in fields_of(kind.struct))}")
-        case "union":
-            parts.append("JSON with a type of " + ", ".join(str(k.struct.__struct_config__.tag) for k in kind.items))
-        case "time":
-            parts.append("RFC 3339, now, or relative such as +30d")
-        case "address":
-            parts.append("bmw1..., or the name of a key or a genesis account")
-        case "bytes":
-            parts.append(f"{kind.length or 'up to ' + str(kind.max_length)} bytes in hex")
-        case _:
-            parts.append(kind.description)
-    if field.kind.name == "list":
+    parts = [_form(_item(field.kind), field.description)]
+    if isinstance(field.kind, kinds.ListOf):
         parts.append("(may be repeated)")
     default = default_of(field)
     if is_found:
@@ -317,27 +336,25 @@ def _help(field: Field, *, is_found: bool) -> str:
     return " ".join(part for part in parts if part)
 
 
-def options_of(struct: type[Body]) -> list[click.Option]:
+def options_of(struct: type[TransactionBody]) -> list[click.Option]:
     """One option for each field; values come as typed and become strict in `body_from`."""
     made = []
     for field in fields_of(struct):
         assert field.json_name not in RESERVED, f"{struct.__name__}.{field.name} bears the name of a common option"
         name, kind = option_name(field), field.kind
-        item = kind.item if kind.name in ("list", "optional") else kind
-        assert item is not None
         text = _help(field, is_found=field.json_name in FROM_THE_CHAIN.get(struct, ()))
-        if kind.name == "bool":
+        if isinstance(kind, kinds.Boolean):
             flags = f"{name}/--no-{name[2:]}"
             made.append(click.Option([field.json_name, flags], default=None, help=text))
             continue
-        choice = click.Choice(item.choices) if item.name == "enum" else None
+        choices = _choices(_item(kind))
         made.append(
             click.Option(
                 [field.json_name, name],
-                type=choice or str,
-                multiple=kind.name == "list",
+                type=click.Choice(choices) if choices else str,
+                multiple=isinstance(kind, kinds.ListOf),
                 default=None,
-                metavar=None if choice else _metavar(kind),
+                metavar=None if choices else _metavar(kind),
                 help=text,
             )
         )

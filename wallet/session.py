@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -19,13 +19,16 @@ from node.chain.genesis import GENESIS_BYTES_MAX, Genesis, genesis_hash, genesis
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
+from node.ledger.family import AsOf, Reader
+from node.ledger.json_form import time_from_text
 from node.txtypes.envelope import TxSignature
-from node.txtypes.schema import time_from_text
 from wallet.client import NodeClient, NodeUrl, parse_node_urls
 from wallet.keystore import Keystore
 from wallet.light import BehindTrust, LightClient
 from wallet.options import Names
 from wallet.passphrase import read_passphrase
+
+T = TypeVar("T")
 
 HOME_VARIABLE: Final = "BMW_WALLET_HOME"
 NODE_VARIABLE: Final = "BMW_WALLET_NODE"
@@ -136,11 +139,11 @@ class Session:
         path = self.home / "light" / f"{self.genesis_hash.hex()[:32]}.json"
         return LightClient(self.genesis, path, self.client, accept_old_root=accept_old_root)
 
-    def verified(self, light: LightClient, key: bytes) -> bytes | None:
-        """The proven value; a node that lags a little is given time."""
+    def verified(self, light: LightClient, compute: Callable[[Reader, AsOf], T]) -> T:
+        """What `compute` makes of proven values; a node that lags a little is given time."""
         for attempt in range(LAG_TRIES):
             try:
-                return light.verified_state(key)[0]
+                return light.verified_view(compute)
             except BehindTrust:
                 if attempt == LAG_TRIES - 1:
                     raise

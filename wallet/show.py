@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from node.errors import Rejected
-from node.txtypes.unmet import GuardsUnmet
+from node.ledger.guards import GuardsUnmet
+from node.txtypes.registry import TYPES
 from wallet.client import NodeRefused, UnmetGuard
 from wallet.options import show_amount
 
@@ -85,20 +86,6 @@ def echo_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo(line)
 
 
-KIND_FIELDS: dict[str, tuple[str, ...]] = {
-    "vehicle.register": ("model", "plant", "powertrain"),
-    "title.transfer": ("receiver", "reason", "odometer", "odometer_disclosed"),
-    "odometer.read": ("odometer", "context"),
-    "maintenance.record": ("services", "odometer"),
-    "accident.report": ("damages", "odometer"),
-    "listing.create": ("price", "country", "odometer_disclosed"),
-    "listing.update": ("price", "odometer_disclosed"),
-    "order.handover": ("odometer",),
-    "order.cancel": ("reason",),
-}
-"""What a timeline shows of a record besides its kind and outcome."""
-
-
 def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """One entry a record, the oldest first."""
     lines = []
@@ -113,7 +100,8 @@ def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
         if not isinstance(content, dict):
             lines.append("                    withheld: only its digest is shown")
             continue
-        names = [name for name in KIND_FIELDS.get(kind, ()) if content.get(name) not in (None, "", [], False)]
+        headline = TYPES[kind].headline if kind in TYPES else ()
+        names = [name for name in headline if content.get(name) not in (None, "", [], False)]
         details = [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
         details.extend(value_text(code).replace(":", " ", 1) for code in record.get("outcome") or [])
         if details:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from node import limits
 from node.crypto.addresses import to_text
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
+from node.ledger.json_form import from_json, time_to_text, to_json
 from node.txtypes.envelope import (
     Payload,
     TxSignature,
@@ -25,7 +26,6 @@ from node.txtypes.envelope import (
     decode_signed_tx,
     txid_of,
 )
-from node.txtypes.schema import from_json, time_to_text, to_json
 from wallet.session import merged, read_file, write_file
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024

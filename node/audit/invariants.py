@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import TypeVar
 
@@ -16,16 +15,16 @@ from node.audit.divergence import Diverged
 from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
-from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
 from node.storage import schema
-from node.storage.chain_store import ChainStore
-from node.storage.kv import KeyValue, prefix_end
-from node.txtypes.ledger import Family
-from node.txtypes.listing import LISTING
-from node.txtypes.order import ORDER
-from node.txtypes.payment import NO_MONEY, PAYMENT
-from node.txtypes.validators import VALIDATORS
-from node.txtypes.vehicle import VEHICLE, market_of, next_history_head, record_digest
+from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.kv import KeyValue
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
+from node.txtypes.chain.validator_set import VALIDATORS
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import NO_MONEY, PAYMENT
+from node.txtypes.vehicle.record import next_history_head, record_digest
+from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 V = TypeVar("V", bound=Value)
 
@@ -47,18 +46,11 @@ def check_invariants(store: ChainStore) -> None:
         raise Diverged(height, "invariant_validators", "the state's validator set is not the one in force")
 
 
-def _family(kv: KeyValue, family: Family[V]) -> Iterator[tuple[str, V]]:
-    """(id, value) of every state value of a family, ascending by id."""
-    start = schema.state_key(family.key(""))
-    for key, raw in kv.scan(start, prefix_end(start)):
-        yield key[len(start) :].decode("ascii"), family.decode(raw)
-
-
 def _check_histories(kv: KeyValue, height: int) -> None:
     """Both families are in order of VIN: one walk over vehicles and records side by side."""
     records = kv.scan(b"R", b"S")
     pending = next(records, None)
-    for vin, vehicle in _family(kv, VEHICLE):
+    for vin, vehicle in ChainReader(kv).values(VEHICLE):
         head, count, prefix = ZERO32, 0, b"R" + vin.encode("ascii") + b"/"
         while pending is not None and pending[0].startswith(prefix):
             if pending[0] != prefix + schema.u64(count):
@@ -83,7 +75,7 @@ def _check_window(store: ChainStore, height: int) -> None:
         if place is None:
             raise Diverged(height, "invariant_window", f"the replay window holds {txid.hex()}, which no block has")
         entries.setdefault(hour, []).append((place, txid, expires_at_ms))
-    leaves = {int(ident): bucket for ident, bucket in _family(store.kv, WINDOW)}
+    leaves = {int(ident): bucket for ident, bucket in store.values(WINDOW)}
     for hour in sorted(leaves.keys() | entries.keys()):
         computed: WindowBucket = EMPTY
         for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
@@ -111,15 +103,15 @@ def _check_market(store: ChainStore, height: int) -> None:
     now_ms = store.head().time_ms
     is_open: set[str] = set()
     listings: dict[bytes, str] = {}
-    for ident, listing in _family(store.kv, LISTING):
+    for ident, listing in store.values(LISTING):
         listings[bytes.fromhex(ident)] = listing.vin
         if listing.status == "open" and now_ms < listing.expires_at_ms:
             if listing.vin in is_open:
                 raise Diverged(height, "invariant_one_listing", f"vehicle/{listing.vin} has two open listings")
             is_open.add(listing.vin)
-    orders = {bytes.fromhex(i): order.vin for i, order in _family(store.kv, ORDER) if order.status not in OVER}
-    with_money = {payment.order for _, payment in _family(store.kv, PAYMENT) if payment.status not in NO_MONEY}
-    for vin, vehicle in _family(store.kv, VEHICLE):
+    orders = {bytes.fromhex(i): order.vin for i, order in store.values(ORDER) if order.status not in OVER}
+    with_money = {payment.order for _, payment in store.values(PAYMENT) if payment.status not in NO_MONEY}
+    for vin, vehicle in store.values(VEHICLE):
         market = market_of(vehicle, now_ms)
         if market.status == "off":
             continue

@@ -32,13 +32,13 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
 from node.execution.block_validation import check_frame, execute_block
+from node.ledger.body import type_of
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 from node.storage.successor_import import import_predecessor
 from node.storage.write_back import WriteBackStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
-from node.txtypes.members import MEMBER
-from node.txtypes.registry import type_of
+from node.txtypes.members.member import MEMBER
 
 RANGE_TXS = 1_000
 RANGE_BLOCKS = 200

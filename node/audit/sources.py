@@ -149,7 +149,12 @@ class StoreSource:
             raise
 
     def _read_head(self) -> None:
-        schema.read_version(self.kv.get(schema.META_SCHEMA))
+        version = schema.read_version(self.kv.get(schema.META_SCHEMA))
+        if 0 < version < schema.SCHEMA_VERSION:
+            raise OperatorError(
+                f"the store has schema version {version}, this software compares {schema.SCHEMA_VERSION}: start the "
+                "node with this software once, or audit with the older one"
+            )
         stored = self.kv.get(schema.META_GENESIS)
         head = ChainReader(self.kv).stored_head()
         if stored is None or head is None:

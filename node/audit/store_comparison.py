@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from node.audit.divergence import Diverged
-from node.execution.window import hour_of
 from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES, key_text
+from node.txtypes.chain.replay_window import hour_of
 
 COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
 META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
@@ -27,6 +27,9 @@ def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: 
         # of the replay window's passed hours any may still be there
         start = window_start if window_start.startswith(family) else family
         compared[FAMILY_NAMES[family]] = _compare(audited, computed, family, start, height)
+    receipts_from = max(ChainReader(audited).receipts_from(), ChainReader(computed).receipts_from())
+    compared[FAMILY_NAMES[b"Q"]] = _compare(audited, computed, b"Q", schema.receipts_key(receipts_from), height)
+    compared[FAMILY_NAMES[b"Y"]] = _compare_subjects(audited, computed, receipts_from, height)
     for family in (b"B", b"C"):
         compared[FAMILY_NAMES[family]] = _check_heights(audited, family, first, height)
     for key in META:
@@ -37,7 +40,18 @@ def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: 
 
 def _compare(audited: KeyValue, computed: KeyValue, family: bytes, start: bytes, height: int) -> int:
     stop = bytes([family[0] + 1])
-    theirs, ours = audited.scan(start, stop), computed.scan(start, stop)
+    return _compare_entries(audited.scan(start, stop), computed.scan(start, stop), height)
+
+
+def _compare_subjects(audited: KeyValue, computed: KeyValue, first: int, height: int) -> int:
+    """Subject entries of the heights from `first` on: they are ordered by subject, not by height."""
+    lowest = schema.u64(first)
+    theirs = (entry for entry in audited.scan(b"Y", b"Z") if entry[0][-12:-4] >= lowest)
+    ours = (entry for entry in computed.scan(b"Y", b"Z") if entry[0][-12:-4] >= lowest)
+    return _compare_entries(theirs, ours, height)
+
+
+def _compare_entries(theirs: Iterator[tuple[bytes, bytes]], ours: Iterator[tuple[bytes, bytes]], height: int) -> int:
     count = 0
     for entry in theirs:
         expected = next(ours, None)

@@ -9,11 +9,12 @@ from msgspec import Meta
 from node import limits
 from node.chain.validators import ValidatorSet
 from node.chain.vote import Evidence, Round, vote_sign_bytes
-from node.codec import Address, Decoder, Hash32, Height, Millis, Value, encode
+from node.codec import Decoder, Value, encode
 from node.crypto import merkle
 from node.crypto.hashing import ZERO32, tagged
 from node.crypto.signing import is_signature
 from node.errors import InvalidCertificate, Malformed
+from node.ledger.fields import Address, Hash32, Height, Time
 
 HEADER_VERSION = 1
 
@@ -21,7 +22,7 @@ HEADER_VERSION = 1
 class Header(Value, frozen=True):
     version: Annotated[int, Meta(ge=1, le=1_000)]
     height: Height
-    time_ms: Millis
+    time_ms: Time
     parent_id: Hash32
     proposer: Address
     tx_root: Hash32

@@ -9,9 +9,9 @@ from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisVa
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
-from node.txtypes.members import Grant
-from node.txtypes.params import ChainParams
-from node.txtypes.validators import possession_bytes
+from node.ledger.params import ChainParams
+from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.members.member import Grant
 
 DEV_TIME_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -62,7 +62,7 @@ def account_of(party: Party, key_of: KeyOf, sponsor: bytes) -> GenesisAccount:
             consensus = key_of("consensus", party.name)
             proof = consensus.sign(possession_bytes(bytes(32), address, consensus.public))
             validator = GenesisValidator(consensus.public, proof, party.power)
-        grants = tuple(Grant(role, wmis, "", 0, 0, "active", "") for role, wmis in party.roles)  # type: ignore[arg-type]
+        grants = tuple(Grant(role, wmis, "", 0, 0, "active", "") for role, wmis in party.roles)
         node_key = key_of("node", party.name).public if party.power else b""
         member = GenesisMember(party.country, grants, validator, node_key, "")
     return GenesisAccount(party.name, address, (account_key.public,), 1, b"", sponsor or address, member)

@@ -12,20 +12,20 @@ from msgspec import Meta
 
 from node import limits
 from node.chain.validators import ValidatorSet
-from node.codec import Millis, Value, encode
+from node.codec import Value, encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import tagged
 from node.crypto.signing import is_signature
 from node.errors import Malformed
+from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
+from node.ledger.json_form import from_json, to_json
+from node.ledger.params import ChainParams
 from node.rules.countries import COUNTRIES
-from node.rules.ruleset import RULESET_VERSIONS
-from node.txtypes.accounts import Keys, SealingKey, Threshold
-from node.txtypes.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature
-from node.txtypes.members import Grant
-from node.txtypes.params import ChainParams
-from node.txtypes.schema import from_json, to_json
-from node.txtypes.validators import ValidatorEntry, possession_bytes
+from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
+from node.txtypes.identity.account import Keys, SealingKey, Threshold
+from node.txtypes.members.member import Grant
+from node.txtypes.rulesets import RULESETS
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 
@@ -69,7 +69,7 @@ class Continues(Value, frozen=True):
 
 class Genesis(Value, frozen=True):
     chain_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z")]
-    time_ms: Millis
+    time_ms: Time
     tree_depth: Annotated[int, Meta(ge=1, le=24)]
     params: ChainParams
     accounts: Annotated[tuple[GenesisAccount, ...], Meta(min_length=1, max_length=1_000)]
@@ -123,9 +123,9 @@ def _check(genesis: Genesis) -> None:
     addresses: set[bytes] = set()
     consensus_keys: set[bytes] = set()
     total = 0
-    if genesis.params.ruleset not in RULESET_VERSIONS:
+    if genesis.params.ruleset not in RULESETS:
         raise Malformed(f"genesis.params.ruleset: {genesis.params.ruleset} is not known to this software")
-    if genesis.params.next_ruleset not in RULESET_VERSIONS | {0}:
+    if genesis.params.next_ruleset not in {0, *RULESETS}:
         raise Malformed(f"genesis.params.next_ruleset: {genesis.params.next_ruleset} is not known to this software")
     for index, account in enumerate(genesis.accounts):
         path = f"genesis.accounts[{index}]"

@@ -17,8 +17,8 @@ from node.chain.block import Commit, Committed, Header, block_id_of, verify_comm
 from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.errors import InvalidCertificate, Rejected
-from node.txtypes.schema import time_to_text
-from node.txtypes.validators import ValidatorEntry
+from node.ledger.json_form import time_to_text
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 DAY_MS: Final = 24 * 3_600_000
 

@@ -8,7 +8,7 @@ from math import gcd
 
 from node.codec import encode
 from node.crypto.hashing import tagged
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from node import limits
-from node.codec import Address, Hash32, Height, Signature, Value, encode
+from node.codec import Value, encode
 from node.crypto.hashing import tagged
+from node.ledger.fields import Address, Hash32, Height, Signature
 
 Round = Annotated[int, Meta(ge=0, le=limits.ROUND_CAP)]
 ValidRound = Annotated[int, Meta(ge=-1, le=limits.ROUND_CAP)]

@@ -20,7 +20,7 @@ from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example
 from node.errors import Malformed, OperatorError
-from node.txtypes.schema import time_to_text
+from node.ledger.json_form import time_to_text
 from node.usage import Program, with_versions
 
 WORKERS_MAX = 256

@@ -25,7 +25,7 @@ from node.daemon.config import config_text, load_config
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import Corrupted, OperatorError, Rejected
 from node.storage.safety_store import SafetyFile
-from node.txtypes.validators import possession_bytes
+from node.txtypes.chain.validator_set import possession_bytes
 
 P2P_PORT, RPC_PORT = 26800, 26700
 

@@ -27,7 +27,7 @@ from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
-from node.txtypes.validators import CONSENSUS_KEY
+from node.txtypes.chain.validator_set import CONSENSUS_KEY
 
 
 @click.command(

@@ -18,12 +18,12 @@ from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
 from node.daemon.home import Home
 from node.errors import InvalidBlock, OperatorError, WrongChain
+from node.ledger.json_form import to_json
 from node.storage.archive import ArchiveReader, write_archive
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
 from node.storage.rebuild import take
 from node.txtypes.envelope import decode_signed_tx
-from node.txtypes.schema import to_json
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from node.chain.block import Block
 from node.chain.vote import Proposal, Round, Vote
-from node.codec import Decoder, Hash32, Height, PublicKey, Value
+from node.codec import Decoder, Value
 from node.consensus.messages import Lock, Step
 from node.errors import Corrupted, Rejected
+from node.ledger.fields import Hash32, Height, PublicKey
 
 HARD_STATE_BYTES_MAX = 32 * 1024 * 1024
 

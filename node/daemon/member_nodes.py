@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from node.storage.chain_store import ChainReader, ChainStore
-from node.txtypes.members import MEMBER, Member
+from node.txtypes.members.member import MEMBER, Member
 
 MEMBERS_MAX = 10_000
 
 
 def members_of(store: ChainReader) -> Iterator[tuple[bytes, Member]]:
     """(address, member) of everybody who was ever admitted."""
-    for address in store.index(b"Xr/member/", "", MEMBERS_MAX):
-        raw = store.state.get(MEMBER.key(address))
-        if raw is not None:
-            yield bytes.fromhex(address), MEMBER.decode(raw)
+    for address, member in islice(store.values(MEMBER), MEMBERS_MAX):
+        yield bytes.fromhex(address), member
 
 
 class MemberNodes:

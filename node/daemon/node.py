@@ -31,6 +31,7 @@ from node.daemon.submissions import Submissions
 from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import Corrupted, OperatorError
+from node.ledger.guards import Unmet
 from node.log import log
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
@@ -45,9 +46,8 @@ from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.storage.store_dirs import settle
+from node.txtypes.chain.validator_set import CONSENSUS_KEY
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import Unmet
-from node.txtypes.validators import CONSENSUS_KEY
 
 
 class Node:

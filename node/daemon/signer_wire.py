@@ -13,9 +13,10 @@ from msgspec import Meta
 
 from node.chain.block import Block
 from node.chain.vote import BlockId, Round, ValidRound, Vote, VoteKind
-from node.codec import U64, Address, Decoder, Hash32, Height, PublicKey, Signature, Value, encode
+from node.codec import Decoder, Value, encode
 from node.consensus.messages import Lock
 from node.consensus.safety import HARD_STATE_BYTES_MAX, HardState, SignedProposal, SignedVote, StoredLock
+from node.ledger.fields import U64, Address, Hash32, Height, PublicKey, Signature
 from node.replica.signer import Promise
 
 VERSION = 1

@@ -12,7 +12,7 @@ from node.p2p.network import Network
 from node.p2p.wire import Chunk, GetChunk, GetValidators, OfferMessage, SnapshotMessage, ValidatorsMessage
 from node.replica.messages import Blocks, GetBlocks, Message, Status
 from node.storage.snapshot import Offer
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 ANSWER_S = 5.0
 

@@ -8,12 +8,12 @@ from node.daemon.pump import Pump
 from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, Rejected
+from node.ledger.guards import GuardsUnmet, Unmet
 from node.log import log
 from node.replica import events as e
 from node.rpc.backend import NotAdmitted, TxStatus
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
-from node.txtypes.unmet import GuardsUnmet, Unmet
 
 RELOADED_AT_ONCE = 200
 """Entries of the journal."""

@@ -7,10 +7,10 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from node.ledger.guards import Unmet
 from node.rpc.backend import TxStatus
 from node.storage.chain_store import ChainReader
 from node.storage.journal import Ended, Journal
-from node.txtypes.unmet import Unmet
 
 REJECTED_MAX = 100_000
 EXPIRIES_SPARE = 10_000

@@ -7,25 +7,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from msgspec.structs import replace
 
 from node.chain.validators import ValidatorSet
 from node.chain.vote import Evidence, evidence_id
-from node.codec import encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.state_tree import StateTree, TreeChange, bucket_of, changed_bucket, slot_of
 from node.errors import OperatorError
 from node.execution.head import ChainHead
-from node.execution.window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
-from node.rules.ruleset import RULESET_VERSIONS, ruleset_hash
-from node.txtypes.accounts import ACCOUNT, charge_new_keys
+from node.ledger.body import judge_body, type_of
+from node.ledger.family import Family
+from node.ledger.guards import (
+    ALREADY_COMMITTED,
+    EXPIRY_TOO_FAR,
+    SIGNATURE_MISSING,
+    SIGNATURE_SUPERFLUOUS,
+    TRANSACTION_EXPIRED,
+    TYPE_NOT_ACTIVE,
+)
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, StateReader
+from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
+from node.ledger.receipts import BlockReceipts, Happening, Receipt, receipt_of
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
+from node.txtypes.chain.validator_set import VALIDATORS, punish
 from node.txtypes.envelope import CheckedTx, TxSignature
-from node.txtypes.ledger import BlockContext, BlockOverlay, Ledger, Overlay, Record, StateReader
-from node.txtypes.members import MEMBER
-from node.txtypes.params import CHAIN, ChainParams
-from node.txtypes.schema import time_to_text
-from node.txtypes.validators import VALIDATORS, punish
+from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN, charge_new_keys
+from node.txtypes.members.member import MEMBER
+from node.txtypes.rulesets import RULESETS, unknown_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class BlockResult:
     height: int
     time_ms: int
     changes: dict[bytes, bytes | None]
-    overlay: Overlay
+    overlay: BlockOverlay
     tree: TreeChange
     records: tuple[Record, ...]
     window_added: tuple[WindowEntry, ...]
@@ -52,63 +63,67 @@ class BlockResult:
     validators: ValidatorSet
     params: ChainParams
     weight: int
+    receipts: BlockReceipts
+
+    def before(self, family: Family[Any], key: bytes) -> Any:
+        """The value that a change replaces."""
+        return self.overlay.before(family, key)
 
     @property
     def state_root(self) -> bytes:
         return self.tree.root
 
 
-def unknown_rules(head: ChainHead) -> str:
-    """Why this software can't judge the block after `head`; empty where it can."""
-    params, height = head.params, head.height + 1
-    version = params.next_ruleset if params.next_ruleset and height >= params.next_ruleset_height else params.ruleset
-    if version in RULESET_VERSIONS:
-        return ""
-    return (
-        f"from height {height} on the chain is judged by ruleset {version}, which this software does not know: "
-        "install a newer version and start again; the store is intact"
-    )
-
-
 class BlockRun:
     """The state of one block's execution. `add` either takes a transaction whole or leaves everything as it was."""
 
-    def __init__(self, state: StateReader, tree: StateTree, head: ChainHead, genesis_hash: bytes, time_ms: int) -> None:
+    def __init__(
+        self,
+        state: StateReader,
+        tree: StateTree,
+        head: ChainHead,
+        genesis_hash: bytes,
+        time_ms: int,
+        *,
+        records_reads: bool = False,
+    ) -> None:
+        """`records_reads`: whether `judge` notes the state keys that it reads. Raises `OperatorError` where this
+        software does not know the ruleset of the height."""
+        height = head.height + 1
+        if unknown := unknown_rules(head.params, height):
+            raise OperatorError(unknown)
         self._state = state
         self._tree = tree
         self._head = head
-        self._block = BlockContext(genesis_hash, head.height + 1, time_ms)
+        self.rules = RULESETS[head.params.ruleset_at(height)]
+        self._block = BlockContext(genesis_hash, height, time_ms, self.rules)
         self._overlay = BlockOverlay(state)
+        self._records_reads = records_reads
         self._windows: dict[int, WindowBucket] = {}
         self._window_added: dict[bytes, WindowEntry] = {}
         self._records: list[Record] = []
         self._taken: list[CheckedTx] = []
+        self._receipts: list[Receipt] = []
+        self._happenings: list[Happening] = []
         self._buckets: dict[int, bytes] = {}
         self._slots: dict[bytes, tuple[bytes, int]] = {}
         self.weight = 0
         self.bytes = 0
-        if unknown := unknown_rules(head):
-            raise OperatorError(unknown)
         self._activate_ruleset()
 
     def _activate_ruleset(self) -> None:
         params = self._head.params
-        if params.next_ruleset and self._block.height >= params.next_ruleset_height:
-            ledger = self._ledger(b"", b"", b"")
-            activated = replace(params, ruleset=params.next_ruleset, next_ruleset=0, next_ruleset_height=0)
-            ledger.put(CHAIN, "params", activated)
-            self._overlay.changes.update(ledger.changes)
+        if self.rules.number != params.ruleset:
+            activated = replace(params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0)
+            self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
+            self._happenings.append(Happening("ruleset.activated", ()))
 
     @property
     def params(self) -> ChainParams:
         """As the block finds them, after a ruleset that starts at this height."""
-        found = self._overlay.get(CHAIN, CHAIN.key("params"))
-        assert found is not None, "the genesis state has no chain parameters"
-        return found
-
-    @property
-    def ruleset_hash(self) -> bytes:
-        return ruleset_hash(self.params.ruleset)
+        params = self._overlay.get(CHAIN, PARAMS_KEY)
+        assert params is not None, "the genesis state has no chain parameters"
+        return params
 
     def _ledger(self, txid: bytes, sender: bytes, payload_bytes: bytes) -> Ledger:
         return Ledger(self._overlay, self._block, txid, sender, payload_bytes)
@@ -123,6 +138,7 @@ class BlockRun:
             raise BlockFull
         self.weight += weight
         self.bytes += len(tx.raw) + 5
+        self._receipts.append(receipt_of(ledger.record_refs, ledger.changes, self._overlay.get, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
         self._records.extend(ledger.records)
         self._taken.append(tx)
@@ -132,20 +148,33 @@ class BlockRun:
         self._window_added[tx.txid] = WindowEntry(hour, tx.txid, expires)
 
     def judge(self, tx: CheckedTx) -> Ledger:
-        """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own."""
+        """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own. Nothing else
+        is asked of a type that the ruleset does not have."""
         payload = tx.payload
         ledger = self._ledger(tx.txid, payload.sender, tx.signed.payload_bytes)
+        if self._records_reads:
+            ledger.reads = {}
+        tag = type_of(payload.body)
+        if tag in ledger.rules.types:
+            self._judge_active(ledger, tx)
+        else:
+            ledger.unmet(TYPE_NOT_ACTIVE, tag)
+        if ledger.reads is not None:
+            ledger.contended, ledger.reads = tuple(ledger.reads), None
+        return ledger
+
+    def _judge_active(self, ledger: Ledger, tx: CheckedTx) -> None:
+        payload = tx.payload
         now, expires = self._block.time_ms, payload.expires_at_ms
         if expires < now:
-            ledger.unmet("transaction_expired", have=time_to_text(expires), need=f"at least {time_to_text(now)}")
+            ledger.unmet(TRANSACTION_EXPIRED, have=time_to_text(expires), need=f"at least {time_to_text(now)}")
         elif expires > now + self._head.params.tx_lifetime_max_ms:
             latest = time_to_text(now + self._head.params.tx_lifetime_max_ms)
-            ledger.unmet("expiry_too_far", have=time_to_text(expires), need=f"at most {latest}")
+            ledger.unmet(EXPIRY_TOO_FAR, have=time_to_text(expires), need=f"at most {latest}")
         if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
-            ledger.unmet("already_committed", tx.txid.hex())
+            ledger.unmet(ALREADY_COMMITTED, tx.txid.hex())
         check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signed.signatures)
-        payload.body.guards(ledger)
-        return ledger
+        judge_body(ledger, payload.body)
 
     def carry_out(self, tx: CheckedTx) -> Ledger:
         """As `judge`; and where all guards hold with what it changes, and whether its payer's quota is enough for that.
@@ -166,9 +195,7 @@ class BlockRun:
             return
         payer = ledger.sender
         if ledger.get(MEMBER, payer) is None:
-            account = ledger.get(ACCOUNT, payer)
-            assert account is not None, "the signature check lets no unknown sender pass"
-            payer = account.sponsor
+            payer = ledger.the(ACCOUNT, payer).sponsor
         charge_new_keys(ledger, payer, new)
 
     def _bucket_weight(self, ledger: Ledger) -> int:
@@ -194,11 +221,7 @@ class BlockRun:
     # --- the end --------------------------------------------------------------------------------------
     def finish(self, evidence: tuple[Evidence, ...] = ()) -> BlockResult:
         """Carry out evidence, close the replay window's passed hours, compute the root."""
-        for piece in evidence:
-            ident = evidence_id(piece)
-            ledger = self._ledger(ident, b"", b"")
-            punish(ledger, piece.first.validator, ident)
-            self._overlay.changes.update(ledger.changes)
+        block_receipt = self._carry_out_evidence(evidence)
         changes = self._overlay.changes
         for hour, bucket in self._windows.items():
             changes[WINDOW.key(str(hour))] = (WINDOW, bucket)
@@ -208,12 +231,16 @@ class BlockRun:
                 changes[key] = (WINDOW, None)
         validators = self._overlay.get(VALIDATORS, VALIDATORS.key("set"))
         assert validators is not None, "the genesis state has no validator set"
-        encoded = {key: None if value is None else encode(value) for key, (_, value) in changes.items()}
+        versions = self.rules.value_versions
+        encoded = {
+            key: None if value is None else family.encode(value, versions[family.name])
+            for key, (family, value) in changes.items()
+        }
         return BlockResult(
             height=self._block.height,
             time_ms=self._block.time_ms,
             changes=encoded,
-            overlay=changes,
+            overlay=self._overlay,
             tree=self._tree.change(self._changed_buckets(encoded)),
             records=tuple(self._records),
             window_added=tuple(self._window_added.values()),
@@ -221,7 +248,18 @@ class BlockRun:
             validators=ValidatorSet(validators.entries),
             params=self.params,
             weight=self.weight,
+            receipts=BlockReceipts(tuple(self._receipts), block_receipt),
         )
+
+    def _carry_out_evidence(self, evidence: tuple[Evidence, ...]) -> Receipt:
+        """The receipt of what the block itself has done, a ruleset that begins included."""
+        ledger = self._ledger(b"", b"", b"")
+        for piece in evidence:
+            punish(ledger, piece.first.validator, evidence_id(piece))
+        happenings = (*self._happenings, *ledger.happenings)
+        receipt = receipt_of((), ledger.changes, self._overlay.get, happenings)
+        self._overlay.changes.update(ledger.changes)
+        return receipt
 
     def _changed_buckets(self, encoded: dict[bytes, bytes | None]) -> dict[int, bytes]:
         changed: dict[int, bytes] = {}
@@ -249,19 +287,19 @@ def check_policies(
         keys = by_address.pop(address, [])
         account = ledger.get(ACCOUNT, address)
         if account is None:
-            ledger.unmet("account_unknown", to_text(address))
+            ledger.unmet(ACCOUNT_UNKNOWN, to_text(address))
             continue
         _compare(ledger, address, keys, account.keys, account.threshold)
     if new_keys:
         address = address_of(new_keys[0])
         _compare(ledger, address, by_address.pop(address, []), new_keys, len(new_keys))
     for address in by_address:
-        ledger.unmet("signature_superfluous", to_text(address))
+        ledger.unmet(SIGNATURE_SUPERFLUOUS, to_text(address))
 
 
 def _compare(ledger: Ledger, address: bytes, keys: list[bytes], allowed: tuple[bytes, ...], threshold: int) -> None:
     valid = sum(1 for key in keys if key in allowed)
     if valid < threshold:
-        ledger.unmet("signature_missing", to_text(address), valid, threshold)
+        ledger.unmet(SIGNATURE_MISSING, to_text(address), valid, threshold)
     if valid > threshold or len(keys) > valid:
-        ledger.unmet("signature_superfluous", to_text(address), len(keys), threshold)
+        ledger.unmet(SIGNATURE_SUPERFLUOUS, to_text(address), len(keys), threshold)

@@ -22,9 +22,9 @@ from node.errors import InvalidBlock, InvalidCertificate
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
 from node.execution.evidence import check_evidence
 from node.execution.head import ChainHead
+from node.ledger.guards import GuardsUnmet
+from node.ledger.overlay import StateReader
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.ledger import StateReader
-from node.txtypes.unmet import GuardsUnmet
 
 
 def seal_block(
@@ -47,7 +47,7 @@ def seal_block(
         state_root=result.state_root,
         validators_hash=head.validators.hash,
         next_validators_hash=result.validators.hash,
-        ruleset_hash=run.ruleset_hash,
+        ruleset_hash=run.rules.hash,
         evidence_root=evidence_root(evidence),
         last_commit_hash=commit_hash(last_commit),
     )
@@ -107,7 +107,7 @@ def execute_block(
     """
     header = block.header
     run = BlockRun(state, tree, head, genesis_hash, header.time_ms)
-    _require(header.ruleset_hash == run.ruleset_hash, "header_ruleset", "judged by another ruleset")
+    _require(header.ruleset_hash == run.rules.hash, "header_ruleset", "judged by another ruleset")
     for index, tx in enumerate(transactions):
         try:
             run.add(tx)

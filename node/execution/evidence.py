@@ -5,9 +5,9 @@ from __future__ import annotations
 from node.chain.vote import Evidence, evidence_id, sign_bytes_of
 from node.crypto.signing import is_signature
 from node.errors import InvalidBlock
-from node.txtypes.ledger import StateReader
-from node.txtypes.params import ChainParams
-from node.txtypes.validators import EVIDENCE, VALIDATOR
+from node.ledger.overlay import StateReader
+from node.ledger.params import ChainParams
+from node.txtypes.chain.validator_set import EVIDENCE, VALIDATOR
 
 
 def check_pair(evidence: Evidence) -> None:

@@ -9,11 +9,9 @@ from node.chain.genesis import Genesis, genesis_hash, genesis_set
 from node.codec import Value, encode
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
 from node.execution.head import ChainHead
-from node.txtypes.accounts import ACCOUNT, Account
-from node.txtypes.ledger import Family
-from node.txtypes.members import MEMBER, MEMBER_NAME, Member, NameHolder
-from node.txtypes.params import CHAIN
-from node.txtypes.validators import (
+from node.ledger.family import Family
+from node.ledger.params import CHAIN
+from node.txtypes.chain.validator_set import (
     CONSENSUS_KEY,
     VALIDATOR,
     VALIDATORS,
@@ -21,6 +19,8 @@ from node.txtypes.validators import (
     ValidatorRecord,
     ValidatorState,
 )
+from node.txtypes.identity.account import ACCOUNT, Account
+from node.txtypes.members.member import MEMBER, MEMBER_NAME, Member, NameHolder
 
 
 def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:

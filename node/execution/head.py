@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.chain.validators import ValidatorSet
-from node.txtypes.params import ChainParams
+from node.ledger.params import ChainParams
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,9 @@ from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisVa
 from node.codec import Value, encode
 from node.crypto.addresses import to_text
 from node.errors import Malformed
-from node.execution.window import WINDOW
-from node.txtypes.accounts import ACCOUNT
-from node.txtypes.members import MEMBER
-from node.txtypes.params import CHAIN
-from node.txtypes.validators import (
+from node.ledger.params import CHAIN
+from node.txtypes.chain.replay_window import WINDOW
+from node.txtypes.chain.validator_set import (
     CONSENSUS_KEY,
     VALIDATOR,
     VALIDATORS,
@@ -30,6 +28,8 @@ from node.txtypes.validators import (
     ValidatorRecord,
     ValidatorState,
 )
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.member import MEMBER
 
 LEFT_BEHIND: Final = WINDOW.key("")
 """Prefix of the state keys that the successor does not take over."""

@@ -1,6 +1,6 @@
 """Transactions that hold now and wait for a block. Bounded in count, bytes and per sender; arrival order is kept.
 
-Entries are indexed by the state keys they touch, so that a commit rechecks only what meets its diff.
+Entries are indexed by the state keys that judging them has read, so that a commit rechecks only what meets its diff.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Pool:
         self._bounds = bounds or PoolLimits()
         self._by_txid: dict[bytes, CheckedTx] = {}
         self._by_wire_id: dict[bytes, CheckedTx] = {}
-        self._by_subject: dict[bytes, dict[bytes, None]] = {}
+        self._contended: dict[bytes, tuple[bytes, ...]] = {}
+        """Transaction id to the state keys it depends on."""
+        self._by_key: dict[bytes, dict[bytes, None]] = {}
         self._shares: dict[bytes, _Share] = {}
         self.bytes = 0
 
@@ -62,8 +64,8 @@ class Pool:
         if share.txs >= self._bounds.per_account_max or share.bytes + size > self._bounds.bytes_per_account_max:
             raise PoolFull(f"the sender has {share.txs} pending transactions already ({share.bytes} bytes)")
 
-    def add(self, tx: CheckedTx) -> bool:
-        """Whether the transaction is new here. Raises `PoolFull`."""
+    def add(self, tx: CheckedTx, contended: tuple[bytes, ...] = ()) -> bool:
+        """Whether the transaction is new here; `contended`: the state keys it depends on. Raises `PoolFull`."""
         if tx.txid in self._by_txid:
             return False
         sender = tx.payload.sender
@@ -74,9 +76,25 @@ class Pool:
         share.txs += 1
         share.bytes += len(tx.raw)
         self.bytes += len(tx.raw)
-        for subject in subjects_of(tx):
-            self._by_subject.setdefault(subject, {})[tx.txid] = None
+        self._note(tx.txid, contended)
         return True
+
+    def _note(self, txid: bytes, contended: tuple[bytes, ...]) -> None:
+        self._contended[txid] = contended
+        for key in contended:
+            self._by_key.setdefault(key, {})[txid] = None
+
+    def _forget(self, txid: bytes) -> None:
+        for key in self._contended.pop(txid):
+            waiting = self._by_key[key]
+            del waiting[txid]
+            if not waiting:
+                del self._by_key[key]
+
+    def judged_again(self, txid: bytes, contended: tuple[bytes, ...]) -> None:
+        """The state keys that a transaction of the pool depends on now."""
+        self._forget(txid)
+        self._note(txid, contended)
 
     def remove(self, txid: bytes) -> CheckedTx | None:
         tx = self._by_txid.pop(txid, None)
@@ -90,11 +108,7 @@ class Pool:
         if not share.txs:
             del self._shares[sender]
         self.bytes -= len(tx.raw)
-        for subject in subjects_of(tx):
-            waiting = self._by_subject[subject]
-            del waiting[txid]
-            if not waiting:
-                del self._by_subject[subject]
+        self._forget(txid)
         return tx
 
     def get(self, txid: bytes) -> CheckedTx | None:
@@ -110,16 +124,9 @@ class Pool:
         """
         found: dict[bytes, CheckedTx] = {}
         for key in keys:
-            for txid in self._by_subject.get(key, ()):
+            for txid in self._by_key.get(key, ()):
                 found[txid] = self._by_txid[txid]
         return list(found.values())
 
     def expired(self, now_ms: int) -> list[CheckedTx]:
         return [tx for tx in self._by_txid.values() if tx.payload.expires_at_ms < now_ms]
-
-
-def subjects_of(tx: CheckedTx) -> list[bytes]:
-    """State keys the transaction depends on, each once: its type's, its sender's account and membership."""
-    sender = tx.payload.sender.hex().encode("ascii")
-    named = [subject.encode("ascii") for subject in tx.payload.body.subjects()]
-    return list(dict.fromkeys((*named, b"account/" + sender, b"member/" + sender)))

@@ -15,9 +15,10 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from node.codec import Decoder, Hash32, PublicKey, Signature, Value, encode
+from node.codec import Decoder, Value, encode
 from node.crypto.signing import PrivateKey, is_signature
 from node.errors import BadSignature, Malformed, ProtocolViolation, Rejected, TooLarge, WrongChain
+from node.ledger.fields import Hash32, PublicKey, Signature
 from node.p2p.framing import (
     HANDSHAKE_BYTES_MAX,
     RefusedByPeer,

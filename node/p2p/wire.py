@@ -7,7 +7,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from node import limits
-from node.codec import Decoder, Hash32, Height, PublicKey, Value
+from node.codec import Decoder, Value
+from node.ledger.fields import Hash32, Height, PublicKey
 from node.p2p.framing import Lane
 from node.replica import messages as r
 from node.storage.snapshot import CHUNK_BYTES_MAX, CHUNKS_MAX, Entries, Offer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
+from node.ledger.guards import NOT_JUDGED, Unmet
 from node.mempool.pool import Pool
 from node.replica import events as e
 from node.replica.block_builder import BlockBuilder, Built
@@ -14,12 +15,18 @@ from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import Unmet
 
 JUDGED_AT_ONCE: Final = 500
 """Waiting transactions that are looked at again in one event: a block may touch all of the pool, votes come between."""
 OF_TIME: Final = {"transaction_expired", "expiry_too_far"}
 """Guards that a clock of ours which is off decides wrongly."""
+
+
+class Judged(NamedTuple):
+    """What judging a transaction over the head has found."""
+
+    unmet: tuple[Unmet, ...]
+    contended: tuple[bytes, ...]
 
 
 class Admission:
@@ -55,30 +62,33 @@ class Admission:
     def _judging_run(self) -> BlockRun:
         """A run over the head that judges and never applies; renewed with every block."""
         if self._run is None:
-            self._run = self._builder.run(max(self._network_ms(), self._store.head().time_ms + 1))
+            self._run = self._builder.run(max(self._network_ms(), self._store.head().time_ms + 1), records_reads=True)
         return self._run
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Everything that keeps it out of a block over the head."""
+        """Everything that keeps the transaction out of a block over the head."""
         return tuple(self._judging_run().carry_out(tx).unmet_guards)
 
-    def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...]:
-        """Every guard that does not hold over the head, `in_full` whether there is quota for it too; a transaction that
-        raises something it must not is set aside, and the node goes on."""
+    def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> Judged:
+        """The guards that are not met over the head, `in_full` the quota too, and the state keys that were read. A
+        transaction that raises something it must not is set aside, and the node goes on."""
         try:
-            return self.judge(tx) if in_full else tuple(self._judging_run().judge(tx).unmet_guards)
+            run = self._judging_run()
+            ledger = run.carry_out(tx) if in_full else run.judge(tx)
         except (Corrupted, OperatorError):
             raise  # the disk's fault, not the transaction's
         except Exception as error:
             self._run = None
             self._set_aside(tx, repr(error))
-            return (Unmet("not_judged", tx.txid.hex(), "", ""),)
+            return Judged((Unmet(NOT_JUDGED.code, tx.txid.hex(), "", ""),), ())
+        return Judged(tuple(ledger.unmet_guards), ledger.contended)
 
     def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
         """Unmet guards (none: it is in the pool), or why the pool takes no more. `in_full`: for callers of our own, who
         are answered; what gossip brings is carried out only in a block."""
         self._tx_gossip.note_verified(tx)
-        return self._judged(tx, in_full=in_full) or self._tx_gossip.pooled(tx) or ()
+        judged = self._judged(tx, in_full=in_full)
+        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended) or ()
 
     # --- out ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:
@@ -93,7 +103,7 @@ class Admission:
         """What building a block found in the pool that can't be in one."""
         for tx, unmet in built.failed:
             if any(guard.code in OF_TIME for guard in unmet):
-                unmet = self._judged(tx)
+                unmet = self._judged(tx).unmet
             if unmet:
                 self._drop(tx, unmet)
         for tx, why in built.poison:
@@ -118,5 +128,10 @@ class Admission:
         for txid in list(islice(self._doubtful, JUDGED_AT_ONCE)):
             del self._doubtful[txid]
             tx = self._pool.get(txid)
-            if tx is not None and (unmet := self._judged(tx)):
-                self._drop(tx, unmet)
+            if tx is None:
+                continue
+            judged = self._judged(tx)
+            if judged.unmet:
+                self._drop(tx, judged.unmet)
+            else:
+                self._pool.judged_again(txid, judged.contended)

@@ -12,9 +12,9 @@ from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
 from node.execution.block_validation import check_frame, execute_block, seal_block
 from node.execution.evidence import check_evidence
+from node.ledger.guards import GuardsUnmet, Unmet
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import GuardsUnmet, Unmet
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class BlockBuilder:
         self._build_txs_max = build_txs_max
         self._stopwatch = stopwatch
 
-    def run(self, time_ms: int) -> BlockRun:
+    def run(self, time_ms: int, *, records_reads: bool = False) -> BlockRun:
         """A fresh run over the head."""
         store = self._store
-        return BlockRun(store.state, store.tree, store.head(), store.genesis_hash, time_ms)
+        return BlockRun(store.state, store.tree, store.head(), store.genesis_hash, time_ms, records_reads=records_reads)
 
     def build(
         self, candidates: Callable[[], list[CheckedTx]], evidence: list[Evidence], proposer: bytes, now_ms: int

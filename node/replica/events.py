@@ -7,10 +7,10 @@ from typing import Any
 
 from node.chain.block import Block
 from node.execution.block_run import BlockResult
+from node.ledger.guards import Unmet
 from node.replica.messages import Message
 from node.replica.signer import ConsensusSigner
 from node.txtypes.envelope import CheckedTx, SignedTx
-from node.txtypes.unmet import Unmet
 
 PeerId = int
 """Names one connection; never used again for another."""

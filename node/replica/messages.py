@@ -9,7 +9,8 @@ from msgspec import Meta
 from node import limits
 from node.chain.block import Block, Commit, Committed, Header
 from node.chain.vote import Evidence, Proposal, Round, Vote
-from node.codec import Address, Decoder, Hash32, Height, Signature, Value
+from node.codec import Decoder, Value
+from node.ledger.fields import Address, Hash32, Height, Signature
 
 Instance = Annotated[bytes, Meta(min_length=16, max_length=16)]
 WireIds = Annotated[tuple[Hash32, ...], Meta(max_length=limits.ANNOUNCE_MAX)]

@@ -11,7 +11,8 @@ from node import limits
 from node.chain.block import Block, Commit
 from node.consensus.machine import Machine
 from node.errors import Rejected
-from node.execution.block_run import BlockResult, unknown_rules
+from node.execution.block_run import BlockResult
+from node.ledger.guards import Unmet
 from node.mempool.pool import Pool
 from node.replica import events as e
 from node.replica.admission import Admission
@@ -49,7 +50,7 @@ from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import Unmet
+from node.txtypes.rulesets import unknown_rules
 
 __all__ = ["Replica", "ReplicaConfig"]
 
@@ -157,7 +158,7 @@ class Replica:
         self._announce_at = now_ms + limits.ANNOUNCE_AGAIN_MS
         head = self.store.head()
         self._context.notice("started", "info", height=head.height, id=head.block_id.hex())
-        if unknown := unknown_rules(head):
+        if unknown := unknown_rules(head.params, head.height + 1):
             self._context.halt(unknown)
         else:
             self._signing_duty.start()
@@ -350,7 +351,8 @@ class Replica:
         self._begin_height()
         self._blocks.height_decided()
         self.sync.committed()
-        if unknown := unknown_rules(self.store.head()):
+        head = self.store.head()
+        if unknown := unknown_rules(head.params, head.height + 1):
             self._context.halt(unknown)
             return
         self._evidence.committed()

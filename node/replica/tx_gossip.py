@@ -125,10 +125,10 @@ class TxGossip:
             self.refuse(tx.wire_id)
 
     # --- admission ---
-    def pooled(self, tx: CheckedTx) -> str:
+    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...]) -> str:
         """Into the pool with what holds, to be announced; why the pool takes no more, else empty."""
         try:
-            if self.pool.add(tx):
+            if self.pool.add(tx, contended):
                 self.to_announce.append(tx.wire_id)
         except PoolFull as error:
             return str(error)

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
+from node.ledger.guards import Unmet
 from node.replica.progress import SyncPace
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import Unmet
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,65 +1,73 @@
-"""Events, derived from a committed block alone, so that every node gives the same ones with the same ids at any time.
+"""Events of committed blocks, from their receipts, so that every node gives the same ones with the same ids.
 
-The id is `height-sequence`, counted over *all* events of the block: it does not depend on anybody's filter.
+An event's id is `height-sequence`, counted over *all* events of the block: it does not depend on anybody's filter.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 
 from node.chain.block import block_id_of
-from node.crypto.addresses import address_of, to_text
-from node.rpc.chain_queries import records_of, signed, stored, vin_of_body
-from node.rpc.queries import WorkShare
-from node.rpc.render import Json, decode_record, value_of
+from node.crypto.addresses import to_text
+from node.errors import Corrupted
+from node.ledger.body import type_of
+from node.ledger.json_form import time_to_text
+from node.ledger.receipts import Change, Receipt, RecordRef
+from node.rpc.chain_queries import signed, stored
+from node.rpc.moments import WorkShare
+from node.rpc.problems import Problem
+from node.rpc.receipt_answers import subjects_by_kind
 from node.storage.chain_store import ChainReader
-from node.txtypes.accounts import AccountOpen
 from node.txtypes.envelope import SignedTx
-from node.txtypes.governance import GovernancePropose, GovernanceVote
-from node.txtypes.listing import LISTING, Listing, ListingCreate, ListingUpdate, ListingWithdraw
-from node.txtypes.order import ORDER, Order, OrderBody, OrderOffer
-from node.txtypes.payment import PAYMENT, Payment, PaymentAttest, PaymentInitiate
-from node.txtypes.registry import type_of
-from node.txtypes.schema import time_to_text
-from node.txtypes.title import TitleTransfer
+from node.txtypes.history import decode_record
+from node.txtypes.registry import FAMILIES, HAPPENINGS, family_of
 
-EVENTS = ("block", "transaction", "vehicle.record", "listing", "order", "payment", "account", "governance")
+Json = dict[str, Any]
+
+EVENTS: Final = (
+    "block", "transaction", "vehicle.record",
+    *dict.fromkeys(family.event for family in FAMILIES.values() if family.event), *HAPPENINGS,
+)  # fmt: skip
 """What `types` can choose from. `closed` comes besides, without an id, when the server ends a stream."""
 
-BLOCKS_KEPT = 32
+BLOCKS_KEPT: Final = 32
 """Blocks whose events are kept rendered: streams near the head share them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, and what filters go by. `text` is its form on the wire."""
+    """One event, and the subjects that filters go by. `text` is its form on the wire."""
 
     name: str
     height: int
     sequence: int
-    vin: str
-    accounts: frozenset[bytes]
+    subjects: frozenset[str]
     text: bytes
-
-
-@dataclass(slots=True)
-class _Subject:
-    """One more event of a transaction: its name, its own fields, and whom and what it concerns."""
-
-    name: str
-    data: Json
-    vin: str = ""
-    accounts: set[bytes] = field(default_factory=set)
 
 
 def event_text(name: str, ident: str, data: Json) -> bytes:
     """As in the HTML standard, 9.2; JSON has no line breaks, so one data line is enough."""
     lines = [b"id: " + ident.encode("ascii")] if ident else []
     return b"\n".join([*lines, b"event: " + name.encode("ascii"), b"data: " + msgspec.json.encode(data), b"", b""])
+
+
+class _Block:
+    """Gathers the events of one block."""
+
+    def __init__(self, height: int, time_ms: int) -> None:
+        self.events: list[Event] = []
+        self._when = {"height": height, "time": time_to_text(time_ms)}
+        self._height = height
+
+    def add(self, name: str, data: Json, subjects: Iterable[str] = ()) -> None:
+        sequence = len(self.events)
+        text = event_text(name, f"{self._height}-{sequence}", self._when | data)
+        self.events.append(Event(name, self._height, sequence, frozenset(subjects), text))
 
 
 class BlockEvents:
@@ -70,10 +78,11 @@ class BlockEvents:
         self._kept: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
 
     async def of(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
-        known = self._kept.get(height)
-        if known is not None:
+        """Raises `Problem` where the store lacks the block or its receipts."""
+        kept = self._kept.get(height)
+        if kept is not None:
             self._kept.move_to_end(height)
-            return known
+            return kept
         events = await self._derive(reader, height, share)
         self._kept[height] = events
         while len(self._kept) > BLOCKS_KEPT:
@@ -82,14 +91,11 @@ class BlockEvents:
 
     async def _derive(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
         block, _ = stored(reader, height)
-        header = block.header
-        when = {"height": height, "time": time_to_text(header.time_ms)}
-        found: list[Event] = []
-
-        def add(name: str, data: Json, vin: str, accounts: set[bytes]) -> None:
-            text = event_text(name, f"{height}-{len(found)}", {**when, **data})
-            found.append(Event(name, height, len(found), vin, frozenset(accounts), text))
-
+        row = reader.receipts(height)
+        if row is None:
+            first = reader.receipts_from()
+            raise Problem("block_unknown", f"{height}: this node has the receipts of blocks from {first} on")
+        header, found = block.header, _Block(height, block.header.time_ms)
         block_data = {
             "id": block_id_of(header, self._genesis_hash).hex(),
             "proposer": to_text(header.proposer),
@@ -97,105 +103,59 @@ class BlockEvents:
             "transactions": len(block.transactions),
             "evidence": len(block.evidence),
         }
-        add("block", block_data, "", set())
-        for index, raw in enumerate(block.transactions):
-            tx = signed(raw, self._genesis_hash)
-            subjects = subjects_of(reader, tx, height)
-            vin = vin_of_body(reader, tx.payload.body, tx.txid) or next((s.vin for s in subjects if s.vin), "")
-            parties = {tx.payload.sender, *(s.address for s in tx.signatures)}
-            base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
-            sender = to_text(tx.payload.sender)
-            everyone = parties.union(*(subject.accounts for subject in subjects))
-            add("transaction", {**base, "index": index, "sender": sender, "vin": vin}, vin, everyone)
-            for subject in subjects:
-                add(subject.name, {**base, **subject.data}, subject.vin or vin, parties | subject.accounts)
+        found.add("block", block_data)
+        _add_effects(found, reader, {}, row.block, set())
+        for index, (raw, receipt) in enumerate(zip(block.transactions, row.transactions, strict=True)):
+            _add_transaction(found, reader, index, signed(raw, self._genesis_hash), receipt)
             await share.rest()
         await share.rest()
-        return tuple(found)
+        return tuple(found.events)
 
 
-def subjects_of(reader: ChainReader, tx: SignedTx, height: int) -> list[_Subject]:
-    """The further events of one committed transaction. What is read of state here never changes once it is there."""
-    body: Any = tx.payload.body
-    found: list[_Subject] = []
-    match body:
-        case ListingCreate():
-            found.append(_listing(tx.txid, body.vin, tx.payload.sender))
-        case ListingUpdate() | ListingWithdraw():
-            listing: Listing | None = value_of(reader, LISTING, body.listing)
-            if listing is not None:
-                found.append(_listing(body.listing, listing.vin, listing.seller))
-        case OrderOffer():
-            found.extend(_order(reader, tx.txid))
-        case OrderBody():
-            found.extend(_order(reader, body.order))
-        case PaymentInitiate():
-            found.extend(_payment(reader, tx.txid, "initiated"))
-        case PaymentAttest():
-            found.extend(_payment(reader, body.payment, body.status))
-        case AccountOpen():
-            opened = address_of(body.keys[0])
-            found.append(_Subject("account", {"account": to_text(opened)}, "", {opened}))
-        case GovernancePropose():
-            found.append(_Subject("governance", {"proposal": tx.txid.hex()}))
-        case GovernanceVote():
-            found.append(_Subject("governance", {"proposal": body.proposal.hex(), "approve": body.approve}))
-        case TitleTransfer():
-            pass
-    vin = vin_of_body(reader, body, tx.txid)
-    if vin:
-        found.extend(_records(reader, vin, tx, height))
-    return found
+def _add_transaction(found: _Block, reader: ChainReader, index: int, tx: SignedTx, receipt: Receipt) -> None:
+    signers = {f"account/{entry.address.hex()}" for entry in tx.signatures}
+    subjects = receipt.subjects()
+    base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
+    data = {**base, "index": index, "sender": to_text(tx.payload.sender), "vins": subjects_by_kind(subjects)["vehicle"]}
+    found.add("transaction", data, signers.union(subjects))
+    _add_effects(found, reader, base, receipt, signers)
 
 
-def _listing(ident: bytes, vin: str, seller: bytes) -> _Subject:
-    return _Subject("listing", {"listing": ident.hex(), "vin": vin, "seller": to_text(seller)}, vin, {seller})
+def _add_effects(found: _Block, reader: ChainReader, base: Json, receipt: Receipt, signers: set[str]) -> None:
+    for change in receipt.changes:
+        family = family_of(change.key.encode("ascii"))
+        if family is not None and family.event:
+            found.add(family.event, base | _change_data(change), signers.union(change.subjects))
+    for ref in receipt.records:
+        found.add("vehicle.record", base | _record_data(reader, ref), {*signers, f"vehicle/{ref.vin}"})
+    for happening in receipt.happenings:
+        data = base | _subject_data(happening.subjects)
+        found.add(happening.name, data, signers.union(happening.subjects))
 
 
-def _order(reader: ChainReader, ident: bytes) -> list[_Subject]:
-    order: Order | None = value_of(reader, ORDER, ident)
-    if order is None:
-        return []
-    data = {
-        "order": ident.hex(),
-        "listing": order.listing.hex(),
-        "vin": order.vin,
-        "seller": to_text(order.seller),
-        "buyer": to_text(order.buyer),
+def _subject_data(subjects: tuple[str, ...]) -> Json:
+    by_kind = subjects_by_kind(subjects)
+    return {"vins": by_kind["vehicle"], "accounts": [to_text(bytes.fromhex(ident)) for ident in by_kind["account"]]}
+
+
+def _change_data(change: Change) -> Json:
+    name, _, ident = change.key.partition("/")
+    return {"key": change.key, name: ident, "change": change.how, "status": change.status} | _subject_data(
+        change.subjects
+    )
+
+
+def _record_data(reader: ChainReader, ref: RecordRef) -> Json:
+    raw = reader.record(ref.vin, ref.sequence)
+    if raw is None:
+        raise Corrupted(f"record {ref.vin}/{ref.sequence} is missing, though its receipt is there")
+    record, _ = decode_record(raw)
+    return {
+        "record": f"{ref.vin}/{ref.sequence}",
+        "vin": ref.vin,
+        "sequence": ref.sequence,
+        "kind": record.kind,
+        "author": to_text(record.author),
+        "event_at": time_to_text(record.event_at_ms),
+        "outcome": record.outcome,
     }
-    return [_Subject("order", data, order.vin, {order.seller, order.buyer})]
-
-
-def _payment(reader: ChainReader, ident: bytes, status: str) -> list[_Subject]:
-    payment: Payment | None = value_of(reader, PAYMENT, ident)
-    order: Order | None = value_of(reader, ORDER, payment.order) if payment else None
-    if payment is None or order is None:
-        return []
-    data = {
-        "payment": ident.hex(),
-        "order": payment.order.hex(),
-        "vin": order.vin,
-        "status": status,
-        "rail": payment.rail,
-        "payer": to_text(payment.payer),
-        "provider": to_text(payment.provider),
-    }
-    return [_Subject("payment", data, order.vin, {payment.payer, payment.provider, order.seller})]
-
-
-def _records(reader: ChainReader, vin: str, tx: SignedTx, height: int) -> list[_Subject]:
-    found = []
-    for sequence, raw in records_of(reader, vin, height):
-        record, _ = decode_record(raw)
-        if record.txid == tx.txid:
-            data = {
-                "record": f"{vin}/{sequence}",
-                "vin": vin,
-                "sequence": sequence,
-                "kind": record.kind,
-                "author": to_text(record.author),
-                "event_at": time_to_text(record.event_at_ms),
-                "outcome": list(record.outcome),
-            }
-            found.append(_Subject("vehicle.record", data, vin, {record.author}))
-    return found

@@ -1,23 +1,26 @@
-"""OpenAPI 3.1 from the types that decode the requests: the route table, its query and body structs, and the
-transaction types through `schema.fields_of`. Nothing about a request is written twice.
+"""OpenAPI 3.1 from the types that decode requests and make answers: the route table, its query and body structs, and
+all else through field kinds. Nothing is written twice.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
+from node.ledger import kinds
+from node.ledger.json_form import is_required
+from node.ledger.kinds import Field, Kind, fields_of, tag_of
+from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
-from node.rpc import transactions
+from node.rpc import answers, transactions
+from node.rpc.answers import PageOf, Stamped
 from node.rpc.config import RpcConfig
-from node.rpc.openapi_answers import ANSWERS, STATE_VALUES, TIME, array, ref
-from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
-from node.rpc.request_parsing import JSON, MSGPACK, Query
+from node.rpc.problems import PROBLEM_TYPE, PROBLEMS, ProblemDocument
+from node.rpc.request_parsing import MSGPACK, Query
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import Kind, fields_of
 
 if TYPE_CHECKING:
     from node.rpc.routes import Route
@@ -26,7 +29,19 @@ Schema = dict[str, Any]
 ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
-
+TIME: Schema = {
+    "type": "string",
+    "anyOf": [{"format": "date-time"}, {"maxLength": 0}],
+    "description": "RFC 3339 with milliseconds, UTC; empty for none",
+}
+MONEY: Schema = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "string", "pattern": "^[0-9]{1,15}$", "description": "minor units (cents, yen)"},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
+    },
+    "required": ["amount", "currency"],
+}
 PATH_PARTS: dict[str, Schema] = {
     "vin": {"type": "string", "pattern": VIN_PATTERN},
     "address": {"type": "string", "pattern": ADDRESS_PATTERN},
@@ -40,121 +55,148 @@ def pattern_of(pattern: str) -> str:
     return pattern.replace(r"\Z", "$")
 
 
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array(items: Schema, most: int | None = None) -> Schema:
+    return {"type": "array", "items": items} | ({"maxItems": most} if most else {})
+
+
+def _of_union(names: list[Schema], tags: list[str]) -> Schema:
+    mapping = {tag: name["$ref"] for tag, name in zip(tags, names, strict=True)}
+    return {"oneOf": names, "discriminator": {"propertyName": "type", "mapping": mapping}}
+
+
 class Components:
     """Schemas by name; a struct that is met gets its own entry once."""
 
     def __init__(self) -> None:
-        self.schemas: dict[str, Schema] = {}
+        self.schemas: dict[str, Schema] = {"Money": MONEY}
         self._names: dict[type[Any], str] = {}
 
     def struct(self, struct: type[Any]) -> Schema:
-        """A reference to the schema of a chain value."""
+        """A reference to the schema of a struct."""
         name = self._names.get(struct)
         if name is None:
             name = struct.__name__
             if name in self.schemas:
-                name = struct.__module__.rpartition(".")[2].capitalize() + name
+                name = struct.__module__.rpartition(".")[2].title().replace("_", "") + name
             self._names[struct] = name
             self.schemas[name] = {}
             self.schemas[name] = self._struct_schema(struct)
         return ref(name)
 
     def _struct_schema(self, struct: type[Any]) -> Schema:
-        tag = struct.__struct_config__.tag
-        properties: Schema = {"type": {"const": tag}} if isinstance(tag, str) else {}
-        required = ["type"] if properties else []
-        defaults = {f.name for f in msgspec.structs.fields(struct) if f.default is not msgspec.NODEFAULT}
-        for field in fields_of(struct):  # type: ignore[arg-type] # mypy takes type[Any] for unhashable
-            properties[field.json_name] = self.kind(field.kind)
-            if field.kind.name not in ("optional", "list") and field.name not in defaults:
+        tag = tag_of(struct)
+        properties: Schema = {"type": {"const": tag}} if tag else {}
+        required = ["type"] if tag else []
+        is_answer = issubclass(struct, View)
+        for field in fields_of(struct):
+            properties[field.json_name] = self._field(field)
+            if is_required(field) or (is_answer and field.default is None):
                 required.append(field.json_name)
         schema: Schema = {"type": "object", "properties": properties, "required": required}
         if struct.__doc__ and not struct.__doc__.startswith(struct.__name__):
             schema["description"] = " ".join(struct.__doc__.split())
         return schema
 
-    def kind(self, kind: Kind) -> Schema:
-        schema = self._kind(kind)
-        if kind.description and "$ref" not in schema and kind.name != "time":
-            schema = {**schema, "description": kind.description}
+    def _field(self, field: Field) -> Schema:
+        schema = self.kind(field.kind)
+        if field.description and "$ref" not in schema and not isinstance(field.kind, kinds.Time):
+            schema = {**schema, "description": field.description}
         return schema
 
-    def _kind(self, kind: Kind) -> Schema:
-        match kind.name:
-            case "address":
+    def kind(self, kind: Kind) -> Schema:
+        match kind:
+            case kinds.Address():
                 return {"type": "string", "pattern": ADDRESS_PATTERN}
-            case "bytes":
-                bounds = {"minLength": 2 * kind.length, "maxLength": 2 * kind.length} if kind.length else {}
-                if not bounds and kind.max_length is not None:
-                    bounds = {"maxLength": 2 * kind.max_length}
+            case kinds.Bytes(length=length, max_length=most):
+                bounds = {"minLength": 2 * length, "maxLength": 2 * length} if length else {}
+                if not bounds and most is not None:
+                    bounds = {"maxLength": 2 * most}
                 return {"type": "string", "pattern": HEX_PATTERN, **bounds}
-            case "time":
+            case kinds.Time():
                 return TIME
-            case "int":
-                range_ = {"minimum": kind.minimum, "maximum": kind.maximum}
+            case kinds.Integer(minimum=minimum, maximum=maximum):
+                range_ = {"minimum": minimum, "maximum": maximum}
                 return {"type": "integer", **{name: bound for name, bound in range_.items() if bound is not None}}
-            case "bool":
+            case kinds.Boolean():
                 return {"type": "boolean"}
-            case "str":
-                schema: Schema = {"type": "string"}
-                if kind.pattern:
-                    schema["pattern"] = pattern_of(kind.pattern)
-                if kind.max_length is not None:
-                    schema["maxLength"] = kind.max_length
-                return schema
-            case "enum":
-                return {"type": "string", "enum": list(kind.choices)}
-            case "money":
+            case kinds.Text(pattern=pattern, max_length=most) | kinds.Code(pattern=pattern, max_length=most):
+                return _text(pattern, most)
+            case kinds.CodeOf(table=table, pattern=pattern):
+                return _text(pattern, None) | {"x-codes": table}
+            case kinds.Choice(values=values):
+                return {"type": "string", "enum": list(values)}
+            case kinds.MoneyAmount():
                 return ref("Money")
-            case "list":
-                assert kind.item is not None, "a list has items"
-                return array(self.kind(kind.item)) | ({"maxItems": kind.max_length} if kind.max_length else {})
-            case "tuple":
-                items = [self.kind(item) for item in kind.items]
-                return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
-            case "optional":
-                assert kind.item is not None, "an optional has a value"
-                return {"anyOf": [self.kind(kind.item), {"type": "null"}]}
-            case "struct":
-                return self.struct(kind.struct)
-            case "union":
-                return self.union([item.struct for item in kind.items])
-        raise AssertionError(f"OpenAPI has no schema for {kind.name}")
+            case kinds.ListOf(item=item, max_length=most):
+                return array(self.kind(item), most)
+            case kinds.OptionOf(item=item):
+                return {"anyOf": [self.kind(item), {"type": "null"}]}
+            case kinds.StructOf(struct=struct):
+                return self.struct(struct)
+            case kinds.UnionOf(structs=structs):
+                return ref("Body") if set(structs) == set(TYPES.values()) else self.union(structs)
+            case kinds.Plain():
+                return {}
+            case _:
+                assert_never(kind)
 
-    def union(self, structs: list[type[Any]]) -> Schema:
+    def union(self, structs: tuple[type[Any], ...]) -> Schema:
         """One of several tagged structs, told apart by `type`."""
-        refs = {str(struct.__struct_config__.tag): self.struct(struct) for struct in structs}
-        mapping = {tag: found["$ref"] for tag, found in refs.items()}
-        return {"oneOf": list(refs.values()), "discriminator": {"propertyName": "type", "mapping": mapping}}
+        return _of_union([self.struct(struct) for struct in structs], [tag_of(struct) for struct in structs])
+
+    def shape(self, shape: Any) -> Schema:
+        """What a route answers, a `Shape`."""
+        match shape:
+            case "text":
+                return {"type": "string"}
+            case "object":
+                return {"type": "object"}
+            case PageOf(family=family):
+                assert family.view is not None, "a listed family has a view"
+                entries = array(self.struct(family.view))
+                name = family.path.rpartition("/")[2]
+                cursor = self.kind(fields_of(answers.BlocksPage)[1].kind)
+                page = {"type": "object", "properties": {name: entries, "cursor": cursor}, "required": [name, "cursor"]}
+                return {"allOf": [page, self.struct(answers.Stamp)]}
+            case Stamped(view=view):
+                return {"allOf": [self.struct(view), self.struct(answers.Stamp)]}
+            case tuple():
+                return {"oneOf": [self.struct(struct) for struct in shape]}
+            case _:
+                return self.struct(shape)
 
 
-def _components(config: RpcConfig) -> dict[str, Schema]:
-    found = Components()
-    found.schemas["Money"] = {
-        "type": "object",
-        "properties": {
-            "amount": {"type": "string", "pattern": "^[0-9]{1,15}$", "description": "minor units (cents, yen)"},
-            "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
-        },
-        "required": ["amount", "currency"],
-    }
-    found.schemas["Body"] = {}
-    found.schemas["Body"] = found.union(list(TYPES.values()))
-    for struct in STATE_VALUES:
-        found.struct(struct)
+def _text(pattern: str, most: int | None) -> Schema:
+    schema: Schema = {"type": "string"}
+    if pattern:
+        schema["pattern"] = pattern_of(pattern)
+    return schema | ({} if most is None else {"maxLength": most})
+
+
+def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
+    components = Components()
+    components.schemas["Body"] = {}
+    components.schemas["Body"] = components.union(tuple(TYPES.values()))
+    for route in routes:
+        for _, shape in route.answers:
+            components.shape(shape)
+    components.struct(ProblemDocument)
     requests = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
     for name, schema in requests.items():
         if "body" in schema.get("properties", {}):
             schema["properties"]["body"] = ref("Body")
-        found.schemas[name] = schema
-    found.schemas["BatchRequest"] = {
+        components.schemas[name] = schema
+    components.schemas["BatchRequest"] = {
         "type": "object",
         "properties": {"transactions": array({"type": "string", "pattern": HEX_PATTERN}, config.batch_max)},
         "required": ["transactions"],
         "additionalProperties": False,
     }
-    found.schemas.update(ANSWERS)
-    return found.schemas
+    return components
 
 
 def _parameters(route: Route) -> list[Schema]:
@@ -187,25 +229,28 @@ def _query_parameters(query: type[Query]) -> list[Schema]:
     return found
 
 
-def _operation(route: Route) -> Schema:
-    answers: dict[str, Schema] = {}
-    for status, schema in route.answers:
+def _operation(route: Route, components: Components) -> Schema:
+    responses: dict[str, Schema] = {}
+    for status, shape in route.answers:
         content = {
-            media: {"schema": {"type": "string", "contentMediaType": MSGPACK} if media == MSGPACK else ref(schema)}
+            media: {
+                "schema": {"type": "string", "contentMediaType": MSGPACK}
+                if media == MSGPACK
+                else components.shape(shape)
+            }
             for media in route.media
         }
         height = {"X-Chain-Height": {"schema": {"type": "string"}, "description": "the height it was read at"}}
-        answers[str(status)] = {"description": schema, "headers": height, "content": content}
+        responses[str(status)] = {"description": route.summary, "headers": height, "content": content}
     codes: dict[int, list[str]] = {}
     for code in sorted(
         {"malformed", "unknown_parameter", "not_acceptable", "rate_limited", "internal", *route.problems}
     ):
         codes.setdefault(PROBLEMS[code][0], []).append(code)
     for status, names in sorted(codes.items()):
-        content = {PROBLEM_TYPE: {"schema": ref("Problem")}}
-        answers[str(status)] = {"description": ", ".join(names), "content": content}
-    name = route.handler.__name__
-    operation: Schema = {"operationId": name, "summary": route.summary, "tags": [route.tag]}
+        content = {PROBLEM_TYPE: {"schema": components.struct(ProblemDocument)}}
+        responses[str(status)] = {"description": ", ".join(names), "content": content}
+    operation: Schema = {"operationId": route.operation, "summary": route.summary, "tags": [route.tag]}
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body:
@@ -216,14 +261,15 @@ def _operation(route: Route) -> Schema:
             for media in route.body_media
         }
         operation["requestBody"] = {"required": True, "content": content}
-    return {**operation, "responses": answers}
+    return {**operation, "responses": responses}
 
 
 def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig) -> bytes:
-    """The document as JSON."""
+    """The document as JSON. `x-codes` names the ruleset's table that a code comes from."""
+    components = _components(routes, config)
     paths: dict[str, Schema] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, components)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -234,9 +280,6 @@ def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig
         },
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": paths,
-        "components": {"schemas": _components(config)},
+        "components": {"schemas": components.schemas},
     }
     return msgspec.json.encode(document)
-
-
-__all__ = ["JSON", "openapi_document", "pattern_of"]

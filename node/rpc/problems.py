@@ -10,8 +10,12 @@ import msgspec
 from aiohttp import web
 
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
+from node.ledger.guards import GuardsUnmet, Unmet
+from node.ledger.json_form import to_json
+from node.ledger.views import View
+from node.rpc.answers import UnmetGuard
 from node.rpc.backend import NotAdmitted, Syncing
-from node.txtypes.unmet import GuardsUnmet, Unmet
+from node.txtypes.registry import FAMILIES
 
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGES = ("en", "zh", "de")
@@ -26,12 +30,11 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is no such path"),
     "block_unknown": (404, "There is no such block"),
     "transaction_unknown": (404, "There is no such transaction"),
-    "vehicle_unknown": (404, "There is no such vehicle"),
-    "listing_unknown": (404, "There is no such listing"),
-    "order_unknown": (404, "There is no such order"),
-    "payment_unknown": (404, "There is no such payment"),
-    "account_unknown": (404, "There is no such account"),
-    "proposal_unknown": (404, "There is no such proposal"),
+    **{
+        f"{name}_unknown": (404, f"There is no such {name}")
+        for name, family in FAMILIES.items()
+        if family.view is not None
+    },
     "state_unknown": (404, "There is no such state key"),
     "method_not_allowed": (405, "The path does not have this method"),
     "not_acceptable": (406, "No representation that the request accepts"),
@@ -98,25 +101,17 @@ def language_of(accept_language: str) -> str:
     return min(wanted)[2] if wanted else "en"
 
 
-def unmet_json(unmet: Iterable[Unmet], language: str) -> list[dict[str, str]]:
-    return [
-        {
-            "code": guard.code,
-            "subject": guard.subject,
-            "have": guard.have,
-            "need": guard.need,
-            "text": guard.text(language),
-        }
-        for guard in unmet
-    ]
+def unmet_guards(unmet: Iterable[Unmet], language: str) -> tuple[UnmetGuard, ...]:
+    return tuple(UnmetGuard(g.code, g.subject, g.have, g.need, g.text(language)) for g in unmet)
 
 
 def guards_problem(unmet: tuple[Unmet, ...], language: str, **members: Any) -> Problem:
     """403 where every unmet guard is a permission, else 422."""
     is_permission = bool(unmet) and all(guard.is_permission for guard in unmet)
-    shown = unmet_json(unmet, language)
-    detail = "; ".join(guard["text"] for guard in shown)
-    return Problem("not_permitted" if is_permission else "guards_unmet", detail, unmet=shown, **members)
+    guards = unmet_guards(unmet, language)
+    detail = "; ".join(guard.text for guard in guards)
+    code = "not_permitted" if is_permission else "guards_unmet"
+    return Problem(code, detail, unmet=[to_json(guard) for guard in guards], **members)
 
 
 def problem_of(error: Exception, language: str, **members: Any) -> Problem:
@@ -156,3 +151,21 @@ def http_problem(error: web.HTTPException, path: str, body_bytes_max: int) -> Pr
             return Problem("too_large", f"the body is above {body_bytes_max} bytes")
         case _:
             return Problem("malformed", error.reason)
+
+
+class ProblemDocument(View, frozen=True):
+    """A problem document (RFC 9457). Members besides `type`, `title`, `status`, `detail` and `code` are there where
+    they apply."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    unmet: tuple[UnmetGuard, ...] = ()
+    txid: str = ""
+    final: bool = False
+    until: str = ""
+    nearest: str = ""
+    ready: bool = False
+    reasons: tuple[str, ...] = ()

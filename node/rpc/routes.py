@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, get_args
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from node.chain.genesis import genesis_to_json
-from node.rpc import chain_queries, queries, transactions
+from node.chain.genesis import Genesis, genesis_to_json
+from node.ledger.family import Family
+from node.ledger.json_form import to_json
+from node.rpc import answers, chain_queries, transactions
+from node.rpc.answers import PageOf, Shape, Stamped
 from node.rpc.backend import Backend
 from node.rpc.certificate import Certificate
 from node.rpc.config import RpcConfig
 from node.rpc.docs_page import DOCS_PAGE
+from node.rpc.history import history_page
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
+from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, language_of
-from node.rpc.queries import ListingFilter, moment_of
+from node.rpc.receipt_answers import touching_page
 from node.rpc.request_parsing import (
     JSON,
     MSGPACK,
@@ -28,19 +34,19 @@ from node.rpc.request_parsing import (
     Nothing,
     PageQuery,
     Query,
-    nearest_of,
     negotiate,
-    read_address,
     read_body,
     read_hash,
     read_json,
     read_query,
-    read_vin,
 )
 from node.rpc.stream import EVENT_STREAM, StreamQuery, Streams
-from node.txtypes.members import Role
-
-ROLES: Final[tuple[str, ...]] = get_args(Role)
+from node.rpc.values import ListRequest, canonical_ident, list_page, value_json
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.registry import FAMILIES
+from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 
 class Rpc:
@@ -51,7 +57,8 @@ class Rpc:
         self.config = config
         self.streams = Streams(backend, config)
         self.counters = RouteCounters()
-        self.vehicles: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        self.rendered: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
+        """State key to the height at which its view was rendered, and the JSON."""
         self.openapi = b""
         self.certificate: Certificate | None = None
 
@@ -66,28 +73,36 @@ class ValidatorsQuery(Query, frozen=True):
     height: Annotated[int, Meta(ge=0, description="the height whose set is asked for; 0: the next one")] = 0
 
 
-class ListingsQuery(PageQuery, frozen=True):
-    country: Annotated[str, Meta(description="ISO 3166-1 alpha-2")] = ""
-    model: Annotated[str, Meta(description="model code")] = ""
-    seller: Annotated[str, Meta(description="address of the seller")] = ""
-    vin: Annotated[str, Meta(description="the vehicle's")] = ""
-
-
-class MembersQuery(PageQuery, frozen=True):
-    role: Annotated[str, Meta(description="a role that the member holds now", extra_json_schema={"enum": ROLES})] = ""
-
-
 class StateQuery(Query, frozen=True):
     proof: Annotated[bool, Meta(description="with proof, header and certificate")] = False
+
+
+class StateValuesQuery(StateQuery, frozen=True):
+    keys: Annotated[str, Meta(description="comma-separated state keys, at most 100, all read at one height")] = ""
+
+
+def list_query(family: Family[Any]) -> type[PageQuery]:
+    """The query of a family's list: a parameter for each index and filter."""
+    fields = [(entry.name, Annotated[str, Meta(description=entry.description)], "") for entry in family.parameters]
+    name = f"{family.kind.__name__}Query"
+    made = msgspec.defstruct(name, fields, bases=(PageQuery,), frozen=True, forbid_unknown_fields=True)
+    assert issubclass(made, PageQuery), "by its base"
+    return made
 
 
 # --- answers ---------------------------------------------------------------------------------------------
 def answer(value: Any, status: int = 200, height: int | None = None) -> web.Response:
     """JSON; `height` where what was read is older than now."""
-    response = web.Response(body=msgspec.json.encode(value), status=status, content_type=JSON)
+    content = to_json(value) if isinstance(value, msgspec.Struct) else value
+    response = web.Response(body=msgspec.json.encode(content), status=status, content_type=JSON)
     if height is not None:
         response.headers["X-Chain-Height"] = str(height)
     return response
+
+
+def stamped(moment: Moment, view: msgspec.Struct) -> web.Response:
+    """A view of state with the height and time it was read at."""
+    return answer(to_json(view) | moment.stamp, height=moment.height)
 
 
 def _language(request: web.Request) -> str:
@@ -99,14 +114,14 @@ async def status(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response
 
 
 async def live(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    return answer({"live": True})
+    return answer(answers.Live(True))
 
 
 async def ready(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
     reasons = chain_queries.not_ready_reasons(rpc.backend)
     if reasons:
         raise Problem("not_ready", "; ".join(reasons), ready=False, reasons=reasons)
-    return answer({"ready": True, "reasons": []})
+    return answer(answers.Ready(True, ()))
 
 
 async def metrics(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
@@ -135,8 +150,7 @@ async def blocks(rpc: Rpc, request: web.Request, query: BlocksQuery) -> web.Resp
     if negotiate(request, JSON, MSGPACK) == MSGPACK:
         raw = await chain_queries.blocks_bytes(rpc.backend.reader(), query.start, query.limit, query.cursor)
         return web.Response(body=raw, content_type=MSGPACK)
-    height, page = await chain_queries.blocks_page(rpc.backend, query.start, query.limit, query.cursor)
-    return answer(page, height=height)
+    return stamped(*await chain_queries.blocks_page(rpc.backend, query.start, query.limit, query.cursor))
 
 
 async def block(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
@@ -169,94 +183,80 @@ async def batch(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
 
 async def check(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
     tx = await transactions.read_check(request, rpc.backend, rpc.config)
-    return answer(transactions.check_answer(rpc.backend, tx, _language(request)))
+    checked = transactions.check_answer(rpc.backend, tx, _language(request))
+    return stamped(moment_of(rpc.backend.reader()), checked)
 
 
 async def transaction(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
     txid = read_hash(request.match_info["txid"], "a txid")
-    return answer(chain_queries.transaction_answer(rpc.backend, txid, _language(request)))
+    return answer(transactions.transaction_answer(rpc.backend, txid, _language(request)))
 
 
-async def vehicle(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    """Rendered once for each height it is asked at."""
-    vin = read_vin(request.match_info["vin"])
-    reader = rpc.backend.reader()
+# --- state values by family ----------------------------------------------------------------------------------
+async def value(family: Family[Any], rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
+    """The view of one value, rendered once for each height that it is asked at."""
+    ident = canonical_ident(family, request.match_info[family.param])
+    key, reader = family.key(ident), rpc.backend.reader()
     height = reader.height()
-    known = rpc.vehicles.get(vin)
-    if known is not None and known[0] == height:
-        return web.Response(body=known[1], content_type=JSON)
-    body = msgspec.json.encode(queries.vehicle_answer(moment_of(reader), vin))
-    rpc.vehicles[vin] = (height, body)
-    rpc.vehicles.move_to_end(vin)
-    if len(rpc.vehicles) > rpc.config.vehicle_cache:
-        rpc.vehicles.popitem(last=False)
+    rendered = rpc.rendered.get(key)
+    if rendered is not None and rendered[0] == height:
+        return web.Response(body=rendered[1], content_type=JSON)
+    moment = moment_of(reader)
+    body = msgspec.json.encode(value_json(moment, family, ident) | moment.stamp)
+    rpc.rendered[key] = (height, body)
+    rpc.rendered.move_to_end(key)
+    if len(rpc.rendered) > rpc.config.vehicle_cache:
+        rpc.rendered.popitem(last=False)
     return web.Response(body=body, content_type=JSON)
 
 
+async def listed(family: Family[Any], rpc: Rpc, request: web.Request, query: PageQuery) -> web.Response:
+    asked = {name: str(getattr(query, name)) for name in query.__struct_fields__}
+    moment, page = await list_page(rpc.backend.reader(), ListRequest(family, asked), query.limit, query.cursor)
+    return answer(page, height=moment.height)
+
+
+async def listed_of_account(
+    family: Family[Any], index: str, rpc: Rpc, request: web.Request, query: PageQuery
+) -> web.Response:
+    """The list of a family by an account in the path."""
+    ident = canonical_ident(ACCOUNT, request.match_info[ACCOUNT.param])
+    value_json(moment_of(rpc.backend.reader()), ACCOUNT, ident)
+    wanted = ListRequest(family, {index: ident})
+    moment, page = await list_page(rpc.backend.reader(), wanted, query.limit, query.cursor)
+    return answer(page, height=moment.height)
+
+
+async def touching(family: Family[Any], rpc: Rpc, request: web.Request, query: PageQuery) -> web.Response:
+    """The transactions that concern a value of a family."""
+    ident = canonical_ident(family, request.match_info[family.param])
+    value_json(moment_of(rpc.backend.reader()), family, ident)
+    moment, page = await touching_page(rpc.backend, family.subject(ident), query.limit, query.cursor)
+    return stamped(moment, page)
+
+
 async def history(rpc: Rpc, request: web.Request, query: PageQuery) -> web.Response:
-    vin = read_vin(request.match_info["vin"])
-    height, page = await queries.history_page(rpc.backend.reader(), vin, query.limit, query.cursor)
-    return answer(page, height=height)
-
-
-async def listings(rpc: Rpc, request: web.Request, query: ListingsQuery) -> web.Response:
-    seller = read_address(query.seller) if query.seller else b""
-    wanted = ListingFilter(query.country, query.model, seller, read_vin(query.vin) if query.vin else "")
-    height, page = await queries.listings_page(rpc.backend.reader(), wanted, query.limit, query.cursor)
-    return answer(page, height=height)
-
-
-async def listing(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    ident = read_hash(request.match_info["listing"], "a listing's id")
-    return answer(queries.listing_answer(moment_of(rpc.backend.reader()), ident))
+    vin = canonical_ident(VEHICLE, request.match_info["vin"])
+    moment, page = await history_page(rpc.backend.reader(), vin, query.limit, query.cursor)
+    return stamped(moment, page)
 
 
 async def disclosure(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    ident = read_hash(request.match_info["listing"], "a listing's id")
-    return answer(queries.disclosure_answer(moment_of(rpc.backend.reader()), ident))
-
-
-async def order(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    ident = read_hash(request.match_info["order"], "an order's id")
-    return answer(queries.order_answer(moment_of(rpc.backend.reader()), ident))
-
-
-async def payment(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    ident = read_hash(request.match_info["payment"], "a payment's id")
-    return answer(queries.payment_answer(moment_of(rpc.backend.reader()), ident))
-
-
-async def account(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    address = read_address(request.match_info["address"])
-    return answer(queries.account_answer(moment_of(rpc.backend.reader()), address))
-
-
-async def account_vehicles(rpc: Rpc, request: web.Request, query: PageQuery) -> web.Response:
-    address = read_address(request.match_info["address"])
-    height, page = await queries.account_vehicles_page(rpc.backend.reader(), address, query.limit, query.cursor)
-    return answer(page, height=height)
-
-
-async def account_orders(rpc: Rpc, request: web.Request, query: PageQuery) -> web.Response:
-    address = read_address(request.match_info["address"])
-    height, page = await queries.account_orders_page(rpc.backend.reader(), address, query.limit, query.cursor)
-    return answer(page, height=height)
-
-
-async def members(rpc: Rpc, request: web.Request, query: MembersQuery) -> web.Response:
-    if query.role and query.role not in ROLES:
-        raise nearest_of(query.role, ROLES, "role")
-    height, page = await queries.members_page(rpc.backend.reader(), query.role, query.limit, query.cursor)
-    return answer(page, height=height)
-
-
-async def proposal(rpc: Rpc, request: web.Request, query: Nothing) -> web.Response:
-    ident = read_hash(request.match_info["proposal"], "a proposal's id")
-    return answer(queries.proposal_answer(moment_of(rpc.backend.reader()), ident))
+    ident = canonical_ident(LISTING, request.match_info["listing"])
+    moment = moment_of(rpc.backend.reader())
+    listing = moment.get(LISTING, ident)
+    if listing is None:
+        raise Problem("listing_unknown", f"{ident}: no listing of this chain")
+    return stamped(moment, Disclosure.of(ident, listing, moment, moment.as_of))
 
 
 async def state(rpc: Rpc, request: web.Request, query: StateQuery) -> web.Response:
-    return answer(chain_queries.state_answer(rpc.backend, request.match_info["key"], is_proof_wanted=query.proof))
+    key = request.match_info["key"]
+    return stamped(*chain_queries.state_answer(rpc.backend, key, is_proof_wanted=query.proof))
+
+
+async def state_values(rpc: Rpc, request: web.Request, query: StateValuesQuery) -> web.Response:
+    return stamped(*chain_queries.state_values(rpc.backend, query.keys, is_proof_wanted=query.proof))
 
 
 async def stream(rpc: Rpc, request: web.Request, query: StreamQuery) -> web.StreamResponse:
@@ -278,12 +278,12 @@ DOCS_HEADERS = {
 
 # --- the table -------------------------------------------------------------------------------------------
 Handler = Callable[[Rpc, web.Request, Any], Awaitable[web.StreamResponse]]
-Tag = Literal["node", "chain", "transactions", "vehicles", "sale", "accounts", "stream", "documentation"]
+Tag = Literal["node", "chain", "transactions", "values", "stream", "documentation"]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`answers`: status to the name of a schema in OpenAPI; `media`: the types it comes in."""
+    """`answers`: status to the shape of the answer; `media`: the types it comes in; `name`: the operation's."""
 
     method: str
     path: str
@@ -291,11 +291,16 @@ class Route:
     tag: Tag
     summary: str
     query: type[Query] = Nothing
-    answers: tuple[tuple[int, str], ...] = ()
+    answers: tuple[tuple[int, Shape], ...] = ()
     media: tuple[str, ...] = (JSON,)
     body: str = ""
     body_media: tuple[str, ...] = (JSON,)
     problems: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def operation(self) -> str:
+        return self.name or getattr(self.handler, "__name__", "")
 
     async def __call__(self, rpc: Rpc, request: web.Request) -> web.StreamResponse:
         query = read_query(request, self.query, rpc.config) if request.rel_url.raw_query_string else self.query()
@@ -304,61 +309,85 @@ class Route:
         return await self.handler(rpc, request, query if self.query is not Nothing else NO_QUERY)
 
 
-def _get(path: str, handler: Handler, tag: Tag, summary: str, schema: str, *problems: str, **more: Any) -> Route:
-    return Route("GET", path, handler, tag, summary, answers=((200, schema),), problems=problems, **more)
+def _get(path: str, handler: Handler, tag: Tag, summary: str, shape: Shape, *problems: str, **more: Any) -> Route:
+    return Route("GET", path, handler, tag, summary, answers=((200, shape),), problems=problems, **more)
 
 
 _PAGE = ("bad_cursor", "limit_too_large")
 _TX = ("malformed", "bad_signature", "not_permitted", "guards_unmet", "transaction_expired", "too_large",
        "unsupported_media_type", "timeout", "pool_full", "syncing")  # fmt: skip
 _BOTH = (JSON, MSGPACK)
+_TX_STATUS = (answers.Pending, answers.CommittedInFull, answers.Committed, answers.Rejected, answers.Expired)
+
+
+def _of_family(family: Family[Any]) -> tuple[Route, ...]:
+    """A value of a family, and lists of them."""
+    assert family.view is not None, "only families with a view are served"
+    plural = family.path.rpartition("/")[2]
+    return (
+        _get(f"{family.path}/{{{family.param}}}", partial(value, family), "values",
+             f"The {family.name} as it counts now", Stamped(family.view), f"{family.name}_unknown", name=family.name),
+        _get(family.path, partial(listed, family), "values", f"A list of {plural}", PageOf(family), *_PAGE,
+             query=list_query(family), name=plural),
+    )  # fmt: skip
+
+
+def _touching(family: Family[Any]) -> Route:
+    return _get(
+        f"{family.path}/{{{family.param}}}/transactions", partial(touching, family), "values",
+        f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
+        f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions",
+    )  # fmt: skip
+
+
+def _of_account(family: Family[Any], index: str, summary: str) -> Route:
+    plural = family.path.rpartition("/")[2]
+    return _get(
+        f"/v1/accounts/{{address}}/{plural}", partial(listed_of_account, family, index), "values", summary,
+        PageOf(family), "account_unknown", *_PAGE, query=PageQuery, name=f"account_{plural}",
+    )  # fmt: skip
+
 
 ROUTES: Final[tuple[Route, ...]] = (
-    _get("/v1/status", status, "node", "The node and its head", "Status"),
-    _get("/health/live", live, "node", "Whether the process answers", "Live"),
-    _get("/health/ready", ready, "node", "Whether the node should get traffic", "Ready", "not_ready"),
-    _get("/metrics", metrics, "node", "Metrics for Prometheus", "Text", media=("text/plain",)),
-    _get("/v1/peers", peers, "node", "Who is connected", "Peers"),
-    _get("/v1/genesis", genesis, "chain", "The genesis document", "Genesis"),
-    _get("/v1/validators", validators, "chain", "The validator set of a height", "Validators", "block_unknown",
+    _get("/v1/status", status, "node", "The node and its head", answers.Status),
+    _get("/health/live", live, "node", "Whether the process answers", answers.Live),
+    _get("/health/ready", ready, "node", "Whether the node should get traffic", answers.Ready, "not_ready"),
+    _get("/metrics", metrics, "node", "Metrics for Prometheus", "text", media=("text/plain",)),
+    _get("/v1/peers", peers, "node", "Who is connected", answers.Peers),
+    _get("/v1/genesis", genesis, "chain", "The genesis document", Genesis),
+    _get("/v1/validators", validators, "chain", "The validator set of a height", answers.Validators, "block_unknown",
          query=ValidatorsQuery),
-    _get("/v1/blocks", blocks, "chain", "Blocks upwards from a height", "BlocksPage", *_PAGE,
+    _get("/v1/blocks", blocks, "chain", "Blocks upwards from a height", Stamped(answers.BlocksPage), *_PAGE,
          query=BlocksQuery, media=_BOTH),
-    _get("/v1/blocks/{block}", block, "chain", "A block with its certificate", "Block", "block_unknown", media=_BOTH),
-    _get("/v1/state/{key}", state, "chain", "A state value and its proof", "State", "state_unknown",
-         query=StateQuery),
-    _get("/v1/proposals/{proposal}", proposal, "chain", "A governance proposal", "ProposalAnswer", "proposal_unknown"),
+    _get("/v1/blocks/{block}", block, "chain", "A block with its certificate", answers.Block, "block_unknown",
+         media=_BOTH),
+    _get("/v1/state", state_values, "chain", "State values of one height, and their proofs",
+         Stamped(answers.StateValues), query=StateValuesQuery),
+    _get("/v1/state/{key}", state, "chain", "A state value and its proof", Stamped(answers.StateAnswer),
+         "state_unknown", query=StateQuery),
     Route("POST", "/v1/transactions", submit, "transactions", "Submit a signed transaction",
-          transactions.SubmitQuery, ((202, "Pending"), (200, "Committed")), body="SubmitRequest", body_media=_BOTH,
-          problems=_TX),
+          transactions.SubmitQuery, ((202, answers.Pending), (200, answers.Committed)), body="SubmitRequest",
+          body_media=_BOTH, problems=_TX),
     Route("POST", "/v1/transactions/encode", encode, "transactions", "Encode a transaction to be signed",
-          answers=((200, "Encoded"),), body="EncodeRequest", problems=("too_large", "unsupported_media_type")),
+          answers=((200, answers.Encoded),), body="EncodeRequest", problems=("too_large", "unsupported_media_type")),
     Route("POST", "/v1/transactions/batch", batch, "transactions", "Submit up to 1,000 signed transactions",
-          answers=((200, "BatchResults"),), body="BatchRequest",
+          answers=((200, transactions.BatchResults),), body="BatchRequest",
           problems=("batch_too_large", "too_large", "unsupported_media_type")),
-    Route("POST", "/v1/transactions/check", check, "transactions", "Whether a transaction would hold now",
-          answers=((200, "Checked"),), body="CheckRequest", body_media=_BOTH,
+    Route("POST", "/v1/transactions/check", check, "transactions", "Whether a transaction would be valid now",
+          answers=((200, Stamped(answers.Checked)),), body="CheckRequest", body_media=_BOTH,
           problems=("bad_signature", "too_large", "unsupported_media_type")),
-    _get("/v1/transactions/{txid}", transaction, "transactions", "What has become of a transaction", "Fate",
+    _get("/v1/transactions/{txid}", transaction, "transactions", "What has become of a transaction", _TX_STATUS,
          "transaction_unknown"),
-    _get("/v1/vehicles/{vin}", vehicle, "vehicles", "A vehicle as it is now", "VehicleAnswer", "vehicle_unknown"),
-    _get("/v1/vehicles/{vin}/history", history, "vehicles", "A vehicle's records, the oldest first", "HistoryPage",
-         "vehicle_unknown", *_PAGE, query=PageQuery),
-    _get("/v1/listings", listings, "sale", "Open listings", "ListingsPage", *_PAGE, query=ListingsQuery),
-    _get("/v1/listings/{listing}", listing, "sale", "A listing", "ListingAnswer", "listing_unknown"),
-    _get("/v1/listings/{listing}/disclosure", disclosure, "sale", "What a buyer is shown, and its root", "Disclosure",
-         "listing_unknown"),
-    _get("/v1/orders/{order}", order, "sale", "An order with its payments", "OrderAnswer", "order_unknown"),
-    _get("/v1/payments/{payment}", payment, "sale", "A payment", "PaymentAnswer", "payment_unknown"),
-    _get("/v1/accounts/{address}", account, "accounts", "An account", "AccountAnswer", "account_unknown"),
-    _get("/v1/accounts/{address}/vehicles", account_vehicles, "accounts", "Vehicles that an account holds",
-         "VehiclesPage", "account_unknown", *_PAGE, query=PageQuery),
-    _get("/v1/accounts/{address}/orders", account_orders, "accounts", "Orders that an account is a party to",
-         "OrdersPage", "account_unknown", *_PAGE, query=PageQuery),
-    _get("/v1/members", members, "accounts", "Members, or those with a role", "MembersPage", *_PAGE,
-         query=MembersQuery),
-    _get("/v1/stream", stream, "stream", "Events as Server-Sent Events", "Text", "streams_full",
+    *(route for family in FAMILIES.values() if family.view is not None for route in _of_family(family)),
+    *(_touching(family) for family in (VEHICLE, ORDER, ACCOUNT)),
+    _of_account(VEHICLE, "holder", "Vehicles that an account holds"),
+    _of_account(ORDER, "party", "Orders that an account is a party to"),
+    _get("/v1/vehicles/{vin}/history", history, "values", "A vehicle's records, the oldest first",
+         Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+    _get("/v1/listings/{listing}/disclosure", disclosure, "values", "What a buyer is shown, and its root",
+         Stamped(Disclosure), "listing_unknown"),
+    _get("/v1/stream", stream, "stream", "Events as Server-Sent Events", "text", "streams_full",
          query=StreamQuery, media=(EVENT_STREAM,)),
-    _get("/openapi.json", openapi, "documentation", "This document", "Object"),
-    _get("/docs", docs, "documentation", "A page to try the calls", "Text", media=("text/html",)),
+    _get("/openapi.json", openapi, "documentation", "This document", "object"),
+    _get("/docs", docs, "documentation", "A page to try the calls", "text", media=("text/html",)),
 )  # fmt: skip

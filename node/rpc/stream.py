@@ -22,9 +22,14 @@ from node.rpc.backend import Backend
 from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted, is_loopback, party_of
+from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
-from node.rpc.queries import WorkShare
-from node.rpc.request_parsing import Query, nearest_of, read_address, read_vin
+from node.rpc.request_parsing import Query, nearest_of
+from node.rpc.values import canonical_ident
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 EVENT_STREAM = "text/event-stream"
 CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
@@ -36,23 +41,20 @@ class StreamQuery(Query, frozen=True):
     types: Annotated[str, Meta(description=f"comma-separated, of {', '.join(EVENTS)}; left out: all")] = ""
     vin: Annotated[str, Meta(description="only events about this vehicle")] = ""
     account: Annotated[str, Meta(description="only events that this account is a party to")] = ""
+    order: Annotated[str, Meta(description="only events about this order")] = ""
+    listing: Annotated[str, Meta(description="only events about this listing")] = ""
     from_height: Annotated[int, Meta(ge=0, description="first height; left out: from the next block on")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a reader wants. Block events are about no vehicle and no account, so those filters leave them out."""
+    """What a reader wants. `subjects`: all of them must be the event's; a block event has none."""
 
     names: frozenset[str]
-    vin: str
-    account: bytes
+    subjects: frozenset[str]
 
     def fits(self, event: Event) -> bool:
-        return (
-            event.name in self.names
-            and (not self.vin or event.vin == self.vin)
-            and (not self.account or self.account in event.accounts)
-        )
+        return event.name in self.names and self.subjects <= event.subjects
 
 
 def read_filter(query: StreamQuery) -> Filter:
@@ -60,11 +62,9 @@ def read_filter(query: StreamQuery) -> Filter:
     for name in sorted(names):
         if name not in EVENTS:
             raise nearest_of(name, EVENTS, "types")
-    return Filter(
-        names,
-        read_vin(query.vin) if query.vin else "",
-        read_address(query.account) if query.account else b"",
-    )
+    asked = ((VEHICLE, query.vin), (ACCOUNT, query.account), (ORDER, query.order), (LISTING, query.listing))
+    subjects = (family.subject(canonical_ident(family, text)) for family, text in asked if text)
+    return Filter(names, frozenset(subjects))
 
 
 def read_start(query: StreamQuery, last_event_id: str, head: int) -> tuple[int, int]:

@@ -13,13 +13,14 @@ from msgspec import Meta
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
+from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
+from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
+from node.rpc import answers
 from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
-from node.rpc.chain_queries import tx_status_json
 from node.rpc.config import RpcConfig
-from node.rpc.problems import Problem, guards_problem, problem_of, unmet_json
-from node.rpc.queries import moment_of
-from node.rpc.render import Json
+from node.rpc.problems import Problem, ProblemDocument, guards_problem, problem_of, unmet_guards
+from node.rpc.receipt_answers import committed_answer
 from node.rpc.request_parsing import JSON, MSGPACK, Query, read_address, read_body, read_hex, read_json
 from node.txtypes.envelope import (
     CheckedTx,
@@ -32,9 +33,9 @@ from node.txtypes.envelope import (
     txid_of,
 )
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import time_from_text, time_to_text, union_from_json
 
 T = TypeVar("T")
+Json = dict[str, Any]
 
 LIFETIME_DEFAULT_MS = 30 * 60_000
 U64_MAX = 2**64 - 1
@@ -69,6 +70,23 @@ class EncodeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     salt: Annotated[int | str, Meta(description="64-bit number, or its digits; left out: chosen at random")] | None = (
         None
     )
+
+
+class BatchResult(View, frozen=True):
+    """What has become of one transaction of a batch; `txid` is empty where the bytes have none."""
+
+    txid: str
+    status: str
+    problem: ProblemDocument | None = None
+    height: int = 0
+    index: int = 0
+    expires_at: str = ""
+
+
+class BatchResults(View, frozen=True):
+    """One result for each transaction, in order."""
+
+    results: tuple[BatchResult, ...]
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -125,22 +143,49 @@ def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, by
 
 
 # --- answering -------------------------------------------------------------------------------------------
-def tx_status_answer(backend: Backend, tx_status: TxStatus, language: str) -> tuple[int, Json]:
-    """(status, answer) of a submitted transaction. Raises `Problem` for one that was refused."""
-    now_ms = backend.reader().head().time_ms
-    shown = tx_status_json(tx_status, now_ms, language)
-    match tx_status.status:
+def tx_status_view(status: TxStatus, now_ms: int, language: str) -> View:
+    """A rejection is final only once the transaction has expired: until then it may be in another pool."""
+    match status.status:
         case "committed":
-            return 200, shown
+            return answers.Committed(status.txid, "committed", status.height, status.index)
         case "rejected":
-            raise guards_problem(
-                tx_status.unmet, language, txid=shown["txid"], final=shown["final"], until=shown["until"]
-            )
+            unmet = unmet_guards(status.unmet, language)
+            is_final = now_ms > status.expires_at_ms
+            return answers.Rejected(status.txid, "rejected", unmet, is_final, status.expires_at_ms)
         case "expired":
-            text = f"it was valid until {shown['until']} and never got into a block"
-            raise Problem("transaction_expired", text, txid=shown["txid"])
+            unmet = unmet_guards(status.unmet, language)
+            return answers.Expired(status.txid, "expired", unmet, True, status.expires_at_ms)
         case _:
-            return 202, shown
+            return answers.Pending(status.txid, "pending", status.expires_at_ms)
+
+
+def transaction_answer(backend: Backend, txid: bytes, language: str) -> View:
+    """What has become of a transaction. Raises `Problem` where it is unknown here."""
+    reader = backend.reader()
+    place = reader.place(txid)
+    if place is not None:
+        return committed_answer(backend, txid, place)
+    status = backend.tx_status(txid)
+    if status is None:
+        text = f"{txid.hex()}: never seen here, or its fate was forgotten after seven days"
+        raise Problem("transaction_unknown", text)
+    return tx_status_view(status, reader.head().time_ms, language)
+
+
+def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple[int, View]:
+    """(HTTP status, answer) of a submitted transaction. Raises `Problem` for one that was refused."""
+    view = tx_status_view(status, backend.reader().head().time_ms, language)
+    match view:
+        case answers.Committed():
+            return 200, view
+        case answers.Rejected():
+            until = time_to_text(view.until_ms)
+            raise guards_problem(status.unmet, language, txid=view.txid.hex(), final=view.final, until=until)
+        case answers.Expired():
+            text = f"it was valid until {time_to_text(view.until_ms)} and never got into a block"
+            raise Problem("transaction_expired", text, txid=view.txid.hex())
+        case _:
+            return 202, view
 
 
 async def _despite_disconnect(work: Awaitable[T]) -> T:
@@ -150,7 +195,7 @@ async def _despite_disconnect(work: Awaitable[T]) -> T:
 
 async def submit(
     backend: Backend, config: RpcConfig, raw: bytes, query: SubmitQuery, language: str, stopping: asyncio.Event
-) -> tuple[int, Json]:
+) -> tuple[int, View]:
     """202 once journalled, 200 once committed."""
     if query.timeout_ms is not None and query.wait is None:
         raise Problem("malformed", "timeout_ms: goes with wait=commit")
@@ -160,7 +205,7 @@ async def submit(
     if query.wait is not None and result.status == "pending":
         wanted = config.wait_ms_default if query.timeout_ms is None else query.timeout_ms
         result = await _wait(backend, result, min(wanted, config.wait_ms_max), stopping)
-    return tx_status_answer(backend, result, language)
+    return submitted_answer(backend, result, language)
 
 
 async def _wait(backend: Backend, tx_status: TxStatus, timeout_ms: int, stopping: asyncio.Event) -> TxStatus:
@@ -209,7 +254,7 @@ def _result(backend: Backend, raw: bytes, outcome: TxStatus | Exception, languag
     try:
         if isinstance(outcome, Exception):
             raise problem_of(outcome, language)
-        shown = tx_status_answer(backend, outcome, language)[1]
+        shown = to_json(submitted_answer(backend, outcome, language)[1])
     except Problem as problem:
         if isinstance(outcome, TxStatus):
             return {"txid": outcome.txid.hex(), "status": outcome.status, "problem": problem.document()}
@@ -228,16 +273,16 @@ def _txid_of_raw(backend: Backend, raw: bytes) -> str:
         return ""
 
 
-def encode_answer(backend: Backend, request: EncodeRequest) -> Json:
+def encode_answer(backend: Backend, request: EncodeRequest) -> answers.Encoded:
     payload, raw = build_payload(backend, request)
-    return {
-        "payload": raw.hex(),
-        "sign_bytes": sign_bytes(backend.genesis_hash, raw).hex(),
-        "txid": txid_of(backend.genesis_hash, raw).hex(),
-        "sender": request.sender,
-        "salt": str(payload.salt),
-        "expires_at": time_to_text(payload.expires_at_ms),
-    }
+    return answers.Encoded(
+        raw,
+        sign_bytes(backend.genesis_hash, raw),
+        txid_of(backend.genesis_hash, raw),
+        payload.sender,
+        str(payload.salt),
+        payload.expires_at_ms,
+    )
 
 
 async def read_check(request: web.Request, backend: Backend, config: RpcConfig) -> CheckedTx:
@@ -263,12 +308,6 @@ def _unsigned(backend: Backend, request: EncodeRequest) -> CheckedTx:
     return CheckedTx(SignedTx(b"", raw, payload, (), txid_of(backend.genesis_hash, raw), b""))
 
 
-def check_answer(backend: Backend, tx: CheckedTx, language: str) -> Json:
+def check_answer(backend: Backend, tx: CheckedTx, language: str) -> answers.Checked:
     unmet = backend.judge(tx)
-    moment = moment_of(backend.reader())
-    return {
-        "ok": not unmet,
-        "txid": tx.txid.hex(),
-        "unmet": unmet_json(unmet, language),
-        **moment.stamp,
-    }
+    return answers.Checked(not unmet, tx.txid, unmet_guards(unmet, language))

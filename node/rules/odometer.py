@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-DAY_MS: Final = 24 * 3_600_000
+from node.limits import DAY_MS
 
 WINDOWS_MS: Final[dict[str, int]] = {
     "day": DAY_MS,

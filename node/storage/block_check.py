@@ -28,8 +28,8 @@ from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage import schema
 from node.storage.chain_store import StoredHead
 from node.storage.verify_report import Reads, StoreDamage, damage_at
+from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import Signed, txid_of
-from node.txtypes.validators import ValidatorEntry
 
 
 class _Parent(NamedTuple):

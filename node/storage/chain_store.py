@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -12,20 +13,25 @@ from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_block, decode_commit
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
-from node.codec import encode
+from node.codec import Value, encode
 from node.crypto.state_tree import StateProof, StateTree, bucket_of, slot_of
 from node.errors import Corrupted, OperatorError, Rejected
 from node.execution.block_run import BlockResult
 from node.execution.genesis_state import buckets_of, genesis_entries, genesis_head
 from node.execution.head import ChainHead
-from node.execution.window import hour_of
+from node.ledger.family import Family, index_changes
+from node.ledger.params import CHAIN
+from node.ledger.receipts import BlockReceipts, decode_receipts
 from node.storage import schema
-from node.storage.indexes import INDEXES, index_changes
 from node.storage.kv import KeyValue, prefix_end
+from node.storage.receipt_rows import subject_keys
+from node.storage.upgrade import upgrade
+from node.txtypes.chain.replay_window import hour_of
+from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
-from node.txtypes.ledger import FAMILIES
-from node.txtypes.params import CHAIN
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.registry import family_of
+
+V = TypeVar("V", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +163,32 @@ class ChainReader:
         for key, value in self.kv.scan(start, b"X"):
             yield int.from_bytes(key[1:9], "big"), key[9:], int.from_bytes(value, "big")
 
-    def index(self, prefix: bytes, after: str, limit: int) -> list[str]:
-        """Ids under an index prefix, in order, after the id `after`."""
-        start = prefix + after.encode("ascii") + (b"\x00" if after else b"")
-        found = self.kv.scan(start, prefix_end(prefix))
-        return [key[len(prefix) :].decode("ascii") for (key, _), _ in zip(found, range(limit), strict=False)]
+    def entries(self, prefix: bytes, start: str, limit: int) -> list[str]:
+        """What follows `prefix` in the keys of an index or a family, in order, from `start` on."""
+        scanned = self.kv.scan(prefix + start.encode("ascii"), prefix_end(prefix))
+        return [key[len(prefix) :].decode("ascii") for key, _ in islice(scanned, limit)]
+
+    def values(self, family: Family[V]) -> Iterator[tuple[str, V]]:
+        """(id, value) of every state value of a family, ascending by id."""
+        start = schema.state_key(family.key(""))
+        for key, raw in self.kv.scan(start, prefix_end(start)):
+            yield key[len(start) :].decode("ascii"), family.decode(raw)
+
+    def receipts(self, height: int) -> BlockReceipts | None:
+        """What the transactions of a block did; None where the store does not have it."""
+        raw = self.kv.get(schema.receipts_key(height))
+        return None if raw is None else decode_receipts(raw)
+
+    def receipts_from(self) -> int:
+        """The height from which on the store has the receipts of every block."""
+        raw = self.kv.get(schema.META_RECEIPTS)
+        return max(self.first_height(), 0 if raw is None else int.from_bytes(raw, "big"))
+
+    def touching(self, subject: str, below: tuple[int, int], limit: int) -> list[TxPlace]:
+        """The places of the transactions that concern a subject, the newest first, before the place `below`."""
+        prefix = schema.subject_prefix(subject)
+        scanned = self.kv.scan(prefix, schema.subject_key(subject, *below), reverse=True)
+        return [TxPlace(*schema.place_in(key)) for key, _ in islice(scanned, limit)]
 
     def buckets(self) -> Iterator[tuple[int, bytes]]:
         for key, value in self.kv.scan(b"K", b"L"):
@@ -206,8 +233,7 @@ class ChainStore(ChainReader):
                 f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
                 "use its genesis file, or another folder"
             )
-        if schema.read_version(kv.get(schema.META_SCHEMA)) != schema.SCHEMA_VERSION:
-            raise Corrupted("the store does not say its schema version: 'bmw-node reindex' makes it anew")
+        upgrade(kv, super().height())
         self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()
         if self.tree.root != self._head.state_root:
@@ -223,7 +249,8 @@ class ChainStore(ChainReader):
         for number, bucket in buckets_of(entries, self.genesis.tree_depth).items():
             puts[schema.bucket_key(number)] = bucket
         for key, raw in entries.items():
-            family = FAMILIES[key.split(b"/", 1)[0].decode("ascii")]
+            family = family_of(key)
+            assert family is not None, "the genesis state has values of known families"
             for index_key in index_changes(family, key, None, family.decode(raw))[0]:
                 puts[index_key] = b""
         puts[schema.validators_key(1)] = encode(head.validators.entries)
@@ -280,13 +307,12 @@ class ChainStore(ChainReader):
         puts: dict[bytes, bytes] = {schema.block_id_key(block_id): schema.u64(result.height)}
         deletes: list[bytes] = []
         for key, value in result.changes.items():
-            family, new = result.overlay[key]
+            family, new = result.overlay.changes[key]
             stored = schema.state_key(key)
-            old_raw = self.kv.get(stored) if family.name in INDEXES else None
-            added, gone = index_changes(family, key, None if old_raw is None else family.decode(old_raw), new)
-            for index_key in added:
-                puts[index_key] = b""
-            deletes.extend(gone)
+            if family.indexes:
+                added, gone = index_changes(family, key, result.overlay.before(family, key), new)
+                puts.update(dict.fromkeys(added, b""))
+                deletes.extend(gone)
             if value is None:
                 deletes.append(stored)
             else:
@@ -298,6 +324,9 @@ class ChainStore(ChainReader):
                 deletes.append(schema.bucket_key(number))
         for record in result.records:
             puts[schema.record_key(record.vin, record.sequence)] = record.body
+        puts[schema.receipts_key(result.height)] = encode(result.receipts)
+        signatures = (tx.signed.signatures for tx in result.transactions)
+        puts.update(dict.fromkeys(subject_keys(result.height, result.receipts, signatures), b""))
         for index, tx in enumerate(result.transactions):
             puts[schema.tx_key(tx.txid)] = schema.u64(result.height) + index.to_bytes(4, "big")
         for entry in result.window_added:
@@ -329,8 +358,12 @@ class ChainStore(ChainReader):
                 continue
             deletes += [schema.block_key(height), schema.commit_key(height)]
             deletes.append(schema.block_id_key(block_id_of(block.header, self.genesis_hash)))
-            for raw in block.transactions:
-                signed = decode_signed_tx(raw, self.genesis_hash)
+            transactions = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
+            receipts = self.receipts(height)
+            if receipts is not None:
+                deletes.append(schema.receipts_key(height))
+                deletes += subject_keys(height, receipts, (signed.signatures for signed in transactions))
+            for signed in transactions:
                 if hour_of(signed.payload.expires_at_ms) < hour_of(self._head.time_ms):
                     deletes.append(schema.tx_key(signed.txid))
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)

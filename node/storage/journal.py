@@ -14,9 +14,9 @@ import msgspec
 
 from node import limits
 from node.errors import Corrupted
+from node.ledger.guards import Unmet
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
-from node.txtypes.unmet import Unmet
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True):

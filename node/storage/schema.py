@@ -10,7 +10,9 @@ K<bucket4>                 the state tree's bucket: slots and value hashes
 W<hour8><txid>             the replay window: expires_at8
 R<vin>/<sequence8>         vehicle record
 V<height8>                 validator set hash and entries ruling that height
-X...                       indexes, see `indexes`
+X<family>/<index>/<value>/<id>     indexes over the state, see `ledger.family`
+Q<height8>                 receipts of that block, see `ledger.receipts`
+Y<subject>/<height8><index4>       transactions by what they concern
 """
 
 from __future__ import annotations
@@ -19,13 +21,18 @@ from typing import Final
 
 from node.errors import OperatorError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 has receipts, and indexes in the form of `ledger.family`. A store of an older version is upgraded when it opens."""
 
 META_SCHEMA: Final = b"Mschema"
 META_GENESIS: Final = b"Mgenesis"
 META_HEAD: Final = b"Mhead"
 META_BASE: Final = b"Mbase"
 """Height of the oldest block that is still there; 1 where it is missing. A successor chain always has it."""
+
+
+META_RECEIPTS: Final = b"Mreceipts"
+"""Height from which on every block has its receipts; the chain's first where it is missing."""
 
 
 def u64(number: int) -> bytes:
@@ -73,6 +80,24 @@ def validators_key(height: int) -> bytes:
     return b"V" + u64(height)
 
 
+def receipts_key(height: int) -> bytes:
+    return b"Q" + u64(height)
+
+
+def subject_prefix(subject: str) -> bytes:
+    """What the entries of one subject begin with."""
+    return b"Y" + subject.encode("ascii") + b"/"
+
+
+def subject_key(subject: str, height: int, index: int) -> bytes:
+    return subject_prefix(subject) + u64(height) + index.to_bytes(4, "big")
+
+
+def place_in(key: bytes) -> tuple[int, int]:
+    """(height, index) that the key of a subject entry names."""
+    return int.from_bytes(key[-12:-4], "big"), int.from_bytes(key[-4:], "big")
+
+
 def read_version(stored: bytes | None) -> int:
     """Of what stands under `META_SCHEMA`; 0 for nothing. Raises `OperatorError` where this software is too old."""
     version = int.from_bytes(stored or b"", "big")
@@ -95,6 +120,8 @@ FAMILY_NAMES: Final = {
     b"V": "validator set",
     b"W": "replay window entry",
     b"X": "index entry",
+    b"Q": "receipts",
+    b"Y": "subject entry",
 }
 """Families that follow from the chain. Anything else in a store (M besides its three) is a node's own business."""
 
@@ -106,7 +133,10 @@ def key_text(key: bytes) -> str:
         return rest.decode("ascii")
     if family == b"R" and len(rest) > 9:
         return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
-    if family in (b"B", b"C", b"V", b"K"):
+    if family == b"Y" and len(rest) > 13:
+        height, index = place_in(rest)
+        return f"{rest[:-13].decode('ascii', 'backslashreplace')}, height {height}, transaction {index}"
+    if family in (b"B", b"C", b"V", b"K", b"Q"):
         return str(int.from_bytes(rest, "big"))
     if family == b"W":
         return f"hour {int.from_bytes(rest[:8], 'big')}, transaction {rest[8:].hex()}"

@@ -26,15 +26,16 @@ from node import limits
 from node.chain.block import Block, Commit, Header, block_id_of, check_contents, verify_commit
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.validators import ValidatorSet
-from node.codec import Decoder, Hash32, Value, encode
+from node.codec import Decoder, Value, encode
 from node.crypto.hashing import tagged
 from node.errors import Malformed
-from node.execution.window import EMPTY, WINDOW, WindowBucket, extended
+from node.ledger.fields import Hash32
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import KeyValue
 from node.storage.state_import import StateImport, root_of
-from node.txtypes.validators import VALIDATORS, ValidatorEntry
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
+from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 
 VERSION = 1
 CHUNK_BYTES = 1024 * 1024
@@ -237,6 +238,7 @@ class Restore:
             schema.META_GENESIS: genesis,
             schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big"),
             schema.META_BASE: schema.u64(height),
+            schema.META_RECEIPTS: schema.u64(height + 1),
             schema.META_HEAD: encode(StoredHead(height, block_id, header.time_ms, header.state_root)),
         }
         self._kv.write(puts, [])

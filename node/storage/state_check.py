@@ -10,14 +10,15 @@ from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
 from node.errors import Corrupted
-from node.execution.window import EMPTY, WINDOW, extended, hour_of
+from node.ledger.family import Family, index_changes
 from node.storage import schema
 from node.storage.chain_store import StoredHead
-from node.storage.indexes import index_changes
 from node.storage.kv import prefix_end
 from node.storage.verify_report import Reads, StoreDamage, damage_at
-from node.txtypes.ledger import FAMILIES, Family
-from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
+from node.txtypes.registry import family_of
+from node.txtypes.vehicle.record import next_history_head, record_digest
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 V = TypeVar("V", bound=Value)
 
@@ -42,7 +43,7 @@ class StateCheck:
         for key, raw in self._reads.family(b"S"):
             slot = slot_of(key[1:])
             self._slots.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
-            family = FAMILIES.get(key[1:].split(b"/", 1)[0].decode("ascii", "replace"))
+            family = family_of(key[1:])
             if family is None:
                 yield self._damage(key, "is of no family that this software knows")
                 continue
@@ -98,7 +99,7 @@ class StateCheck:
             return
         wanted: set[bytes] = set()
         for key, raw in self._kv.scan(b"S", b"T"):
-            family = FAMILIES.get(key[1:].split(b"/", 1)[0].decode("ascii", "replace"))
+            family = family_of(key[1:])
             if family is not None:
                 wanted.update(index_changes(family, key[1:], None, family.decode(raw))[0])
         for key, _ in self._reads.family(b"X"):

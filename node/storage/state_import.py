@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from node.crypto.state_tree import StateTree, bucket_of, slot_of
 from node.errors import Corrupted, Malformed
-from node.storage.indexes import index_changes
-from node.txtypes.ledger import FAMILIES, Family
-from node.txtypes.vehicle import VEHICLE, next_history_head, record_digest
+from node.ledger.family import Family, index_changes
+from node.txtypes.registry import family_of
+from node.txtypes.vehicle.record import next_history_head, record_digest
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 STATE_KEY_BYTES_MAX: Final = 128
 """The longest that there is, a payment's reference, has 82."""
@@ -59,8 +60,8 @@ class StateImport:
         """`key` is the state's. Raises `Malformed`."""
         if not key.isascii() or len(key) > STATE_KEY_BYTES_MAX:
             raise Malformed(f"state key {key[:40]!r} is not ASCII, or too long")
-        name, _, ident = key.decode("ascii").partition("/")
-        family = FAMILIES.get(name)
+        ident = key.decode("ascii").partition("/")[2]
+        family = family_of(key)
         if family is None:
             raise Malformed(f"state value {key!r} is of no known family")
         try:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from node.chain.genesis import Genesis
+from node.chain.genesis import Genesis, genesis_hash
 from node.errors import Corrupted, Rejected
 from node.storage.block_check import BlockCheck
 from node.storage.kv import KeyValue
+from node.storage.receipts_check import ReceiptsCheck
 from node.storage.schema import FAMILY_NAMES
 from node.storage.state_check import StateCheck
 from node.storage.verify_report import OnStep, Reads, StoreDamage
@@ -43,7 +44,8 @@ class StoreCheck:
         for walk in (blocks.beginning, blocks.blocks, blocks.meta, blocks.left_over):
             yield from self._readable(walk)
         state = StateCheck(self._reads, self._genesis.tree_depth, blocks.state_head)
-        for walk in (state.values, state.tree, state.indexes, state.records, state.window):
+        receipts = ReceiptsCheck(self._reads, genesis_hash(self._genesis), blocks.head.height)
+        for walk in (state.values, state.tree, state.indexes, state.records, state.window, receipts.rows):
             yield from self._readable(walk)
         self._reads.counts["other"] = self._count_others()
 

@@ -12,7 +12,7 @@ from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import KeyValue, prefix_end
 from node.storage.state_import import StateImport, root_of
-from node.txtypes.validators import VALIDATOR, VALIDATORS
+from node.txtypes.chain.validator_set import VALIDATOR, VALIDATORS
 
 PORTION = 10_000
 """Entries written at once."""

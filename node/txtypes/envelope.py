@@ -11,27 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from node import limits
-from node.codec import U64, Address, Decoder, Millis, PublicKey, Signature, Value, encode
+from node.codec import Decoder, Value, encode
 from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
+from node.ledger.body import TAG, TransactionBody, UnknownBody
+from node.ledger.codes import open_codes
+from node.ledger.fields import U64, Address, PublicKey, Signature, Time
 from node.rules.card_numbers import find_card_number
-from node.txtypes.body import Body
-from node.txtypes.registry import AnyBody
-from node.txtypes.schema import code_strings
+from node.txtypes.registry import TYPES, AnyBody
 
 if TYPE_CHECKING:
-    AnyBody = Body
+    AnyBody = TransactionBody
 
 
 class Payload(Value, frozen=True):
     sender: Address
     salt: U64
-    expires_at_ms: Millis
+    expires_at_ms: Time
     body: AnyBody
 
 
@@ -101,14 +103,45 @@ def sign_bytes(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
 
 
 def decode_payload(raw: bytes) -> Payload:
-    """Canonical form and the type's static rule. Raises `Malformed` or `TooLarge`."""
-    payload = _decode_payload(raw)
+    """Canonical form and the type's static rule. Raises `Malformed` or `TooLarge`.
+
+    A type that this software has no class for is decoded as `UnknownBody`: whether it is active, the ruleset decides.
+    """
+    try:
+        payload = _decode_payload(raw)
+    except Malformed:
+        unknown = _of_unknown_type(raw)
+        if unknown is None:
+            raise
+        return unknown
     body = payload.body
     body.check_static()
-    codes = " ".join(code_strings(body))
+    codes = " ".join(open_codes(body))
     if (at := find_card_number(codes)) >= 0:
         raise Malformed(f"{codes[at : at + 4]}... looks like a payment card number, which must never be on a chain")
     return payload
+
+
+class _AnyPayload(Value, frozen=True):
+    sender: Address
+    salt: U64
+    expires_at_ms: Time
+    body: list[Any]
+
+
+_any_payload = msgspec.msgpack.Decoder(_AnyPayload)
+
+
+def _of_unknown_type(raw: bytes) -> Payload | None:
+    """The payload where nothing but its type is unknown."""
+    try:
+        payload = _any_payload.decode(raw)
+        tag = payload.body[0]
+        if not isinstance(tag, str) or TAG.fullmatch(tag) is None or tag in TYPES or encode(payload) != raw:
+            return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError, ValueError, RecursionError):
+        return None
+    return Payload(payload.sender, payload.salt, payload.expires_at_ms, UnknownBody(tag))
 
 
 def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:

@@ -1,25 +1,41 @@
-"""Every transaction type: one line each. The codec, the wallet's commands and the RPC schema follow from it."""
+"""Every transaction type and every state family: one line each. Codec, commands, documents, HTTP and indexes follow."""
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, Final, Union
 
-from node.txtypes.accounts import AccountOpen, AccountUpdateKeys
-from node.txtypes.body import Body
-from node.txtypes.closing import OrderCancel, OrderHandover
-from node.txtypes.delivery import DeliveryEvent, DeliverySchedule
-from node.txtypes.governance import GovernancePropose, GovernanceVote
-from node.txtypes.listing import ListingCreate, ListingUpdate, ListingWithdraw
-from node.txtypes.members import MemberUpdate
-from node.txtypes.odometer import OdometerRead
-from node.txtypes.order import OrderAccept, OrderAcknowledge, OrderCounter, OrderOffer, OrderReject
-from node.txtypes.pausing import ValidatorPause, ValidatorResume
-from node.txtypes.payment import PaymentAttest, PaymentInitiate
-from node.txtypes.title import TitleTransfer
-from node.txtypes.vehicle import VehicleRegister
-from node.txtypes.workshop import AccidentReport, MaintenanceRecord
+from node.ledger.body import TransactionBody
+from node.ledger.family import Family
+from node.ledger.params import CHAIN
+from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
+from node.txtypes.chain.replay_window import WINDOW
+from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
+from node.txtypes.chain.validator_set import CONSENSUS_KEY, EVIDENCE, VALIDATOR, VALIDATORS
+from node.txtypes.identity.account import ACCOUNT, QUOTA, AccountOpen, AccountUpdateKeys
+from node.txtypes.members.member import MEMBER, MEMBER_NAME, MemberUpdate
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
+from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.offer import (
+    LIVE_OFFERS,
+    OrderAccept,
+    OrderAcknowledge,
+    OrderCounter,
+    OrderOffer,
+    OrderReject,
+)
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_closing import OrderCancel, OrderHandover
+from node.txtypes.sale.payments import PAYMENT, REFERENCE
+from node.txtypes.service.accident import AccidentReport
+from node.txtypes.service.maintenance import MaintenanceRecord
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.vehicle.vehicle import VEHICLE
 
-_ALL: tuple[type[Body], ...] = (
+_TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen,
     AccountUpdateKeys,
     MemberUpdate,
@@ -47,14 +63,41 @@ _ALL: tuple[type[Body], ...] = (
     DeliverySchedule,
     DeliveryEvent,
 )
+_FAMILIES: Final[tuple[Family[Any], ...]] = (
+    CHAIN,
+    WINDOW,
+    VALIDATORS,
+    VALIDATOR,
+    CONSENSUS_KEY,
+    EVIDENCE,
+    PROPOSAL,
+    OPEN_PROPOSALS,
+    ACCOUNT,
+    QUOTA,
+    MEMBER,
+    MEMBER_NAME,
+    VEHICLE,
+    ODOMETER,
+    LISTING,
+    ORDER,
+    LIVE_OFFERS,
+    PAYMENT,
+    REFERENCE,
+    DELIVERY,
+)
 
-TYPES: dict[str, type[Body]] = {str(kind.__struct_config__.tag): kind for kind in _ALL}
+TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""
+FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FAMILIES}
+"""Family name to declaration."""
 
-AnyBody: Any = Union[_ALL]  # noqa: UP007 - built at run time
+HAPPENINGS: Final = ("title.moved", "evidence.punished", "ruleset.activated")
+"""The names of what receipts tell besides changes of state."""
+
+AnyBody: Any = Union[_TYPES]  # noqa: UP007 - built at run time
 """The closed union that bodies are decoded as."""
 
 
-def type_of(body: Body) -> str:
-    """The type name, e.g. `vehicle.register`."""
-    return str(type(body).__struct_config__.tag)
+def family_of(key: bytes) -> Family[Any] | None:
+    """The family of a state key; None where this software knows none."""
+    return FAMILIES.get(key.split(b"/", 1)[0].decode("ascii", "replace"))

@@ -11,10 +11,11 @@ from support.chain import address
 from support.life import km
 
 from node.crypto.dev_keys import dev_key
-from node.txtypes.body import Body
-from node.txtypes.odometer import OdometerRead
-from node.txtypes.vehicle import VehicleRegister
-from node.txtypes.workshop import AccidentReport, Damage, Due, MaintenanceRecord
+from node.ledger.body import TransactionBody
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.service.accident import AccidentReport, Damage
+from node.txtypes.service.maintenance import Due, MaintenanceRecord
 from wallet.compose import sign_transaction
 
 BATCH = 250
@@ -36,7 +37,7 @@ class Workload:
         self._keys = {n: dev_key("account", n) for n in ("bmw", "workshop-berlin")}
         self._now = time.time_ns() // 1_000_000
 
-    def _sign(self, sender: str, body: Body) -> bytes:
+    def _sign(self, sender: str, body: TransactionBody) -> bytes:
         self._salt += 1
         signers = [(address(sender), self._keys[sender])]
         expires = self._now + LIFETIME_MS
@@ -73,7 +74,7 @@ class Workload:
     def _record(self, kind: int, car: int, value: int) -> bytes:
         vin, event = self._vin(car), self._now
         if kind == 1:
-            body: Body = MaintenanceRecord(vin, ("ENGINE_OIL",), (), km(value), event, Due(30_000, 0), ())
+            body: TransactionBody = MaintenanceRecord(vin, ("ENGINE_OIL",), (), km(value), event, Due(30_000, 0), ())
         elif kind == 2:
             body = OdometerRead(vin, km(value), event, "reading")
         else:

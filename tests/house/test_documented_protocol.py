@@ -20,11 +20,12 @@ from node.codec import encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key, dev_seed
 from node.execution.genesis_state import genesis_entries, genesis_head
-from node.rules.ruleset import ruleset_hash
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import time_from_text, union_from_json
-from node.txtypes.vehicle import VEHICLE, record_digest
+from node.ledger.json_form import time_from_text, union_from_json
+from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.vehicle.record import record_digest
 from wallet.compose import build_payload, sign_payload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -133,7 +134,7 @@ def test_the_values_that_protocol_md_names_are_those_of_the_code() -> None:
     text = "".join((DOCS / "PROTOCOL.md").read_text().split())
     genesis = dev_genesis()
     head = genesis_head(genesis, genesis_entries(genesis))
-    named = [genesis_hash(genesis), head.state_root, head.validators.hash, ruleset_hash(1)]
+    named = [genesis_hash(genesis), head.state_root, head.validators.hash, RULESETS[1].hash]
     named += [dev_seed("account", "workshop-berlin"), dev_key("account", "workshop-berlin").public]
 
     assert [value.hex() for value in named if value.hex() not in text] == []

@@ -23,7 +23,7 @@ from node.daemon.home import Home
 from node.replica.signer import NO_PROMISE, LocalSigner
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
-from node.txtypes.validators import possession_bytes
+from node.txtypes.chain.validator_set import possession_bytes
 
 GENESIS = genesis_to_json(dev_genesis())
 

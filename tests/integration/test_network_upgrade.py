@@ -9,7 +9,7 @@ from pathlib import Path
 from support.council import Council
 from support.processes import check_no_fork, running_network, wait_for, wait_height
 
-from node.txtypes.governance import RulesetActivate
+from node.txtypes.chain.actions import RulesetActivate
 
 NEWER = """
 from node.rules import ruleset

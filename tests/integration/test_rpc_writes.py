@@ -12,7 +12,7 @@ from support.http import codes, get, over_http, post
 from support.life import VIN, Life, attest, handover, maintenance, register
 
 from node.limits import TX_BYTES_MAX
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 SUBMIT = "/v1/transactions"
 WAIT = "/v1/transactions?wait=commit&timeout_ms=10000"

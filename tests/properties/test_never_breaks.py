@@ -15,9 +15,9 @@ from support.never_breaks import CHECKS, Broken, Past
 from support.walk import VINS, Block, Seen, Walk
 
 from node.codec import encode
-from node.txtypes.closing import OrderHandover
-from node.txtypes.payment import PaymentAttest
-from node.txtypes.title import TitleTransfer
+from node.txtypes.sale.order_closing import OrderHandover
+from node.txtypes.payment.payment import PaymentAttest
+from node.txtypes.vehicle.title import TitleTransfer
 
 SEEDS = range(8)
 BLOCKS = 220

@@ -29,8 +29,8 @@ from node.replica.proposals_and_votes import ProposalsAndVotes
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes import workshop
-from node.txtypes.ledger import Ledger
-from node.txtypes.vehicle import Vehicle
+from node.ledger.overlay import Ledger
+from node.txtypes.vehicle.vehicle import Vehicle
 
 LIVING = (LONG, "lives=2", "replays=30", "transactions=0")
 

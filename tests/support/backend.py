@@ -17,7 +17,7 @@ from node.rpc.backend import CommittedHeight, NodeStatus, NotAdmitted, PeerInfo,
 from node.rpc.config import RpcConfig
 from node.rpc.server import RpcServer
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.unmet import GuardsUnmet
+from node.ledger.guards import GuardsUnmet
 from support.chain import Chain, address
 
 

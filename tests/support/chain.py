@@ -11,10 +11,10 @@ from node.execution.block_run import BlockResult, BlockRun
 from node.execution.block_validation import check_frame, execute_block, seal_block
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
-from node.txtypes.body import Body
+from node.ledger.body import TransactionBody
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
-from node.txtypes.params import ChainParams
-from node.txtypes.unmet import GuardsUnmet
+from node.ledger.params import ChainParams
+from node.ledger.guards import GuardsUnmet
 from wallet.compose import sign_transaction
 
 START_MS = 1_767_225_600_000
@@ -42,7 +42,7 @@ class Chain:
         self.last_result: BlockResult | None = None
 
     # --- transactions ---
-    def sign(self, sender: str, body: Body, *cosigners: str, lifetime_ms: int = HOUR_MS, extra=()) -> bytes:
+    def sign(self, sender: str, body: TransactionBody, *cosigners: str, lifetime_ms: int = HOUR_MS, extra=()) -> bytes:
         self._salt += 1
         signers = [(address(name), dev_key("account", name)) for name in (sender, *cosigners)]
         return sign_transaction(
@@ -99,7 +99,7 @@ class Chain:
         self.now += pass_ms
         return block
 
-    def do(self, sender: str, body: Body, *cosigners: str, extra=()) -> bytes:
+    def do(self, sender: str, body: TransactionBody, *cosigners: str, extra=()) -> bytes:
         """One transaction in a block of its own; its txid."""
         raw = self.sign(sender, body, *cosigners, extra=extra)
         self.produce(raw)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork, LocalNode
-from node.txtypes.governance import Action, GovernancePropose, GovernanceVote
+from node.txtypes.chain.actions import Action
+from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from support.processes import Fleet, submit, wait_height
 
 VOTERS = ("dealer-munich", "dealer-shanghai", "workshop-berlin")

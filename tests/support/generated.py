@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from node import limits
 from node.errors import Malformed
 from node.rules.card_numbers import find_card_number
-from node.txtypes.body import Body
-from node.txtypes.fields import Money
+from node.ledger.body import TransactionBody
+from node.ledger.fields import Money
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import Kind, code_strings, fields_of
+from node.ledger.kinds import Kind, fields_of
+from node.txtypes.schema import code_strings
 
 SHOWABLE_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: RFC 3339 has no later times."""
@@ -68,7 +69,7 @@ def of_struct(struct: Any) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def bodies(draw: Any, name: str) -> Body:
+def bodies(draw: Any, name: str) -> TransactionBody:
     """Bodies of one type that its static rule takes."""
     body = draw(of_struct(TYPES[name]))
     try:

@@ -16,9 +16,10 @@ from node.chain.vote import vote_sign_bytes
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes.governance import PROPOSAL, GovernancePropose, GovernanceVote, ValidatorSetPower
-from node.txtypes.validators import ValidatorEntry, possession_bytes
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
+from node.txtypes.chain.actions import ValidatorSetPower
+from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
+from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import Chain, address
 from support.life import VIN, Life, register
 from support.stages import fork

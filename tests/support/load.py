@@ -15,17 +15,20 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
-from node.txtypes.body import Body
-from node.txtypes.closing import OrderHandover
+from node.ledger.body import TransactionBody
+from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
-from node.txtypes.fields import Money, Odometer
-from node.txtypes.listing import LISTING, AcceptedRail, ListingCreate, disclosure_root
-from node.txtypes.odometer import OdometerRead
-from node.txtypes.order import OrderAccept, OrderOffer
-from node.txtypes.payment import PaymentAttest, PaymentInitiate, reference_id
-from node.txtypes.title import TitleTransfer
-from node.txtypes.vehicle import VEHICLE, VehicleRegister
-from node.txtypes.workshop import AccidentReport, Damage, Due, MaintenanceRecord
+from node.ledger.fields import Money, Odometer
+from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingCreate, disclosure_root
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.payments import reference_id
+from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.service.accident import AccidentReport, Damage
+from node.txtypes.service.maintenance import Due, MaintenanceRecord
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from wallet.compose import sign_transaction
 
@@ -59,7 +62,7 @@ class LoadChain(Chain):
         self.block_ms = block_ms
         self._keys = {p.name: (address(p.name), dev_key("account", p.name)) for p in DEV_PARTIES}
         self._consensus = {address(p.name): dev_key("consensus", p.name) for p in DEV_PARTIES if p.power}
-        self._sale_steps: tuple[Callable[[Car], tuple[str, Body, tuple[str, ...]]], ...] = (
+        self._sale_steps: tuple[Callable[[Car], tuple[str, TransactionBody, tuple[str, ...]]], ...] = (
             self._list, self._offer, self._accept, self._initiate, self._attest, self._hand_over,
         )  # fmt: skip
         self._run: BlockRun | None = None
@@ -101,7 +104,7 @@ class LoadChain(Chain):
         elif isinstance(body, PaymentInitiate):
             car.payment = tx.txid
 
-    def _signed(self, sender: str, body: Body, cosigners: tuple[str, ...]) -> CheckedTx:
+    def _signed(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> CheckedTx:
         self._salt += 1
         raw = sign_transaction(
             self._keys[sender][0],
@@ -113,7 +116,7 @@ class LoadChain(Chain):
         )
         return CheckedTx(decode_signed_tx(raw, self.genesis_hash))
 
-    def _next(self) -> tuple[Car, tuple[str, Body, tuple[str, ...]]]:
+    def _next(self) -> tuple[Car, tuple[str, TransactionBody, tuple[str, ...]]]:
         while True:
             # Sales go on briskly: live offers of one buyer are capped.
             among = self._selling if len(self._selling) > 10 or self.random.random() < 0.2 else self.cars
@@ -124,7 +127,7 @@ class LoadChain(Chain):
             if made is not None:
                 return car, made
 
-    def _for(self, car: Car) -> tuple[str, Body, tuple[str, ...]] | None:
+    def _for(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
         if car.sale:
             return self._sale(car)
         kind = self.random.random()
@@ -140,7 +143,7 @@ class LoadChain(Chain):
             return self._transfer(car)
         return self._sale(car) if car.holder in DEALERS else self._transfer(car)
 
-    def _sale(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _sale(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         made = self._sale_steps[car.sale](car)
         if car.sale == 0:
             self._selling.append(car)
@@ -154,7 +157,7 @@ class LoadChain(Chain):
         car.readings[key] = car.readings.get(key, 0) + 1
         return car.readings[key] <= READINGS_A_DAY
 
-    def _if_fresh(self, car: Car, author: str, make: Callable[[Car], Body]) -> tuple[str, Body, tuple[str, ...]] | None:
+    def _if_fresh(self, car: Car, author: str, make: Callable[[Car], TransactionBody]) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
         return (author, make(car), ()) if self._may_read(car, author) else None
 
     def _km(self, car: Car) -> Odometer:
@@ -169,25 +172,25 @@ class LoadChain(Chain):
             number //= 33
         return "WBA8E9" + self.random.choice("ABCDEFGH") + serial + self.random.choice("KLM") + "N"
 
-    def _register(self, car: Car) -> Body:
+    def _register(self, car: Car) -> TransactionBody:
         return VehicleRegister(
             car.vin, "330I", ("S205A", "P337A"), "MUC", "2025-12-01", "petrol", "km", "EU", "B48B20"
         )  # fmt: skip
 
-    def _maintenance(self, car: Car) -> Body:
+    def _maintenance(self, car: Car) -> TransactionBody:
         return MaintenanceRecord(
             car.vin, ("ENGINE_OIL",), (), self._km(car), self.now, Due(car.km + 30_000, 0), ()
         )  # fmt: skip
 
-    def _odometer(self, car: Car) -> Body:
+    def _odometer(self, car: Car) -> TransactionBody:
         return OdometerRead(car.vin, self._km(car), self.now, "reading")
 
-    def _accident(self, car: Car) -> Body:
+    def _accident(self, car: Car) -> TransactionBody:
         return AccidentReport(
             car.vin, (Damage("front", "bolt_on"),), 0, False, True, "1000_to_2999", self._km(car), self.now, None, ()
         )  # fmt: skip
 
-    def _transfer(self, car: Car) -> tuple[str, Body, tuple[str, ...]] | None:
+    def _transfer(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
         sender, receiver = car.holder, self.random.choice([d for d in DEALERS if d != car.holder])
         if not self._may_read(car, sender):
             return None
@@ -195,11 +198,11 @@ class LoadChain(Chain):
         car.holder = receiver
         return sender, body, (receiver,)
 
-    def _list(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _list(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         rails = (AcceptedRail("bank_transfer", (address(PROVIDER),)),)
         return car.holder, ListingCreate(car.vin, PRICE, "DE", (), rails, self.now + 30 * DAY_MS), ()
 
-    def _offer(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _offer(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         assert self._run is not None
         overlay = self._run._overlay
         listing = overlay.get(LISTING, LISTING.key(car.listing))
@@ -212,16 +215,16 @@ class LoadChain(Chain):
         )  # fmt: skip
         return "buyer-1", body, ()
 
-    def _accept(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _accept(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         return car.holder, OrderAccept(car.order), ()
 
-    def _initiate(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _initiate(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         return "buyer-1", PaymentInitiate(car.order, "bank_transfer", PRICE), ()
 
-    def _attest(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _attest(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         reference = reference_id("bank_transfer", address(PROVIDER), car.payment)
         return PROVIDER, PaymentAttest(car.payment, "settled", PRICE, reference), ()
 
-    def _hand_over(self, car: Car) -> tuple[str, Body, tuple[str, ...]]:
+    def _hand_over(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
         seller, car.holder = car.holder, "buyer-1"
         return seller, OrderHandover(car.order, self._km(car), self.now), ("buyer-1",)

@@ -52,9 +52,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.replica.messages import EvidenceMessage, VoteMessage
-from node.txtypes.body import Body
-from node.txtypes.governance import Action, GovernancePropose, GovernanceVote, ValidatorSetPower
-from node.txtypes.validators import possession_bytes
+from node.ledger.body import TransactionBody
+from node.txtypes.chain.actions import Action, ValidatorSetPower
+from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
+from node.txtypes.chain.validator_set import possession_bytes
 from support.chain import HOUR_MS
 from support.life import register
 from support.replica_network import ReplicaNetwork
@@ -189,7 +190,7 @@ class Play:
         )
         network.submit(name, raw, node)
 
-    def _body(self, words: Words) -> Body:
+    def _body(self, words: Words) -> TransactionBody:
         network = self.network
         match words.take("register", "vote", "power", "admit"):
             case "register":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.accounts import AccountOpen, AccountUpdateKeys
+from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from support.chain import Chain, address
 from support.stages import at
 

@@ -15,8 +15,8 @@ from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.txtypes.body import Body
-from node.txtypes.ledger import BlockContext, BlockOverlay, Ledger
+from node.ledger.body import TransactionBody
+from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from support.chain import HOUR_MS, Chain
 from support.life import Life
 from wallet.compose import sign_transaction
@@ -72,7 +72,7 @@ def ledger_of(chain: Chain, sender: bytes = b"") -> Ledger:
 def signed(
     chain: Chain,
     sender: bytes,
-    body: Body,
+    body: TransactionBody,
     *signers: tuple[bytes, PrivateKey],
     salt: int = 7,
     lifetime_ms: int = HOUR_MS,
@@ -101,7 +101,7 @@ class Case:
     name: str
     stage: str
     sender: str
-    body: Callable[[Life], Body]
+    body: Callable[[Life], TransactionBody]
     codes: tuple[str, ...] = ()
     cosigners: tuple[str, ...] = ()
     before: Callable[[Life], object] = lambda life: None

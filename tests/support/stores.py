@@ -16,7 +16,7 @@ from node.storage.archive import write_archive
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.ledger import Ledger
+from node.ledger.overlay import Ledger
 from support.chain import Chain
 from support.life import Life, accident, maintenance
 

@@ -45,7 +45,7 @@ from node.chain.vote import NIL, Evidence, Proposal, Vote
 from node.consensus import messages as m
 from node.consensus.machine import Machine
 from node.consensus.messages import Lock, Step
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 NO_SIGNATURE = bytes(64)
 HEIGHT = 2520

@@ -22,19 +22,21 @@ from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.execution.block_validation import seal_block
 from node.rules.rails import TRANSITIONS
-from node.txtypes.body import Body
-from node.txtypes.closing import OrderCancel, OrderHandover
-from node.txtypes.delivery import DeliveryEvent
+from node.ledger.body import TransactionBody
+from node.txtypes.sale.order_closing import OrderCancel, OrderHandover
+from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.envelope import CheckedTx, Payload, assemble
-from node.txtypes.fields import Money
-from node.txtypes.ledger import FAMILIES
-from node.txtypes.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
-from node.txtypes.odometer import OdometerRead
-from node.txtypes.order import Order, OrderAccept, OrderAcknowledge, OrderCounter, OrderReject, is_live
-from node.txtypes.payment import Payment, PaymentAttest, PaymentInitiate
-from node.txtypes.registry import type_of
-from node.txtypes.unmet import GuardsUnmet
-from node.txtypes.vehicle import Vehicle
+from node.ledger.fields import Money
+from node.txtypes.registry import FAMILIES
+from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.order import Order, is_live
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
+from node.txtypes.sale.payments import Payment
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.ledger.body import type_of
+from node.ledger.guards import GuardsUnmet
+from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, register, transfer
 from wallet.compose import sign_payload
@@ -50,7 +52,7 @@ LONG_PAUSES = (8 * DAY_MS, 31 * DAY_MS, 61 * DAY_MS)
 PARTY_PAIRS = (("bmw", "dealer-munich"), ("dealer-munich", "dealer-shanghai"), ("dealer-shanghai", "bmw"))
 
 State = dict[str, dict[str, Any]]
-Step = tuple[str, Body, tuple[str, ...]]
+Step = tuple[str, TransactionBody, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Walk:
         alone = next((step for step in steps if isinstance(step[1], OrderHandover)), None)
         return [alone] if alone else steps
 
-    def _signed(self, sender: str, body: Body, cosigners: tuple[str, ...]) -> bytes:
+    def _signed(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> bytes:
         """Past the wallet's own checks: what a program that means no good would send."""
         chain = self.chain
         chain._salt += 1
@@ -238,7 +240,7 @@ class Walk:
         return [(provider, PaymentAttest(ident, status, payment.amount, reference), ())] * 2  # type: ignore[arg-type]
 
     # --- bent steps ----------------------------------------------------------------------------------------
-    def _bent(self, sender: str, body: Body, cosigners: tuple[str, ...]) -> Step:
+    def _bent(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> Step:
         how = self.chance.random()
         if how < 0.25:
             return self.chance.choice(list(NAMES.values())), body, cosigners

@@ -3,10 +3,10 @@
 from support.chain import Chain, address
 from support.life import VIN, Life, accident, maintenance
 
-from node.txtypes.listing import LISTING
-from node.txtypes.odometer import ODOMETER
-from node.txtypes.order import ORDER
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 
 def test_title_moves_with_final_money_and_both_signatures() -> None:

@@ -10,7 +10,7 @@ import click
 from node.crypto.addresses import address_of, to_text
 from node.crypto.keyfile import KeyInfo
 from node.errors import OperatorError
-from node.txtypes.body import Body
+from node.ledger.body import TransactionBody
 from wallet.commands.shared import EXIT_REFUSED, Ended, errors_told, example, session_of, with_session
 from wallet.commands.tx import signed_by, tell_sent
 from wallet.session import Session, Signer, parse_signer
@@ -101,7 +101,7 @@ def _fitting(session: Session, document: TxDocument, is_sender: bool) -> Signer:
     )
 
 
-def _named(keys: list[KeyInfo], body: Body) -> list[KeyInfo]:
+def _named(keys: list[KeyInfo], body: TransactionBody) -> list[KeyInfo]:
     """Those whose address or key stands in the body."""
     values = {value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), bytes)}
     new = body.new_account_keys()

@@ -12,13 +12,12 @@ import click
 from node.chain.trust import DAY_MS
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
+from node.ledger.family import AsOf, Family, Reader
+from node.ledger.json_form import time_to_text, to_json
 from node.rules.vin import VIN_PATTERN
-from node.txtypes.accounts import ACCOUNT
-from node.txtypes.ledger import Family
-from node.txtypes.members import MEMBER
-from node.txtypes.order import ORDER
-from node.txtypes.schema import time_to_text, to_json
-from node.txtypes.vehicle import VEHICLE, Vehicle, summary
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
 from wallet.commands.shared import errors_told, example, session_of, with_session
 from wallet.history import check_history
@@ -55,10 +54,19 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _proven(session: Session, light: LightClient, family: Family[Any], ident: str | bytes) -> Any:
-    """The decoded value, or None where its absence is proven."""
-    raw = session.verified(light, family.key(ident))
-    return None if raw is None else family.decode(raw)
+def _view(session: Session, light: LightClient | None, family: Family[Any], ident: str) -> dict[str, Any] | None:
+    """What a value counts as now: as the node says, or computed here from proven values; None where its absence is
+    proven. Both are one function's."""
+    if light is None:
+        shown = session.client.get_json(f"{family.path}/{ident}")
+        return {name: value for name, value in shown.items() if name not in ("height", "time")}
+
+    def compute(reader: Reader, as_of: AsOf) -> dict[str, Any] | None:
+        value = reader.get(family, ident)
+        assert family.view is not None, "the family is served"
+        return None if value is None else to_json(family.view.of(ident, value, reader, as_of))
+
+    return session.verified(light, compute)
 
 
 def _verification(light: LightClient) -> dict[str, Any]:
@@ -102,15 +110,11 @@ def _tell_verified(light: LightClient | None) -> None:
 @verifying
 def vehicle(vin: str, session: Session, light: LightClient | None) -> None:
     """A vehicle as it is now: existence, registration, title, market, flags, odometer verdict."""
-    if light is None:
-        _tell(session, session.client.get_json(f"/v1/vehicles/{vin}"), None)
-        return
-    found: Vehicle | None = _proven(session, light, VEHICLE, vin)
-    if found is None:
+    shown = _view(session, light, VEHICLE, vin)
+    if shown is None:
         _tell_verified(light)
         raise InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
-    now_ms = light.report().header.time_ms
-    _tell(session, {"vin": vin, "summary": summary(found, now_ms), **to_json(found)}, light)
+    _tell(session, shown, light)
 
 
 @click.command("history", epilog=example("bmw-wallet history WBA8E9G50GNU12345 --limit 50"))
@@ -122,7 +126,7 @@ def history(vin: str, limit: int, session: Session, light: LightClient | None) -
     """Every record of a vehicle, the oldest first; with --verify complete and unchanged."""
     found: Vehicle | None = None
     if light is not None:
-        found = _proven(session, light, VEHICLE, vin)
+        found = session.verified(light, lambda reader, _: reader.get(VEHICLE, vin))
         if found is None:
             raise InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
         limit = found.record_count
@@ -146,13 +150,10 @@ def history(vin: str, limit: int, session: Session, light: LightClient | None) -
 @verifying
 def order(ident: bytes, session: Session, light: LightClient | None) -> None:
     """An order with its payments."""
-    if light is None:
-        _tell(session, session.client.get_json(f"/v1/orders/{ident.hex()}"), None)
-        return
-    found = _proven(session, light, ORDER, ident)
-    if found is None:
+    shown = _view(session, light, ORDER, ident.hex())
+    if shown is None:
         raise InvalidProof(f"it is proven that there is no order {ident.hex()}: compare the id")
-    _tell(session, {"id": ident.hex(), **to_json(found)}, light)
+    _tell(session, shown, light)
 
 
 @click.command("account", epilog=example("bmw-wallet account\nbmw-wallet account dealer-munich --verify"))
@@ -187,24 +188,15 @@ def _account(
 ) -> dict[str, Any]:
     """A key that has no account yet is only shown as such, unless it was asked for by name."""
     none_yet = {"address": to_text(address), "account": None}
-    if light is None:
-        try:
-            return session.client.get_json(f"/v1/accounts/{to_text(address)}")
-        except NodeRefused as error:
-            if error.problem_code != "account_unknown" or is_asked_for:
-                raise
-            return none_yet
-    found = _proven(session, light, ACCOUNT, address)
-    if found is None and not is_asked_for:
+    try:
+        shown = _view(session, light, ACCOUNT, address.hex())
+    except NodeRefused as error:
+        if error.problem_code != "account_unknown" or is_asked_for:
+            raise
         return none_yet
-    if found is None:
+    if shown is None and is_asked_for:
         raise InvalidProof(f"it is proven that there is no account {to_text(address)}: a member opens one for you")
-    member = _proven(session, light, MEMBER, address)
-    return {
-        "address": to_text(address),
-        **to_json(found),
-        "member": None if member is None else to_json(member),
-    }
+    return shown or none_yet
 
 
 @click.command("listings", epilog=example("bmw-wallet listings --country DE --model 330I"))

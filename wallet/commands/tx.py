@@ -16,17 +16,18 @@ import click
 
 from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
-from node.txtypes.body import Body
-from node.txtypes.listing import LISTING, Listing, disclosure_root
-from node.txtypes.order import OrderOffer
-from node.txtypes.registry import TYPES, type_of
-from node.txtypes.schema import time_to_text
-from node.txtypes.vehicle import VEHICLE, Vehicle
+from node.ledger.body import TransactionBody, type_of
+from node.ledger.example import parse_time
+from node.ledger.json_form import time_to_text
+from node.txtypes.registry import TYPES
+from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
+from node.txtypes.sale.offer import OrderOffer
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
 from wallet.commands.examples import example_of
 from wallet.commands.shared import EXIT_REFUSED, Ended, errors_told, example, session_of, session_options
 from wallet.compose import build_payload, sign_payload
-from wallet.options import body_from, options_of, parse_time
+from wallet.options import body_from, options_of
 from wallet.session import Session, Signer, parse_signer, read_file
 from wallet.show import echo_facts, echo_json, echo_unmet, plain
 from wallet.submitting import Sent, submit_one
@@ -90,7 +91,7 @@ def tx() -> None:
     """
 
 
-def _command(name: str, struct: type[Body]) -> TxCommand:
+def _command(name: str, struct: type[TransactionBody]) -> TxCommand:
     def run(**values: Any) -> None:
         context = click.get_current_context()
         wish = Wish(**{field: values.pop(field) for field in Wish.__dataclass_fields__})
@@ -117,7 +118,9 @@ for _name, _struct in TYPES.items():
 
 
 # --- making it -----------------------------------------------------------------------------------------
-def _run(session: Session, context: click.Context, struct: type[Body], given: dict[str, Any], wish: Wish) -> None:
+def _run(
+    session: Session, context: click.Context, struct: type[TransactionBody], given: dict[str, Any], wish: Wish
+) -> None:
     now_ms = _now(session, wish)
     try:
         if wish.body_file is not None:
@@ -175,7 +178,7 @@ def signed_by(session: Session, document: TxDocument, signer: Signer) -> TxDocum
     return document.with_signature(sign_payload(document.payload_bytes, document.genesis_hash, account, key))
 
 
-def _body_file(path: Path, struct: type[Body]) -> dict[str, Any]:
+def _body_file(path: Path, struct: type[TransactionBody]) -> dict[str, Any]:
     try:
         value = json.loads(read_file(path, BODY_BYTES_MAX, "body file"))
     except (ValueError, RecursionError) as error:
@@ -188,7 +191,7 @@ def _body_file(path: Path, struct: type[Body]) -> dict[str, Any]:
     return value
 
 
-def _as_options(text: str, struct: type[Body]) -> str:
+def _as_options(text: str, struct: type[TransactionBody]) -> str:
     """The field that an error names, as the option that was typed.
 
     `body.event_at: ...` comes from reading, `body: ... - at `$.vin`` from decoding, `event_at: ...` from a static rule.

@@ -28,7 +28,7 @@ from node.replica.messages import decode_message
 from node.storage import snapshot
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import _decode_payload, _decode_signed, decode_signed_tx
-from node.txtypes.ledger import FAMILIES
+from node.txtypes.registry import FAMILIES
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
 from wallet.light import _decode_entries

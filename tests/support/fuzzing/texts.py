@@ -31,7 +31,7 @@ from node.storage.safety_store import MAGIC as SAFETY_MAGIC
 from node.storage.safety_store import SafetyFile
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import time_from_text, time_to_text, to_json, union_from_json
+from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, taken, text_of
 from wallet import options

@@ -12,7 +12,7 @@ from node.chain.vote import NIL, Proposal, Vote, sign_bytes_of, vote_sign_bytes
 from node.codec import encode
 from node.crypto.signing import is_signature
 from node.replica.doppelganger import Duty
-from node.txtypes.validators import VALIDATOR, ValidatorEntry
+from node.txtypes.chain.validator_set import VALIDATOR, ValidatorEntry
 from support.simulation.bounds import check_bounds
 from support.simulation.errors import Violation
 

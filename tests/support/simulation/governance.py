@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.governance import (
-    PROPOSAL,
-    Action,
-    GovernancePropose,
-    GovernanceVote,
-    MemberSetStatus,
-    ValidatorSetPower,
-)
-from node.txtypes.validators import possession_bytes
+from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
+from node.txtypes.chain.actions import Action, MemberSetStatus, ValidatorSetPower
+from node.txtypes.chain.validator_set import possession_bytes
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode

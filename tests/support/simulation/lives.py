@@ -6,9 +6,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from node.chain.dev_genesis import DEV_PARTIES, Party
-from node.txtypes.body import Body
-from node.txtypes.order import OrderAccept
-from node.txtypes.payment import PaymentInitiate
+from node.ledger.body import TransactionBody
+from node.txtypes.sale.offer import OrderAccept
+from node.txtypes.payment.payment import PaymentInitiate
 from support.life import PRICE, attest, handover, listing, maintenance, offer, register, transfer
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ STEP_MS = 400
 AGAIN_MS = 2_000
 """Who has not seen its transaction committed asks another node."""
 
-Step = tuple[Body, tuple[str, ...]]
+Step = tuple[TransactionBody, tuple[str, ...]]
 """What is to be signed, and by whom; the first is the sender."""
 
 

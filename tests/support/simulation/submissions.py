@@ -10,7 +10,7 @@ from node.chain.genesis import Genesis
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.replica import events as e
-from node.txtypes.body import Body
+from node.ledger.body import TransactionBody
 from support.chain import address
 from support.life import register
 from wallet.compose import sign_transaction
@@ -46,7 +46,7 @@ class Submissions:
         self.rejected: set[bytes] = set()
         """Held when they were accepted, and not when that node looked again: a fate, though not a final one."""
 
-    def sign(self, name: str, body: Body, salt: int, *, is_spare: bool = False) -> bytes:
+    def sign(self, name: str, body: TransactionBody, salt: int, *, is_spare: bool = False) -> bytes:
         sender = address_of(dev_key("account", name).public)
         key = spare_key(name) if is_spare else dev_key("account", name)
         world = self._world
@@ -54,7 +54,7 @@ class Submissions:
             sender, body, [(sender, key)], world.genesis_hash, salt=salt, expires_at_ms=world.start_ms + LIFETIME_MS
         )
 
-    def sign_for(self, body: Body, sender: str, *cosigners: str) -> bytes:
+    def sign_for(self, body: TransactionBody, sender: str, *cosigners: str) -> bytes:
         self._count += 1
         world = self._world
         signers = [(address(name), dev_key("account", name)) for name in (sender, *cosigners)]

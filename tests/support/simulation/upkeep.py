@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
-from node.txtypes.body import Body
-from node.txtypes.governance import ValidatorSetPower
-from node.txtypes.pausing import ValidatorPause, ValidatorResume
-from node.txtypes.validators import possession_bytes
+from node.ledger.body import TransactionBody
+from node.txtypes.chain.actions import ValidatorSetPower
+from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
+from node.txtypes.chain.validator_set import possession_bytes
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode
@@ -35,7 +35,7 @@ class Upkeep:
         self._ask(ValidatorPause(), node, 1)
         world.later(PAUSE_MS, self._ask, ValidatorResume(), node, ATTEMPTS_MAX)
 
-    def _ask(self, body: Body, node: SimulatedNode, attempts: int) -> None:
+    def _ask(self, body: TransactionBody, node: SimulatedNode, attempts: int) -> None:
         """Of any node: the validator itself may be down."""
         world = self._world
         able = [other for other in world.honest() if other.is_up]

@@ -17,7 +17,7 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidCertificate
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 GENESIS, BLOCK = b"\x0a" * 32, b"\x0b" * 32
 

@@ -22,7 +22,7 @@ from node.chain.genesis import (
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes.validators import possession_bytes
+from node.txtypes.chain.validator_set import possession_bytes
 
 GENESIS = dev_test_genesis()
 TEXT = genesis_to_json(GENESIS)

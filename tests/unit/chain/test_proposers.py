@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.second_codec import proposers
 
 from node.chain.validators import ValidatorSet
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 POWERS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 

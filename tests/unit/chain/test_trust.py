@@ -24,7 +24,7 @@ from node.chain.vote import vote_sign_bytes
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidCertificate
-from node.txtypes.validators import ValidatorEntry
+from node.txtypes.chain.validator_set import ValidatorEntry
 
 GENESIS = b"\x0a" * 32
 HEIGHT, TIME_MS = 7, 1_000_000

@@ -20,7 +20,7 @@ from node.errors import Malformed, TooLarge
 from node.p2p.wire import decode_wire
 from node.replica.messages import decode_message
 from node.txtypes.envelope import decode_payload, decode_signed_tx
-from node.txtypes.registry import type_of
+from node.ledger.body import type_of
 
 GENESIS = bytes(32)
 STORY = vectors.story()

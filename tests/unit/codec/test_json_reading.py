@@ -9,10 +9,10 @@ from support.chain import Chain
 from support.life import VIN, listing
 
 from node.errors import Malformed
-from node.txtypes.fields import Money
-from node.txtypes.order import LiveOffers
+from node.ledger.fields import Money
+from node.txtypes.sale.offer import LiveOffers
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import from_json, to_json, union_from_json
+from node.ledger.json_form import from_json, to_json, union_from_json
 
 
 def offered(**changes: Any) -> dict[str, Any]:

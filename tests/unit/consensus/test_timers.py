@@ -17,7 +17,7 @@ from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
-from node.txtypes.params import ChainParams
+from node.ledger.params import ChainParams
 
 NAMES = ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")
 PEER = 1

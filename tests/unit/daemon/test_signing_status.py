@@ -14,7 +14,7 @@ from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.txtypes.params import CHAIN
+from node.ledger.params import CHAIN
 
 
 def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> SigningStatus:

@@ -13,7 +13,7 @@ from node.daemon.tx_status import TxStatuses
 from node.errors import OperatorError
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
-from node.txtypes.unmet import Unmet
+from node.ledger.guards import Unmet
 
 WHY = (Unmet("vehicle_exists", "WBA8E9G50GNU12345", "", ""),)
 

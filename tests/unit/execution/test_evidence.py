@@ -13,8 +13,8 @@ from node.chain.block import evidence_root
 from node.chain.vote import NIL, Evidence, Proposal, Vote, evidence_id, sign_bytes_of, vote_sign_bytes
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidBlock
-from node.txtypes.params import CHAIN
-from node.txtypes.validators import EVIDENCE, VALIDATOR, VALIDATORS
+from node.ledger.params import CHAIN
+from node.txtypes.chain.validator_set import EVIDENCE, VALIDATOR, VALIDATORS
 
 LIAR = "dealer-shanghai"
 LOW, HIGH = b"\x01" * 32, b"\x02" * 32

@@ -16,9 +16,9 @@ from node.replica.doppelganger import LISTEN_MS
 from node.replica.messages import Blocks, ProposalMessage, Status
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.txtypes.accounts import QUOTA, Quota
-from node.txtypes.listing import ListingWithdraw
-from node.txtypes.params import CHAIN
+from node.txtypes.identity.account import QUOTA, Quota
+from node.txtypes.sale.listing import ListingWithdraw
+from node.ledger.params import CHAIN
 
 PEER = 7
 

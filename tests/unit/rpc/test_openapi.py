@@ -15,7 +15,8 @@ from node.rpc.openapi import openapi_document, pattern_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.routes import ROUTES
 from node.txtypes.registry import TYPES
-from node.txtypes.schema import fields_of, to_json
+from node.ledger.kinds import fields_of
+from node.ledger.json_form import to_json
 
 DOCUMENT = json.loads(openapi_document(ROUTES, "bmw-test", RpcConfig()))
 

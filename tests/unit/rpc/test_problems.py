@@ -5,7 +5,8 @@ import pytest
 from node.errors import BadSignature, Malformed, TooLarge, WrongChain
 from node.rpc.backend import NotAdmitted, Syncing
 from node.rpc.problems import PROBLEMS, guards_problem, language_of, problem_of
-from node.txtypes.unmet import TEXTS, GuardsUnmet, Unmet
+from node.txtypes.unmet import TEXTS
+from node.ledger.guards import GuardsUnmet, Unmet
 
 PERMISSION = Unmet("role_missing", "x", "", "dealer")
 RULE = Unmet("vehicle_unknown", "x", "", "")

@@ -15,7 +15,7 @@ from node import limits
 from node.codec import encode
 from node.rules.card_numbers import SCHEMES, find_card_number
 from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.members import MemberUpdate, Site
+from node.txtypes.members.member import MemberUpdate, Site
 
 TEST_NUMBERS = [
     "4111111111111111",

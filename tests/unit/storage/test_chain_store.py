@@ -28,8 +28,8 @@ from node.storage.indexes import (
     vehicle_orders_prefix,
 )
 from node.storage.memory import MemoryStore
-from node.txtypes.ledger import FAMILIES
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.registry import FAMILIES
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 
 class RecordingStore(MemoryStore):

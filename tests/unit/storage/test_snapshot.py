@@ -13,7 +13,7 @@ from support.life import Life, maintenance, register
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
-from node.execution.window import EMPTY
+from node.txtypes.chain.replay_window import EMPTY
 from node.storage import schema, snapshot
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore

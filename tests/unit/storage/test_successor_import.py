@@ -18,13 +18,13 @@ from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.successor_import import import_predecessor
-from node.txtypes.accounts import ACCOUNT, AccountUpdateKeys
-from node.txtypes.ledger import FAMILIES
-from node.txtypes.members import MEMBER
-from node.txtypes.params import CHAIN
-from node.txtypes.pausing import ValidatorPause, ValidatorResume
-from node.txtypes.validators import CONSENSUS_KEY, VALIDATOR, VALIDATORS
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
+from node.txtypes.registry import FAMILIES
+from node.txtypes.members.member import MEMBER
+from node.ledger.params import CHAIN
+from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
+from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 STAYING = ("bmw", "dealer-munich")
 

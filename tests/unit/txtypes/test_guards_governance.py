@@ -23,21 +23,11 @@ from node.execution import block_run
 from node.replica.events import Halt
 from node.replica.replica import Replica, ReplicaConfig
 from node.rules import ruleset
-from node.txtypes.governance import (
-    OPEN_PROPOSALS,
-    PROPOSAL,
-    Action,
-    GovernanceVote,
-    MemberAdmit,
-    MemberSetStatus,
-    ParameterSet,
-    RoleGrant,
-    RoleSetStatus,
-    RulesetActivate,
-)
-from node.txtypes.members import MEMBER, MEMBER_NAME
-from node.txtypes.params import CHAIN, SETTABLE, ChainParams
-from node.txtypes.validators import VALIDATOR
+from node.txtypes.chain.governance import GovernanceVote, OPEN_PROPOSALS, PROPOSAL
+from node.txtypes.chain.actions import Action, MemberAdmit, MemberSetStatus, ParameterSet, RoleGrant, RoleSetStatus, RulesetActivate
+from node.txtypes.members.member import MEMBER, MEMBER_NAME
+from node.ledger.params import CHAIN, ChainParams, SETTABLE
+from node.txtypes.chain.validator_set import VALIDATOR
 
 
 # --- who may ------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from support.stages import Case, at, change, force, table
 from node.errors import Malformed
 from node.rules.currencies import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
-from node.txtypes.fields import Money
-from node.txtypes.listing import LISTING, VERSIONS_MAX, AcceptedRail, ListingUpdate, ListingWithdraw, PricePoint
-from node.txtypes.members import MEMBER
-from node.txtypes.odometer import NO_READINGS, ODOMETER
-from node.txtypes.vehicle import VEHICLE
+from node.ledger.fields import Money
+from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingUpdate, ListingWithdraw, PricePoint, VERSIONS_MAX
+from node.txtypes.members.member import MEMBER
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROVIDER = address("payment-provider-1")
 

@@ -24,15 +24,16 @@ from support.stages import Case, at, change, table
 from node import limits
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.accounts import AccountOpen
-from node.txtypes.closing import OrderCancel
-from node.txtypes.delivery import DeliveryEvent, DeliverySchedule
-from node.txtypes.fields import Money
-from node.txtypes.listing import LISTING, AcceptedRail, ListingWithdraw
-from node.txtypes.members import MEMBER
-from node.txtypes.order import LIVE_OFFERS, ORDER, OrderAccept, OrderAcknowledge, OrderReject, is_live
-from node.txtypes.payment import PAYMENT
-from node.txtypes.vehicle import VEHICLE, Market
+from node.txtypes.identity.account import AccountOpen
+from node.txtypes.sale.order_closing import OrderCancel
+from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
+from node.ledger.fields import Money
+from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingWithdraw
+from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.offer import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderReject
+from node.txtypes.sale.order import ORDER, is_live
+from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.vehicle.vehicle import Market, VEHICLE
 
 
 # --- order.offer --------------------------------------------------------------------------------------

@@ -10,12 +10,8 @@ from support.governing import (
 )
 from support.stages import at, change
 
-from node.txtypes.governance import (
-    Action,
-    RoleGrant,
-    RoleSetStatus,
-)
-from node.txtypes.members import MEMBER, Grant
+from node.txtypes.chain.actions import Action, RoleGrant, RoleSetStatus
+from node.txtypes.members.member import Grant, MEMBER
 
 
 # --- role.grant, role.set_status ----------------------------------------------------------------------

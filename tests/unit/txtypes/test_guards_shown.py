@@ -9,10 +9,11 @@ from support.life import PRICE, VIN, accident, maintenance, offer
 from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
 
-from node.txtypes.fields import Money
-from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.order import ORDER, OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle import VEHICLE, Flag
+from node.ledger.fields import Money
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
+from node.txtypes.vehicle.vehicle import Flag, VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {

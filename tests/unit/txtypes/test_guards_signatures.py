@@ -26,7 +26,7 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
-from node.txtypes.accounts import ACCOUNT, AccountUpdateKeys
+from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 from node.txtypes.envelope import (
     Signed,
     TxSignature,

@@ -24,13 +24,17 @@ from support.stages import Case, at, change, force, table
 from node import limits
 from node.rules.flags import FLAGS
 from node.rules.vin import check_digit
-from node.txtypes.body import Body
-from node.txtypes.delivery import DeliveryEvent
-from node.txtypes.members import MEMBER, Grant
-from node.txtypes.odometer import ACCREDITED, NO_READINGS, ODOMETER, OdometerRead
-from node.txtypes.order import ORDER, OrderAccept
-from node.txtypes.vehicle import OFF_MARKET, VEHICLE, Flag, RecordBody, Vehicle, market_of, summary
-from node.txtypes.workshop import Damage
+from node.ledger.body import TransactionBody
+from node.txtypes.sale.delivery import DeliveryEvent
+from node.txtypes.members.member import Grant, MEMBER
+from node.txtypes.odometer import ACCREDITED
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.offer import OrderAccept
+from node.txtypes.vehicle.vehicle import Flag, OFF_MARKET, VEHICLE, Vehicle, market_of, summary
+from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.service.accident import Damage
 
 MINUTES_5 = 5 * 60_000
 RECORD = msgspec.msgpack.Decoder(RecordBody)
@@ -100,7 +104,7 @@ def test_a_car_is_born_when_it_was_produced_but_never_after_its_block(produced_o
 
 
 # --- what every record checks -----------------------------------------------------------------------
-RECORDS: dict[str, tuple[str, str, tuple[str, ...], Callable[..., Body]]] = {
+RECORDS: dict[str, tuple[str, str, tuple[str, ...], Callable[..., TransactionBody]]] = {
     "odometer.read": ("born", "bmw", (), lambda life, value=200, unit="km", event=None, vin=VIN:
                       read(life, value, vin, unit, event)),
     "maintenance.record": ("born", "workshop-berlin", (), lambda life, value=200, unit="km", event=None, vin=VIN:

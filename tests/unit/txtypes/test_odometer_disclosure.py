@@ -13,14 +13,15 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.rpc.render import listing_json
-from node.txtypes.closing import OrderCancel
+from node.txtypes.sale.order_closing import OrderCancel
 from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.odometer import OdometerRead
-from node.txtypes.order import ORDER, OrderAccept, OrderAcknowledge
-from node.txtypes.payment import PaymentInitiate
-from node.txtypes.schema import from_json, to_json
-from node.txtypes.vehicle import VEHICLE, Flag
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
+from node.txtypes.payment.payment import PaymentInitiate
+from node.ledger.json_form import from_json, to_json
+from node.txtypes.vehicle.vehicle import Flag, VEHICLE
 from wallet.options import Names, body_from, options_of
 
 SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"

@@ -12,15 +12,18 @@ from node import limits
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes.accounts import AccountOpen, AccountUpdateKeys
-from node.txtypes.delivery import DeliveryEvent
+from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
+from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.fields import Attachment, Money
-from node.txtypes.governance import GovernancePropose, MemberAdmit, ParameterSet, RoleGrant
-from node.txtypes.members import MemberUpdate, Site
-from node.txtypes.registry import TYPES, type_of
+from node.ledger.fields import Attachment, Money
+from node.txtypes.chain.governance import GovernancePropose
+from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
+from node.txtypes.members.member import MemberUpdate, Site
+from node.txtypes.registry import TYPES
+from node.ledger.body import type_of
 from node.txtypes.schema import code_strings
-from node.txtypes.workshop import Damage, Part
+from node.txtypes.service.accident import Damage
+from node.txtypes.service.maintenance import Part
 from wallet.compose import build_payload
 
 CHAIN = at("").chain

@@ -13,7 +13,7 @@ from support.light import KEY, ChainSource, born, edit, liars, light_client, sig
 from node.chain.trust import genesis_trust
 from node.crypto.state_tree import StateProof
 from node.errors import InvalidCertificate, InvalidProof
-from node.txtypes.vehicle import VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import StateAnswer
 from wallet.light import LightClient
 

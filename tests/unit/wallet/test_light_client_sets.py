@@ -18,7 +18,7 @@ from node.chain.vote import vote_sign_bytes
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidCertificate, Rejected
-from node.txtypes.validators import VALIDATORS, ValidatorEntry
+from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 from wallet.client import StateAnswer
 from wallet.light import TrustStore
 

@@ -1,0 +1,212 @@
+"""State families: one declaration per kind of state value, from which storage, lists, proofs and answers follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from node.codec import Value, encode
+from node.crypto.addresses import from_text
+from node.errors import Corrupted, Malformed
+from node.ledger.ruleset import Ruleset
+from node.rules.vin import VIN_PATTERN
+
+V = TypeVar("V", bound=Value)
+
+
+class Ident(NamedTuple):
+    """The form of a family's ids, so that a proof of absence can only be asked for ids that can exist. `choices`: all
+    of them, where they are few. `param`: the name of an id in an HTTP path."""
+
+    what: str
+    pattern: str
+    choices: tuple[str, ...] = ()
+    param: str = ""
+
+    def canonical(self, text: str) -> str:
+        """The id in its canonical form; an address may be given in bech32m. Raises `Malformed`."""
+        ident = from_text(text).hex() if self is ADDRESS_IDENT and text.startswith("bmw1") else text
+        if self.choices and text not in self.choices:
+            near = get_close_matches(text, self.choices, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(self.choices)}"
+            raise Malformed(f"{text[:80]!r} is unknown; {hint}")
+        if re.fullmatch(self.pattern, ident) is None:
+            raise Malformed(f"{text[:80]!r} is not {self.what}")
+        return ident
+
+
+ADDRESS_IDENT: Final = Ident("an address: bmw1..., or 40 characters of lower-case hex", "[0-9a-f]{40}", (), "address")
+HASH_IDENT: Final = Ident("an id: 64 characters of lower-case hex", "[0-9a-f]{64}")
+VIN_IDENT: Final = Ident("a VIN: 17 characters of A-Z and 0-9 without I, O, Q", VIN_PATTERN.strip("^$"), (), "vin")
+NAME_IDENT: Final = Ident("a member's name", "[a-z0-9][a-z0-9-]{0,39}")
+
+
+def fixed_ident(*names: str) -> Ident:
+    """The ids of a family that has a fixed set of values."""
+    return Ident(f"one of {', '.join(names)}", "|".join(map(re.escape, names)), names)
+
+
+class Reader(Protocol):
+    """Typed reads of state: a transaction's `Ledger`, a store, or values that were proven."""
+
+    def get(self, family: Family[V], ident: str | bytes) -> V | None: ...
+
+
+class AsOf(NamedTuple):
+    """The time and the ruleset as of which a value is looked at: those of the head."""
+
+    now_ms: int
+    rules: Ruleset
+
+
+class Index(NamedTuple):
+    """An index over a family: `values` gives the strings under which a value is listed, `ident` their form.
+
+    Entries are `X<family>/<index>/<value>/<id>`, a pure function of one state value, in ascending order. What lapses by
+    time is filtered by `counts(id, value, asked, reader, as of)` when the list is read. An index without `ident` is of
+    open things: its values are expiries (see `expiry_value`), and a list begins at the present time.
+    """
+
+    name: str
+    values: Callable[[Any], Sequence[str]]
+    ident: Ident | None = None
+    counts: Callable[[str, Any, str, Reader, AsOf], bool] | None = None
+    description: str = ""
+
+
+class Filter(NamedTuple):
+    """A further condition of a list: `fits(value, text, reader)`."""
+
+    name: str
+    ident: Ident
+    fits: Callable[[Any, str, Reader], bool]
+    description: str = ""
+
+
+def expiry_value(expires_at_ms: int) -> str:
+    """A time as an index value: hex of fixed width, so that entries ascend by time."""
+    return f"{expires_at_ms:014x}"
+
+
+class Older(NamedTuple):
+    """An earlier version of a family's value, written from ruleset `since` on. `downgrade` is total for whatever the
+    older ruleset can produce."""
+
+    version: int
+    since: int
+    kind: type[Value]
+    upgrade: Callable[[Any], Any]
+    downgrade: Callable[[Any], Any]
+
+
+class Family(Generic[V]):
+    """One kind of state value: `name/id` to a struct, whose tag is the value's version.
+
+    `version` is written from ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`.
+    `concerns(id, value)`: the subjects (state keys of vehicles, accounts, orders, listings) that a change concerns; a
+    family without it leaves no receipts. `event`: the name of the event that a change is. `status(value)`: the value's
+    own word in receipts. `contended`: whether pending transactions that read a value are judged again when it changes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[V],
+        *,
+        ident: Ident,
+        version: int = 1,
+        since: int = 1,
+        older: tuple[Older, ...] = (),
+        indexes: tuple[Index, ...] = (),
+        filters: tuple[Filter, ...] = (),
+        concerns: Callable[[str, V], tuple[str, ...]] | None = None,
+        event: str = "",
+        status: Callable[[V], str] = lambda _: "",
+        path: str = "",
+        view: type[Any] | None = None,
+        contended: bool = True,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.ident = ident
+        self.version = version
+        self._since = since
+        self.older = {entry.version: entry for entry in older}
+        self.indexes = indexes
+        self.filters = filters
+        self.concerns = concerns
+        self.event = event
+        self.status = status
+        self.path = path
+        self.view = view
+        self.parameters: tuple[Index | Filter, ...] = (*(i for i in indexes if i.ident is not None), *filters)
+        """What a list can be asked for by."""
+        self.contended = contended
+        self._prefix = name.encode("ascii") + b"/"
+        union: Any = kind
+        for entry in older:
+            union = union | entry.kind
+        self._decoder = msgspec.msgpack.Decoder(union)
+        self._upgrades = {entry.kind: entry.upgrade for entry in older}
+
+    @property
+    def param(self) -> str:
+        """The name of an id in an HTTP path."""
+        return self.ident.param or self.name
+
+    def key(self, ident: str | bytes) -> bytes:
+        """The ASCII state key; binary ids are written in hex."""
+        return self._prefix + (ident.hex() if isinstance(ident, bytes) else ident).encode("ascii")
+
+    def subject(self, ident: str | bytes) -> str:
+        """The state key as a receipt's subject."""
+        return self.key(ident).decode("ascii")
+
+    def decode(self, raw: bytes) -> V:
+        """The value, upgraded to the newest version. Raises `Corrupted`: only our own encoding is ever stored."""
+        try:
+            value = self._decoder.decode(raw)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Corrupted(f"a stored value of family {self.name} does not decode: {error}") from None
+        if self._upgrades:
+            upgrade = self._upgrades.get(type(value))
+            if upgrade is not None:
+                value = upgrade(value)
+        return value  # type: ignore[no-any-return]
+
+    def version_at(self, ruleset: int) -> int:
+        """The version that a ruleset writes; 0 where it does not have the family."""
+        versions = [(self._since, self.version), *((entry.since, entry.version) for entry in self.older.values())]
+        return max((version for since, version in versions if since <= ruleset), default=0)
+
+    def encode(self, value: V, version: int) -> bytes:
+        """The stored bytes in the version that the ruleset in force names."""
+        return encode(value if version == self.version else self.older[version].downgrade(value))
+
+    def index_keys(self, ident: str, value: V) -> list[bytes]:
+        """Store keys of the index entries that follow from a value."""
+        return [
+            index_prefix(self, index.name, listed) + ident.encode("ascii")
+            for index in self.indexes
+            for listed in index.values(value)
+        ]
+
+
+def index_prefix(family: Family[Any], index: str, value: str = "") -> bytes:
+    """What the store keys of an index begin with: of all its entries, or of those listed under `value`."""
+    prefix = f"X{family.name}/{index}/"
+    return (prefix + value + "/" if value else prefix).encode("ascii")
+
+
+def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -> tuple[list[bytes], list[bytes]]:
+    """(keys to put, keys to delete) for one state value that changes from `old` to `new`; None is absent."""
+    if not family.indexes:
+        return [], []
+    ident = key[len(family.name) + 1 :].decode("ascii")
+    before = set() if old is None else set(family.index_keys(ident, old))
+    after = set() if new is None else set(family.index_keys(ident, new))
+    return sorted(after - before), sorted(before - after)

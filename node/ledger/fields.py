@@ -1,0 +1,88 @@
+r"""Field types of transactions and state values. There is no free text; upper case is required, never produced.
+
+Patterns end in `\Z`, because `$` would accept a trailing newline.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from node import limits
+from node.codec import Value
+from node.ledger import kinds
+from node.rules.odometer import Source, Unit
+from node.rules.vin import VIN_PATTERN
+
+# --- bytes and numbers ------------------------------------------------------------------------------------
+Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Id = Hash32
+OptionalHash = Annotated[bytes, Meta(max_length=32)]
+"""Empty, or 32 bytes; the type's static rule refuses anything between."""
+Address = Annotated[bytes, Meta(min_length=20, max_length=20), kinds.ADDRESS]
+PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+U64 = Annotated[int, Meta(ge=0)]
+"""MessagePack itself has nothing above 2^64 - 1."""
+Height = Annotated[int, Meta(ge=0, le=2**53)]
+Time = Annotated[int, Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC"), kinds.TIME]
+"""Milliseconds since 1970 UTC, 0 for none. The upper bound keeps times exact in programs that only have doubles."""
+
+# --- text -------------------------------------------------------------------------------------------------
+Vin = Annotated[
+    str, Meta(pattern=VIN_PATTERN, min_length=17, max_length=17, description="vehicle identification number (ISO 3779)")
+]
+Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
+"""A part number, model, site: scanned for payment card numbers."""
+Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
+"""A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
+Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
+"""The short business name of a member, in lower case."""
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="calendar day (ISO 8601)")]
+NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z", description="host:port")]
+
+# --- codes of the ruleset's tables --------------------------------------------------------------------------
+_TABLE_CODE = r"^[a-z0-9_]{1,40}\Z"
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166-1 alpha-2"), kinds.CodeOf("countries")]
+OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z"), kinds.CodeOf("countries")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217"), kinds.CodeOf("currencies")]
+Service = Annotated[
+    str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CodeOf("services")
+]
+Zone = Annotated[str, Meta(pattern=r"^[a-z_]{1,30}\Z"), kinds.CodeOf("zones")]
+CostBand = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("cost_bands")]
+Role = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("roles")]
+Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
+
+# --- structs ------------------------------------------------------------------------------------------------
+Amount = Annotated[int, Meta(ge=0, le=limits.MONEY_MAX)]
+
+
+class Money(Value, frozen=True):
+    """An integer of minor units (cents, yen) and the currency they count in."""
+
+    amount: Amount
+    currency: Currency
+    KIND: ClassVar[kinds.MoneyAmount] = kinds.MONEY
+
+
+class Odometer(Value, frozen=True):
+    """What the instrument showed. A value lower than an earlier one is stored and judged, never refused."""
+
+    value: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
+    unit: Unit
+    source: Source
+
+
+class Attachment(Value, frozen=True):
+    """A document kept elsewhere, by its hash."""
+
+    sha256: Hash32
+    size: Annotated[int, Meta(ge=1, le=2**40)]
+    media_type: Annotated[str, Meta(pattern=r"^(image|application|text|video)/[a-z0-9.+-]{1,40}\Z")]
+
+
+Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=16)]
+Contract = Literal["on_premises", "distance"]

@@ -1,0 +1,121 @@
+"""Guards: the conditions a transaction must meet, each with a stable code and texts in English, German and Chinese.
+
+A guard is a constant beside the family or rule that checks it. A permission guard is about who may act: a refusal made
+of permission guards alone is answered 403, any other 422.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from node.codec import Value
+from node.errors import Rejected
+
+GUARDS: Final[dict[str, Guard]] = {}
+"""Every guard by its code."""
+
+
+class Guard:
+    """One condition. `code` is stable; the texts say in one clause that it is not met."""
+
+    __slots__ = ("code", "de", "en", "is_permission", "zh")
+
+    def __init__(self, code: str, en: str, de: str, zh: str, *, is_permission: bool = False) -> None:
+        assert code not in GUARDS, f"two guards have the code {code}"
+        self.code = code
+        self.en = en
+        self.de = de
+        self.zh = zh
+        self.is_permission = is_permission
+        GUARDS[code] = self
+
+    def __repr__(self) -> str:
+        return f"Guard({self.code})"
+
+
+class Unmet(Value, frozen=True):
+    """A guard that is not met: what it is about, what there is, what is needed."""
+
+    code: str
+    subject: str
+    have: str
+    need: str
+
+    @property
+    def is_permission(self) -> bool:
+        return GUARDS[self.code].is_permission
+
+    def text(self, language: str = "en") -> str:
+        """One sentence in `en`, `de` or `zh`."""
+        guard = GUARDS[self.code]
+        sentence = {"de": guard.de, "zh": guard.zh}.get(language, guard.en)
+        have, need = {"de": ("vorhanden", "nötig"), "zh": ("现有", "需要")}.get(language, ("have", "need"))
+        details = ", ".join(f"{name}: {value}" for name, value in ((have, self.have), (need, self.need)) if value)
+        return (f"{self.subject}: " if self.subject else "") + sentence + (f" ({details})" if details else "")
+
+
+class GuardsUnmet(Rejected):
+    """A transaction is not valid now: every unmet guard, in the order they were checked."""
+
+    code = "guards_unmet"
+
+    def __init__(self, unmet: tuple[Unmet, ...]) -> None:
+        super().__init__("; ".join(guard.text() for guard in unmet))
+        self.unmet = unmet
+
+    @property
+    def is_permission(self) -> bool:
+        return all(guard.is_permission for guard in self.unmet)
+
+
+# --- guards of every transaction ----------------------------------------------------------------------------
+TYPE_NOT_ACTIVE: Final = Guard(
+    "type_not_active",
+    "the ruleset in force does not have this transaction type",
+    "das geltende Regelwerk kennt diesen Transaktionstyp nicht",
+    "现行规则集没有此交易类型",
+)
+TRANSACTION_EXPIRED: Final = Guard(
+    "transaction_expired", "the transaction has expired", "die Transaktion ist abgelaufen", "交易已过期"
+)
+EXPIRY_TOO_FAR: Final = Guard(
+    "expiry_too_far",
+    "the transaction would live longer than allowed",
+    "die Transaktion würde länger gelten als erlaubt",
+    "交易有效期过长",
+)
+ALREADY_COMMITTED: Final = Guard(
+    "already_committed",
+    "this transaction is on the chain already",
+    "diese Transaktion ist schon auf der Kette",
+    "该交易已上链",
+)
+SIGNATURE_MISSING: Final = Guard(
+    "signature_missing",
+    "a required signature is missing",
+    "eine nötige Unterschrift fehlt",
+    "缺少必需的签名",
+    is_permission=True,
+)
+SIGNATURE_SUPERFLUOUS: Final = Guard(
+    "signature_superfluous",
+    "a signature is not needed here",
+    "eine Unterschrift gehört nicht hierher",
+    "存在多余的签名",
+    is_permission=True,
+)
+CODE_UNKNOWN: Final = Guard(
+    "code_unknown",
+    "the code is not in the ruleset's table",
+    "der Code steht nicht in der Tabelle des Regelwerks",
+    "代码不在规则集的表中",
+)
+NOT_JUDGED: Final = Guard(
+    "not_judged",
+    "judging it failed, so it is set aside",
+    "die Prüfung schlug fehl, sie wird zurückgestellt",
+    "检验失败，已搁置",
+)
+EXPIRY_PASSED: Final = Guard(
+    "expiry_passed", "the deadline lies in the past", "die Frist liegt in der Vergangenheit", "期限已过"
+)

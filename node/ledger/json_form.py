@@ -1,0 +1,210 @@
+"""The JSON form of transactions, state values and views, derived from their field kinds.
+
+Addresses are bech32m, times RFC 3339 with milliseconds, money `{"amount": "123", "currency": "EUR"}` in minor units,
+other bytes lower-case hex; a tagged struct names its `type` first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, assert_never
+
+import msgspec
+
+from node.crypto.addresses import from_text, to_text
+from node.errors import Malformed
+from node.ledger import kinds
+from node.ledger.fields import Money
+from node.ledger.kinds import Field, Kind, fields_of, tag_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
+_HEX = re.compile(r"([0-9a-f]{2})*")
+_AMOUNT = re.compile(r"[0-9]{1,16}")
+
+
+# --- times ------------------------------------------------------------------------------------------------
+def time_to_text(millis: int) -> str:
+    """RFC 3339 with milliseconds, UTC; the empty string for 0, which everywhere means none."""
+    if millis == 0:
+        return ""
+    try:
+        return (_EPOCH + timedelta(milliseconds=millis)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return f"@{millis}"
+
+
+def time_from_text(text: str) -> int:
+    """Milliseconds since 1970 UTC; the empty string is 0. Raises `Malformed`."""
+    if text == "":
+        return 0
+    if not _RFC3339.match(text):
+        raise Malformed(f"{text!r} is not an RFC 3339 time such as 2026-11-22T10:00:00Z")
+    try:
+        return (datetime.fromisoformat(text.replace("Z", "+00:00")) - _EPOCH) // timedelta(milliseconds=1)
+    except ValueError as error:
+        raise Malformed(f"{text!r}: {error}") from None
+
+
+# --- to JSON ----------------------------------------------------------------------------------------------
+def money_to_json(money: Money) -> dict[str, str]:
+    return {"amount": str(money.amount), "currency": money.currency}
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+@cache
+def _writer(kind: Kind) -> Callable[[Any], Any]:
+    match kind:
+        case kinds.Address():
+            return to_text
+        case kinds.Bytes():
+            return bytes.hex
+        case kinds.Time():
+            return time_to_text
+        case kinds.MoneyAmount():
+            return money_to_json
+        case kinds.ListOf(item=item):
+            write_item = _writer(item)
+            return lambda values: [write_item(value) for value in values]
+        case kinds.OptionOf(item=item):
+            write_given = _writer(item)
+            return lambda value: None if value is None else write_given(value)
+        case kinds.StructOf() | kinds.UnionOf():
+            return to_json
+        case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
+            return _as_is
+        case kinds.Plain():
+            return _as_is
+        case _:
+            assert_never(kind)
+
+
+@cache
+def _struct_writers(struct: Any) -> tuple[str, tuple[tuple[str, str, Callable[[Any], Any]], ...]]:
+    return tag_of(struct), tuple((f.name, f.json_name, _writer(f.kind)) for f in fields_of(struct))
+
+
+def to_json(value: msgspec.Struct) -> dict[str, Any]:
+    """A struct as plain JSON values; a tagged one (a transaction body, an action) with its `type` first."""
+    tag, writers = _struct_writers(type(value))
+    written: dict[str, Any] = {"type": tag} if tag else {}
+    for name, json_name, write in writers:
+        written[json_name] = write(getattr(value, name))
+    return written
+
+
+# --- from JSON --------------------------------------------------------------------------------------------
+def _expect(value: Any, wanted: type, path: str, name: str) -> Any:
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise Malformed(f"{path}: {name} expected")
+    return value
+
+
+def _parsed(parse: Callable[[str], Any], value: Any, path: str, name: str) -> Any:
+    text = _expect(value, str, path, name)
+    try:
+        return parse(text)
+    except Malformed as error:
+        raise Malformed(f"{path}: {error}") from None
+
+
+def _bytes_from(kind: kinds.Bytes, value: Any, path: str) -> bytes:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise Malformed(f"{path}: lower-case hex expected")
+    raw = bytes.fromhex(value)
+    if kind.length and len(raw) != kind.length:
+        raise Malformed(f"{path}: {kind.length} bytes expected, {len(raw)} given")
+    return raw
+
+
+def _money_from(value: Any, path: str) -> Money:
+    given = _expect(value, dict, path, "amount and currency")
+    if set(given) != {"amount", "currency"} or not _AMOUNT.fullmatch(str(given["amount"])):
+        raise Malformed(f"{path}: amount (digits of minor units, as a string) and currency expected")
+    return Money(int(given["amount"]), _expect(given["currency"], str, path, "a currency"))
+
+
+def value_from_json(kind: Kind, value: Any, path: str) -> Any:
+    """The value of one field. Raises `Malformed`, naming the path."""
+    match kind:
+        case kinds.Address():
+            return _parsed(from_text, value, path, "an address")
+        case kinds.Time():
+            return _parsed(time_from_text, value, path, "an RFC 3339 time")
+        case kinds.Bytes():
+            return _bytes_from(kind, value, path)
+        case kinds.Integer():
+            return _expect(value, int, path, "an integer")
+        case kinds.Boolean():
+            return _expect(value, bool, path, "true or false")
+        case kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
+            return _expect(value, str, path, "a string")
+        case kinds.MoneyAmount():
+            return _money_from(value, path)
+        case kinds.ListOf(item=item):
+            given = _expect(value, list, path, "a list")
+            return tuple(value_from_json(item, entry, f"{path}[{index}]") for index, entry in enumerate(given))
+        case kinds.OptionOf(item=item):
+            return None if value is None else value_from_json(item, value, path)
+        case kinds.StructOf(struct=struct):
+            return from_json(struct, value, path)
+        case kinds.UnionOf(structs=structs):
+            return union_from_json({tag_of(struct): struct for struct in structs}, value, path)
+        case kinds.Plain():
+            raise AssertionError("only answers have plain fields, and no answer is read")
+        case _:
+            assert_never(kind)
+
+
+def union_from_json(structs: dict[str, type[Any]], value: Any, path: str) -> Any:
+    """The struct that `type` names."""
+    tag = _expect(value, dict, path, "an object").get("type")
+    if tag not in structs:
+        raise Malformed(f"{path}.type: one of {', '.join(sorted(structs))} expected, {tag!r} given")
+    return from_json(structs[tag], {k: v for k, v in value.items() if k != "type"}, path)
+
+
+def is_required(field: Field) -> bool:
+    """Whether JSON must give the field. Options, lists and fields with a default may be left out."""
+    return not isinstance(field.kind, kinds.OptionOf | kinds.ListOf) and field.default is None
+
+
+def from_json(struct: type[Any], value: Any, path: str = "body") -> Any:
+    """Build a struct from JSON values, strictly: unknown and missing fields are named. Raises `Malformed`."""
+    _expect(value, dict, path, "an object")
+    known = {field.json_name: field for field in fields_of(struct)}
+    if unknown := sorted(set(value) - set(known)):
+        raise Malformed(f"{path}.{unknown[0]}: unknown field; known are {', '.join(known)}")
+    values: dict[str, Any] = {}
+    for json_name, field in known.items():
+        if json_name in value:
+            values[field.name] = value_from_json(field.kind, value[json_name], f"{path}.{json_name}")
+        elif is_required(field):
+            raise Malformed(f"{path}.{json_name}: missing")
+        elif isinstance(field.kind, kinds.OptionOf):
+            values[field.name] = None
+        else:
+            values[field.name] = () if isinstance(field.kind, kinds.ListOf) else field.default
+    try:
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(struct(**values)), type=struct)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"{path}: {named_places(str(error), struct)}") from None
+    except (OverflowError, UnicodeEncodeError):
+        raise Malformed(f"{path}: a number beyond 64 bits, or text that is no Unicode") from None
+
+
+def named_places(text: str, struct: type[Any]) -> str:
+    """msgspec's message about an array with its place `$[3]` replaced by the field's JSON name."""
+
+    def name(match: re.Match[str]) -> str:
+        index = int(match[1]) - (1 if struct.__struct_config__.tag is not None else 0)
+        names = [field.json_name for field in fields_of(struct)]
+        return "$." + names[index] if 0 <= index < len(names) else match[0]
+
+    return re.sub(r"\$\[(\d+)\]", name, text)

@@ -1,0 +1,171 @@
+"""What a transaction may read and write: typed families of state, the block it is in, and vehicle records.
+
+A `Ledger` belongs to one transaction. Reads fall through to the block's overlay and then to the state before the
+block; writes stay in the ledger until the transaction as a whole is valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from node.codec import Value
+from node.ledger.family import Family
+from node.ledger.guards import Guard, GuardsUnmet, Unmet
+from node.ledger.params import CHAIN, PARAMS_ID, PARAMS_KEY, ChainParams
+from node.ledger.receipts import Happening, RecordRef
+from node.ledger.ruleset import Ruleset
+
+V = TypeVar("V", bound=Value)
+
+
+class StateReader(Protocol):
+    """The state before the block."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def bucket(self, number: int) -> bytes:
+        """The bucket's entries (see `crypto.state_tree`), empty where there are none."""
+        ...
+
+    def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
+        """Whether the replay window contains the txid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What a transaction may know of the block it is in. `rules`: the ruleset that judges the block."""
+
+    genesis_hash: bytes
+    height: int
+    time_ms: int
+    rules: Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a vehicle's history, as stored: `<vin>/<sequence>`."""
+
+    vin: str
+    sequence: int
+    body: bytes
+
+
+Overlay = dict[bytes, tuple[Family[Any], Any]]
+"""State key to its family and new value; None deletes."""
+
+
+class BlockOverlay:
+    """Everything the block's accepted transactions have changed so far, and what they have read."""
+
+    def __init__(self, state: StateReader) -> None:
+        self.state = state
+        self.changes: Overlay = {}
+        self._read: dict[bytes, Any] = {}
+
+    def get(self, family: Family[V], key: bytes) -> V | None:
+        changed = self.changes.get(key)
+        if changed is not None:
+            return changed[1]  # type: ignore[no-any-return]
+        return self.before(family, key)
+
+    def before(self, family: Family[V], key: bytes) -> V | None:
+        """The value in the state before the block."""
+        if key in self._read:
+            return self._read[key]  # type: ignore[no-any-return]
+        raw = self.state.get(key)
+        value = None if raw is None else family.decode(raw)
+        self._read[key] = value
+        return value
+
+
+class Ledger:
+    """One transaction's view of state, and what it does: writes, records, happenings, unmet guards.
+
+    `reads`: the contended state keys that are read, while they are recorded; `contended`: those that judging has read.
+    A pending transaction is judged again when one of them changes.
+    """
+
+    __slots__ = (
+        "block", "changes", "contended", "happenings", "overlay", "payload_bytes", "reads", "records", "sender", "txid",
+        "unmet_guards",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        overlay: BlockOverlay,
+        block: BlockContext,
+        txid: bytes,
+        sender: bytes,
+        payload_bytes: bytes = b"",
+    ) -> None:
+        self.overlay = overlay
+        self.block = block
+        self.txid = txid
+        self.sender = sender
+        self.payload_bytes = payload_bytes
+        self.reads: dict[bytes, None] | None = None
+        self.contended: tuple[bytes, ...] = ()
+        self.changes: Overlay = {}
+        self.records: list[Record] = []
+        self.happenings: list[Happening] = []
+        self.unmet_guards: list[Unmet] = []
+
+    # --- state ---
+    def get(self, family: Family[V], ident: str | bytes) -> V | None:
+        key = family.key(ident)
+        if self.reads is not None and family.contended:
+            self.reads[key] = None
+        changed = self.changes.get(key)
+        if changed is not None:
+            return changed[1]  # type: ignore[no-any-return]
+        return self.overlay.get(family, key)
+
+    def the(self, family: Family[V], ident: str | bytes) -> V:
+        """The value, which the guards have made sure of."""
+        value = self.get(family, ident)
+        assert value is not None, f"no {family.name} {ident!r}, though the guards were met"
+        return value
+
+    def put(self, family: Family[V], ident: str | bytes, value: V | None) -> None:
+        """None deletes."""
+        self.changes[family.key(ident)] = (family, value)
+
+    @property
+    def now_ms(self) -> int:
+        """The block's time: the only clock there is."""
+        return self.block.time_ms
+
+    @property
+    def params(self) -> ChainParams:
+        return self.the(CHAIN, PARAMS_ID)
+
+    @property
+    def rules(self) -> Ruleset:
+        """The ruleset in force; reading it counts as reading the chain parameters."""
+        if self.reads is not None:
+            self.reads[PARAMS_KEY] = None
+        return self.block.rules
+
+    # --- effects besides state ---
+    def append(self, record: Record) -> None:
+        self.records.append(record)
+
+    def happened(self, name: str, *subjects: str) -> None:
+        """Note something that no single state value shows, such as a title that moved."""
+        self.happenings.append(Happening(name, subjects))
+
+    @property
+    def record_refs(self) -> tuple[RecordRef, ...]:
+        return tuple(RecordRef(record.vin, record.sequence) for record in self.records)
+
+    # --- guards ---
+    def unmet(self, guard: Guard, subject: str = "", have: object = "", need: object = "") -> None:
+        """Note one guard that is not met."""
+        self.unmet_guards.append(Unmet(guard.code, subject, str(have), str(need)))
+
+    def check_guards(self) -> None:
+        """Raises `GuardsUnmet` with all that were noted."""
+        if self.unmet_guards:
+            raise GuardsUnmet(tuple(self.unmet_guards))

@@ -1,0 +1,47 @@
+"""A ruleset: everything about judging transactions that may change at a height, as one value.
+
+The state (`chain/params`) names the ruleset in force by its number, so one ruleset judges all transactions of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from node.codec import encode
+from node.crypto.hashing import tagged
+from node.rules.odometer_verdict import JudgedReading, Judgement
+from node.rules.tables import CODE_TABLES, Tables
+
+Severity = Callable[[str, int, int, bool, bool], str]
+"""(worst damage class, zones, airbags, high-voltage battery hit, drivable) to one of `damage.SEVERITIES`."""
+Verdict = Callable[[tuple[JudgedReading, ...], bool], Judgement]
+"""(readings, whether earlier ones contradicted each other) to the verdict over them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ruleset:
+    """`types`: the tags of the active transaction types; `schema`: their canonical schema document.
+    `value_versions`: the version in which each state family is written."""
+
+    number: int
+    tables: Tables
+    types: frozenset[str]
+    schema: object
+    value_versions: Mapping[str, int]
+    severity: Severity
+    verdict: Verdict
+
+    @cached_property
+    def codes(self) -> dict[str, frozenset[str]]:
+        """The codes of each table that `CodeOf` fields name."""
+        return {table: self.tables.codes(table) for table in CODE_TABLES}
+
+    @cached_property
+    def hash(self) -> bytes:
+        """32 bytes: `H("bmw/ruleset", encode([number, tables, types, schema, value versions]))`. Functions are not
+        covered: a change of their meaning needs a new number."""
+        versions = [[name, self.value_versions[name]] for name in sorted(self.value_versions)]
+        covered = [self.number, self.tables.canonical(), sorted(self.types), self.schema, versions]
+        return tagged("bmw/ruleset", encode(covered))

@@ -1,0 +1,363 @@
+"""The answers of the HTTP interface that are no views of state values: the node, blocks, transactions, pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta
+
+from node.chain.block import Commit, Header
+from node.chain.vote import Evidence
+from node.ledger import kinds
+from node.ledger.family import Family
+from node.ledger.fields import Address, Hash32, Height, PublicKey, Time, Vin
+from node.ledger.receipts import Happening
+from node.ledger.views import View
+from node.txtypes.chain.validator_set import ValidatorEntry
+from node.txtypes.envelope import TxSignature
+from node.txtypes.history import RecordView
+from node.txtypes.registry import AnyBody
+
+if TYPE_CHECKING:
+    from node.ledger.body import TransactionBody
+
+    AnyBody = TransactionBody
+
+Document = Annotated[Any, kinds.PLAIN]
+"""JSON whose form depends on what was asked for."""
+Cursor = Annotated[str | None, Meta(description="for the next page; null at the end")]
+OptionalAddress = Annotated[str, Meta(description="an address, or empty for none")]
+
+
+class Stamp(View, frozen=True):
+    """The height and time of the state that an answer was read at."""
+
+    height: Height
+    time_ms: Time
+
+
+# --- the node ---------------------------------------------------------------------------------------------
+class HeadAnswer(View, frozen=True):
+    """The newest block."""
+
+    height: Height
+    id: Hash32
+    time_ms: Time
+    state_root: Hash32
+
+
+class SyncAnswer(View, frozen=True):
+    """How far block sync has come; 0 where the node is not behind."""
+
+    target: Height
+    blocks_per_second: int
+    seconds_left: int
+
+
+class PoolAnswer(View, frozen=True):
+    """What waits for a block."""
+
+    transactions: int
+    bytes: int
+
+
+class Status(View, frozen=True):
+    """The node and its head."""
+
+    chain_id: str
+    genesis_hash: Hash32
+    head: HeadAnswer
+    first_height: Height
+    syncing: bool
+    sync: SyncAnswer
+    validator: bool
+    validator_address: OptionalAddress
+    validator_name: str
+    signing: str
+    round: int
+    step: str
+    peers: int
+    pool: PoolAnswer
+    halted: str
+    moniker: str
+    node_key: PublicKey
+    version: str
+
+
+class Live(View, frozen=True):
+    """The process answers."""
+
+    live: bool
+
+
+class Ready(View, frozen=True):
+    """Whether the node should get traffic, and why not."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+class Peer(View, frozen=True):
+    """A connected node."""
+
+    node_key: PublicKey
+    address: str
+    moniker: str
+    is_outbound: bool
+    height: Height
+    member: OptionalAddress
+    member_name: str
+
+
+class Peers(View, frozen=True):
+    """The connected nodes."""
+
+    peers: tuple[Peer, ...]
+    height: Height
+
+
+class NamedValidator(ValidatorEntry, frozen=True):
+    """A validator and its business name."""
+
+    name: str
+
+
+class Validators(View, frozen=True):
+    """The validator set that decides a height."""
+
+    height: Height
+    hash: Hash32
+    total_power: int
+    validators: tuple[NamedValidator, ...]
+
+
+# --- blocks and state ---------------------------------------------------------------------------------------
+class Transaction(View, frozen=True):
+    """A signed transaction. `size`: its bytes."""
+
+    txid: Hash32
+    wire_id: Hash32
+    type: str
+    sender: Address
+    salt: str
+    expires_at_ms: Time
+    body: AnyBody
+    signatures: tuple[TxSignature, ...]
+    size: int
+
+
+class Block(View, frozen=True):
+    """A block with the certificate that decided it."""
+
+    height: Height
+    id: Hash32
+    time_ms: Time
+    header: Header
+    transactions: tuple[Transaction, ...]
+    evidence: tuple[Evidence, ...]
+    last_commit: Commit
+    commit: Commit
+
+
+class BlocksPage(View, frozen=True):
+    """Blocks upwards from a height."""
+
+    blocks: tuple[Block, ...]
+    cursor: Cursor
+
+
+class RawHeader(Header, frozen=True):
+    """A header with its canonical bytes."""
+
+    raw: bytes
+
+
+class RawCommit(Commit, frozen=True):
+    """A commit certificate with its canonical bytes."""
+
+    raw: bytes
+
+
+class StateProofAnswer(View, frozen=True):
+    """Bucket entries and siblings that lead from a key to the state root."""
+
+    entries: bytes
+    siblings: tuple[Hash32, ...]
+
+
+class StateEntry(View, frozen=True):
+    """A state key with its value, absent as null. `proof` where one was asked for."""
+
+    key: str
+    value: bytes | None
+    decoded: Document
+    proof: StateProofAnswer | None
+
+
+class StateValues(View, frozen=True):
+    """State values of one height. Where proofs were asked for, the header and certificate that the root is in: null at
+    the genesis state."""
+
+    entries: tuple[StateEntry, ...]
+    tree_depth: int
+    state_root: Hash32
+    header: RawHeader | None
+    commit: RawCommit | None
+
+
+class StateAnswer(View, frozen=True):
+    """One state value, with the proof of it or of its absence where that was asked for."""
+
+    key: str
+    value: bytes | None
+    decoded: Document
+    proof: StateProofAnswer | None
+    tree_depth: int
+    state_root: Hash32
+    header: RawHeader | None
+    commit: RawCommit | None
+
+
+# --- transactions -------------------------------------------------------------------------------------------
+class UnmetGuard(View, frozen=True):
+    """A guard that is not met. `text`: one sentence in the language that was asked for."""
+
+    code: str
+    subject: str
+    have: str
+    need: str
+    text: str
+
+
+class Pending(View, frozen=True):
+    """Journalled and waiting for a block."""
+
+    txid: Hash32
+    status: Literal["pending"]
+    expires_at_ms: Time
+
+
+class Committed(View, frozen=True):
+    """In a block."""
+
+    txid: Hash32
+    status: Literal["committed"]
+    height: Height
+    index: int
+
+
+class ChangeAnswer(View, frozen=True):
+    """What became of one state value; `status` is the value's own word. `vins`, `accounts`, `orders`, `listings`: what
+    the value before and after concerns."""
+
+    key: str
+    change: Literal["created", "changed", "ended"]
+    status: str
+    vins: tuple[Vin, ...]
+    accounts: tuple[Address, ...]
+    orders: tuple[Hash32, ...]
+    listings: tuple[Hash32, ...]
+
+
+class CommittedInFull(View, frozen=True):
+    """In a block, with what it did: the node's own record of it (`docs/INTEGRATION.md`). `complete_from`: the height
+    from which on this node knows; records, changes and happenings of a transaction below are null."""
+
+    txid: Hash32
+    status: Literal["committed"]
+    height: Height
+    index: int
+    block_id: Hash32
+    time_ms: Time
+    transaction: Transaction
+    records: tuple[str, ...] | None
+    changes: tuple[ChangeAnswer, ...] | None
+    happenings: tuple[Happening, ...] | None
+    complete_from: Height
+
+
+class Rejected(View, frozen=True):
+    """Refused here. Unless `final`, it may still get into a block: send the same bytes, never a re-signed copy."""
+
+    txid: Hash32
+    status: Literal["rejected"]
+    unmet: tuple[UnmetGuard, ...]
+    final: bool
+    until_ms: Time
+
+
+class Expired(View, frozen=True):
+    """It can never commit. `unmet`: why it was refused here before; empty where it only waited."""
+
+    txid: Hash32
+    status: Literal["expired"]
+    unmet: tuple[UnmetGuard, ...]
+    final: bool
+    until_ms: Time
+
+
+class Encoded(View, frozen=True):
+    """An unsigned transaction, encoded. `sign_bytes`: what each signer signs."""
+
+    payload: bytes
+    sign_bytes: bytes
+    txid: Hash32
+    sender: Address
+    salt: str
+    expires_at_ms: Time
+
+
+class Checked(View, frozen=True):
+    """Whether a transaction would be valid now."""
+
+    ok: bool
+    txid: Hash32
+    unmet: tuple[UnmetGuard, ...]
+
+
+class TouchingEntry(View, frozen=True):
+    """A transaction that concerns what was asked for."""
+
+    txid: Hash32
+    height: Height
+    index: int
+    time_ms: Time
+    type: str
+    sender: Address
+
+
+class TouchingPage(View, frozen=True):
+    """Transactions that concern a vehicle, order or account, the newest first. `complete_from`: the height from which
+    on this node knows them all."""
+
+    transactions: tuple[TouchingEntry, ...]
+    cursor: Cursor
+    complete_from: Height
+
+
+# --- vehicles -----------------------------------------------------------------------------------------------
+class HistoryPage(View, frozen=True):
+    """Records of a vehicle, the oldest first."""
+
+    vin: Vin
+    records: tuple[RecordView, ...]
+    record_count: int
+    history_head: Hash32
+    cursor: Cursor
+
+
+# --- shapes -------------------------------------------------------------------------------------------------
+class PageOf(NamedTuple):
+    """The answer of a list: views of a family, a cursor, the stamp."""
+
+    family: Family[Any]
+
+
+class Stamped(NamedTuple):
+    """A view with the height and time that it was read at."""
+
+    view: type[Any]
+
+
+Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object"]
+"""What an answer is: a struct, one of several, a page, a stamped view, or something without a schema."""

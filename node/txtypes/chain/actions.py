@@ -1,0 +1,234 @@
+"""The actions that governance carries out: members, roles, validators' power, parameters, rulesets.
+
+Each action is a small struct with its own guards, checked when it is proposed and again when it is carried out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.crypto.signing import is_signature
+from node.ledger.fields import Address, Country, Height, Name, OptionalCountry, Role, Time
+from node.ledger.guards import EXPIRY_PASSED, Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
+from node.txtypes.chain import validator_set
+from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
+from node.txtypes.members.member import (
+    MEMBER,
+    MEMBER_NAME,
+    MEMBER_UNKNOWN,
+    Grant,
+    Member,
+    NameHolder,
+    Reason,
+    Scope,
+    Standing,
+    require_member,
+)
+
+# fmt: off
+MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
+                      "该账户已是成员")
+MEMBER_NAME_TAKEN = Guard("member_name_taken", "another member has this name", "ein anderes Mitglied hat diesen Namen",
+                          "名称已被占用")
+GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "das Mitglied hat diese Rolle nicht",
+                      "成员没有此角色")
+GRANT_EXISTS = Guard("grant_exists", "the member holds this role already", "das Mitglied hat diese Rolle schon",
+                     "成员已有此角色")
+GRANTS_FULL = Guard("grants_full", "the member has too many roles", "das Mitglied hat zu viele Rollen", "角色过多")
+CONSENSUS_KEY_USED = Guard("consensus_key_used", "the consensus key has served before",
+                           "der Konsensschlüssel wurde schon benutzt", "共识密钥已被使用")
+POSSESSION_UNPROVEN = Guard("possession_unproven", "the consensus key's proof of possession is wrong",
+                            "der Besitznachweis des Konsensschlüssels ist falsch", "共识密钥持有证明无效")
+PARAMETER_UNKNOWN = Guard("parameter_unknown", "there is no such chain parameter",
+                          "diesen Kettenparameter gibt es nicht", "链参数不存在")
+PARAMETER_RANGE = Guard("parameter_range", "the value is out of the parameter's range",
+                        "der Wert liegt außerhalb des Bereichs", "参数值越界")
+RULESET_NOT_NEWER = Guard("ruleset_not_newer", "the ruleset is not newer than the one in force",
+                          "das Regelwerk ist nicht neuer als das geltende", "规则集不比现行的新")
+HEIGHT_PASSED = Guard("height_passed", "the height has passed", "die Höhe ist vorbei", "高度已过")
+LAST_MEMBER = Guard("last_member", "the chain would be left without power", "der Kette bliebe keine Stimmkraft",
+                    "链将失去全部权重")
+# fmt: on
+
+
+class MemberAdmit(Value, tag="member.admit", frozen=True):
+    """Make an existing account a member."""
+
+    member: Address
+    name: Name
+    country: Country
+
+    def guards(self, ledger: Ledger) -> None:
+        if ledger.get(ACCOUNT, self.member) is None:
+            ledger.unmet(ACCOUNT_UNKNOWN, to_text(self.member))
+        if ledger.get(MEMBER, self.member) is not None:
+            ledger.unmet(MEMBER_EXISTS, to_text(self.member))
+        if ledger.get(MEMBER_NAME, self.name) is not None:
+            ledger.unmet(MEMBER_NAME_TAKEN, self.name)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        height = ledger.block.height
+        ledger.put(MEMBER, self.member, Member(self.name, self.country, "active", "", height, (), (), b"", "", False))
+        ledger.put(MEMBER_NAME, self.name, NameHolder(self.member))
+
+
+class MemberSetStatus(Value, tag="member.set_status", frozen=True):
+    """Suspend, reinstate or revoke. Whoever is not active has power 0; a return to power is a proposal of its own."""
+
+    member: Address
+    status: Standing
+    reason: Reason
+
+    def guards(self, ledger: Ledger) -> None:
+        member = ledger.get(MEMBER, self.member)
+        if member is None or member.status == "revoked":
+            ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
+        elif self.status != "active" and (power := validator_set.power_of(ledger, self.member)):
+            if validator_set.total_power(validator_set.current(ledger)) == power:
+                ledger.unmet(LAST_MEMBER, to_text(self.member))
+            validator_set.check_power_change(ledger, self.member, 0)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        member = ledger.the(MEMBER, self.member)
+        fraudulent = member.is_fraudulent or (self.status == "revoked" and self.reason == "fraud")
+        reason: Literal[""] | Reason = self.reason if self.status != "active" else ""
+        changed = replace(member, status=self.status, reason=reason, is_fraudulent=fraudulent)
+        ledger.put(MEMBER, self.member, changed)
+        if self.status != "active" and validator_set.power_of(ledger, self.member):
+            validator_set.set_power(ledger, self.member, 0)
+
+
+class RoleGrant(Value, tag="role.grant", frozen=True):
+    """Grant a role: scope by WMI and country (empty is everything), with a start and an end (0 is none)."""
+
+    member: Address
+    role: Role
+    wmis: Scope
+    country: OptionalCountry
+    starts_at_ms: Time
+    ends_at_ms: Time
+
+    def guards(self, ledger: Ledger) -> None:
+        member = require_member(ledger, self.member)
+        if member is None:
+            return
+        if any(g.role == self.role and g.status != "revoked" and g.wmis == self.wmis for g in member.grants):
+            ledger.unmet(GRANT_EXISTS, to_text(self.member), need=self.role)
+        if len(member.grants) >= limits.GRANTS_MAX:
+            ledger.unmet(GRANTS_FULL, to_text(self.member), len(member.grants), limits.GRANTS_MAX)
+        if self.ends_at_ms and self.ends_at_ms <= max(ledger.now_ms, self.starts_at_ms):
+            need = f"after {time_to_text(max(ledger.now_ms, self.starts_at_ms))}"
+            ledger.unmet(EXPIRY_PASSED, self.role, time_to_text(self.ends_at_ms), need)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        member = ledger.the(MEMBER, self.member)
+        grant = Grant(self.role, self.wmis, self.country, self.starts_at_ms, self.ends_at_ms, "active", "")
+        ledger.put(MEMBER, self.member, replace(member, grants=(*member.grants, grant)))
+
+
+class RoleSetStatus(Value, tag="role.set_status", frozen=True):
+    """Suspend, reinstate or revoke all of a member's grants of one role that are not revoked."""
+
+    member: Address
+    role: Role
+    status: Standing
+    reason: Reason
+
+    def guards(self, ledger: Ledger) -> None:
+        member = ledger.get(MEMBER, self.member)
+        if member is None:
+            ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
+        elif not any(g.role == self.role and g.status != "revoked" for g in member.grants):
+            ledger.unmet(GRANT_UNKNOWN, to_text(self.member), need=self.role)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        member = ledger.the(MEMBER, self.member)
+        reason: Literal[""] | Reason = self.reason if self.status != "active" else ""
+        grants = tuple(
+            replace(g, status=self.status, reason=reason) if g.role == self.role and g.status != "revoked" else g
+            for g in member.grants
+        )
+        fraudulent = member.is_fraudulent or (self.status == "revoked" and self.reason == "fraud")
+        ledger.put(MEMBER, self.member, replace(member, grants=grants, is_fraudulent=fraudulent))
+
+
+class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):
+    """Give a member power; with a key (and its proof of possession) on first admission or rotation, else both empty."""
+
+    member: Address
+    power: validator_set.Power
+    consensus_key: Annotated[bytes, Meta(max_length=32)]
+    possession: Annotated[bytes, Meta(max_length=64, description="signature of the consensus key, or empty")]
+
+    def guards(self, ledger: Ledger) -> None:
+        if self.power and require_member(ledger, self.member) is None:
+            return
+        record = ledger.get(validator_set.VALIDATOR, self.member)
+        if self.consensus_key:
+            if ledger.get(validator_set.CONSENSUS_KEY, self.consensus_key) is not None:
+                ledger.unmet(CONSENSUS_KEY_USED, self.consensus_key.hex())
+            message = validator_set.possession_bytes(ledger.block.genesis_hash, self.member, self.consensus_key)
+            if not is_signature(self.consensus_key, message, self.possession):
+                ledger.unmet(POSSESSION_UNPROVEN, self.consensus_key.hex())
+        elif record is None:
+            ledger.unmet(POSSESSION_UNPROVEN, to_text(self.member), need="a consensus key")
+        validator_set.check_power_change(ledger, self.member, self.power)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        validator_set.set_power(ledger, self.member, self.power, self.consensus_key)
+
+
+class ParameterSet(Value, tag="parameter.set", frozen=True):
+    """Set one chain parameter, within its range."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
+    value: Annotated[int, Meta(ge=0, le=2**53)]
+
+    def guards(self, ledger: Ledger) -> None:
+        if self.name not in SETTABLE:
+            ledger.unmet(PARAMETER_UNKNOWN, self.name, need=", ".join(SETTABLE))
+            return
+        try:
+            msgspec.convert(msgspec.to_builtins(self._changed(ledger)), ChainParams)
+        except msgspec.ValidationError as error:
+            ledger.unmet(PARAMETER_RANGE, self.name, self.value, error)
+
+    def _changed(self, ledger: Ledger) -> ChainParams:
+        return replace(ledger.params, **{self.name: self.value})
+
+    def carry_out(self, ledger: Ledger) -> None:
+        ledger.put(CHAIN, PARAMS_ID, self._changed(ledger))
+
+
+class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
+    """Judge by another ruleset from a height on.
+
+    No guard asks whether a node's software knows the ruleset: all nodes must answer alike. A node whose software does
+    not know it stops before that height.
+    """
+
+    version: Annotated[int, Meta(ge=1, le=10_000)]
+    height: Height
+
+    def guards(self, ledger: Ledger) -> None:
+        if self.version <= ledger.params.ruleset:
+            ledger.unmet(RULESET_NOT_NEWER, str(self.version), need=f"above {ledger.params.ruleset}")
+        if self.height <= ledger.block.height:
+            ledger.unmet(HEIGHT_PASSED, str(self.height), ledger.block.height)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        changed = replace(ledger.params, next_ruleset=self.version, next_ruleset_height=self.height)
+        ledger.put(CHAIN, PARAMS_ID, changed)
+
+
+Action = MemberAdmit | MemberSetStatus | RoleGrant | RoleSetStatus | ValidatorSetPower | ParameterSet | RulesetActivate

@@ -1,0 +1,199 @@
+"""Governance: members decide by power. The vote that brings more than two thirds carries the proposal out.
+
+An action that has become impossible by then closes the proposal as `failed`, so that the vote itself still counts.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.errors import Malformed
+from node.ledger.body import TransactionBody, check_codes
+from node.ledger.example import Example
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value
+from node.ledger.fields import Address, Id, Time
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.views import extended
+from node.txtypes.chain import validator_set
+from node.txtypes.chain.actions import Action, ValidatorSetPower
+from node.txtypes.chain.validator_set import NOT_A_VALIDATOR
+from node.txtypes.members.member import require_member
+
+# fmt: off
+PROPOSAL_UNKNOWN = Guard("proposal_unknown", "there is no such proposal", "diesen Vorschlag gibt es nicht",
+                         "提案不存在")
+PROPOSAL_CLOSED = Guard("proposal_closed", "the proposal is not open any more", "der Vorschlag ist nicht mehr offen",
+                        "提案已关闭")
+PROPOSALS_OPEN = Guard("proposals_open", "the member has too many open proposals",
+                       "das Mitglied hat zu viele offene Vorschläge", "未决提案过多")
+ALREADY_VOTED = Guard("already_voted", "the member has voted on this", "das Mitglied hat hierüber abgestimmt",
+                      "已投过票")
+# fmt: on
+
+
+ProposalStatus = Literal["open", "carried_out", "failed", "refused"]
+
+
+class Proposal(Value, tag=1, frozen=True):
+    """An action that a member has proposed, and the votes on it."""
+
+    proposer: Address
+    action: Action
+    expires_at_ms: Time
+    yes: tuple[Address, ...]
+    no: tuple[Address, ...]
+    status: ProposalStatus
+
+
+class OpenProposal(Value, frozen=True):
+    """A proposal and its deadline."""
+
+    proposal: Id
+    expires_at_ms: Time
+
+
+class OpenProposals(Value, tag=1, frozen=True):
+    """A member's proposals that were open when it last proposed."""
+
+    proposals: tuple[OpenProposal, ...]
+
+
+class ProposalView(Proposal, frozen=True):
+    """A proposal as it counts now."""
+
+    id: Id
+    status: ProposalStatus | Literal["expired"]  # type: ignore[assignment]
+
+    @staticmethod
+    def of(ident: str, proposal: Proposal, reader: Reader, as_of: AsOf) -> ProposalView:
+        return extended(ProposalView, proposal, id=bytes.fromhex(ident), status=status_now(proposal, as_of.now_ms))
+
+
+def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["expired"]:
+    """The status as it counts now: an open proposal past its deadline has expired."""
+    return "expired" if proposal.status == "open" and now_ms >= proposal.expires_at_ms else proposal.status
+
+
+PROPOSAL: Final = Family(
+    "proposal",
+    Proposal,
+    ident=HASH_IDENT,
+    indexes=(
+        Index(
+            "open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
+            lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open",
+        ),
+    ),
+    concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",),
+    event="governance",
+    status=lambda proposal: proposal.status,
+    path="/v1/proposals",
+    view=ProposalView,
+)  # fmt: skip
+OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_IDENT)
+
+
+class Voter:
+    """The sender is an active member with validator power."""
+
+    def check(self, ledger: Ledger, body: object) -> None:
+        require_member(ledger, ledger.sender)
+        if not validator_set.power_of(ledger, ledger.sender):
+            ledger.unmet(NOT_A_VALIDATOR, to_text(ledger.sender))
+
+    def text(self) -> str:
+        return "an active member with validator power"
+
+
+def _is_open(proposal: Proposal | None, now_ms: int) -> bool:
+    return proposal is not None and status_now(proposal, now_ms) == "open"
+
+
+def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:
+    """Weigh the votes by power as it is now; carry the action out where more than two thirds approve."""
+    state = validator_set.current(ledger)
+    total = validator_set.total_power(state)
+    yes = sum(entry.power for entry in state.entries if entry.address in proposal.yes)
+    no = sum(entry.power for entry in state.entries if entry.address in proposal.no)
+    if 3 * yes > 2 * total:
+        noted = len(ledger.unmet_guards)
+        check_codes(ledger, proposal.action)
+        proposal.action.guards(ledger)
+        if len(ledger.unmet_guards) > noted:
+            del ledger.unmet_guards[noted:]
+            return replace(proposal, status="failed")
+        proposal.action.carry_out(ledger)
+        return replace(proposal, status="carried_out")
+    if 3 * no >= total:
+        return replace(proposal, status="refused")
+    return proposal
+
+
+class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
+    """Propose an action; counts as the proposer's own yes."""
+
+    action: Action
+    weight: ClassVar[int] = 300
+    by: ClassVar[Voter] = Voter()
+    EXAMPLE: ClassVar[Example] = Example(
+        "bmw", {"action": {"type": "parameter.set", "name": "block_txs_max", "value": 1_000}}
+    )
+
+    def check_static(self) -> None:
+        action = self.action
+        if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in (
+            (0, 0),
+            (32, 64),
+        ):
+            raise Malformed("consensus_key and possession: 32 and 64 bytes, or both empty")
+
+    def _open(self, ledger: Ledger) -> tuple[OpenProposal, ...]:
+        known = ledger.get(OPEN_PROPOSALS, ledger.sender)
+        proposals = known.proposals if known else ()
+        return tuple(p for p in proposals if _is_open(ledger.get(PROPOSAL, p.proposal), ledger.now_ms))
+
+    def guards(self, ledger: Ledger) -> None:
+        self.action.guards(ledger)
+        if len(self._open(ledger)) >= limits.PROPOSALS_OPEN_MAX:
+            ledger.unmet(PROPOSALS_OPEN, to_text(ledger.sender), need=f"at most {limits.PROPOSALS_OPEN_MAX}")
+
+    def apply(self, ledger: Ledger) -> None:
+        expires = ledger.now_ms + ledger.params.proposal_lifetime_ms
+        proposal = _decide(ledger, Proposal(ledger.sender, self.action, expires, (ledger.sender,), (), "open"))
+        ledger.put(PROPOSAL, ledger.txid, proposal)
+        if proposal.status == "open":
+            proposals = (*self._open(ledger), OpenProposal(ledger.txid, expires))
+            ledger.put(OPEN_PROPOSALS, ledger.sender, OpenProposals(proposals))
+
+
+class GovernanceVote(TransactionBody, tag="governance.vote", frozen=True):
+    """Vote on an open proposal, once."""
+
+    proposal: Id
+    approve: bool
+    weight: ClassVar[int] = 300
+    by: ClassVar[Voter] = Voter()
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"proposal": "$proposal", "approve": True})
+
+    def guards(self, ledger: Ledger) -> None:
+        proposal = ledger.get(PROPOSAL, self.proposal)
+        if proposal is None:
+            ledger.unmet(PROPOSAL_UNKNOWN, self.proposal.hex())
+        elif not _is_open(proposal, ledger.now_ms):
+            ledger.unmet(PROPOSAL_CLOSED, self.proposal.hex(), status_now(proposal, ledger.now_ms), "open")
+        elif ledger.sender in proposal.yes + proposal.no:
+            ledger.unmet(ALREADY_VOTED, to_text(ledger.sender))
+
+    def apply(self, ledger: Ledger) -> None:
+        proposal = ledger.the(PROPOSAL, self.proposal)
+        if self.approve:
+            proposal = replace(proposal, yes=(*proposal.yes, ledger.sender))
+        else:
+            proposal = replace(proposal, no=(*proposal.no, ledger.sender))
+        ledger.put(PROPOSAL, self.proposal, _decide(ledger, proposal))

@@ -1,0 +1,188 @@
+"""The validator set as state, and every rule by which power moves (docs/PROTOCOL.md, Governance).
+
+What a block changes here rules from the next height on.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.crypto.hashing import tagged
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, Family, fixed_ident
+from node.ledger.fields import Address, Hash32, Height, PublicKey
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+
+Power = Annotated[int, Meta(ge=0, le=limits.POWER_MAX)]
+
+# fmt: off
+NOT_A_VALIDATOR = Guard("not_a_validator", "the account is not a validator's", "das Konto gehört keinem Validator",
+                        "该账户不是验证者", is_permission=True)
+POWER_ABOVE_THIRD = Guard("power_above_third", "no member may be lifted above a third of the power",
+                          "kein Mitglied darf über ein Drittel der Stimmkraft kommen",
+                          "任何成员的权重不得超过三分之一")
+POWER_MOVES_THIRD = Guard("power_moves_third", "one height may move less than a third of the power",
+                          "eine Höhe darf weniger als ein Drittel der Stimmkraft bewegen",
+                          "单个高度的权重变动须小于三分之一")
+POWER_TOTAL = Guard("power_total", "the total power is out of bounds",
+                    "die gesamte Stimmkraft liegt außerhalb der Grenzen", "总权重越界")
+# fmt: on
+
+
+class ValidatorEntry(Value, frozen=True):
+    """One validator of a set."""
+
+    address: Address
+    consensus_key: PublicKey
+    power: Annotated[int, Meta(ge=1, le=limits.POWER_MAX)]
+
+
+class ValidatorState(Value, tag=1, frozen=True):
+    """The set in force after this height, ascending by address, power above 0; and what this height has moved."""
+
+    entries: tuple[ValidatorEntry, ...]
+    moved_height: Height
+    moved_from_total: int
+    moved: int
+
+
+class ValidatorRecord(Value, tag=1, frozen=True):
+    """A member that is or was a validator. `admitted_height` is its newest (re-)admission: older evidence is void.
+
+    `paused_power`: what it comes back with after a pause of its own; 0 where it has not paused.
+    """
+
+    consensus_key: PublicKey
+    power: Power
+    admitted_height: Height
+    paused_power: Power
+
+
+class KeyUse(Value, tag=1, frozen=True):
+    """A consensus key serves one member, once ever."""
+
+    member: Address
+
+
+class EvidenceUse(Value, tag=1, frozen=True):
+    """Evidence that was carried out at `height`."""
+
+    height: Height
+
+
+VALIDATORS = Family("validators", ValidatorState, ident=fixed_ident("set"))
+VALIDATOR = Family(
+    "validator",
+    ValidatorRecord,
+    ident=ADDRESS_IDENT,
+    concerns=lambda ident, record: (f"account/{ident}",),
+    event="validator",
+    status=lambda record: "active" if record.power else "paused" if record.paused_power else "without power",
+)
+CONSENSUS_KEY = Family("consensus-key", KeyUse, ident=HASH_IDENT)
+EVIDENCE = Family("evidence", EvidenceUse, ident=HASH_IDENT)
+
+
+def possession_bytes(genesis_hash: bytes, member: bytes, consensus_key: bytes) -> bytes:
+    """What a consensus key signs to prove possession when it is admitted."""
+    return tagged("bmw/possession", genesis_hash + member + consensus_key)
+
+
+def current(ledger: Ledger) -> ValidatorState:
+    return ledger.the(VALIDATORS, "set")
+
+
+def power_of(ledger: Ledger, address: bytes) -> int:
+    return next((e.power for e in current(ledger).entries if e.address == address), 0)
+
+
+def total_power(state: ValidatorState) -> int:
+    return sum(entry.power for entry in state.entries)
+
+
+def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return: bool = False) -> None:
+    """Notes what forbids giving `address` this power now.
+
+    `is_return`: what comes back after a pause is measured against the total that it comes back to, as the pause was;
+    else none of four equal validators could ever come back.
+    """
+    state = current(ledger)
+    total, old = total_power(state), power_of(ledger, address)
+    after = total - old + power
+    if not 1 <= after <= limits.POWER_MAX or (power and not old and len(state.entries) >= limits.VALIDATORS_MAX):
+        ledger.unmet(POWER_TOTAL, to_text(address), after, f"1 to {limits.POWER_MAX}")
+        return
+    if power > old and 3 * power > after:
+        ledger.unmet(POWER_ABOVE_THIRD, to_text(address), power, f"at most {after // 3}")
+    same_height = state.moved_height == ledger.block.height
+    base = state.moved_from_total if same_height else total
+    base = max(base, after) if is_return else base
+    moved = (state.moved if same_height else 0) + abs(power - old)
+    if 3 * moved >= base:
+        ledger.unmet(POWER_MOVES_THIRD, to_text(address), moved, f"less than a third of {base}")
+
+
+def set_power(ledger: Ledger, address: bytes, power: int, consensus_key: bytes = b"") -> None:
+    """Give `address` this power from the next height on; a new key, or power after none, is a new admission."""
+    record = ledger.get(VALIDATOR, address)
+    key = consensus_key or (record.consensus_key if record else b"")
+    assert key, "a validator has a consensus key"
+    is_new = record is None or bool(consensus_key) or (power > 0 and not power_of(ledger, address))
+    admitted = ledger.block.height + 1 if record is None or is_new else record.admitted_height
+    ledger.put(VALIDATOR, address, ValidatorRecord(key, power, admitted, 0))
+    if consensus_key:
+        ledger.put(CONSENSUS_KEY, consensus_key, KeyUse(address))
+    _move(ledger, address, power, key)
+
+
+def paused_power(ledger: Ledger, address: bytes) -> int:
+    record = ledger.get(VALIDATOR, address)
+    return record.paused_power if record is not None else 0
+
+
+def pause(ledger: Ledger, address: bytes) -> None:
+    """Power 0, remembered; no new admission follows, so that nobody can pause away from evidence."""
+    record = ledger.the(VALIDATOR, address)
+    ledger.put(VALIDATOR, address, replace(record, power=0, paused_power=power_of(ledger, address)))
+    _move(ledger, address, 0, record.consensus_key)
+
+
+def resume(ledger: Ledger, address: bytes) -> None:
+    record = ledger.the(VALIDATOR, address)
+    ledger.put(VALIDATOR, address, replace(record, power=record.paused_power, paused_power=0))
+    _move(ledger, address, record.paused_power, record.consensus_key)
+
+
+def _move(ledger: Ledger, address: bytes, power: int, key: bytes) -> None:
+    """Change the set, and note how much this height has moved."""
+    state, old = current(ledger), power_of(ledger, address)
+    entries = [entry for entry in state.entries if entry.address != address]
+    if power:
+        entries.append(ValidatorEntry(address, key, power))
+    same_height = state.moved_height == ledger.block.height
+    ledger.put(
+        VALIDATORS,
+        "set",
+        replace(
+            state,
+            entries=tuple(sorted(entries, key=lambda entry: entry.address)),
+            moved_height=ledger.block.height,
+            moved_from_total=state.moved_from_total if same_height else total_power(state),
+            moved=(state.moved if same_height else 0) + abs(power - old),
+        ),
+    )
+
+
+def punish(ledger: Ledger, address: bytes, evidence_id: Hash32) -> None:
+    """Carry out verified evidence: power 0, unless the chain would be left without any (then it is only recorded)."""
+    ledger.put(EVIDENCE, evidence_id, EvidenceUse(ledger.block.height))
+    ledger.happened("evidence.punished", f"account/{address.hex()}")
+    state = current(ledger)
+    if total_power(state) > power_of(ledger, address) and (power_of(ledger, address) or paused_power(ledger, address)):
+        set_power(ledger, address, 0)

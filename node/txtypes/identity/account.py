@@ -1,0 +1,158 @@
+"""Accounts: keys, a threshold, the sponsoring member. The address comes from the first key and never changes."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import address_of, to_text
+from node.errors import Malformed
+from node.ledger.body import TransactionBody
+from node.ledger.example import Example
+from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader
+from node.ledger.fields import Address, Height, PublicKey
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.views import extended
+from node.limits import DAY_MS
+from node.txtypes.members.member import MEMBER, AnyMember, MemberView, name_of
+
+Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=limits.ACCOUNT_KEYS_MAX)]
+Threshold = Annotated[int, Meta(ge=1, le=limits.ACCOUNT_KEYS_MAX)]
+SealingKey = Annotated[bytes, Meta(max_length=32, description="X25519 public key, or empty")]
+
+# fmt: off
+ACCOUNT_UNKNOWN = Guard("account_unknown", "there is no such account", "dieses Konto gibt es nicht", "账户不存在",
+                        is_permission=True)
+ACCOUNT_EXISTS = Guard("account_exists", "the address was opened before", "die Adresse wurde schon eröffnet",
+                       "该地址已开户")
+QUOTA_EXHAUSTED = Guard("quota_exhausted", "the daily quota of new entries is used up",
+                        "das Tageskontingent neuer Einträge ist erschöpft", "当日新增配额已用完")
+# fmt: on
+
+
+class Account(Value, tag=1, frozen=True):
+    """Who can sign for an address: `threshold` of `keys`."""
+
+    keys: Keys
+    threshold: Threshold
+    sealing_key: SealingKey
+    sponsor: Address
+    opened_height: Height
+    updated_height: Height
+
+
+class Quota(Value, tag=1, frozen=True):
+    """How many new state keys a member and those it sponsors have made on `day` (block time / 24 h)."""
+
+    day: int
+    used: int
+
+
+class AccountView(Account, frozen=True):
+    """An account, and the member that it belongs to."""
+
+    address: Address
+    sponsor_name: str
+    member: MemberView | None
+
+    @staticmethod
+    def of(ident: str, account: Account, reader: Reader, as_of: AsOf) -> AccountView:
+        member = reader.get(MEMBER, ident)
+        return extended(
+            AccountView,
+            account,
+            address=bytes.fromhex(ident),
+            sponsor_name=name_of(reader, account.sponsor),
+            member=None if member is None else MemberView.of(ident, member, reader, as_of),
+        )
+
+
+ACCOUNT = Family(
+    "account",
+    Account,
+    ident=ADDRESS_IDENT,
+    concerns=lambda ident, account: (f"account/{ident}",),
+    event="account",
+    path="/v1/accounts",
+    view=AccountView,
+)
+QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
+
+
+def charge_new_keys(ledger: Ledger, payer: bytes, count: int) -> None:
+    """Charges `count` new state keys to the payer's quota of the day; refilled by block time, never by a clock."""
+    day, limit = ledger.now_ms // DAY_MS, ledger.params.keys_per_day
+    quota = ledger.get(QUOTA, payer)
+    used = quota.used if quota is not None and quota.day == day else 0
+    if used + count > limit:
+        ledger.unmet(QUOTA_EXHAUSTED, to_text(payer), used + count, limit)
+        return
+    ledger.put(QUOTA, payer, Quota(day, used + count))
+
+
+def _check_policy(keys: tuple[bytes, ...], threshold: int, sealing_key: bytes) -> None:
+    if len(set(keys)) != len(keys):
+        raise Malformed("keys: the same key occurs twice")
+    if threshold > len(keys):
+        raise Malformed(f"threshold: {threshold} of {len(keys)} keys can never sign")
+    if len(sealing_key) not in (0, 32):
+        raise Malformed("sealing_key: 32 bytes, or empty")
+
+
+class AccountOpen(TransactionBody, tag="account.open", frozen=True):
+    """Open an account with the sender as its sponsor; every listed key signs for the new address."""
+
+    keys: Keys
+    threshold: Threshold
+    sealing_key: SealingKey
+    weight: ClassVar[int] = 150
+    by: ClassVar[AnyMember] = AnyMember()
+    EXAMPLE: ClassVar[Example] = Example(
+        "dealer-munich", {"keys": ["$key:alice"], "threshold": 1, "sealing_key": ""}, ("alice",)
+    )
+
+    def check_static(self) -> None:
+        _check_policy(self.keys, self.threshold, self.sealing_key)
+
+    @property
+    def address(self) -> bytes:
+        return address_of(self.keys[0])
+
+    def new_account_keys(self) -> tuple[bytes, ...]:
+        return self.keys
+
+    def guards(self, ledger: Ledger) -> None:
+        if ledger.get(ACCOUNT, self.address) is not None:
+            ledger.unmet(ACCOUNT_EXISTS, to_text(self.address))
+
+    def apply(self, ledger: Ledger) -> None:
+        height = ledger.block.height
+        account = Account(self.keys, self.threshold, self.sealing_key, ledger.sender, height, height)
+        ledger.put(ACCOUNT, self.address, account)
+
+
+class AccountUpdateKeys(TransactionBody, tag="account.update_keys", frozen=True):
+    """Replace the account's keys, threshold and sealing key; signed by the policy that is in force."""
+
+    keys: Keys
+    threshold: Threshold
+    sealing_key: SealingKey
+    EXAMPLE: ClassVar[Example] = Example("alice", {"keys": ["$key:alice"], "threshold": 1, "sealing_key": ""})
+
+    def check_static(self) -> None:
+        _check_policy(self.keys, self.threshold, self.sealing_key)
+
+    def guards(self, ledger: Ledger) -> None:
+        """The signature of the sender's policy is enough."""
+
+    def apply(self, ledger: Ledger) -> None:
+        old = ledger.the(ACCOUNT, ledger.sender)
+        ledger.put(
+            ACCOUNT,
+            ledger.sender,
+            Account(self.keys, self.threshold, self.sealing_key, old.sponsor, old.opened_height, ledger.block.height),
+        )

@@ -1,0 +1,243 @@
+"""Members: the roles governance grants them, and the directory entry that each keeps itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.errors import Malformed
+from node.ledger.body import TransactionBody
+from node.ledger.example import Example
+from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader
+from node.ledger.fields import (
+    Address,
+    Code,
+    Codes,
+    Country,
+    Height,
+    Name,
+    NodeAddress,
+    OptionalCountry,
+    OptionalHash,
+    Role,
+    Time,
+)
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.views import extended
+from node.rules.roles import ROLES
+
+Reason = Literal["ended", "fraud", "non_payment", "accreditation_lost", "security", "request", "other"]
+Standing = Literal["active", "suspended", "revoked"]
+ScopeCode = Annotated[str, Meta(pattern=r"^[A-HJ-NPR-Z0-9]{3}\Z", description="world manufacturer identifier")]
+Scope = Annotated[tuple[ScopeCode, ...], Meta(max_length=limits.LIST_MAX)]
+
+# fmt: off
+NOT_A_MEMBER = Guard("not_a_member", "the account is not an active member", "das Konto ist kein aktives Mitglied",
+                     "该账户不是有效成员", is_permission=True)
+ROLE_MISSING = Guard("role_missing", "the account does not hold the role now", "das Konto hat die Rolle jetzt nicht",
+                     "该账户当前没有此角色", is_permission=True)
+ROLE_SCOPE = Guard("role_scope", "the role does not cover this", "die Rolle deckt das nicht ab", "角色范围不包括此项",
+                   is_permission=True)
+MEMBER_UNKNOWN = Guard("member_unknown", "there is no such member", "dieses Mitglied gibt es nicht", "成员不存在")
+# fmt: on
+
+
+class Grant(Value, frozen=True):
+    """A role with its scope and time. `ends_at_ms` 0 has no end; an empty scope covers everything."""
+
+    role: Role
+    wmis: Scope
+    country: OptionalCountry
+    starts_at_ms: Time
+    ends_at_ms: Time
+    status: Standing
+    reason: Literal[""] | Reason
+
+    def is_active(self, now_ms: int) -> bool:
+        """Deadlines are lazy: a role past its end counts as ended for every guard."""
+        return (
+            self.status == "active"
+            and self.starts_at_ms <= now_ms
+            and (self.ends_at_ms == 0 or now_ms < self.ends_at_ms)
+        )
+
+
+class Site(Value, frozen=True):
+    """A place of business."""
+
+    code: Code
+    country: Country
+    latitude_e6: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
+    longitude_e6: Annotated[int, Meta(ge=-180_000_000, le=180_000_000)]
+    services: Codes
+    opening_hours: Annotated[str, Meta(pattern=r"^[A-Za-z0-9,:; +-]{0,80}\Z", description="as in OpenStreetMap")]
+    phone: Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{4,14})?\Z", description="E.164, the business's own")]
+    mail: Annotated[str, Meta(pattern=r"^([a-z0-9._-]{1,40}@[a-z0-9.-]{3,60})?\Z", description="the business's own")]
+
+
+class Member(Value, tag=1, frozen=True):
+    """A business that takes part in the chain."""
+
+    name: Name
+    country: Country
+    status: Standing
+    reason: Literal[""] | Reason
+    admitted_height: Height
+    grants: tuple[Grant, ...]
+    sites: tuple[Site, ...]
+    node_key: OptionalHash
+    node_address: str
+    is_fraudulent: bool
+    """Revoked for fraud: all records of this author are marked from then on."""
+
+
+class NameHolder(Value, tag=1, frozen=True):
+    """The member that has a name."""
+
+    address: Address
+
+
+class MemberView(Member, frozen=True):
+    """A member with the roles it has now; `grants` are all that it ever had."""
+
+    address: Address
+    roles: tuple[str, ...]
+
+    @staticmethod
+    def of(ident: str, member: Member, reader: Reader, as_of: AsOf) -> MemberView:
+        return extended(MemberView, member, address=bytes.fromhex(ident), roles=roles_of(member, as_of.now_ms))
+
+
+def roles_of(member: Member, now_ms: int) -> tuple[str, ...]:
+    """The roles that a member has now."""
+    if member.status != "active":
+        return ()
+    return tuple(sorted({grant.role for grant in member.grants if grant.is_active(now_ms)}))
+
+
+MEMBER = Family(
+    "member",
+    Member,
+    ident=ADDRESS_IDENT,
+    indexes=(
+        Index(
+            "role",
+            lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
+            Ident("a role", "[a-z_]{1,40}", ROLES),
+            lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
+            "a role that the member has now",
+        ),
+    ),
+    concerns=lambda ident, member: (f"account/{ident}",),
+    event="member",
+    status=lambda member: member.status,
+    path="/v1/members",
+    view=MemberView,
+)
+MEMBER_NAME = Family("member-name", NameHolder, ident=NAME_IDENT)
+
+
+def active_member(reader: Reader, address: bytes) -> Member | None:
+    member = reader.get(MEMBER, address)
+    return member if member is not None and member.status == "active" else None
+
+
+def name_of(reader: Reader, address: bytes) -> str:
+    """The member's business name, empty for anybody else."""
+    member = reader.get(MEMBER, address)
+    return member.name if member is not None else ""
+
+
+def require_member(ledger: Ledger, address: bytes) -> Member | None:
+    """The active member, or None after noting `not_a_member`."""
+    member = active_member(ledger, address)
+    if member is None:
+        ledger.unmet(NOT_A_MEMBER, to_text(address))
+    return member
+
+
+def has_role(ledger: Ledger, address: bytes, *roles: str) -> bool:
+    member = active_member(ledger, address)
+    return member is not None and any(g.role in roles and g.is_active(ledger.now_ms) for g in member.grants)
+
+
+def require_role(ledger: Ledger, address: bytes, *roles: str, wmi: str = "", country: str = "") -> None:
+    """Notes `role_missing`, or `role_scope` where the grant covers neither the WMI nor the country."""
+    member = active_member(ledger, address)
+    held = [g for g in member.grants if g.role in roles and g.is_active(ledger.now_ms)] if member else []
+    if not held:
+        ledger.unmet(ROLE_MISSING, to_text(address), need=" or ".join(roles))
+        return
+    for grant in held:
+        if (not wmi or not grant.wmis or wmi in grant.wmis) and (
+            not country or not grant.country or country == grant.country
+        ):
+            return
+    ledger.unmet(ROLE_SCOPE, to_text(address), need=" ".join(filter(None, (wmi, country))))
+
+
+class Roles:
+    """The sender has one of the roles now. `wmi(body)`: the world manufacturer identifier that the grant must cover."""
+
+    def __init__(self, *names: str, wmi: Callable[[Any], str] | None = None) -> None:
+        self.names = names
+        self._wmi = wmi
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        require_role(ledger, ledger.sender, *self.names, wmi=self._wmi(body) if self._wmi is not None else "")
+
+    def text(self) -> str:
+        scope = ", for the vehicle's manufacturer identifier" if self._wmi is not None else ""
+        return f"{' or '.join(self.names)}{scope}"
+
+
+class AnyMember(NamedTuple):
+    """The sender is an active member."""
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        require_member(ledger, ledger.sender)
+
+    def text(self) -> str:
+        return "an active member"
+
+
+class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
+    """Replace the member's own directory entry: sites, and the node others may dial."""
+
+    sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
+    node_key: OptionalHash
+    node_address: NodeAddress
+    by: ClassVar[AnyMember] = AnyMember()
+    EXAMPLE: ClassVar[Example] = Example(
+        "dealer-munich",
+        {
+            "sites": [
+                {"code": "MUC-1", "country": "DE", "latitude_e6": 48_177_000, "longitude_e6": 11_559_000,
+                 "services": ["ENGINE_OIL"], "opening_hours": "Mo-Fr 08:00-18:00", "phone": "+498938200",
+                 "mail": "info@dealer-munich.example"}
+            ],
+            "node_key": "",
+            "node_address": "127.0.0.1:26801",
+        },
+    )  # fmt: skip
+
+    def check_static(self) -> None:
+        if len(self.node_key) not in (0, 32):
+            raise Malformed("node_key: 32 bytes, or empty")
+        if len({site.code for site in self.sites}) != len(self.sites):
+            raise Malformed("sites: the same site code occurs twice")
+
+    def guards(self, ledger: Ledger) -> None:
+        """Whoever is a member may."""
+
+    def apply(self, ledger: Ledger) -> None:
+        member = ledger.the(MEMBER, ledger.sender)
+        changed = replace(member, sites=self.sites, node_key=self.node_key, node_address=self.node_address)
+        ledger.put(MEMBER, ledger.sender, changed)

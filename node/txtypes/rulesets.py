@@ -1,0 +1,35 @@
+"""The rulesets that this software can judge by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from node.ledger.params import ChainParams
+from node.ledger.ruleset import Ruleset, Severity, Verdict
+from node.rules.damage import severity
+from node.rules.odometer_verdict import judge
+from node.rules.tables import Tables
+from node.txtypes.registry import FAMILIES, TYPES
+from node.txtypes.schema_document import schema_of
+
+
+def build_ruleset(number: int, tables: Tables, severity: Severity, verdict: Verdict) -> Ruleset:
+    """The ruleset with the types and the versions of values that the registry has for its number."""
+    types = {tag: kind for tag, kind in TYPES.items() if kind.since <= number}
+    versions = {name: version for name, family in FAMILIES.items() if (version := family.version_at(number))}
+    return Ruleset(number, tables, frozenset(types), schema_of(types), versions, severity, verdict)
+
+
+RULESETS: Final[dict[int, Ruleset]] = {1: build_ruleset(1, Tables(), severity, judge)}
+"""Number to ruleset."""
+
+
+def unknown_rules(params: ChainParams, height: int) -> str:
+    """Why this software cannot judge the block at `height`, where `params` are those before it; empty where it can."""
+    number = params.ruleset_at(height)
+    if number in RULESETS:
+        return ""
+    return (
+        f"from height {height} on the chain is judged by ruleset {number}, which this software does not know: "
+        "install a newer version and start again; the store is intact"
+    )

@@ -1,0 +1,132 @@
+"""Delivery of a sold car: the window that was agreed and the legs on the way."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.ledger.example import Example
+from node.ledger.family import Family, Ident
+from node.ledger.fields import Code, Id, Odometer, Time
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.txtypes.members.member import has_role
+from node.txtypes.sale.listing import NOT_A_PARTY
+from node.txtypes.sale.order import ORDER, Order, OrderBody, Stage
+from node.txtypes.vehicle.odometer import UNIT_DIFFERS
+from node.txtypes.vehicle.vehicle import check_event_time, require_vehicle
+
+NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
+    "": frozenset({"scheduled", "picked_up", "arrived"}),
+    "scheduled": frozenset({"scheduled", "picked_up", "arrived"}),
+    "picked_up": frozenset({"in_transit", "arrived"}),
+    "in_transit": frozenset({"in_transit", "arrived"}),
+    "arrived": frozenset(),
+}
+"""Stage of an order's delivery to the stages that may follow."""
+
+# fmt: off
+DELIVERIES_FULL = Guard("deliveries_full", "the order has too many delivery events",
+                        "der Auftrag hat zu viele Lieferereignisse", "交付记录过多")
+DELIVERY_ORDER = Guard("delivery_order", "the delivery steps are out of order",
+                       "die Lieferschritte sind nicht in Reihenfolge", "交付步骤次序错误")
+DELIVERY_WINDOW = Guard("delivery_window", "the delivery window is not a window ahead",
+                        "das Lieferfenster liegt nicht vor uns", "交付时间窗无效")
+# fmt: on
+
+
+class DeliveryEntry(Value, tag=1, frozen=True):
+    """One event of an order's delivery, under `delivery/<order>-<number>`."""
+
+    order: Id
+    stage: Stage
+    site: Code
+    event_at_ms: Time
+    window_from_ms: Time
+    window_to_ms: Time
+    odometer: Odometer | None
+
+
+DELIVERY = Family(
+    "delivery",
+    DeliveryEntry,
+    ident=Ident("a delivery's id: <order>-<number>", "[0-9a-f]{64}-[0-9]{1,3}"),
+    concerns=lambda ident, entry: (f"order/{entry.order.hex()}",),
+    event="delivery",
+    status=lambda entry: entry.stage,
+)
+
+
+class DeliveryBody(OrderBody, frozen=True):
+    """A step of the delivery, by the seller or a carrier."""
+
+    def _guard(self, ledger: Ledger, stage: str) -> Order | None:
+        order = self.require_order(ledger)
+        if order is None:
+            return None
+        ident = self.order.hex()
+        if ledger.sender != order.seller and not has_role(ledger, ledger.sender, "carrier"):
+            ledger.unmet(NOT_A_PARTY, ident, need="the seller or a carrier")
+        if order.deliveries >= limits.DELIVERIES_PER_ORDER_MAX:
+            ledger.unmet(DELIVERIES_FULL, ident, order.deliveries, f"below {limits.DELIVERIES_PER_ORDER_MAX}")
+        following = NEXT_STAGES[order.delivery_stage]
+        if stage not in following:
+            need = ", ".join(sorted(following)) or "nothing"
+            ledger.unmet(DELIVERY_ORDER, ident, f"{order.delivery_stage} to {stage}", need)
+        return order
+
+    def _add(self, ledger: Ledger, entry: DeliveryEntry) -> None:
+        order = ledger.the(ORDER, self.order)
+        ledger.put(DELIVERY, f"{self.order.hex()}-{order.deliveries}", entry)
+        ledger.put(ORDER, self.order, replace(order, deliveries=order.deliveries + 1, delivery_stage=entry.stage))
+
+
+class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
+    """Where and in which window the car is handed over."""
+
+    site: Code
+    window_from_ms: Time
+    window_to_ms: Time
+    EXAMPLE: ClassVar[Example] = Example(
+        "dealer-munich", {"order": "$order", "site": "MUC-1", "window_from": "+7d", "window_to": "+14d"}
+    )
+
+    def guards(self, ledger: Ledger) -> None:
+        self._guard(ledger, "scheduled")
+        if not ledger.now_ms < self.window_to_ms or self.window_from_ms >= self.window_to_ms:
+            ledger.unmet(DELIVERY_WINDOW, self.order.hex())
+
+    def apply(self, ledger: Ledger) -> None:
+        window = (self.window_from_ms, self.window_to_ms)
+        self._add(ledger, DeliveryEntry(self.order, "scheduled", self.site, ledger.now_ms, *window, None))
+
+
+class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
+    """One leg: picked up, in transit, arrived."""
+
+    stage: Annotated[Literal["picked_up", "in_transit", "arrived"], Meta(description="the leg")]
+    site: Code
+    event_at_ms: Time
+    odometer: Odometer | None
+    weight: ClassVar[int] = 110
+    EXAMPLE: ClassVar[Example] = Example(
+        "carrier-1",
+        {"order": "$order", "stage": "picked_up", "site": "MUC-1", "event_at": "now", "odometer": None},
+    )
+
+    def guards(self, ledger: Ledger) -> None:
+        order = self._guard(ledger, self.stage)
+        if order is None:
+            return
+        vehicle = require_vehicle(ledger, order.vin)
+        check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
+        if self.odometer is not None and vehicle is not None and self.odometer.unit != vehicle.odometer_unit:
+            ledger.unmet(UNIT_DIFFERS, order.vin, self.odometer.unit, vehicle.odometer_unit)
+
+    def apply(self, ledger: Ledger) -> None:
+        entry = DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer)
+        self._add(ledger, entry)

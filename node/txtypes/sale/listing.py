@@ -1,0 +1,438 @@
+"""Listings: a car is offered, with the rails and payment providers that the seller accepts. Price history stays."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal, assert_never
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node.codec import Value, encode
+from node.crypto.addresses import to_text
+from node.crypto.hashing import tagged
+from node.errors import Malformed
+from node.ledger.body import TransactionBody, type_of
+from node.ledger.example import Example
+from node.ledger.family import (
+    ADDRESS_IDENT,
+    HASH_IDENT,
+    VIN_IDENT,
+    AsOf,
+    Family,
+    Filter,
+    Ident,
+    Index,
+    Reader,
+    expiry_value,
+)
+from node.ledger.fields import Address, Codes, Country, Hash32, Id, Money, Rail, Time, Vin
+from node.ledger.guards import EXPIRY_PASSED, Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.ledger.transitions import Transitions
+from node.ledger.views import View, extended
+from node.rules.odometer import Verdict
+from node.txtypes.members.member import has_role, name_of
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.vehicle import (
+    OFF_MARKET,
+    VEHICLE,
+    Vehicle,
+    check_flags,
+    check_holder,
+    check_off_market,
+    listed_market,
+    market_of,
+    require_vehicle,
+)
+
+VERSIONS_MAX = 64
+
+# fmt: off
+LISTING_UNKNOWN = Guard("listing_unknown", "there is no such listing", "dieses Inserat gibt es nicht", "挂牌不存在")
+LISTING_CLOSED = Guard("listing_closed", "the listing is not open", "das Inserat ist nicht offen", "挂牌未开放")
+LISTING_VERSION = Guard("listing_version", "the listing has changed", "das Inserat hat sich geändert", "挂牌已变更")
+LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing was changed too often",
+                              "das Inserat wurde zu oft geändert", "挂牌修改次数过多")
+NOT_A_PARTY = Guard("not_a_party", "the account is not a party to this", "das Konto ist hier keine Partei",
+                    "该账户不是当事方", is_permission=True)
+RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
+                          "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
+RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in this country",
+                       "der Zahlweg ist in diesem Land verboten", "该国禁止此支付方式")
+PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role payment_provider",
+                              "der Dienst hat die Rolle payment_provider nicht", "服务商没有支付资质")
+DISCLOSURE_STALE = Guard("disclosure_stale", "what was shown is not what is", "das Gezeigte ist nicht mehr der Stand",
+                         "披露信息已过时")
+ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
+                       "der neueste Kilometerstand ist zu alt", "里程读数过旧")
+# fmt: on
+
+
+class AcceptedRail(Value, frozen=True):
+    """A rail and the providers through which the seller takes it."""
+
+    rail: Rail
+    providers: Annotated[tuple[Address, ...], Meta(min_length=1, max_length=16)]
+
+
+Rails = Annotated[tuple[AcceptedRail, ...], Meta(min_length=1, max_length=16)]
+
+
+class PricePoint(Value, frozen=True):
+    """What a version of the listing asked for."""
+
+    version: int
+    price: Money
+    since_ms: Time
+
+
+ListingStatus = Literal["open", "reserved", "withdrawn", "sold"]
+
+
+class Listing(Value, tag=1, frozen=True):
+    """A car that its holder offers for sale."""
+
+    vin: Vin
+    seller: Address
+    price: Money
+    country: Country
+    configuration: tuple[str, ...]
+    rails: tuple[AcceptedRail, ...]
+    expires_at_ms: Time
+    version: int
+    status: ListingStatus
+    prices: tuple[PricePoint, ...]
+    odometer_disclosed: bool
+    """The seller says that the odometer's readings contradict each other."""
+
+
+TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions(
+    {
+        "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
+        "reserved": {"order.cancel": "open", "order.handover": "sold"},
+        "withdrawn": {},
+        "sold": {},
+    }
+)
+"""An open listing also has to be open as it counts now, see `status_now`."""
+
+
+def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: int) -> str:
+    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer.
+
+    A listing whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved
+    on.
+    """
+    match listing.status:
+        case "withdrawn" | "sold":
+            return listing.status
+        case "open":
+            return "open" if now_ms < listing.expires_at_ms else "expired"
+        case "reserved":
+            market = market_of(vehicle, now_ms) if vehicle is not None else OFF_MARKET
+            if market.listing != ident:
+                return "expired"
+            return "reserved" if market.status == "reserved" else "open"
+    assert_never(listing.status)
+
+
+class ListingView(Listing, frozen=True):
+    """A listing as it counts now."""
+
+    id: Id
+    status: ListingStatus | Literal["expired"]  # type: ignore[assignment]
+    seller_name: str
+    model: str
+
+    @staticmethod
+    def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> ListingView:
+        vehicle = reader.get(VEHICLE, listing.vin)
+        assert vehicle is not None, "a listing has a vehicle"
+        return extended(
+            ListingView,
+            listing,
+            id=bytes.fromhex(ident),
+            status=status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms),
+            seller_name=name_of(reader, listing.seller),
+            model=vehicle.model,
+        )
+
+
+def _is_open(ident: str, listing: Listing, asked: str, reader: Reader, as_of: AsOf) -> bool:
+    """The vehicle is read only where it decides: a page may look at thousands of listings."""
+    vehicle = reader.get(VEHICLE, listing.vin) if listing.status == "reserved" else None
+    return status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms) == "open"
+
+
+def _is_of_model(listing: Listing, model: str, reader: Reader) -> bool:
+    vehicle = reader.get(VEHICLE, listing.vin)
+    return vehicle is not None and vehicle.model == model
+
+
+def _if_unsettled(listing: Listing, value: str) -> tuple[str, ...]:
+    return (value,) if listing.status in ("open", "reserved") else ()
+
+
+LISTING = Family(
+    "listing",
+    Listing,
+    ident=HASH_IDENT,
+    indexes=(
+        Index("vin", lambda listing: _if_unsettled(listing, listing.vin), VIN_IDENT, _is_open, "VIN of the vehicle"),
+        Index(
+            "seller", lambda listing: _if_unsettled(listing, listing.seller.hex()), ADDRESS_IDENT, _is_open,
+            "address of the seller",
+        ),
+        Index("open", lambda listing: _if_unsettled(listing, expiry_value(listing.expires_at_ms)), None, _is_open),
+    ),
+    filters=(
+        Filter(
+            "country", Ident("a country", "[A-Z]{2}"), lambda listing, text, _: listing.country == text,
+            "ISO 3166-1 alpha-2",
+        ),
+        Filter("model", Ident("a model code", "[A-Z0-9][A-Z0-9._/-]{0,39}"), _is_of_model, "model code"),
+    ),
+    concerns=lambda ident, listing: (
+        f"listing/{ident}", f"vehicle/{listing.vin}", f"account/{listing.seller.hex()}",
+    ),
+    event="listing",
+    status=lambda listing: listing.status,
+    path="/v1/listings",
+    view=ListingView,
+)  # fmt: skip
+
+
+# --- disclosure -------------------------------------------------------------------------------------------
+class Disclosure(View, frozen=True):
+    """What a buyer is shown, and the root over it that an offer has to name."""
+
+    vin: Vin
+    listing: Id
+    listing_version: int
+    record_count: int
+    history_head: Hash32
+    flags: tuple[str, ...]
+    recalls: tuple[str, ...]
+    verdict: Verdict
+    brands: tuple[str, ...]
+    warranty: bytes
+    price: Money
+    disclosure_root: Hash32
+
+    @staticmethod
+    def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
+        vehicle = reader.get(VEHICLE, listing.vin)
+        assert vehicle is not None, "a listing has a vehicle"
+        return Disclosure(
+            listing.vin,
+            bytes.fromhex(ident),
+            listing.version,
+            vehicle.record_count,
+            vehicle.history_head,
+            tuple(flag.name for flag in vehicle.flags),
+            vehicle.recalls,
+            vehicle.verdict,
+            vehicle.brands,
+            vehicle.warranty,
+            listing.price,
+            disclosure_root(bytes.fromhex(ident), listing, vehicle),
+        )
+
+
+def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
+    """What a buyer was shown, as one hash, from state alone (docs/PROTOCOL.md, Disclosure).
+
+    `odometer_disclosed` is not in it: it never changes within a version of the listing, which is.
+    """
+    flags = [flag.name for flag in vehicle.flags]
+    shown = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
+             list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
+             listing.price.amount, listing.price.currency]  # fmt: skip
+    return tagged("bmw/disclosure", encode(shown))
+
+
+# --- guards and effects that listing types share ------------------------------------------------------------
+def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
+    listing = ledger.get(LISTING, ident)
+    if listing is None:
+        ledger.unmet(LISTING_UNKNOWN, ident.hex())
+    return listing
+
+
+def check_open(ledger: Ledger, ident: bytes, listing: Listing) -> None:
+    status = status_now(ident, listing, ledger.get(VEHICLE, listing.vin), ledger.now_ms)
+    if status != "open":
+        ledger.unmet(LISTING_CLOSED, ident.hex(), status, "open")
+
+
+def check_expiry(ledger: Ledger, subject: str, expires_at_ms: int, lifetime_max_ms: int) -> None:
+    latest = ledger.now_ms + lifetime_max_ms
+    if not ledger.now_ms < expires_at_ms <= latest:
+        need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
+        ledger.unmet(EXPIRY_PASSED, subject, time_to_text(expires_at_ms), need)
+
+
+def check_rail_allowed(ledger: Ledger, subject: str, rail: str, country: str) -> None:
+    if rail in ledger.rules.tables.rails_forbidden.get(country, frozenset()):
+        ledger.unmet(RAIL_FORBIDDEN, subject, rail, f"a rail allowed in {country}")
+
+
+def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is over what a buyer is shown now."""
+    listing = ledger.get(LISTING, listing_id)
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
+    if listing is not None and vehicle is not None:
+        now = disclosure_root(listing_id, listing, vehicle)
+        if now != root:
+            ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
+
+
+def _check_rails(rails: tuple[AcceptedRail, ...]) -> None:
+    if len({accepted.rail for accepted in rails}) != len(rails):
+        raise Malformed("rails: the same rail occurs twice")
+
+
+def _guard_terms(ledger: Ledger, subject: str, country: str, rails: tuple[AcceptedRail, ...], expires: int) -> None:
+    for accepted in rails:
+        check_rail_allowed(ledger, subject, accepted.rail, country)
+        for provider in accepted.providers:
+            if not has_role(ledger, provider, "payment_provider"):
+                ledger.unmet(PROVIDER_UNACCREDITED, to_text(provider))
+    check_expiry(ledger, subject, expires, ledger.params.listing_lifetime_max_ms)
+
+
+# --- types --------------------------------------------------------------------------------------------------
+_RAILS = [
+    {"rail": "bank_transfer", "providers": ["payment-provider-1"]},
+    {"rail": "card", "providers": ["payment-provider-1", "bank-1"]},
+]
+
+
+class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
+    """Offer a car whose title the sender holds."""
+
+    vin: Vin
+    price: Money
+    country: Country
+    configuration: Codes
+    rails: Rails
+    expires_at_ms: Time
+    odometer_disclosed: bool = False
+    """The seller says that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
+    weight: ClassVar[int] = 150
+    headline: ClassVar[tuple[str, ...]] = ("price", "country", "odometer_disclosed")
+    EXAMPLE: ClassVar[Example] = Example(
+        "dealer-munich",
+        {
+            "vin": "WBA8E9G50GNU12345",
+            "price": {"amount": "5290000", "currency": "EUR"},
+            "country": "DE",
+            "configuration": [],
+            "rails": _RAILS,
+            "expires_at": "+30d",
+        },
+    )
+
+    def check_static(self) -> None:
+        _check_rails(self.rails)
+
+    def guards(self, ledger: Ledger) -> None:
+        vehicle = require_vehicle(ledger, self.vin)
+        check_holder(ledger, self.vin, vehicle, ledger.sender)
+        _guard_terms(ledger, self.vin, self.country, self.rails, self.expires_at_ms)
+        if vehicle is None:
+            return
+        check_flags(ledger, self.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
+        check_off_market(ledger, self.vin, vehicle)
+        newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
+        oldest_allowed = ledger.now_ms - ledger.params.odometer_fresh_ms
+        if newest < oldest_allowed:
+            need = f"at least {time_to_text(oldest_allowed)}"
+            ledger.unmet(ODOMETER_STALE, self.vin, time_to_text(newest), need)
+
+    def apply(self, ledger: Ledger) -> None:
+        vehicle = ledger.the(VEHICLE, self.vin)
+        listing = Listing(
+            self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
+            1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
+        )  # fmt: skip
+        ledger.put(LISTING, ledger.txid, listing)
+        vehicle = replace(vehicle, market=listed_market(ledger.txid, self.expires_at_ms))
+        append_record(ledger, self.vin, vehicle, self, ledger.now_ms)
+
+
+class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
+    """A new version: price, rails, expiry, what is said of the odometer. Offers on older versions lapse."""
+
+    listing: Id
+    price: Money
+    rails: Rails
+    expires_at_ms: Time
+    odometer_disclosed: bool = False
+    """As in `listing.create`; what the version before said does not carry over."""
+    headline: ClassVar[tuple[str, ...]] = ("price", "odometer_disclosed")
+    EXAMPLE: ClassVar[Example] = Example(
+        "dealer-munich",
+        {
+            "listing": "$listing",
+            "price": {"amount": "5190000", "currency": "EUR"},
+            "rails": _RAILS,
+            "expires_at": "+20d",
+        },
+    )
+
+    def check_static(self) -> None:
+        _check_rails(self.rails)
+
+    def guards(self, ledger: Ledger) -> None:
+        listing = require_listing(ledger, self.listing)
+        if listing is None:
+            return
+        if listing.seller != ledger.sender:
+            ledger.unmet(NOT_A_PARTY, self.listing.hex())
+        check_open(ledger, self.listing, listing)
+        _guard_terms(ledger, listing.vin, listing.country, self.rails, self.expires_at_ms)
+        if listing.version >= VERSIONS_MAX:
+            ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
+        vehicle = require_vehicle(ledger, listing.vin)
+        if vehicle is not None:
+            check_flags(ledger, listing.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
+
+    def apply(self, ledger: Ledger) -> None:
+        listing = ledger.the(LISTING, self.listing)
+        version = listing.version + 1
+        changed = replace(
+            listing,
+            price=self.price,
+            rails=self.rails,
+            expires_at_ms=self.expires_at_ms,
+            version=version,
+            prices=(*listing.prices, PricePoint(version, self.price, ledger.now_ms)),
+            odometer_disclosed=self.odometer_disclosed,
+        )
+        ledger.put(LISTING, self.listing, replace(changed, status=TRANSITIONS.after("open", type_of(self))))
+        vehicle = replace(ledger.the(VEHICLE, listing.vin), market=listed_market(self.listing, self.expires_at_ms))
+        append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)
+
+
+class ListingWithdraw(TransactionBody, tag="listing.withdraw", frozen=True):
+    """Take the car off the market; not while an order reserves it."""
+
+    listing: Id
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"listing": "$listing"})
+
+    def guards(self, ledger: Ledger) -> None:
+        listing = require_listing(ledger, self.listing)
+        if listing is None:
+            return
+        if listing.seller != ledger.sender:
+            ledger.unmet(NOT_A_PARTY, self.listing.hex())
+        check_open(ledger, self.listing, listing)
+
+    def apply(self, ledger: Ledger) -> None:
+        listing = ledger.the(LISTING, self.listing)
+        ledger.put(LISTING, self.listing, replace(listing, status=TRANSITIONS.after("open", type_of(self))))
+        vehicle = replace(ledger.the(VEHICLE, listing.vin), market=OFF_MARKET)
+        append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)

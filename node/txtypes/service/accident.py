@@ -1,0 +1,100 @@
+"""`accident.report`: a car was damaged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.errors import Malformed
+from node.ledger.example import Example
+from node.ledger.fields import Attachments, CostBand, Odometer, Serial, Time, Vin, Zone
+from node.ledger.overlay import Ledger
+from node.rules.damage import DAMAGE_CLASSES, DamageClass
+from node.txtypes.members.member import has_role, require_role
+from node.txtypes.vehicle.odometer import verdict_outcome
+from node.txtypes.vehicle.record import VehicleRecord
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+REPORTERS: Final = ("workshop", "insurer", "police")
+
+
+class HolderOrReporter:
+    """The sender holds the title or has a role that reports accidents."""
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        vehicle = ledger.get(VEHICLE, body.vin)
+        if vehicle is None or vehicle.holder != ledger.sender:
+            require_role(ledger, ledger.sender, *REPORTERS)
+
+    def text(self) -> str:
+        return f"the holder of the title, or {' or '.join(REPORTERS)}"
+
+
+class Damage(Value, frozen=True):
+    """Where a car was damaged, and how badly."""
+
+    zone: Zone
+    extent: DamageClass
+
+
+class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
+    """An accident and what was hit. Severity is computed, never declared; structural damage leaves a lasting brand."""
+
+    vin: Vin
+    damages: Annotated[tuple[Damage, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
+    airbags: Annotated[int, Meta(ge=0, le=20)]
+    hv_battery_hit: bool
+    drivable: bool
+    cost_band: CostBand
+    odometer: Odometer
+    event_at_ms: Time
+    case_reference: Serial | None
+    attachments: Attachments
+    weight: ClassVar[int] = 120
+    by: ClassVar[HolderOrReporter] = HolderOrReporter()
+    headline: ClassVar[tuple[str, ...]] = ("damages", "odometer")
+    EXAMPLE: ClassVar[Example] = Example(
+        "workshop-berlin",
+        {
+            "vin": "WBA8E9G50GNU12345",
+            "damages": [{"zone": "front", "extent": "bolt_on"}],
+            "airbags": 0,
+            "hv_battery_hit": False,
+            "drivable": True,
+            "cost_band": "1000_to_2999",
+            "odometer": {"value": 12_500, "unit": "km", "source": "cluster"},
+            "event_at": "now",
+            "case_reference": "CASE-2026-1",
+            "attachments": [],
+        },
+    )
+
+    def check_static(self) -> None:
+        if len({d.zone for d in self.damages}) != len(self.damages):
+            raise Malformed("damages: the same zone occurs twice")
+
+    def is_declared(self, ledger: Ledger) -> bool:
+        return not has_role(ledger, ledger.sender, *REPORTERS)
+
+    def _severity(self, ledger: Ledger) -> str:
+        worst = max((d.extent for d in self.damages), key=DAMAGE_CLASSES.index)
+        return ledger.rules.severity(worst, len(self.damages), self.airbags, self.hv_battery_hit, self.drivable)
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
+        brands = set(vehicle.brands)
+        if any(d.extent == "structural" for d in self.damages):
+            brands.add("structural_damage")
+        if self.hv_battery_hit:
+            brands.add("hv_battery_hit")
+        damaged = replace(
+            vehicle,
+            brands=tuple(sorted(brands)),
+            accident_count=vehicle.accident_count + 1,
+            material_changes=vehicle.material_changes + 1,
+        )
+        outcome = (f"severity:{self._severity(ledger)}", verdict_outcome(vehicle))
+        return damaged, (*outcome, "self_reported") if self.is_declared(ledger) else outcome

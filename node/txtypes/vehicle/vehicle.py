@@ -1,0 +1,306 @@
+"""The vehicle: the five regions of its state and the guards over them.
+
+Existence, registration, title, market and stop-flags are independent; a summary for people is derived, never stored.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from node import limits
+from node.codec import Value
+from node.crypto.hashing import ZERO32
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader
+from node.ledger.fields import (
+    Address,
+    Code,
+    Day,
+    Hash32,
+    Height,
+    OptionalCountry,
+    OptionalHash,
+    Time,
+    Vin,
+)
+from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.ledger.views import View, extended
+from node.rules.flags import FlagName
+from node.rules.odometer import Unit, Verdict
+from node.txtypes.members.member import name_of
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+
+Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
+VinScheme = Literal["EU", "NA", "CN"]
+
+# fmt: off
+VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
+                        "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")
+VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle's life has ended", "das Leben des Fahrzeugs ist beendet",
+                      "车辆已终结")
+EVENT_IN_FUTURE = Guard("event_in_future", "the event lies in the future", "das Ereignis liegt in der Zukunft",
+                        "事件时间在未来")
+EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event lies before the vehicle's birth",
+                           "das Ereignis liegt vor der Geburt des Fahrzeugs", "事件早于车辆诞生")
+NOT_THE_HOLDER = Guard("not_the_holder", "the account does not hold the title", "das Konto ist nicht der Titelinhaber",
+                       "该账户不是所有权人", is_permission=True)
+STOP_FLAG = Guard("stop_flag", "a stop-flag blocks this", "ein Sperrvermerk verhindert das", "存在禁止标记")
+VERDICT_ILLOGICAL = Guard("verdict_illogical", "the odometer readings contradict each other",
+                          "die Kilometerstände widersprechen sich", "里程读数矛盾")
+MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
+                    "车辆已挂牌或已预定")
+# fmt: on
+
+
+class Registration(Value, frozen=True):
+    """Registration with an authority."""
+
+    status: Literal["none", "registered", "suspended", "deregistered", "exported"]
+    country: OptionalCountry
+    plate_commitment: OptionalHash
+
+
+class Market(Value, frozen=True):
+    """Off, listed, or reserved by an order, until `until_ms`. What counts after that is the result of `market_of`."""
+
+    status: Literal["off", "listed", "reserved"]
+    listing: OptionalHash
+    order: OptionalHash
+    until_ms: Time
+    listed_until_ms: Time
+    """Of a reservation: the listing's own deadline, to which the car falls back."""
+    holds_money: bool
+    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
+
+
+class Flag(Value, frozen=True):
+    """A stop-flag (see `rules.flags`)."""
+
+    name: FlagName
+    setter: Address
+    set_at_ms: Time
+
+
+class Vehicle(Value, tag=1, frozen=True):
+    """A car: what its maker registered, the regions of its state, and the head of its record chain."""
+
+    maker: Address
+    model: Code
+    configuration: tuple[Code, ...]
+    plant: Code
+    produced_on: Day
+    powertrain: str
+    odometer_unit: Unit
+    vin_scheme: str
+    born_at_ms: Time
+    born_height: Height
+    existence: Existence
+    registration: Registration
+    holder: Address
+    title_since_ms: Time
+    market: Market
+    flags: tuple[Flag, ...]
+    brands: tuple[str, ...]
+    """Brands are only added."""
+    recalls: tuple[str, ...]
+    warranty: OptionalHash
+    verdict: Verdict
+    record_count: int
+    history_head: Hash32
+    maintenance_count: int
+    accident_count: int
+    transfer_count: int
+    material_changes: int
+    """Accidents, flags, brands and verdict changes so far: what a buyer has to acknowledge."""
+
+
+OFF_MARKET = Market("off", b"", b"", 0, 0, False)
+UNREGISTERED = Registration("none", "", b"")
+
+
+def listed_market(listing: bytes, until_ms: int) -> Market:
+    return Market("listed", listing, b"", until_ms, 0, False)
+
+
+def reserved_market(listing: bytes, order: bytes, until_ms: int, listed_until_ms: int) -> Market:
+    return Market("reserved", listing, order, until_ms, listed_until_ms, False)
+
+
+def market_of(vehicle: Vehicle, now_ms: int) -> Market:
+    """The market region as it counts now, for every guard and every answer.
+
+    A reservation past its deadline is listed again for as long as its listing runs, unless money is under way: then
+    it stays, however late, until the money has gone back or the car has changed hands. A listing past its deadline is
+    off.
+    """
+    market = vehicle.market
+    if market.status == "reserved":
+        if now_ms < market.until_ms or market.holds_money:
+            return market
+        market = listed_market(market.listing, market.listed_until_ms)
+    return market if now_ms < market.until_ms else OFF_MARKET
+
+
+def has_lasting_reservation(vehicle: Vehicle | None, order: bytes) -> bool:
+    """Whether the car is reserved by `order` and money keeps the reservation from lapsing."""
+    return vehicle is not None and vehicle.market.order == order and vehicle.market.holds_money
+
+
+# --- the view ---------------------------------------------------------------------------------------------
+class FlagView(Flag, frozen=True):
+    """A stop-flag with the operations that it blocks."""
+
+    blocks: tuple[str, ...]
+
+
+class NewestReading(View, frozen=True):
+    """The newest accredited reading in event time."""
+
+    metres: int
+    event_at_ms: Time
+    sequence: int
+
+
+class OdometerView(View, frozen=True):
+    """Why the odometer has its verdict. `likely_error`: sequence of the record that is probably a typing error, or -1.
+    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+
+    reasons: tuple[str, ...]
+    likely_error: int
+    outliers: tuple[int, ...]
+    readings: int
+    newest: NewestReading | None
+
+
+class VehicleView(Vehicle, frozen=True):
+    """A vehicle as it counts now. `summary`: one word for people."""
+
+    vin: Vin
+    summary: str
+    maker_name: str
+    holder_name: str
+    flags: tuple[FlagView, ...]
+    odometer: OdometerView
+
+    @staticmethod
+    def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
+        rules = as_of.rules.tables.flags
+        return extended(
+            VehicleView,
+            vehicle,
+            vin=ident,
+            summary=summary(vehicle, as_of.now_ms),
+            maker_name=name_of(reader, vehicle.maker),
+            holder_name=name_of(reader, vehicle.holder),
+            market=market_of(vehicle, as_of.now_ms),
+            flags=tuple(extended(FlagView, flag, blocks=rules[flag.name].blocks) for flag in vehicle.flags),
+            odometer=_odometer_view(ident, reader),
+        )
+
+
+def _odometer_view(vin: str, reader: Reader) -> OdometerView:
+    known = reader.get(ODOMETER, vin) or NO_READINGS
+    counted = [reading for reading in known.readings if not reading.is_declared]
+    newest = max(counted, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
+    return OdometerView(
+        known.reasons,
+        known.likely_error,
+        known.outliers,
+        len(known.readings),
+        None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence),
+    )
+
+
+def summary(vehicle: Vehicle, now_ms: int) -> str:
+    """One word for people, derived from the regions: what matters most first."""
+    names = {flag.name for flag in vehicle.flags}
+    for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
+        if name in names:
+            return name
+    if vehicle.existence in ("scrapped", "total_loss"):
+        return vehicle.existence
+    market = market_of(vehicle, now_ms)
+    if market.status != "off":
+        return market.status
+    return "in_use" if vehicle.transfer_count else "new"
+
+
+VEHICLE = Family(
+    "vehicle",
+    Vehicle,
+    ident=VIN_IDENT,
+    indexes=(
+        Index("holder", lambda vehicle: (vehicle.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+    ),
+    concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"),
+    path="/v1/vehicles",
+    view=VehicleView,
+)
+
+
+# --- guards that many types share ----------------------------------------------------------------------------
+def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
+    """The living vehicle, or None after noting why not."""
+    vehicle = ledger.get(VEHICLE, vin)
+    if vehicle is None:
+        ledger.unmet(VEHICLE_UNKNOWN, vin)
+    elif vehicle.existence == "scrapped":
+        ledger.unmet(VEHICLE_ENDED, vin)
+    return vehicle
+
+
+def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:
+    """At most five minutes above the block's time, never before birth; late is allowed."""
+    if event_at_ms > ledger.now_ms + limits.EVENT_AHEAD_MAX_MS:
+        latest = time_to_text(ledger.now_ms + limits.EVENT_AHEAD_MAX_MS)
+        ledger.unmet(EVENT_IN_FUTURE, vin, time_to_text(event_at_ms), f"at most {latest}")
+    if vehicle is not None and event_at_ms < vehicle.born_at_ms:
+        born = time_to_text(vehicle.born_at_ms)
+        ledger.unmet(EVENT_BEFORE_BIRTH, vin, time_to_text(event_at_ms), f"at least {born}")
+
+
+def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:
+    """Notes every stop-flag that blocks `operation`, and an illogical odometer that the other side was not told of."""
+    for flag in vehicle.flags:
+        if operation in ledger.rules.tables.flags[flag.name].blocks:
+            ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+    if vehicle.verdict == "ILLOGICAL" and not is_disclosed:
+        ledger.unmet(VERDICT_ILLOGICAL, vin, vehicle.verdict)
+
+
+def check_holder(ledger: Ledger, vin: str, vehicle: Vehicle | None, address: bytes) -> None:
+    if vehicle is not None and vehicle.holder != address:
+        ledger.unmet(NOT_THE_HOLDER, vin)
+
+
+def check_off_market(ledger: Ledger, vin: str, vehicle: Vehicle) -> None:
+    market = market_of(vehicle, ledger.now_ms)
+    if market.status != "off":
+        ledger.unmet(MARKET_LIVE, vin, market.status, "off")
+
+
+def new_vehicle(maker: bytes, born_at_ms: int, now_ms: int, height: int, **described: object) -> Vehicle:
+    """A vehicle that its maker has just registered and holds."""
+    return Vehicle(
+        maker=maker,
+        born_at_ms=born_at_ms,
+        born_height=height,
+        existence="born",
+        registration=UNREGISTERED,
+        holder=maker,
+        title_since_ms=now_ms,
+        market=OFF_MARKET,
+        flags=(),
+        brands=(),
+        recalls=(),
+        warranty=b"",
+        verdict="NO_VERDICT",
+        record_count=0,
+        history_head=ZERO32,
+        maintenance_count=0,
+        accident_count=0,
+        transfer_count=0,
+        material_changes=0,
+        **described,  # type: ignore[arg-type]
+    )
