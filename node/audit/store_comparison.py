@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from node.audit.divergence import Diverged
 from node.storage import schema
@@ -12,6 +13,8 @@ from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES, key_text
 from node.txtypes.chain.replay_window import hour_of
 
+PORTION = 1_000
+"""Entries compared at once."""
 COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
 META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
 
@@ -46,29 +49,41 @@ def _compare(audited: KeyValue, computed: KeyValue, family: bytes, start: bytes,
 def _compare_subjects(audited: KeyValue, computed: KeyValue, first: int, height: int) -> int:
     """Subject entries of the heights from `first` on: they are ordered by subject, not by height."""
     lowest = schema.u64(first)
-    theirs = (entry for entry in audited.scan(b"Y", b"Z") if entry[0][-12:-4] >= lowest)
-    ours = (entry for entry in computed.scan(b"Y", b"Z") if entry[0][-12:-4] >= lowest)
-    return _compare_entries(theirs, ours, height)
+
+    def entries(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
+        scanned = kv.scan(b"Y", b"Z")
+        if ChainReader(kv).receipts_from() == first:
+            return scanned
+        return (entry for entry in scanned if entry[0][-12:-4] >= lowest)
+
+    return _compare_entries(entries(audited), entries(computed), height)
 
 
 def _compare_entries(theirs: Iterator[tuple[bytes, bytes]], ours: Iterator[tuple[bytes, bytes]], height: int) -> int:
+    """In portions, entry by entry only where a portion differs."""
     count = 0
-    for entry in theirs:
-        expected = next(ours, None)
-        if entry == expected:
-            count += 1
-            continue
-        if expected is None or entry[0] < expected[0]:
-            raise _differs(entry[0], height, "is in the store and does not follow from the chain")
-        if entry[0] > expected[0]:
-            raise _differs(expected[0], height, "is missing from the store")
-        raise _differs(
-            entry[0], height, f"differs: the store has {_value(entry[1])}, recomputed is {_value(expected[1])}"
-        )
-    missing = next(ours, None)
-    if missing is not None:
-        raise _differs(missing[0], height, "is missing from the store")
-    return count
+    while True:
+        given, expected = list(islice(theirs, PORTION)), list(islice(ours, PORTION))
+        if given != expected:
+            raise _first_difference(given, expected, height)
+        count += len(given)
+        if len(given) < PORTION:
+            return count
+
+
+def _first_difference(theirs: list[tuple[bytes, bytes]], ours: list[tuple[bytes, bytes]], height: int) -> Diverged:
+    for (key, value), (our_key, our_value) in zip(theirs, ours, strict=False):
+        if key < our_key:
+            return _differs(key, height, "is in the store and does not follow from the chain")
+        if key > our_key:
+            return _differs(our_key, height, "is missing from the store")
+        if value != our_value:
+            text = f"differs: the store has {_value(value)}, recomputed is {_value(our_value)}"
+            return _differs(key, height, text)
+    common = min(len(theirs), len(ours))
+    if len(theirs) > common:
+        return _differs(theirs[common][0], height, "is in the store and does not follow from the chain")
+    return _differs(ours[common][0], height, "is missing from the store")
 
 
 def _check_heights(audited: KeyValue, family: bytes, first: int, height: int) -> int:

@@ -67,8 +67,9 @@ def _open_codes_of(struct: Any) -> Find[str]:
 
 
 @cache
-def _table_codes_of(struct: Any) -> Find[tuple[str, str]]:
-    return _of_struct(_finders(struct, _table_code))
+def _table_codes_of(struct: Any) -> Find[tuple[str, str]] | None:
+    finders = _finders(struct, _table_code)
+    return _of_struct(finders) if finders else None
 
 
 def open_codes(value: Any) -> Iterable[str]:
@@ -78,7 +79,8 @@ def open_codes(value: Any) -> Iterable[str]:
 
 def table_codes(value: Any) -> Iterable[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
-    return _table_codes_of(value.__class__)(value)
+    find = _table_codes_of(value.__class__)
+    return () if find is None else find(value)
 
 
 def tables_of(kind: Kind) -> Iterator[str]:

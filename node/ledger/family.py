@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -39,6 +40,8 @@ class Ident(NamedTuple):
         return ident
 
 
+KEYS_KEPT: Final = 1_024
+"""State keys of a family that are kept: a transaction asks for the same few again and again."""
 ADDRESS_IDENT: Final = Ident("an address: bmw1..., or 40 characters of lower-case hex", "[0-9a-f]{40}", (), "address")
 HASH_IDENT: Final = Ident("an id: 64 characters of lower-case hex", "[0-9a-f]{64}")
 VIN_IDENT: Final = Ident("a VIN: 17 characters of A-Z and 0-9 without I, O, Q", VIN_PATTERN.strip("^$"), (), "vin")
@@ -147,6 +150,8 @@ class Family(Generic[V]):
         """What a list can be asked for by."""
         self.contended = contended
         self._prefix = name.encode("ascii") + b"/"
+        self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
+        """(id) to the ASCII state key; binary ids are written in hex."""
         union: Any = kind
         for entry in older:
             union = union | entry.kind
@@ -158,8 +163,7 @@ class Family(Generic[V]):
         """The name of an id in an HTTP path."""
         return self.ident.param or self.name
 
-    def key(self, ident: str | bytes) -> bytes:
-        """The ASCII state key; binary ids are written in hex."""
+    def _key(self, ident: str | bytes) -> bytes:
         return self._prefix + (ident.hex() if isinstance(ident, bytes) else ident).encode("ascii")
 
     def subject(self, ident: str | bytes) -> str:
@@ -207,6 +211,8 @@ def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -
     if not family.indexes:
         return [], []
     ident = key[len(family.name) + 1 :].decode("ascii")
+    if old is not None and new is not None and all(i.values(old) == i.values(new) for i in family.indexes):
+        return [], []
     before = set() if old is None else set(family.index_keys(ident, old))
     after = set() if new is None else set(family.index_keys(ident, new))
     return sorted(after - before), sorted(before - after)

@@ -68,12 +68,15 @@ class BlockOverlay:
         changed = self.changes.get(key)
         if changed is not None:
             return changed[1]  # type: ignore[no-any-return]
-        return self.before(family, key)
+        if key in self._read:
+            return self._read[key]  # type: ignore[no-any-return]
+        return self._load(family, key)
 
     def before(self, family: Family[V], key: bytes) -> V | None:
         """The value in the state before the block."""
-        if key in self._read:
-            return self._read[key]  # type: ignore[no-any-return]
+        return self._read[key] if key in self._read else self._load(family, key)
+
+    def _load(self, family: Family[V], key: bytes) -> V | None:
         raw = self.state.get(key)
         value = None if raw is None else family.decode(raw)
         self._read[key] = value

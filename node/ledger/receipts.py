@@ -50,14 +50,14 @@ class Receipt(Value, frozen=True):
     changes: tuple[Change, ...]
     happenings: tuple[Happening, ...]
 
-    def subjects(self) -> dict[str, None]:
-        """Every subject once, in order."""
-        found = dict.fromkeys(f"vehicle/{record.vin}" for record in self.records)
+    def subjects(self) -> set[str]:
+        """Every subject: vehicles of records are those of changes too."""
+        subjects = set[str]()
         for change in self.changes:
-            found.update(dict.fromkeys(change.subjects))
+            subjects.update(change.subjects)
         for happening in self.happenings:
-            found.update(dict.fromkeys(happening.subjects))
-        return found
+            subjects.update(happening.subjects)
+        return subjects
 
 
 class BlockReceipts(Value, frozen=True):
@@ -86,8 +86,9 @@ def change_of(family: Family[Any], key: bytes, old: Any, new: Any) -> Change | N
     text = key.decode("ascii")
     ident = text[len(family.name) + 1 :]
     subjects = () if new is None else family.concerns(ident, new)
-    if old is not None:
-        subjects = tuple(dict.fromkeys((*subjects, *family.concerns(ident, old))))
+    former = () if old is None else family.concerns(ident, old)
+    if former and former != subjects:
+        subjects = tuple(dict.fromkeys((*subjects, *former)))
     how: Literal["created", "changed", "ended"] = "created" if old is None else "ended" if new is None else "changed"
     return Change(text, how, "" if new is None else family.status(new), subjects)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from node.codec import encode
+from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.rules.odometer_verdict import JudgedReading, Judgement
 from node.rules.tables import CODE_TABLES, Tables
@@ -22,16 +22,21 @@ Verdict = Callable[[tuple[JudgedReading, ...], bool], Judgement]
 
 @dataclass(frozen=True, eq=False)
 class Ruleset:
-    """`types`: the tags of the active transaction types; `schema`: their canonical schema document.
+    """`types`: the active transaction types by tag; `schema`: their canonical schema document.
     `value_versions`: the version in which each state family is written."""
 
     number: int
     tables: Tables
-    types: frozenset[str]
+    types: Mapping[str, type[Value]]
     schema: object
     value_versions: Mapping[str, int]
     severity: Severity
     verdict: Verdict
+
+    @cached_property
+    def classes(self) -> frozenset[type[Value]]:
+        """The classes of the active types."""
+        return frozenset(self.types.values())
 
     @cached_property
     def codes(self) -> dict[str, frozenset[str]]:

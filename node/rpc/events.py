@@ -116,7 +116,12 @@ def _add_transaction(found: _Block, reader: ChainReader, index: int, tx: SignedT
     signers = {f"account/{entry.address.hex()}" for entry in tx.signatures}
     subjects = receipt.subjects()
     base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
-    data = {**base, "index": index, "sender": to_text(tx.payload.sender), "vins": subjects_by_kind(subjects)["vehicle"]}
+    data = {
+        **base,
+        "index": index,
+        "sender": to_text(tx.payload.sender),
+        "vins": subjects_by_kind(sorted(subjects))["vehicle"],
+    }
     found.add("transaction", data, signers.union(subjects))
     _add_effects(found, reader, base, receipt, signers)
 

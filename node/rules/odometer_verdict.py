@@ -12,6 +12,8 @@ from node import limits
 from node.rules.odometer import DISTANCE_LIMITS_METRES, TOLERANCE_METRES, WINDOWS_MS, Verdict
 
 _HIGHEST: Final = 2**63
+_WINDOWS: Final = tuple(sorted(WINDOWS_MS, key=WINDOWS_MS.__getitem__))
+"""Shortest first."""
 R = TypeVar("R", bound="JudgedReading")
 
 
@@ -75,7 +77,7 @@ def _outliers(readings: list[JudgedReading]) -> tuple[int, ...]:
     found = []
     for before, after in zip(readings, readings[1:], strict=False):
         elapsed, distance = after.event_at_ms - before.event_at_ms, after.metres - before.metres
-        window = next((w for w in sorted(WINDOWS_MS, key=WINDOWS_MS.__getitem__) if elapsed <= WINDOWS_MS[w]), "year")
+        window = next((w for w in _WINDOWS if elapsed <= WINDOWS_MS[w]), "year")
         periods = -(-max(elapsed, 1) // WINDOWS_MS[window])
         if distance > DISTANCE_LIMITS_METRES[window] * periods:
             found.append(after.sequence)

@@ -328,7 +328,7 @@ class ChainStore(ChainReader):
         signatures = (tx.signed.signatures for tx in result.transactions)
         puts.update(dict.fromkeys(subject_keys(result.height, result.receipts, signatures), b""))
         for index, tx in enumerate(result.transactions):
-            puts[schema.tx_key(tx.txid)] = schema.u64(result.height) + index.to_bytes(4, "big")
+            puts[schema.tx_key(tx.txid)] = schema.place(result.height, index)
         for entry in result.window_added:
             puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
         deletes += self._window_to_sweep(result.time_ms)

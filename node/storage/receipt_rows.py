@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from node.ledger.receipts import BLOCK_INDEX, BlockReceipts
 from node.storage import schema
@@ -12,17 +12,18 @@ Signatures = Iterable[tuple[TxSignature, ...]]
 """The signatures of each transaction of a block, in order."""
 
 
-def subjects_of(receipts: BlockReceipts, signatures: Signatures) -> Iterator[tuple[int, dict[str, None]]]:
-    """(index, subjects) of each transaction, and last of the block itself: whom it concerns and who has signed."""
-    for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
-        yield index, receipt.subjects() | dict.fromkeys(f"account/{entry.address.hex()}" for entry in signed)
-    yield BLOCK_INDEX, receipts.block.subjects()
-
-
 def subject_keys(height: int, receipts: BlockReceipts, signatures: Signatures) -> list[bytes]:
-    """The store keys of a block's subject entries."""
-    return [
-        schema.subject_key(subject, height, index)
-        for index, subjects in subjects_of(receipts, signatures)
-        for subject in subjects
-    ]
+    """The store keys of a block's subject entries: what each transaction, and the block itself, concerns, and who has
+    signed."""
+    keys = _keys(receipts.block.subjects(), height, BLOCK_INDEX)
+    for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
+        subjects = receipt.subjects()
+        for entry in signed:
+            subjects.add("account/" + entry.address.hex())
+        keys += _keys(subjects, height, index)
+    return keys
+
+
+def _keys(subjects: set[str], height: int, index: int) -> list[bytes]:
+    place = b"/" + schema.place(height, index)
+    return [b"Y" + subject.encode("ascii") + place for subject in subjects]

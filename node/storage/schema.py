@@ -90,7 +90,12 @@ def subject_prefix(subject: str) -> bytes:
 
 
 def subject_key(subject: str, height: int, index: int) -> bytes:
-    return subject_prefix(subject) + u64(height) + index.to_bytes(4, "big")
+    return subject_prefix(subject) + place(height, index)
+
+
+def place(height: int, index: int) -> bytes:
+    """A transaction's place in the chain."""
+    return u64(height) + index.to_bytes(4, "big")
 
 
 def place_in(key: bytes) -> tuple[int, int]:

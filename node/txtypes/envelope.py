@@ -117,7 +117,7 @@ def decode_payload(raw: bytes) -> Payload:
     body = payload.body
     body.check_static()
     codes = " ".join(open_codes(body))
-    if (at := find_card_number(codes)) >= 0:
+    if codes and (at := find_card_number(codes)) >= 0:
         raise Malformed(f"{codes[at : at + 4]}... looks like a payment card number, which must never be on a chain")
     return payload
 

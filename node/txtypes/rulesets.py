@@ -17,7 +17,7 @@ def build_ruleset(number: int, tables: Tables, severity: Severity, verdict: Verd
     """The ruleset with the types and the versions of values that the registry has for its number."""
     types = {tag: kind for tag, kind in TYPES.items() if kind.since <= number}
     versions = {name: version for name, family in FAMILIES.items() if (version := family.version_at(number))}
-    return Ruleset(number, tables, frozenset(types), schema_of(types), versions, severity, verdict)
+    return Ruleset(number, tables, types, schema_of(types), versions, severity, verdict)
 
 
 RULESETS: Final[dict[int, Ruleset]] = {1: build_ruleset(1, Tables(), severity, judge)}
