@@ -8,35 +8,50 @@ tests/house/test_reference_tables.py does the same.
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import sys
+import textwrap
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect as shape
-from node.txtypes.unmet import TEXTS
 
 from node.chain import block, genesis, vote
 from node.consensus import safety
 from node.daemon.config import SETTINGS
-from node.execution import window  # noqa: F401 - its family belongs to the table
+from node.ledger import kinds
+from node.ledger.body import TransactionBody
+from node.ledger.codes import tables_of
 from node.ledger.fields import Attachment, Money, Odometer
+from node.ledger.guards import CODE_UNKNOWN, GUARDS, Guard
 from node.ledger.kinds import fields_of
 from node.ledger.params import SETTABLE, ChainParams
 from node.p2p import handshake, wire
 from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.problems import PROBLEMS
-from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop
+from node.txtypes import envelope
+from node.txtypes.chain.actions import Action
+from node.txtypes.chain.governance import OpenProposal
 from node.txtypes.chain.validator_set import ValidatorEntry
+from node.txtypes.members.member import Grant, Site
 from node.txtypes.registry import FAMILIES, TYPES
+from node.txtypes.sale.listing import AcceptedRail, PricePoint
+from node.txtypes.sale.offer import LiveOffer
+from node.txtypes.sale.payments import Step
+from node.txtypes.service.accident import Damage
+from node.txtypes.service.maintenance import Due, Part
+from node.txtypes.vehicle.readings import Reading, ReadingsOfAuthor
+from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.vehicle.vehicle import Flag, Market, Registration
 from wallet.commands.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]
-TXTYPES = ROOT / "node" / "txtypes"
 
 
 # --- what a field is -------------------------------------------------------------------------------------
@@ -99,10 +114,11 @@ def type_text(kind: Any) -> str:
     raise AssertionError(f"no words for {kind}")
 
 
-JSON_FORMS = {
-    "address": "bech32m", "bytes": "hex", "time": "RFC 3339", "money": "`{amount, currency}`", "struct": "object",
-    "union": "object with `type`", "list": "list", "tuple": "list", "int": "number", "bool": "true or false",
-    "str": "string", "enum": "string",
+JSON_FORMS: dict[type[Any], str] = {
+    kinds.Address: "bech32m", kinds.Bytes: "hex", kinds.Time: "RFC 3339", kinds.MoneyAmount: "`{amount, currency}`",
+    kinds.StructOf: "object", kinds.UnionOf: "object with `type`", kinds.ListOf: "list", kinds.Integer: "number",
+    kinds.Boolean: "true or false", kinds.Text: "string", kinds.Choice: "string", kinds.Code: "string",
+    kinds.CodeOf: "string",
 }  # fmt: skip
 
 
@@ -127,10 +143,12 @@ def struct_table(struct: type[Any], *, with_json: bool = False) -> str:
     for index, (field, told) in enumerate(zip(_shape_of(struct).fields, fields_of(struct), strict=True), first):
         row = f"| {index} | `{field.name}` | {type_text(field.type)} |"
         if with_json:
-            inner = told.kind.item if told.kind.name == "optional" else told.kind
+            is_optional = isinstance(told.kind, kinds.OptionOf)
+            inner = told.kind.item if isinstance(told.kind, kinds.OptionOf) else told.kind
             is_amount = struct is Money and field.name == "amount"
-            form = JSON_FORMS["str" if inner is None or is_amount else inner.name]
-            row += f" `{told.json_name}`: {form}{' or null' if told.kind.name == 'optional' else ''} |"
+            form = JSON_FORMS[kinds.Text if is_amount else type(inner)]
+            tables = "".join(f", code of `{table}`" for table in tables_of(told.kind))
+            row += f" `{told.json_name}`: {form}{' or null' if is_optional else ''}{tables} |"
         rows.append(row)
     return "\n".join(rows)
 
@@ -140,46 +158,52 @@ def structs(*kinds: type[Any], with_json: bool = False) -> str:
 
 
 # --- which guards a type has -----------------------------------------------------------------------------
-@cache
-def _functions() -> dict[str, list[ast.FunctionDef]]:
-    """Every function and method of txtypes by name; methods also as Class.name."""
-    found: dict[str, list[ast.FunctionDef]] = {}
-    for path in sorted(TXTYPES.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
-                for item in node.body:
-                    if isinstance(item, ast.FunctionDef):
-                        found.setdefault(f"{node.name}.{item.name}", []).append(item)
-            elif isinstance(node, ast.FunctionDef):
-                found.setdefault(node.name, []).append(node)
-    return found
-
-
-def _codes(function: ast.FunctionDef, owner: str, seen: set[str]) -> list[str]:
+def _codes(function: Any, owner: Any, seen: set[Any]) -> Iterator[str]:
     """Codes that a function can note, its own and those of the functions it calls, in order."""
-    codes: list[str] = []
-    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
-    for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name == "unmet" and call.args and isinstance(call.args[0], ast.Constant):
-            codes.append(str(call.args[0].value))
-            continue
-        target = f"{owner}.{name}" if f"{owner}.{name}" in _functions() else name
-        if name in ("guards", "unmet", "get", "put") or target in seen or target not in _functions():
-            continue
-        seen.add(target)
-        for inner in _functions()[target]:
-            codes.extend(_codes(inner, owner, seen))
-    return list(dict.fromkeys(codes))
+    if function in seen or not inspect.isfunction(function) or not function.__module__.startswith("node."):
+        return
+    seen.add(function)
+    names = function.__globals__
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        match call.func:
+            case ast.Attribute(attr="unmet") if isinstance(call.args[0], ast.Name):
+                guard = names[call.args[0].id]
+                assert isinstance(guard, Guard), f"{function.__qualname__} notes {guard}, which is no guard"
+                yield guard.code
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                yield from _codes(getattr(owner, name, None), owner, seen)
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if inspect.ismodule(names.get(module)):
+                yield from _codes(getattr(names[module], name), owner, seen)
+            case ast.Name(id=name):
+                yield from _codes(names.get(name), owner, seen)
+
+
+def _has_table_codes(struct: type[Any]) -> bool:
+    def has(kind: kinds.Kind) -> bool:
+        match kind:
+            case kinds.CodeOf() | kinds.MoneyAmount():
+                return True
+            case kinds.ListOf(item=item) | kinds.OptionOf(item=item):
+                return has(item)
+            case kinds.StructOf(struct=inner):
+                return _has_table_codes(inner)
+            case _:
+                return False
+
+    return any(has(field.kind) for field in fields_of(struct))
 
 
 def guards_of(struct: type[Any]) -> list[str]:
-    """The type's own guard codes; the envelope's hold for every type."""
-    for kind in struct.__mro__:
-        found = _functions().get(f"{kind.__name__}.guards")
-        if found and kind.__name__ != "Body":
-            return _codes(found[0], kind.__name__, set())
-    return []
+    """The type's own guard codes; the envelope's are for every type."""
+    seen: set[Any] = {TransactionBody.guards}
+    codes = [CODE_UNKNOWN.code] if _has_table_codes(struct) else []
+    permission = getattr(struct, "by", None)
+    if permission is not None:
+        codes += _codes(type(permission).check, type(permission), seen)
+    codes += _codes(struct.guards, struct, seen)
+    return list(dict.fromkeys(codes))
 
 
 # --- the tables --------------------------------------------------------------------------------------------
@@ -194,9 +218,8 @@ def state_families() -> str:
 
 def shared_structs() -> str:
     return structs(
-        Money, Odometer, Attachment, members.Grant, members.Site, vehicle.Registration, vehicle.Market, vehicle.Flag,
-        odometer.Reading, listing.AcceptedRail, listing.PricePoint, payment.Step, ValidatorEntry, workshop.Part,
-        workshop.Due, workshop.Damage,
+        Money, Odometer, Attachment, Grant, Site, Registration, Market, Flag, Reading, ReadingsOfAuthor, AcceptedRail,
+        PricePoint, LiveOffer, Step, OpenProposal, ValidatorEntry, Part, Due, Damage,
     )  # fmt: skip
 
 
@@ -221,13 +244,18 @@ def transaction_types() -> str:
             codes += "; and those of the action"
         parts.append(
             f"### `{name}`\n\n{said}\n\n{struct_table(struct, with_json=True)}\n\n"
-            f"Weight {struct.weight}. Guards: {codes}.\n\n```console\n$ " + example_of(name) + "\n```\n\n" + NOTES[name]
+            f"{_sent_by(struct)}Weight {struct.weight}. Guards: {codes}.\n\n```console\n$ {example_of(name)}\n```"
+            + (f"\n\n{NOTES[name]}" if name in NOTES else "")
         )
     return "\n\n".join(parts)
 
 
+def _sent_by(struct: type[TransactionBody]) -> str:
+    return f"Sent by {struct.by.text()}. " if struct.by is not None else ""
+
+
 NOTES: dict[str, str] = json.loads((Path(__file__).with_name("transaction_notes.json")).read_text())
-"""Who signs and what follows, for each type: what only a person can say."""
+"""What follows from a type beyond its docstring, where there is something to say."""
 
 
 def _members(union: Any) -> list[type[Any]]:
@@ -236,7 +264,7 @@ def _members(union: Any) -> list[type[Any]]:
 
 
 def action_structs() -> list[type[Any]]:
-    return _members(governance.Action)
+    return _members(Action)
 
 
 def actions() -> str:
@@ -250,23 +278,23 @@ def actions() -> str:
 
 
 ENVELOPE_CODES = frozenset(
-    {"transaction_expired", "expiry_too_far", "already_committed", "account_unknown", "signature_missing",
-     "signature_superfluous", "quota_exhausted", "not_judged"}
+    {"type_not_active", "transaction_expired", "expiry_too_far", "already_committed", "account_unknown",
+     "signature_missing", "signature_superfluous", "quota_exhausted", "not_judged"}
 )  # fmt: skip
 """Noted by block execution for whatever type (execution/block_run.py)."""
 
 
 def guard_codes() -> str:
-    used: dict[str, list[str]] = {code: [] for code in TEXTS}
+    used: dict[str, list[str]] = {code: [] for code in GUARDS}
     named = [(name, guards_of(struct)) for name, struct in TYPES.items()]
     named += [(str(kind.__struct_config__.tag), guards_of(kind)) for kind in action_structs()]
     for name, codes in named:
         for code in codes:
             used[code].append(f"`{name}`")
     rows = ["| code | answered | meaning | where |", "|---|---|---|---|"]
-    for code, text in TEXTS.items():
+    for code, text in GUARDS.items():
         where = ", ".join((["every type"] if code in ENVELOPE_CODES else []) + used[code])
-        rows.append(f"| `{code}` | {403 if text.permission else 422} | {text.en} | {where} |")
+        rows.append(f"| `{code}` | {403 if text.is_permission else 422} | {text.en} | {where} |")
     return "\n".join(rows)
 
 
@@ -299,7 +327,7 @@ TABLES = {
     "hard-state": lambda: structs(
         safety.HardState, safety.NeverSigned, safety.SignedProposal, safety.SignedVote, safety.StoredLock
     ),
-    "record": lambda: structs(vehicle.RecordBody),
+    "record": lambda: structs(RecordBody),
     "state": state_families,
     "shared": shared_structs,
     "messages": message_table,
@@ -313,13 +341,11 @@ TABLES = {
         with_json=True,
     ),
     "body-structs": lambda: structs(
-        Money, Odometer, Attachment, workshop.Part, workshop.Due, workshop.Damage, listing.AcceptedRail, members.Site,
-        members.Grant, with_json=True,
+        Money, Odometer, Attachment, Part, Due, Damage, AcceptedRail, Site, Grant, with_json=True,
     ),
     "settings": settings,
     "problems": problems,
 }  # fmt: skip
-assert order.ORDER.name in FAMILIES, "every family is registered by its module"
 assert msgspec.structs.fields(ChainParams), "parameters have fields"
 
 _PLACE = re.compile(r"(<!-- table ([a-z-]+) -->\n).*?(\n?<!-- end -->)", re.DOTALL)

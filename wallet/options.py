@@ -212,7 +212,7 @@ def default_of(field: Field) -> str | None:
     match field.kind:
         case kinds.Time() if field.json_name == "event_at":
             return "now"
-        case kinds.Boolean() if field.default is not None:
+        case kinds.Boolean() if field.has_default:
             return "true" if field.default else "false"
         case kinds.Bytes(length=0):
             return ""

@@ -32,6 +32,10 @@ class Guard:
     def __repr__(self) -> str:
         return f"Guard({self.code})"
 
+    def unmet(self, subject: str = "", have: object = "", need: object = "") -> Unmet:
+        """This guard, not met."""
+        return Unmet(self.code, subject, str(have), str(need))
+
 
 class Unmet(Value, frozen=True):
     """A guard that is not met: what it is about, what there is, what is needed."""

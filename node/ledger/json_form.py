@@ -172,7 +172,7 @@ def union_from_json(structs: dict[str, type[Any]], value: Any, path: str) -> Any
 
 def is_required(field: Field) -> bool:
     """Whether JSON must give the field. Options, lists and fields with a default may be left out."""
-    return not isinstance(field.kind, kinds.OptionOf | kinds.ListOf) and field.default is None
+    return not isinstance(field.kind, kinds.OptionOf | kinds.ListOf) and not field.has_default
 
 
 def from_json(struct: type[Any], value: Any, path: str = "body") -> Any:

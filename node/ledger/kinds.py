@@ -115,8 +115,9 @@ class Field(msgspec.Struct, frozen=True):
     json_name: str
     kind: Kind
     description: str = ""
+    has_default: bool = False
     default: bool | int | str | None = None
-    """What the field is where JSON leaves it out; None where it has no default."""
+    """What the field is where JSON leaves it out."""
 
 
 class _Meta(msgspec.Struct):
@@ -212,7 +213,8 @@ def _fields_of(struct: Any) -> tuple[Field, ...]:
     for name in struct.__struct_fields__:
         kind, description = kind_of(hints[name]), _unwrapped(hints[name])[1].description
         is_time = isinstance(kind, Time) and name.endswith("_ms")
-        found.append(Field(name, name[:-3] if is_time else name, kind, description, defaults.get(name)))
+        json_name = name[:-3] if is_time else name
+        found.append(Field(name, json_name, kind, description, name in defaults, defaults.get(name)))
     return tuple(found)
 
 

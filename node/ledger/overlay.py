@@ -166,7 +166,7 @@ class Ledger:
     # --- guards ---
     def unmet(self, guard: Guard, subject: str = "", have: object = "", need: object = "") -> None:
         """Note one guard that is not met."""
-        self.unmet_guards.append(Unmet(guard.code, subject, str(have), str(need)))
+        self.unmet_guards.append(guard.unmet(subject, have, need))
 
     def check_guards(self) -> None:
         """Raises `GuardsUnmet` with all that were noted."""

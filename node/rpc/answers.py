@@ -219,7 +219,7 @@ class StateAnswer(View, frozen=True):
 
 
 # --- transactions -------------------------------------------------------------------------------------------
-class UnmetGuard(View, frozen=True):
+class Unmet(View, frozen=True):
     """A guard that is not met. `text`: one sentence in the language that was asked for."""
 
     code: str
@@ -227,6 +227,24 @@ class UnmetGuard(View, frozen=True):
     have: str
     need: str
     text: str
+
+
+class Problem(View, frozen=True):
+    """A problem document (RFC 9457). Members besides `type`, `title`, `status`, `detail` and `code` are there where
+    they apply."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    unmet: tuple[Unmet, ...] = ()
+    txid: str = ""
+    final: bool = False
+    until: str = ""
+    nearest: str = ""
+    ready: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 class Pending(View, frozen=True):
@@ -281,7 +299,7 @@ class Rejected(View, frozen=True):
 
     txid: Hash32
     status: Literal["rejected"]
-    unmet: tuple[UnmetGuard, ...]
+    unmet: tuple[Unmet, ...]
     final: bool
     until_ms: Time
 
@@ -291,7 +309,7 @@ class Expired(View, frozen=True):
 
     txid: Hash32
     status: Literal["expired"]
-    unmet: tuple[UnmetGuard, ...]
+    unmet: tuple[Unmet, ...]
     final: bool
     until_ms: Time
 
@@ -312,7 +330,7 @@ class Checked(View, frozen=True):
 
     ok: bool
     txid: Hash32
-    unmet: tuple[UnmetGuard, ...]
+    unmet: tuple[Unmet, ...]
 
 
 class TouchingEntry(View, frozen=True):

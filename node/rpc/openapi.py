@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from node.ledger import kinds
+from node.ledger.guards import GUARDS
 from node.ledger.json_form import is_required
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.ledger.views import View
@@ -17,7 +18,7 @@ from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped
 from node.rpc.config import RpcConfig
-from node.rpc.problems import PROBLEM_TYPE, PROBLEMS, ProblemDocument
+from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
 from node.rpc.request_parsing import MSGPACK, Query
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
@@ -94,7 +95,7 @@ class Components:
         is_answer = issubclass(struct, View)
         for field in fields_of(struct):
             properties[field.json_name] = self._field(field)
-            if is_required(field) or (is_answer and field.default is None):
+            if is_required(field) or (is_answer and not field.has_default):
                 required.append(field.json_name)
         schema: Schema = {"type": "object", "properties": properties, "required": required}
         if struct.__doc__ and not struct.__doc__.startswith(struct.__name__):
@@ -165,7 +166,7 @@ class Components:
             case Stamped(view=view):
                 return {"allOf": [self.struct(view), self.struct(answers.Stamp)]}
             case tuple():
-                return {"oneOf": [self.struct(struct) for struct in shape]}
+                return {"anyOf": [self.struct(struct) for struct in shape]}
             case _:
                 return self.struct(shape)
 
@@ -184,7 +185,9 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
     for route in routes:
         for _, shape in route.answers:
             components.shape(shape)
-    components.struct(ProblemDocument)
+    components.struct(answers.Problem)
+    for name, codes in (("Problem", PROBLEMS), ("Unmet", GUARDS)):
+        components.schemas[name]["properties"]["code"]["enum"] = list(codes)
     requests = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
     for name, schema in requests.items():
         if "body" in schema.get("properties", {}):
@@ -248,7 +251,7 @@ def _operation(route: Route, components: Components) -> Schema:
     ):
         codes.setdefault(PROBLEMS[code][0], []).append(code)
     for status, names in sorted(codes.items()):
-        content = {PROBLEM_TYPE: {"schema": components.struct(ProblemDocument)}}
+        content = {PROBLEM_TYPE: {"schema": components.struct(answers.Problem)}}
         responses[str(status)] = {"description": ", ".join(names), "content": content}
     operation: Schema = {"operationId": route.operation, "summary": route.summary, "tags": [route.tag]}
     if parameters := _parameters(route):

@@ -12,8 +12,7 @@ from aiohttp import web
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
 from node.ledger.guards import GuardsUnmet, Unmet
 from node.ledger.json_form import to_json
-from node.ledger.views import View
-from node.rpc.answers import UnmetGuard
+from node.rpc import answers
 from node.rpc.backend import NotAdmitted, Syncing
 from node.txtypes.registry import FAMILIES
 
@@ -101,8 +100,8 @@ def language_of(accept_language: str) -> str:
     return min(wanted)[2] if wanted else "en"
 
 
-def unmet_guards(unmet: Iterable[Unmet], language: str) -> tuple[UnmetGuard, ...]:
-    return tuple(UnmetGuard(g.code, g.subject, g.have, g.need, g.text(language)) for g in unmet)
+def unmet_guards(unmet: Iterable[Unmet], language: str) -> tuple[answers.Unmet, ...]:
+    return tuple(answers.Unmet(g.code, g.subject, g.have, g.need, g.text(language)) for g in unmet)
 
 
 def guards_problem(unmet: tuple[Unmet, ...], language: str, **members: Any) -> Problem:
@@ -151,21 +150,3 @@ def http_problem(error: web.HTTPException, path: str, body_bytes_max: int) -> Pr
             return Problem("too_large", f"the body is above {body_bytes_max} bytes")
         case _:
             return Problem("malformed", error.reason)
-
-
-class ProblemDocument(View, frozen=True):
-    """A problem document (RFC 9457). Members besides `type`, `title`, `status`, `detail` and `code` are there where
-    they apply."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    unmet: tuple[UnmetGuard, ...] = ()
-    txid: str = ""
-    final: bool = False
-    until: str = ""
-    nearest: str = ""
-    ready: bool = False
-    reasons: tuple[str, ...] = ()

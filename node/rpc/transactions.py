@@ -19,7 +19,7 @@ from node.limits import TX_BYTES_MAX
 from node.rpc import answers
 from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
 from node.rpc.config import RpcConfig
-from node.rpc.problems import Problem, ProblemDocument, guards_problem, problem_of, unmet_guards
+from node.rpc.problems import Problem, guards_problem, problem_of, unmet_guards
 from node.rpc.receipt_answers import committed_answer
 from node.rpc.request_parsing import JSON, MSGPACK, Query, read_address, read_body, read_hex, read_json
 from node.txtypes.envelope import (
@@ -77,7 +77,7 @@ class BatchResult(View, frozen=True):
 
     txid: str
     status: str
-    problem: ProblemDocument | None = None
+    problem: answers.Problem | None = None
     height: int = 0
     index: int = 0
     expires_at: str = ""

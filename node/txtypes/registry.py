@@ -15,7 +15,8 @@ from node.txtypes.identity.account import ACCOUNT, QUOTA, AccountOpen, AccountUp
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.offer import (
     LIVE_OFFERS,
     OrderAccept,

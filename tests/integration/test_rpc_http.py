@@ -20,11 +20,11 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.state_tree import StateProof, verify_state_proof
 from node.storage.leveldb import LevelStore
-from node.txtypes.chain.governance import GovernancePropose, PROPOSAL
 from node.txtypes.chain.actions import ParameterSet
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose
 from node.txtypes.members.member import MEMBER
-from node.txtypes.vehicle.vehicle import VEHICLE
 from node.txtypes.vehicle.record import next_history_head
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"
 UNKNOWN = "ab" * 32
@@ -152,20 +152,16 @@ async def test_a_vehicle_with_regions_summary_and_verdict() -> None:
     async with serving(SingleNode(life.chain)) as (node, _, http):
         shown = await get(http, f"/v1/vehicles/{VIN}")
         assert ("reserved", "born", "none") == (shown["summary"], shown["existence"], shown["registration"]["status"])
-        assert ("dealer-munich", to_text(address("dealer-munich"))) == (
-            shown["title"]["holder_name"], shown["title"]["holder"],
-        )  # fmt: skip
+        assert ("dealer-munich", to_text(address("dealer-munich"))) == (shown["holder_name"], shown["holder"])
         assert life.order.hex() == shown["market"]["order"]
-        assert ("NO_VERDICT", ["too_few"]) == (shown["odometer"]["verdict"], shown["odometer"]["reasons"])
+        assert ("NO_VERDICT", ["too_few"]) == (shown["verdict"], shown["odometer"]["reasons"])
         assert 150_000 == shown["odometer"]["newest"]["metres"]
         node.produce(
             node.chain.sign("workshop-berlin", maintenance(node.chain, 90)),
             node.chain.sign("workshop-berlin", accident(node.chain, 170, extent="structural")),
         )
         shown = await get(http, f"/v1/vehicles/{VIN}")
-        assert ("ILLOGICAL", ["decreasing", "one_reading"]) == (
-            shown["odometer"]["verdict"], shown["odometer"]["reasons"],
-        )  # fmt: skip
+        assert ("ILLOGICAL", ["decreasing", "one_reading"]) == (shown["verdict"], shown["odometer"]["reasons"])
         assert ["structural_damage"] == shown["brands"]
         assert node.chain.store.height() == shown["height"]
 
@@ -291,7 +287,10 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),
         "/v1/payments/{payment}": life.payment.hex(), "/v1/accounts/{address}": buyer,
         "/v1/accounts/{address}/vehicles": buyer, "/v1/accounts/{address}/orders": buyer, "/v1/members": "",
-        "/v1/listings": "",
+        "/v1/listings": "", "/v1/vehicles": "", "/v1/orders": "", "/v1/payments": "", "/v1/accounts": "",
+        "/v1/proposals": "", "/v1/members/{address}": to_text(address("bmw")), "/v1/state": "",
+        "/v1/vehicles/{vin}/transactions": VIN, "/v1/orders/{order}/transactions": life.order.hex(),
+        "/v1/accounts/{address}/transactions": buyer,
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")
@@ -300,7 +299,8 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         for template, part in paths.items():
             answers = document["paths"][template]["get"]["responses"]["200"]["content"]
             name = template.rpartition("{")[2].split("}")[0]
-            for query in ("", "?proof=true") if "state" in template else ("",):
+            keys = "&keys=chain/params,vehicle/WBA8E9G50GNU99999" if template == "/v1/state" else ""
+            for query in ("?proof=false" + keys, "?proof=true" + keys) if "state" in template else ("",):
                 shown = await get(http, template.replace(f"{{{name}}}", part) + query)
                 assert [] == errors(document, answers["application/json"]["schema"], shown), template
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import msgspec
 from support.backend import SingleNode, serving
-from support.chain import DAY_MS, HOUR_MS, Chain, dev_test_genesis
+from support.chain import DAY_MS, HOUR_MS, Chain, address, dev_test_genesis
 from support.http import codes, get, over_http, post
 from support.life import VIN, Life, attest, handover, maintenance, register
 
+from node.crypto.dev_keys import dev_key
 from node.limits import TX_BYTES_MAX
+from node.txtypes.envelope import assemble
 from node.txtypes.vehicle.vehicle import VEHICLE
+from wallet.compose import sign_payload
 
 SUBMIT = "/v1/transactions"
 WAIT = "/v1/transactions?wait=commit&timeout_ms=10000"
@@ -108,7 +111,7 @@ async def test_malformed_bytes_are_400_and_change_nothing() -> None:
             "a map": envelope({"payload": payload, "signatures": signatures}),
             "signature twice": twice,
             "short key": envelope([payload, [[*signatures[0][:1], signatures[0][1][:-1], signatures[0][2]]]]),
-            "unknown type": envelope([envelope([sender, salt, expires, ["vehicle.explode", *body[1:]]]), signatures]),
+            "no type": envelope([envelope([sender, salt, expires, ["Vehicle Explode", *body[1:]]]), signatures]),
             "missing field": envelope([envelope([sender, salt, expires, body[:-1]]), signatures]),
             "extra field": envelope([envelope([sender, salt, expires, [*body, 0]]), signatures]),
             "short address": envelope([envelope([sender[:-1], salt, expires, body]), signatures]),
@@ -130,10 +133,22 @@ async def test_what_a_malformed_transaction_is_told_names_the_place() -> None:
         raw = node.chain.sign("bmw", register())
         payload, signatures = msgspec.msgpack.decode(raw)
         sender, salt, expires, body = msgspec.msgpack.decode(payload)
-        unknown = msgspec.msgpack.encode([sender, salt, expires, ["vehicle.explode", *body[1:]]])
+        unknown = msgspec.msgpack.encode([sender, salt, expires, ["Vehicle.Explode", *body[1:]]])
         problem = await post(http, SUBMIT, raw=msgspec.msgpack.encode([unknown, signatures]), status=400)
-        assert "vehicle.explode" in problem["detail"]
+        assert "Vehicle.Explode" in problem["detail"]
         assert "lower-case hex" in (await post(http, SUBMIT, {"transaction": "AB"}, status=400))["detail"]
+
+
+@over_http
+async def test_a_type_that_no_ruleset_has_is_refused_with_its_code() -> None:
+    async with serving() as (node, _, http):
+        payload, _ = msgspec.msgpack.decode(node.chain.sign("bmw", register()))
+        sender, salt, expires, body = msgspec.msgpack.decode(payload)
+        unknown = msgspec.msgpack.encode([sender, salt, expires, ["vehicle.explode", *body[1:]]])
+        signature = sign_payload(unknown, node.chain.genesis_hash, address("bmw"), dev_key("account", "bmw"))
+        problem = await post(http, SUBMIT, raw=assemble(unknown, [signature]), status=422)
+        assert [("type_not_active", "vehicle.explode")] == [(u["code"], u["subject"]) for u in problem["unmet"]]
+        assert 0 == node.status().pool_txs
 
 
 @over_http

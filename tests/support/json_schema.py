@@ -8,7 +8,7 @@ from typing import Any
 KNOWN = {
     "$ref", "type", "properties", "required", "items", "allOf", "oneOf", "anyOf", "enum", "const", "pattern",
     "minimum", "maximum", "minLength", "maxLength", "maxItems", "minItems", "prefixItems", "additionalProperties",
-    "description", "format", "discriminator", "contentMediaType", "title", "default", "propertyNames",
+    "description", "format", "discriminator", "x-codes", "contentMediaType", "title", "default", "propertyNames",
 }  # fmt: skip
 TYPES = {
     "object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None),

@@ -17,8 +17,8 @@ from node.ledger.overlay import Ledger
 from node.txtypes.members.member import has_role
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, OrderBody, Stage
+from node.txtypes.vehicle.guards import check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import UNIT_DIFFERS
-from node.txtypes.vehicle.vehicle import check_event_time, require_vehicle
 
 NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
     "": frozenset({"scheduled", "picked_up", "arrived"}),

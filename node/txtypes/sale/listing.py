@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, assert_never
+from typing import Annotated, Final, Literal, assert_never
 
 from msgspec import Meta
-from msgspec.structs import replace
 
-from node.codec import Value, encode
-from node.crypto.addresses import to_text
-from node.crypto.hashing import tagged
-from node.errors import Malformed
-from node.ledger.body import TransactionBody, type_of
-from node.ledger.example import Example
+from node.codec import Value
 from node.ledger.family import (
     ADDRESS_IDENT,
     HASH_IDENT,
@@ -25,36 +19,19 @@ from node.ledger.family import (
     Reader,
     expiry_value,
 )
-from node.ledger.fields import Address, Codes, Country, Hash32, Id, Money, Rail, Time, Vin
+from node.ledger.fields import Address, Country, Id, Money, Rail, Time, Vin
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.transitions import Transitions
-from node.ledger.views import View, extended
-from node.rules.odometer import Verdict
-from node.txtypes.members.member import has_role, name_of
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
-from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import (
-    OFF_MARKET,
-    VEHICLE,
-    Vehicle,
-    check_flags,
-    check_holder,
-    check_off_market,
-    listed_market,
-    market_of,
-    require_vehicle,
-)
-
-VERSIONS_MAX = 64
+from node.ledger.views import extended
+from node.txtypes.members.member import name_of
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Vehicle, market_of
 
 # fmt: off
 LISTING_UNKNOWN = Guard("listing_unknown", "there is no such listing", "dieses Inserat gibt es nicht", "挂牌不存在")
 LISTING_CLOSED = Guard("listing_closed", "the listing is not open", "das Inserat ist nicht offen", "挂牌未开放")
 LISTING_VERSION = Guard("listing_version", "the listing has changed", "das Inserat hat sich geändert", "挂牌已变更")
-LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing was changed too often",
-                              "das Inserat wurde zu oft geändert", "挂牌修改次数过多")
 NOT_A_PARTY = Guard("not_a_party", "the account is not a party to this", "das Konto ist hier keine Partei",
                     "该账户不是当事方", is_permission=True)
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
@@ -63,10 +40,6 @@ RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in this country"
                        "der Zahlweg ist in diesem Land verboten", "该国禁止此支付方式")
 PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role payment_provider",
                               "der Dienst hat die Rolle payment_provider nicht", "服务商没有支付资质")
-DISCLOSURE_STALE = Guard("disclosure_stale", "what was shown is not what is", "das Gezeigte ist nicht mehr der Stand",
-                         "披露信息已过时")
-ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
-                       "der neueste Kilometerstand ist zu alt", "里程读数过旧")
 # fmt: on
 
 
@@ -204,56 +177,7 @@ LISTING = Family(
 )  # fmt: skip
 
 
-# --- disclosure -------------------------------------------------------------------------------------------
-class Disclosure(View, frozen=True):
-    """What a buyer is shown, and the root over it that an offer has to name."""
-
-    vin: Vin
-    listing: Id
-    listing_version: int
-    record_count: int
-    history_head: Hash32
-    flags: tuple[str, ...]
-    recalls: tuple[str, ...]
-    verdict: Verdict
-    brands: tuple[str, ...]
-    warranty: bytes
-    price: Money
-    disclosure_root: Hash32
-
-    @staticmethod
-    def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
-        vehicle = reader.get(VEHICLE, listing.vin)
-        assert vehicle is not None, "a listing has a vehicle"
-        return Disclosure(
-            listing.vin,
-            bytes.fromhex(ident),
-            listing.version,
-            vehicle.record_count,
-            vehicle.history_head,
-            tuple(flag.name for flag in vehicle.flags),
-            vehicle.recalls,
-            vehicle.verdict,
-            vehicle.brands,
-            vehicle.warranty,
-            listing.price,
-            disclosure_root(bytes.fromhex(ident), listing, vehicle),
-        )
-
-
-def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """What a buyer was shown, as one hash, from state alone (docs/PROTOCOL.md, Disclosure).
-
-    `odometer_disclosed` is not in it: it never changes within a version of the listing, which is.
-    """
-    flags = [flag.name for flag in vehicle.flags]
-    shown = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
-             list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
-             listing.price.amount, listing.price.currency]  # fmt: skip
-    return tagged("bmw/disclosure", encode(shown))
-
-
-# --- guards and effects that listing types share ------------------------------------------------------------
+# --- guards that several types share --------------------------------------------------------------------------
 def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
     listing = ledger.get(LISTING, ident)
     if listing is None:
@@ -277,162 +201,3 @@ def check_expiry(ledger: Ledger, subject: str, expires_at_ms: int, lifetime_max_
 def check_rail_allowed(ledger: Ledger, subject: str, rail: str, country: str) -> None:
     if rail in ledger.rules.tables.rails_forbidden.get(country, frozenset()):
         ledger.unmet(RAIL_FORBIDDEN, subject, rail, f"a rail allowed in {country}")
-
-
-def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
-    """Notes `disclosure_stale` unless `root` is over what a buyer is shown now."""
-    listing = ledger.get(LISTING, listing_id)
-    vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
-    if listing is not None and vehicle is not None:
-        now = disclosure_root(listing_id, listing, vehicle)
-        if now != root:
-            ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
-
-
-def _check_rails(rails: tuple[AcceptedRail, ...]) -> None:
-    if len({accepted.rail for accepted in rails}) != len(rails):
-        raise Malformed("rails: the same rail occurs twice")
-
-
-def _guard_terms(ledger: Ledger, subject: str, country: str, rails: tuple[AcceptedRail, ...], expires: int) -> None:
-    for accepted in rails:
-        check_rail_allowed(ledger, subject, accepted.rail, country)
-        for provider in accepted.providers:
-            if not has_role(ledger, provider, "payment_provider"):
-                ledger.unmet(PROVIDER_UNACCREDITED, to_text(provider))
-    check_expiry(ledger, subject, expires, ledger.params.listing_lifetime_max_ms)
-
-
-# --- types --------------------------------------------------------------------------------------------------
-_RAILS = [
-    {"rail": "bank_transfer", "providers": ["payment-provider-1"]},
-    {"rail": "card", "providers": ["payment-provider-1", "bank-1"]},
-]
-
-
-class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
-    """Offer a car whose title the sender holds."""
-
-    vin: Vin
-    price: Money
-    country: Country
-    configuration: Codes
-    rails: Rails
-    expires_at_ms: Time
-    odometer_disclosed: bool = False
-    """The seller says that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
-    weight: ClassVar[int] = 150
-    headline: ClassVar[tuple[str, ...]] = ("price", "country", "odometer_disclosed")
-    EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich",
-        {
-            "vin": "WBA8E9G50GNU12345",
-            "price": {"amount": "5290000", "currency": "EUR"},
-            "country": "DE",
-            "configuration": [],
-            "rails": _RAILS,
-            "expires_at": "+30d",
-        },
-    )
-
-    def check_static(self) -> None:
-        _check_rails(self.rails)
-
-    def guards(self, ledger: Ledger) -> None:
-        vehicle = require_vehicle(ledger, self.vin)
-        check_holder(ledger, self.vin, vehicle, ledger.sender)
-        _guard_terms(ledger, self.vin, self.country, self.rails, self.expires_at_ms)
-        if vehicle is None:
-            return
-        check_flags(ledger, self.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
-        check_off_market(ledger, self.vin, vehicle)
-        newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
-        oldest_allowed = ledger.now_ms - ledger.params.odometer_fresh_ms
-        if newest < oldest_allowed:
-            need = f"at least {time_to_text(oldest_allowed)}"
-            ledger.unmet(ODOMETER_STALE, self.vin, time_to_text(newest), need)
-
-    def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
-        listing = Listing(
-            self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
-            1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
-        )  # fmt: skip
-        ledger.put(LISTING, ledger.txid, listing)
-        vehicle = replace(vehicle, market=listed_market(ledger.txid, self.expires_at_ms))
-        append_record(ledger, self.vin, vehicle, self, ledger.now_ms)
-
-
-class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
-    """A new version: price, rails, expiry, what is said of the odometer. Offers on older versions lapse."""
-
-    listing: Id
-    price: Money
-    rails: Rails
-    expires_at_ms: Time
-    odometer_disclosed: bool = False
-    """As in `listing.create`; what the version before said does not carry over."""
-    headline: ClassVar[tuple[str, ...]] = ("price", "odometer_disclosed")
-    EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich",
-        {
-            "listing": "$listing",
-            "price": {"amount": "5190000", "currency": "EUR"},
-            "rails": _RAILS,
-            "expires_at": "+20d",
-        },
-    )
-
-    def check_static(self) -> None:
-        _check_rails(self.rails)
-
-    def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
-        if listing is None:
-            return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
-        _guard_terms(ledger, listing.vin, listing.country, self.rails, self.expires_at_ms)
-        if listing.version >= VERSIONS_MAX:
-            ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
-        vehicle = require_vehicle(ledger, listing.vin)
-        if vehicle is not None:
-            check_flags(ledger, listing.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
-
-    def apply(self, ledger: Ledger) -> None:
-        listing = ledger.the(LISTING, self.listing)
-        version = listing.version + 1
-        changed = replace(
-            listing,
-            price=self.price,
-            rails=self.rails,
-            expires_at_ms=self.expires_at_ms,
-            version=version,
-            prices=(*listing.prices, PricePoint(version, self.price, ledger.now_ms)),
-            odometer_disclosed=self.odometer_disclosed,
-        )
-        ledger.put(LISTING, self.listing, replace(changed, status=TRANSITIONS.after("open", type_of(self))))
-        vehicle = replace(ledger.the(VEHICLE, listing.vin), market=listed_market(self.listing, self.expires_at_ms))
-        append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)
-
-
-class ListingWithdraw(TransactionBody, tag="listing.withdraw", frozen=True):
-    """Take the car off the market; not while an order reserves it."""
-
-    listing: Id
-    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"listing": "$listing"})
-
-    def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
-        if listing is None:
-            return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
-
-    def apply(self, ledger: Ledger) -> None:
-        listing = ledger.the(LISTING, self.listing)
-        ledger.put(LISTING, self.listing, replace(listing, status=TRANSITIONS.after("open", type_of(self))))
-        vehicle = replace(ledger.the(VEHICLE, listing.vin), market=OFF_MARKET)
-        append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)

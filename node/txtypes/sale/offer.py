@@ -17,13 +17,13 @@ from node.ledger.fields import Address, Contract, Hash32, Id, Money, Rail, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import has_role
+from node.txtypes.sale.disclosure import check_disclosure
 from node.txtypes.sale.listing import (
     LISTING,
     LISTING_VERSION,
     NOT_A_PARTY,
     PROVIDER_UNACCREDITED,
     RAIL_NOT_ACCEPTED,
-    check_disclosure,
     check_expiry,
     check_open,
     check_rail_allowed,
@@ -40,15 +40,9 @@ from node.txtypes.sale.order import (
     is_lasting,
     is_live,
 )
+from node.txtypes.vehicle.guards import check_flags, check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import (
-    VEHICLE,
-    check_flags,
-    check_holder,
-    market_of,
-    require_vehicle,
-    reserved_market,
-)
+from node.txtypes.vehicle.vehicle import VEHICLE, market_of, reserved_market
 
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",

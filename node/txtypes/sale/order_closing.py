@@ -15,19 +15,11 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing import TRANSITIONS as LISTING_TRANSITIONS
 from node.txtypes.sale.order import ORDER, TRANSITIONS, OrderBody, check_party
 from node.txtypes.sale.payments import has_money, settled_amount
+from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.title import with_title
-from node.txtypes.vehicle.vehicle import (
-    OFF_MARKET,
-    VEHICLE,
-    check_event_time,
-    check_flags,
-    check_holder,
-    listed_market,
-    market_of,
-    require_vehicle,
-)
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, listed_market, market_of
 
 # fmt: off
 ORDER_HAS_MONEY = Guard("order_has_money", "money of this order is under way or settled",

@@ -12,8 +12,9 @@ from node.crypto.hashing import tagged
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Address, Hash32, Height, Odometer, Time
 from node.ledger.overlay import Ledger, Record
+from node.txtypes.vehicle.guards import check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import add_reading, check_reading
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, check_event_time, require_vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 
 class RecordBody(Value, tag=1, frozen=True):

@@ -18,8 +18,9 @@ from node.limits import DAY_MS
 from node.rules.odometer import Unit
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
 from node.txtypes.members.member import Roles
+from node.txtypes.vehicle.guards import EVENT_IN_FUTURE
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import EVENT_IN_FUTURE, VEHICLE, VinScheme, new_vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, VinScheme, new_vehicle
 
 Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
 

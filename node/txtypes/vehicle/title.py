@@ -12,9 +12,10 @@ from node.ledger.fields import Address, Hash32, Odometer, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import require_role
+from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market
 from node.txtypes.vehicle.odometer import verdict_outcome
 from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.vehicle import OFF_MARKET, Vehicle, check_flags, check_holder, check_off_market
+from node.txtypes.vehicle.vehicle import OFF_MARKET, Vehicle
 
 # fmt: off
 SAME_HOLDER = Guard("same_holder", "giver and receiver are the same", "Geber und Empfänger sind gleich",

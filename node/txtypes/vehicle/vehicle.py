@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from node import limits
 from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader
@@ -22,9 +21,6 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
-from node.ledger.guards import Guard
-from node.ledger.json_form import time_to_text
-from node.ledger.overlay import Ledger
 from node.ledger.views import View, extended
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
@@ -33,24 +29,6 @@ from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
 VinScheme = Literal["EU", "NA", "CN"]
-
-# fmt: off
-VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
-                        "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")
-VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle's life has ended", "das Leben des Fahrzeugs ist beendet",
-                      "车辆已终结")
-EVENT_IN_FUTURE = Guard("event_in_future", "the event lies in the future", "das Ereignis liegt in der Zukunft",
-                        "事件时间在未来")
-EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event lies before the vehicle's birth",
-                           "das Ereignis liegt vor der Geburt des Fahrzeugs", "事件早于车辆诞生")
-NOT_THE_HOLDER = Guard("not_the_holder", "the account does not hold the title", "das Konto ist nicht der Titelinhaber",
-                       "该账户不是所有权人", is_permission=True)
-STOP_FLAG = Guard("stop_flag", "a stop-flag blocks this", "ein Sperrvermerk verhindert das", "存在禁止标记")
-VERDICT_ILLOGICAL = Guard("verdict_illogical", "the odometer readings contradict each other",
-                          "die Kilometerstände widersprechen sich", "里程读数矛盾")
-MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
-                    "车辆已挂牌或已预定")
-# fmt: on
 
 
 class Registration(Value, frozen=True):
@@ -237,47 +215,6 @@ VEHICLE = Family(
     path="/v1/vehicles",
     view=VehicleView,
 )
-
-
-# --- guards that many types share ----------------------------------------------------------------------------
-def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
-    """The living vehicle, or None after noting why not."""
-    vehicle = ledger.get(VEHICLE, vin)
-    if vehicle is None:
-        ledger.unmet(VEHICLE_UNKNOWN, vin)
-    elif vehicle.existence == "scrapped":
-        ledger.unmet(VEHICLE_ENDED, vin)
-    return vehicle
-
-
-def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:
-    """At most five minutes above the block's time, never before birth; late is allowed."""
-    if event_at_ms > ledger.now_ms + limits.EVENT_AHEAD_MAX_MS:
-        latest = time_to_text(ledger.now_ms + limits.EVENT_AHEAD_MAX_MS)
-        ledger.unmet(EVENT_IN_FUTURE, vin, time_to_text(event_at_ms), f"at most {latest}")
-    if vehicle is not None and event_at_ms < vehicle.born_at_ms:
-        born = time_to_text(vehicle.born_at_ms)
-        ledger.unmet(EVENT_BEFORE_BIRTH, vin, time_to_text(event_at_ms), f"at least {born}")
-
-
-def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:
-    """Notes every stop-flag that blocks `operation`, and an illogical odometer that the other side was not told of."""
-    for flag in vehicle.flags:
-        if operation in ledger.rules.tables.flags[flag.name].blocks:
-            ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
-    if vehicle.verdict == "ILLOGICAL" and not is_disclosed:
-        ledger.unmet(VERDICT_ILLOGICAL, vin, vehicle.verdict)
-
-
-def check_holder(ledger: Ledger, vin: str, vehicle: Vehicle | None, address: bytes) -> None:
-    if vehicle is not None and vehicle.holder != address:
-        ledger.unmet(NOT_THE_HOLDER, vin)
-
-
-def check_off_market(ledger: Ledger, vin: str, vehicle: Vehicle) -> None:
-    market = market_of(vehicle, ledger.now_ms)
-    if market.status != "off":
-        ledger.unmet(MARKET_LIVE, vin, market.status, "off")
 
 
 def new_vehicle(maker: bytes, born_at_ms: int, now_ms: int, height: int, **described: object) -> Vehicle:

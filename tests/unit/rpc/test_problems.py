@@ -3,10 +3,9 @@
 import pytest
 
 from node.errors import BadSignature, Malformed, TooLarge, WrongChain
+from node.ledger.guards import GUARDS, GuardsUnmet, Unmet
 from node.rpc.backend import NotAdmitted, Syncing
 from node.rpc.problems import PROBLEMS, guards_problem, language_of, problem_of
-from node.txtypes.unmet import TEXTS
-from node.ledger.guards import GuardsUnmet, Unmet
 
 PERMISSION = Unmet("role_missing", "x", "", "dealer")
 RULE = Unmet("vehicle_unknown", "x", "", "")
@@ -47,7 +46,7 @@ def test_403_only_where_all_unmet_guards_are_permissions(unmet, status: int, cod
 
 
 def test_an_unmet_guard_is_told_in_the_callers_language() -> None:
-    for language, text in (("de", TEXTS["vehicle_unknown"].de), ("zh", TEXTS["vehicle_unknown"].zh)):
+    for language, text in (("de", GUARDS["vehicle_unknown"].de), ("zh", GUARDS["vehicle_unknown"].zh)):
         (shown,) = guards_problem((RULE,), language).members["unmet"]
         assert {"code", "subject", "have", "need", "text"} == set(shown)
         assert text in shown["text"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from node.rpc.queries import PACE_S, SHARE, WorkShare
+from node.rpc.moments import PACE_S, SHARE, WorkShare
 
 
 def test_many_long_answers_keep_to_one_share_and_all_come_to_their_end() -> None:

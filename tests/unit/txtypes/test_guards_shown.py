@@ -10,10 +10,12 @@ from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
-from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingUpdate
 from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle.vehicle import Flag, VEHICLE
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {
