@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+"""Milliseconds of an hour and of a day."""
+
 # --- transactions (consensus rules) -------------------------------------------------------------
 TX_BYTES_MAX: Final = 64 * 1024
 """A signed transaction. The largest useful one is a governance proposal of a few kB. Above: 413, malformed."""
@@ -14,10 +18,10 @@ SIGNATURES_MAX: Final = 16
 ACCOUNT_KEYS_MAX: Final = 8
 """Keys of one account; every one costs a signature when the account opens. Above: malformed."""
 
-TX_LIFETIME_CAP_MS: Final = 7 * 24 * 3_600_000
+TX_LIFETIME_CAP_MS: Final = 7 * DAY_MS
 """No chain parameter may let a transaction live longer: the replay window must stay small."""
 
-TX_LIFETIME_DEFAULT_MS: Final = 24 * 3_600_000
+TX_LIFETIME_DEFAULT_MS: Final = DAY_MS
 """Long enough that a file can travel between two co-signers within a working day."""
 
 EVENT_AHEAD_MAX_MS: Final = 5 * 60_000
@@ -81,7 +85,7 @@ PRECISION_MS: Final = 500
 """How far two correct clocks may differ (PBTS)."""
 
 MESSAGE_DELAY_MS: Final = 2_000
-MESSAGE_DELAY_CAP_MS: Final = 3_600_000
+MESSAGE_DELAY_CAP_MS: Final = HOUR_MS
 """How old a new proposal may be at round 0, growing by a tenth each round so that a slow network recovers."""
 
 # --- consensus (local) ----------------------------------------------------------------------------
@@ -147,5 +151,5 @@ RPC_PAGE_MAX: Final = 1_000
 RPC_STREAMS_MAX: Final = 100
 """Bounds of the HTTP interface. Above: 413, 422, 422, 503."""
 
-FATE_KEPT_MS: Final = 7 * 24 * 3_600_000
+FATE_KEPT_MS: Final = 7 * DAY_MS
 """How long the fate of a transaction that never committed can be asked for."""

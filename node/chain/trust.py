@@ -17,10 +17,9 @@ from node.chain.block import Commit, Committed, Header, block_id_of, verify_comm
 from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.errors import InvalidCertificate, Rejected
+from node.limits import DAY_MS
 from node.txtypes.schema import time_to_text
 from node.txtypes.validators import ValidatorEntry
-
-DAY_MS: Final = 24 * 3_600_000
 
 TRUSTING_PERIOD_MS: Final = 180 * DAY_MS
 """Keys of validators removed long ago can sign a false branch: an older root is refused unless asked for."""

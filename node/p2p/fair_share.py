@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-from node.p2p.rate_limits import TokenBucket
 from node.p2p.wire import QUESTIONS, URGENT, WireMessage
 from node.replica import messages as r
+from node.token_bucket import TokenBucket
 
 CPU_MS_PER_S: Final = 300
 CPU_STRANGERS_MS_PER_S: Final = 400
@@ -58,8 +58,8 @@ class Shares:
     """What all strangers have together."""
 
     def __init__(self, now_ms: int) -> None:
-        self.cpu = TokenBucket(CPU_STRANGERS_MS_PER_S, CPU_BURST_S, now_ms)
-        self.answers = TokenBucket(ANSWER_STRANGERS_BYTES_PER_S, ANSWER_BURST_S, now_ms)
+        self.cpu = TokenBucket(CPU_STRANGERS_MS_PER_S, CPU_STRANGERS_MS_PER_S * CPU_BURST_S, now_ms)
+        self.answers = TokenBucket(ANSWER_STRANGERS_BYTES_PER_S, ANSWER_STRANGERS_BYTES_PER_S * ANSWER_BURST_S, now_ms)
 
 
 class PeerQuota:
@@ -67,8 +67,8 @@ class PeerQuota:
 
     def __init__(self, shares: Shares | None, now_ms: int) -> None:
         answers = ANSWER_BYTES_PER_S if shares is None else ANSWER_STRANGER_BYTES_PER_S
-        self._cpu = [TokenBucket(CPU_MS_PER_S, CPU_BURST_S, now_ms)]
-        self._answers = [TokenBucket(answers, ANSWER_BURST_S, now_ms)]
+        self._cpu = [TokenBucket(CPU_MS_PER_S, CPU_MS_PER_S * CPU_BURST_S, now_ms)]
+        self._answers = [TokenBucket(answers, answers * ANSWER_BURST_S, now_ms)]
         if shares is not None:
             self._cpu.append(shares.cpu)
             self._answers.append(shares.answers)

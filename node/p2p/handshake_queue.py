@@ -17,7 +17,7 @@ from typing import Final
 from node.p2p.connection import Unfinished
 from node.p2p.eviction import address_of
 from node.p2p.framing import goodbye, handshake_frame
-from node.p2p.rate_limits import TokenBucket
+from node.token_bucket import TokenBucket
 
 PENDING_MAX: Final = 256
 PENDING_PER_ADDRESS_MAX: Final = 96
@@ -41,14 +41,12 @@ class _Grants:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._bucket = TokenBucket(HANDSHAKES_PER_S, 0.5, clock())
+        self._bucket = TokenBucket(HANDSHAKES_PER_S, HANDSHAKES_PER_S / 2, clock())
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, pending: PendingHandshake) -> None:
-        now = self._clock()
-        if not self._waiting and self._bucket.left(now) >= 1:
-            self._bucket.take(1, now)
+        if not self._waiting and self._bucket.try_take(1, self._clock()):
             return
         pending.grant = asyncio.get_running_loop().create_future()
         self._waiting.append(pending.grant)

@@ -6,11 +6,12 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from node.limits import HOUR_MS
 from node.p2p.eviction import address_of
 
 BAN_SCORE = 100
 BAN_MS = 60_000
-BAN_CAP_MS = 3_600_000
+BAN_CAP_MS = HOUR_MS
 SCORE_HALF_LIFE_MS = 60_000
 DIAL_FIRST_MS = 250
 SENT_AWAY_MS = 5_000

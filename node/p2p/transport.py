@@ -17,7 +17,7 @@ from node.p2p.connection import Clock, Link, Unfinished, shake_hands
 from node.p2p.handshake import Handshake, Refusal, RefusedByPeer
 from node.p2p.handshake_queue import HandshakeQueue, PendingHandshake
 from node.p2p.peer_book import KnownPeer, PeerBook, record_of
-from node.p2p.rate_limits import TokenBucket
+from node.token_bucket import TokenBucket
 
 Notice = Callable[[str, str, dict[str, object]], None]
 
@@ -30,6 +30,7 @@ DIALS_MAX: Final = 16
 GARBAGE_WEIGHT: Final = 2
 """Of an address that sends what is no handshake. At the threshold its strangers are refused for a while."""
 NOTICES_PER_S: Final = 5
+NOTICES_BURST: Final = 50
 """Refused handshakes that are told; of the others there is the counter. A flood must not fill the log."""
 
 
@@ -55,7 +56,7 @@ class Transport:
         self._static = secrets.token_bytes(32)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dials = 0
-        self._told = TokenBucket(NOTICES_PER_S, 10, clock())
+        self._refusal_notices = TokenBucket(NOTICES_PER_S, NOTICES_BURST, clock())
         self.server: asyncio.Server | None = None
         self.handshakes = HandshakeQueue(clock)
 
@@ -166,6 +167,5 @@ class Transport:
         self._counters["refused"] += 1
         if not is_outbound and not isinstance(error, Refusal | RefusedByPeer | Unfinished):
             self._book.misbehaved(record_of(host), GARBAGE_WEIGHT, now)
-        if self._told.left(now) >= 1:
-            self._told.take(1, now)
+        if self._refusal_notices.try_take(1, now):
             self._notice("handshake_refused", "warning", {"host": host, "port": port, "why": str(error)})

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from node.chain.trust import DAY_MS
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
+from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.accounts import ACCOUNT
 from node.txtypes.ledger import Family

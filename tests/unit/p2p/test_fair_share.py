@@ -7,29 +7,12 @@ import pytest
 from node.p2p import fair_share
 from node.p2p.fair_share import PeerQuota, Shares
 from node.p2p.framing import Lane
-from node.p2p.rate_limits import RATES, TokenBucket
+from node.p2p.rate_limits import RATES
 from node.p2p.wire import ANSWERS, FIRST, QUESTIONS, URGENT, GetChunk, Ping, lane_of
 from node.replica.messages import Announce, Blocks, GetBlocks, GetBody, ProposalMessage, Transactions, VoteMessage
 
 BURST_MS = fair_share.CPU_MS_PER_S * fair_share.CPU_BURST_S
 ALL_BURST_MS = fair_share.CPU_STRANGERS_MS_PER_S * fair_share.CPU_BURST_S
-
-
-def test_credit_is_spent_owed_waited_for_and_not_saved_up() -> None:
-    bucket = TokenBucket(100, 2, 0)
-    bucket.take(150, 0)
-    assert (50, 0) == (bucket.left(0), bucket.wait_ms(0))
-    bucket.take(100, 0)
-    assert (-50, 500) == (bucket.left(0), bucket.wait_ms(0))
-    assert 0 == bucket.wait_ms(0, -50) < bucket.wait_ms(0, -49)
-    assert 200 == bucket.left(10**9)
-
-
-def test_a_clock_that_goes_back_takes_and_gives_nothing() -> None:
-    bucket = TokenBucket(100, 1, 10_000)
-    bucket.take(100, 10_000)
-    assert 0 == bucket.left(5_000)
-    assert 100 == bucket.left(6_000)
 
 
 # --- the processor ---------------------------------------------------------------------------------------
