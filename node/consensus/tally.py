@@ -71,10 +71,6 @@ class Tally:
                 del self._steps[kind, old]
 
     # --- out ---
-    def has_vote(self, vote: Vote) -> bool:
-        step = self._steps.get((vote.kind, vote.round))
-        return step is not None and vote.block_id in step.votes.get(vote.validator, {})
-
     def is_news(self, vote: Vote, window_end: int) -> bool:
         """Whether taking the vote would change anything here. What is no news is not relayed: it would never end.
 

@@ -221,26 +221,12 @@ class Session:
 
     def __init__(self, send: CipherState, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:
         self._send = send
-        self._limit = limit
         self._reader = FrameReader(receive, limit)
-
-    def seal(self, message: bytes, lane: Lane = Lane.BULK) -> bytes:
-        """All chunks of `message`, 1 to `limit` bytes, ready for the wire."""
-        assert 0 < len(message) <= self._limit, f"a message of {len(message)} bytes cannot be sent"
-        sealed, at = [], 0
-        while at < len(message):
-            chunk, at = chunk_at(message, lane, at)
-            sealed.append(self.seal_chunk(chunk))
-        return b"".join(sealed)
 
     def seal_chunk(self, plaintext: bytes) -> bytes:
         """One of `chunk_at`'s, ready for the wire. Chunks of one lane in their order, those of several in any."""
         ciphertext = self._send.encrypt(plaintext)
         return len(ciphertext).to_bytes(LENGTH_BYTES, "big") + ciphertext
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """See `FrameReader.feed`."""
-        return [received.message for received in self._reader.feed(data)]
 
     def receive(self, data: bytes, now_ms: int) -> list[Received]:
         """See `FrameReader.feed`."""

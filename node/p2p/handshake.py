@@ -55,11 +55,6 @@ class Hello(Value, frozen=True):
 class Refusal(Rejected):
     """We refuse the peer. The text is what it is told; always one of the tree's own kinds as well."""
 
-    @property
-    def reason_code(self) -> str:
-        """Stable, for metrics and for scoring the peer."""
-        return self.code
-
 
 class OtherChain(Refusal, WrongChain):
     """`wrong_chain`"""

@@ -58,11 +58,6 @@ class CipherState:
         self.nonce += 1
         return plaintext
 
-    def rekey(self) -> None:
-        """A new key that does not lead back to the old one; the nonce stays (section 4.2, REKEY)."""
-        sealed = self._aead.encrypt(_nonce_bytes(NONCE_RESERVED), bytes(KEY_BYTES), b"")
-        self._aead = ChaCha20Poly1305(sealed[:KEY_BYTES])
-
     def _nonce_bytes(self) -> bytes:
         if self.nonce >= NONCE_RESERVED:
             raise ProtocolViolation("the link has used every nonce")
@@ -129,12 +124,6 @@ class XXHandshake:
     @property
     def finished(self) -> bool:
         return self._index == len(_MESSAGES)
-
-    @property
-    def handshake_hash(self) -> bytes:
-        """32 bytes that both sides share and no other handshake has."""
-        assert self.finished, "the handshake hash is final only after the last message"
-        return self._symmetric.hash
 
     @property
     def remote_static(self) -> bytes:

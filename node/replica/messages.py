@@ -9,7 +9,7 @@ from msgspec import Meta
 from node import limits
 from node.chain.block import Block, Commit, Committed, Header
 from node.chain.vote import Evidence, Proposal, Round, Vote
-from node.codec import Address, Decoder, Hash32, Height, Signature, Value
+from node.codec import Address, Hash32, Height, Signature, Value
 
 Instance = Annotated[bytes, Meta(min_length=16, max_length=16)]
 WireIds = Annotated[tuple[Hash32, ...], Meta(max_length=limits.ANNOUNCE_MAX)]
@@ -130,5 +130,3 @@ Message = (
     | EvidenceMessage
     | Presence
 )
-
-decode_message: Decoder[Message] = Decoder(Message, limits.FRAME_BYTES_MAX, "message")

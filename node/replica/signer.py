@@ -19,7 +19,6 @@ from node.consensus.safety import (
     SignedVote,
     SigningRefused,
     extended,
-    last_step,
     remembered,
     signed_before,
 )
@@ -106,9 +105,6 @@ class LocalSigner:
     @property
     def public(self) -> bytes:
         return self._key.public
-
-    def last_step(self) -> tuple[int, int, Step]:
-        return last_step(self.state)
 
     def sign_raw(self, message: bytes) -> bytes:
         """For messages that promise nothing (presence). The caller tags them."""

@@ -120,7 +120,7 @@ class RawLink:
         """Every message until the other end closes."""
         with contextlib.suppress(OSError):
             while data := await self.reader.read(65_536):
-                self.said += [decode_wire(raw) for raw in self.session.feed(data)]
+                self.said += [decode_wire(raw) for raw, _ in self.session.receive(data, 0)]
         return self.said
 
     def close(self) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from node.crypto.dev_keys import dev_key
 from node.errors import Rejected
 from node.p2p.rate_limits import RateLimits
+from node.p2p.wire import decode_wire
 from node.replica import events as e
-from node.replica.messages import Message, decode_message
+from node.replica.messages import Message
 from support.simulation.errors import Violation
 
 if TYPE_CHECKING:
@@ -131,9 +132,9 @@ class Network:
 
     def _decode(self, raw: bytes) -> Message:
         """The production decoder; messages are immutable, so the same bytes are decoded once."""
-        found = self._decoded.get(raw)
-        if found is None:
-            found = self._decoded[raw] = decode_message(raw)
+        message = self._decoded.get(raw)
+        if message is None:
+            message = self._decoded[raw] = decode_wire(raw)
             if len(self._decoded) > DECODED_MAX:
                 self._decoded.popitem(last=False)
-        return found
+        return message

@@ -18,7 +18,6 @@ from node.chain.block import decode_block, decode_commit, decode_committed, deco
 from node.codec import Decoder, Value, encode
 from node.errors import Malformed, TooLarge
 from node.p2p.wire import decode_wire
-from node.replica.messages import decode_message
 from node.txtypes.envelope import decode_payload, decode_signed_tx
 from node.txtypes.registry import type_of
 
@@ -191,7 +190,7 @@ def test_extension_types_timestamps_and_reserved_bytes_are_refused() -> None:
 @pytest.mark.parametrize("opening", [b"\x91", b"\x81\xa1a", b"\xdc\x00\x01", b"\x81\x91"], ids=lambda raw: raw.hex())
 def test_deep_nesting_is_malformed_and_not_the_end_of_the_stack(opening: bytes) -> None:
     raw = (opening * 60_000)[: limits.TX_BYTES_MAX - 1] + b"\xc0"
-    for decode in (decode_payload, decode_block, decode_message):
+    for decode in (decode_payload, decode_block, decode_wire):
         with pytest.raises(Malformed):
             decode(raw)
     place = packed_but(unpack(PAYLOADS["odometer.read"]), 4, raw[:60_000])
@@ -205,7 +204,7 @@ CLAIMS = [claim + b"\xff\xff\xff\xff" for claim in (b"\xdd", b"\xdf", b"\xc6", b
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda raw: raw.hex())
 def test_a_claimed_length_of_four_gigabytes_is_only_malformed(claim: bytes) -> None:
     for raw in (claim, b"\x92" + claim, b"\x94" + claim):
-        for decode in (decode_payload, decode_block, decode_committed, decode_commit, decode_message, decode_wire):
+        for decode in (decode_payload, decode_block, decode_committed, decode_commit, decode_wire):
             with pytest.raises(Malformed):
                 decode(raw)
 
@@ -229,7 +228,7 @@ def test_the_limit_comes_before_everything_else() -> None:
 
 
 # --- whatever comes --------------------------------------------------------------------------------------------
-DECODERS = [decode_payload, decode_header, decode_block, decode_committed, decode_commit, decode_message, decode_wire]
+DECODERS = [decode_payload, decode_header, decode_block, decode_committed, decode_commit, decode_wire]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=70) | st.text(max_size=20)
     | st.floats(allow_nan=False),

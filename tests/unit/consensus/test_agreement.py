@@ -264,7 +264,9 @@ class Ring:
         has_moved = False
         for node in [node for node in self.correct if node.decided is None]:
             tally = node.machine.tally
-            news: list[m.Input] = [m.VoteReceived(vote) for vote in self._votes if not tally.has_vote(vote)]
+            news: list[m.Input] = [
+                m.VoteReceived(vote) for vote in self._votes if vote not in tally.votes_of_round(vote.round)
+            ]
             news += [m.QuorumProved("precommit", *decided) for decided in self._decisions]
             missing = [ident for ident in sorted(node.needed) if not node.machine.is_judged(ident)]
             news += [m.BlockJudged(ident, is_valid(ident)) for ident in missing]

@@ -7,6 +7,7 @@ from support.traces import block_id, validator
 
 from node.chain.vote import NIL, Vote, vote_sign_bytes
 from node.consensus.messages import Step
+from node.consensus.safety import last_step
 from node.crypto.dev_keys import dev_key
 from node.replica.doppelganger import (
     INTERVAL_MS,
@@ -295,7 +296,7 @@ def test_with_hard_state_a_foreign_vote_stops_a_listener_as_well() -> None:
     disk = Disk()
     a_signer(disk).sign_vote("prevote", H, 0, X, NO_PROMISE)
     restarted = a_signer(disk)
-    assert (H, 0, Step.PREVOTE) == restarted.last_step()
+    assert (H, 0, Step.PREVOTE) == last_step(restarted.state)
     double = a_double(LOW, restarted, is_at_height=True)
     double.saw_vote(a_vote("prevote", X))
     assert Duty.LISTENING is double.duty

@@ -21,6 +21,7 @@ from node.consensus.safety import (
     SigningRefused,
     StoredLock,
     decode_hard_state,
+    last_step,
 )
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey, is_signature
@@ -171,7 +172,7 @@ def test_a_signer_that_could_not_save_does_not_believe_it_has_signed(cut: str) -
     disk.cut = cut
     with pytest.raises(PowerCut):
         prevote(X)(victim)
-    assert (0, 0, Step.NEW) == victim.last_step()
+    assert (0, 0, Step.NEW) == last_step(victim.state)
     assert victim.was_missing
     disk.cut = ""
     again = prevote(X)(victim)
@@ -247,10 +248,10 @@ def test_a_whole_height_and_the_next_one() -> None:
     living = signer(disk)
     messages = [sign(living) for sign in (propose(X), prevote(X), precommit(X), prevote(NIL, 1), precommit(NIL, 1))]
     assert messages == stored(disk)
-    assert (H, 1, Step.PRECOMMIT) == living.last_step()
+    assert (H, 1, Step.PRECOMMIT) == last_step(living.state)
     next_one = prevote(Y, 0, H + 1)(living)
     assert [next_one] == stored(disk)
-    assert (H + 1, 0, Step.PREVOTE) == signer(disk).last_step()
+    assert (H + 1, 0, Step.PREVOTE) == last_step(signer(disk).state)
 
 
 # --- the floor, and what else the key may sign --------------------------------------------------------------------
@@ -355,9 +356,9 @@ def test_a_call_that_fails_leaves_the_old_file_or_the_new_one(
     survivor = signer(SafetyFile(path))
     if path.read_bytes() == old:
         assert not handed_out
-        assert (H, 0, Step.PREVOTE) == survivor.last_step()
+        assert (H, 0, Step.PREVOTE) == last_step(survivor.state)
     else:
-        assert (H, 0, Step.PRECOMMIT) == survivor.last_step()
+        assert (H, 0, Step.PRECOMMIT) == last_step(survivor.state)
         assert handed_out in ([], [precommit(X)(survivor)])
 
 
@@ -375,7 +376,7 @@ def test_the_file_is_for_its_owner_only_and_takes_no_damage_for_good(tmp_path: P
         with pytest.raises(Corrupted):
             signer(SafetyFile(path))
     path.write_bytes(good)
-    assert (H, 0, Step.PREVOTE) == signer(SafetyFile(path)).last_step()
+    assert (H, 0, Step.PREVOTE) == last_step(signer(SafetyFile(path)).state)
 
 
 def test_a_half_written_temporary_file_is_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,9 +54,6 @@ def test_published_vectors(vector: dict[str, Any]) -> None:
 
     assert initiator.finished
     assert responder.finished
-    assert initiator.handshake_hash == responder.handshake_hash
-    if "handshake_hash" in vector:
-        assert vector["handshake_hash"] == initiator.handshake_hash.hex()
     assert initiator.remote_static == responder.static_public
     assert responder.remote_static == initiator.static_public
 
@@ -173,8 +169,6 @@ def test_wrong_order_of_calls_is_our_mistake() -> None:
         responder.write_message(b"")
     with pytest.raises(AssertionError, match="after the last message"):
         initiator.split()
-    with pytest.raises(AssertionError, match="after the last message"):
-        _ = initiator.handshake_hash
     with pytest.raises(AssertionError, match="not shown"):
         _ = initiator.remote_static
     initiator.write_message(b"")
@@ -237,18 +231,6 @@ def test_the_last_nonce_is_never_used() -> None:
     with pytest.raises(ProtocolViolation, match="nonce"):
         receive.decrypt(bytes(16))
     assert NONCE_RESERVED == 2**64 - 1 == send.nonce
-
-
-def test_rekey_takes_the_key_stream_of_the_reserved_nonce() -> None:
-    """Section 4.2, worked out with bare ChaCha20: block 1 of the stream, since block 0 makes the tag's key."""
-    old = bytes(range(32))
-    counter_and_nonce = (1).to_bytes(4, "little") + bytes(4) + b"\xff" * 8
-    new = Cipher(algorithms.ChaCha20(old, counter_and_nonce), mode=None).encryptor().update(bytes(32))
-
-    cipher = CipherState(old, nonce=5)
-    cipher.rekey()
-    assert CipherState(new, nonce=5).encrypt(b"text") == cipher.encrypt(b"text")
-    assert cipher.nonce == 6
 
 
 def test_before_the_first_exchange_nothing_is_encrypted() -> None:
