@@ -192,7 +192,7 @@ def test_a_peer_whose_messages_cost_too_much_waits_then_is_not_read_from_then_pa
             await until(lambda: STATUS in one.messages(), "the votes of others do not wait")
             assert 1 == one.messages().count(STATUS), "from the costly peer nothing is read"
             await until(lambda: one.told("peer_misbehaved"), "and it pays for it")
-            assert "its messages cost more than its share" == one.told("peer_misbehaved")[0]
+            assert "its messages take more processor time than its quota" == one.told("peer_misbehaved")[0]
             assert not one.network.book.is_banned(key_of("evil").public, one.clock())
 
     asyncio.run(play())

@@ -82,7 +82,7 @@ def test_the_initiator_refuses_another_chain() -> None:
     here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, BOB, genesis=b"\x08" * 32))
     assert isinstance(here, WrongChain)
     assert here.code == "wrong_chain"
-    assert str(here) == "another chain: its genesis is 0808080808080808, that of this node 0707070707070707"
+    assert str(here) == "another chain: the peer's genesis hash is 0808080808080808, ours is 0707070707070707"
     check_told(here, there)
 
 

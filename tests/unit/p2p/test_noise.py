@@ -169,7 +169,7 @@ def test_wrong_order_of_calls_is_our_mistake() -> None:
         responder.write_message(b"")
     with pytest.raises(AssertionError, match="after the last message"):
         initiator.split()
-    with pytest.raises(AssertionError, match="not shown"):
+    with pytest.raises(AssertionError, match="not sent"):
         _ = initiator.remote_static
     initiator.write_message(b"")
     with pytest.raises(AssertionError, match="turn to read"):
