@@ -63,7 +63,7 @@ class Peer:
                 task.cancel()
 
     async def on_raw(self, raw: bytes, begun_ms: int) -> None:
-        """Process an encoded message; waits while reading from the peer is paused. Raises `Rejected` if it is malformed."""
+        """Process an encoded message; waits while reading from the peer is paused. Raises `Rejected` if malformed."""
         if not self.is_here:
             return
         service, now = self._service, self._service.clock()

@@ -354,5 +354,5 @@ class Replica:
             self._context.halt(unknown)
             return
         self._evidence.committed()
-        self._admission.look_again(result)
+        self._admission.recheck(result)
         self._tell_status()

@@ -341,7 +341,7 @@ def test_a_decided_block_with_a_wrong_signature_halts(source: Chain) -> None:
         return (certified(source, replace(block, header=header)),)
 
     follower = Follower(source, {1: lie}).run(200)
-    assert "block 1 was decided with a transaction whose signature is wrong" == follower.halted
+    assert "block 1 was decided with a transaction whose signature does not verify" == follower.halted
     assert 0 == follower.store.height()
 
 

@@ -219,7 +219,7 @@ def test_parts_of_a_block_that_none_may_be_are_not_kept(listener: Listener, raws
     listener.hear(compact(listener.chain, block))
     for raw in raws:
         listener.hear(Parts(1, block_id, (raw,)))
-    assert ["the parts of a block are larger than any may be"] == listener.faults()
+    assert ["the parts of a block exceed the largest block or transaction"] == listener.faults()
     listener.hear(GetBody(1, block_id))
     assert [] == listener.sent(Body) and [] == listener.prevotes()
 
