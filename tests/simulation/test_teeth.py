@@ -111,9 +111,7 @@ def test_a_root_that_depends_on_the_node_is_noticed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(BlockRun, "finish", sometimes_without_evidence)
 
-    assert "was decided but does not hold here: state_root" in found(
-        "faulty=((1,'equivocating_voter'),)", seeds=range(6)
-    )
+    assert "was decided but is invalid here: state_root" in found("faulty=((1,'equivocating_voter'),)", seeds=range(6))
 
 
 def test_relaying_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from node.chain.vote import NIL, Vote
 from node.replica import events as e
 from node.replica.messages import ProposalMessage, VoteMessage
 
-NO_POLKA = "a re-proposal comes without its polka"
+NO_POLKA = "a re-proposal has no polka"
 
 
 def again(node: Node, block: Block, polka: tuple[Vote, ...]) -> ProposalMessage:
@@ -91,7 +91,7 @@ def test_one_vote_for_something_else_spoils_a_polka(changes: dict) -> None:
     votes = node.polka(block, VALIDATORS[:3])
     odd = node.polka(block, [changes.get("name", VALIDATORS[3])], **{k: v for k, v in changes.items() if k != "name"})
     node.hear(again(node, block, (*votes, *odd)))
-    assert ["a polka holds a vote for something else"] == node.faults()
+    assert ["a polka contains another vote"] == node.faults()
     assert not has_polka(node, block)
     assert node.replica.machine.proposal(1) is None
 

@@ -58,7 +58,7 @@ def test_a_proposal_is_made_and_signed_by_whose_turn_it_is(form: Form) -> None:
     other = next(name for name in VALIDATORS if name != node.proposer())
     node.hear(form(node, block, node.proposal(block, proposer=address(other), by=other)))
     node.hear(form(node, block, node.proposal(block, by=other)))
-    assert [f"{address(other).hex()} does not propose in round 0", "a proposal's signature does not verify"] == (
+    assert [f"{address(other).hex()} is not the proposer of round 0", "a proposal's signature does not verify"] == (
         node.faults()
     )
     assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
@@ -69,7 +69,7 @@ def test_a_proposal_comes_with_its_own_block(form: Form) -> None:
     node = Node()
     block = node.block()
     node.hear(form(node, node.block(count=2), node.proposal(block)))
-    assert ["the block is not the proposal's"] == node.faults()
+    assert ["the proposal is for another block"] == node.faults()
     assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
 
 
