@@ -1,5 +1,7 @@
-"""The list tree of RFC 9162, section 2.1: leaf = SHA-256(0x00 || entry), node = SHA-256(0x01 || left || right).
-Splits at the largest power of two, so no leaf is ever duplicated."""
+"""Merkle tree of RFC 9162, section 2.1: leaf = SHA-256(0x00 || entry), node = SHA-256(0x01 || left || right).
+
+It splits at the largest power of two, so no leaf is duplicated.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def root(entries: Sequence[bytes]) -> bytes:
-    """Root over `entries`, 32 bytes; of none: SHA-256 of nothing."""
+    """The root (32 bytes) of `entries`; without entries the hash of the empty string."""
     if not entries:
         return EMPTY_ROOT
     level = [leaf_hash(entry) for entry in entries]

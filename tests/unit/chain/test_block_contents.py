@@ -31,9 +31,9 @@ def test_a_body_and_its_header_belong_together() -> None:
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ({"transactions": ()}, "transactions are not those"),
-        ({"evidence": (evidence(),)}, "evidence is not that"),
-        ({"last_commit": Commit(1, 0, bytes(32), ())}, "last commit is not that"),
+        ({"transactions": ()}, "transactions do not match"),
+        ({"evidence": (evidence(),)}, "evidence does not match"),
+        ({"last_commit": Commit(1, 0, bytes(32), ())}, "last commit does not match"),
     ],
 )
 def test_a_part_that_the_header_does_not_name_is_refused(parts: dict, told: str) -> None:
@@ -59,8 +59,8 @@ def test_a_body_may_be_as_large_as_any_chain_allows() -> None:
 @pytest.mark.parametrize(
     ("transactions", "told"),
     [
-        ([*FULL, b"1"], "larger than any may be"),
-        ([bytes(limits.TX_BYTES_MAX + 1)], "larger than any may be"),
+        ([*FULL, b"1"], "exceeds the size limit"),
+        ([bytes(limits.TX_BYTES_MAX + 1)], "exceeds the size limit"),
         ([b"1", b"2", b"1"], "twice"),
     ],
     ids=["body", "transaction", "repeated"],

@@ -72,7 +72,7 @@ def test_a_few_large_transactions_of_one_sender_leave_room_to_the_others() -> No
     size = len(tx(1).raw)
     pool = Pool(PoolLimits(bytes_per_account_max=2 * size))
     assert pool.add(tx(1)) and pool.add(tx(2))
-    assert f"2 pending transactions already ({2 * size} bytes)" in full(pool, address("bmw"))
+    assert f"already has 2 pending transactions ({2 * size} bytes)" in full(pool, address("bmw"))
     pool.check_room(address("buyer-1"), size)
     pool.remove(tx(1).txid)
     pool.check_room(address("bmw"), size)

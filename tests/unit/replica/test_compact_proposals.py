@@ -194,7 +194,7 @@ def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) 
     )
     listener.hear(compact(chain, block, ids))
 
-    assert ["the block's transactions are not those of its header"] == listener.faults()
+    assert ["the block's transactions do not match its header"] == listener.faults()
     assert [] == listener.prevotes()
     assert [block_id_of(block.header, chain.genesis_hash)] == [m.block_id for m in listener.sent(GetBody)]
     listener.hear(Body(block))
