@@ -155,7 +155,7 @@ class BlockSync:
         height = self._store.height() + 1
         committed = self._catch_up.take(height - 1)
         block = committed.block
-        transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.known(raw)) is not None]
+        transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.verified(raw)) is not None]
         if len(transactions) != len(block.transactions):
             self._good.pop(committed.commit.block_id, None)
             return  # evicted from the cache of verified transactions meanwhile: request the block again

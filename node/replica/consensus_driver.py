@@ -377,7 +377,7 @@ class ConsensusDriver:
             return
         tx_gossip, raws = self._services.tx_gossip, candidate.block.transactions
         candidate.transactions = [
-            tx_gossip.known(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
+            tx_gossip.verified(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
         ]
         # The job may belong to an earlier candidate with the same id, whose transactions may be evicted by now.
         missing = tuple(raw for raw, tx in zip(raws, candidate.transactions, strict=True) if tx is None)

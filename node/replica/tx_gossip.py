@@ -95,7 +95,7 @@ class TxGossip:
         return transactions
 
     # --- verification ---
-    def known(self, raw: bytes) -> CheckedTx | None:
+    def verified(self, raw: bytes) -> CheckedTx | None:
         """The transaction if it is verified, else None."""
         wire_id = wire_id_of(self._genesis_hash, raw)
         return self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
@@ -142,7 +142,7 @@ class TxGossip:
         transactions: list[CheckedTx | None] = []
         unknown: list[SignedTx] = []
         for raw in raws:
-            tx = self.known(raw)
+            tx = self.verified(raw)
             transactions.append(tx)
             if tx is None:
                 unknown.append(decode_signed_tx(raw, self._genesis_hash))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DECODED_MAX = 4_000
 Topic = tuple[str, bytes]
-"""Kind of a consensus message, and the validator whose it is."""
+"""Kind of a consensus message, and its signer."""
 NO_TOPIC: Topic = ("", b"")
 
 
@@ -31,13 +31,13 @@ class Network:
         """Link to (source, target)."""
         self.partitioned: set[frozenset[int]] = set()
         self.deaf: set[tuple[int, int]] = set()
-        """(source, target) of directions in which everything is lost."""
+        """(source, target) of directions that lose all messages."""
         self.clogged: dict[tuple[int, int], int] = {}
-        """(source, target) to the time until which nothing gets through; it all arrives then."""
+        """(source, target) to the time until which messages are delayed."""
         options = world.options
         self.loss, self.duplicate, self.delay = options.loss, options.duplicate, options.delay
         self.starving: Counter[tuple[int, Topic]] = Counter()
-        """(target, topic) that does not arrive, whoever relays it; by how many faults at once."""
+        """(target, topic) that is held back, whoever relays it, to the number of faults that hold it."""
         self._rate_limits: dict[tuple[int, int], RateLimits] = {}
         self._decoded: OrderedDict[bytes, Any] = OrderedDict()
 
@@ -67,7 +67,7 @@ class Network:
                     self.connect(a, b)
 
     def heal(self) -> None:
-        """Every link carries everything, in both directions, soon."""
+        """Let every link deliver all messages again, soon."""
         self.loss, self.duplicate, self.delay = 0.0, 0.0, (1, 30)
         self.starving.clear()
         self.partitioned.clear()
@@ -76,7 +76,7 @@ class Network:
         self.connect_all()
 
     def hold(self, pairs: list[tuple[int, Topic]]) -> None:
-        """Keep topics from targets, until as many releases."""
+        """Hold back topics from targets, until each is released as often."""
         self.starving.update(pairs)
 
     def release(self, pairs: list[tuple[int, Topic]]) -> None:
@@ -87,7 +87,7 @@ class Network:
 
     # --- messages ---
     def count(self, link: int, kind: type, size: int) -> None:
-        """No honest node says more to another than the other allows: else they would ban each other."""
+        """Check that an honest node stays below its peers' rate limits: otherwise they would ban it."""
         source, target = self.peers[link]
         rate_limits = self._rate_limits.get((source, target))
         if rate_limits is None:
@@ -97,7 +97,7 @@ class Network:
             raise Violation(f"{name} sends more {kind.__name__} messages than its peers allow")
 
     def send(self, link: int, raw: bytes, topic: Topic = NO_TOPIC) -> None:
-        """`topic`: what a vote or a proposal is, and whose."""
+        """Send bytes over a link. `topic`: kind and signer of a vote or proposal."""
         world = self._world
         source, target = self.peers[link]
         chance = world.chance("net")
