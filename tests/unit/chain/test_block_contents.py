@@ -1,4 +1,4 @@
-"""A block's body is the one that its header names: else whoever sent it is at fault."""
+"""Block contents must match the header; otherwise the sender is at fault."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_part_that_the_header_does_not_name_is_refused(parts: dict, told: str)
 
 
 def holding(*transactions: bytes) -> Block:
-    """With a header that names them."""
+    """The block with these contents and a matching header."""
     plain = block()
     return replace(plain, header=replace(plain.header, tx_root=merkle.root(transactions)), transactions=transactions)
 
@@ -66,6 +66,6 @@ def test_a_body_may_be_as_large_as_any_chain_allows() -> None:
     ids=["body", "transaction", "repeated"],
 )
 def test_a_body_that_no_block_may_have_is_refused_though_its_header_names_it(transactions: list, told: str) -> None:
-    """Kept, it could not be sent on, and the attempt ended the process; hashed again and again, it would hold it."""
+    """A block too large to relay would crash the process, or occupy it with hashing."""
     with pytest.raises(Malformed, match=told):
         check_contents(holding(*transactions))

@@ -1,4 +1,4 @@
-"""The genesis document: a wrong field is refused with its path, and the hash is of what it says, not of its form."""
+"""Genesis document: a wrong field is rejected with its path; the hash does not depend on formatting."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GONE = object()
 
 
 def edited(*edits: tuple[Path, Any]) -> dict[str, Any]:
-    """The document with values at these paths changed, or taken out."""
+    """The document with the values at these paths changed or removed."""
     document = deepcopy(DOCUMENT)
     for path, value in edits:
         inner = document
@@ -242,10 +242,10 @@ def test_the_hash_depends_on_every_field() -> None:
 
 
 def test_a_successor_names_the_chain_it_continues() -> None:
-    shown = {"genesis_hash": "00" * 32, "height": 5, "block_id": "11" * 32, "state_root": "22" * 32}
-    found = parse_genesis(json.dumps(edited((("continues",), shown))).encode())
-    assert Continues(bytes(32), 5, b"\x11" * 32, b"\x22" * 32) == found.continues
-    assert found == parse_genesis(genesis_to_json(found).encode())
+    continues = {"genesis_hash": "00" * 32, "height": 5, "block_id": "11" * 32, "state_root": "22" * 32}
+    genesis = parse_genesis(json.dumps(edited((("continues",), continues))).encode())
+    assert Continues(bytes(32), 5, b"\x11" * 32, b"\x22" * 32) == genesis.continues
+    assert genesis == parse_genesis(genesis_to_json(genesis).encode())
 
 
 def test_development_keys_are_recognised() -> None:

@@ -1,4 +1,4 @@
-"""Sign, persist, only then return: whatever breaks in between, nothing was handed out that is not on disk."""
+"""The signer signs, persists and only then returns: whatever fails in between, every returned signature is on disk."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Sign = Callable[[LocalSigner], Vote | Proposal]
 
 
 def test_the_state_of_another_key_is_none_of_ours() -> None:
-    """Whoever takes it for its own would sign on as if it knew what it has signed."""
+    """A signer that accepted it would sign as if it knew its earlier signatures."""
     disk = Disk()
     other = dev_key("consensus", "dealer-munich")
     LocalSigner(ADDRESS, other, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
@@ -61,11 +61,11 @@ def test_what_was_signed_under_another_name_is_not_given_out_again_and_not_contr
 
 
 class PowerCut(Exception):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Disk:
-    """A record in memory; `cut` names the moment at which the power goes."""
+    """A record in memory; `cut` names the moment of a power cut."""
 
     def __init__(self) -> None:
         self.raw: bytes | None = None
@@ -93,7 +93,7 @@ class Disk:
 
 
 class BreakingKey(PrivateKey):
-    """The power goes while it signs."""
+    """Cut the power while it signs."""
 
     def sign(self, message: bytes) -> bytes:
         raise PowerCut
@@ -149,8 +149,8 @@ def test_a_power_cut_between_any_two_lines_hands_nothing_out_unsaved(kind: Calla
     with pytest.raises(PowerCut):
         handed_out.append(kind(X)(victim))
     assert [] == handed_out
-    # The same process, should it live on, holds nothing that is not on disk, and may not turn to another block where
-    # the disk may have the first one: the same is asked of a new process.
+    # If the same process lives on, it has nothing that is not on disk, and must not sign another block if the disk may
+    # have the first one; the same applies to a new process.
     disk.cut = ""
     if cut == "after":
         survivor = signer(disk)
@@ -288,7 +288,7 @@ def test_a_new_key_has_lost_nothing_and_signs_at_once() -> None:
 
 
 def test_the_word_of_another_key_says_nothing_of_this_one() -> None:
-    """A backup of a consensus key in a home that `init` made with a key of its own."""
+    """A backup of a consensus key in a home for which `init` generated another key."""
     disk = Disk()
     disk.raw = encode(NeverSigned(dev_key("consensus", "dealer-munich").public))
 
@@ -318,7 +318,7 @@ FILE, FOLDER = ["open", "write", "fsync", "close", "rename"], ["open", "fsync", 
 
 
 def with_failing_call(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
-    """The `at`-th call that `save` makes fails; the names of all that it made gather in the list."""
+    """Make the `at`-th system call of `save` fail; the list collects the names of its calls."""
     made: list[str] = []
 
     def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:

@@ -1,4 +1,4 @@
-"""The list tree against RFC 9162: published roots, the RFC's own paths, and no path for what is not there."""
+"""Merkle tree against RFC 9162: published roots, the RFC's inclusion paths, and no path for other entries."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_path_proves_its_entry_at_its_place_only(entries: list[bytes], data) -
 
 
 def test_a_last_entry_that_stands_twice_is_another_list() -> None:
-    """The weakness of trees that duplicate an odd leaf (CVE-2012-2459)."""
+    """A weakness of trees that duplicate an odd leaf (CVE-2012-2459)."""
     for size in range(1, 9):
         assert merkle.root(ENTRIES[:size]) != merkle.root([*ENTRIES[:size], ENTRIES[size - 1]])
 
@@ -94,7 +94,7 @@ def test_an_inner_node_is_no_entry() -> None:
 
 
 def test_a_path_is_for_a_list_of_its_size() -> None:
-    """Else the second of two would pass for the only one."""
+    """Otherwise the second of two entries would pass for a single one."""
     path, root = inclusion_path(ENTRIES[:2], 1), merkle.root(ENTRIES[:2])
     assert is_included(ENTRIES[1], 1, 2, path, root)
     assert not is_included(ENTRIES[1], 0, 1, path, root)

@@ -1,4 +1,4 @@
-"""What a peer has used, what has to wait for it, and for how long."""
+"""Per-peer quotas: charges, queueing and waiting times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BURST_MS = fair_share.CPU_MS_PER_S * fair_share.CPU_BURST_S
 ALL_BURST_MS = fair_share.CPU_STRANGERS_MS_PER_S * fair_share.CPU_BURST_S
 
 
-# --- the processor ---------------------------------------------------------------------------------------
+# --- processor time ---------------------------------------------------------------------------------------
 def test_who_has_used_up_its_time_waits_with_bulk_and_not_with_votes() -> None:
     quota = PeerQuota(None, 0)
     quota.worked(Announce, 0, BURST_MS + 30, 0)
@@ -52,7 +52,7 @@ def test_strangers_share_what_they_have_and_members_do_not() -> None:
 
 
 def test_many_strangers_that_keep_to_their_own_shares_are_not_read_from_while_they_owe_too_much_together() -> None:
-    """Votes are urgent and never wait: only not reading bounds what they cost."""
+    """Votes are never queued: only pausing reads bounds their cost."""
     shares = Shares(0)
     strangers, member = [PeerQuota(shares, 0) for _ in range(36)], PeerQuota(None, 0)
     for quota in strangers[:-1]:
@@ -77,7 +77,7 @@ def test_questions_wait_while_the_answers_are_not_read() -> None:
     assert 0 == quota.wait_ms(Announce, fair_share.ANSWER_QUEUE_BYTES + 1, 0)
 
 
-# --- what waits ------------------------------------------------------------------------------------------
+# --- the queue ------------------------------------------------------------------------------------------
 def test_what_comes_after_what_waits_waits_behind_it_but_votes_do_not() -> None:
     quota = PeerQuota(None, 0)
     quota.put_off(GetBlocks(1, 1), 5, 30)

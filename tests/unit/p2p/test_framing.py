@@ -1,4 +1,4 @@
-"""Framing: the same messages however the stream is cut, and bounds before anything is allocated."""
+"""Framing: the same messages however the stream is split, and bounds before allocation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fed(reader: FrameReader, data: bytes) -> list[bytes]:
 
 
 def raw_chunks(*plaintexts: bytes) -> bytes:
-    """Chunks as a peer with the right key but its own ideas would send them."""
+    """Arbitrary chunks, encrypted with the right key."""
     send = CipherState(KEY)
     return b"".join((len(p) + 16).to_bytes(2, "big") + send.encrypt(p) for p in plaintexts)
 
@@ -107,7 +107,7 @@ def test_nothing_to_read_is_fine() -> None:
 
 
 def test_a_large_message_in_small_pieces_takes_linear_time() -> None:
-    """4.5 MB in pieces of 1 kB: far below a second unless something is copied over and over."""
+    """4.5 MB in pieces of 1 kB take far less than a second unless data is copied repeatedly."""
     message = bytes(FRAME_BYTES_MAX)
     sealed, reader = seal(a_sender(), message), a_reader()
     started = time.process_time()
@@ -280,7 +280,7 @@ def test_the_time_of_a_message_is_that_of_its_first_chunk_whatever_came_between(
 
 
 def test_any_flipped_byte_is_refused_or_leaves_the_message_incomplete() -> None:
-    """A changed length may ask for more bytes than there are; then nothing comes out."""
+    """A changed length may announce more bytes than there are; then no message comes out."""
     sealed = seal(a_sender(), b"a message")
     for at in range(len(sealed)):
         changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
@@ -320,7 +320,7 @@ def test_a_link_that_failed_takes_no_more() -> None:
 
 
 def test_a_failure_does_not_hide_in_the_next_call() -> None:
-    """The complete message before the bad chunk is lost with the link; both sides know the link is gone."""
+    """The complete message before the bad chunk is lost with the link, which both sides know to be closed."""
     sender = a_sender()
     with pytest.raises(ProtocolViolation):
         fed(a_reader(), seal(sender, b"good") + b"\x00\x20" + bytes(32))
@@ -370,7 +370,7 @@ def test_a_handshake_frame_too_large_is_refused_at_its_length() -> None:
         take_handshake_frame(bytearray((HANDSHAKE_BYTES_MAX + 1).to_bytes(2, "big")))
 
 
-# --- our own mistakes ---------------------------------------------------------------------------------------
+# --- caller errors ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [0, FRAME_BYTES_MAX + 1])

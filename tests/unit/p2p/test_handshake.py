@@ -1,4 +1,4 @@
-"""The handshake of the chain: who is refused, by whom, and that both sides learn why."""
+"""Peer handshake: refusals, and that both sides learn the reason."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_nobody_on_the_path_reads_who_they_are() -> None:
 
 # --- refusals, on both sides -----------------------------------------------------------------------
 def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, RefusedByPeer]:
-    """What each side raises when the initiator refuses in message 2."""
+    """The exceptions of both sides when the initiator refuses message 2."""
     second = reply_of(bob, first_of(alice))
     with pytest.raises(Refusal) as here:
         alice.receive(second)
@@ -87,7 +87,7 @@ def test_the_initiator_refuses_another_chain() -> None:
 
 
 def test_the_responder_refuses_another_chain() -> None:
-    """The initiator is done by then: the goodbye reaches it in place of the first chunk."""
+    """The initiator is done by then: the goodbye reaches it instead of the first chunk."""
     puppet, bob = Puppet(True), a_side(False, BOB)
     hello = a_hello(MALLORY, puppet.noise.static_public, genesis_hash=b"\x08" * 32)
     with pytest.raises(WrongChain) as refusal:
@@ -112,7 +112,7 @@ def test_a_responder_or_initiator_that_says_goodbye_at_once(initiator: bool) -> 
 
 
 def test_own_key_is_refused_by_both() -> None:
-    """A node that dials itself, by another name."""
+    """A node that dials itself at another address."""
     here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, ALICE))
     assert isinstance(here, ProtocolViolation)
     assert (here.code, str(here)) == ("own_key", "connected to ourselves")
@@ -209,7 +209,7 @@ def test_garbage_in_the_payload_is_refused(garbage: bytes, initiator: bool) -> N
 
 
 def test_the_same_hello_unspoilt_is_welcome() -> None:
-    """So that none of the refusals above has another cause."""
+    """Ensures that the refusals above have no other cause."""
     for initiator in (True, False):
         puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
         puppet.say_to(side, encode(a_hello(MALLORY, puppet.noise.static_public)))
@@ -222,7 +222,7 @@ def test_a_payload_in_the_first_message_is_refused() -> None:
         bob.receive(puppet.noise.write_message(b"early"))
 
 
-# --- our own mistakes ----------------------------------------------------------------------------------
+# --- caller errors ----------------------------------------------------------------------------------
 def test_wrong_order_of_calls_is_our_mistake() -> None:
     alice, bob = a_side(True, ALICE), a_side(False, BOB)
     with pytest.raises(AssertionError):
@@ -275,7 +275,7 @@ def test_what_is_no_goodbye(frame: bytes) -> None:
 
 
 def test_the_length_of_a_message_is_judged_before_what_it_says() -> None:
-    """The longest one is looked at, and refused for its payload."""
+    """A message of the maximum size is read, and rejected for its payload."""
     for length, error in ((HANDSHAKE_BYTES_MAX, ProtocolViolation), (HANDSHAKE_BYTES_MAX + 1, TooLarge)):
         with pytest.raises(error, match="carries a payload" if error is ProtocolViolation else "at most"):
             a_side(False, BOB).receive(bytes([9]) * length)

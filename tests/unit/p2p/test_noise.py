@@ -1,4 +1,4 @@
-"""Noise_XX_25519_ChaChaPoly_SHA256: published vectors, and everything an attacker may change."""
+"""Noise_XX_25519_ChaChaPoly_SHA256: published vectors and tampering."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_both_suites_are_there() -> None:
 
 
 def run_with(change: Any) -> None:
-    """A whole handshake whose messages pass through `change(index, message)`."""
+    """Run a handshake whose messages pass through `change(index, message)`."""
     initiator, responder = a_pair()
     for index, payload in enumerate(PAYLOADS):
         writer, reader = sides(initiator, responder, index)
@@ -93,7 +93,7 @@ def test_message_sizes() -> None:
 
 @pytest.mark.parametrize("target", [0, 1, 2])
 def test_any_flipped_bit_is_refused(target: int) -> None:
-    """A change to message 1 shows at the latest in message 2: all that was said is hashed."""
+    """A change of message 1 is detected in message 2 at the latest: the handshake hash covers it."""
     for at in range(MESSAGE_SIZES[target]):
         for bit in (0, 7):
 
@@ -138,7 +138,7 @@ def test_an_ephemeral_key_of_low_order_is_refused_by_both_sides(point: bytes) ->
 
 
 def test_a_static_key_of_low_order_is_refused() -> None:
-    """Its holder can encrypt it correctly, so only the exchange itself can tell."""
+    """An attacker can encrypt it correctly, so only the exchange itself detects it."""
     initiator, responder = a_pair()
     responder.static_public = bytes(32)
     responder.read_message(initiator.write_message(b""))

@@ -1,4 +1,4 @@
-"""What peers say about a height: nothing is taken in or passed on unless it is signed by whom it names, and fits."""
+"""Proposals and votes from peers: only valid ones with a valid signature are accepted and relayed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_who_has_a_link_to_every_validator_relays_no_proposal() -> None:
 
 # --- the time of a block --------------------------------------------------------------------------------
 def voter() -> Node:
-    """One that is not the proposer of the first two rounds."""
+    """A validator that does not propose in the first two rounds."""
     others = {Node().proposer(round_) for round_ in (0, 1)}
     return Node(next(name for name in VALIDATORS if name not in others))
 
@@ -127,7 +127,7 @@ def test_a_new_block_is_voted_for_where_its_time_is_about_now(form: Form, off_ms
 
 
 def test_a_new_block_is_its_proposers_own() -> None:
-    """Else an old block of another could come as a new one, whatever its time means."""
+    """Otherwise another validator's old block could be proposed as a new one, whatever its time."""
     node = voter()
     block = node.block(round_=0)
     block = replace(block, header=replace(block.header, proposer=address(node.proposer(1))))
@@ -138,7 +138,7 @@ def test_a_new_block_is_its_proposers_own() -> None:
 
 # --- our own status ------------------------------------------------------------------------------------------
 def test_a_status_is_told_at_a_bounded_rate_however_fast_blocks_come() -> None:
-    """A stranger that catches up would else be banned by everybody for saying so."""
+    """Otherwise everybody would ban a syncing stranger for its status messages."""
     source = Chain()
     for _ in range(60):
         source.produce()
