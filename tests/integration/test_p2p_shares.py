@@ -276,7 +276,7 @@ async def test_an_address_published_for_somebody_else_does_not_become_that_membe
         async with started(one):
             await until(lambda: one.told("published_address"))
             assert (
-                f"for {key_of('member').public.hex()}, found {other.key.public.hex()}"
+                f"for {key_of('member').public.hex()}, its node key is {other.key.public.hex()}"
                 in one.told("published_address")[0]
             )
             assert not one.network._is_kept(other.key.public)
