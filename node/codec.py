@@ -1,8 +1,8 @@
 """Canonical MessagePack: one encoding per value (docs/PROTOCOL.md, Encoding).
 
-Values are msgspec structs encoded as arrays. Decoding is strict twice over: msgspec refuses unknown types,
-missing or extra fields and wrong ranges; then the value is encoded again and refused unless the bytes are equal,
-so that longer integer forms, floats for integers and the like never get in.
+Values are msgspec structs encoded as arrays. Decoding is strict in two steps: msgspec rejects unknown types, missing or
+extra fields and wrong ranges; then the value is encoded again, and rejected unless the bytes are equal, which excludes
+longer integer forms, floats for integers and the like.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Address = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
 PublicKey = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 U64 = Annotated[int, msgspec.Meta(ge=0)]
-"""MessagePack itself has nothing above 2^64 - 1."""
+"""MessagePack has no integer above 2^64 - 1."""
 Millis = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC")]
-"""Milliseconds since 1970 UTC; the upper bound keeps them exact in programs that only have doubles."""
+"""Milliseconds since 1970, UTC; the upper bound keeps them exact as IEEE doubles."""
 Height = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Value(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Base of everything hashed, signed, sent or stored."""
+    """Base of every struct that is hashed, signed, sent or stored."""
 
 
 def encode(value: Any) -> bytes:
@@ -38,7 +38,7 @@ def encode(value: Any) -> bytes:
 
 
 class Decoder(Generic[T]):
-    """Strict decoder of one type. `limit` is in bytes and is checked first."""
+    """Strict decoder of one type. `limit`, in bytes, is checked first."""
 
     def __init__(self, kind: Any, limit: int, name: str) -> None:
         self._decoder = msgspec.msgpack.Decoder(kind)
@@ -46,7 +46,7 @@ class Decoder(Generic[T]):
         self._name = name
 
     def __call__(self, raw: bytes) -> T:
-        """Raises `TooLarge` above the limit and `Malformed`, naming the field, for anything not canonical."""
+        """Decode. Raises `TooLarge` above the limit, and `Malformed`, naming the field, for anything not canonical."""
         if len(raw) > self._limit:
             raise TooLarge(f"{self._name}: {len(raw)} bytes, at most {self._limit} are allowed")
         try:

@@ -12,7 +12,6 @@ Exception
 │   ├── ProtocolViolation     a peer broke the wire protocol
 │   └── GuardsUnmet           a transaction does not hold now; carries every unmet guard
 ├── Corrupted                 stored data does not match its own hash: stop, tell the operator
-├── DecidedBlockFailed        a decided block does not execute here: halt, name the transaction
 ├── OperatorError             configuration, files, ports: one sentence that names the mend
 │   └── Busy                  somebody else holds what we need (a store, a port)
 └── AssertionError            we are wrong: halt, but while judging an undecided block: prevote nil
@@ -73,10 +72,6 @@ class ProtocolViolation(Rejected):
 
 class Corrupted(Exception):
     """Stored data does not match its own hash."""
-
-
-class DecidedBlockFailed(Exception):
-    """A block that more than two thirds decided does not execute to its root here. The node halts."""
 
 
 class OperatorError(Exception):

@@ -1,4 +1,4 @@
-"""Every bound with its reason and what happens at it. Bounds that are consensus rules say so."""
+"""Limits, each with its reason and its effect when exceeded. Sections say which are consensus rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-"""Units of time in milliseconds."""
+"""Milliseconds of an hour and of a day."""
 
 # --- transactions (consensus rules) -------------------------------------------------------------
 TX_BYTES_MAX: Final = 64 * 1024
@@ -18,14 +18,14 @@ SIGNATURES_MAX: Final = 16
 ACCOUNT_KEYS_MAX: Final = 8
 """Keys of one account; every one costs a signature when the account opens. Above: malformed."""
 
-TX_LIFETIME_CAP_MS: Final = 7 * 24 * 3_600_000
+TX_LIFETIME_CAP_MS: Final = 7 * DAY_MS
 """No chain parameter may let a transaction live longer: the replay window must stay small."""
 
-TX_LIFETIME_DEFAULT_MS: Final = 24 * 3_600_000
-"""Long enough that a file can travel between two co-signers within a working day."""
+TX_LIFETIME_DEFAULT_MS: Final = DAY_MS
+"""Long enough to pass a file between two co-signers within a working day."""
 
 EVENT_AHEAD_MAX_MS: Final = 5 * 60_000
-"""How far an event's own time may lie above the block's time: clocks of workshops are not exact."""
+"""How far an event's time may be ahead of the block's time: clocks of workshops are not exact."""
 
 CODE_LENGTH_MAX: Final = 40
 """Characters of a code string (part number, site code). No free text on this chain."""
@@ -34,14 +34,14 @@ LIST_MAX: Final = 64
 """Entries of a list within one body (service codes, parts, zones). Above: malformed."""
 
 MONEY_MAX: Final = 10**12
-"""Minor units of one amount: ten billion euros is more than any car. Above: malformed."""
+"""Minor units of one amount: ten billion euros, more than any car costs. Above: malformed."""
 
 ODOMETER_MAX: Final = 9_999_999
-"""Seven digits, whatever the unit: no instrument cluster shows more."""
+"""Seven digits in any unit: no instrument cluster shows more."""
 
 # --- per account and per vehicle (consensus rules) ------------------------------------------------
 READINGS_MAX: Final = 256
-"""Odometer readings of one vehicle in state. Beyond, those that say least are left out, and a series without a
+"""Odometer readings of one vehicle in state. Above: the least informative are dropped, and a series without a
 contradiction has the verdict NO_VERDICT with reason `limit`; ILLOGICAL stays."""
 
 READINGS_PER_AUTHOR_AND_DAY_MAX: Final = 8
@@ -79,46 +79,47 @@ BLOCK_TXS_MAX: Final = 10_000
 """Transactions of a block. Above: invalid."""
 
 EVIDENCE_PER_BLOCK_MAX: Final = 8
-"""Pieces of evidence in one block; the rest waits for the next. Above: invalid."""
+"""Pieces of evidence in one block; others wait for the next. Above: invalid."""
 
 PRECISION_MS: Final = 500
 """How far two correct clocks may differ (PBTS)."""
 
 MESSAGE_DELAY_MS: Final = 2_000
-MESSAGE_DELAY_CAP_MS: Final = 3_600_000
-"""How old a new proposal may be at round 0, growing by a tenth each round so that a slow network recovers."""
+MESSAGE_DELAY_CAP_MS: Final = HOUR_MS
+"""How old a new proposal may be at round 0 (PBTS), and the maximum; it grows by a tenth each round, so that a slow
+network recovers."""
 
 # --- consensus (local) ----------------------------------------------------------------------------
 ROUNDS_AHEAD_MAX: Final = 8
-"""A faulty validator can name any round; beyond this window we keep only each validator's newest round
-number, for the skip rule (line 55)."""
+"""A faulty validator can name any round. Beyond this window we keep only each validator's newest round number, for the
+skip rule (L55)."""
 
 ROUND_CAP: Final = 1_000_000
-"""A round no correct network reaches. A message naming more is malformed."""
+"""A round that no correct network reaches. Above: malformed."""
 
 RESEND_MS: Final = 1_000
 """Own messages of the current round are sent again after this long without progress."""
 
 BODIES_PER_HEIGHT_MAX: Final = 16
-"""Undecided bodies kept for one height, by block id. Beyond: the oldest that is neither locked nor valid goes."""
+"""Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""
 
 WHOLE_PROPOSAL_BYTES: Final = 16 * 1024
-"""Blocks up to this travel whole with their proposal; larger ones name their transactions by wire id."""
+"""Blocks up to this size are sent whole with their proposal, larger ones as compact blocks."""
 
 PARTS_BYTES_MAX: Final = 1024 * 1024
-"""One answer to a request for transactions of an undecided block; the rest is asked for again."""
+"""One answer to a request for transactions of an undecided block; the rest is requested again."""
 
 # --- mempool (local) ------------------------------------------------------------------------------
 POOL_TXS_MAX: Final = 50_000
 POOL_BYTES_MAX: Final = 64 * 1024 * 1024
-"""The pool as a whole. Above: 429 with Retry-After."""
+"""The whole mempool. Above: 429 with Retry-After."""
 
 POOL_PER_ACCOUNT_MAX: Final = 5_000
 POOL_BYTES_PER_ACCOUNT_MAX: Final = 8 * 1024 * 1024
-"""Pending transactions of one sender, and their size, so that one cannot crowd out the others. Above: 429."""
+"""Pending transactions of one sender, so that it can't crowd out others. Above: 429."""
 
 BUILD_MS_MAX: Final = 400
-"""How long a proposer may choose transactions: the propose timer of the others is running."""
+"""How long a proposer may add transactions to its block: the others' propose timeouts are running."""
 
 BUILD_FAILURES_MAX: Final = 500
 """Transactions that may fail while a block is built before building stops."""
@@ -129,16 +130,16 @@ FRAME_BYTES_MAX: Final = BLOCK_BYTES_CAP + 512 * 1024
 
 PEERS_MAX: Final = 50
 PEERS_PER_ADDRESS_MAX: Final = 16
-"""Links in all and from one address; members' links are not counted against the first."""
+"""Links in total and from one address; members' links do not count towards the total."""
 
 ANNOUNCE_MAX: Final = 2_000
 """Wire ids of one announcement or one request for bodies."""
 
 ANNOUNCE_AGAIN_MS: Final = 5_000
-"""The oldest of the pool are announced again after this long: an announcement may have been lost with a link."""
+"""Interval at which the oldest pool transactions are announced again, since announcements may be lost with a link."""
 
 TRANSACTIONS_BYTES_MAX: Final = 128 * 1024
-"""One message of gossiped transactions: a vote behind it waits no longer than this takes to cross."""
+"""One message of gossiped transactions: bounds how long it occupies a link."""
 
 SYNC_BATCH_BYTES: Final = 2 * 1024 * 1024
 SYNC_BATCH_BLOCKS: Final = 200
@@ -151,5 +152,5 @@ RPC_PAGE_MAX: Final = 1_000
 RPC_STREAMS_MAX: Final = 100
 """Bounds of the HTTP interface. Above: 413, 422, 422, 503."""
 
-FATE_KEPT_MS: Final = 7 * 24 * 3_600_000
-"""How long the fate of a transaction that never committed can be asked for."""
+FATE_KEPT_MS: Final = 7 * DAY_MS
+"""How long the status of a transaction that was never committed is kept."""

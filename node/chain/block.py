@@ -1,4 +1,4 @@
-"""Headers, blocks, commit certificates (docs/PROTOCOL.md, Blocks)."""
+"""Headers, blocks and commit certificates (docs/PROTOCOL.md, Blocks)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ HEADER_VERSION = 1
 
 
 class Header(Value, frozen=True):
+    """Block header; its tagged hash with the genesis hash is the block id."""
+
     version: Annotated[int, Meta(ge=1, le=1_000)]
     height: Height
     time_ms: Time
@@ -35,7 +37,7 @@ class Header(Value, frozen=True):
 
 
 class Commit(Value, frozen=True):
-    """One entry for every validator of the height's set, in its order: a signature, or empty."""
+    """Commit certificate: for each validator of the height's set, in order, its precommit signature or empty bytes."""
 
     height: Height
     round: Round
@@ -44,19 +46,21 @@ class Commit(Value, frozen=True):
 
 
 EMPTY_COMMIT = Commit(0, 0, b"", ())
-"""The last commit of block 1."""
+"""The `last_commit` of block 1."""
 
 
 class Block(Value, frozen=True):
+    """A header with its contents. `last_commit` certifies the parent."""
+
     header: Header
     transactions: Annotated[tuple[bytes, ...], Meta(max_length=limits.BLOCK_TXS_MAX)]
-    """Signed bytes, each as it was submitted."""
+    """Signed bytes, as submitted."""
     evidence: Annotated[tuple[Evidence, ...], Meta(max_length=limits.EVIDENCE_PER_BLOCK_MAX)]
     last_commit: Commit
 
 
 class Committed(Value, frozen=True):
-    """A block and the certificate that decided it: what is stored, synced and archived."""
+    """A decided block with its certificate, as stored, synced and archived."""
 
     block: Block
     commit: Commit
@@ -78,38 +82,39 @@ def evidence_root(evidence: tuple[Evidence, ...]) -> bytes:
 
 
 def commit_hash(commit: Commit) -> bytes:
-    """Of the very signatures; 32 zero bytes for the empty one of block 1."""
+    """Hash of a certificate with its signatures; 32 zero bytes for the empty one of block 1."""
     return ZERO32 if commit == EMPTY_COMMIT else tagged("bmw/commit-certificate", encode(commit))
 
 
 def check_contents(block: Block) -> None:
-    """The body is the one that its header names, and one that can be sent on: no chain's parameters allow a larger one.
-    Raises `Malformed`: whoever sent it is at fault, for no correct node passes such a block on.
+    """Check that the contents match the header, and that no size exceeds what any chain's parameters allow.
+
+    Raises `Malformed`: the sender is at fault, since no correct node relays such a block.
     """
     header, sizes = block.header, [len(raw) for raw in block.transactions]
     if sum(sizes) > limits.BLOCK_BYTES_CAP or max(sizes, default=0) > limits.TX_BYTES_MAX:
-        raise Malformed("the block, or a transaction in it, is larger than any may be")
+        raise Malformed("the block or one of its transactions exceeds the size limit")
     if len(set(block.transactions)) != len(sizes):
-        raise Malformed("the block holds a transaction twice")
+        raise Malformed("the block contains a transaction twice")
     if header.tx_root != merkle.root(block.transactions):
-        raise Malformed("the block's transactions are not those of its header")
+        raise Malformed("the block's transactions do not match its header")
     if header.evidence_root != evidence_root(block.evidence):
-        raise Malformed("the block's evidence is not that of its header")
+        raise Malformed("the block's evidence does not match its header")
     if header.last_commit_hash != commit_hash(block.last_commit):
-        raise Malformed("the block's last commit is not that of its header")
+        raise Malformed("the block's last commit does not match its header")
 
 
 def verify_commit(commit: Commit, genesis_hash: bytes, validators: ValidatorSet) -> None:
-    """Raises `InvalidCertificate` unless *every* non-empty signature verifies and the quorum is reached.
+    """Raises `InvalidCertificate` unless *every* non-empty signature verifies and they reach the quorum.
 
-    The error names the first validator whose signature is wrong.
+    The error names the first validator whose signature does not verify.
     """
     if len(commit.signatures) != len(validators):
         raise InvalidCertificate(
             f"height {commit.height}: {len(commit.signatures)} signatures for {len(validators)} validators"
         )
     if len(commit.block_id) != 32:
-        raise InvalidCertificate(f"height {commit.height}: a certificate is never for nil")
+        raise InvalidCertificate(f"height {commit.height}: a certificate can't be for nil")
     message = vote_sign_bytes(genesis_hash, "precommit", commit.height, commit.round, commit.block_id)
     power = 0
     for entry, signature in zip(validators.entries, commit.signatures, strict=True):

@@ -1,4 +1,4 @@
-"""Genesis documents from public development keys and for test networks, so that `genesis.json` can be made again."""
+"""Genesis documents of the development network and of test networks. `genesis.json` is `dev_genesis()`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BMW_WMIS = ("WBA", "WBS", "WBX", "WBY", "WMW", "5UX", "5UM", "LBV")
 
 @dataclass(frozen=True)
 class Party:
-    """One account of a genesis: its roles as (role, WMIs), its power where it is a validator."""
+    """One account of a genesis: roles as (role, WMIs), and power if it is a validator."""
 
     name: str
     country: str
@@ -49,7 +49,7 @@ DEV_PARTIES = (
 )
 
 KeyOf = Callable[[str, str], PrivateKey]
-"""(purpose, name) to a key."""
+"""Private key for (purpose, name)."""
 
 
 def account_of(party: Party, key_of: KeyOf, sponsor: bytes) -> GenesisAccount:
@@ -77,12 +77,12 @@ def build_genesis(
     tree_depth: int = 18,
     params: ChainParams | None = None,
 ) -> Genesis:
-    """The first party sponsors whoever is not a member."""
+    """A genesis with these parties. The first one sponsors those that are not members."""
     first = address_of(key_of("account", parties[0].name).public)
     accounts = tuple(account_of(party, key_of, b"" if party.is_member else first) for party in parties)
     return Genesis(chain_id, time_ms, tree_depth, params or ChainParams(), accounts, None)
 
 
 def dev_genesis() -> Genesis:
-    """What `genesis.json` at the repository root holds."""
+    """The genesis of the development network, `genesis.json`."""
     return build_genesis("bmw-dev-1", DEV_TIME_MS, DEV_PARTIES, dev_key)

@@ -1,4 +1,4 @@
-"""The genesis document: everything a chain starts from. Its hash names the chain in everything that is signed.
+"""Genesis document: the initial state of a chain. Its hash identifies the chain in everything that is signed.
 
 genesis hash = H("bmw/genesis", canonical encoding), independent of the JSON's formatting
 """
@@ -39,6 +39,8 @@ class GenesisValidator(Value, frozen=True):
 
 
 class GenesisMember(Value, frozen=True):
+    """A member that exists from the start; a validator if `validator` is given."""
+
     country: Country
     roles: tuple[Grant, ...]
     validator: GenesisValidator | None
@@ -47,7 +49,7 @@ class GenesisMember(Value, frozen=True):
 
 
 class GenesisAccount(Value, frozen=True):
-    """An account that exists from the start; a member where `member` is given."""
+    """An account that exists from the start; a member if `member` is given."""
 
     name: Name
     address: Address
@@ -59,7 +61,7 @@ class GenesisAccount(Value, frozen=True):
 
 
 class Continues(Value, frozen=True):
-    """The chain that this one is the successor of, and the block after which it was left. Heights go on from there."""
+    """The predecessor chain, and its last block. Heights continue from there."""
 
     genesis_hash: Hash32
     height: Annotated[int, Meta(ge=1, le=2**53)]
@@ -68,6 +70,8 @@ class Continues(Value, frozen=True):
 
 
 class Genesis(Value, frozen=True):
+    """The genesis document. `continues`: the predecessor of a successor chain."""
+
     chain_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,39}\Z")]
     time_ms: Time
     tree_depth: Annotated[int, Meta(ge=1, le=24)]
@@ -77,17 +81,17 @@ class Genesis(Value, frozen=True):
 
 
 def genesis_hash(genesis: Genesis) -> bytes:
-    """32 bytes; to be compared out of band."""
+    """The genesis hash, 32 bytes. Operators compare it out of band."""
     return tagged("bmw/genesis", encode(genesis))
 
 
 def start_height(genesis: Genesis) -> int:
-    """Height of the genesis state: 0, or where the predecessor was left."""
+    """Height of the genesis state: 0, or the predecessor's last height."""
     return genesis.continues.height if genesis.continues is not None else 0
 
 
 def genesis_set(genesis: Genesis) -> ValidatorSet:
-    """The validators that decide the first block."""
+    """The validator set of the first block."""
     entries = [
         ValidatorEntry(a.address, a.member.validator.consensus_key, a.member.validator.power)
         for a in genesis.accounts
@@ -97,16 +101,16 @@ def genesis_set(genesis: Genesis) -> ValidatorSet:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise Malformed(f"genesis: the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
+        if key in fields:
+            raise Malformed(f"genesis: the key {key!r} occurs twice in one object")
+        fields[key] = value
+    return fields
 
 
 def parse_genesis(text: bytes) -> Genesis:
-    """Raises `Malformed` with the path of the first wrong field."""
+    """Parse and check a genesis document. Raises `Malformed` with the path of the first wrong field."""
     if len(text) > GENESIS_BYTES_MAX:
         raise Malformed(f"genesis: {len(text)} bytes, at most {GENESIS_BYTES_MAX} are allowed")
     try:
@@ -130,9 +134,9 @@ def _check(genesis: Genesis) -> None:
     for index, account in enumerate(genesis.accounts):
         path = f"genesis.accounts[{index}]"
         if account.name in names:
-            raise Malformed(f"{path}.name: {account.name} stands twice")
+            raise Malformed(f"{path}.name: {account.name} occurs twice")
         if account.address in addresses:
-            raise Malformed(f"{path}.address: {to_text(account.address)} stands twice")
+            raise Malformed(f"{path}.address: {to_text(account.address)} occurs twice")
         if genesis.continues is None and account.address != address_of(account.keys[0]):  # else keys may have changed
             raise Malformed(f"{path}.address: not the address of the first key, {to_text(address_of(account.keys[0]))}")
         if account.threshold > len(account.keys) or len(set(account.keys)) != len(account.keys):
@@ -159,9 +163,9 @@ def _check_member(path: str, account: GenesisAccount, member: GenesisMember, con
     if validator is None:
         return 0
     if validator.consensus_key in consensus_keys:
-        raise Malformed(f"{path}.validator.consensus_key: serves another member too")
+        raise Malformed(f"{path}.validator.consensus_key: used by another member too")
     if validator.consensus_key in account.keys or validator.consensus_key == member.node_key:
-        raise Malformed(f"{path}.validator.consensus_key: stands in for another key")
+        raise Malformed(f"{path}.validator.consensus_key: also used as account key or node key")
     message = possession_bytes(bytes(32), account.address, validator.consensus_key)
     if not is_signature(validator.consensus_key, message, validator.possession):
         raise Malformed(f"{path}.validator.possession: does not prove possession of the consensus key")
@@ -170,10 +174,10 @@ def _check_member(path: str, account: GenesisAccount, member: GenesisMember, con
 
 
 def genesis_to_json(genesis: Genesis) -> str:
-    """Formatted for people; parses back to the same hash."""
+    """The document as indented JSON; it parses back to the same hash."""
     return json.dumps(to_json(genesis), indent=2) + "\n"
 
 
 def uses_dev_keys(genesis: Genesis) -> list[str]:
-    """Names of accounts that anybody can sign for, because their keys are the public development keys."""
+    """Names of accounts with a public development key, which anybody can sign for."""
     return [a.name for a in genesis.accounts if dev_key("account", a.name).public in a.keys]

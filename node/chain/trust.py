@@ -1,9 +1,8 @@
-"""Following a chain from a point that is trusted, without executing it (docs/PROTOCOL.md, Catching up, trust).
+"""Light client: follows a chain from a trusted point without executing it (docs/PROTOCOL.md, Catching up, trust).
 
-From a trust root (genesis, or a header verified before) to a later header: its certificate needs more than two thirds
-of its own validator set, and more than a third of the set trusted so far must have signed it, so that at least one
-correct validator stands for it. Where the sets have moved too far apart, headers between are verified first. A set may
-come from anywhere: the header holds its hash.
+A later header is trusted if more than two thirds of its own validator set, and more than a third of the set trusted so
+far, have signed its certificate: so at least one correct validator of the trusted set has. If the sets differ too much,
+headers in between are verified first (bisection). Validator sets may come from any source: headers have their hashes.
 """
 
 from __future__ import annotations
@@ -18,19 +17,18 @@ from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.errors import InvalidCertificate, Rejected
 from node.ledger.json_form import time_to_text
+from node.limits import DAY_MS
 from node.txtypes.chain.validator_set import ValidatorEntry
 
-DAY_MS: Final = 24 * 3_600_000
-
 TRUSTING_PERIOD_MS: Final = 180 * DAY_MS
-"""Keys of validators removed long ago can sign a false branch: an older root is refused unless asked for."""
+"""Removed validators can sign a false branch (long-range attack): an older root needs --accept-old-root."""
 
 FETCHES_MAX: Final = 4_096
-"""Headers asked for between root and head. Above: refused; a chain that moves its sets that often needs a new root."""
+"""Headers requested between root and head. Above: rejected; after so many set changes a newer root is needed."""
 
 
 class Conflict(Rejected):
-    """Two different headers of one height: what was verified before, and what a node shows now."""
+    """Two different headers of one height: a verified one, and one that a node shows."""
 
     code = "conflict"
 
@@ -43,7 +41,7 @@ class RootTooOld(Rejected):
 
 @dataclass(frozen=True)
 class Trust:
-    """The newest point that counts as verified. `validators` decide the height above it; no header at genesis."""
+    """The newest verified point. `validators` decide the next height; `header` is None at genesis."""
 
     height: int
     block_id: bytes
@@ -54,31 +52,31 @@ class Trust:
 
 @dataclass(frozen=True)
 class LightBlock:
-    """A header and the certificate that is claimed to decide it."""
+    """A header and its claimed certificate."""
 
     header: Header
     commit: Commit
 
 
 class HeaderSource(Protocol):
-    """Where headers and sets come from; nothing it says is believed unverified."""
+    """Untrusted source of headers and validator sets."""
 
     def committed(self, height: int) -> Committed:
         """The block of that height with its certificate."""
         ...
 
     def validators(self, height: int) -> Iterable[tuple[ValidatorEntry, ...]]:
-        """Sets that may be the one which decides `height`; asked one after the other."""
+        """Candidates for the validator set that decides `height`, fetched lazily."""
         ...
 
 
 def genesis_trust(genesis: Genesis) -> Trust:
-    """The trust root that needs nothing but the genesis document."""
+    """The trust root of a genesis document."""
     return Trust(start_height(genesis), genesis_hash(genesis), genesis.time_ms, genesis_set(genesis), None)
 
 
 def check_root_age(trust: Trust, now_ms: int, accept_old_root: bool) -> None:
-    """Raises `RootTooOld`."""
+    """Raises `RootTooOld` if the root is older than the trusting period, unless `accept_old_root`."""
     age = now_ms - trust.time_ms
     if age > TRUSTING_PERIOD_MS and not accept_old_root:
         raise RootTooOld(
@@ -89,7 +87,7 @@ def check_root_age(trust: Trust, now_ms: int, accept_old_root: bool) -> None:
 
 
 def check_certificate(block: LightBlock, genesis: bytes, validators: ValidatorSet) -> None:
-    """The header's own set has decided it. Raises `InvalidCertificate`."""
+    """Check that the header's own validator set has decided it. Raises `InvalidCertificate`."""
     header, commit = block.header, block.commit
     if header.validators_hash != validators.hash:
         raise InvalidCertificate(f"height {header.height}: the validator set is not the one the header names")
@@ -99,17 +97,17 @@ def check_certificate(block: LightBlock, genesis: bytes, validators: ValidatorSe
 
 
 def trusted_power(trust: Trust, block: LightBlock, validators: ValidatorSet) -> int:
-    """Power, in the set trusted so far, of those who signed the certificate with the keys they had there."""
+    """Power in the trusted set of the validators that signed the certificate with the same keys."""
     pairs = zip(validators.entries, block.commit.signatures, strict=True)
     signed = {(entry.address, entry.consensus_key) for entry, signature in pairs if signature}
     return sum(e.power for e in trust.validators.entries if (e.address, e.consensus_key) in signed)
 
 
 def can_follow(trust: Trust, block: LightBlock, validators: ValidatorSet) -> bool:
-    """Whether a header whose certificate holds may be trusted from here. Raises `InvalidCertificate`, `Conflict`."""
+    """Whether a header with a valid certificate can be trusted now. Raises `InvalidCertificate` or `Conflict`."""
     header = block.header
     if header.height <= trust.height or header.time_ms <= trust.time_ms:
-        raise InvalidCertificate(f"height {header.height} does not lie after height {trust.height}, as it claims")
+        raise InvalidCertificate(f"height {header.height} is not later than height {trust.height}")
     if header.height == trust.height + 1:
         if header.parent_id != trust.block_id:
             raise Conflict(f"height {header.height} does not build on the block that was verified at {trust.height}")
@@ -120,28 +118,28 @@ def can_follow(trust: Trust, block: LightBlock, validators: ValidatorSet) -> boo
 
 
 class SetBook:
-    """Validator sets by hash: those known, and those a source is asked for."""
+    """Validator sets by hash, fetched from a source as needed."""
 
-    def __init__(self, source: HeaderSource, *known: ValidatorSet) -> None:
+    def __init__(self, source: HeaderSource, *validator_sets: ValidatorSet) -> None:
         self._source = source
-        self._known = {one.hash: one for one in known}
+        self._sets = {each.hash: each for each in validator_sets}
 
     def get(self, wanted: bytes, height: int) -> ValidatorSet:
-        """The set with hash `wanted`, which decides `height`. Raises `InvalidCertificate` where nobody has it."""
-        if wanted not in self._known:
+        """The set with hash `wanted`, which decides `height`. Raises `InvalidCertificate` if the source lacks it."""
+        if wanted not in self._sets:
             with contextlib.suppress(Rejected):
                 for entries in self._source.validators(height):
-                    found = ValidatorSet(entries)
-                    self._known[found.hash] = found
-                    if found.hash == wanted:
+                    candidate = ValidatorSet(entries)
+                    self._sets[candidate.hash] = candidate
+                    if candidate.hash == wanted:
                         break
-        if wanted not in self._known:
+        if wanted not in self._sets:
             raise InvalidCertificate(f"height {height}: the node does not give the validator set that the header names")
-        return self._known[wanted]
+        return self._sets[wanted]
 
 
 def advance(trust: Trust, target: LightBlock, source: HeaderSource, genesis: bytes) -> tuple[Trust, int]:
-    """Trust at `target`, and how many changes of the set were met. Raises `InvalidCertificate` or `Conflict`."""
+    """Trust at `target`, and the number of set changes on the way. Raises `InvalidCertificate` or `Conflict`."""
     book = SetBook(source, trust.validators)
     changes, fetched = 0, 0
     waiting = [target]

@@ -1,4 +1,4 @@
-"""The validator set of one height: powers, quorum, and whose turn it is to propose."""
+"""The validator set of one height: powers, quorum and proposer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 
 @dataclass(frozen=True)
 class ValidatorSet:
-    """Ascending by address, every power at least 1, total at most 1,000."""
+    """Validators in ascending order of address; each power at least 1, the total at most 1,000."""
 
     entries: tuple[ValidatorEntry, ...]
     total: int = field(init=False)
@@ -36,7 +36,7 @@ class ValidatorSet:
         return None if index is None else self.entries[index]
 
     def index(self, address: bytes) -> int:
-        """Place in the set; raises KeyError for anyone else."""
+        """Position in the set. Raises `KeyError` for a non-member."""
         return self._by_address[address]
 
     def power(self, address: bytes) -> int:
@@ -44,24 +44,24 @@ class ValidatorSet:
         return entry.power if entry else 0
 
     def is_quorum(self, power: int) -> bool:
-        """More than two thirds of the total."""
+        """Whether `power` is more than two thirds of the total."""
         return 3 * power > 2 * self.total
 
     def is_third(self, power: int) -> bool:
-        """At least one third: one correct validator more than the faulty ones can be."""
+        """Whether `power` is at least a third of the total, and so includes a correct validator."""
         return 3 * power >= self.total
 
     def proposer(self, height: int, round_: int) -> bytes:
-        """Address of the proposer: smooth weighted round-robin, index `(height + round) mod period`."""
+        """The proposer's address: smooth weighted round-robin at index `(height + round) mod period`."""
         sequence = _proposer_sequence(self.entries)
         return sequence[(height + round_) % len(sequence)]
 
 
 @lru_cache(maxsize=64)
 def _proposer_sequence(entries: tuple[ValidatorEntry, ...]) -> tuple[bytes, ...]:
-    """Each turn every validator gains its power, the highest (ties by address) proposes and pays the total.
+    """One period of the round-robin: total power divided by the powers' greatest common divisor.
 
-    Period: total power over the powers' greatest common divisor.
+    In each step every validator gains its power; the highest (ties by address) proposes and loses the total.
     """
     divisor = gcd(*(entry.power for entry in entries))
     powers = [entry.power // divisor for entry in entries]

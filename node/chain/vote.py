@@ -1,4 +1,4 @@
-"""Votes, proposals, evidence: what validators sign with their consensus keys."""
+"""Votes, proposals and evidence, signed with consensus keys."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ NIL = b""
 
 
 class Vote(Value, frozen=True):
+    """A prevote or precommit for a block or nil."""
+
     kind: VoteKind
     height: Height
     round: Round
@@ -29,7 +31,7 @@ class Vote(Value, frozen=True):
 
 
 class Proposal(Value, frozen=True):
-    """`valid_round` -1 for a new block. The block travels beside it; so does the polka of a re-proposal."""
+    """A proposal; `valid_round` is -1 for a new block. Block and polka are sent with it but not signed."""
 
     height: Height
     round: Round
@@ -40,7 +42,7 @@ class Proposal(Value, frozen=True):
 
 
 class Evidence(Value, frozen=True):
-    """Two votes of one validator for the same height, round and kind, for different ids; ordered by id."""
+    """Equivocation: two votes of one validator, height, round and kind for different block ids, ordered by id."""
 
     first: Vote
     second: Vote
@@ -61,6 +63,6 @@ def sign_bytes_of(message: Vote | Proposal, genesis_hash: bytes) -> bytes:
 
 
 def evidence_id(evidence: Evidence) -> bytes:
-    """Names the offence, not the signatures: another pair for the same step is the same offence."""
+    """Identifies the offence, not the votes: another pair for the same step has the same id."""
     vote = evidence.first
     return tagged("bmw/evidence", encode([vote.validator, vote.height, vote.round, vote.kind]))

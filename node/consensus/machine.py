@@ -1,8 +1,8 @@
 """One height of Tendermint consensus (arXiv:1807.04938, algorithm 1) as a pure state machine.
 
-`step(input) -> list[Effect]`; Lnn are the paper's lines. No I/O, no clock, no keys. Deviations, each argued in
-docs/PROTOCOL.md: a body with a polka is enough to lock (the proposal message is not needed beside it), a proved quorum
-counts as one, and a round is skipped to the highest that a third has reached.
+`step(input) -> list[Effect]`; Lnn are the paper's lines. No I/O, no clock, no keys. Deviations, each justified in
+docs/PROTOCOL.md: a polka and the block's body suffice to lock, without the proposal message; a certificate counts as a
+quorum; and a round skip goes to the highest round that a third has reached.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KINDS: Final[tuple[VoteKind, ...]] = ("prevote", "precommit")
 
 
 class Machine:
-    """`own` is this validator's address, None for a follower: it decides like everyone and signs nothing."""
+    """`own` is this validator's address; None for a follower, which decides like a validator but signs nothing."""
 
     def __init__(self, height: int, validators: ValidatorSet, own: bytes | None) -> None:
         self.height = height
@@ -59,7 +59,7 @@ class Machine:
 
     # --- after a restart --------------------------------------------------------------------------------
     def restore(self, round_: int, step: Step, locked: Lock | None, valid: Lock | None) -> list[Effect]:
-        """Go on where the hard state says we were; own messages come back as inputs afterwards."""
+        """Resume at the round and step of the hard state. Own messages must be fed as inputs afterwards."""
         assert self.step_now is Step.NEW, "only a fresh machine can be restored"
         self.round, self.step_now, self.locked, self.valid = round_, step, locked, valid
         self._effects = [RoundStarted(round_)]
@@ -67,9 +67,9 @@ class Machine:
             self._effects.append(ScheduleTimeout(Step.PROPOSE, round_))
         return self._take()
 
-    # --- the one entrance -------------------------------------------------------------------------------
+    # --- step -------------------------------------------------------------------------------
     def step(self, event: Input) -> list[Effect]:
-        """Take one input, then apply every rule until none fires."""
+        """Process one input, then apply the rules until none fires."""
         if self.step_now is Step.DECIDED:
             return []
         match event:
@@ -104,7 +104,7 @@ class Machine:
     # --- inputs -----------------------------------------------------------------------------------------
     def _on_proposal(self, event: ProposalReceived) -> None:
         proposal = event.proposal
-        assert proposal.proposer == self.validators.proposer(self.height, proposal.round), "checked at the edge"
+        assert proposal.proposer == self.validators.proposer(self.height, proposal.round), "the caller checks it"
         self.tally.note_round(proposal.proposer, proposal.round)
         if proposal.round <= self.round + limits.ROUNDS_AHEAD_MAX:
             self._proposals.setdefault(proposal.round, event)
@@ -154,7 +154,7 @@ class Machine:
 
     # --- the upon rules -----------------------------------------------------------------------------------
     def _apply_rules(self) -> None:
-        """Rules fire until none does; each either moves the step or the round on, or is marked as done."""
+        """Apply the rules until none fires. Each one advances step or round, or is marked to fire only once."""
         while self.step_now is not Step.DECIDED and self._fire_one():
             pass
 
@@ -179,16 +179,16 @@ class Machine:
         return True
 
     def _answer_proposal(self) -> bool:  # L22, L28
-        found = self._proposals.get(self.round)
-        if self.step_now is not Step.PROPOSE or found is None:
+        received = self._proposals.get(self.round)
+        if self.step_now is not Step.PROPOSE or received is None:
             return False
-        proposal = found.proposal
+        proposal = received.proposal
         is_valid = self._judged.get(proposal.block_id)
         if is_valid is None:
             return False
         if proposal.valid_round == -1:
             free = self.locked is None or self.locked.block_id == proposal.block_id
-            self._prevote(proposal.block_id if is_valid and found.is_timely and free else NIL)
+            self._prevote(proposal.block_id if is_valid and received.is_timely and free else NIL)
             return True
         if not proposal.valid_round < self.round:
             self._prevote(NIL)
@@ -220,7 +220,7 @@ class Machine:
             if self._judged.get(block_id) is None:
                 self._need(block_id)
             elif self._judged[block_id] and self._first("polka", round_):
-                # L38-L39: we lock at our own round, not at the proposal's valid round.
+                # L38-L39: lock at our own round, not at the proposal's valid round.
                 if self.step_now is Step.PREVOTE:
                     self.locked = Lock(round_, block_id)
                     self.valid = Lock(round_, block_id)
@@ -265,29 +265,29 @@ class Machine:
             self._asked.add(block_id)
             self._effects.append(NeedBlock(block_id))
 
-    # --- for the ring around ----------------------------------------------------------------------------
+    # --- queries ----------------------------------------------------------------------------
     def is_news(self, vote: Vote) -> bool:
-        """Whether the vote would change anything here."""
+        """Whether the vote would change the state."""
         return self.tally.is_news(vote, self.round + limits.ROUNDS_AHEAD_MAX)
 
     def is_judged(self, block_id: bytes) -> bool:
         return block_id in self._judged
 
     def body_dropped(self, block_id: bytes) -> None:
-        """Its body is not kept any more: it is asked for again where a quorum names it."""
+        """The block's body was dropped: request it again if a quorum names it."""
         self._judged.pop(block_id, None)
         self._asked.discard(block_id)
 
     def bodies_wanted(self) -> set[bytes]:
-        """Blocks that may still matter: locked and valid, proposed in this round or later, named by a quorum."""
-        found = {lock.block_id for lock in (self.locked, self.valid) if lock is not None}
-        found |= {event.proposal.block_id for event in self._proposals.values()}
-        return found | {i for kind in KINDS for _, i in self.tally.quorum_ids(kind)}
+        """Blocks whose bodies must be kept: locked, valid, proposed in this round or later, or named by a quorum."""
+        block_ids = {lock.block_id for lock in (self.locked, self.valid) if lock is not None}
+        block_ids |= {event.proposal.block_id for event in self._proposals.values()}
+        return block_ids | {i for kind in KINDS for _, i in self.tally.quorum_ids(kind)}
 
     def proposal(self, round_: int) -> Proposal | None:
-        found = self._proposals.get(round_)
-        return found.proposal if found else None
+        received = self._proposals.get(round_)
+        return received.proposal if received else None
 
     def wants_start(self) -> bool:
-        """Others are at this height already: a proposal, or messages of at least a third of power."""
+        """Whether others have started this height: we have the first proposal, or messages of a third of the power."""
         return self.step_now is Step.NEW and (0 in self._proposals or self.validators.is_third(self.tally.power_seen()))

@@ -1,4 +1,4 @@
-"""What goes into the consensus machine and what comes out: plain data, two closed unions."""
+"""Inputs and effects of the consensus machine: two closed unions of plain data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from node.chain.vote import Evidence, Proposal, Vote, VoteKind
 
 
 class Step(IntEnum):
+    """Step of a round."""
+
     NEW = 0
-    """The height is open, round 0 has not started."""
+    """Round 0 has not started."""
     PROPOSE = 1
     PREVOTE = 2
     PRECOMMIT = 3
@@ -19,7 +21,7 @@ class Step(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A block and the round of the polka we saw for it."""
+    """A locked or valid value: a block and the round of its polka."""
 
     round: int
     block_id: bytes
@@ -33,7 +35,7 @@ class StartHeight:
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """Answers `BuildBlock`."""
+    """Answers `BuildBlock`: the own block, which is valid."""
 
     round: int
     block_id: bytes
@@ -41,7 +43,7 @@ class BlockBuilt:
 
 @dataclass(frozen=True, slots=True)
 class ProposalReceived:
-    """Verified. `is_timely`: the block's time is one this node could have proposed (only judged at valid_round -1)."""
+    """A verified proposal. `is_timely`: its block time is timely (PBTS; only relevant for valid_round -1)."""
 
     proposal: Proposal
     is_timely: bool
@@ -49,7 +51,7 @@ class ProposalReceived:
 
 @dataclass(frozen=True, slots=True)
 class BlockJudged:
-    """The body is here and was executed."""
+    """The block's body was executed."""
 
     block_id: bytes
     is_valid: bool
@@ -57,13 +59,17 @@ class BlockJudged:
 
 @dataclass(frozen=True, slots=True)
 class VoteReceived:
+    """A verified vote."""
+
     vote: Vote
 
 
 @dataclass(frozen=True, slots=True)
 class QuorumProved:
-    """A verified certificate: a polka (prevote) or a commit (precommit), with its votes where whoever is moved by it
-    may have to show them to others."""
+    """A verified certificate: a polka (prevotes) or a commit (precommits).
+
+    `votes`: those of a polka, since a re-proposal must carry them.
+    """
 
     kind: VoteKind
     round: int
@@ -73,7 +79,7 @@ class QuorumProved:
 
 @dataclass(frozen=True, slots=True)
 class TimeoutFired:
-    """Of the step it was scheduled for; stale ones are ignored."""
+    """A scheduled timeout expired; stale ones are ignored."""
 
     step: Step
     round: int
@@ -85,11 +91,15 @@ Input = StartHeight | BlockBuilt | ProposalReceived | BlockJudged | VoteReceived
 # --- effects ----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class BuildBlock:
+    """Build a block to propose in this round."""
+
     round: int
 
 
 @dataclass(frozen=True, slots=True)
 class SignProposal:
+    """Sign and broadcast a proposal."""
+
     round: int
     block_id: bytes
     valid_round: int
@@ -97,6 +107,8 @@ class SignProposal:
 
 @dataclass(frozen=True, slots=True)
 class SignVote:
+    """Sign and broadcast a vote."""
+
     kind: VoteKind
     round: int
     block_id: bytes
@@ -104,36 +116,44 @@ class SignVote:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleTimeout:
+    """Schedule the timeout of a step."""
+
     step: Step
     round: int
 
 
 @dataclass(frozen=True, slots=True)
 class NeedBlock:
-    """A quorum names a block whose body we do not have."""
+    """A quorum names a block whose body is missing: request it."""
 
     block_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RoundStarted:
+    """A round has started; timeouts of earlier rounds are obsolete."""
+
     round: int
 
 
 @dataclass(frozen=True, slots=True)
 class FoundEvidence:
+    """A validator has equivocated."""
+
     evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Decide:
+    """The block is decided: commit it."""
+
     round: int
     block_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedInvalid:
-    """More than two thirds decided a block that does not execute here: the node must halt."""
+    """More than two thirds decided a block that is invalid here: the node must halt."""
 
     round: int
     block_id: bytes

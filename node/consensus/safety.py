@@ -1,4 +1,4 @@
-"""What a validator must never forget, and the rule of what it may sign after a restart (docs/PROTOCOL.md 5)."""
+"""Hard state of a validator, and the rule of what it may sign after a restart (docs/PROTOCOL.md 5)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ HARD_STATE_BYTES_MAX = 32 * 1024 * 1024
 
 
 class SignedProposal(Value, tag="proposal", frozen=True):
+    """An own proposal in hard state."""
+
     proposal: Proposal
 
 
 class SignedVote(Value, tag="vote", frozen=True):
+    """An own vote in hard state."""
+
     vote: Vote
 
 
 class StoredLock(Value, frozen=True):
+    """`Lock` in hard state."""
+
     round: Round
     block_id: Hash32
 
 
 class HardState(Value, tag=1, frozen=True):
-    """Every own signed message of (height, round) and of the newest round before it that we signed in; locked and valid
-    value with their bodies; the valid one's polka.
+    """Own signed messages of (height, round) and of the newest earlier round that we signed in; locked and valid value
+    with their bodies; the valid one's polka.
 
-    The round before is kept because whoever is still in it may need our precommit to leave it, and we are the only one
-    who has it when all others were killed (found by the simulator, seed 109).
+    The earlier round is kept because a validator still in it may need our precommit to leave it, and when all others
+    were killed only we have it (found by the simulator, seed 109).
     """
 
     height: Height
@@ -45,9 +51,9 @@ class HardState(Value, tag=1, frozen=True):
 
 
 class NeverSigned(Value, tag=0, frozen=True):
-    """Written where a consensus key is made: it has signed nothing, so that a missing hard state is always a lost one.
+    """Record written when a consensus key is generated: it has signed nothing. So missing hard state is always lost.
 
-    It counts for that key only: another key in a new home may be a backup of one that has signed (ADR 17).
+    It applies to that key only: another key in a new home may be a backup of one that has signed (ADR 17).
     """
 
     consensus_key: PublicKey
@@ -58,7 +64,7 @@ _decode: Decoder[HardState | NeverSigned] = Decoder(HardState | NeverSigned, HAR
 
 
 def decode_hard_state(raw: bytes) -> HardState | NeverSigned:
-    """Raises `Corrupted`: only our own bytes are ever stored."""
+    """Decode stored hard state. Raises `Corrupted`, since only we write it."""
     try:
         return _decode(raw)
     except Rejected as error:
@@ -66,7 +72,7 @@ def decode_hard_state(raw: bytes) -> HardState | NeverSigned:
 
 
 def remembered(raw: bytes | None, consensus_key: bytes) -> HardState | None:
-    """What the disk knows of this key's signatures; None where that is lost. Raises `Corrupted`."""
+    """The stored hard state of this key; None if it is lost. Raises `Corrupted`."""
     stored = None if raw is None else decode_hard_state(raw)
     if isinstance(stored, NeverSigned):
         return EMPTY if stored.consensus_key == consensus_key else None
@@ -74,7 +80,7 @@ def remembered(raw: bytes | None, consensus_key: bytes) -> HardState | None:
 
 
 class SigningRefused(Exception):
-    """Signing this could contradict something that was signed before."""
+    """The signer refuses: the message could contradict an earlier signature."""
 
 
 def round_of(message: SignedProposal | SignedVote) -> int:
@@ -88,21 +94,21 @@ def step_of(message: SignedProposal | SignedVote) -> Step:
 
 
 def last_step(state: HardState) -> tuple[int, int, Step]:
-    """(height, round, step) of the newest own message; NEW where the round has none."""
+    """(height, round, step) of the newest own message; NEW if the round has none."""
     steps = (step_of(m) for m in state.messages if round_of(m) == state.round)
     return state.height, state.round, max(steps, default=Step.NEW)
 
 
 def signed_before(state: HardState, height: int, round_: int, step: Step) -> SignedProposal | SignedVote | None:
-    """The stored message of exactly this step. Raises `SigningRefused` for any step that has been passed."""
-    known = last_step(state)
-    if (height, round_, step) > known:
+    """The stored message of exactly this step; None for a later step. Raises `SigningRefused` for an earlier one."""
+    last = last_step(state)
+    if (height, round_, step) > last:
         return None
     if height == state.height:
         for message in state.messages:
             if (round_of(message), step_of(message)) == (round_, step):
                 return message
-    raise SigningRefused(f"height {height}, round {round_}, step {step.name}: already past it, at {known}")
+    raise SigningRefused(f"height {height}, round {round_}, step {step.name}: already past it, at {last}")
 
 
 def extended(
@@ -115,7 +121,7 @@ def extended(
     polka: tuple[Vote, ...],
     bodies: tuple[Block, ...],
 ) -> HardState:
-    """The hard state that must be on disk before `message` may leave."""
+    """The hard state that must be on disk before `message` is sent."""
     kept = state.messages if state.height == height else ()
     if round_ != state.round:
         kept = tuple(m for m in kept if round_of(m) == state.round)

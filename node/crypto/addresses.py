@@ -1,4 +1,4 @@
-"""Addresses: the first 20 bytes of `H("bmw/address", first public key)`, shown in bech32m (BIP 350), prefix `bmw`."""
+"""Addresses: the first 20 bytes of `H("bmw/address", first public key)`; as text bech32m (BIP 350), prefix `bmw`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 def address_of(public_key: bytes) -> bytes:
-    """20 bytes. Stays the account's address when its keys change."""
+    """The address (20 bytes) of an account opened with this key. It stays the same when the account's keys change."""
     return tagged("bmw/address", public_key)[:20]
 
 
@@ -34,7 +34,7 @@ _PREFIX_EXPANDED = [ord(c) >> 5 for c in PREFIX] + [0] + [ord(c) & 31 for c in P
 
 @lru_cache(maxsize=65536)
 def to_text(address: bytes) -> str:
-    """`bmw1...`, 32 data characters and 6 of checksum."""
+    """The address as text: `bmw1`, 32 data characters and 6 checksum characters."""
     assert len(address) == 20, "an address has 20 bytes"
     number = int.from_bytes(address, "big")
     data = [number >> 5 * i & 31 for i in range(31, -1, -1)]
@@ -43,7 +43,7 @@ def to_text(address: bytes) -> str:
 
 
 def from_text(text: str) -> bytes:
-    """20 bytes; raises `Malformed` that says what is wrong. Upper case is refused, not normalised."""
+    """The address (20 bytes) of a text. Raises `Malformed`. Upper case is rejected, not normalised."""
     if not text.startswith(PREFIX + "1") or len(text) != len(PREFIX) + 1 + 38:
         raise Malformed(f"not an address: {text[:60]!r} (an address is {PREFIX}1 and 38 characters)")
     try:
@@ -51,7 +51,7 @@ def from_text(text: str) -> bytes:
     except ValueError:
         raise Malformed(f"not an address: {text!r} has a character outside bech32") from None
     if _polymod(_PREFIX_EXPANDED + data) != _BECH32M:
-        raise Malformed(f"not an address: the checksum of {text!r} is wrong, probably a typing error")
+        raise Malformed(f"not an address: the checksum of {text!r} is wrong, probably a typo")
     number = 0
     for value in data[:32]:
         number = number << 5 | value

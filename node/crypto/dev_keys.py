@@ -1,4 +1,4 @@
-"""Keys of the development network: anybody can compute them, so a chain that uses one is refused without `--dev`."""
+"""Public development keys. Anybody can compute them, so the node refuses a chain that uses one without `--dev`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def dev_seed(purpose: str, name: str) -> bytes:
 
 
 def dev_key(purpose: str, name: str) -> PrivateKey:
-    """The key of `dev_seed`. Public knowledge: never for anything but development and tests."""
+    """The key of `dev_seed`. It is public: only for development and tests."""
     return PrivateKey(dev_seed(purpose, name))

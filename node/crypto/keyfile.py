@@ -1,6 +1,6 @@
-"""Key files as bytes in, bytes out; who reads, writes and draws salts is elsewhere.
+"""Key files as bytes: the caller does file access and randomness.
 
-Two kinds, both JSON. Field order and white space are free; unknown and duplicate fields are refused.
+Two kinds, both JSON. Field order and white space are free; unknown and duplicate fields are rejected.
 
 Sealed, for accounts (`seal_key`, `open_key`):
 
@@ -12,7 +12,7 @@ Sealed, for accounts (`seal_key`, `open_key`):
     ciphertext = ChaCha20-Poly1305(key, nonce, seed, associated data), RFC 8439, the tag last
 
 The associated data is `"bmw/keyfile" || 0x00 ||` the compact JSON array of every field before the ciphertext, in the
-order above and flat, so that nobody can change a header, swap two files or weaken the parameters unnoticed.
+order above and flat, so that a changed header, swapped files or weakened parameters are detected.
 
 Plain, for validators that must start unattended (`node_key_file`, `parse_node_key_file`), kept with mode 0600:
 
@@ -39,10 +39,10 @@ from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, TooLarge
 
 KEY_FILE_BYTES_MAX: Final = 64 * 1024
-"""A key file has about 500 bytes; a hundred times that is certainly something else. Above: `TooLarge`."""
+"""A key file has about 500 bytes. Above: `TooLarge`."""
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,39}\Z"
-"""Also a file name on every system: no upper case, no separator, never hidden."""
+"""Also a valid file name on every system: no upper case, no separator, not hidden."""
 
 SALT_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -56,7 +56,7 @@ SCRYPT_N_MAX: Final = 2**20
 SCRYPT_R_MAX: Final = 32
 SCRYPT_P_MAX: Final = 16
 SCRYPT_BYTES_MAX: Final = 2**30
-"""scrypt takes 128 * n * r bytes, which the first two limits alone would let reach 4 GiB. Above: `Malformed`."""
+"""scrypt takes 128 * n * r bytes, which the limits of n and r alone would allow to reach 4 GiB. Above: `Malformed`."""
 
 _Hex12 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{24}\Z")]
 _Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -65,7 +65,7 @@ _Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 
 
 class WrongPassphrase(OperatorError):
-    """The passphrase is not the file's, or its ciphertext or header was changed: nobody can tell which."""
+    """The passphrase is wrong, or ciphertext or header were changed: these can't be told apart."""
 
 
 class _Kdf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,9 +103,9 @@ _File = TypeVar("_File", _SealedKey, _NodeKey)
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """What a sealed key file tells without its passphrase: 20 bytes of address, 32 of public key.
+    """Unencrypted header of a sealed key file: name, address (20 bytes) and public key (32 bytes).
 
-    The address is the one of an account opened with this key; a key rotated in later acts for another address.
+    The address is that of an account opened with this key; a key added by rotation acts for another address.
     """
 
     name: str
@@ -118,8 +118,8 @@ def is_key_name(name: str) -> bool:
 
 
 def seal_key(key: PrivateKey, name: str, passphrase: str, salt: bytes, nonce: bytes, n: int = SCRYPT_N) -> bytes:
-    """The sealed file. `salt` (32 bytes) and `nonce` (12) must be fresh and random; `n` is a power of two."""
-    assert is_key_name(name), "the caller checks the name"
+    """The sealed file. `salt` (32 bytes) and `nonce` (12 bytes) must be fresh and random; `n` is a power of two."""
+    assert is_key_name(name), "the caller has checked the name"
     assert len(salt) == SALT_BYTES, f"the salt has {SALT_BYTES} bytes"
     assert len(nonce) == NONCE_BYTES, f"the nonce has {NONCE_BYTES} bytes"
     assert 2 <= n <= SCRYPT_N_MAX, "a file with such parameters would not open"
@@ -149,19 +149,19 @@ def open_key(data: bytes, passphrase: str) -> PrivateKey:
 
 
 def key_info(data: bytes) -> KeyInfo:
-    """The header of a sealed file; not authenticated, for that takes the passphrase. Raises as `open_key` does."""
+    """The header of a sealed file, unauthenticated, as that needs the passphrase. Raises as `open_key` does."""
     file = _parse_sealed(data)
     public_key = bytes.fromhex(file.public_key)
     return KeyInfo(file.name, address_of(public_key), public_key)
 
 
 def node_key_file(key: PrivateKey) -> bytes:
-    """The plain file, unencrypted: write it with mode 0600."""
+    """The plain file, unencrypted: the caller writes it with mode 0600."""
     return _text_of(_NodeKey(1, "ed25519", key.public.hex(), key.seed().hex()))
 
 
 def parse_node_key_file(data: bytes) -> PrivateKey:
-    """Raises `TooLarge` or `Malformed` naming the field, also when seed and public key do not belong together."""
+    """The key of a plain file. Raises `TooLarge`, or `Malformed` naming the field."""
     file = _parse(data, _NodeKey, "node key file")
     key = PrivateKey(bytes.fromhex(file.seed))
     if key.public.hex() != file.public_key:
@@ -189,7 +189,7 @@ def _parse(data: bytes, kind: type[_File], what: str) -> _File:
     try:
         return msgspec.convert(json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates), kind)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
-        # json's own message gives line and column but never the text, which may be a secret; so does Unicode's.
+        # The messages of json and Unicode errors give positions but never the text, which may be a secret.
         raise Malformed(f"{what}: {str(error)[:200]}") from None
 
 
@@ -213,7 +213,7 @@ def _associated_data(file: _SealedKey) -> bytes:
 
 
 def _derive(passphrase: str, kdf: _Kdf) -> bytes:
-    # NFKD as in BIP 39: the same umlaut typed on two systems is two different strings of code points.
+    # NFKD as in BIP 39: systems encode the same typed umlaut as different code points.
     secret = unicodedata.normalize("NFKD", passphrase).encode("utf-8", "surrogatepass")
     try:
         return Scrypt(salt=bytes.fromhex(kdf.salt), length=32, n=kdf.n, r=kdf.r, p=kdf.p).derive(secret)

@@ -1,5 +1,8 @@
-"""Ed25519 (RFC 8032). libsodium, through PyNaCl, defines which signatures are accepted; its rules are strict:
-non-canonical S, non-canonical or small-order A and R are refused. Signing is deterministic and uses `cryptography`."""
+"""Ed25519 signatures (RFC 8032).
+
+libsodium, through PyNaCl, defines which signatures are valid: it rejects non-canonical S and non-canonical or
+small-order A and R. Signing is deterministic and uses `cryptography`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from node.errors import BadSignature
 
 
 class PrivateKey:
-    """An Ed25519 key made from its 32-byte seed. Printing one shows only the public key."""
+    """An Ed25519 private key, from its 32-byte seed. Its repr has only the public key."""
 
     __slots__ = ("_key", "public")
 
@@ -20,7 +23,7 @@ class PrivateKey:
         self.public: bytes = self._key.public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes."""
+        """The signature, 64 bytes."""
         return self._key.sign(message)
 
     def seed(self) -> bytes:
@@ -32,7 +35,7 @@ class PrivateKey:
 
 
 def is_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` (64 bytes) by `public_key` (32 bytes) is one that libsodium accepts for `message`."""
+    """Whether libsodium accepts `signature` (64 bytes) by `public_key` (32 bytes) for `message`."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The commitment to the state: a Merkle tree of fixed depth over 2^depth buckets (docs/PROTOCOL.md, State).
+"""State tree: commits to the state with a Merkle tree of fixed depth over 2^depth buckets (docs/PROTOCOL.md, State).
 
     slot    = H("bmw/slot", key)                      the first `depth` bits choose the bucket
     bucket  = SHA-256(0x00 || slot || SHA-256(value) || ...)   entries ascending by slot, 64 bytes each
@@ -22,12 +22,12 @@ _SLOT_PREFIX = b"bmw/slot\x00"
 
 
 def slot_of(key: bytes) -> bytes:
-    """32 bytes; `H("bmw/slot", key)`."""
+    """The slot of a state key: `H("bmw/slot", key)`, 32 bytes."""
     return sha256(_SLOT_PREFIX + key).digest()
 
 
 def bucket_of(slot: bytes, depth: int) -> int:
-    """The bucket's number, from the first `depth` (at most 32) bits of the slot."""
+    """The number of a slot's bucket: its first `depth` bits, at most 32."""
     return int.from_bytes(slot[:4], "big") >> (32 - depth)
 
 
@@ -36,7 +36,7 @@ def bucket_hash(entries: bytes) -> bytes:
 
 
 def changed_bucket(entries: bytes, slot: bytes, value_hash: bytes | None) -> bytes:
-    """`entries` with the slot's value hash set, or removed where it is None."""
+    """The bucket with the slot's value hash set, or with the slot removed if it is None."""
     at = 0
     while at < len(entries) and entries[at : at + 32] < slot:
         at += ENTRY
@@ -46,7 +46,7 @@ def changed_bucket(entries: bytes, slot: bytes, value_hash: bytes | None) -> byt
 
 @dataclass(frozen=True, slots=True)
 class TreeChange:
-    """What a block does to the tree: new buckets by number, new nodes by heap index, and the root after it."""
+    """A block's change of the tree: new buckets by number, new nodes by heap index, and the new root."""
 
     buckets: Mapping[int, bytes]
     nodes: Mapping[int, bytes]
@@ -55,14 +55,14 @@ class TreeChange:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """The whole bucket and the siblings from the bucket up: proves membership as well as absence."""
+    """A proof of membership or absence: the whole bucket, and the siblings from the bucket to the root."""
 
     entries: bytes
     siblings: tuple[bytes, ...]
 
 
 class StateTree:
-    """Inner nodes in one flat bytearray, heap order: root at 1, children of i at 2i and 2i+1, buckets at 2^depth."""
+    """The tree as one flat bytearray in heap order: root at 1, children of i at 2i and 2i+1, buckets from 2^depth."""
 
     def __init__(self, depth: int, buckets: Iterable[tuple[int, bytes]] = ()) -> None:
         """`buckets`: (number, entries) of every non-empty bucket. Costs O(2^depth)."""
@@ -85,7 +85,7 @@ class StateTree:
         return bytes(self._nodes[32:64])
 
     def change(self, buckets: Mapping[int, bytes]) -> TreeChange:
-        """The tree after `buckets` (number to new entries) are put in; nothing here changes."""
+        """The change that `buckets` (number to new entries) make; the tree itself stays the same."""
         first = 1 << self.depth
         new = {first + number: bucket_hash(entries) for number, entries in buckets.items()}
         nodes, stored = dict(new), self._nodes
@@ -104,38 +104,38 @@ class StateTree:
         return TreeChange(buckets, nodes, nodes.get(1, self.root))
 
     def apply(self, change: TreeChange) -> None:
-        """Make `change` the tree's own. It must have been computed from the tree as it is now."""
+        """Apply a change that was computed from the current tree."""
         stored = self._nodes
         for index, value in change.nodes.items():
             stored[32 * index : 32 * index + 32] = value
 
     def siblings(self, number: int) -> tuple[bytes, ...]:
-        """The `depth` siblings on the way from bucket `number` to the root."""
-        index, found = (1 << self.depth) + number, []
+        """The `depth` siblings on the path from bucket `number` to the root."""
+        index, siblings = (1 << self.depth) + number, []
         while index > 1:
             other = index ^ 1
-            found.append(bytes(self._nodes[32 * other : 32 * other + 32]))
+            siblings.append(bytes(self._nodes[32 * other : 32 * other + 32]))
             index >>= 1
-        return tuple(found)
+        return tuple(siblings)
 
 
 def verify_state_proof(key: bytes, value: bytes | None, proof: StateProof, root: bytes, depth: int) -> None:
-    """Raises `InvalidProof` unless `proof` shows that under `root` the key has `value`, or (None) is absent.
+    """Raises `InvalidProof` unless `proof` proves that under `root` the key has `value`, or is absent (None).
 
-    `depth` is the verifier's own, from genesis; the proof must have exactly that many siblings.
+    `depth` is the chain's, from genesis; the proof must have exactly that many siblings.
     """
     if len(proof.siblings) != depth or any(len(sibling) != 32 for sibling in proof.siblings):
         raise InvalidProof(f"the proof has {len(proof.siblings)} siblings, this chain's tree has depth {depth}")
     slot = slot_of(key)
     number = bucket_of(slot, depth)
     _check_bucket(proof.entries, number, depth)
-    found = _lookup(proof.entries, slot)
-    wanted = sha256(value).digest() if value is not None else None
-    if found != wanted:
+    proved = _lookup(proof.entries, slot)
+    expected = sha256(value).digest() if value is not None else None
+    if proved != expected:
         raise InvalidProof(
             "the proof shows another value"
-            if found and wanted
-            else ("the proof shows that the key is absent" if wanted else "the proof shows that the key has a value")
+            if proved and expected
+            else ("the proof shows that the key is absent" if expected else "the proof shows that the key has a value")
         )
     node = bucket_hash(proof.entries)
     for sibling in proof.siblings:
@@ -160,4 +160,4 @@ def _check_bucket(entries: bytes, number: int, depth: int) -> None:
     if any(a >= b for a, b in zip(slots, slots[1:], strict=False)):
         raise InvalidProof("the bucket's slots are not ascending")
     if any(bucket_of(slot, depth) != number for slot in slots):
-        raise InvalidProof("a slot lies in the wrong bucket")
+        raise InvalidProof("a slot is in the wrong bucket")

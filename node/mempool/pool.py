@@ -1,6 +1,6 @@
-"""Transactions that hold now and wait for a block. Bounded in count, bytes and per sender; arrival order is kept.
+"""Mempool: valid transactions that wait for a block, in arrival order. Bounded in count, bytes and per sender.
 
-Entries are indexed by the state keys that judging them has read, so that a commit rechecks only what meets its diff.
+Transactions are indexed by the state keys they depend on, so that a commit rechecks only those that its diff affects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from node.txtypes.envelope import CheckedTx
 
 
 class PoolFull(Exception):
-    """No room for this transaction now."""
+    """The pool, or the sender's share of it, is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class PoolLimits:
 
 @dataclass(slots=True)
 class _Share:
-    """What one sender has pending."""
+    """Pending transactions of one sender."""
 
     txs: int = 0
     bytes: int = 0
 
 
 class Pool:
-    """One variant (signature set) per txid: the first that was admitted."""
+    """Transactions by txid; of several with the same payload and other signatures the first is kept."""
 
     def __init__(self, bounds: PoolLimits | None = None) -> None:
         self._bounds = bounds or PoolLimits()
@@ -57,15 +57,16 @@ class Pool:
         return iter(self._by_txid.values())
 
     def check_room(self, sender: bytes, size: int) -> None:
-        """Raises `PoolFull`, naming the bound."""
+        """Raises `PoolFull`, naming the bound, if `sender` can't add `size` bytes."""
         if len(self._by_txid) >= self._bounds.txs_max or self.bytes + size > self._bounds.bytes_max:
             raise PoolFull(f"the pool is full ({len(self._by_txid)} transactions, {self.bytes} bytes)")
         share = self._shares.get(sender, _Share())
         if share.txs >= self._bounds.per_account_max or share.bytes + size > self._bounds.bytes_per_account_max:
-            raise PoolFull(f"the sender has {share.txs} pending transactions already ({share.bytes} bytes)")
+            raise PoolFull(f"the sender already has {share.txs} pending transactions ({share.bytes} bytes)")
 
     def add(self, tx: CheckedTx, contended: tuple[bytes, ...] = ()) -> bool:
-        """Whether the transaction is new here; `contended`: the state keys it depends on. Raises `PoolFull`."""
+        """Add a transaction; False if its txid is in the pool already. `contended`: the state keys it depends on.
+        Raises `PoolFull`."""
         if tx.txid in self._by_txid:
             return False
         sender = tx.payload.sender
@@ -118,15 +119,15 @@ class Pool:
         return self._by_wire_id.get(wire_id)
 
     def touching(self, keys: Iterable[bytes]) -> list[CheckedTx]:
-        """Entries that a change of these state keys may have made invalid: key by key, in order of arrival.
+        """Transactions that a change of these state keys may have made invalid: key by key, in arrival order.
 
-        Never in a set's order, which differs from process to process: a seed must play the same everywhere.
+        Set order differs between processes and would break the simulator's determinism.
         """
-        found: dict[bytes, CheckedTx] = {}
+        touching: dict[bytes, CheckedTx] = {}
         for key in keys:
             for txid in self._by_key.get(key, ()):
-                found[txid] = self._by_txid[txid]
-        return list(found.values())
+                touching[txid] = self._by_txid[txid]
+        return list(touching.values())
 
     def expired(self, now_ms: int) -> list[CheckedTx]:
         return [tx for tx in self._by_txid.values() if tx.payload.expires_at_ms < now_ms]

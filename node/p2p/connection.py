@@ -1,4 +1,4 @@
-"""One link: handshake, frames in, an outbox out. The asyncio half of the protocol, without any policy."""
+"""An encrypted link over asyncio streams: handshake, read loop and write loop. No policy."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from node.p2p.wire import WireMessage, lane_of
 
 HANDSHAKE_TIMEOUT_S = 5.0
 READ_BYTES = 64 * 1024
-"""Read at once: no peer's turn is longer."""
+"""Bytes of one read, so that no peer occupies the event loop for longer."""
 WRITE_BYTES = 32 * 1024
-"""Handed to the socket at once, then the outbox is asked again what is foremost; a chunk may make it more."""
+"""Bytes of one write, rounded up to a whole chunk; then the outbox is asked again for the most urgent chunk."""
 UNSENT_BYTES_MAX = 64 * 1024
-"""What the kernel may hold of it before it is on its way: a vote waits behind this and no more."""
+"""Unsent bytes in the kernel's buffer (TCP_NOTSENT_LOWAT): a vote waits behind no more than this."""
 LINGER_S = 2.0
-"""A closed link whose peer does not read is cut off after this."""
+"""Time for the last bytes of a closed link to leave; then the transport is aborted."""
 
 Clock = Callable[[], int]
 
 
 class Unfinished(ProtocolViolation):
-    """The other end left before the handshake was over: port scanners and health checks do."""
+    """The peer closed the connection during the handshake, as port scanners and health checks do."""
 
 
 class Link:
@@ -66,7 +66,7 @@ class Link:
         self.is_closed = False
 
     def send(self, message: WireMessage, raw: bytes | None = None) -> None:
-        """Queue a message; `raw` is its encoding where the caller has it already."""
+        """Queue a message; `raw` is its encoding if the caller has it already."""
         if self.is_closed:
             return
         lane = lane_of(message)
@@ -78,11 +78,11 @@ class Link:
 
     @property
     def queued_bytes(self) -> int:
-        """Blocks and bulk that wait for the peer to read."""
+        """Bytes of blocks and bulk messages that the peer has not read yet."""
         return self._outbox.bytes[Lane.BLOCKS] + self._outbox.bytes[Lane.BULK]
 
     async def write_loop(self) -> None:
-        """Until the link closes: a few chunks at a time, so that what is urgent overtakes what is long."""
+        """Write queued chunks until the link closes, a few at a time, so that urgent messages overtake long ones."""
         while not self.is_closed:
             await self._wake.wait()
             self._wake.clear()
@@ -93,7 +93,7 @@ class Link:
                 await self._writer.drain()
 
     async def read_loop(self, on_raw: Callable[[bytes, int], Awaitable[None]]) -> None:
-        """Hand every message to `on_raw` with the time its first chunk came. Returns at the end of the stream.
+        """Pass every message to `on_raw` with the arrival time of its first chunk. Returns at the end of the stream.
 
         Nothing is read while `on_raw` waits. Raises `Rejected` for a broken frame.
         """
@@ -109,7 +109,7 @@ class Link:
                 return
 
     def waiting_since_ms(self) -> int | None:
-        """Since when the peer has owed us the rest of a message; None where it does not."""
+        """Start of the oldest incomplete message or chunk; None if there is none."""
         return self._session.waiting_since_ms()
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Link:
             asyncio.get_running_loop().call_later(LINGER_S, abort, self._writer.transport)
 
     async def flush_and_close(self) -> None:
-        """Give what is queued a moment to leave, then close."""
+        """Give queued votes and goodbyes half a second to leave, then close."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0.5):
                 while self._outbox.has(Lane.VOTES) and not self.is_closed:
@@ -132,13 +132,13 @@ class Link:
 
 
 def abort(transport: asyncio.WriteTransport) -> None:
-    """Give it up, unless it has come to its end meanwhile: asyncio's own transport then has no loop any more."""
+    """Abort the transport, unless it has closed meanwhile: asyncio's transport then has no loop any more."""
     with contextlib.suppress(AttributeError):
         transport.abort()
 
 
 def _tune(writer: asyncio.StreamWriter) -> None:
-    """Keep what waits in our own queues, where a vote can overtake it, not in buffers, where it can't."""
+    """Keep unsent bytes in the outbox, where a vote can overtake them, not in buffers, where it can't."""
     writer.transport.set_write_buffer_limits(high=0)
     sock = writer.get_extra_info("socket")
     if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
@@ -157,9 +157,9 @@ async def shake_hands(
     clock: Clock,
     wait_for_grant: Callable[[], Awaitable[None]] | None = None,
 ) -> Link:
-    """The link. Raises `Rejected` with the reason (the other side is told), `OSError` or `TimeoutError`.
+    """Run the handshake and return the link. Raises `Rejected` (after sending a refusal), `OSError` or `TimeoutError`.
 
-    `wait_for_grant` is waited for before the first answer is computed.
+    `wait_for_grant` is awaited before the first reply is computed.
     """
     buffer = bytearray()
     try:
@@ -173,7 +173,7 @@ async def shake_hands(
                 if frame is None:
                     data = await reader.read(4096)
                     if not data:
-                        raise Unfinished("the link was closed within the handshake")
+                        raise Unfinished("the link was closed during the handshake")
                     buffer += data
                     continue
                 if wait_for_grant is not None:

@@ -1,4 +1,4 @@
-"""Two links with one node key: which of them has the place. A key is connected once, whoever dials it how often."""
+"""Duplicate links: a node key has one link at a time. Decides which of two is kept."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from node.p2p.peer import Peer
 from node.p2p.wire import KEY_IN_USE, Ping
 
 TAKEOVER_MS = 1_500
-"""How long an old link with the same node key has to show that it lives before a new one replaces it."""
+"""How long the old link has to answer a ping before a new link with the same node key replaces it."""
 SIMULTANEOUS_MS = 2_000
-"""Two links that are no further apart come from both sides' dialling at once."""
+"""Two links opened within this time come from both sides dialling at once."""
 
 
 class DuplicateLinks:
-    """`holder`: the peer that has a key's place; `drop`: takes it from the peer with this number."""
+    """`holder`: the peer linked with a node key, if any. `drop`: closes the link of the peer with this id."""
 
     def __init__(
         self, own: bytes, holder: Callable[[bytes], Peer | None], drop: Callable[[int], None], clock: Clock
@@ -28,8 +28,8 @@ class DuplicateLinks:
         self._contested: set[bytes] = set()
 
     async def is_won_by(self, link: Link) -> bool:
-        """Whether it may have the place of its key; who had it is gone then. One at a time may ask: each is a
-        descriptor that waits."""
+        """Whether `link` is kept; if so, the old link of its key has been dropped. One contest per key at a time, since
+        each waiting link is an open file descriptor."""
         key = link.hello.node_key
         old = self._holder(key)
         if old is None:
@@ -59,13 +59,13 @@ class DuplicateLinks:
             await asyncio.sleep(0.05)
             if self._holder(key) is not old:
                 return self._holder(key) is None
-            if old.link.heard_ms >= asked:  # its answer may come within the same millisecond
+            if old.link.heard_ms >= asked:  # the pong may arrive within the same millisecond
                 return False
         self._drop(old.id)
         return True
 
     def why_lost(self, link: Link) -> str:
-        """What the link that did not get the place is told."""
+        """Reason of the `Bye` to the link that is not kept."""
         old = self._holder(link.hello.node_key)
         if link.is_outbound or (old is not None and self._clock() - old.link.opened_ms < SIMULTANEOUS_MS):
             return "already connected"

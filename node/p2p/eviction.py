@@ -1,8 +1,8 @@
-"""Who may stay. Pure.
+"""Peer eviction: which stranger's link is closed when there are too many. Pure.
 
-Members and configured peers always find room. Strangers share a bounded number of places: some are kept for those
-that we dial ourselves, no address has more than its share, and where all are taken a better stranger has the worst
-one's.
+Members and configured peers always have room. Strangers share a bounded number of slots: some are reserved for peers
+that we dial, an address has at most `PEERS_PER_ADDRESS_MAX`, and when all are taken a better stranger replaces the
+worst.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Final
 from node import limits
 
 OUTBOUND_PART: Final = 5
-"""One place of so many is kept for strangers that we dial: those who dial us can't take them all."""
+"""One in so many slots is reserved for strangers that we dial, so that inbound links can't take them all (eclipse)."""
 SCORE_STEP: Final = 10
-"""Scores are compared in steps of one misdeed, so that links are not exchanged for trifles."""
+"""Scores are compared in steps of this, one offence, so that small differences evict nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerSlot:
-    """A stranger's link, or one that wants to be."""
+    """A stranger's link, open or new."""
 
     peer: int
     host: str
@@ -33,7 +33,7 @@ class PeerSlot:
 
 
 def network_of(host: str) -> str:
-    """What one party easily has many addresses of: a /16, in IPv6 a /32."""
+    """The /16, or in IPv6 the /32: one party easily has many addresses within it."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -42,7 +42,7 @@ def network_of(host: str) -> str:
 
 
 def address_of(host: str) -> str:
-    """What counts as one address: in IPv6 everybody has a /64."""
+    """The IPv4 address, or in IPv6 the /64, which counts as one address."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -51,11 +51,11 @@ def address_of(host: str) -> str:
 
 
 def room_for(new: PeerSlot, strangers: Iterable[PeerSlot], peers_max: int) -> tuple[bool, int | None]:
-    """Whether a stranger may stay, and whose link has to go for it, if one has to."""
+    """Whether a new stranger's link is kept, and the peer to evict for it, if any."""
     slots = list(strangers)
-    here = [slot for slot in slots if not slot.is_outbound and address_of(slot.host) == address_of(new.host)]
-    if not new.is_outbound and len(here) >= limits.PEERS_PER_ADDRESS_MAX:
-        return _instead_of(new, here, slots)
+    same_address = [slot for slot in slots if not slot.is_outbound and address_of(slot.host) == address_of(new.host)]
+    if not new.is_outbound and len(same_address) >= limits.PEERS_PER_ADDRESS_MAX:
+        return _instead_of(new, same_address, slots)
     inbound = [slot for slot in slots if not slot.is_outbound]
     is_full = len(slots) >= peers_max
     if not new.is_outbound:
@@ -64,15 +64,15 @@ def room_for(new: PeerSlot, strangers: Iterable[PeerSlot], peers_max: int) -> tu
 
 
 def _instead_of(new: PeerSlot, candidates: list[PeerSlot], slots: list[PeerSlot]) -> tuple[bool, int | None]:
-    crowd = Counter(network_of(slot.host) for slot in slots)
+    per_network = Counter(network_of(slot.host) for slot in slots)
 
     def badness(slot: PeerSlot) -> tuple[int, int]:
-        return int(slot.score // SCORE_STEP), crowd[network_of(slot.host)]
+        return int(slot.score // SCORE_STEP), per_network[network_of(slot.host)]
 
     worst = max(candidates, key=lambda slot: (badness(slot), slot.opened_ms), default=None)
     if worst is None:
         return False, None
-    # Both would stand in the same crowd once the new one were in; one in another network stands in its own.
-    joined = crowd[network_of(new.host)] + (network_of(new.host) != network_of(worst.host))
+    # In the worst one's network the new link takes its place; in another network it adds to the count.
+    joined = per_network[network_of(new.host)] + (network_of(new.host) != network_of(worst.host))
     is_better = (int(new.score // SCORE_STEP), joined) < badness(worst)
     return (True, worst.peer) if is_better else (False, None)

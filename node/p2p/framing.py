@@ -1,13 +1,13 @@
-"""What lies on the wire, as bytes in and bytes out.
+"""Framing: chunks of encrypted messages on the wire, as bytes in and bytes out.
 
     handshake:  length (2 bytes, big-endian) || handshake message, or a goodbye
     after it:   length (2 bytes, big-endian) || ciphertext, its tag of 16 bytes included
 
-A message is cut into chunks. The plaintext of a chunk begins with its lane (1 byte); that of a message's first chunk
-goes on with the message's length (4 bytes, big-endian). Within a lane messages come one after the other; chunks of
-different lanes come in any order, so that a vote overtakes a block that is half-way across. There is one way to cut:
-every chunk but the last is full and no chunk is shared. So after a first chunk the size of each following one of its
-lane is known, and nobody can send chunks without end that carry nothing.
+A message is split into chunks. The plaintext of a chunk starts with its lane (1 byte); in the first chunk of a message
+the message's length follows (4 bytes, big-endian). Within a lane messages follow one another; chunks of different lanes
+may interleave, so that a vote overtakes a block that is half sent. There is only one valid split: every chunk but the
+last is full, and no chunk carries two messages. The first chunk thus fixes the size of each following one in its lane,
+and no peer can send an endless sequence of empty chunks.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ LANE_BYTES: Final = 1
 TOTAL_BYTES: Final = 4
 CHUNK_PLAIN_BYTES: Final = MESSAGE_BYTES_MAX - TAG_BYTES
 CHUNK_DATA_BYTES: Final = CHUNK_PLAIN_BYTES - LANE_BYTES
-"""What a chunk carries besides its lane; of a message's first chunk its length is a part."""
+"""Bytes of a chunk after its lane; in the first chunk of a message they include the message's length."""
 
 VOTE_LANE_BYTES_MAX: Final = 64 * 1024
-"""One message of the first lane: what is sent before everything else must be short. Above: the link is closed."""
+"""One message of the votes lane, which is sent before all others and so must be short. Above: the link is closed."""
 
 HANDSHAKE_BYTES_MAX: Final = 1024
-"""One handshake message or goodbye. Ours have at most about 350 bytes; the rest is for later versions, so that they
-still learn why we refuse them. Above: the link is closed."""
+"""One handshake message or goodbye. Ours have at most about 350 bytes; later versions may need more, and should still
+be told why we refuse them. Above: the link is closed."""
 
 GOODBYE_TEXT_MAX: Final = 200
-"""Characters of a goodbye's reason; it goes into logs. We cut longer ones, and take none from others."""
+"""Characters of a goodbye's reason, which is logged. Our own are truncated; a longer one is no goodbye."""
 
 _GOODBYE: Final = b"BYE!"
 
 
 class RefusedByPeer(ProtocolViolation):
-    """The peer said goodbye. Nobody signed the reason: it is for the log, never for a decision."""
+    """The peer sent a goodbye. Its reason is unauthenticated: log it, never decide by it."""
 
     code = "refused"
 
 
 def goodbye(reason: str) -> bytes:
-    """The plain frame that a side sends instead of its next handshake message; what is not printable becomes `?`."""
+    """The plaintext frame sent instead of the next handshake message. Unprintable characters become `?`."""
     return _GOODBYE + bytes(ord(c) if " " <= c <= "~" else ord("?") for c in reason[:GOODBYE_TEXT_MAX])
 
 
 def parse_goodbye(frame: bytes) -> str | None:
-    """The reason; None for what is not a goodbye. A handshake message never passes for one: its bytes are random."""
+    """The reason; None if `frame` is not a goodbye. No handshake message is mistaken for one: its bytes are random."""
     text = frame[len(_GOODBYE) :]
     if not frame.startswith(_GOODBYE) or len(text) > GOODBYE_TEXT_MAX or any(not 0x20 <= c <= 0x7E for c in text):
         return None
@@ -67,7 +67,7 @@ def check_no_goodbye(frame: bytes) -> None:
 
 
 def handshake_frame(message: bytes) -> bytes:
-    """A handshake message or goodbye as it goes over the wire."""
+    """A handshake message or goodbye with its length, ready for the wire."""
     assert len(message) <= HANDSHAKE_BYTES_MAX, "a handshake message is short"
     return len(message).to_bytes(LENGTH_BYTES, "big") + message
 
@@ -75,7 +75,7 @@ def handshake_frame(message: bytes) -> bytes:
 def take_handshake_frame(buffer: bytearray) -> bytes | None:
     """Remove and return the first handshake message or goodbye of `buffer`; None while it is incomplete.
 
-    What is left after the last one belongs to `Session.feed`. `TooLarge` above `HANDSHAKE_BYTES_MAX`.
+    The bytes after the last one are for `Session.receive`. Raises `TooLarge` above `HANDSHAKE_BYTES_MAX`.
     """
     if len(buffer) < LENGTH_BYTES:
         return None
@@ -90,7 +90,7 @@ def take_handshake_frame(buffer: bytearray) -> bytes | None:
 
 
 class Lane(IntEnum):
-    """In the order in which what waits is sent."""
+    """A queue of outgoing messages with its own chunk sequence; lower lanes are sent first."""
 
     VOTES = 0
     BLOCKS = 1
@@ -98,7 +98,7 @@ class Lane(IntEnum):
 
 
 class Received(NamedTuple):
-    """A whole message, and when the last byte of its first chunk came."""
+    """A whole message, and the arrival time of its first chunk's last byte."""
 
     message: bytes
     begun_ms: int
@@ -106,7 +106,7 @@ class Received(NamedTuple):
 
 @dataclass(slots=True)
 class _Incoming:
-    """A lane's message in progress; nothing is missing where there is none."""
+    """The incomplete message of one lane; `missing` is 0 if there is none."""
 
     limit: int
     missing: int = 0
@@ -115,10 +115,9 @@ class _Incoming:
 
 
 class FrameReader:
-    """Whole messages out of a stream of bytes, however it is cut.
+    """Decrypts a byte stream, read in pieces of any size, into whole messages.
 
-    Holds at most one message in progress for each lane, as far as the peer has really sent it, and one incomplete
-    chunk.
+    Buffers at most one incomplete message per lane, only as far as the peer has sent it, and one incomplete chunk.
     """
 
     def __init__(self, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:
@@ -156,29 +155,29 @@ class FrameReader:
         return messages
 
     def waiting_since_ms(self) -> int | None:
-        """Since when a chunk or a message is begun and not whole; None where nothing is."""
+        """Start of the oldest incomplete chunk or message; None if there is none."""
         since = [lane.begun_ms for lane in self._lanes if lane.missing]
         if self._buffer:
             since.append(self._buffer_ms)
         return min(since, default=None)
 
     def _check_size(self, size: int) -> None:
-        """Before the chunk is waited for."""
+        """Reject an empty chunk before waiting for it."""
         if size <= LANE_BYTES + TAG_BYTES and self._greeted:
             raise ProtocolViolation(f"a chunk of {size} bytes carries nothing")
 
     def _accept(self, chunk: memoryview, now_ms: int) -> Received | None:
-        """The message that `chunk` completes, if it does."""
+        """The message that `chunk` completes, if any."""
         if not self._greeted:
             self._check_greeting(chunk)
         plaintext = self._receive.decrypt(chunk)
         if plaintext[0] >= len(self._lanes):
-            raise ProtocolViolation(f"a chunk of lane {plaintext[0]}, which does not exist")
+            raise ProtocolViolation(f"a chunk of the unknown lane {plaintext[0]}")
         lane, data = self._lanes[plaintext[0]], plaintext[LANE_BYTES:]
         if lane.missing:
             expected = min(lane.missing, CHUNK_DATA_BYTES)
             if len(data) != expected:
-                raise ProtocolViolation(f"a chunk with {len(data)} bytes where one with {expected} must follow")
+                raise ProtocolViolation(f"a chunk of {len(data)} bytes, expected {expected}")
         else:
             data = self._begun(lane, data, now_ms)
         lane.parts.append(data)
@@ -189,27 +188,27 @@ class FrameReader:
         return Received(message, lane.begun_ms)
 
     def _check_greeting(self, chunk: memoryview) -> None:
-        # The initiator is done before the responder has judged it: a goodbye may stand in for the first chunk.
-        # Anyone on the path can forge one, but such a one could cut the link as well.
+        # The initiator finishes before the responder has checked it, so a goodbye may come instead of the first chunk.
+        # Anyone on the path can forge one, but could as well cut the link.
         self._greeted = True
         check_no_goodbye(bytes(chunk))
         self._check_size(len(chunk))
 
     def _begun(self, lane: _Incoming, data: bytes, now_ms: int) -> bytes:
-        """What a message's first chunk holds of it."""
+        """Start a message; returns the part of it that its first chunk carries."""
         total = int.from_bytes(data[:TOTAL_BYTES], "big")
         if len(data) <= TOTAL_BYTES or not total:
-            raise ProtocolViolation(f"a first chunk with {len(data)} bytes carries nothing")
+            raise ProtocolViolation(f"a first chunk of {len(data)} bytes carries nothing")
         if total > lane.limit:
             raise TooLarge(f"a message of {total} bytes, at most {lane.limit} are allowed")
         if len(data) != min(TOTAL_BYTES + total, CHUNK_DATA_BYTES):
-            raise ProtocolViolation(f"a first chunk with {len(data)} bytes does not fit a message of {total}")
+            raise ProtocolViolation(f"a first chunk of {len(data)} bytes does not fit a message of {total}")
         lane.missing, lane.begun_ms = total, now_ms
         return data[TOTAL_BYTES:]
 
 
 def chunk_at(message: bytes, lane: Lane, at: int) -> tuple[bytes, int]:
-    """The plaintext of the chunk that begins with byte `at` of `message`, and where the next one begins."""
+    """The plaintext of the chunk that starts at byte `at` of `message`, and the offset of the next one."""
     head = bytes([lane]) + (b"" if at else len(message).to_bytes(TOTAL_BYTES, "big"))
     end = min(at + CHUNK_PLAIN_BYTES - len(head), len(message))
     with memoryview(message) as view:
@@ -217,30 +216,16 @@ def chunk_at(message: bytes, lane: Lane, at: int) -> tuple[bytes, int]:
 
 
 class Session:
-    """Both directions of an encrypted link. What is sealed must be sent in the order of the calls."""
+    """Both directions of an encrypted link. Chunks must be sent in the order in which they were sealed."""
 
     def __init__(self, send: CipherState, receive: CipherState, limit: int = FRAME_BYTES_MAX) -> None:
         self._send = send
-        self._limit = limit
         self._reader = FrameReader(receive, limit)
 
-    def seal(self, message: bytes, lane: Lane = Lane.BULK) -> bytes:
-        """All chunks of `message`, 1 to `limit` bytes, ready for the wire."""
-        assert 0 < len(message) <= self._limit, f"a message of {len(message)} bytes cannot be sent"
-        sealed, at = [], 0
-        while at < len(message):
-            chunk, at = chunk_at(message, lane, at)
-            sealed.append(self.seal_chunk(chunk))
-        return b"".join(sealed)
-
     def seal_chunk(self, plaintext: bytes) -> bytes:
-        """One of `chunk_at`'s, ready for the wire. Chunks of one lane in their order, those of several in any."""
+        """Encrypt a chunk of `chunk_at`, ready for the wire. Chunks of different lanes may interleave."""
         ciphertext = self._send.encrypt(plaintext)
         return len(ciphertext).to_bytes(LENGTH_BYTES, "big") + ciphertext
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """See `FrameReader.feed`."""
-        return [received.message for received in self._reader.feed(data)]
 
     def receive(self, data: bytes, now_ms: int) -> list[Received]:
         """See `FrameReader.feed`."""

@@ -1,11 +1,11 @@
-"""What this chain says inside the Noise handshake: who we are, which chain, which version.
+"""Peer handshake: Noise XX whose payloads exchange node key, chain and protocol version.
 
     -> e                              no payload
     <- e, ee, s, es                   Hello of the responder
     -> s, se                          Hello of the initiator
 
-A node key signs the static X25519 key, so it is proved by the exchange itself; a proof taken from another link is of no
-use without the static private key. A side that refuses sends `goodbye(str(refusal))` instead of its next message.
+The node key signs the static X25519 key, which the exchange itself proves; a signature copied from another link is
+useless without the static private key. A side that refuses sends `goodbye(str(refusal))` instead of its next message.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = [
 
 PROTOCOL_VERSION: Final = 1
 
-# `\Z`, because `$` would let a line feed in at the end.
+# `\Z`, because `$` would accept a trailing line feed.
 MONIKER_PATTERN: Final = r"^[a-z0-9.-]{0,40}\Z"
 
 _PROOF_TAG: Final = b"bmw/noise\x00"
 
 
 class Hello(Value, frozen=True):
-    """What a node says of itself. `listen_port` 0: it takes no links. `moniker` is for people, and nobody's promise."""
+    """A node's handshake payload. `listen_port` 0: it accepts no links. `moniker` is an unverified label."""
 
     protocol_version: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
     genesis_hash: Hash32
@@ -54,12 +54,7 @@ class Hello(Value, frozen=True):
 
 
 class Refusal(Rejected):
-    """We refuse the peer. The text is what it is told; always one of the tree's own kinds as well."""
-
-    @property
-    def reason_code(self) -> str:
-        """Stable, for metrics and for scoring the peer."""
-        return self.code
+    """We refuse the peer; the text is sent to it. Each subclass is also a kind of `node.errors`, with its code."""
 
 
 class OtherChain(Refusal, WrongChain):
@@ -67,6 +62,8 @@ class OtherChain(Refusal, WrongChain):
 
 
 class OtherVersion(Refusal, ProtocolViolation):
+    """`wrong_version`"""
+
     code: ClassVar[str] = "wrong_version"
 
 
@@ -75,6 +72,8 @@ class BadProof(Refusal, BadSignature):
 
 
 class OwnKey(Refusal, ProtocolViolation):
+    """`own_key`"""
+
     code: ClassVar[str] = "own_key"
 
 
@@ -88,9 +87,9 @@ _decode_version = msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=0, le=2
 
 
 class Handshake:
-    """One side of the handshake. `start`, then `receive` until `done`; whatever they return is to be sent.
+    """One side of the handshake: `start`, then `receive` until `done`. Send what they return.
 
-    `receive` raises, and then it is over:
+    `receive` raises, which ends the handshake:
       `Refusal`             we refuse: send `goodbye(str(refusal))`, close
       `RefusedByPeer`       the peer has refused us: close
       `ProtocolViolation`   not Noise, or tampered with: close; `TooLarge` likewise
@@ -106,7 +105,7 @@ class Handshake:
         listen_port: int,
         moniker: str,
     ) -> None:
-        """`static`, `ephemeral`: X25519 private keys, 32 bytes each; the ephemeral one for this link alone."""
+        """`static`, `ephemeral`: X25519 private keys of 32 bytes; the ephemeral one must be new for each link."""
         assert len(genesis_hash) == 32, "a genesis hash has 32 bytes"
         assert 0 <= listen_port <= 65_535, "a port has 16 bits"
         assert re.match(MONIKER_PATTERN, moniker), "a moniker has at most 40 characters: a-z 0-9 . -"
@@ -118,12 +117,12 @@ class Handshake:
 
     @property
     def done(self) -> bool:
-        """Whether `session` can be taken. A responder may still refuse an initiator that is done."""
+        """Whether `session` is available. The responder may still refuse an initiator that is done."""
         return self._noise.finished and self._peer is not None
 
     @property
     def peer(self) -> Hello:
-        """Checked: its node key is the peer's, its chain and version are ours."""
+        """The verified Hello: the peer owns its node key, and its chain and version are ours."""
         assert self._peer is not None, "the peer has not introduced itself yet"
         return self._peer
 
@@ -132,7 +131,7 @@ class Handshake:
         return self._noise.write_message(b"") if self._noise.initiator else None
 
     def receive(self, message: bytes) -> bytes | None:
-        """The reply to send, if there is one."""
+        """Process a handshake message; returns the reply to send, if any."""
         assert not self.done, "the handshake is done"
         check_no_goodbye(message)
         if len(message) > HANDSHAKE_BYTES_MAX:
@@ -147,7 +146,7 @@ class Handshake:
         return self._noise.write_message(encode(self._hello)) if self._noise.initiator else None
 
     def session(self) -> Session:
-        """The encrypted link. Once only."""
+        """The encrypted link. Call once only."""
         assert self.done, "a link exists only after the handshake"
         return Session(*self._noise.split())
 
@@ -155,7 +154,7 @@ class Handshake:
         try:
             hello = _decode_hello(payload)
         except Rejected as error:
-            # A later version's Hello may look otherwise, but begins with its number: name the true reason.
+            # A later version's Hello may have other fields but starts with the version: report that, not the format.
             version = _version_of(payload)
             if version is not None and version != PROTOCOL_VERSION:
                 raise _other_version(version) from None
@@ -164,7 +163,7 @@ class Handshake:
             raise _other_version(hello.protocol_version)
         if hello.genesis_hash != self._hello.genesis_hash:
             ours, theirs = self._hello.genesis_hash.hex(), hello.genesis_hash.hex()
-            raise OtherChain(f"another chain: its genesis is {theirs[:16]}, that of this node {ours[:16]}")
+            raise OtherChain(f"another chain: the peer's genesis hash is {theirs[:16]}, ours is {ours[:16]}")
         if not is_signature(hello.node_key, _PROOF_TAG + self._noise.remote_static, hello.signature):
             raise BadProof(f"node key {hello.node_key.hex()} did not sign the key of this link")
         if hello.node_key == self._hello.node_key:

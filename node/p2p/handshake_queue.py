@@ -1,9 +1,7 @@
-"""Inbound links before their handshake is finished. When full, the queue drops the oldest; it never refuses a newcomer.
+"""Inbound connections before their handshake. When full, evict the oldest of the busiest address; refuse no newcomer.
 
-A newcomer is always let begin: before its handshake we can't know whether it is a member. Where there are too many, the
-oldest unfinished one of the address that has most of them has to go. Handshakes are computed at a bounded rate; where
-more want one, the newest has its turn first: those before it are about to be dropped, and serving them in their order
-would serve nobody in time.
+Before the handshake we can't know whether a newcomer is a member. Handshakes are computed at a bounded rate, the newest
+first: older ones are about to be evicted, and serving them in order would serve none in time.
 """
 
 from __future__ import annotations
@@ -17,19 +15,21 @@ from typing import Final
 from node.p2p.connection import Unfinished
 from node.p2p.eviction import address_of
 from node.p2p.framing import goodbye, handshake_frame
-from node.p2p.rate_limits import TokenBucket
+from node.token_bucket import TokenBucket
 
 PENDING_MAX: Final = 256
 PENDING_PER_ADDRESS_MAX: Final = 96
-"""Unfinished handshakes in all and of one address. A member behind the same address as a flood has as many arrivals'
-time for its own."""
+"""Unfinished handshakes in total and per address. A member that shares its address with a flood is evicted only after
+this many newer arrivals."""
 HANDSHAKES_PER_S: Final = 1_000
-"""That are computed, each in about 0.2 ms; as many again for addresses that we know: of configured peers, and published
-by members."""
+"""Handshakes computed per second, each in about 0.2 ms; as many again for known addresses: those of configured peers
+and those that members have published."""
 
 
 @dataclass(eq=False, slots=True)
 class PendingHandshake:
+    """An inbound connection whose handshake is not finished. `grant` completes when the handshake may be computed."""
+
     address: str
     is_known: bool
     writer: asyncio.StreamWriter
@@ -37,18 +37,16 @@ class PendingHandshake:
 
 
 class _Grants:
-    """Of known addresses, or of unknown ones."""
+    """Rate-limited permissions to compute a handshake, newest first; for known or for unknown addresses."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._bucket = TokenBucket(HANDSHAKES_PER_S, 0.5, clock())
+        self._bucket = TokenBucket(HANDSHAKES_PER_S, HANDSHAKES_PER_S / 2, clock())
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, pending: PendingHandshake) -> None:
-        now = self._clock()
-        if not self._waiting and self._bucket.left(now) >= 1:
-            self._bucket.take(1, now)
+        if not self._waiting and self._bucket.try_take(1, self._clock()):
             return
         pending.grant = asyncio.get_running_loop().create_future()
         self._waiting.append(pending.grant)
@@ -73,6 +71,8 @@ class _Grants:
 
 
 class HandshakeQueue:
+    """All pending handshakes, in order of arrival."""
+
     def __init__(self, clock: Callable[[], int]) -> None:
         self._pending: dict[PendingHandshake, None] = {}
         self._grants = {is_known: _Grants(clock) for is_known in (True, False)}
@@ -82,10 +82,10 @@ class HandshakeQueue:
         return len(self._pending)
 
     def enter(self, host: str, writer: asyncio.StreamWriter, *, is_known: bool) -> PendingHandshake:
-        """Always; somebody else may have to go."""
+        """Add a connection. Always succeeds; another one may be evicted."""
         pending = PendingHandshake(address_of(host), is_known, writer)
-        here = sum(1 for other in self._pending if other.address == pending.address)
-        if here >= PENDING_PER_ADDRESS_MAX:
+        same_address = sum(1 for other in self._pending if other.address == pending.address)
+        if same_address >= PENDING_PER_ADDRESS_MAX:
             self._drop_oldest(pending.address)
         elif len(self._pending) >= PENDING_MAX:
             self._drop_oldest(Counter(other.address for other in self._pending).most_common(1)[0][0])
@@ -96,7 +96,7 @@ class HandshakeQueue:
         self._pending.pop(pending, None)
 
     async def wait_for_grant(self, pending: PendingHandshake) -> None:
-        """Wait until there is time for this handshake. Raises `Unfinished` where it was dropped before."""
+        """Wait until this handshake may be computed. Raises `Unfinished` if it was evicted meanwhile."""
         await self._grants[pending.is_known].wait(pending)
         if pending not in self._pending:
             raise Unfinished("dropped for a newer handshake")

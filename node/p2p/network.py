@@ -1,4 +1,4 @@
-"""All links of a node: who may stay, whose turn it is, and messages to and from the replica."""
+"""The peer-to-peer network of a node: its links, dialling, eviction, and messages to and from the replica."""
 
 from __future__ import annotations
 
@@ -37,27 +37,29 @@ from node.replica.messages import Message, Status, Transactions
 
 PING_MS = 3_000
 SILENT_MS = 12_000
-"""A link that has brought nothing for this long, though pinged, is dead."""
+"""A link that was pinged and received nothing for this long is dead."""
 TICK_S = 0.25
 EXCHANGE_MS = 30_000
 MESSAGE_MS = 60_000
-"""A message that is begun and not whole for so long: its peer only holds the place, and the memory."""
+"""A link whose peer leaves a message incomplete for this long is closed: it only occupies memory and a slot."""
 LEARNED_LINKS = 8
-"""Strangers that we dial of our own accord; configured peers and members are dialled in any case."""
+"""Outbound links to strangers. Configured peers and members are dialled in any case."""
 MEMBER_LINKS = limits.VALIDATORS_MAX
-"""Above, published addresses are not dialled: the members there are come to us, or are reached through others."""
+"""Links to members. Above, published addresses are not dialled: members dial us, or are reached through others."""
 BROKEN_WEIGHT = 50
-"""For a frame or a message that no correct peer sends."""
+"""Score for a frame or message that no correct peer sends."""
 BROKEN_ADDRESS_WEIGHT = 20
-"""For the same, of the address it came from."""
+"""Score of the address it came from, for the same."""
 LEAVING_MAX = 128
-"""Refused links that are told why at once. Above: closed without a word."""
+"""Refused links being sent their reason at the same time. Above: closed without one."""
 SCORE_OF_A_BANNED_STRANGER = 30
-"""For its address: after four in a row all strangers from there are refused for a while."""
+"""Score of a banned stranger's address: after four bans, all strangers from there are refused for a while."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
+    """Settings of the section `p2p`. `exchange`: whether peer addresses are asked for and learned."""
+
     host: str = "127.0.0.1"
     port: int = 26800
     peers: tuple[str, ...] = ()
@@ -70,8 +72,8 @@ class NetworkConfig:
 
 @dataclass
 class Events:
-    """What the network tells the node. `members`: node keys that are never crowded out, with the address published
-    for each, or nothing."""
+    """Callbacks of the network into the node. `members`: node keys of active members, which are never evicted, with the
+    addresses that each has published."""
 
     connected: Callable[[int, bytes], None]
     lost: Callable[[int], None]
@@ -83,6 +85,8 @@ class Events:
 
 
 class Network:
+    """Keeps the links, and routes messages between them and the node's callbacks."""
+
     def __init__(
         self, config: NetworkConfig, node_key: PrivateKey, genesis_hash: bytes, events: Events, clock: Clock
     ) -> None:
@@ -111,9 +115,9 @@ class Network:
         self._service = Service(self._handle, self._score, self._spawn, self.counters, clock)
         self.transport = Transport(place, identity, self.book, self.counters, events.notice, clock, self._settle)
 
-    # --- life ---
+    # --- start and stop ---
     async def start(self) -> None:
-        """Listen and dial. Raises `Busy` where the port is taken."""
+        """Listen and dial. Raises `Busy` if the port is taken."""
         await self.transport.start()
         self._spawn(self._tick_loop())
 
@@ -132,7 +136,7 @@ class Network:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # --- out ---
+    # --- sending ---
     def send(self, peer_id: int, message: Message | SnapshotMessage) -> None:
         peer = self._peers.get(peer_id)
         if peer is not None:
@@ -150,7 +154,7 @@ class Network:
                 peer.link.send(message, raw)
 
     def verifies_for(self, peer_id: int, signatures: int) -> None:
-        """So many signatures of its transactions are about to be verified: its share pays, before they are."""
+        """Charge the peer's quota for `signatures` that are about to be verified in its transactions."""
         if peer_id in self._peers:
             quota = self._peers[peer_id].quota
             quota.worked(Transactions, 0, signatures * SIGNATURE_MS, self._clock())
@@ -182,23 +186,23 @@ class Network:
         return self._peers.get(self._by_key.get(key, 0))
 
     def height_of(self, peer_id: int) -> int:
-        """As the peer says; -1 while it has said nothing."""
+        """Head height in the peer's last status; -1 before the first."""
         return self._peers[peer_id].height if peer_id in self._peers else -1
 
     def oldest_of(self, peer_id: int) -> int:
-        """The oldest block that the peer says it has."""
+        """Oldest block in the peer's last status."""
         return self._peers[peer_id].oldest if peer_id in self._peers else 1
 
     def is_kept(self, peer_id: int) -> bool:
-        """Whether it is an active member, or a peer that the operator has named."""
+        """Whether the peer is an active member or configured by the operator, and so never evicted."""
         return peer_id in self._peers and self._is_kept(self._peers[peer_id].key)
 
     def name_of(self, peer_id: int) -> str:
-        """For people: its moniker, which it chose itself, and where it is; where it has gone, only that."""
+        """A label for logs: the peer's moniker, which is unverified, and its address."""
         peer = self._peers.get(peer_id)
-        return f"{peer.link.hello.moniker}@{peer.link.host}:{peer.link.port}" if peer else "one that has gone"
+        return f"{peer.link.hello.moniker}@{peer.link.host}:{peer.link.port}" if peer else "a lost peer"
 
-    # --- every moment ---
+    # --- periodic work ---
     async def _tick_loop(self) -> None:
         while True:
             now = self._clock()
@@ -218,14 +222,14 @@ class Network:
         of_members = sum(1 for key in self._by_key if key in members)
         dialled = sum(1 for p in self._peers.values() if p.link.is_outbound and not self._is_kept(p.key))
         linked = {p.key: p.link.host for p in self._peers.values()}
-        for known in self.book.due(now, linked, self._key.public):
-            if known.member and not known.is_configured and of_members >= MEMBER_LINKS:
+        for address in self.book.due(now, linked, self._key.public):
+            if address.member and not address.is_configured and of_members >= MEMBER_LINKS:
                 continue
-            if not known.is_configured and not known.member:
+            if not address.is_configured and not address.member:
                 if dialled >= min(LEARNED_LINKS, self._config.peers_max):
                     break
                 dialled += 1
-            if not self.transport.dial(known):
+            if not self.transport.dial(address):
                 break
 
     def _keep_alive(self, now: int) -> None:
@@ -234,16 +238,16 @@ class Network:
             silent = now - peer.link.heard_ms
             since = peer.link.waiting_since_ms()
             if late > PING_MS and silent < late + SILENT_MS:
-                continue  # it was we who did not listen
+                continue  # our own event loop was late, not the peer
             if silent > SILENT_MS or (since is not None and now - since > MESSAGE_MS):
                 peer.link.close()
             elif silent > PING_MS and now - peer.pinged_ms > PING_MS:
                 peer.pinged_ms = now
                 peer.link.send(Ping())
 
-    # --- who may stay ---
+    # --- accepting and evicting ---
     def _is_kept(self, key: bytes) -> bool:
-        """Of an active member, or of a peer that the operator has named."""
+        """Whether the node key belongs to an active member or a configured peer."""
         return key in self._events.members() or key in self.book.kept()[0]
 
     def _slots(self) -> list[PeerSlot]:
@@ -255,7 +259,7 @@ class Network:
         ]
 
     async def _settle(self, link: Link) -> None:
-        """Keep the link, or say why not."""
+        """Keep the link, or close it with the reason."""
         key, now = link.hello.node_key, self._clock()
         reason = ""
         if self.book.is_banned(key, now):
@@ -285,13 +289,13 @@ class Network:
             self._leaving -= 1
 
     def _make_room(self, link: Link) -> bool:
-        """Whether a stranger may stay; a worse one may have to go for it."""
+        """Whether a stranger's link is kept; a worse one may be evicted for it."""
         score = self.book.score(link.hello.node_key, self._clock())
         new = PeerSlot(0, link.host, link.is_outbound, score, link.opened_ms)
-        fits, worse = room_for(new, self._slots(), self._config.peers_max)
-        if worse is not None:
+        fits, evicted = room_for(new, self._slots(), self._config.peers_max)
+        if evicted is not None:
             self.counters["evicted"] += 1
-            self._send_away(self._peers[worse], "no room any more")
+            self._send_away(self._peers[evicted], "no room any more")
         return fits
 
     def _keep(self, link: Link) -> None:
@@ -313,7 +317,7 @@ class Network:
             await peer.link.read_loop(peer.on_raw)
         except Rejected as error:
             self._score(peer, error.code, str(error), BROKEN_WEIGHT)
-            if not self._is_kept(peer.key):  # a new key for every broken frame costs nothing, an address does
+            if not self._is_kept(peer.key):  # a new node key costs an attacker nothing, a new address does
                 self.book.misbehaved(record_of(peer.link.host), BROKEN_ADDRESS_WEIGHT, self._clock())
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -324,7 +328,7 @@ class Network:
         peer = self._peers.pop(peer_id, None)
         if peer is None:
             return
-        peer.link.close()  # here too: a task that is cancelled before its first step closes nothing
+        peer.link.close()  # here too: a task cancelled before its first step has closed nothing
         key = peer.key
         if self._by_key.get(key) == peer_id:
             del self._by_key[key]
@@ -334,7 +338,7 @@ class Network:
         self._events.notice("peer_lost", "info", {"peer": peer.link.hello.moniker})
         self._events.lost(peer_id)
 
-    # --- in ---
+    # --- receiving ---
     def _handle(self, peer: Peer, message: WireMessage, begun_ms: int) -> None:
         if isinstance(message, NetworkMessage):
             self._on_network_message(peer, message)
@@ -357,10 +361,10 @@ class Network:
                     self._events.key_in_use()
                 peer.link.close()
             case GetPeers():
-                known = [
+                others = [
                     PeerAddress(k.node_key, k.host, k.port) for k in self.book.addresses() if k.node_key != peer.key
                 ]
-                peer.link.send(Peers(tuple(random.sample(known, min(len(known), ADDRESSES_MAX)))))
+                peer.link.send(Peers(tuple(random.sample(others, min(len(others), ADDRESSES_MAX)))))
             case Peers(addresses):
                 for address in addresses:
                     if address.node_key != self._key.public and self._config.exchange:

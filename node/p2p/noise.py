@@ -1,11 +1,11 @@
-"""Noise_XX_25519_ChaChaPoly_SHA256 (noiseprotocol.org, revision 34), held to published vectors.
+"""Noise_XX_25519_ChaChaPoly_SHA256 (noiseprotocol.org, revision 34), tested against published vectors.
 
     -> e
     <- e, ee, s, es
     -> s, se
 
-Pure: the private keys are arguments, 32 bytes each, and an ephemeral one must never serve twice.
-A handshake that raised is over: calling it again is an assertion.
+Pure: the private keys are arguments of 32 bytes; an ephemeral key must never be used twice.
+After an exception the handshake has failed, and calling it again is an assertion error.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MESSAGE_BYTES_MAX: Final = 65_535
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
 NONCE_RESERVED: Final = 2**64 - 1
-"""Never a message's nonce: section 4.2 keeps it for rekeying."""
+"""Never a message's nonce: section 4.2 reserves it for rekeying."""
 
 _MESSAGES: Final = (("e",), ("e", "ee", "s", "es"), ("s", "se"))
 
 
 class CipherState:
-    """One direction's key and its nonce (section 5.1)."""
+    """Key and nonce of one direction (section 5.1)."""
 
     __slots__ = ("_aead", "nonce")
 
@@ -43,13 +43,13 @@ class CipherState:
         self.nonce = nonce
 
     def encrypt(self, plaintext: bytes | memoryview, ad: bytes = b"") -> bytes:
-        """`plaintext` and a tag of 16 bytes. `ProtocolViolation` when every nonce is used."""
+        """The ciphertext with its tag of 16 bytes. Raises `ProtocolViolation` when the nonces are exhausted."""
         sealed = self._aead.encrypt(self._nonce_bytes(), plaintext, ad)
         self.nonce += 1
         return sealed
 
     def decrypt(self, ciphertext: bytes | memoryview, ad: bytes = b"") -> bytes:
-        """`ProtocolViolation` unless the tag is right; the nonce moves only if it is."""
+        """The plaintext. Raises `ProtocolViolation`, and keeps the nonce, if the tag is wrong."""
         nonce = self._nonce_bytes()
         try:
             plaintext = self._aead.decrypt(nonce, ciphertext, ad)
@@ -58,11 +58,6 @@ class CipherState:
         self.nonce += 1
         return plaintext
 
-    def rekey(self) -> None:
-        """A new key that does not lead back to the old one; the nonce stays (section 4.2, REKEY)."""
-        sealed = self._aead.encrypt(_nonce_bytes(NONCE_RESERVED), bytes(KEY_BYTES), b"")
-        self._aead = ChaCha20Poly1305(sealed[:KEY_BYTES])
-
     def _nonce_bytes(self) -> bytes:
         if self.nonce >= NONCE_RESERVED:
             raise ProtocolViolation("the link has used every nonce")
@@ -70,12 +65,12 @@ class CipherState:
 
 
 class SymmetricState:
-    """The chaining key, the running hash of everything said, and, after the first DH, a cipher (section 5.2)."""
+    """Chaining key, handshake hash and, after the first DH, a cipher (section 5.2)."""
 
     __slots__ = ("_chaining_key", "_cipher", "hash")
 
     def __init__(self, prologue: bytes) -> None:
-        # The name has exactly 32 bytes, so it is the first hash without being hashed.
+        # The protocol name has exactly HASHLEN bytes, so it is the initial hash itself.
         self.hash = PROTOCOL_NAME
         self._chaining_key = PROTOCOL_NAME
         self._cipher: CipherState | None = None
@@ -83,7 +78,7 @@ class SymmetricState:
 
     @property
     def tag_bytes(self) -> int:
-        """What `encrypt_and_hash` adds: nothing before the first DH."""
+        """Bytes that `encrypt_and_hash` adds: 0 before the first DH."""
         return TAG_BYTES if self._cipher is not None else 0
 
     def mix_hash(self, data: bytes) -> None:
@@ -104,16 +99,16 @@ class SymmetricState:
         return plaintext
 
     def split(self) -> tuple[CipherState, CipherState]:
-        """(initiator to responder, responder to initiator)."""
+        """The two transport ciphers: (initiator to responder, responder to initiator)."""
         first, second = _two_keys(self._chaining_key, b"")
         return CipherState(first), CipherState(second)
 
 
 class XXHandshake:
-    """One side of the three messages: write and read in turns, the initiator first."""
+    """One side of the XX pattern: write and read alternately, the initiator first."""
 
     def __init__(self, initiator: bool, static: bytes, ephemeral: bytes, prologue: bytes = b"") -> None:
-        """`static`, `ephemeral`: X25519 private keys, 32 bytes each."""
+        """`static`, `ephemeral`: X25519 private keys of 32 bytes."""
         assert static != ephemeral, "the ephemeral key must be a fresh one"
         self.initiator = initiator
         self._static = X25519PrivateKey.from_private_bytes(static)
@@ -131,15 +126,9 @@ class XXHandshake:
         return self._index == len(_MESSAGES)
 
     @property
-    def handshake_hash(self) -> bytes:
-        """32 bytes that both sides share and no other handshake has."""
-        assert self.finished, "the handshake hash is final only after the last message"
-        return self._symmetric.hash
-
-    @property
     def remote_static(self) -> bytes:
         """The peer's static public key, 32 bytes."""
-        assert self._remote_static is not None, "the peer has not shown its static key yet"
+        assert self._remote_static is not None, "the peer has not sent its static key yet"
         return self._remote_static
 
     def write_message(self, payload: bytes) -> bytes:
@@ -163,7 +152,7 @@ class XXHandshake:
         return message
 
     def read_message(self, message: bytes) -> bytes:
-        """The payload. `ProtocolViolation` for what is short, long, of low order or does not authenticate."""
+        """The payload. Raises `ProtocolViolation` for a wrong size, a low-order key or a wrong tag."""
         self._check_turn(writing=False)
         self._broken = True  # until this message is accepted
         if len(message) > MESSAGE_BYTES_MAX:
@@ -187,7 +176,7 @@ class XXHandshake:
         return payload
 
     def split(self) -> tuple[CipherState, CipherState]:
-        """(send, receive). Once only: two pairs would use every nonce twice."""
+        """The transport ciphers (send, receive). Call once only: a second pair would reuse every nonce."""
         assert self.finished, "keys exist only after the last message"
         assert not self._has_split, "the keys of a link were taken already"
         self._has_split = True
@@ -209,7 +198,7 @@ class XXHandshake:
         try:
             secret = private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:
-            # RFC 7748, section 6.1: a point of low order makes the secret all zero, whatever our key is.
+            # RFC 7748, section 6.1: a low-order point makes the shared secret zero, whatever our key is.
             raise ProtocolViolation("a public key of low order") from None
         self._symmetric.mix_key(secret)
 
@@ -221,11 +210,11 @@ def _field(message: bytes, at: int, size: int) -> bytes:
 
 
 def _two_keys(chaining_key: bytes, secret: bytes) -> tuple[bytes, bytes]:
-    """Noise's HKDF with two outputs is that of RFC 5869 without `info` (section 4.3)."""
+    """HKDF with two outputs (section 4.3): RFC 5869 without `info`."""
     both = HKDF(algorithm=SHA256(), length=2 * KEY_BYTES, salt=chaining_key, info=b"").derive(secret)
     return both[:KEY_BYTES], both[KEY_BYTES:]
 
 
 def _nonce_bytes(nonce: int) -> bytes:
-    """96 bits: 32 of zero, then the number, little-endian (section 12.3)."""
+    """96 bits: 32 zero bits, then the nonce in little-endian order (section 12.3)."""
     return bytes(4) + nonce.to_bytes(8, "little")

@@ -1,4 +1,4 @@
-"""What waits to be sent over one link, lane by lane and chunk by chunk. Pure."""
+"""Outgoing messages of one link, queued by lane and taken chunk by chunk. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from node.p2p.framing import VOTE_LANE_BYTES_MAX, Lane, chunk_at
 
 MEGA: Final = 1024 * 1024
 QUEUE_BYTES_MAX: Final = {Lane.VOTES: 2 * MEGA, Lane.BLOCKS: 12 * MEGA, Lane.BULK: 12 * MEGA}
-"""What waits for a slow peer. Above: new messages are dropped, what matters is asked for again; where even the short
-ones of the first lane pile up, the peer does not read, and the link is closed."""
+"""Bytes queued for a slow peer. Above: new messages are dropped, as peers ask again for what they need; if even the
+votes lane overflows, the peer does not read, and the link is closed."""
 
 
 class Outbox:
+    """One bounded queue per lane; a lower lane is sent first."""
+
     def __init__(self) -> None:
         self._lanes: dict[Lane, deque[bytes]] = {lane: deque() for lane in Lane}
         self._sent: dict[Lane, int] = dict.fromkeys(Lane, 0)
-        """How much of each lane's first message has been taken."""
+        """Bytes of each lane's first message that have been taken."""
         self.bytes: dict[Lane, int] = dict.fromkeys(Lane, 0)
-        """Of messages that wait or are half-way."""
+        """Queued bytes of each lane; a message counts until its last chunk is taken."""
 
     def put(self, lane: Lane, message: bytes) -> bool:
-        """False where there is no room."""
+        """Queue a message. False if the lane is full."""
         most = VOTE_LANE_BYTES_MAX if lane is Lane.VOTES else FRAME_BYTES_MAX
         assert 0 < len(message) <= most, f"a message of {len(message)} bytes cannot be sent"
         if self.bytes[lane] + len(message) > QUEUE_BYTES_MAX[lane]:
@@ -33,13 +35,13 @@ class Outbox:
         return True
 
     def take(self, size: int) -> list[bytes]:
-        """Chunks to send now, of the foremost lanes that have any, until they are `size` bytes or more."""
-        found: list[bytes] = []
+        """The next chunks to send, lowest lane first, until they have `size` bytes or more."""
+        chunks: list[bytes] = []
         for lane in Lane:
             while size > 0 and self._lanes[lane]:
-                found.append(self._next(lane))
-                size -= len(found[-1])
-        return found
+                chunks.append(self._next(lane))
+                size -= len(chunks[-1])
+        return chunks
 
     def has(self, lane: Lane) -> bool:
         return bool(self._lanes[lane])

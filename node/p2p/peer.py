@@ -1,4 +1,4 @@
-"""A peer that we are linked to: its messages are decoded, counted against its budgets, and handled in their turn."""
+"""A linked peer: decodes its messages, applies rate limits and quota, and passes them to the network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from node.p2p.rate_limits import RateLimits
 from node.p2p.wire import WireMessage, decode_wire
 
 OVER_BUDGET_WEIGHT: Final = 2
-"""For each message above the rate of its kind."""
+"""Score for each message over its rate limit."""
 OVERDRAWN_POLL_S: Final = 0.1
 OVERDRAWN_WEIGHT: Final = 2
-"""For each second in which a peer was not read from because its messages cost more than its share."""
+"""Score for each second in which nothing was read from a peer because its quota was exceeded."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What the network does for and with a peer's messages."""
+    """Callbacks of a peer into the network."""
 
     handle: Callable[[Peer, WireMessage, int], None]
     misbehaved: Callable[[Peer, str, str, int], None]
@@ -32,8 +32,9 @@ class Service:
 
 
 class Peer:
+    """`shares`: the strangers' common quota; None for a member or configured peer, which is never evicted."""
+
     def __init__(self, ident: int, link: Link, shares: Shares | None, service: Service) -> None:
-        """`shares`: of strangers; None for those that are kept in any case."""
         self.id = ident
         self.link = link
         self.quota = PeerQuota(shares, service.clock())
@@ -43,7 +44,7 @@ class Peer:
         self.height = -1
         self.oldest = 1
         self.is_leaving = False
-        """Told to go: what it still sends counts no more, so that one flood is one ban."""
+        """Being disconnected: its further messages are ignored, so that one flood is one ban."""
         self._rate_limits = RateLimits(service.clock())
         self._service = service
         self._working_off: asyncio.Task[None] | None = None
@@ -62,7 +63,7 @@ class Peer:
                 task.cancel()
 
     async def on_raw(self, raw: bytes, begun_ms: int) -> None:
-        """Take a message; waits while the peer may not be read from. Raises `Rejected` for what is no message."""
+        """Process an encoded message; waits while reading from the peer is paused. Raises `Rejected` if malformed."""
         if not self.is_here:
             return
         service, now = self._service, self._service.clock()
@@ -73,7 +74,7 @@ class Peer:
         self.quota.worked(kind, (time.thread_time() - started) * 1000, 0, now)
         if not self._rate_limits.spend(kind, len(raw), now):
             service.counters["over_budget"] += 1
-            if not self._is_kept:  # a member passes on what others make, and its time is counted besides
+            if not self._is_kept:  # a member relays messages of others, and its processor time is charged anyway
                 service.misbehaved(self, "over_budget", f"too many {kind.__name__} messages", OVER_BUDGET_WEIGHT)
         elif self.quota.is_due(kind, self.link.queued_bytes, now):
             self._handle(message, begun_ms)
@@ -91,7 +92,7 @@ class Peer:
         self.quota.worked(type(message), 0, (time.thread_time() - started) * 1000, self._service.clock())
 
     async def _work_off(self) -> None:
-        """What had to wait, one by one; ends with the last."""
+        """Handle queued messages as the quota allows; ends when the queue is empty."""
         while (first := self.quota.first()) is not None and self.is_here:
             delay = self.quota.wait_ms(type(first.message), self.link.queued_bytes, self._service.clock())
             if not delay:
@@ -106,5 +107,5 @@ class Peer:
             waited = waited + OVERDRAWN_POLL_S if self.quota.is_to_blame(self._service.clock()) else 0.0
             if waited >= 1:
                 waited -= 1
-                text = "its messages cost more than its share"
+                text = "its messages take more processor time than its quota"
                 self._service.misbehaved(self, "over_share", text, OVERDRAWN_WEIGHT)

@@ -1,4 +1,4 @@
-"""Whom to dial, who misbehaved, who is banned. Pure: time and jitter are arguments."""
+"""Peer address book and ban list: addresses to dial, misbehaviour scores, bans. Pure: time and jitter are arguments."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from node.limits import HOUR_MS
 from node.p2p.eviction import address_of
 
 BAN_SCORE = 100
 BAN_MS = 60_000
-BAN_CAP_MS = 3_600_000
+BAN_CAP_MS = HOUR_MS
 SCORE_HALF_LIFE_MS = 60_000
 DIAL_FIRST_MS = 250
 SENT_AWAY_MS = 5_000
-"""A link that lasted no longer was none: the peer refused us, and will again."""
+"""A link that ended sooner counts as refused: the dial backoff is not reset."""
 DIAL_CAP_MS = 5_000
 DIAL_OTHERS_CAP_MS = 60_000
-"""For addresses that others gave us: they may be wrong, and somebody else's machine."""
+"""Backoff cap of learned addresses, which may be wrong: the machine may not even be a node."""
 KNOWN_MAX = 1_000
 KNOWN_PER_SOURCE_MAX = 64
-"""Learned addresses in all, and from one peer."""
+"""Learned addresses in total, and from one peer."""
 OWN_WORDS_MAX = 16
-"""Addresses that linked peers of one host say are their own: keys and ports cost nothing."""
+"""Addresses that linked peers of one host claim as their own: node keys and ports cost nothing."""
 FAILURES_MAX = 20
 FAILURES_UNREACHED_MAX = 5
-"""Dials in vain until a learned address is forgotten, and one where nobody has ever answered: it may be anybody's."""
+"""Failed dials after which a learned address is forgotten, and one that has never answered: it may be anybody's."""
 RECORDS_MAX = 10_000
-"""Node keys whose misbehaviour is remembered. A key costs a stranger nothing: beyond, the oldest record goes."""
+"""Node keys with a misbehaviour record. A new key costs nothing, so beyond this the oldest record is dropped."""
 
 
 @dataclass
 class KnownPeer:
-    """An address that may be dialled. `node_key` is empty until the first handshake tells it, unless it was given.
+    """An address that may be dialled. `node_key` is empty until the first handshake, unless it was given.
 
-    `member`: the node key of the member that has published it. `source`: the node key of the peer that told us.
+    `member`: node key of the member that published the address. `source`: node key of the peer that told us.
     """
 
     host: str
@@ -46,7 +47,7 @@ class KnownPeer:
     failures: int = 0
     next_dial_ms: int = 0
     is_reached: bool = False
-    """A handshake with that host has told its node key; before, it is somebody else's word."""
+    """A handshake with the host has proved `node_key`; before that it is hearsay."""
 
     @property
     def is_kept(self) -> bool:
@@ -55,6 +56,8 @@ class KnownPeer:
 
 @dataclass
 class PeerRecord:
+    """Misbehaviour of a node key or an address; `score` decays by half every `SCORE_HALF_LIFE_MS`."""
+
     score: float = 0.0
     scored_ms: int = 0
     bans: int = 0
@@ -65,110 +68,110 @@ class PeerBook:
     """Addresses by (host, port), misbehaviour by node key."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], KnownPeer] = {}
+        self._entries: dict[tuple[str, int], KnownPeer] = {}
         self._records: dict[bytes, PeerRecord] = {}
         self._kept: tuple[set[bytes], set[str]] | None = None
 
     def add(self, host: str, port: int, *, is_configured: bool, node_key: bytes = b"", source: bytes = b"") -> None:
-        """Configured addresses always stay. Learned ones are bounded, and are numbers: a name would have to be
-        resolved, by a server that its giver may run. Without `source`, and with a key: what a linked peer says of its
-        own host."""
+        """Add an address. Configured ones are never dropped. Learned ones are bounded and must be IP addresses: a name
+        would be resolved by a server that an attacker may run. A node key without `source` is a linked peer's claim
+        about its own host."""
         key = (host, port)
-        if key in self._known:
+        if key in self._entries:
             return
         if not is_configured:
-            if len(self._known) >= KNOWN_MAX or not _is_number(host):
+            if len(self._entries) >= KNOWN_MAX or not _is_number(host):
                 return
-            if source and sum(1 for k in self._known.values() if k.source == source) >= KNOWN_PER_SOURCE_MAX:
+            if source and sum(1 for k in self._entries.values() if k.source == source) >= KNOWN_PER_SOURCE_MAX:
                 return
         own_word = bool(node_key) and not source and not is_configured
         if own_word and self._own_words(address_of(host)) >= OWN_WORDS_MAX:
             return
-        self._known[key] = KnownPeer(host, port, is_configured, node_key, source, is_reached=own_word)
+        self._entries[key] = KnownPeer(host, port, is_configured, node_key, source, is_reached=own_word)
         self._kept = None
 
     def _own_words(self, address: str) -> int:
         return sum(
             1
-            for known in self._known.values()
-            if known.node_key and not known.source and not known.is_kept and address_of(known.host) == address
+            for entry in self._entries.values()
+            if entry.node_key and not entry.source and not entry.is_kept and address_of(entry.host) == address
         )
 
     def publish(self, addresses: Mapping[bytes, tuple[str, ...]]) -> None:
-        """What members publish, node key to each "host:port" of it: the whole of it, in place of what there was."""
+        """Replace all published addresses: node key to the "host:port" texts of each member."""
         self._kept = None
         wanted = {
             parsed: key for key, texts in addresses.items() for text in texts if (parsed := _parsed(text)) is not None
         }
-        for place, known in list(self._known.items()):
-            if known.member and wanted.get(place) != known.member:
-                known.member = b""
-                if not known.is_configured:
-                    del self._known[place]
+        for place, entry in list(self._entries.items()):
+            if entry.member and wanted.get(place) != entry.member:
+                entry.member = b""
+                if not entry.is_configured:
+                    del self._entries[place]
         for place, node_key in wanted.items():
-            known = self._known.setdefault(place, KnownPeer(*place, is_configured=False))
-            if known.member != node_key:
-                known.member = known.node_key = node_key
+            entry = self._entries.setdefault(place, KnownPeer(*place, is_configured=False))
+            if entry.member != node_key:
+                entry.member = entry.node_key = node_key
 
     def learned(self, host: str, port: int, node_key: bytes) -> bool:
-        """A handshake with this address has shown its node key. False where a member has published it for another."""
-        known = self._known.get((host, port))
-        if known is None:
+        """A handshake has proved the address's node key. False if a member has published the address with another."""
+        entry = self._entries.get((host, port))
+        if entry is None:
             return True
-        if known.member and known.member != node_key:
+        if entry.member and entry.member != node_key:
             return False
-        known.node_key, known.is_reached = node_key, True
+        entry.node_key, entry.is_reached = node_key, True
         self._kept = None
         return True
 
     def due(self, now_ms: int, linked: Mapping[bytes, str], own_key: bytes) -> list[KnownPeer]:
-        """Addresses to dial now: not linked, not banned, not ourselves, their backoff over. Configured ones first,
-        then those that members have published. `linked`: node key to host.
+        """Addresses to dial now: not linked, not banned, not our own, backoff over. Configured ones first, then those
+        that members have published. `linked`: node key to host.
 
-        Whose an address is that nobody has reached is hearsay: naming it as one's own must not keep others from it.
+        The node key of an address that was never reached is hearsay: a false claim must not keep us from dialling it.
         """
-        found = [
-            known
-            for known in self._known.values()
-            if known.next_dial_ms <= now_ms
-            and known.node_key != own_key
+        due = [
+            entry
+            for entry in self._entries.values()
+            if entry.next_dial_ms <= now_ms
+            and entry.node_key != own_key
             and not (
-                known.node_key in linked or self.is_banned(known.node_key, now_ms)
-                if known.is_reached or known.is_kept
-                else linked.get(known.node_key) == known.host
+                entry.node_key in linked or self.is_banned(entry.node_key, now_ms)
+                if entry.is_reached or entry.is_kept
+                else linked.get(entry.node_key) == entry.host
             )
         ]
-        return sorted(found, key=lambda known: (not known.is_configured, not known.member, known.next_dial_ms))
+        return sorted(due, key=lambda entry: (not entry.is_configured, not entry.member, entry.next_dial_ms))
 
     def kept(self) -> tuple[set[bytes], set[str]]:
         """Node keys and hosts of configured and published addresses."""
         if self._kept is None:
-            kept = [known for known in self._known.values() if known.is_kept]
-            self._kept = {known.node_key for known in kept if known.node_key}, {known.host for known in kept}
+            kept = [entry for entry in self._entries.values() if entry.is_kept]
+            self._kept = {entry.node_key for entry in kept if entry.node_key}, {entry.host for entry in kept}
         return self._kept
 
-    def dialling(self, known: KnownPeer, now_ms: int, jitter: float) -> None:
-        """Back off: doubling to a cap, spread by `jitter` in [0, 1), so that a dead seed is not hammered."""
-        cap = DIAL_CAP_MS if known.is_configured else DIAL_OTHERS_CAP_MS
-        delay = min(DIAL_FIRST_MS * 2 ** min(known.failures, 10), cap)
-        known.failures += 1
-        known.next_dial_ms = now_ms + int(delay * (0.75 + 0.5 * jitter))
-        most = FAILURES_MAX if known.is_reached else FAILURES_UNREACHED_MAX
-        if known.failures > most and not known.is_kept:
-            self._known.pop((known.host, known.port), None)
+    def dialling(self, entry: KnownPeer, now_ms: int, jitter: float) -> None:
+        """Schedule the next dial: exponential backoff up to a cap, spread by `jitter` in [0, 1)."""
+        cap = DIAL_CAP_MS if entry.is_configured else DIAL_OTHERS_CAP_MS
+        delay = min(DIAL_FIRST_MS * 2 ** min(entry.failures, 10), cap)
+        entry.failures += 1
+        entry.next_dial_ms = now_ms + int(delay * (0.75 + 0.5 * jitter))
+        most = FAILURES_MAX if entry.is_reached else FAILURES_UNREACHED_MAX
+        if entry.failures > most and not entry.is_kept:
+            self._entries.pop((entry.host, entry.port), None)
 
     def lost(self, node_key: bytes, now_ms: int, lived_ms: int) -> None:
-        """A link ended: its address may be dialled again soon, but where the peer has just sent us away."""
+        """A link ended: reset the backoff of its address, unless the peer refused us."""
         if lived_ms < SENT_AWAY_MS:
             return
-        for known in self._known.values():
-            if known.node_key == node_key and (known.is_reached or known.is_kept):
-                known.failures, known.next_dial_ms = 0, now_ms + DIAL_FIRST_MS
+        for entry in self._entries.values():
+            if entry.node_key == node_key and (entry.is_reached or entry.is_kept):
+                entry.failures, entry.next_dial_ms = 0, now_ms + DIAL_FIRST_MS
 
     def misbehaved(self, node_key: bytes, weight: int, now_ms: int) -> bool:
-        """Add to the decaying score; True where the peer is banned by it. Each ban is twice as long as the last.
+        """Add to the decaying score; True if the peer is now banned. Each ban is twice as long as the last.
 
-        In place of a node key `record_of(host)` may stand: a new key costs nothing, a new address does.
+        `node_key` may be `record_of(host)` instead: a new key costs nothing, a new address does.
         """
         record = self._records.pop(node_key, None) or PeerRecord()
         if len(self._records) >= RECORDS_MAX:
@@ -196,12 +199,12 @@ class PeerBook:
         return record is not None and now_ms < record.banned_until_ms
 
     def addresses(self) -> list[KnownPeer]:
-        """What may be told to others: no hearsay."""
-        return [known for known in self._known.values() if known.node_key and (known.is_reached or known.is_kept)]
+        """Addresses to pass on to other peers: no hearsay."""
+        return [entry for entry in self._entries.values() if entry.node_key and (entry.is_reached or entry.is_kept)]
 
 
 def record_of(host: str) -> bytes:
-    """Under which misbehaviour from an address is noted, whatever node keys come from it."""
+    """Key of the misbehaviour record of an address, for all node keys that come from it."""
     return b"host " + address_of(host).encode()
 
 

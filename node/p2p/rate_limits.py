@@ -1,17 +1,17 @@
-"""What one peer may send in a while, per message kind. Pure: time is an argument."""
+"""Rate limits of one peer per message kind. Pure: time is an argument."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from node.p2p import wire
 from node.replica import messages as r
+from node.token_bucket import TokenBucket
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Messages and bytes a second, each with `burst` seconds of credit."""
+    """Messages and bytes per second; a burst may use up to `burst` seconds' worth at once."""
 
     messages: int
     bytes: int
@@ -47,50 +47,29 @@ RATES: dict[type, Rate] = {
     wire.GetPeers: Rate(1, 1_000),
     wire.Peers: Rate(2, 20_000),
 }
-"""Several times what a correct peer sends under full load. Above: it is dropped, and costs a stranger score."""
+"""Several times what a correct peer sends under full load. Above: the message is dropped, and a stranger's
+misbehaviour score rises."""
 
 
 class RateLimits:
-    """Token buckets of one peer."""
+    """Token buckets of one peer: for each message kind one for the number of messages and one for their bytes.
+
+    A refused message counts too, so a peer that keeps sending stays refused; the debt is at most one message and one
+    second of bytes.
+    """
 
     def __init__(self, now_ms: int) -> None:
-        self._buckets: dict[type, tuple[float, float, int]] = {
-            kind: (float(rate.messages * rate.burst), float(rate.bytes * rate.burst), now_ms)
+        self._buckets: dict[type, tuple[TokenBucket, TokenBucket]] = {
+            kind: (
+                TokenBucket(rate.messages, rate.messages * rate.burst, now_ms, debt_max=1.0),
+                TokenBucket(rate.bytes, rate.bytes * rate.burst, now_ms, debt_max=float(rate.bytes)),
+            )
             for kind, rate in RATES.items()
         }
 
     def spend(self, kind: type, size: int, now_ms: int) -> bool:
-        """Whether the peer may still send this."""
-        rate = RATES[kind]
-        messages, size_left, then = self._buckets[kind]
-        passed = max(0, now_ms - then) / 1000
-        messages = min(messages + passed * rate.messages, rate.messages * rate.burst) - 1
-        size_left = min(size_left + passed * rate.bytes, rate.bytes * rate.burst) - size
-        self._buckets[kind] = (max(messages, -1.0), max(size_left, -float(rate.bytes)), now_ms)
-        return messages >= 0 and size_left >= 0
-
-
-class TokenBucket:
-    """A token bucket that may be overdrawn: what is left over is waited for."""
-
-    __slots__ = ("_burst", "_left", "_per_s", "_then_ms")
-
-    def __init__(self, per_s: float, burst_s: float, now_ms: int) -> None:
-        self._per_s = per_s
-        self._burst = per_s * burst_s
-        self._left = self._burst
-        self._then_ms = now_ms
-
-    def left(self, now_ms: int) -> float:
-        """Below zero: so much is owed."""
-        self._left = min(self._burst, self._left + max(0, now_ms - self._then_ms) / 1000 * self._per_s)
-        self._then_ms = now_ms
-        return self._left
-
-    def take(self, amount: float, now_ms: int) -> None:
-        self._left = self.left(now_ms) - amount
-
-    def wait_ms(self, now_ms: int, floor: float = 0.0) -> int:
-        """How long until as much as `floor` is left."""
-        missing = floor - self.left(now_ms)
-        return math.ceil(missing / self._per_s * 1000) if missing > 0 else 0
+        """Count a message of `size` bytes. False if it exceeds the peer's rate."""
+        messages, sizes = self._buckets[kind]
+        has_message = messages.take(1, now_ms)
+        has_bytes = sizes.take(size, now_ms)
+        return has_message and has_bytes

@@ -1,4 +1,4 @@
-"""Where links come from: the listening port and the addresses that we dial. What comes out has shaken hands."""
+"""Transport: the listening socket and outbound dials, up to the end of the handshake."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from node.p2p.connection import Clock, Link, Unfinished, shake_hands
 from node.p2p.handshake import Handshake, Refusal, RefusedByPeer
 from node.p2p.handshake_queue import HandshakeQueue, PendingHandshake
 from node.p2p.peer_book import KnownPeer, PeerBook, record_of
-from node.p2p.rate_limits import TokenBucket
+from node.token_bucket import TokenBucket
 
 Notice = Callable[[str, str, dict[str, object]], None]
 
 BACKLOG: Final = 1_024
 ACCEPTS_AT_ONCE: Final = 8
-"""Connections that the kernel holds until we take them, and how many are taken before links have their turn again."""
+"""Connections that the kernel queues, and how many we accept before other tasks run again."""
 CONNECT_TIMEOUT_S: Final = 5.0
 DIALS_MAX: Final = 16
-"""Connections being opened at once, however many addresses we were told."""
+"""Concurrent dials."""
 GARBAGE_WEIGHT: Final = 2
-"""Of an address that sends what is no handshake. At the threshold its strangers are refused for a while."""
+"""Score of an address that sends garbage instead of a handshake. At the ban threshold, its strangers are refused."""
 NOTICES_PER_S: Final = 5
-"""Refused handshakes that are told; of the others there is the counter. A flood must not fill the log."""
+NOTICES_BURST: Final = 50
+"""Refused handshakes that are logged; all are counted. A flood must not fill the log."""
 
 
 class Transport:
+    """Passes every link that has finished its handshake to `on_link`."""
+
     def __init__(
         self,
         place: tuple[str, int],
@@ -55,22 +58,22 @@ class Transport:
         self._static = secrets.token_bytes(32)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dials = 0
-        self._told = TokenBucket(NOTICES_PER_S, 10, clock())
+        self._refusal_notices = TokenBucket(NOTICES_PER_S, NOTICES_BURST, clock())
         self.server: asyncio.Server | None = None
         self.handshakes = HandshakeQueue(clock)
 
     async def start(self) -> None:
-        """Listen. Raises `Busy` where the port is taken."""
+        """Listen. Raises `Busy` if the port is taken."""
         try:
             self.server = await asyncio.start_server(self._accepted, self._host, self._port, backlog=ACCEPTS_AT_ONCE)
             for listening in self.server.sockets:
-                # asyncio takes as many at once as it lets the kernel hold; these are two different things.
+                # asyncio uses one number for both the kernel's backlog and the accepts at once.
                 with socket.socket(fileno=os.dup(listening.fileno())) as again:
                     again.listen(BACKLOG)
         except OSError as error:
             raise Busy(
-                f"the p2p port {self._host}:{self._port} can't be listened on ({error.strerror}): "
-                "stop what uses it, or set p2p.port"
+                f"can't listen on the p2p port {self._host}:{self._port} ({error.strerror}): "
+                "stop the process that uses it, or set p2p.port"
             ) from None
 
     async def stop(self) -> None:
@@ -86,33 +89,33 @@ class Transport:
             task.add_done_callback(self._tasks.discard)
 
     # --- dialling ---
-    def dial(self, known: KnownPeer) -> bool:
-        """False where enough are being dialled: later."""
+    def dial(self, peer: KnownPeer) -> bool:
+        """Start dialling. False if too many dials are in progress: try again later."""
         if self._dials >= DIALS_MAX:
             return False
         self._dials += 1
-        self._book.dialling(known, self._clock(), random.random())
-        self._note(asyncio.create_task(self._dial(known)))
+        self._book.dialling(peer, self._clock(), random.random())
+        self._note(asyncio.create_task(self._dial(peer)))
         return True
 
-    async def _dial(self, known: KnownPeer) -> None:
+    async def _dial(self, peer: KnownPeer) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(known.host, known.port)
-            link = await self._shake(reader, writer, known.host, known.port, None)
+                reader, writer = await asyncio.open_connection(peer.host, peer.port)
+            link = await self._shake(reader, writer, peer.host, peer.port, None)
         except (OSError, TimeoutError):
             return
         finally:
             self._dials -= 1
         if link is None:
             return
-        if not self._book.learned(known.host, known.port, link.hello.node_key):
-            found = link.hello.node_key.hex()
-            self._notice("published_address", "warning", {"host": known.host, "port": known.port,
-                         "why": f"a member has published it for {known.member.hex()}, found {found}"})  # fmt: skip
+        if not self._book.learned(peer.host, peer.port, link.hello.node_key):
+            actual = link.hello.node_key.hex()
+            why = f"a member has published it for {peer.member.hex()}, its node key is {actual}"
+            self._notice("published_address", "warning", {"host": peer.host, "port": peer.port, "why": why})
         await self._on_link(link)
 
-    # --- taking links ---
+    # --- accepting ---
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._note(asyncio.current_task())
         host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
@@ -120,7 +123,7 @@ class Transport:
         try:
             link = await self._shake(reader, writer, host, port, pending)
         except asyncio.CancelledError:
-            return  # we are stopping, and nobody waits for this task
+            return  # stopping: nothing awaits this task
         finally:
             self.handshakes.leave(pending)
         if link is not None:
@@ -134,7 +137,7 @@ class Transport:
         port: int,
         pending: PendingHandshake | None,
     ) -> Link | None:
-        """`pending`: who has dialled us. None, and the connection closed, where there is no link to be had."""
+        """Run the handshake; on failure close the connection and return None. `pending`: an inbound connection."""
         is_outbound = pending is None
         handshake = Handshake(
             is_outbound,
@@ -166,6 +169,5 @@ class Transport:
         self._counters["refused"] += 1
         if not is_outbound and not isinstance(error, Refusal | RefusedByPeer | Unfinished):
             self._book.misbehaved(record_of(host), GARBAGE_WEIGHT, now)
-        if self._told.left(now) >= 1:
-            self._told.take(1, now)
+        if self._refusal_notices.try_take(1, now):
             self._notice("handshake_refused", "warning", {"host": host, "port": port, "why": str(error)})

@@ -1,4 +1,4 @@
-"""Everything that crosses a link: the replica's messages and the network's own."""
+"""Wire messages of a link: the replica's and the network's own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ADDRESSES_MAX = 64
 
 
 class Ping(Value, tag="ping", frozen=True):
-    """Answered at once by `Pong`: shows that the other end lives."""
+    """Liveness check, answered at once by `Pong`."""
 
 
 class Pong(Value, tag="pong", frozen=True):
-    pass
+    """Answers `Ping`."""
 
 
 class Bye(Value, tag="bye", frozen=True):
-    """Why the sender closes the link."""
+    """The sender closes the link, for this reason."""
 
     reason: Annotated[str, Meta(pattern=r"^[ -~]{0,200}\Z")]
 
@@ -37,19 +37,21 @@ class PeerAddress(Value, frozen=True):
 
 
 class GetPeers(Value, tag="get_peers", frozen=True):
-    """Ask for addresses of nodes that the other end is connected to."""
+    """Ask for addresses of other nodes."""
 
 
 class Peers(Value, tag="peers", frozen=True):
+    """Answers `GetPeers`."""
+
     addresses: Annotated[tuple[PeerAddress, ...], Meta(max_length=ADDRESSES_MAX)]
 
 
 class GetOffer(Value, tag="get_offer", frozen=True):
-    """Ask for the newest snapshot that the other end has."""
+    """Ask for the newest snapshot."""
 
 
 class OfferMessage(Value, tag="offer", frozen=True):
-    """The newest snapshot, or none."""
+    """Answers `GetOffer`; None if there is no snapshot."""
 
     offer: Offer | None
 
@@ -62,7 +64,7 @@ class GetChunk(Value, tag="get_chunk", frozen=True):
 
 
 class Chunk(Value, tag="chunk", frozen=True):
-    """Answers `GetChunk`; empty data where the snapshot is not here any more."""
+    """Answers `GetChunk`; empty data if the snapshot is gone."""
 
     snapshot: Hash32
     index: Annotated[int, Meta(ge=0, lt=CHUNKS_MAX)]
@@ -70,12 +72,14 @@ class Chunk(Value, tag="chunk", frozen=True):
 
 
 class GetValidators(Value, tag="get_validators", frozen=True):
-    """Ask for the set that decides a height."""
+    """Ask for the validator set that decides a height."""
 
     height: Height
 
 
 class ValidatorsMessage(Value, tag="validators", frozen=True):
+    """Answers `GetValidators`."""
+
     height: Height
     entries: Entries
 
@@ -87,20 +91,20 @@ WireMessage = r.Message | NetworkMessage | SnapshotMessage
 decode_wire: Decoder[WireMessage] = Decoder(WireMessage, limits.FRAME_BYTES_MAX, "message")
 
 KEY_IN_USE = "node_key_in_use"
-"""Reason of a `Bye`: another process with the same node key has a living link here."""
+"""Reason of a `Bye`: another process with the same node key has a live link here."""
 
 FIRST: tuple[type, ...] = (r.VoteMessage, r.Presence, r.Status, Ping, Pong, Bye)
-"""Short, and sent before everything else that waits."""
+"""Short messages, sent before all others (the votes lane)."""
 
 URGENT: tuple[type, ...] = (
     *FIRST, r.ProposalMessage, r.CompactProposal, r.GetParts, r.Parts, r.GetBody, r.Body,
 )  # fmt: skip
-"""Sent before the rest: votes and proposals never queue behind transactions."""
+"""Sent before bulk messages, so that votes and proposals never queue behind transactions."""
 
 QUESTIONS: tuple[type, ...] = (
     r.GetParts, r.GetBody, r.GetBlocks, r.GetTransactions, GetOffer, GetChunk, GetValidators, GetPeers,
 )  # fmt: skip
-"""Small, and what answers them may be large: answered as far as the asker's budget goes, the rest waits."""
+"""Small messages with possibly large answers: answered within the asker's quota, queued above it."""
 
 ANSWERS: tuple[type, ...] = (
     r.Parts, r.Body, r.Blocks, r.Transactions, OfferMessage, Chunk, ValidatorsMessage, Peers,

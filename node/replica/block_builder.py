@@ -1,4 +1,4 @@
-"""Making and judging blocks over the head: everything here works on overlays and can be dropped."""
+"""Building and validating blocks over the head. Everything works on overlays; nothing is committed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ from node.txtypes.envelope import CheckedTx
 
 @dataclass(frozen=True, slots=True)
 class Built:
+    """A new block, its execution result, and the pool transactions that did not get into it."""
+
     block: Block
     block_id: bytes
     result: BlockResult
     failed: tuple[tuple[CheckedTx, tuple[Unmet, ...]], ...]
-    """Transactions of the pool that do not hold any more."""
+    """Pool transactions with their unmet guards."""
     poison: tuple[tuple[CheckedTx, str], ...]
-    """Transactions that raised something they must not: quarantined."""
+    """Transactions that raised an unexpected exception, with its text: to be quarantined."""
 
 
 class BlockBuilder:
-    """`build_txs_max` is how many transactions a proposer takes at most, and it stops after `BUILD_MS_MAX`: all others
-    have to execute what it chose within their timers."""
+    """Builds a proposer's blocks and executes those of others.
+
+    A built block has at most `build_txs_max` transactions, and building stops after `BUILD_MS_MAX`: all others have to
+    execute it within their timeouts.
+    """
 
     def __init__(self, store: ChainStore, build_txs_max: int, stopwatch: Callable[[], float]) -> None:
         self._store = store
@@ -79,23 +84,23 @@ class BlockBuilder:
         return Built(block, block_id, result, tuple(failed), tuple(poison))
 
     def usable_evidence(self, evidence: list[Evidence]) -> list[Evidence]:
-        """What the next block may carry, one piece for each validator: it takes all that can be taken."""
+        """Evidence that the next block may carry, one piece per validator, since one takes all of its power."""
         head = self._store.head()
-        found: dict[bytes, Evidence] = {}
+        by_validator: dict[bytes, Evidence] = {}
         for piece in evidence:
             try:
                 check_evidence(piece, self._store.state, head.height + 1, head.params, self._store.genesis_hash)
             except InvalidBlock:
                 continue
-            found.setdefault(piece.first.validator, piece)
-        return list(found.values())
+            by_validator.setdefault(piece.first.validator, piece)
+        return list(by_validator.values())
 
     def check_frame(self, block: Block) -> None:
         """Raises `InvalidBlock`."""
         check_frame(block, self._store.head(), self._store.genesis_hash)
 
     def execute(self, block: Block, transactions: list[CheckedTx]) -> BlockResult:
-        """Judge an undecided block. Whatever goes wrong in here makes the *block* invalid. Raises `InvalidBlock`."""
+        """Execute an undecided block. Any exception makes the *block* invalid. Raises `InvalidBlock`."""
         store = self._store
         try:
             return execute_block(block, transactions, store.state, store.tree, store.head(), store.genesis_hash)
@@ -110,7 +115,7 @@ class BlockBuilder:
 
 
 def message_delay_ms(round_: int) -> int:
-    """`2 s * 1.1^round` in integers, capped at an hour (PBTS)."""
+    """PBTS message delay: `2 s * 1.1^round` in integers, capped at an hour."""
     delay = limits.MESSAGE_DELAY_MS
     for _ in range(min(round_, 200)):
         delay = delay * 11 // 10
@@ -120,6 +125,6 @@ def message_delay_ms(round_: int) -> int:
 
 
 def is_timely(proposal: Proposal, time_ms: int, received_ms: int) -> bool:
-    """Whether a new proposal's block time is one that a correct proposer could have chosen (PBTS)."""
+    """PBTS timeliness: whether a correct proposer could have chosen this block time."""
     earliest = received_ms - message_delay_ms(proposal.round) - limits.PRECISION_MS
     return earliest <= time_ms <= received_ms + limits.PRECISION_MS

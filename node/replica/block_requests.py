@@ -1,4 +1,4 @@
-"""Bodies of undecided blocks that are asked of everybody."""
+"""Requests for bodies of undecided blocks, broadcast to all peers until answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RETRY_MS = 500
 
 
 class BlockRequests:
-    """Of one height."""
+    """Open requests of one height."""
 
     def __init__(self, height: int, context: StepContext) -> None:
         self._height = height
@@ -18,11 +18,11 @@ class BlockRequests:
         self._again_at = 0
 
     def __contains__(self, block_id: bytes) -> bool:
-        """Whether the block's body is being asked for."""
+        """Whether the block's body is requested."""
         return block_id in self._open
 
     def add(self, block_id: bytes) -> None:
-        """Ask for it now, and then again until it has come."""
+        """Request the body now, and again until it arrives."""
         if block_id in self._open:
             return
         if not self._open:
@@ -40,10 +40,13 @@ class BlockRequests:
         return bool(self._open) and self._context.now_ms >= self._again_at
 
     def again(self, wanted: set[bytes]) -> list[bytes]:
-        """Only for what still matters: a proposer may withhold one body in every round of its own. Returns the rest."""
+        """Repeat the requests of `wanted` blocks; drop and return the others.
+
+        A faulty proposer may withhold a body in each of its rounds.
+        """
         self._again_at = self._context.now_ms + RETRY_MS
-        given_up = [block_id for block_id in self._open if block_id not in wanted]
+        dropped = [block_id for block_id in self._open if block_id not in wanted]
         self._open = {block_id: None for block_id in self._open if block_id in wanted}
         for block_id in self._open:
             self._context.broadcast(GetBody(self._height, block_id))
-        return given_up
+        return dropped

@@ -1,4 +1,4 @@
-"""Delivered blocks: served to peers that are behind; verified in full and executed where we are."""
+"""Block sync: serves blocks to peers that are behind; verifies and executes those delivered to us."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 
 VERIFY_AHEAD = 8
-"""Blocks whose transactions are verified while the one before is executed."""
+"""Blocks whose signatures are verified ahead of execution."""
 CERTIFICATE_BYTES = 4_096
-"""Allowed for a certificate when blocks are packed into one answer."""
+"""Estimated size of a certificate when blocks are packed into one answer."""
 
 
 class BlockSync:
-    """`commit` takes a block that was verified and executed."""
+    """`commit` is called with each block that was verified and executed."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class BlockSync:
         self._progress = SyncProgress()
 
     def serve(self, peer: PeerId, first: int, last: int) -> None:
-        """Answer with as many blocks from `first` to `last` as fit."""
-        found: list[Committed] = []
+        """Send the blocks from `first` to `last`, as many as fit into one answer."""
+        blocks: list[Committed] = []
         size = 0
         for height in range(first, min(last, first + limits.SYNC_BATCH_BLOCKS - 1, self._store.height()) + 1):
             raw = self._store.block_bytes(height)
@@ -59,10 +59,10 @@ class BlockSync:
             if raw is None or committed is None:
                 break
             size += len(raw) + CERTIFICATE_BYTES
-            if found and size > limits.SYNC_BATCH_BYTES:
+            if blocks and size > limits.SYNC_BATCH_BYTES:
                 break
-            found.append(committed)
-        self._context.send(peer, Blocks(tuple(found)))
+            blocks.append(committed)
+        self._context.send(peer, Blocks(tuple(blocks)))
 
     def deadline_ms(self) -> int | None:
         arrived = self._catch_up.next(self._store.height())
@@ -71,7 +71,7 @@ class BlockSync:
         return self._catch_up.next_deadline_ms(self._store.height(), self._context.now_ms)
 
     def advance(self) -> None:
-        """Ask for blocks where we are behind; verify ahead; check and execute the next block that has arrived."""
+        """Request missing blocks; verify ahead; check and execute the next block that has arrived."""
         head = self._store.height()
         for peer, request in self._catch_up.whom_to_ask(head, self._context.now_ms):
             self._context.send(peer, GetBlocks(request.first, request.last))
@@ -88,7 +88,7 @@ class BlockSync:
             self._check(arrived.committed)
             if block_id in self._bad:
                 # More than two thirds signed the block's id, and the id commits to every byte of the body.
-                self._context.halt(f"block {height} was decided with a transaction whose signature is wrong")
+                self._context.halt(f"block {height} was decided with a transaction whose signature does not verify")
                 return
             is_ready = self._is_verified(arrived.committed)
         except Rejected as error:
@@ -100,7 +100,7 @@ class BlockSync:
             except Rejected as error:
                 self._refuse(later.peer, later.committed.block.header.height, error)
                 break
-        if is_ready and self._catch_up.next(head) is arrived:  # a bad block ahead took all of its peer's with it
+        if is_ready and self._catch_up.next(head) is arrived:  # else a bad block ahead discarded all of its peer's
             self._execute()
 
     def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:
@@ -108,7 +108,7 @@ class BlockSync:
         self._context.misbehaved(peer, error.code, f"delivered a bad block {height}: {error}", 100)
 
     def _is_verified(self, committed: Committed) -> bool:
-        """Whether every signature in the body is known to verify; starts the job where not. Raises `Rejected`."""
+        """Whether every signature in the body is verified; starts verification if not. Raises `Rejected`."""
         block, block_id = committed.block, committed.commit.block_id
         if block_id in self._good:
             return True
@@ -126,27 +126,28 @@ class BlockSync:
         return False
 
     def _check(self, committed: Committed) -> None:
-        """A commit from a peer is checked in full. Raises `Rejected`."""
+        """Verify a delivered block against its certificate, which is verified in full. Raises `Rejected`."""
         block, commit = committed.block, committed.commit
         if commit.height != block.header.height:
             raise InvalidCertificate("the certificate is for another height")
         if commit.block_id != block_id_of(block.header, self._store.genesis_hash):
             raise InvalidCertificate("the certificate is for another block")
         verify_commit(commit, self._store.genesis_hash, self._store.head().validators)
-        check_contents(block)  # before it counts: who has a true certificate and a false body must silence nobody
+        # Before the commit counts: a valid certificate with a false body must not stop us from signing.
+        check_contents(block)
         self._catch_up.verified(block.header.height, self._context.now_ms)
         self._builder.check_frame(block)
 
     def on_verified(self, purpose: SyncJob, job: int, *, is_good: bool) -> None:
-        """A body's signatures were looked at. What is bad is judged when its certificate can be: at its height."""
+        """A body's signatures were checked. A bad body is handled when its certificate can be: at its height."""
         if self._checking.get(purpose.block_id) == (purpose.height, job):
             del self._checking[purpose.block_id]
             (self._good if is_good else self._bad)[purpose.block_id] = purpose.height
 
     def height_decided(self) -> None:
-        """Forget what was known about heights that are done."""
+        """Forget verification results of decided heights."""
         head = self._store.height()
-        self._checking = {i: found for i, found in self._checking.items() if found[0] > head}
+        self._checking = {i: check for i, check in self._checking.items() if check[0] > head}
         self._good = {i: height for i, height in self._good.items() if height > head}
         self._bad = {i: height for i, height in self._bad.items() if height > head}
 
@@ -154,22 +155,22 @@ class BlockSync:
         height = self._store.height() + 1
         committed = self._catch_up.take(height - 1)
         block = committed.block
-        transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.known(raw)) is not None]
+        transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.verified(raw)) is not None]
         if len(transactions) != len(block.transactions):
             self._good.pop(committed.commit.block_id, None)
-            return  # so many were verified meanwhile that some fell out of the memory: asked for again
+            return  # evicted from the cache of verified transactions meanwhile: request the block again
         try:
             result = self._builder.execute(block, transactions)
         except InvalidBlock as error:
             self._context.halt(f"block {height} was decided but does not execute here: {error}")
             return
         self._commit(block, result, committed.commit)
-        self._progress.took(height, self._context.now_ms)
+        self._progress.add(height, self._context.now_ms)
         pace = self.pace()
-        if pace.target and self._progress.is_telling_due(self._context.now_ms):
+        if pace.target and self._progress.is_notice_due(self._context.now_ms):
             self._context.notice("syncing", "info", height=height, of=pace.target, per_s=pace.blocks_per_second,
                               left_s=pace.seconds_left)  # fmt: skip
 
     def pace(self) -> SyncPace:
-        """How far we are behind what peers say, and how fast that shrinks."""
+        """Sync progress: target height, speed and remaining time."""
         return self._progress.pace(self._store.height(), self._catch_up.best_height(self._context.now_ms))

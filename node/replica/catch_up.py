@@ -1,7 +1,7 @@
-"""Catching up: who is ahead, who is asked for which blocks, and what has arrived. Decides; sends nothing itself.
+"""Block sync scheduler: which peer is asked for which blocks, and the blocks that have arrived. Sends nothing itself.
 
-Ranges of blocks are asked of several peers at once, each of its own; what a peer does not deliver in time is asked of
-another. Blocks are taken strictly in order, and one bad block throws away all that its peer delivered.
+Disjoint ranges are requested from several peers at once; a range that is not delivered in time is requested from
+another peer. Blocks are executed strictly in order, and a bad block discards all blocks of the peer that sent it.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from node.chain.block import Committed
 from node.replica.events import PeerId
 
 REQUEST_TIMEOUT_MS = 4_000
-"""A peer that has not answered by then is slow."""
+"""A peer that has not answered after this is treated as slow."""
 HEDGE_MS = 1_000
-"""Where the very next block is not there by then, a second peer is asked for it too."""
+"""If the next block has not arrived after this, a second peer is asked for it too (hedged request)."""
 SLOW_MS = 4_000
 EMPTY_MS = 1_000
-"""How long a peer is left alone that was slow, and one that had nothing of what it says it has; doubled each time."""
+"""Pause for a slow peer, and for one that delivered none of the blocks it claims to have; doubled each time."""
 DOUBLINGS_MAX = 4
 FAILURES_BELIEVED = 2
-"""Who did not deliver so often is not believed what it claims to have, until it is its turn again."""
+"""After this many failures a peer's claimed head is ignored until its pause is over."""
 MEMBERS_LEAD = 2
-"""A member is asked before strangers until it has failed so much oftener."""
+"""A member is preferred to strangers until it has failed this many times more."""
 NEAR_DELAY_MS = 400
-"""One height behind is normal for a moment: consensus will mostly bring the block itself."""
+"""Delay before requesting a single missing block: consensus usually brings it."""
 DELIVERED_WINDOW_MS = 5_000
 LIAR_MS = 60_000
 RANGE_BLOCKS = 40
 REQUESTS_MAX = 8
-"""Peers that are asked at the same time; one more for the very next block."""
+"""Concurrent requests; one more is allowed for the next block."""
 AHEAD_BLOCKS = 320
 AHEAD_BYTES = 32 * 1024 * 1024
-"""What may wait to be executed. Above: nothing more is asked for."""
+"""Blocks that may wait to be executed. Above: only the next block is requested."""
 
 
 @dataclass
 class PeerView:
-    """What a peer has told us of itself."""
+    """A peer's claims about its chain, and how reliably it delivers."""
 
     node_key: bytes
     height: int = 0
@@ -46,7 +46,7 @@ class PeerView:
     slow_until_ms: int = 0
     is_member: bool = False
     failures: int = 0
-    """How often it did not deliver; halved when it does."""
+    """Requests it did not answer; halved when it delivers."""
 
     def is_believed(self, now_ms: int) -> bool:
         return self.failures < FAILURES_BELIEVED or self.slow_until_ms <= now_ms
@@ -54,7 +54,7 @@ class PeerView:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Heights `first` to `last`, asked of one peer."""
+    """Heights `first` to `last`, requested from one peer."""
 
     first: int
     last: int
@@ -63,16 +63,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
+    """A delivered block that is not executed yet."""
+
     peer: PeerId
     committed: Committed
     size: int
 
 
 class CatchUp:
+    """Peers, open requests and delivered blocks. `head` is the caller's committed height."""
+
     def __init__(self) -> None:
         self.peers: dict[PeerId, PeerView] = {}
         self.faults: list[tuple[PeerId, str]] = []
-        """What went wrong since the caller last looked: with which peer (0: all of them), and what."""
+        """Faults since the caller last cleared them: peer (0: all) and description."""
         self._requests: dict[PeerId, Request] = {}
         self._arrived: dict[int, Arrived] = {}
         self._arrived_bytes = 0
@@ -82,7 +86,7 @@ class CatchUp:
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
     def best_height(self, now_ms: int) -> int:
-        """The highest head that a peer claims, who has not just failed to deliver."""
+        """The highest head claimed by a peer that has not just failed to deliver."""
         best = 0
         for peer in self.peers.values():
             if peer.height > best and peer.is_believed(now_ms):
@@ -90,14 +94,14 @@ class CatchUp:
         return best
 
     def is_catching_up(self, head: int, now_ms: int) -> bool:
-        """A peer *delivered* a verified commit at or above the height in flight within the last 5 s."""
+        """Whether a peer *delivered* a verified commit above the head within the last 5 s."""
         if head + 1 in self._arrived:
             return True
         return self._delivered_height > head and now_ms - self._delivered_ms < DELIVERED_WINDOW_MS
 
-    # --- asking ---
+    # --- requests ---
     def whom_to_ask(self, head: int, now_ms: int) -> list[tuple[PeerId, Request]]:
-        """Requests to send now; notes that they are under way."""
+        """Requests to send now; they are recorded as open."""
         self._give_up_late(now_ms)
         best = self.best_height(now_ms)
         if best <= head:
@@ -108,12 +112,12 @@ class CatchUp:
         if best == head + 1 and now_ms - self._behind_since_ms < NEAR_DELAY_MS:
             return []
         self._note_stranded(head)
-        found = []
+        requests = []
         while True:
             first = self._first_wanted(head, best, now_ms)
             if first is None:
                 break
-            is_next = first == head + 1  # everything else waits for it, so it is asked for in any case
+            is_next = first == head + 1  # all others wait for it, so it is requested in any case
             is_full = len(self._requests) >= REQUESTS_MAX + is_next
             if is_full or (self._arrived_bytes >= AHEAD_BYTES and not is_next):
                 break
@@ -126,11 +130,11 @@ class CatchUp:
                 last += 1
             request = Request(first, last, now_ms + REQUEST_TIMEOUT_MS)
             self._requests[peer] = request
-            found.append((peer, request))
-        return found
+            requests.append((peer, request))
+        return requests
 
     def is_stranded(self, head: int) -> bool:
-        """Every member that we are linked to is ahead, and nobody who is has the block that we need next any more."""
+        """Whether every linked member is ahead, and no peer that is ahead still has the next block."""
         members = [view for view in self.peers.values() if view.is_member]
         ahead = [view for view in self.peers.values() if view.height > head]
         return bool(members) and all(m in ahead for m in members) and all(view.oldest > head + 1 for view in ahead)
@@ -139,7 +143,7 @@ class CatchUp:
         ahead = [view.oldest for view in self.peers.values() if view.height > head]
         if ahead and min(ahead) > head + 1 and self._stranded_at != head:
             self._stranded_at = head
-            why = f"peers keep blocks from {min(ahead)} on, and {head + 1} is needed: start again, for a snapshot"
+            why = f"peers keep blocks from {min(ahead)} on, but {head + 1} is needed: restart, to load a snapshot"
             self.faults.append((0, why))
 
     def _give_up_late(self, now_ms: int) -> None:
@@ -162,15 +166,15 @@ class CatchUp:
         return None
 
     def _hedge_ms(self, head: int) -> int | None:
-        """When a second peer is to be asked for the next block; None where none or two are asked."""
+        """When to ask a second peer for the next block; None unless exactly one is asked."""
         asked = [r for r in self._requests.values() if r.first <= head + 1 <= r.last]
         if len(asked) != 1 or head + 1 in self._arrived:
             return None
         return asked[0].until_ms - REQUEST_TIMEOUT_MS + HEDGE_MS
 
     def _best_peer(self, first: int, head: int, now_ms: int) -> PeerId | None:
-        """Of those that say they have `first` and have not just failed us: who failed least, members first, and then
-        the one with the highest head, as far as we could use it."""
+        """Of the peers that claim to have `first` and are not paused: fewest failures, members preferred, then the
+        highest usable head."""
         able = [
             (view.failures - MEMBERS_LEAD * view.is_member, -min(view.height, head + AHEAD_BLOCKS), peer)
             for peer, view in self.peers.items()
@@ -179,16 +183,16 @@ class CatchUp:
         return min(able)[2] if able else None
 
     def _failed(self, peer: PeerId, slow_ms: int, now_ms: int) -> None:
-        """Leave the peer alone for a while, each time for longer."""
+        """Pause the peer, longer with each failure."""
         view = self.peers.get(peer)
         if view is not None:
             until_ms = now_ms + (slow_ms << min(view.failures, DOUBLINGS_MAX))
             view.slow_until_ms = max(view.slow_until_ms, until_ms)
             view.failures += 1
 
-    # --- what comes ---
+    # --- deliveries ---
     def delivered(self, peer: PeerId, blocks: tuple[Committed, ...], head: int, now_ms: int) -> None:
-        """Keep what was asked of this peer; an answer that is short, or starts elsewhere, is asked of others."""
+        """Keep the blocks that were requested from this peer; missing ones are requested again."""
         request = self._requests.pop(peer, None)
         if request is None:
             return
@@ -208,7 +212,7 @@ class CatchUp:
             self.faults.append((peer, f"delivered nothing of blocks {request.first} to {request.last}"))
 
     def next(self, head: int) -> Arrived | None:
-        """The block after the head, where it has arrived; what lies below it is forgotten."""
+        """The block after the head, if it has arrived; older ones are dropped."""
         if not self._arrived:
             return None
         for height in [height for height in self._arrived if height <= head]:
@@ -216,30 +220,29 @@ class CatchUp:
         return self._arrived.get(head + 1)
 
     def ahead(self, head: int, count: int) -> list[Arrived]:
-        """Arrived blocks after the next one, without a gap, at most `count`."""
-        found = []
+        """At most `count` consecutive arrived blocks after the next one."""
+        consecutive = []
         for height in range(head + 2, head + 2 + count):
             if height not in self._arrived:
                 break
-            found.append(self._arrived[height])
-        return found
+            consecutive.append(self._arrived[height])
+        return consecutive
 
     def take(self, head: int) -> Committed:
-        """Take out the block after the head."""
-        found = self._arrived[head + 1]
+        """Remove and return the block after the head."""
+        arrived = self._arrived[head + 1]
         self._forget(head + 1)
-        return found.committed
+        return arrived.committed
 
     def _forget(self, height: int) -> None:
         self._arrived_bytes -= self._arrived.pop(height).size
 
     def held(self) -> int:
-        """Blocks that have arrived and are not executed, gaps or not."""
+        """Number of arrived blocks, including those behind a gap."""
         return len(self._arrived)
 
     def waiting(self, head: int) -> int:
-        """Blocks that can be executed one after the other now. Of those behind a gap nobody knows that they are blocks:
-        nothing of them is checked before their turn comes."""
+        """Number of consecutive arrived blocks after the head. Those behind a gap don't count: they are unverified."""
         height = head + 1
         while height in self._arrived:
             height += 1
@@ -250,7 +253,7 @@ class CatchUp:
         self._delivered_height, self._delivered_ms = height, now_ms
 
     def lied(self, peer: PeerId, height: int, now_ms: int) -> None:
-        """Drop all that the peer delivered; ask others first for a long while."""
+        """Drop all blocks of a peer that delivered a bad one, and pause it for long."""
         for at in [at for at, arrived in self._arrived.items() if arrived.peer == peer or at == height]:
             self._forget(at)
         self._failed(peer, LIAR_MS, now_ms)
@@ -277,11 +280,11 @@ class CatchUp:
         return min(deadlines, default=None)
 
     def lost(self, peer: PeerId) -> None:
-        """What it delivered goes with it: nobody would answer for a bad block."""
+        """Remove the peer and its blocks: a bad one could not be punished any more."""
         self.peers.pop(peer, None)
         self._requests.pop(peer, None)
         for height in [height for height, arrived in self._arrived.items() if arrived.peer == peer]:
             self._forget(height)
 
 
-assert RANGE_BLOCKS <= limits.SYNC_BATCH_BLOCKS, "one answer may hold a range"
+assert RANGE_BLOCKS <= limits.SYNC_BATCH_BLOCKS, "a range fits into one answer"

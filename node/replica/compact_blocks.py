@@ -1,4 +1,4 @@
-"""Blocks that were proposed by the wire ids of their transactions, on the way to being whole."""
+"""Compact blocks: reconstructs proposed blocks from the wire ids of their transactions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from node.replica.tx_gossip import TxGossip
 from node.txtypes.envelope import wire_id_of
 
 PARTS_TIMEOUT_MS = 300
-"""A peer that has sent nothing of what its proposal names for so long: the whole body is asked of everybody."""
+"""If a peer sends no missing transaction for this long, the whole body is requested from all peers."""
 WHOLE_TIMEOUT_MS = 600
-"""The same for one that sends, and does not come to an end: well below the first round's timeout."""
+"""The same for a peer that sends some but never the last one: well below the first round's timeout."""
 ATTEMPTS_MAX = 4
-"""Peers that may name different transactions for one block at a time: the proposer has not signed which."""
+"""Different transaction lists tried for one block at a time: the proposer signs the block id, not the list."""
 
 
 @dataclass
 class _Partial:
+    """A block with missing transactions, and the peer that is asked for them."""
+
     message: CompactProposal
     peer: PeerId
     until_ms: int
@@ -35,17 +37,17 @@ class _Partial:
 
 
 class Whole(NamedTuple):
-    """A block that is put together, and how it came."""
+    """A reconstructed block, its proposal, and the peer that sent it."""
 
     block: Block
     message: CompactProposal
     peer: PeerId
     is_new: bool
-    """Its proposal was not known before the first peer began to send it."""
+    """Whether the proposal was new when the first peer sent it."""
 
 
 class CompactBlocks:
-    """Of one height; bounded. What can't be completed is named by `overdue`, and asked for whole."""
+    """Partial blocks of one height; bounded. Those that can't be completed are returned by `overdue`."""
 
     def __init__(self, height: int, tx_gossip: TxGossip, genesis_hash: bytes, context: StepContext) -> None:
         self._height = height
@@ -55,9 +57,9 @@ class CompactBlocks:
         self._partials: dict[tuple[bytes, PeerId], _Partial] = {}
 
     def begin(self, peer: PeerId, message: CompactProposal, *, is_new: bool) -> Whole | None:
-        """The block where every transaction is known here; else the rest is asked of the peer.
+        """The block if we have every transaction; otherwise the missing ones are requested from the peer.
 
-        Raises `Rejected` where the named transactions are not those of the header, or one is named twice.
+        Raises `Rejected` if the transactions do not match the header, or one is named twice.
         """
         block_id = message.proposal.block_id
         if len(set(message.wire_ids)) != len(message.wire_ids):
@@ -74,7 +76,7 @@ class CompactBlocks:
         return self._finished(block_id, partial)
 
     def _has_room_for(self, partial: _Partial) -> bool:
-        """For whoever names other transactions than the others do, and is not being waited for already."""
+        """Whether to start another attempt: from a new peer, with a new transaction list, within the bounds."""
         others = self._of_block(partial.message.proposal.block_id)
         return (
             len(others) < ATTEMPTS_MAX
@@ -86,7 +88,7 @@ class CompactBlocks:
         return [partial for (named, _), partial in self._partials.items() if named == block_id]
 
     def take(self, peer: PeerId, parts: Parts) -> Whole | None:
-        """The block where these were the last. Raises `Rejected` for what was not asked for."""
+        """The block if no transaction is missing any more. Raises `Rejected` if parts are too large or do not match."""
         partial = self._partials.get((parts.block_id, peer))
         if partial is None:
             return None
@@ -98,7 +100,7 @@ class CompactBlocks:
                 partial.fetched_bytes += len(raw)
                 if len(raw) > limits.TX_BYTES_MAX or partial.fetched_bytes > limits.BLOCK_BYTES_CAP:
                     del self._partials[parts.block_id, peer]
-                    raise Rejected("the parts of a block are larger than any may be")
+                    raise Rejected("the parts of a block exceed the largest block or transaction")
         if partial.missing:
             if len(partial.missing) < before:
                 partial.until_ms = min(self._context.now_ms + PARTS_TIMEOUT_MS, partial.end_ms)
@@ -113,8 +115,8 @@ class CompactBlocks:
         raws = []
         for wire_id in message.wire_ids:
             raw = partial.fetched.get(wire_id) or self._tx_gossip.raw_of(wire_id)
-            if raw is None:  # left the pool meanwhile
-                raise Rejected("a transaction of the proposal is not known any more")
+            if raw is None:  # evicted from the pool meanwhile
+                raise Rejected("a transaction of the proposal is no longer in the pool")
             raws.append(raw)
         block = Block(message.header, tuple(raws), message.evidence, message.last_commit)
         check_contents(block)
@@ -126,7 +128,7 @@ class CompactBlocks:
         return min((partial.until_ms for partial in self._partials.values()), default=None)
 
     def overdue(self) -> list[bytes]:
-        """Ids of blocks whose parts did not come; forgotten here."""
+        """Remove partial blocks whose parts did not arrive in time; returns their ids."""
         late = [key for key, partial in self._partials.items() if partial.until_ms <= self._context.now_ms]
         for key in late:
             del self._partials[key]

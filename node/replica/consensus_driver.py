@@ -1,4 +1,4 @@
-"""The height in flight: machine, bodies and timers from the last commit to the next. A new object for every height."""
+"""Consensus driver of one height: runs the machine, its timeouts and block bodies until the height is decided."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMEOUT_STEP_MS = 500
 
 
 class ConsensusDriver:
-    """Feeds the machine and carries out its effects. Once the height is decided, nothing in here has effects."""
+    """Feeds the machine and carries out its effects. Each height has a new driver; a decided one does nothing."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -58,7 +58,7 @@ class ConsensusDriver:
 
     # --- after a restart ------------------------------------------------------------------------------
     def restore(self) -> None:
-        """Put machine and bodies back to where the hard state says this validator was."""
+        """Restore machine and bodies from the signer's hard state."""
         signer = self._services.signing_duty.signer
         assert signer is not None, "only a signer has hard state"
         state = signer.state
@@ -121,11 +121,11 @@ class ConsensusDriver:
                 self.machine.body_dropped(block_id)
 
     def _wait_for_clock_ms(self) -> int:
-        """Until our clock is above the parent's time, and a block may have it."""
+        """Milliseconds until our clock passes the parent's time and a block may have its time."""
         return max(0, self._parent_time_ms + 1 - self._context.wall_ms)
 
     def _may_start(self) -> bool:
-        """A validator that listens still decides by certificates, but starts no round that it could not vote in."""
+        """Whether round 0 may start. A listening validator can't vote: it decides by certificates only."""
         return self.machine.step_now is Step.NEW and not self._services.signing_duty.is_listening and not self.is_over
 
     def _opens_at(self) -> int:
@@ -172,13 +172,13 @@ class ConsensusDriver:
                 case m.DecidedInvalid(_, block_id):
                     candidate = self.undecided.get(block_id)
                     fault = candidate.fault if candidate else ""
-                    self._context.halt(f"block {self.height} was decided but does not hold here: {fault}")
+                    self._context.halt(f"block {self.height} was decided but is invalid here: {fault}")
                 case _:
                     assert_never(effect)
 
     def _decide(self, round_: int, block_id: bytes) -> None:
         candidate = self.undecided.get(block_id)
-        assert candidate is not None and candidate.result is not None, "the machine decides judged blocks only"
+        assert candidate is not None and candidate.result is not None, "the machine decides executed blocks only"
         votes = self.machine.tally.votes_for("precommit", round_, block_id)
         entries = self.machine.validators.entries
         signatures = tuple(votes[v.address].signature if v.address in votes else b"" for v in entries)
@@ -186,24 +186,24 @@ class ConsensusDriver:
 
     # --- signing --------------------------------------------------------------------------------------
     def _promise(self, *block_ids: bytes) -> Promise:
-        """What has to be on disk before a signature leaves: locked and valid value, their polka and bodies."""
+        """State to persist with a signature: locked and valid value, the valid one's polka, and their bodies."""
         machine, signer = self.machine, self._services.signing_duty.signer
-        wanted = dict.fromkeys(block_ids)
+        block_ids_kept = dict.fromkeys(block_ids)
         polka: tuple[Vote, ...] = ()
         for lock in (machine.locked, machine.valid):
             if lock is not None:
-                wanted[lock.block_id] = None
+                block_ids_kept[lock.block_id] = None
         if machine.valid is not None:
             polka = self._polka(machine.valid.round, machine.valid.block_id)
-        bodies = [candidate.block for i in wanted if (candidate := self.undecided.get(i)) is not None]
-        assert len(bodies) == len(wanted), "what we are bound to, or propose, we hold the body of"
-        if not wanted:
+        bodies = [candidate.block for i in block_ids_kept if (candidate := self.undecided.get(i)) is not None]
+        assert len(bodies) == len(block_ids_kept), "we have the body of every block that we propose or are locked on"
+        if not block_ids_kept:
             return NO_PROMISE
         assert signer is not None, "only a signer promises"
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
 
     def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
-        """Every prevote for it that we know: heard alone, in a certificate, or kept on disk before we started."""
+        """Every known prevote for the block: single, from a certificate, or from hard state."""
         votes = self.machine.tally.votes_for("prevote", round_, block_id)
         return tuple(votes[v] for v in sorted(votes))
 
@@ -225,7 +225,7 @@ class ConsensusDriver:
             self.feed(m.VoteReceived(vote))
 
     def _sign_held_back(self) -> None:
-        """Votes that were due while we listened or caught up."""
+        """Sign votes of the current round that were held back while we listened or synced."""
         held_back, self._held_back = self._held_back, []
         for kind, round_, block_id in held_back:
             if round_ == self.machine.round and not self.is_over:
@@ -257,10 +257,10 @@ class ConsensusDriver:
         self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
         self.feed(m.BlockBuilt(round_, built.block_id))
 
-    # --- what peers may need again --------------------------------------------------------------------
+    # --- messages to resend --------------------------------------------------------------------
     def _proposal_message(self, proposal: Proposal) -> ProposalMessage | CompactProposal | None:
-        """None where we lack what peers ask of it: its body, or, of a re-proposal, the polka. After a restart we have
-        the polka of our valid value only, and a proposal of ours may be older than that."""
+        """The proposal with its block; None without its body or, for a re-proposal, its polka. After a restart we have
+        the polka of our valid value only, and an own proposal may be older than that."""
         candidate = self.undecided.get(proposal.block_id)
         polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
         if candidate is None or (proposal.valid_round >= 0 and not self._is_quorum(polka)):
@@ -272,46 +272,48 @@ class ConsensusDriver:
         return CompactProposal(proposal, block.header, wire_ids, block.evidence, block.last_commit, polka)
 
     def own_messages(self) -> list[Message]:
-        """Every own signed message of this height, as often as anybody needs it."""
-        found: list[Message] = []
+        """All messages that we signed at this height, to be sent again."""
+        messages: list[Message] = []
         for message in self._services.signing_duty.signed_at(self.height):
             if isinstance(message, Vote):
-                found.append(VoteMessage(message))
+                messages.append(VoteMessage(message))
             elif (full := self._proposal_message(message)) is not None:
-                found.append(full)
-        return found
+                messages.append(full)
+        return messages
 
     def _round_messages(self) -> list[Message]:
-        """The proposal and votes of the round from others, and the precommits that ended the one before."""
-        round_, found = self.machine.round, list[Message]()
+        """Proposal and votes of other validators in this round, and their precommits of the previous round."""
+        round_, messages = self.machine.round, list[Message]()
         proposal = self.machine.proposal(round_)
         own = self._services.signing_duty.address
         if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
-            found.append(full)
+            messages.append(full)
         last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
         for vote in self.machine.tally.votes_of_round(round_) + last_round:
             if vote.validator != own:
-                found.append(VoteMessage(vote))
-        return found
+                messages.append(VoteMessage(vote))
+        return messages
 
     # --- bodies ---------------------------------------------------------------------------------------
     def on_body(self, block: Block) -> None:
-        """A block that we asked for. Raises `Rejected` where it is not the one that its header names."""
+        """Take a requested block. Raises `Rejected` if its contents do not match its header."""
         block_id = block_id_of(block.header, self._genesis_hash)
         if block_id in self.requests:
             check_contents(block)
             self.take_body(block, block_id)
 
     def on_compact(self, peer: e.PeerId, message: CompactProposal, *, is_new: bool) -> None:
-        """Put the block together; one that is new is passed on once it is whole, since nothing before proves what it
-        names. Raises `Rejected` where it does not become the one that its header names."""
+        """Reconstruct the block; relay a new proposal once its block is complete and so proves the transaction list.
+
+        Raises `Rejected` if the block does not match its header.
+        """
         block_id = message.proposal.block_id
         if self.is_over or self.undecided.get(block_id) is not None:
             return
         self._assembled(block_id, lambda: self._compact_blocks.begin(peer, message, is_new=is_new))
 
     def on_parts(self, peer: e.PeerId, parts: Parts) -> None:
-        """Transactions that we asked for. Raises `Rejected` as `on_compact` does."""
+        """Take requested transactions of a compact block. Raises `Rejected` as `on_compact` does."""
         if parts.height == self.height and not self.is_over:
             self._assembled(parts.block_id, lambda: self._compact_blocks.take(peer, parts))
 
@@ -327,20 +329,20 @@ class ConsensusDriver:
             self.take_body(whole.block, block_id)
 
     def parts(self, height: int, block_id: bytes, wire_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Transactions of an undecided block that a peer asks for, as many as fit into one answer."""
+        """Requested transactions of an undecided block, as many as fit into one answer."""
         candidate = self.undecided.get(block_id) if height == self.height else None
         if candidate is None:
             return ()
-        known = dict(zip(candidate.wire_ids(self._genesis_hash), candidate.block.transactions, strict=True))
-        found, size = [], 0
+        by_wire_id = dict(zip(candidate.wire_ids(self._genesis_hash), candidate.block.transactions, strict=True))
+        raws, size = [], 0
         for wire_id in wire_ids:
-            raw = known.get(wire_id)
+            raw = by_wire_id.get(wire_id)
             if raw is not None and (size := size + len(raw)) <= limits.PARTS_BYTES_MAX:
-                found.append(raw)
-        return tuple(found)
+                raws.append(raw)
+        return tuple(raws)
 
     def take_body(self, block: Block, block_id: bytes) -> None:
-        """Judge a block that a proposal or a quorum names; answers the machine when it is done."""
+        """Verify and execute a proposed or requested block, and report the result to the machine."""
         if self.is_over or self.undecided.get(block_id) is not None:
             return
         services = self._services
@@ -370,14 +372,14 @@ class ConsensusDriver:
         if job.height != self.height or candidate is None or candidate.is_judged:
             return
         if not is_good:
-            fault = InvalidBlock("bad_signature", "a transaction's signature is wrong")
+            fault = InvalidBlock("bad_signature", "a transaction's signature does not verify")
             self._judged_invalid(job.block_id, candidate, fault)
             return
         tx_gossip, raws = self._services.tx_gossip, candidate.block.transactions
         candidate.transactions = [
-            tx_gossip.known(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
+            tx_gossip.verified(raw) if tx is None else tx for raw, tx in zip(raws, candidate.transactions, strict=True)
         ]
-        # The job may be of a candidate before, with the same id: what that one knew can have been forgotten since.
+        # The job may belong to an earlier candidate with the same id, whose transactions may be evicted by now.
         missing = tuple(raw for raw, tx in zip(raws, candidate.transactions, strict=True) if tx is None)
         if missing:
             self._services.verifications.start(BodyJob(self.height, job.block_id), tx_gossip.decode_block(missing)[1])
@@ -386,7 +388,7 @@ class ConsensusDriver:
 
     def _execute(self, block_id: bytes, candidate: Candidate) -> None:
         transactions = [tx for tx in candidate.transactions if tx is not None]
-        assert len(transactions) == len(candidate.block.transactions), "all are verified"
+        assert len(transactions) == len(candidate.block.transactions), "every transaction is verified"
         try:
             candidate.result = self._services.builder.execute(candidate.block, transactions)
         except InvalidBlock as error:
@@ -400,6 +402,6 @@ class ConsensusDriver:
         self.feed(m.BlockJudged(block_id, False))
 
     def body(self, height: int, block_id: bytes) -> Block | None:
-        """A body that a peer asks for, while the height is undecided."""
+        """The body of an undecided block of this height, for a peer."""
         candidate = self.undecided.get(block_id) if height == self.height else None
         return candidate.block if candidate is not None else None

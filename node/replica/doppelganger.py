@@ -1,9 +1,9 @@
-"""Is another process signing with our key? (docs/PROTOCOL.md, Doppelganger)
+"""Doppelganger protection: detects another process that signs with our key (docs/PROTOCOL.md, Doppelganger).
 
-Each validator's process says about once a second, signed by its consensus key, that it lives: its random instance, and
-the echo of another instance of the same key that it has heard. An echo of *our* instance can only come from a process
-that lives now: a replayed message of our own past cannot contain it. Whoever is not signing yet gives way; between two
-that sign, or two that listen, the greater instance does.
+About once a second each validator's process broadcasts a presence message, signed by its consensus key: its random
+instance, and the echo of another instance of the same key that it has heard. An echo of *our* instance can only come
+from a live process: a replayed message of our own past cannot contain it. The process that is not signing yet gives
+way; if both sign, or both listen, the one with the greater instance does.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from node.replica.signer import ConsensusSigner
 
 LISTEN_MS = 3_000
 LISTEN_RESTARTED_MS = 1_500
-"""At start; shorter with a hard state of the current height, so that a network killed at once is back soon."""
+"""Listening period after start; shorter with a hard state of the current height, so a killed network recovers soon."""
 INTERVAL_MS = 1_000
 KEY_IN_USE_MS = 60_000
-"""For so long after the start a peer's word that our node key is in use elsewhere keeps us listening. No longer: it
-proves nothing, and may be true of our own process before this one, whose link the peer has not given up yet."""
+"""For this long after the start, a peer's claim that our node key is in use elsewhere prolongs listening. No longer,
+since it is unproven, and may refer to our own previous process, whose link the peer has not closed yet."""
 NO_ECHO = bytes(16)
 
 
 class Duty(StrEnum):
+    """Whether this process signs."""
+
     LISTENING = "listening"
     SIGNING = "signing"
     STOPPED = "stopped"
@@ -43,7 +45,7 @@ def is_genuine(message: Presence, consensus_key: bytes, genesis_hash: bytes) -> 
 
 
 class Doppelganger:
-    """The duty of one signer. `why` says what stopped it."""
+    """State of one signer: listening, signing or stopped, and `why` it was stopped."""
 
     def __init__(
         self, signer: ConsensusSigner, instance: bytes, genesis_hash: bytes, now_ms: int, is_at_height: bool
@@ -62,7 +64,7 @@ class Doppelganger:
         return self._next_ms if self.duty is not Duty.LISTENING else min(self._next_ms, self._listen_until)
 
     def on_tick(self, now_ms: int, has_peers: bool, is_alone: bool) -> Presence | None:
-        """End listening when its time is over and somebody could have answered; our own message when it is due."""
+        """End listening when the period is over and a peer could have answered. Returns our presence when it is due."""
         if self.duty is Duty.LISTENING and now_ms >= self._listen_until:
             if has_peers or is_alone:
                 self.duty = Duty.SIGNING
@@ -71,10 +73,10 @@ class Doppelganger:
         if now_ms < self._next_ms:
             return None
         self._next_ms = now_ms + INTERVAL_MS
-        return self._say()
+        return self._presence()
 
-    def _say(self) -> Presence | None:
-        """None where the signer can't be asked: whoever does not answer for its key is not alive."""
+    def _presence(self) -> Presence | None:
+        """Our presence message; None if the signer is unavailable, since without it this process can't sign."""
         is_signing = self.duty is Duty.SIGNING
         address = self._signer.address
         message = presence_bytes(self._genesis_hash, address, self._instance, self._heard, is_signing)
@@ -85,15 +87,15 @@ class Doppelganger:
         return Presence(address, self._instance, self._heard, is_signing, signature)
 
     def heard(self, message: Presence) -> Presence | None:
-        """A genuine message under our own key; returns our answer where one is due at once."""
+        """Take a verified message under our own key; returns our presence if it must be sent at once."""
         if message.instance == self._instance:
             return None
         is_new = self._heard != message.instance
         self._heard = message.instance
         if message.echo == self._instance and self.duty is not Duty.STOPPED and self._gives_way(message):
             self.stop(f"another process (instance {message.instance.hex()[:8]}) signs with this validator's key")
-            return self._say()
-        return self._say() if is_new else None
+            return self._presence()
+        return self._presence() if is_new else None
 
     def _gives_way(self, other: Presence) -> bool:
         is_signing = self.duty is Duty.SIGNING
@@ -102,12 +104,12 @@ class Doppelganger:
         return self._instance > other.instance
 
     def saw_vote(self, vote: Vote) -> None:
-        """A verified vote under our key: foreign where we can't have signed it."""
+        """Take a verified vote under our key; stop signing if we can't have signed it."""
         state = self._signer.state
         if vote.height < self._signer.floor:
             return
         if self._signer.was_missing and self.duty is Duty.LISTENING:
-            # Perhaps our own, from before the signing state was lost: keep away from that height.
+            # Possibly our own, from before the signing state was lost: do not sign near that height.
             self._signer.raise_floor(vote.height + 2)
             return
         if (vote.height, vote.round) < (state.height, state.round):
@@ -116,10 +118,10 @@ class Doppelganger:
             ours = {
                 m.vote.kind: m.vote for m in state.messages if isinstance(m, SignedVote) and m.vote.round == vote.round
             }
-            known = ours.get(vote.kind)
-            if known is not None and known.block_id == vote.block_id:
+            own = ours.get(vote.kind)
+            if own is not None and own.block_id == vote.block_id:
                 return
-            if known is None and vote.kind == "prevote" and ours:
+            if own is None and vote.kind == "prevote" and ours:
                 return
         self.stop(
             f"a {vote.kind} of height {vote.height}, round {vote.round} under this validator's key was not signed here"
@@ -130,8 +132,8 @@ class Doppelganger:
             self.duty, self.why = Duty.STOPPED, why
 
     def key_is_connected_elsewhere(self, now_ms: int) -> None:
-        """A peer says that it has a link to another process with our node key: listen on, for its presence.
+        """A peer claims to have a link to another process with our node key: keep listening for its presence.
 
-        Only that stops us, because it is signed: else one peer could keep every validator from coming back.
+        Only a presence stops us, since it is signed: otherwise a single peer could keep every validator from signing.
         """
         self._listen_until = max(self._listen_until, min(now_ms + LISTEN_MS, self._started + KEY_IN_USE_MS))

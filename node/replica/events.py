@@ -1,4 +1,4 @@
-"""What goes into a replica and what comes out: two closed unions of plain data."""
+"""Events and actions: input and output of a replica, two closed unions of plain data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from node.replica.signer import ConsensusSigner
 from node.txtypes.envelope import CheckedTx, SignedTx
 
 PeerId = int
-"""Names one connection; never used again for another."""
+"""Identifies one connection; never reused."""
 
 
 # --- events -------------------------------------------------------------------------------------------
@@ -24,20 +24,23 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
+    """A link was opened. `is_member`: its node key is published by a member."""
+
     peer: PeerId
     node_key: bytes
     is_member: bool = False
-    """The node key is one that a member has published."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerLost:
+    """The link of a peer was closed."""
+
     peer: PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A decoded message. `received_ms`: when its first frame left the socket, in steady time."""
+    """A decoded message. `received_ms`: steady time at which its first frame was read."""
 
     peer: PeerId
     message: Message
@@ -46,7 +49,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Answers `Verify`: for each transaction whether all its signatures verify."""
+    """Answers `Verify`: whether all signatures of each transaction verify."""
 
     job: int
     results: tuple[bool, ...]
@@ -54,7 +57,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Verified transactions of local callers; answered by `Admitted` in the same step."""
+    """Verified transactions of a local caller; answered by `Admitted` in the same step."""
 
     request: int
     transactions: tuple[CheckedTx, ...]
@@ -62,12 +65,12 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class KeyInUse:
-    """A peer has a living link to another process with our node key."""
+    """A peer claims to have a live link to another process with our node key."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignerConnected:
-    """The process that holds the consensus key is there, or there again: sign with this one from now on."""
+    """The remote signer has connected or reconnected: use this one from now on."""
 
     signer: ConsensusSigner
 
@@ -78,13 +81,15 @@ Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse
 # --- actions ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Send:
+    """Send a message to one peer."""
+
     peer: PeerId
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """To every peer but `besides`."""
+    """Send a message to every peer except `besides`."""
 
     message: Message
     besides: PeerId | None = None
@@ -92,7 +97,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Misbehaved:
-    """Lower the peer's score; the shell disconnects and bans at its threshold."""
+    """Raise the peer's misbehaviour score by `weight`; the network bans it at the threshold."""
 
     peer: PeerId
     code: str
@@ -102,7 +107,7 @@ class Misbehaved:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """`sender`: the peer whose share it costs; 0 for what is our own work."""
+    """Verify signatures. `sender`: the peer whose quota is charged; 0 for our own work."""
 
     job: int
     transactions: tuple[SignedTx, ...]
@@ -111,7 +116,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What became of each transaction of an `Admit`: the unmet guards (empty: admitted), or the pool's refusal."""
+    """Answers `Admit`: for each transaction its unmet guards (empty: admitted), or why the pool refused it."""
 
     request: int
     outcomes: tuple[tuple[Unmet, ...] | str, ...]
@@ -119,7 +124,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class BlockCommitted:
-    """A block is on disk. For journal, streams, metrics."""
+    """A block is on disk. For the journal, streams and metrics."""
 
     block: Block
     result: BlockResult
@@ -129,7 +134,7 @@ class BlockCommitted:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An admitted transaction does not hold any more (not final before it expires), or has expired."""
+    """A transaction left the pool without a block: expired, or with guards now unmet (not final before it expires)."""
 
     tx: CheckedTx
     unmet: tuple[Unmet, ...]
@@ -138,7 +143,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """For the log: a stable name, a level, fields."""
+    """A log record: stable name, level, fields."""
 
     name: str
     level: str
@@ -147,7 +152,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """The node must stop taking part: it can't go on without being wrong. One sentence for the operator."""
+    """The node must stop taking part, since going on could be wrong. `reason`: one sentence for the operator."""
 
     reason: str
 

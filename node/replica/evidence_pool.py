@@ -1,4 +1,4 @@
-"""Equivocations that are known and not yet punished."""
+"""Evidence pool: equivocations that no block has punished yet."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from node.storage.chain_store import ChainStore
 
 EVIDENCE_POOL_MAX = 256
 EVIDENCE_PER_VALIDATOR_MAX = 4
-"""One piece takes all power; an offender can make a new one for every round, and must not crowd out another's."""
+"""One piece takes all power. An offender can equivocate in every round, and must not crowd out others' evidence."""
 
 
 class EvidencePool:
-    """Bounded; spread to all peers; emptied by what blocks carry."""
+    """Bounded; new evidence is broadcast, and removed when a block carries it or it becomes too old."""
 
     def __init__(self, store: ChainStore, builder: BlockBuilder, context: StepContext) -> None:
         self._store = store
         self._builder = builder
         self._context = context
-        self._known: dict[bytes, Evidence] = {}
+        self._pieces: dict[bytes, Evidence] = {}
 
     def has_usable(self) -> bool:
-        """Whether the next block could carry a piece."""
+        """Whether the next block may carry a piece."""
         height = self._store.height()
-        return any(piece.first.height <= height for piece in self._known.values())
+        return any(piece.first.height <= height for piece in self._pieces.values())
 
     def pieces(self) -> list[Evidence]:
-        return list(self._known.values())
+        return list(self._pieces.values())
 
     def take(self, evidence: Evidence) -> None:
-        """Keep it and pass it on, where a block may carry it now or after the height in flight.
+        """Keep and broadcast evidence that the next block or the one after it may carry.
 
-        Raises `Rejected` for a pair that proves nothing, whoever signed it.
+        Raises `Rejected` for a pair that proves no equivocation, whatever its signatures.
         """
         check_pair(evidence)
         ident, offender = evidence_id(evidence), evidence.first.validator
-        of_this_one = sum(1 for piece in self._known.values() if piece.first.validator == offender)
-        if ident in self._known or of_this_one >= EVIDENCE_PER_VALIDATOR_MAX or len(self._known) >= EVIDENCE_POOL_MAX:
+        of_offender = sum(1 for piece in self._pieces.values() if piece.first.validator == offender)
+        if ident in self._pieces or of_offender >= EVIDENCE_PER_VALIDATOR_MAX or len(self._pieces) >= EVIDENCE_POOL_MAX:
             return
         if not self._is_usable(evidence):
             return
-        self._known[ident] = evidence
+        self._pieces[ident] = evidence
         self._context.broadcast(EvidenceMessage(evidence))
 
     def _is_usable(self, evidence: Evidence) -> bool:
         store, head = self._store, self._store.head()
-        if evidence.first.height == head.height + 1:  # usable one height later
+        if evidence.first.height == head.height + 1:  # a block may carry it one height later
             entry = head.validators.get(evidence.first.validator)
             return entry is not None and all(
                 is_signature(entry.consensus_key, sign_bytes_of(vote, store.genesis_hash), vote.signature)
@@ -63,5 +63,5 @@ class EvidencePool:
         return True
 
     def committed(self) -> None:
-        """Keep what the next block may still carry."""
-        self._known = {evidence_id(piece): piece for piece in self.pieces() if self._is_usable(piece)}
+        """A block was committed: drop what the next one may not carry any more."""
+        self._pieces = {evidence_id(piece): piece for piece in self.pieces() if self._is_usable(piece)}

@@ -1,4 +1,4 @@
-"""What replicas say to each other: one closed, tagged union, in canonical encoding (docs/PROTOCOL.md, Messages)."""
+"""Messages between replicas: one closed, tagged union in canonical encoding (docs/PROTOCOL.md, Messages)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Meta
 from node import limits
 from node.chain.block import Block, Commit, Committed, Header
 from node.chain.vote import Evidence, Proposal, Round, Vote
-from node.codec import Decoder, Value
+from node.codec import Value
 from node.ledger.fields import Address, Hash32, Height, Signature
 
 Instance = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -18,7 +18,7 @@ Raws = Annotated[tuple[bytes, ...], Meta(max_length=limits.ANNOUNCE_MAX)]
 
 
 class Status(Value, tag="status", frozen=True):
-    """Where the sender is: its head, the round it is in above it, and the oldest block it can serve."""
+    """The sender's head, its round at the next height, and the oldest block it can serve."""
 
     height: Height
     round: Round
@@ -34,7 +34,7 @@ class ProposalMessage(Value, tag="proposal", frozen=True):
 
 
 class CompactProposal(Value, tag="compact_proposal", frozen=True):
-    """A proposal whose transactions are named, not sent: most of them are in every pool already."""
+    """A proposal with the wire ids of its transactions, most of which are in every pool already."""
 
     proposal: Proposal
     header: Header
@@ -45,7 +45,7 @@ class CompactProposal(Value, tag="compact_proposal", frozen=True):
 
 
 class GetParts(Value, tag="get_parts", frozen=True):
-    """Ask for transactions of an undecided block that are not known here."""
+    """Ask for missing transactions of an undecided block."""
 
     height: Height
     block_id: Hash32
@@ -53,7 +53,7 @@ class GetParts(Value, tag="get_parts", frozen=True):
 
 
 class Parts(Value, tag="parts", frozen=True):
-    """Answers `GetParts`: signed bytes, in the order asked for, as many as fit."""
+    """Answers `GetParts`: signed bytes in the requested order, as many as fit."""
 
     height: Height
     block_id: Hash32
@@ -61,6 +61,8 @@ class Parts(Value, tag="parts", frozen=True):
 
 
 class VoteMessage(Value, tag="vote", frozen=True):
+    """A prevote or precommit."""
+
     vote: Vote
 
 
@@ -72,40 +74,50 @@ class GetBody(Value, tag="get_body", frozen=True):
 
 
 class Body(Value, tag="body", frozen=True):
+    """Answers `GetBody`."""
+
     block: Block
 
 
 class GetBlocks(Value, tag="get_blocks", frozen=True):
-    """Ask for decided blocks from `first` to `last`; answered with as many as fit."""
+    """Ask for decided blocks from `first` to `last`."""
 
     first: Height
     last: Height
 
 
 class Blocks(Value, tag="blocks", frozen=True):
-    """Consecutive decided blocks, each with its certificate; also sent unasked to a peer that is one height behind."""
+    """Answers `GetBlocks`: consecutive decided blocks with their certificates, as many as fit."""
 
     blocks: Annotated[tuple[Committed, ...], Meta(max_length=limits.SYNC_BATCH_BLOCKS)]
 
 
 class Announce(Value, tag="announce", frozen=True):
+    """Wire ids of transactions in the sender's pool."""
+
     wire_ids: WireIds
 
 
 class GetTransactions(Value, tag="get_txs", frozen=True):
+    """Ask for announced transactions."""
+
     wire_ids: WireIds
 
 
 class Transactions(Value, tag="txs", frozen=True):
+    """Answers `GetTransactions`: signed bytes."""
+
     raws: Raws
 
 
 class EvidenceMessage(Value, tag="evidence", frozen=True):
+    """Evidence of an equivocation."""
+
     evidence: Evidence
 
 
 class Presence(Value, tag="presence", frozen=True):
-    """A validator's process says that it lives. `echo`: an instance of this key it has heard, else 16 zero bytes."""
+    """A validator's process is alive. `echo`: another instance of its key that it has heard, else 16 zero bytes."""
 
     validator: Address
     instance: Instance
@@ -131,5 +143,3 @@ Message = (
     | EvidenceMessage
     | Presence
 )
-
-decode_message: Decoder[Message] = Decoder(Message, limits.FRAME_BYTES_MAX, "message")

@@ -1,4 +1,4 @@
-"""Signature checks that are under way outside: what each was for."""
+"""Pending signature verifications and their purposes. The shell verifies in other processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PoolJob:
 
 @dataclass(frozen=True, slots=True)
 class BodyJob:
-    """What we did not know of an undecided block."""
+    """Unverified transactions of an undecided block."""
 
     height: int
     block_id: bytes
@@ -26,7 +26,7 @@ class BodyJob:
 
 @dataclass(frozen=True, slots=True)
 class SyncJob:
-    """What we did not know of a delivered block, as its certificate names it."""
+    """Unverified transactions of a delivered block; `block_id` is that of its certificate."""
 
     height: int
     block_id: bytes
@@ -36,7 +36,7 @@ Job = PoolJob | BodyJob | SyncJob
 
 
 class PendingVerifications:
-    """`start` asks the shell; its `Verified` event ends with `finish`."""
+    """`start` asks the shell to verify; `finish` takes the job of its `Verified` event."""
 
     def __init__(self, context: StepContext) -> None:
         self._context = context
@@ -51,5 +51,5 @@ class PendingVerifications:
         return self._next
 
     def finish(self, job: int) -> tuple[Job, list[SignedTx]] | None:
-        """What the job was; None for one that nobody waits for."""
+        """Purpose and transactions of the job; None if it is unknown."""
         return self._open.pop(job, None)

@@ -1,4 +1,4 @@
-"""Proposals and votes of peers: checked inline, relayed, handed to the height in flight."""
+"""Proposals and votes from peers: verified, relayed, and passed to the consensus driver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from node.storage.chain_store import ChainStore
 
 
 class ProposalsAndVotes:
-    """Everything in here verifies signatures before anything else happens with a message."""
+    """Verifies the signature of every message before it has any effect."""
 
     def __init__(self, store: ChainStore, sync: CatchUp, signing_duty: SigningDuty, context: StepContext) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class ProposalsAndVotes:
         self._far_votes = RelayLimit()
 
     def on_vote(self, peer: PeerId, vote: Vote, driver: ConsensusDriver) -> None:
-        """Raises `Rejected` where the peer is at fault."""
+        """Process a vote. Raises `Rejected` if the peer is at fault."""
         self._signing_duty.saw(vote)
         machine = driver.machine
         if vote.height != machine.height or len(vote.block_id) not in (0, 32):
@@ -47,19 +47,22 @@ class ProposalsAndVotes:
         driver.feed(m.VoteReceived(vote))
 
     def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, driver: ConsensusDriver) -> None:
-        """`received_ms`: when the first frame left the socket. Raises `Rejected` where the peer is at fault."""
+        """Process a proposal and its block. `received_ms`: when its first frame was read.
+
+        Raises `Rejected` if the peer is at fault.
+        """
         if not self._is_wanted(message.proposal, driver):
             return
         self._check(message.proposal, message.block.header, driver)
         check_contents(message.block)
         is_new = driver.machine.proposal(message.proposal.round) is None
         self._accept(message, message.block.header, received_ms, driver)
-        if is_new:  # one that comes again has been relayed
+        if is_new:  # a repeated one has been relayed already
             self.relay(message, peer)
         driver.take_body(message.block, message.proposal.block_id)
 
     def on_compact(self, peer: PeerId, message: CompactProposal, received_ms: int, driver: ConsensusDriver) -> None:
-        """The same for a proposal that names its transactions; they are put together here. Raises `Rejected`."""
+        """Process a compact proposal. Raises `Rejected` if the peer is at fault."""
         if not self._is_wanted(message.proposal, driver):
             return
         self._check(message.proposal, message.header, driver)
@@ -72,33 +75,33 @@ class ProposalsAndVotes:
         ahead = proposal.round - machine.round
         if proposal.height != machine.height or not 0 <= ahead <= limits.ROUNDS_AHEAD_MAX:
             return False
-        known = machine.proposal(proposal.round)
-        if known is None:
+        first = machine.proposal(proposal.round)
+        if first is None:
             return True
-        # A proposer may sign as many blocks for one round as it likes: of the others only what a quorum has named.
-        is_asked_for = known.block_id == proposal.block_id or proposal.block_id in driver.requests
-        return is_asked_for and not machine.is_judged(proposal.block_id)
+        # A faulty proposer can sign any number of blocks for one round: besides the first, take only requested ones.
+        is_requested = first.block_id == proposal.block_id or proposal.block_id in driver.requests
+        return is_requested and not machine.is_judged(proposal.block_id)
 
     def _check(self, proposal: Proposal, header: Header, driver: ConsensusDriver) -> None:
         machine = driver.machine
         if machine.validators.proposer(proposal.height, proposal.round) != proposal.proposer:
-            raise Rejected(f"{proposal.proposer.hex()} does not propose in round {proposal.round}")
+            raise Rejected(f"{proposal.proposer.hex()} is not the proposer of round {proposal.round}")
         entry = machine.validators.get(proposal.proposer)
         assert entry is not None, "proposers are in the set"
         if not self._is_signed(proposal, entry.consensus_key):
             raise Rejected("a proposal's signature does not verify")
         if block_id_of(header, self._genesis_hash) != proposal.block_id:
-            raise Rejected("the block is not the proposal's")
+            raise Rejected("the proposal is for another block")
 
     def _accept(
         self, message: ProposalMessage | CompactProposal, header: Header, received_ms: int, driver: ConsensusDriver
     ) -> None:
-        """Judge its time, hand it to the machine."""
+        """Check the polka and the timeliness of a verified proposal, and pass it to the machine."""
         proposal = message.proposal
         if proposal.valid_round >= 0:
             self._take_polka(proposal, message.polka, driver)
         if driver.machine.proposal(proposal.round) is not None:
-            return  # the first one counts, and was judged when it came
+            return  # only the first proposal of a round counts
         timely = proposal.valid_round >= 0 or (
             header.proposer == proposal.proposer and is_timely(proposal, header.time_ms, received_ms)
         )
@@ -109,27 +112,29 @@ class ProposalsAndVotes:
         driver.feed(m.ProposalReceived(proposal, timely))
 
     def relay(self, message: Message, peer: PeerId) -> None:
-        """Pass it on to all others, where not everybody is linked to everybody."""
+        """Relay a message to all other peers, unless all validators are linked to one another."""
         if len(self._sync.peers) < len(self._store.head().validators) - 1:
             self._context.broadcast(message, besides=peer)
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], driver: ConsensusDriver) -> None:
-        """A bad polka is the sending peer's fault, and so is none: it is not signed by the proposer, and whoever passes
-        a re-proposal on without it would make us wait for it in vain. Raises `Rejected`."""
+        """Verify the polka of a re-proposal. The proposer does not sign it, so a bad one is the sending peer's fault.
+
+        Raises `Rejected`.
+        """
         validators, power = driver.machine.validators, 0
         voters: set[bytes] = set()
         for vote in polka:
             entry = validators.get(vote.validator)
             expected = ("prevote", proposal.height, proposal.valid_round, proposal.block_id)
             if entry is None or (vote.kind, vote.height, vote.round, vote.block_id) != expected:
-                raise Rejected("a polka holds a vote for something else")
+                raise Rejected("a polka contains another vote")
             if not self._is_signed(vote, entry.consensus_key):
                 raise Rejected("a polka's signature does not verify")
             if vote.validator not in voters:
                 voters.add(vote.validator)
                 power += entry.power
         if not validators.is_quorum(power):
-            raise Rejected("a re-proposal comes without its polka")
+            raise Rejected("a re-proposal has no polka")
         driver.feed(m.QuorumProved("prevote", proposal.valid_round, proposal.block_id, polka))
 
     def _is_signed(self, message: Vote | Proposal, key: bytes) -> bool:

@@ -1,6 +1,6 @@
-"""Ring 2: the whole node but for sockets, clocks, disks and HTTP.
+"""The replica: the whole node as a state machine, without sockets, clocks, disks and HTTP.
 
-`handle(event, now_ms, wall_ms) -> list[Action]`. The simulator and the daemon run this very object.
+`handle(event, now_ms, wall_ms) -> list[Action]`. The simulator and the daemon run the same object.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ from node.txtypes.rulesets import unknown_rules
 __all__ = ["Replica", "ReplicaConfig"]
 
 STATUS_EVERY_MS = 50
-"""Several times less often than a peer takes it (p2p/rate_limits.py)."""
+"""Minimum interval between status messages: well below the peers' rate limit (p2p/rate_limits.py)."""
 SYNCING_GAP = 3
-"""Blocks behind; fewer is what consensus makes up for by itself."""
+"""Blocks behind before the node counts as syncing; fewer are caught up by consensus."""
 
 
 class Replica:
-    """`signer` is None for a node that only follows. `instance`: 16 random bytes of this process."""
+    """`signer` is None for a follower. `instance`: 16 random bytes of this process."""
 
     def __init__(
         self, store: ChainStore, signer: ConsensusSigner | None, config: ReplicaConfig, instance: bytes
@@ -100,7 +100,7 @@ class Replica:
         self._announce_at = 0
         self._driver = ConsensusDriver(self._services)
 
-    # --- what others may look at ----------------------------------------------------------------------
+    # --- queries ----------------------------------------------------------------------
     @property
     def machine(self) -> Machine:
         return self._driver.machine
@@ -111,7 +111,7 @@ class Replica:
 
     @property
     def halted(self) -> str:
-        """Why this replica takes no part any more; empty while it does."""
+        """Why this replica has halted; empty while it runs."""
         return self._context.halted
 
     @halted.setter
@@ -119,39 +119,39 @@ class Replica:
         self._context.halted = reason
 
     def pace(self) -> SyncPace:
-        """How block sync gets on."""
+        """Block sync progress."""
         return self._blocks.pace()
 
     def is_syncing(self) -> bool:
-        """Blocks are being delivered to us, and more than a few are missing; or no member has them any more. What a
-        stranger only claims does not count."""
+        """Whether more than `SYNCING_GAP` blocks are missing and being delivered, or no peer has the next one any more.
+        Heights that peers only claim don't count."""
         sync, head, now_ms = self.sync, self.store.height(), self._context.now_ms
         if sync.waiting(head) > SYNCING_GAP or sync.is_stranded(head):
             return True
         return sync.is_catching_up(head, now_ms) and sync.best_height(now_ms) - head > SYNCING_GAP
 
     def signs_from(self) -> int:
-        """The lowest height that this validator may sign, 0 where it is none."""
+        """The lowest height that this validator may sign; 0 for a follower."""
         return self._signing_duty.signer.floor if self._signing_duty.signer is not None else 0
 
     def may_sign(self) -> bool:
         return self._signing_duty.may_sign()
 
     def is_key_in_force(self) -> bool:
-        """Whether the chain has our signer's key for our address at the height in flight."""
+        """Whether our signer's key is our consensus key at the next height."""
         return self._signing_duty.address is not None
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every guard that does not hold over the head."""
+        """Unmet guards over the head."""
         return self._admission.judge(tx)
 
     def clock_offset_ms(self) -> int | None:
-        """How far our clock is ahead of the network's; None where we took no part in deciding the newest block."""
+        """How far our clock is ahead of the network's; None if we took no part in deciding the newest block."""
         return self._admission.clock_offset_ms()
 
-    # --- life -----------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------------
     def start(self, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
-        """Begin at the store's head, from the hard state where there is one. Times as for `handle`."""
+        """Start at the store's head, with the hard state if there is one. Times as for `handle`."""
         self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
         self._driver = ConsensusDriver(self._services)
         self._status_at = now_ms
@@ -166,16 +166,18 @@ class Replica:
         return self._flush()
 
     def _begin_height(self) -> None:
-        """The next height, from the hard state where that knows it already: after a restart, and where blocks had to be
-        caught up first because the store is older than what was signed."""
+        """Start the next height; restore the hard state if it is of that height.
+
+        That is so after a restart, and after syncing a store that was older than the hard state.
+        """
         self._driver = ConsensusDriver(self._services)
         if self._signing_duty.has_signed_at(self._driver.height):
             self._driver.restore()
 
     def handle(self, event: e.Event, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
-        """Take one event; what is to be done comes back in order.
+        """Process one event; returns the actions to carry out, in order.
 
-        `now_ms` is a steady time, for timers; `wall_ms` what the clock shows, where that is another one.
+        `now_ms`: steady time, for timers. `wall_ms`: wall-clock time, if different.
         """
         self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
         if self.halted:
@@ -193,7 +195,7 @@ class Replica:
                     self._context.send(peer, message)
                 for announcement in self._tx_gossip.announcements():
                     self._context.send(peer, announcement)
-                for piece in self._evidence.pieces()[: limits.EVIDENCE_PER_BLOCK_MAX]:  # it was away when this spread
+                for piece in self._evidence.pieces()[: limits.EVIDENCE_PER_BLOCK_MAX]:  # it may have missed these
                     self._context.send(peer, EvidenceMessage(piece))
             case e.PeerLost(peer):
                 self.sync.lost(peer)
@@ -221,7 +223,7 @@ class Replica:
 
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
-        """When a `Tick` is wanted."""
+        """When the next `Tick` is due."""
         others = (self._signing_duty.deadline_ms(), self._blocks.deadline_ms(), self._admission.deadline_ms())
         return min(
             self._status_at, self._announce_at, self._driver.deadline_ms(), *(at for at in others if at is not None)
@@ -245,7 +247,7 @@ class Replica:
         return Status(self.store.height(), min(self.machine.round, limits.ROUND_CAP), self.store.first_height())
 
     def _tell_status(self) -> None:
-        """At once, or as soon as peers may be told again: who catches up commits hundreds of blocks a second."""
+        """Broadcast our status, at most every `STATUS_EVERY_MS`: block sync commits hundreds of blocks a second."""
         now = self._context.now_ms
         if now < self._status_told + STATUS_EVERY_MS:
             self._status_at = min(self._status_at, self._status_told + STATUS_EVERY_MS)
@@ -263,7 +265,7 @@ class Replica:
             self._context.misbehaved(peer, error.code, str(error))
 
     def _dispatch(self, peer: e.PeerId, message: Message, received_ms: int) -> None:
-        """Raises `Rejected` where the peer is at fault."""
+        """Process a message. Raises `Rejected` if the peer is at fault."""
         context, head = self._context, self.store.height()
         match message:
             case Status():
@@ -281,9 +283,9 @@ class Replica:
             case VoteMessage(vote):
                 self._proposals_and_votes.on_vote(peer, vote, self._driver)
             case GetBody(height, block_id):
-                found = self._driver.body(height, block_id)
-                if found is not None:
-                    context.send(peer, Body(found))
+                body = self._driver.body(height, block_id)
+                if body is not None:
+                    context.send(peer, Body(body))
             case Body(block):
                 self._driver.on_body(block)
             case GetBlocks(first, last):
@@ -310,10 +312,10 @@ class Replica:
                 assert_never(message)
 
     def _on_verified(self, job: int, results: tuple[bool, ...]) -> None:
-        found = self._verifications.finish(job)
-        if found is None:
+        pending = self._verifications.finish(job)
+        if pending is None:
             return
-        purpose, transactions = found
+        purpose, transactions = pending
         checked = []
         for signed, is_good in zip(transactions, results, strict=True):
             if is_good:
@@ -325,7 +327,7 @@ class Replica:
         match purpose:
             case PoolJob(peer):
                 if not all(results):
-                    self._context.misbehaved(peer, "bad_signature", "a transaction's signature is wrong")
+                    self._context.misbehaved(peer, "bad_signature", "a transaction's signature does not verify")
                 for tx in checked:
                     self._admission.admit(tx)
             case BodyJob():
@@ -341,7 +343,7 @@ class Replica:
         self._signing_duty.caught_up_to(block.header.height)
 
     def _commit(self, block: Block, result: BlockResult, commit: Commit, *, is_decided_here: bool = True) -> None:
-        """On disk, then everything that stood on the old head is looked at again."""
+        """Write the block to disk, then recheck pool and evidence against the new head, and start the next height."""
         self.store.commit_block(block, result, commit)
         self._admission.on_new_head(is_decided_here=is_decided_here)
         for tx in result.transactions:
@@ -356,5 +358,5 @@ class Replica:
             self._context.halt(unknown)
             return
         self._evidence.committed()
-        self._admission.look_again(result)
+        self._admission.recheck(result)
         self._tell_status()

@@ -1,4 +1,4 @@
-"""What the parts of one replica share."""
+"""Configuration and services shared by the parts of a replica."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from node.storage.chain_store import ChainStore
 
 @dataclass(frozen=True)
 class ReplicaConfig:
-    """Local policy: nothing here is a rule of the chain."""
+    """Local policy of a replica; nothing here is a consensus rule."""
 
     block_interval_min_ms: int = 200
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     pool: PoolLimits = field(default_factory=PoolLimits)
     stopwatch: Callable[[], float] = field(default=lambda: 0.0)
-    """Seconds, for how long building a block takes; where it stands still, only their number bounds transactions."""
+    """Seconds, to bound the time of building a block; constant by default, so that only `build_txs_max` bounds it."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What one replica is made of, as far as a height needs it."""
+    """The parts of a replica that a consensus driver needs."""
 
     store: ChainStore
     config: ReplicaConfig
@@ -47,4 +47,4 @@ class Services:
     commit: Callable[[Block, BlockResult, Commit], None]
     on_built: Callable[[Built], None]
     relay: Callable[[Message, PeerId], None]
-    """Pass a message on to all peers but the one it came from, where not everybody is linked to everybody."""
+    """Relay a message to all peers except its sender, unless all validators are linked to one another."""

@@ -1,6 +1,6 @@
-"""Signing duty: sign -> persist (synced) -> only then send. The only place that touches the consensus key.
+"""Consensus signer: sign, persist (synced), and only then return the signature. Only it uses the consensus key.
 
-It runs in the node itself, or in a process of its own (`node.daemon.signer`), which the node asks.
+It runs in the node's process, or in one of its own (`node.daemon.signer`) that the node asks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from node.consensus.safety import (
     SignedVote,
     SigningRefused,
     extended,
-    last_step,
     remembered,
     signed_before,
 )
@@ -27,7 +26,7 @@ from node.crypto.signing import PrivateKey, is_signature
 
 
 class SafetyStore(Protocol):
-    """One record, written whole and synced, or not at all. `load` raises `Corrupted` for a bad hash."""
+    """Storage of one record, written atomically and synced. `load` raises `Corrupted` for a bad hash."""
 
     def load(self) -> bytes | None: ...
 
@@ -36,7 +35,7 @@ class SafetyStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What must be remembered together with a signature."""
+    """State to persist together with a signature: locked and valid value, the valid one's polka, their bodies."""
 
     locked: Lock | None
     valid: Lock | None
@@ -48,14 +47,14 @@ NO_PROMISE = Promise(None, None, (), ())
 
 
 class SignerAway(SigningRefused):
-    """The process that holds the key can't be asked now. Whether it signed what it was asked last is not known."""
+    """The remote signer is unavailable. Whether it answered the last request with a signature is unknown."""
 
 
 class ConsensusSigner(Protocol):
-    """What a replica asks for signatures: `LocalSigner` in the same process, or its stand-in for one elsewhere.
+    """Interface of a signer: `LocalSigner` in this process, or the client of a remote one.
 
-    `floor`: the lowest height that may be signed at all. `state`: what the signer remembers, as of its last answer.
-    Every `sign_*` raises `SigningRefused`; `raise_floor` never fails, and nothing below is signed from then on.
+    `floor`: the lowest height that may be signed. `state`: the signer's hard state, as of its last answer.
+    Every `sign_*` raises `SigningRefused`; `raise_floor` never fails, and no lower height is signed from then on.
     """
 
     @property
@@ -92,11 +91,11 @@ class LocalSigner:
         self._key = key
         self._store = store
         self._genesis_hash = genesis_hash
-        known = remembered(store.load(), key.public)
-        if known is not None and not self._is_ours(known):
-            known = None  # another validator's: what this key has signed is not known here
-        self.was_missing = known is None
-        self.state: HardState = EMPTY if known is None else known
+        stored = remembered(store.load(), key.public)
+        if stored is not None and not self._is_ours(stored):
+            stored = None  # another key's state: what this key has signed is unknown
+        self.was_missing = stored is None
+        self.state: HardState = EMPTY if stored is None else stored
         self.floor = max(1, self.state.height)
 
     def _is_ours(self, state: HardState) -> bool:
@@ -107,46 +106,43 @@ class LocalSigner:
     def public(self) -> bytes:
         return self._key.public
 
-    def last_step(self) -> tuple[int, int, Step]:
-        return last_step(self.state)
-
     def sign_raw(self, message: bytes) -> bytes:
-        """For messages that promise nothing (presence). The caller tags them."""
-        assert message.startswith(b"bmw/presence\x00"), "nothing else is signed without a promise"
+        """Sign a presence message, which needs no hard state. The caller tags it."""
+        assert message.startswith(b"bmw/presence\x00"), "only presence messages are signed without hard state"
         return self._key.sign(message)
 
     def sign_vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote:
-        """The vote, on disk before it is returned. Raises `SigningRefused`."""
+        """Sign a vote; it is on disk before it is returned. Raises `SigningRefused`."""
         step = Step.PREVOTE if kind == "prevote" else Step.PRECOMMIT
         self._check_floor(height)
-        known = signed_before(self.state, height, round_, step)
-        if known is not None:
-            assert isinstance(known, SignedVote), "steps name kinds"
-            if known.vote.block_id != block_id or known.vote.validator != self.address:
+        earlier = signed_before(self.state, height, round_, step)
+        if earlier is not None:
+            assert isinstance(earlier, SignedVote), "the step determines the kind"
+            if earlier.vote.block_id != block_id or earlier.vote.validator != self.address:
                 raise SigningRefused(f"height {height}, round {round_}: another {kind} was signed")
-            return known.vote
+            return earlier.vote
         signature = self._key.sign(vote_sign_bytes(self._genesis_hash, kind, height, round_, block_id))
         vote = Vote(kind, height, round_, block_id, self.address, signature)
         self._persist(height, round_, SignedVote(vote), promise)
         return vote
 
     def sign_proposal(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal:
-        """The proposal, on disk with its body before it is returned. Raises `SigningRefused`."""
+        """Sign a proposal; it is on disk with its body before it is returned. Raises `SigningRefused`."""
         self._check_floor(height)
-        known = signed_before(self.state, height, round_, Step.PROPOSE)
-        if known is not None:
-            assert isinstance(known, SignedProposal), "steps name kinds"
-            asked = (block_id, valid_round, self.address)
-            if (known.proposal.block_id, known.proposal.valid_round, known.proposal.proposer) != asked:
+        earlier = signed_before(self.state, height, round_, Step.PROPOSE)
+        if earlier is not None:
+            assert isinstance(earlier, SignedProposal), "the step determines the kind"
+            signed = earlier.proposal
+            if (signed.block_id, signed.valid_round, signed.proposer) != (block_id, valid_round, self.address):
                 raise SigningRefused(f"height {height}, round {round_}: another proposal was signed")
-            return known.proposal
+            return signed
         signature = self._key.sign(proposal_sign_bytes(self._genesis_hash, height, round_, block_id, valid_round))
         proposal = Proposal(height, round_, block_id, valid_round, self.address, signature)
         self._persist(height, round_, SignedProposal(proposal), promise)
         return proposal
 
     def raise_floor(self, height: int) -> None:
-        """Never sign below `height`: what was signed there may be lost."""
+        """Never sign below `height`: the record of what was signed there may be lost."""
         self.floor = max(self.floor, height)
 
     def _check_floor(self, height: int) -> None:

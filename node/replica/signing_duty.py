@@ -1,4 +1,4 @@
-"""Signing duty: whether this node may sign now, and what it has signed."""
+"""Signing duty: whether this node may sign now, its signatures, and its doppelganger protection."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from node.replica.step_context import StepContext
 from node.storage.chain_store import ChainStore
 
 PRESENCE_INTERVAL_MS = 300
-"""One process's presence is looked at at most this often."""
+"""Minimum interval between two presence messages of one process; others are ignored."""
 INSTANCES_MAX = 4
-"""Processes of one validator that are told apart; a correct one has one."""
+"""Instances remembered per validator; a correct one has one."""
 FLOOR_ABOVE_HEAD = 3
-"""Signing state lost: the height in flight may hold our signature, so we start at the second above it."""
+"""Without hard state we may have signed at head + 1 already, so signing starts at head + 3."""
 CERTIFICATES_LOOKED_AT = 100
-"""A certificate holds the quorum that its node saw: ours may be missing from the newest, hardly from so many."""
+"""Certificates searched for our signature. One may lack it, having only the quorum its node saw; this many hardly."""
 
 
 class SigningDuty:
-    """`signer` is None for a node that only follows."""
+    """`signer` is None for a follower."""
 
     def __init__(
         self, signer: ConsensusSigner | None, store: ChainStore, sync: CatchUp, context: StepContext, instance: bytes
@@ -42,14 +42,14 @@ class SigningDuty:
 
     @property
     def address(self) -> bytes | None:
-        """What we may vote as at the height in flight: None for a follower, for who is not in the set, and where the
-        chain has another consensus key for us than our signer. Its votes would count here and nowhere else."""
+        """Our validator address at the next height; None for a follower, outside the set, and if the signer's key is
+        not our consensus key on chain: its votes would count nowhere but here."""
         signer = self.signer
         entry = self._store.head().validators.get(signer.address) if signer is not None else None
         return entry.address if signer is not None and entry and entry.consensus_key == signer.public else None
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening for a doppelganger."""
         signer, head = self.signer, self._store.head()
         if signer is None:
             return
@@ -61,30 +61,31 @@ class SigningDuty:
         )
 
     def has_signed_at(self, height: int) -> bool:
-        """Whether hard state holds something that we signed at this height; after reset-signing it is empty."""
+        """Whether hard state has a message that we signed at this height; after reset-signing it is empty."""
         return bool(self.signed_at(height))
 
     def attach(self, signer: ConsensusSigner) -> None:
-        """A signer has come, for the first time or again: `start` with it. What we know of its key stays known.
+        """A remote signer connected or reconnected: `start` with it, keeping floor and stop of the same key.
 
-        We listen again: nobody who started with our key meanwhile could have heard us.
+        We listen again: a process that started with our key meanwhile could not have heard us.
         """
-        before, known = self.signer, self.doppelganger
+        before, doppelganger = self.signer, self.doppelganger
         self.signer = signer
         is_same_key = before is not None and before.public == signer.public
         if before is not None and is_same_key:
             signer.raise_floor(before.floor)
         self.start()
-        if is_same_key and known is not None and known.duty is Duty.STOPPED and self.doppelganger is not None:
-            self.doppelganger.stop(known.why)
+        was_stopped = doppelganger is not None and doppelganger.duty is Duty.STOPPED
+        if is_same_key and doppelganger is not None and was_stopped and self.doppelganger is not None:
+            self.doppelganger.stop(doppelganger.why)
 
     def caught_up_to(self, height: int) -> None:
-        """A delivered block may hold a signature that we gave before our signing state was lost."""
+        """A delivered block may have a signature of ours from before our signing state was lost."""
         if self.signer is not None:
             self._raise_floor_at(height)
 
     def _has_lost_state(self, signer: ConsensusSigner, head: int) -> bool:
-        """Hard state missing where we may have signed, or older than a certificate that holds our signature."""
+        """Whether hard state is missing though we may have signed, or older than a certificate with our signature."""
         if signer.was_missing and signer.address in self._store.head().validators:
             return True
         if self._store.is_at_start:
@@ -92,27 +93,27 @@ class SigningDuty:
         oldest, first = max(signer.state.height, head - CERTIFICATES_LOOKED_AT), self._store.first_height()
         is_cut = oldest + 1 < first and first > self._store.start_height + 1
         if is_cut and signer.address in self._store.head().validators:
-            # Certificates below a snapshot, or pruned, are not here: any of them may hold a signature of ours.
+            # Certificates before a snapshot or pruned ones are missing: any of them may have our signature.
             return True
-        return any(self._holds_our_signature(height) for height in range(head, max(oldest, first - 1), -1))
+        return any(self._has_our_signature(height) for height in range(head, max(oldest, first - 1), -1))
 
     def _raise_floor_at(self, height: int) -> None:
-        assert self.signer is not None, "asked of a signer only"
-        if self.signer.state.height < height and self._holds_our_signature(height):
+        assert self.signer is not None, "only with a signer"
+        if self.signer.state.height < height and self._has_our_signature(height):
             self.signer.raise_floor(height + FLOOR_ABOVE_HEAD)
 
-    def _holds_our_signature(self, height: int) -> bool:
-        """Of this key: what another one has signed for our member before a rotation is no state that we have lost."""
+    def _has_our_signature(self, height: int) -> bool:
+        """Whether this key signed the height's certificate. A signature of an earlier key is no lost state."""
         commit, validators = self._store.commit(height), self._store.validators(height)
-        assert self.signer is not None and commit is not None, "asked of committed heights only"
+        assert self.signer is not None and commit is not None, "only for committed heights"
         entry = validators.get(self.signer.address)
         if entry is None or entry.consensus_key != self.signer.public:
             return False
         return bool(commit.signatures[validators.index(entry.address)])
 
-    # --- may we ---
+    # --- permission ---
     def may_sign(self) -> bool:
-        """In the set with this key, not listening, not stopped, not catching up."""
+        """Whether we are in the set with this key, not listening, not stopped, and not syncing."""
         return (
             self.address is not None
             and self.doppelganger is not None
@@ -126,7 +127,7 @@ class SigningDuty:
 
     # --- signing ---
     def vote(self, kind: VoteKind, height: int, round_: int, block_id: bytes, promise: Promise) -> Vote | None:
-        """The vote, on disk; None where it must not be given."""
+        """The signed vote, on disk; None if the signer refuses."""
         assert self.signer is not None, "only a signer votes"
         try:
             return self.signer.sign_vote(kind, height, round_, block_id, promise)
@@ -135,7 +136,7 @@ class SigningDuty:
             return None
 
     def propose(self, height: int, round_: int, block_id: bytes, valid_round: int, promise: Promise) -> Proposal | None:
-        """The proposal, on disk with its body; None where it must not be given."""
+        """The signed proposal, on disk with its body; None if the signer refuses."""
         assert self.signer is not None, "only a signer proposes"
         try:
             return self.signer.sign_proposal(height, round_, block_id, valid_round, promise)
@@ -144,19 +145,19 @@ class SigningDuty:
             return None
 
     def signed_at(self, height: int) -> list[Proposal | Vote]:
-        """Own messages that others may still need at `height`, in the order in which they were signed."""
+        """Own messages of `height` in hard state, in the order of signing."""
         signer = self.signer
         if signer is None or signer.state.height != height or self.address is None:
             return []
-        found = [m.proposal if isinstance(m, SignedProposal) else m.vote for m in signer.state.messages]
-        return [m for m in found if signer.address == (m.proposer if isinstance(m, Proposal) else m.validator)]
+        messages = [m.proposal if isinstance(m, SignedProposal) else m.vote for m in signer.state.messages]
+        return [m for m in messages if signer.address == (m.proposer if isinstance(m, Proposal) else m.validator)]
 
-    # --- are we alone with our key ---
+    # --- doppelganger protection ---
     def deadline_ms(self) -> int | None:
         return self.doppelganger.deadline_ms() if self.doppelganger is not None else None
 
     def on_time(self) -> None:
-        """Say that we live; end listening when its time is over."""
+        """Broadcast our presence when due; end listening when its period is over."""
         if self.doppelganger is None:
             return
         before = self.doppelganger.duty
@@ -171,38 +172,40 @@ class SigningDuty:
             self.doppelganger.key_is_connected_elsewhere(self._context.now_ms)
 
     def saw(self, vote: Vote) -> None:
-        """A vote under our own name came from outside. Raises `Rejected` for one that we can't have signed."""
+        """Check a vote from a peer under our own address. Raises `Rejected` if its signature does not verify."""
         signer = self.signer
         if signer is None or self.doppelganger is None or vote.validator != signer.address:
             return
         if vote.height < signer.floor or any(
-            isinstance(known, SignedVote) and known.vote == vote for known in signer.state.messages
+            isinstance(own, SignedVote) and own.vote == vote for own in signer.state.messages
         ):
             return
         if not is_signature(signer.public, sign_bytes_of(vote, self._store.genesis_hash), vote.signature):
             if self.address is None or vote.height != self._store.height() + 1:
-                return  # another key's, which the chain has, had or will have for us: not for us to judge
+                return  # may be valid with an earlier or later consensus key of ours, which we can't verify
             raise Rejected("a vote's signature does not verify")
         before = self.doppelganger.duty
         self.doppelganger.saw_vote(vote)
         self._tell_change(before)
 
     def on_presence(self, peer: e.PeerId, message: Presence) -> None:
-        """Relay it, and answer where it is under our own key. One that does not verify is nobody's fault: whoever is
-        behind, or ahead of us, knows another key of that validator."""
+        """Relay a presence message, and answer one under our own key.
+
+        A bad signature is not the peer's fault: at another height it may know another key of that validator.
+        """
         entry = self._store.head().validators.get(message.validator)
         is_own = self.signer is not None and message.validator == self.signer.address
         key = self.signer.public if self.signer is not None and is_own else entry.consensus_key if entry else b""
         now = self._context.now_ms
-        known = self._heard.setdefault(message.validator, {}) if key else {}
-        if not key or known.get(message.instance, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
+        heard_ms = self._heard.setdefault(message.validator, {}) if key else {}
+        if not key or heard_ms.get(message.instance, -PRESENCE_INTERVAL_MS) + PRESENCE_INTERVAL_MS > now:
             return
         if not is_genuine(message, key, self._store.genesis_hash):
             return
-        known.pop(message.instance, None)
-        known[message.instance] = now
-        if len(known) > INSTANCES_MAX:
-            known.pop(next(iter(known)))
+        heard_ms.pop(message.instance, None)
+        heard_ms[message.instance] = now
+        if len(heard_ms) > INSTANCES_MAX:
+            heard_ms.pop(next(iter(heard_ms)))
         if self._presences.may(message.validator, now):
             self._context.broadcast(message, besides=peer)
         if is_own and self.doppelganger is not None:

@@ -1,4 +1,4 @@
-"""Context of one `handle` call: the current time and the actions that are to be carried out, in order."""
+"""Context of one `handle` call: the current time and the actions to carry out, in order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from node.replica.messages import Message
 
 
 class StepContext:
-    """Shared by all parts of one replica. `halted`: why it takes no part any more, else empty.
+    """Shared by all parts of a replica. `halted`: why the replica has halted, else empty.
 
-    `now_ms` is a steady time for timers. `wall_ms` is what the clock on the wall shows, which may be set forwards and
-    back: for block times, and for nothing else.
+    `now_ms` is steady time, for timers. `wall_ms` is wall-clock time, which may be set forwards and back: for block
+    times only.
     """
 
     def __init__(self) -> None:
@@ -20,15 +20,16 @@ class StepContext:
         self._actions: list[e.Action] = []
 
     def begin(self, now_ms: int, wall_ms: int) -> None:
-        """Steady time never runs backwards in here."""
+        """Start a step. `now_ms` never decreases."""
         self.now_ms = max(now_ms, self.now_ms)
         self.wall_ms = wall_ms
 
     def on_the_wall(self, steady_ms: int) -> int:
-        """What the wall's clock showed at a moment of steady time, as far as it was not set meanwhile."""
+        """The wall-clock time of a steady time, unless the clock was set meanwhile."""
         return self.wall_ms - (self.now_ms - steady_ms)
 
     def take(self) -> list[e.Action]:
+        """Remove and return the queued actions."""
         actions, self._actions = self._actions, []
         return actions
 
@@ -48,7 +49,7 @@ class StepContext:
         self._actions.append(e.Misbehaved(peer, code, text, weight))
 
     def halt(self, reason: str) -> None:
-        """We can't go on without being wrong."""
+        """Halt the replica: going on could be wrong."""
         self.halted = reason
         self.notice("halt", "critical", why=reason)
         self._actions.append(e.Halt(reason))

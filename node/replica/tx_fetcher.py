@@ -1,4 +1,4 @@
-"""What was announced and asked for, and has not come yet: bounded, though anybody can announce what does not exist."""
+"""Open requests for announced transactions. Bounded, since a peer can announce transactions that do not exist."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from typing import Final
 from node import limits
 
 FETCH_TIMEOUT_MS: Final = 2_000
-"""So long nobody else is asked for it."""
+"""A transaction is not requested from another peer within this time."""
 FETCHING_SPARE: Final = 2_000
-"""What was asked for and did not come in time is forgotten once a peer has more of it than this."""
+"""When a peer has more open requests than this, its timed-out ones are dropped."""
 FETCHING_MAX: Final = limits.POOL_TXS_MAX
-"""Of all peers together. Above it the one that has most loses its oldest: who floods forgets for itself alone."""
+"""Total over all peers. Above, the peer with the most requests loses its oldest, so a flooding peer evicts its own."""
 
 
 class TxFetcher:
+    """Which peer each wire id was requested from, and until when."""
+
     def __init__(self) -> None:
         self._peer_of: dict[bytes, int] = {}
         self._until: dict[int, OrderedDict[bytes, int]] = {}
-        """By peer, oldest first: when each is asked of another."""
+        """Per peer, oldest first: wire id to the time from which another peer may be asked."""
 
     def __len__(self) -> int:
         return len(self._peer_of)
 
     def is_open(self, wire_id: bytes, now_ms: int) -> bool:
-        """Whether it may still come from whom it was asked of."""
+        """Whether the transaction is requested and not timed out."""
         peer = self._peer_of.get(wire_id)
         return peer is not None and self._until[peer][wire_id] > now_ms
 
     def begin(self, peer: int, wire_id: bytes, now_ms: int) -> None:
-        """It is asked of the peer now, whoever was asked before."""
+        """The transaction is now requested from `peer`, replacing an earlier request."""
         self.came(wire_id)
         own = self._until.setdefault(peer, OrderedDict())
         own[wire_id] = now_ms + FETCH_TIMEOUT_MS
         self._peer_of[wire_id] = peer
-        # many are in a block before they come, and then they never do
+        # Many are committed before they arrive, and then never arrive.
         while len(own) > FETCHING_SPARE and next(iter(own.values())) <= now_ms:
             self.came(next(iter(own)))
         if len(self._peer_of) > FETCHING_MAX:
-            most = max(self._until, key=lambda peer: len(self._until[peer]))
-            self.came(next(iter(self._until[most])))
+            busiest = max(self._until, key=lambda peer: len(self._until[peer]))
+            self.came(next(iter(self._until[busiest])))
 
     def came(self, wire_id: bytes) -> bool:
-        """Whether it was asked for; it is not any more."""
+        """Close the request. Returns whether there was one."""
         peer = self._peer_of.pop(wire_id, None)
         if peer is None:
             return False

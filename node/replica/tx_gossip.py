@@ -1,4 +1,4 @@
-"""Transactions on their way into the pool: announced, fetched once, verified in the pool of verifiers, admitted."""
+"""Transaction gossip: announce, fetch once, verify, and add to the pool."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id
 
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
-"""Transactions whose signatures we know to verify, by wire id, until they are committed: a block names most again. In
-bytes as signed, more than one block's; decoded, the worst (a directory entry of 64 sites) take thirty times as much."""
+"""Bounds of the cache of verified transactions, by wire id: most are needed again in a block. The bytes are as signed,
+more than one block's; decoded, the worst case (a directory entry of 64 sites) takes thirty times as much."""
 DONE_MAX = 30_000
-"""Wire ids that were bad or are committed: not fetched again from every peer that announces them."""
+"""Wire ids of bad or committed transactions, which are not fetched again."""
 
 
 class TxGossip:
-    """The pool and what stands before it."""
+    """The pool, the cache of verified transactions, and the fetcher."""
 
     def __init__(self, pool: Pool, genesis_hash: bytes) -> None:
         self.pool = pool
@@ -34,16 +34,16 @@ class TxGossip:
 
     # --- gossip ---
     def fresh_announcements(self) -> list[Announce]:
-        """Of what was admitted since the last call."""
+        """Announcements of the transactions admitted since the last call."""
         fresh, self.to_announce = self.to_announce, []
         return _announcements(fresh)
 
     def announcements(self) -> list[Announce]:
-        """Of the whole pool, oldest first: for a new peer, and now and then for all, since any may be lost."""
+        """Announcements of the whole pool, oldest first: for new peers, and periodically since messages may be lost."""
         return _announcements([tx.wire_id for tx in self.pool])
 
     def to_fetch(self, peer: int, wire_ids: tuple[bytes, ...], now_ms: int) -> tuple[bytes, ...]:
-        """Those of the announced that are new here and not being fetched from another peer."""
+        """The announced wire ids that are new here and not requested yet; they are now requested from `peer`."""
         wanted = []
         for wire_id in wire_ids:
             if self.pool.by_wire_id(wire_id) or wire_id in self._done or wire_id in self._verified:
@@ -55,11 +55,11 @@ class TxGossip:
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
-        """Of the announced those that were verified in a block, perhaps one that was never decided."""
+        """Announced transactions that are verified but not in the pool: from a block that may never be decided."""
         return [tx for i in wire_ids if (tx := self._verified.get(i)) is not None and tx.txid not in self.pool]
 
     def have(self, wire_ids: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
-        """Raw bytes of those in the pool, in portions of a message each."""
+        """Signed bytes of those in the pool, split into messages."""
         portions: list[list[bytes]] = [[]]
         size = 0
         for wire_id in wire_ids:
@@ -74,29 +74,29 @@ class TxGossip:
         return [tuple(portion) for portion in portions if portion]
 
     def raw_of(self, wire_id: bytes) -> bytes | None:
-        """Signed bytes of a transaction whose signatures are known to verify."""
+        """Signed bytes of a verified transaction."""
         tx = self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
         return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
-        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`, also for more bytes than an answer
-        has, and `BadSignature` for one that has none and so can hold nowhere: the peer's fault."""
+        """Decode the transactions that we requested; others are ignored. Raises `Malformed`, `TooLarge` (for the whole
+        answer too), and `BadSignature` for one without signatures: the peer's fault."""
         if (size := sum(map(len, raws))) > limits.TRANSACTIONS_BYTES_MAX:
             raise TooLarge(f"txs: {size} bytes, at most {limits.TRANSACTIONS_BYTES_MAX} in a message")
-        found = []
+        transactions = []
         for raw in raws:
             wire_id = wire_id_of(self._genesis_hash, raw)
             if not self.fetcher.came(wire_id) or self.pool.by_wire_id(wire_id):
                 continue
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
-                raise BadSignature("a transaction without a signature is passed on")
-            found.append(signed)
-        return found
+                raise BadSignature("a transaction without a signature was relayed")
+            transactions.append(signed)
+        return transactions
 
     # --- verification ---
-    def known(self, raw: bytes) -> CheckedTx | None:
-        """The transaction where its signatures are known to verify."""
+    def verified(self, raw: bytes) -> CheckedTx | None:
+        """The transaction if it is verified, else None."""
         wire_id = wire_id_of(self._genesis_hash, raw)
         return self.pool.by_wire_id(wire_id) or self._verified.get(wire_id)
 
@@ -108,25 +108,25 @@ class TxGossip:
             self._forget_verified(next(iter(self._verified)))
 
     def _forget_verified(self, wire_id: bytes) -> None:
-        known = self._verified.pop(wire_id, None)
-        if known is not None:
-            self._verified_bytes -= len(known.raw)
+        tx = self._verified.pop(wire_id, None)
+        if tx is not None:
+            self._verified_bytes -= len(tx.raw)
 
     def refuse(self, wire_id: bytes) -> None:
-        """It is bad: not to be fetched again."""
+        """Never fetch this transaction again."""
         self._forget_verified(wire_id)
         self._done[wire_id] = None
         if len(self._done) > DONE_MAX:
             self._done.popitem(last=False)
 
     def committed(self, transactions: Iterable[CheckedTx]) -> None:
-        """They are in the chain: of no use any more, and not to be fetched again."""
+        """Forget committed transactions, and never fetch them again."""
         for tx in transactions:
             self.refuse(tx.wire_id)
 
     # --- admission ---
     def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...]) -> str:
-        """Into the pool with what holds, to be announced; why the pool takes no more, else empty."""
+        """Add a checked transaction to the pool and announce it. Returns why the pool is full, else an empty text."""
         try:
             if self.pool.add(tx, contended):
                 self.to_announce.append(tx.wire_id)
@@ -135,18 +135,18 @@ class TxGossip:
         return ""
 
     def decode_block(self, raws: tuple[bytes, ...]) -> tuple[list[CheckedTx | None], list[SignedTx]]:
-        """Transactions of a block in order, None where signatures are still to be verified; and those, in order.
+        """Transactions of a block in order, None for each unverified one; and the unverified ones, in order.
 
-        Raises `Rejected` where one does not decode.
+        Raises `Rejected` if one does not decode.
         """
-        found: list[CheckedTx | None] = []
+        transactions: list[CheckedTx | None] = []
         unknown: list[SignedTx] = []
         for raw in raws:
-            tx = self.known(raw)
-            found.append(tx)
+            tx = self.verified(raw)
+            transactions.append(tx)
             if tx is None:
                 unknown.append(decode_signed_tx(raw, self._genesis_hash))
-        return found, unknown
+        return transactions, unknown
 
 
 def _announcements(wire_ids: list[bytes]) -> list[Announce]:

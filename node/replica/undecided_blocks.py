@@ -1,4 +1,4 @@
-"""Blocks of the height in flight: their bodies, what judging them gave, and the results kept for the commit."""
+"""Undecided blocks of the next height: their bodies, and their execution results for the commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from node.txtypes.envelope import CheckedTx, wire_id_of
 
 @dataclass
 class Candidate:
-    """A body. `result` once it has been executed, `fault` where it is invalid; neither while it is being verified."""
+    """An undecided block. `result` after execution, `fault` if it is invalid; neither while it is being verified."""
 
     block: Block
     transactions: list[CheckedTx | None] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Candidate:
     _wire_ids: tuple[bytes, ...] | None = None
 
     def wire_ids(self, genesis_hash: bytes) -> tuple[bytes, ...]:
-        """Of its transactions, in order."""
+        """Wire ids of its transactions, in order."""
         if self._wire_ids is None:
             self._wire_ids = tuple(wire_id_of(genesis_hash, raw) for raw in self.block.transactions)
         return self._wire_ids
@@ -33,7 +33,7 @@ class Candidate:
 
 
 class UndecidedBlocks:
-    """By block id, bounded; dropped as a whole with the height."""
+    """Candidates by block id, bounded."""
 
     def __init__(self) -> None:
         self._candidates: dict[bytes, Candidate] = {}
@@ -42,7 +42,7 @@ class UndecidedBlocks:
         return self._candidates.get(block_id)
 
     def add(self, block_id: bytes, candidate: Candidate, keep: set[bytes]) -> list[bytes]:
-        """Beyond the bound the oldest go that are not in `keep`: which ones."""
+        """Add a candidate. Above the bound, the oldest ones not in `keep` are dropped; returns their ids."""
         self._candidates[block_id] = candidate
         old = [i for i in self._candidates if i not in keep and i != block_id]
         dropped = old[: max(0, len(self._candidates) - limits.BODIES_PER_HEIGHT_MAX)]

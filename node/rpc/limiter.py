@@ -6,6 +6,8 @@ from collections import Counter, OrderedDict
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from node.token_bucket import TokenBucket
+
 BUCKETS_MAX = 10_000
 """Addresses remembered; beyond, the one not seen for longest is forgotten (its bucket is full again)."""
 
@@ -37,24 +39,21 @@ def is_loopback(address: str) -> bool:
 
 
 class TokenBuckets:
-    """`rate` tokens a second for each party, at most `burst` saved up."""
+    """One token bucket for each party: `rate` tokens a second, at most `burst` saved up."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
-        self._burst = float(burst)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._burst = burst
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, party: str, now: float) -> float:
-        """0 where a token was there, else the seconds until the next one."""
-        tokens, since = self._buckets.pop(party, (self._burst, now))
-        tokens = min(self._burst, tokens + max(0.0, now - since) * self._rate)
+        """Take a token and return 0.0; if none is left, return the seconds until the next one."""
+        now_ms = now * 1000
+        bucket = self._buckets.pop(party, None) or TokenBucket(self._rate, self._burst, now_ms)
         if len(self._buckets) >= BUCKETS_MAX:
             self._buckets.popitem(last=False)
-        if tokens < 1.0:
-            self._buckets[party] = (tokens, now)
-            return (1.0 - tokens) / self._rate
-        self._buckets[party] = (tokens - 1.0, now)
-        return 0.0
+        self._buckets[party] = bucket
+        return 0.0 if bucket.try_take(1, now_ms) else (1 - bucket.left(now_ms)) / self._rate
 
 
 class Counted:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 
 import pytest
+from support.frames import seal
 from support.http import over_http as over_sockets
 from support.peers import Peer, RawLink, dialled, key_of, started, until
 
 from node import limits
 from node.codec import encode
 from node.p2p import connection
-from node.p2p.framing import Lane, Session
+from node.p2p.framing import Lane
 from node.p2p.handshake_queue import PENDING_PER_ADDRESS_MAX
 from node.p2p.network import MESSAGE_MS
 from node.p2p.peer_book import BAN_MS, BAN_SCORE, record_of
@@ -48,36 +49,35 @@ def test_garbage_instead_of_a_handshake_closes_that_link_alone(garbage: bytes) -
                 await asyncio.gather(reader.read(), return_exceptions=True)  # its end, or a reset
             writer.close()
             await until(lambda: one.network.counters["refused"] == 1)
-            good.writer.write(good.session.seal(encode(STATUS)))
+            good.writer.write(seal(good.session, encode(STATUS)))
             await until(lambda: STATUS in one.messages())
 
     asyncio.run(play())
 
 
 def flipped(raw: RawLink) -> bytes:
-    sealed = bytearray(raw.session.seal(encode(STATUS)))
+    sealed = bytearray(seal(raw.session, encode(STATUS)))
     sealed[-1] ^= 1
     return bytes(sealed)
 
 
 def oversized(raw: RawLink) -> bytes:
     """The first chunk of a message that says it is longer than any may be."""
-    session = Session(raw.session._send, raw.session._reader._receive, limit=limits.FRAME_BYTES_MAX + 1)
-    return session.seal(bytes(limits.FRAME_BYTES_MAX + 1))[:70_000]
+    return seal(raw.session, bytes(limits.FRAME_BYTES_MAX + 1))[:70_000]
 
 
 BAD_BYTES = {
     "flipped byte": flipped,
     "garbage": lambda raw: b"\x00\x40" + bytes(64),
     "oversized": oversized,
-    "replayed": lambda raw: raw.session.seal(encode(Ping())) * 2,
-    "a long vote": lambda raw: raw.session.seal(encode(Transactions((bytes(70_000),))), Lane.VOTES),
-    "no such lane": lambda raw: raw.session.seal(encode(STATUS), 3),
+    "replayed": lambda raw: seal(raw.session, encode(Ping())) * 2,
+    "a long vote": lambda raw: seal(raw.session, encode(Transactions((bytes(70_000),))), Lane.VOTES),
+    "no such lane": lambda raw: seal(raw.session, encode(STATUS), 3),
     "empty chunk": lambda raw: b"\x00\x10" + bytes(16),
-    "no message": lambda raw: raw.session.seal(b"\xc1"),
-    "unknown message": lambda raw: raw.session.seal(b"\x91\xa7explode"),
-    "not canonical": lambda raw: raw.session.seal(encode(STATUS).replace(b"\x07", b"\xcd\x00\x07", 1)),
-    "one more field": lambda raw: raw.session.seal(bytes([encode(STATUS)[0] + 1]) + encode(STATUS)[1:] + b"\x00"),
+    "no message": lambda raw: seal(raw.session, b"\xc1"),
+    "unknown message": lambda raw: seal(raw.session, b"\x91\xa7explode"),
+    "not canonical": lambda raw: seal(raw.session, encode(STATUS).replace(b"\x07", b"\xcd\x00\x07", 1)),
+    "one more field": lambda raw: seal(raw.session, bytes([encode(STATUS)[0] + 1]) + encode(STATUS)[1:] + b"\x00"),
 }
 
 
@@ -88,12 +88,12 @@ def test_bad_bytes_after_the_handshake_close_that_link_alone_and_cost_score(bad)
         async with started(one):
             good, evil = await dialled(one, key_of("good")), await dialled(one, key_of("evil"))
             await until(lambda: len(one.links) == 2)
-            evil.writer.write(evil.session.seal(encode(STATUS)))
+            evil.writer.write(seal(evil.session, encode(STATUS)))
             await until(lambda: one.messages() == [STATUS])
             evil.writer.write(bad(evil))
             await until(lambda: one.is_linked_to(key_of("good")))
             assert 1 == len(one.told("peer_misbehaved"))
-            good.writer.write(good.session.seal(encode(STATUS)))
+            good.writer.write(seal(good.session, encode(STATUS)))
             await until(lambda: one.messages() == [STATUS, STATUS])
             assert not one.network.book.is_banned(key_of("evil").public, one.clock()), "once is not enough"
             for _ in range(2):
@@ -113,7 +113,7 @@ async def test_a_flood_costs_score_then_a_ban_that_passes() -> None:
         good, evil = await dialled(one, key_of("good")), await dialled(one, key_of("evil"))
         await until(lambda: len(one.links) == 2)
         for _ in range(300):
-            evil.writer.write(evil.session.seal(encode(GetPeers())))
+            evil.writer.write(seal(evil.session, encode(GetPeers())))
         said = await evil.read_to_end()
         assert Bye("banned: over_budget") == said[-1]
         assert sum(isinstance(message, Peers) for message in said) <= 6, "what is over budget is not answered"
@@ -122,7 +122,7 @@ async def test_a_flood_costs_score_then_a_ban_that_passes() -> None:
 
         again = await dialled(one, key_of("evil"))
         assert [Bye("banned for a while")] == await again.read_to_end()
-        good.writer.write(good.session.seal(encode(STATUS)))
+        good.writer.write(seal(good.session, encode(STATUS)))
         await until(lambda: STATUS in one.messages())
 
         one.ahead_ms += BAN_MS
@@ -166,7 +166,7 @@ async def test_a_flood_of_handshakes_costs_the_oldest_unfinished_one_and_never_a
         await dialled(one, key_of("member"))
         await until(lambda: one.is_linked_to(key_of("here before"), key_of("member")))
         assert 6 == one.network.transport.handshakes.dropped
-        first.writer.write(first.session.seal(encode(STATUS)))
+        first.writer.write(seal(first.session, encode(STATUS)))
         await until(lambda: STATUS in one.messages(), "links that are there go on")
 
 
@@ -223,7 +223,7 @@ async def test_a_message_that_never_comes_to_an_end_costs_the_link() -> None:
     async with started(one):
         slow = await dialled(one, key_of("slow"))
         await until(lambda: one.links)
-        begun = slow.session.seal(encode(STATUS))
+        begun = seal(slow.session, encode(STATUS))
         slow.writer.write(begun[:10])
         (link,) = one.network.connected().values()
         await until(lambda: link.waiting_since_ms() is not None)

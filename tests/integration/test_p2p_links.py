@@ -8,6 +8,7 @@ import socket
 
 import pytest
 from msgspec.structs import replace
+from support.frames import seal
 from support.http import over_http as over_sockets
 from support.links import Proxy
 from support.peers import GENESIS_HASH, Peer, RawLink, a_handshake, dialled, key_of, started, until
@@ -88,7 +89,7 @@ async def test_a_node_learns_addresses_from_its_peers_and_dials_them() -> None:
         async with started(two):
             await until(lambda: one.is_linked_to(two.key))
             raw = await dialled(one, key_of("asker"))
-            raw.writer.write(raw.session.seal(encode(GetPeers())))
+            raw.writer.write(seal(raw.session, encode(GetPeers())))
             reading = asyncio.create_task(raw.read_to_end())
             await until(lambda: any(isinstance(message, Peers) for message in raw.said))
             one.network.book.add("127.0.0.1", two.port, is_configured=False, node_key=two.key.public)
@@ -193,9 +194,9 @@ async def test_a_second_node_with_a_key_that_lives_here_is_told_so() -> None:
 
         async def alive() -> None:
             while data := await first.reader.read(65_536):
-                for raw in first.session.feed(data):
+                for raw, _ in first.session.receive(data, 0):
                     if raw == encode(Ping()):
-                        first.writer.write(first.session.seal(encode(Pong())))
+                        first.writer.write(seal(first.session, encode(Pong())))
 
         answering = asyncio.create_task(alive())
         one.ahead_ms += 3_000  # the first link is not of this moment
@@ -289,7 +290,7 @@ def test_of_two_simultaneous_dials_the_lower_key_s_stays(is_ours_lower: bool) ->
             await until(lambda: len(one.links) == 1)
             one.network.broadcast(STATUS)
             data = await kept.reader.read(65_536)
-            assert encode(STATUS) in kept.session.feed(data)
+            assert encode(STATUS) in [raw for raw, _ in kept.session.receive(data, 0)]
             by_us.close()
         server.close()
         await server.wait_closed()

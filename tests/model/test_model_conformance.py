@@ -154,7 +154,9 @@ class Ring:
             ["vote", "lie", "proposal", "faulty proposal", "judged", "timer", "certificate", "restart"],
             [10, 6, 4, 8, 4, 2, 1, 0.5],
         )[0]:
-            case "vote" if votes := [vote for vote in self.votes() if not node.machine.tally.has_vote(vote)]:
+            case "vote" if votes := [
+                vote for vote in self.votes() if vote not in node.machine.tally.votes_of_round(vote.round)
+            ]:
                 node.take(vote := chance.choice(votes))
                 return f"{vote.kind} {block_name(vote.block_id)} round {vote.round}"
             case "lie":  # prevotes for values and precommits for nil make many locks and few decisions

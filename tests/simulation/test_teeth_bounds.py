@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.simulation.teeth import LONG, found
+from support.simulation.teeth import LONG, first_violation
 
 from node.consensus.machine import Machine
 from node.replica import evidence_pool, signing_duty, tx_fetcher, undecided_blocks
@@ -21,11 +21,11 @@ STALLED = ("faulty=((0,'spammer'),)", "fault_ms=400000", "interval_empty_ms=2000
 
 @pytest.mark.parametrize("behaviour", ["spammer", "flooder", "self_accuser"])
 def test_the_bounds_hold_of_what_is_to_break_them(behaviour: str) -> None:
-    assert found(*one(behaviour), seeds=range(1)) == ""
+    assert first_violation(*one(behaviour), seeds=range(1)) == ""
 
 
 def test_bodies_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(*STALLED, seeds=range(1)) == ""
+    assert first_violation(*STALLED, seeds=range(1)) == ""
 
     def keep_all(
         self: undecided_blocks.UndecidedBlocks, block_id: bytes, candidate: undecided_blocks.Candidate, keep: set[bytes]
@@ -35,30 +35,30 @@ def test_bodies_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(undecided_blocks.UndecidedBlocks, "add", keep_all)
 
-    assert "bodies of one height" in found(*STALLED, seeds=range(1))
+    assert "bodies of one height" in first_violation(*STALLED, seeds=range(1))
 
 
 def test_evidence_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence_pool, "EVIDENCE_PER_VALIDATOR_MAX", WITHOUT)
     monkeypatch.setattr(evidence_pool, "EVIDENCE_POOL_MAX", WITHOUT)
 
-    assert "pieces of evidence" in found(*one("self_accuser"), seeds=range(1))
+    assert "pieces of evidence" in first_violation(*one("self_accuser"), seeds=range(1))
 
 
 def test_votes_of_any_round_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Machine, "_on_vote", lambda self, vote: self.tally.add(vote))
 
-    assert "rounds ahead in votes" in found(*one("flooder"), seeds=range(1))
+    assert "rounds ahead in votes" in first_violation(*one("flooder"), seeds=range(1))
 
 
 def test_instances_without_a_bound_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signing_duty, "INSTANCES_MAX", WITHOUT)
 
-    assert "instances of one validator" in found(*one("spammer"), seeds=range(1))
+    assert "instances of one validator" in first_violation(*one("spammer"), seeds=range(1))
 
 
 def test_what_is_being_fetched_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tx_fetcher, "FETCHING_SPARE", WITHOUT)
     monkeypatch.setattr(tx_fetcher, "FETCHING_MAX", WITHOUT)
 
-    assert "transactions being fetched" in found(*one("flooder"), "fault_ms=60000", seeds=range(2))
+    assert "transactions being fetched" in first_violation(*one("flooder"), "fault_ms=60000", seeds=range(2))

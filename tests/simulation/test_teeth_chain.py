@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from support.simulation import node as simulated_node
 from support.simulation.disk import SimulatedStore
-from support.simulation.teeth import LONG, MILD, found
+from support.simulation.teeth import LONG, MILD, first_violation
 from support.simulation.world import World
 
 from node.chain.validators import ValidatorSet
@@ -52,7 +52,7 @@ def test_a_fork_is_noticed() -> None:
         "powers=(2,1,1)",
         "faulty=((0,'equivocating_proposer'),)",
     )
-    assert "fork at height" in found(*settings, seeds=range(3))
+    assert "fork at height" in first_violation(*settings, seeds=range(3))
 
 
 def test_a_certificate_of_too_few_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +63,14 @@ def test_a_certificate_of_too_few_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Tally, "has_quorum", lax)
 
-    assert "without a certificate that holds" in found(seeds=range(1))
+    assert "without a certificate that holds" in first_violation(seeds=range(1))
 
 
 def test_a_certificate_of_another_length_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     commit = consensus_driver.Commit
     monkeypatch.setattr(consensus_driver, "Commit", lambda *fields: commit(*fields[:3], fields[3][:-1]))
 
-    assert "certificate of 3 signatures of 4 validators" in found(seeds=range(1))
+    assert "certificate of 3 signatures of 4 validators" in first_violation(seeds=range(1))
 
 
 def test_another_validator_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,17 +78,17 @@ def test_another_validator_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     validators, stores = ChainStore.validators, list[int]()
 
     def sometimes_another(self: ChainStore, height: int) -> ValidatorSet:
-        known = validators(self, height)
+        actual = validators(self, height)
         if id(self) not in stores:
             stores.append(id(self))
-        if len(known) < 4 or stores.index(id(self)) != 3 or height < 3:
-            return known
-        first, *others = known.entries
+        if len(actual) < 4 or stores.index(id(self)) != 3 or height < 3:
+            return actual
+        first, *others = actual.entries
         return ValidatorSet((replace(first, power=first.power + 1), *others))
 
     monkeypatch.setattr(ChainStore, "validators", sometimes_another)
 
-    assert "has another validator set above height" in found(seeds=range(3))
+    assert "has another validator set above height" in first_violation(seeds=range(3))
 
 
 def test_another_state_root_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_another_state_root_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ChainStore, "commit_block", with_another_root)
 
-    assert "has another state root than the header" in found(seeds=range(1))
+    assert "has another state root than the header" in first_violation(seeds=range(1))
 
 
 def test_a_block_that_was_changed_since_is_noticed() -> None:
@@ -114,13 +114,13 @@ def test_a_block_that_was_changed_since_is_noticed() -> None:
 def test_a_rule_that_only_a_replay_applies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BlockBuilder, "check_frame", lambda *_: None)
 
-    assert "a replay from genesis refuses block" in found(*with_a("invalid_proposer"), seeds=range(3))
+    assert "a replay from genesis refuses block" in first_violation(*with_a("invalid_proposer"), seeds=range(3))
 
 
 def test_a_state_that_contradicts_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BlockResult, "state_root", property(lambda self: ZERO32))
 
-    assert "has a state that contradicts itself" in found(seeds=range(1))
+    assert "has a state that contradicts itself" in first_violation(seeds=range(1))
 
 
 def test_a_car_whose_history_is_not_its_records_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,17 +131,17 @@ def test_a_car_whose_history_is_not_its_records_is_noticed(monkeypatch: pytest.M
         append_record(ledger, vin, vehicle, *rest)
         return vehicle
 
-    assert found(*LIVING, seeds=range(1)) == ""
+    assert first_violation(*LIVING, seeds=range(1)) == ""
 
     monkeypatch.setattr(workshop, "append_record", uncounted)
 
-    assert "has a state that contradicts itself" in found(*LIVING, seeds=range(1))
+    assert "has a state that contradicts itself" in first_violation(*LIVING, seeds=range(1))
 
 
 def test_a_transaction_that_is_committed_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StateView, "was_committed", lambda *_: False)
 
-    assert "is committed twice" in found(*LIVING, seeds=range(2))
+    assert "is committed twice" in first_violation(*LIVING, seeds=range(2))
 
 
 def test_a_committed_block_that_is_undone_is_noticed() -> None:
@@ -167,70 +167,74 @@ def test_what_is_not_synced_is_noticed(monkeypatch: pytest.MonkeyPatch, what: st
 
     monkeypatch.setattr(SimulatedStore, "write", unsynced)
 
-    assert sentence in found(LONG, "power_cuts=30", "transactions=100", "loss=0.5", seeds=range(5))
+    assert sentence in first_violation(LONG, "power_cuts=30", "transactions=100", "loss=0.5", seeds=range(5))
 
 
 def test_untimely_blocks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(*with_a("mistimer"), seeds=range(3)) == ""
+    assert first_violation(*with_a("mistimer"), seeds=range(3)) == ""
 
     monkeypatch.setattr(proposals_and_votes, "is_timely", lambda *_: True)
 
-    assert "the block time of height" in found(*with_a("mistimer"), seeds=range(3))
+    assert "the block time of height" in first_violation(*with_a("mistimer"), seeds=range(3))
 
 
 # --- others ---
 def test_slander_that_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(*with_a("slanderer"), seeds=range(3)) == ""
+    assert first_violation(*with_a("slanderer"), seeds=range(3)) == ""
 
     monkeypatch.setattr(evidence_rules, "is_signature", lambda *_: True)
 
-    assert "evidence against a validator that never equivocated" in found(*with_a("slanderer"), seeds=range(3))
+    assert "evidence against a validator that never equivocated" in first_violation(
+        *with_a("slanderer"), seeds=range(3)
+    )
 
 
 def test_an_honest_node_that_is_accused_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProposalsAndVotes, "_is_signed", lambda *_: False)
 
-    assert "accuses the honest" in found(seeds=range(1))
+    assert "accuses the honest" in first_violation(seeds=range(1))
 
 
 def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Doppelganger, "heard", lambda self, message: self.stop("an echo of its own"))
 
-    assert "stopped signing, though it is the only one with its key" in found(seeds=range(1))
+    assert "stopped signing, though it is the only one with its key" in first_violation(seeds=range(1))
 
 
 def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TxGossip, "pooled", lambda *_: "")
 
-    assert "accepted, and neither committed nor impossible" in found(seeds=range(1))
+    assert "accepted, and neither committed nor impossible" in first_violation(seeds=range(1))
 
 
 def test_an_equivocation_that_is_none_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tally, "add", lambda self, vote: Evidence(vote, vote))
     monkeypatch.setattr(EvidencePool, "take", lambda *_: None)
 
-    assert "saw an equivocation of a validator that never equivocated" in found(seeds=range(1))
+    assert "saw an equivocation of a validator that never equivocated" in first_violation(seeds=range(1))
 
 
 def test_bytes_that_do_not_decode_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated_node, "encode", lambda message: encode(message) + b"\x00")
 
-    assert "sent bytes that do not decode" in found(seeds=range(1))
+    assert "sent bytes that do not decode" in first_violation(seeds=range(1))
 
 
 def test_a_node_that_halts_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ConsensusDriver, "_decide", lambda self, *_: self._context.halt("it does not like it"))
 
-    assert "halted: it does not like it" in found(seeds=range(1))
+    assert "halted: it does not like it" in first_violation(seeds=range(1))
 
 
 def test_a_block_without_its_certificate_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ChainStore, "commit", lambda *_: None)
 
-    assert "has no block or no certificate of height" in found(seeds=range(1))
+    assert "has no block or no certificate of height" in first_violation(seeds=range(1))
 
 
 def test_a_transaction_that_expires_too_soon_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "expired", lambda self, _: list(self))
 
-    assert "expired, though every transaction lives longer than the play" in found("transactions=60", seeds=range(3))
+    assert "expired, though every transaction lives longer than the play" in first_violation(
+        "transactions=60", seeds=range(3)
+    )

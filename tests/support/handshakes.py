@@ -1,4 +1,4 @@
-"""Two sides that shake hands, and a third that says whatever a test wants."""
+"""Handshakes of two sides, and a puppet with arbitrary payloads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def a_hello(key: PrivateKey, static_public: bytes, **changes: Any) -> Hello:
 
 
 class Puppet:
-    """A peer with correct Noise that says in its payload whatever the test wants."""
+    """A peer with correct Noise and an arbitrary payload."""
 
     def __init__(self, initiator: bool, key: PrivateKey = MALLORY) -> None:
         self.noise = XXHandshake(initiator, STATIC[key.public], b"\x99" * 32)

@@ -1,4 +1,4 @@
-"""A replica that hears what peers say, before block 1, and everything that they may say to it."""
+"""A replica before block 1, and the messages that its peers may send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OWN, OTHER = b"1" * 16, b"2" * 16
 
 
 class Node:
-    """A replica before block 1 with two peers: a follower, or one that signs as `name`, past its listening."""
+    """A replica before block 1 with two peers: a follower, or a validator `name` after its listening period."""
 
     def __init__(self, name: str = "", *, peers: int = 2, listens: bool = False) -> None:
         self.chain = Chain()
@@ -69,14 +69,14 @@ class Node:
         return [action.fields for action in self.did if isinstance(action, e.Notice) and action.name == name]
 
     def relayed(self) -> list[Message]:
-        """What went on to the others than the one it came from."""
+        """Messages relayed to the other peers."""
         return [a.message for a in self.did if isinstance(a, e.Broadcast) and a.besides == 1]
 
     def prevotes(self) -> list[bytes]:
         said = [a.message for a in self.did if isinstance(a, e.Broadcast) and isinstance(a.message, VoteMessage)]
         return [message.vote.block_id for message in said if address(self.name) == message.vote.validator]
 
-    # --- what others say ---
+    # --- messages of peers ---
     def signed(self, message: Vote | Proposal, by: str) -> Vote | Proposal:
         return replace(
             message, signature=dev_key("consensus", by).sign(sign_bytes_of(message, self.chain.genesis_hash))

@@ -1,4 +1,4 @@
-"""Links between nodes, each through a TCP proxy of our own: cut, silent, slow, or with one bit flipped."""
+"""Links between nodes through TCP proxies, which can cut, silence, slow them or flip a bit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 READ_BYTES = 16 * 1024
 BUFFER_BYTES = 2 * READ_BYTES
-"""What the socket of a shallow link holds: a slow line is not a deep one."""
+"""Socket buffer of a shallow link, which does not hide a slow line from the sender."""
 WAITING_MAX = 64
-"""Chunks under way in one direction: beyond, the sender feels it, as on a real link."""
+"""Chunks in flight in one direction; above, the sender is blocked, as on a real link."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Condition:
     is_silent: bool = False
     latency_s: float = 0.0
     bytes_per_s: float = 0.0
-    """0: as fast as it goes."""
+    """0: unlimited."""
 
 
 @dataclass(eq=False)
 class Pair:
-    """One connection through a proxy: both halves."""
+    """Both halves of one connection through a proxy."""
 
     writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
     flipped_at: float = 0.0
@@ -40,8 +40,8 @@ class Pair:
 class Link:
     """Node `ends[0]` dials node `ends[1]` through `port`.
 
-    `is_shallow`: next to nothing is under way at a time, so that the sender feels a slow line at once. `kept_max`: so
-    many bytes of what passes are kept.
+    `is_shallow`: little is in flight, so that a slow line blocks the sender at once. `kept_max`: number of forwarded
+    bytes to keep.
     """
 
     ends: tuple[int, int]
@@ -75,7 +75,7 @@ class Link:
 
 
 class Links:
-    """All in one thread. Calls may come from any thread."""
+    """All links, in one thread. Calls may come from any thread."""
 
     def __init__(self, links: list[Link]) -> None:
         self.all = links
@@ -88,7 +88,7 @@ class Links:
 
     @classmethod
     def of_all(cls, p2p_ports: list[int]) -> Links:
-        """One link for every two nodes."""
+        """One link for every pair of nodes."""
         count = len(p2p_ports)
         return cls([Link((i, j), p2p_ports[j]) for i in range(count) for j in range(i + 1, count)])
 
@@ -108,7 +108,7 @@ class Links:
             )
             self._servers.append(server)
 
-    # --- what the network is told to be ---
+    # --- conditions ---
     def dialled_by(self, node: int) -> list[int]:
         return [link.port for link in self.all if link.ends[0] == node]
 
@@ -143,16 +143,16 @@ class Links:
                 link.loud.set()
 
     def flip(self, link: Link) -> None:
-        """The next bytes that pass arrive with one bit changed."""
+        """Flip a bit in the next forwarded bytes."""
 
         async def wish() -> None:
             link.wants_flip = True
 
         self._call(wish())
 
-    # --- what passes ---
+    # --- forwarding ---
     def _begin(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """At once, within the loop's turn that made the connection: `stop` may come in the next."""
+        """Register the connection in the same loop iteration: `stop` may run in the next."""
         task = self._loop.create_task(self._accept(link, reader, writer))
         self._accepted[task] = writer
         task.add_done_callback(self._accepted.pop)
@@ -191,7 +191,7 @@ class Links:
             writer.transport.abort()
 
     async def _carry(self, link: Link, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction, until it ends; what is under way then still arrives, as it would on a wire."""
+        """Forward one direction until it ends; bytes in flight still arrive, as on a wire."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1 if link.is_shallow else WAITING_MAX)
         reading = asyncio.create_task(self._read(link, reader, under_way))
         try:
@@ -218,7 +218,7 @@ class Links:
             while data := await reader.read(READ_BYTES):
                 link.passed += data[: link.kept_max - len(link.passed)]
                 if link.bytes_per_s:
-                    # Bytes cross one after the other; a link that was idle saves nothing up.
+                    # Serialise the bytes at the line's speed; idle time is not saved up.
                     free_at = max(free_at, self._loop.time()) + len(data) / link.bytes_per_s
                     await asyncio.sleep(free_at - self._loop.time())
                 await under_way.put((self._loop.time() + link.latency_s, data))
@@ -239,16 +239,16 @@ class Links:
             for server in self._servers:
                 server.close()
             for link in self.all:
-                link.conditions[self] = Condition(is_cut=True)  # who has just been accepted is sent away
+                link.conditions[self] = Condition(is_cut=True)  # a connection that was just accepted is closed
                 link.loud.set()
             await asyncio.sleep(0)
             while self._accepted:
                 ending = dict(self._accepted)
                 for task, writer in ending.items():
                     task.cancel()
-                    writer.transport.abort()  # a task that has not begun yet aborts nothing
+                    writer.transport.abort()  # a task that has not started aborts nothing
                 await asyncio.gather(*ending, return_exceptions=True)
-            await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
+            await asyncio.sleep(0)  # aborted transports close in the next loop iteration
 
         self._call(down())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -257,10 +257,10 @@ class Links:
 
 
 class Proxy:
-    """One link alone."""
+    """A single link."""
 
     def __init__(self, target_port: int, *, bytes_per_s: float = 0.0) -> None:
-        """`bytes_per_s`: a line of that speed, and not a deep one; without, as fast as it goes."""
+        """`bytes_per_s`: speed of a shallow line; unlimited if 0."""
         self._link = Link((0, 1), target_port, is_shallow=bytes_per_s > 0, kept_max=4_000_000, flips_at=1.0)
         self._link.conditions["speed"] = Condition(bytes_per_s=bytes_per_s)
         self._links = Links([self._link])
@@ -271,18 +271,18 @@ class Proxy:
 
     @property
     def passed(self) -> bytearray:
-        """What has passed, as far as it is kept."""
+        """The kept forwarded bytes."""
         return self._link.passed
 
     def cut(self) -> None:
-        """Close what passes, refuse what comes."""
+        """Close connections and refuse new ones."""
         self._links.put([self._link], "cut", Condition(is_cut=True))
 
     def heal(self) -> None:
         self._links.lift("cut")
 
     def flip(self) -> None:
-        """One bit of the next piece's last byte, which is never a length: nobody waits for what does not come."""
+        """Flip a bit in the last byte of the next piece: it is never a length, so nobody waits for missing bytes."""
         self._links.flip(self._link)
 
     def stop(self) -> None:

@@ -1,48 +1,48 @@
 """Scenario traces of whole replicas: several validators, several heights, as text.
 
 One file plays production replicas over stores in memory (`replica_network`): messages arrive at once unless a line
-loses them, and time passes only where a line says so. What the paper's rules do inside one machine is for
-`support.traces`; here it is shown what a network does. Blank lines and `#` comments aside:
+loses them, and time passes only with `wait`. The paper's rules within one machine are tested by `support.traces`,
+networks here. Blank lines and `#` comments aside:
 
-    validators a=10 b=10 c=10 d=10 e=0     powers in the order of addresses; 0: a member that only follows as yet
+    validators a=10 b=10 c=10 d=10 e=0     powers in the order of addresses; 0: a member that is not a validator yet
     parameters timeout_cap_ms=2000         optional
 
-    > ...   an input     < ...   an effect, of all that one input had     = ...   state after it
+    > ...   an input     < ...   an effect of it     = ...   state after it
 
 Inputs.
 
-    > start a b c d                   processes begin, from their disks; validators listen for 3 s before they sign
-    > kill c                          also several, at the same moment; what was on its way to them is gone
-    > wait 3000                       milliseconds: timers fire, each in its moment
-    > lose prevote of b to c d        from now on, whoever passes it on; also proposal, precommit; without `of`: all
-    > heal                            nothing is lost any more
-    > submit TX1 by a to b register   a transaction of a member, handed to b's node: a car,
-    > submit TX1 by a to b power e 10     a proposal to give e this power, `admit e 10` with its key for the first time,
-    > submit TX2 by b to b vote TX1       or a yes to one
-    > poison TX1                      whoever executes it from now on stumbles over a mistake of its own
-    > forge prevote A2 at 2/0 by c to a   signed with c's key by nobody's node; also precommit; nil for no block
-    > forge evidence EV1 against c at 2/0 two prevotes of c for one step, to be used in another line
+    > start a b c d                   start processes from their disks; validators listen for 3 s before they sign
+    > kill c                          one or several at the same time; messages in flight to them are lost
+    > wait 3000                       milliseconds: timers fire, each at its time
+    > lose prevote of b to c d        from now on, whoever relays it; also proposal, precommit; without `of`: all
+    > heal                            no message is lost any more
+    > submit TX1 by a to b register   a transaction of member a, submitted to node b: a car,
+    > submit TX1 by a to b power e 10     a proposal to give e this power; `admit e 10`: the first time, with its key,
+    > submit TX2 by b to b vote TX1       or a yes vote for a proposal
+    > poison TX1                      from now on its execution raises an unexpected exception
+    > forge prevote A2 at 2/0 by c to a   signed with c's key, but not by its node; also precommit; nil for no block
+    > forge evidence EV1 against c at 2/0 two prevotes of c for one step, for use in another line
     > tell EV1 to a                   a peer of a sends it the evidence
-    > forge proposal with TX1 EV1 at 5/0 by c to a b   a new block with these in it, whatever speaks against them
+    > forge proposal with TX1 EV1 at 5/0 by c to a b   a new block with these contents, valid or not
 
-Effects, in the order in which they first happened; whoever does the same is named in one line.
+Effects, in the order in which they first happened; nodes with the same effect share one line.
 
     < admit by b                      < refuse CODE by b                the node's answer to `submit`
     < signing by a b c d              < stopped by c                    a validator's duty
     < propose A1 with TX1 at 1/0 by a     < propose A1 of round 0 at 1/1 by a    a re-proposal
     < prevote A1 at 1/0 by a b c d    < precommit nil at 1/0 by c       heights and rounds: 1/0
-    < again precommit A1 at 1/0 by a                                    signed before this process began, sent again
+    < again precommit A1 at 1/0 by a                                    signed by an earlier process, sent again
     < round 1/1 by a b                < commit A1 with TX1 at 1/0 by a b c d
-    < reject B2 poison by a                                             invalid here, and the rule that it breaks
+    < reject B2 poison by a                                             invalid here, and the rule it violates
     < quarantine TX1 by a             < drop TX1 by a                   out of the pool
-    < catch c by a                    < spread EV1 by a b d             an equivocation seen; evidence passed on
+    < catch c by a                    < spread EV1 by a b d             an equivocation detected; evidence relayed
     < accuse CODE by a                < halt by a                       and any other notice, by its name
 
-State: `= heights a=3 b=3`, `powers` (in force at the height in flight, at every node), `duty`, `locked` (`A1@0` or
-`none`), `round`, `pool` (transactions waiting); nodes that are not named are not looked at.
+State: `= heights a=3 b=3`, `powers` (in force at the next height, at every node), `duty`, `locked` (`A1@0` or `none`),
+`round`, `pool` (pending transactions); nodes that are not named are not checked.
 
-Blocks are named by height and in the order in which somebody hears of them: A1, B1, A2. Evidence that nobody forged is
-EV1, EV2, .. too. Every effect is asserted: an input without `<` lines has none.
+Blocks are named by height, in the order in which they first occur: A1, B1, A2. Evidence that was not forged is also
+named EV1, EV2, ... Every effect is asserted: an input without `<` lines has none.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Move:
 
 
 class Words:
-    """What is left of one line."""
+    """The remaining words of a line."""
 
     def __init__(self, where: str, text: str, names: tuple[str, ...]) -> None:
         self._where, self._words, self._names = where, text.split(), names
@@ -84,22 +84,22 @@ class Words:
         return TraceError(f"{self._where}: {what}")
 
     def take(self, *allowed: str) -> str:
-        found = self._words.pop(0) if self._words else "the end of the line"
-        if allowed and found not in allowed:
-            raise self.wrong(f"expected {' or '.join(allowed)}, found {found!r}")
-        return found
+        word = self._words.pop(0) if self._words else "the end of the line"
+        if allowed and word not in allowed:
+            raise self.wrong(f"expected {' or '.join(allowed)}, found {word!r}")
+        return word
 
     def skip(self, keyword: str) -> bool:
-        """Whether the next word is this one, which is then taken."""
+        """Take the next word if it is `keyword`; returns whether it was."""
         if self._words and self._words[0] == keyword:
             return bool(self._words.pop(0))
         return False
 
     def matching(self, pattern: str, what: str) -> str:
-        found = self.take()
-        if not re.fullmatch(pattern, found):
-            raise self.wrong(f"expected {what}, found {found!r}")
-        return found
+        word = self.take()
+        if not re.fullmatch(pattern, word):
+            raise self.wrong(f"expected {what}, found {word!r}")
+        return word
 
     def number(self) -> int:
         return int(self.matching(r"[0-9]+", "a number"))
@@ -108,19 +108,19 @@ class Words:
         return self.take(*self._names)
 
     def nodes(self) -> tuple[str, ...]:
-        found = [self.node()]
+        nodes = [self.node()]
         while self._words and self._words[0] in self._names:
-            found.append(self.node())
-        return tuple(found)
+            nodes.append(self.node())
+        return tuple(nodes)
 
     def named(self, *kinds: str) -> str:
         return self.matching(rf"({'|'.join(kinds)})[0-9]+", f"a name like {kinds[0]}1")
 
     def all_named(self, *kinds: str) -> list[str]:
-        found = [self.named(*kinds)]
+        names = [self.named(*kinds)]
         while self._words and self._words[0] != "at":
-            found.append(self.named(*kinds))
-        return found
+            names.append(self.named(*kinds))
+        return names
 
     def at(self) -> tuple[int, int]:
         self.take("at")
@@ -133,7 +133,7 @@ class Words:
 
 
 class Play:
-    """One network, and the inputs of a trace carried out on it."""
+    """A network on which the inputs of a trace are carried out."""
 
     def __init__(self, name: str, powers: dict[str, int], params: dict[str, int]) -> None:
         self._name = name
@@ -143,7 +143,7 @@ class Play:
         return Words(f"{self._name}:{line}", text, tuple(self.network.members))
 
     def carry_out(self, move: Move) -> list[str]:
-        """The effects it had, as lines."""
+        """Carry out an input; returns its effects as lines."""
         words, network = self.words(move.line, move.text), self.network
         network.done.clear()
         match words.take("start", "kill", "wait", "lose", "heal", "submit", "poison", "forge", "tell"):
@@ -237,7 +237,7 @@ class Play:
 
     # --- state ----------------------------------------------------------------------------------------
     def state(self, line: int, text: str) -> str:
-        """The line as it would have to be."""
+        """The state line as it should be."""
         words = self.words(line, text)
         key = words.take(*STATES)
         pairs = [pair.partition("=") for pair in text.split()[1:]]
@@ -250,7 +250,9 @@ class Play:
         network, member = self.network, self.network.members[name]
         if key == "powers":
             sets = [up.running.store.head().validators for up in network.up()]
-            powers = sorted({found.power(member.address) if member.address in found else 0 for found in sets})
+            powers = sorted(
+                {validators.power(member.address) if member.address in validators else 0 for validators in sets}
+            )
             return "/".join(map(str, powers))
         replica = member.running
         match key:
@@ -268,7 +270,7 @@ class Play:
 
 
 def grouped(done: list[tuple[str, str]]) -> list[str]:
-    """One line for all who did the same, in the order in which it first happened."""
+    """One line per effect for all nodes with it, in the order in which it first happened."""
     by_what: dict[str, list[str]] = {}
     for what, who in done:
         by_what.setdefault(what, []).append(who)
@@ -276,7 +278,7 @@ def grouped(done: list[tuple[str, str]]) -> list[str]:
 
 
 def parse(name: str, text: str) -> tuple[Play, list[Move]]:
-    """Raises `TraceError` for a line that is none of the format."""
+    """Parse a trace. Raises `TraceError` for a line that is not in the format."""
     head: dict[str, dict[str, int]] = {"validators": {}, "parameters": {}}
     moves: list[Move] = []
     for number, whole in enumerate(text.splitlines(), 1):
@@ -304,7 +306,7 @@ def parse(name: str, text: str) -> tuple[Play, list[Move]]:
 
 
 def run(name: str, text: str) -> ReplicaNetwork:
-    """Play it. Raises `TraceMismatch` at the first input after which something else happened than the trace says."""
+    """Play a trace. Raises `TraceMismatch` at the first input whose effects or state differ."""
     play, moves = parse(name, text)
     for move in moves:
         actual = [f"< {line}" for line in play.carry_out(move)]
@@ -316,14 +318,14 @@ def run(name: str, text: str) -> ReplicaNetwork:
 
 
 def _difference(name: str, move: Move, said: list[str], actual: list[str]) -> str:
-    """What was said (-) against what happened (+), after the lines in which both agree."""
+    """The expected (-) and actual (+) lines, after those that agree."""
     same = next((i for i, (one, other) in enumerate(zip(said, actual, strict=False)) if one != other), None)
     same = min(len(said), len(actual)) if same is None else same
     numbers = [number for number, _ in move.effects + move.states]
     at = numbers[same] if same < len(numbers) else numbers[-1] if numbers else move.line
-    shown = [f"  {line}" for line in said[:same]]
-    shown += [f"- {line}" for line in said[same:]] + [f"+ {line}" for line in actual[same:]]
-    return f"{name}:{at}: after '> {move.text}'\n" + "\n".join(shown)
+    lines = [f"  {line}" for line in said[:same]]
+    lines += [f"- {line}" for line in said[same:]] + [f"+ {line}" for line in actual[same:]]
+    return f"{name}:{at}: after '> {move.text}'\n" + "\n".join(lines)
 
 
 def run_file(path: Path) -> ReplicaNetwork:

@@ -1,4 +1,4 @@
-"""Nodes of the p2p layer on real sockets, and raw ends of links that may do what no correct node does."""
+"""Nodes of the p2p layer on real sockets, and raw link ends that a test controls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def key_of(name: str) -> PrivateKey:
 
 
 async def until(condition: Callable[[], object], what: str = "the condition", timeout_s: float = 10.0) -> None:
-    """Ask until it holds; a deadline that passes is a failure with a name."""
+    """Wait until the condition is true; fail after a deadline."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come within {timeout_s} s"
@@ -32,7 +32,7 @@ async def until(condition: Callable[[], object], what: str = "the condition", ti
 
 
 class Peer:
-    """A network with everything it told its node. Its clock can be moved forward."""
+    """A network with a record of its events. Its clock can be moved forward."""
 
     def __init__(self, name: str, *peers: str, genesis_hash: bytes = GENESIS_HASH, **settings) -> None:
         self.key = key_of(name)
@@ -75,8 +75,8 @@ class Peer:
         return self.members
 
     def told(self, name: str) -> list[str]:
-        """Why, of every notice with this name."""
-        return [str(fields.get("why", "")) for found, fields in self.notices if found == name]
+        """The `why` of every notice with this name."""
+        return [str(fields.get("why", "")) for notice, fields in self.notices if notice == name]
 
     @property
     def port(self) -> int:
@@ -97,7 +97,7 @@ class Peer:
 
 @contextlib.asynccontextmanager
 async def started(*peers: Peer):
-    """Started one after the other, stopped whatever happens, raw links to them closed."""
+    """Start the peers in order; stop them and close raw links to them at the end."""
     async with contextlib.AsyncExitStack() as stack:
         for peer in peers:
             await peer.network.start()
@@ -107,7 +107,7 @@ async def started(*peers: Peer):
 
 
 class RawLink:
-    """One end of a link after its handshake, held by the test: it can send any bytes, and reads messages."""
+    """One end of a link after its handshake: the test can send any bytes and reads messages."""
 
     def __init__(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.link = link
@@ -120,7 +120,7 @@ class RawLink:
         """Every message until the other end closes."""
         with contextlib.suppress(OSError):
             while data := await self.reader.read(65_536):
-                self.said += [decode_wire(raw) for raw in self.session.feed(data)]
+                self.said += [decode_wire(raw) for raw, _ in self.session.receive(data, 0)]
         return self.said
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """A few production replicas in one process, linked to each other, over stores in memory.
 
-Nothing in here is left to chance: messages arrive at once and in order but for those that `lose` takes out, time moves
-only when `pass_time` is called, and what the replicas do is noted as `(what, who)` in `done`. The simulator is for
-faults that nobody thought of; this is for scenarios that somebody did.
+It is deterministic: messages arrive at once and in order, except those that `lose` drops; time passes only in
+`pass_time`; the replicas' effects are noted as `(what, who)` in `done`. The simulator is for random faults, this is for
+chosen scenarios.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass
 class Member:
-    """One validator, or one that may become one: its keys, its disk, and its process while it runs."""
+    """A validator or prospective validator: its keys, its disk, and its process while it runs."""
 
     name: str
     account: PrivateKey
@@ -72,7 +72,7 @@ class Loss:
 
 
 class ReplicaNetwork:
-    """`powers` by name; names stand in the order of addresses, as proposers do. Power 0: a member that only follows."""
+    """`powers` by name, in the order of addresses and so of proposers. Power 0: a member that is no validator."""
 
     def __init__(self, powers: dict[str, int], **params: int) -> None:
         keys = sorted((f"replica-{i}" for i in range(len(powers))), key=lambda k: address_of(_account(k).public))
@@ -104,7 +104,7 @@ class ReplicaNetwork:
         return next(m.name for m in self.members.values() if m.address == address)
 
     def block_name(self, block_id: bytes, height: int) -> str:
-        """Blocks of a height are A, B, C in the order in which they are first heard of, with the height behind it."""
+        """Blocks of a height are A, B, C in the order in which they first occur, followed by the height."""
         if not block_id:
             return "nil"
         if block_id not in self._blocks:
@@ -113,33 +113,33 @@ class ReplicaNetwork:
         return self._blocks[block_id]
 
     def block_id(self, name: str, height: int) -> bytes:
-        """Of a block by name; one that nobody has proposed is made up."""
-        known = next((ident for ident, known in self._blocks.items() if known == name), None)
-        ident = b"" if name == "nil" else known or sha256(name.encode()).digest()
+        """The id of a named block; an invented one if nobody has proposed the block."""
+        proposed = next((ident for ident, other in self._blocks.items() if other == name), None)
+        ident = b"" if name == "nil" else proposed or sha256(name.encode()).digest()
         if self.block_name(ident, height) != name:
             raise KeyError(f"the next block of height {height} is {self.block_name(ident, height)}")
         return ident
 
     def evidence_name(self, evidence: Evidence) -> str:
         wanted = evidence_id(evidence)
-        known = next((name for name, piece in self.evidence.items() if evidence_id(piece) == wanted), None)
-        if known is None:
-            known = f"EV{len(self.evidence) + 1}"
-            self.evidence[known] = evidence
-        return known
+        name = next((name for name, piece in self.evidence.items() if evidence_id(piece) == wanted), None)
+        if name is None:
+            name = f"EV{len(self.evidence) + 1}"
+            self.evidence[name] = evidence
+        return name
 
     def _contents(self, block: Block) -> str:
-        """`TX1` where a transaction has a name."""
+        """Names of its transactions and evidence, where they have one."""
         by_raw = {tx.raw: name for name, tx in self.transactions.items()}
         names = [by_raw[raw] for raw in block.transactions] + [self.evidence_name(piece) for piece in block.evidence]
         return f" with {' '.join(names)}" if names else ""
 
-    # --- life -----------------------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------------------------
     def up(self) -> list[Member]:
         return [member for member in self.members.values() if member.replica is not None]
 
     def start(self, *names: str) -> None:
-        """With what is on their disks."""
+        """Start processes from their disks."""
         for member in [self.members[name] for name in names]:
             store = ChainStore(member.disk, self.genesis)
             signer = LocalSigner(member.address, member.consensus, member.signing_state, store.genesis_hash)
@@ -161,7 +161,7 @@ class ReplicaNetwork:
             self._handle(here, e.PeerConnected(self._last_link, dev_key("node", there.name).public, is_member=True))
 
     def kill(self, *names: str) -> None:
-        """All at once: what they were about to hear is gone with them."""
+        """Kill processes at the same time; messages in flight to them are lost."""
         gone = [self.members[name] for name in names]
         for member in gone:
             member.replica = None
@@ -186,7 +186,7 @@ class ReplicaNetwork:
             self._deliver()
         self.now = until
 
-    # --- what goes in ---------------------------------------------------------------------------------
+    # --- inputs ---------------------------------------------------------------------------------
     def submit(self, name: str, raw: bytes, to: str) -> None:
         self.transactions[name] = self.checked(raw)
         self._handle(self.members[to], e.Admit(len(self.transactions), (self.transactions[name],)))
@@ -196,7 +196,7 @@ class ReplicaNetwork:
         return check_signatures(decode_signed_tx(raw, self.genesis_hash), self.genesis_hash)
 
     def hear(self, message: Message, targets: tuple[str, ...]) -> None:
-        """A message of nobody's replica: each of `targets` hears it from the next of its peers."""
+        """Deliver a message that no replica sent: each of `targets` gets it from the next of its peers."""
         for target in [self.members[name] for name in targets]:
             self._queue.append((target, e.Received(next(iter(target.links)), message, self.now)))
         self._deliver()
@@ -207,7 +207,7 @@ class ReplicaNetwork:
         return replace(vote, signature=self._signature(vote, by))
 
     def forged_evidence(self, height: int, round_: int, against: str) -> Evidence:
-        """Two prevotes of `against`, for nil and for a block that nobody has seen."""
+        """Two prevotes of `against`, for nil and for an invented block."""
         pair = []
         for block_id in (b"", sha256(b"of a liar").digest()):
             vote = Vote("prevote", height, round_, block_id, self.members[against].address, bytes(64))
@@ -215,7 +215,7 @@ class ReplicaNetwork:
         return Evidence(*pair)
 
     def forged_proposal(self, names: tuple[str, ...], height: int, round_: int, by: str) -> ProposalMessage:
-        """A block with these transactions and pieces of evidence, whatever speaks against them."""
+        """A proposal of a block with these transactions and pieces of evidence, valid or not."""
         store = self.up()[0].running.store
         head, evidence = store.head(), tuple(self.evidence[n] for n in names if n in self.evidence)
         assert head.height == height - 1, f"the next height is {head.height + 1}"
@@ -236,9 +236,9 @@ class ReplicaNetwork:
     def _signature(self, message: Vote | Proposal, by: str) -> bytes:
         return self.members[by].consensus.sign(sign_bytes_of(message, self.genesis_hash))
 
-    # --- what gets lost -------------------------------------------------------------------------------
+    # --- losses -------------------------------------------------------------------------------
     def lose(self, kind: str, signers: tuple[str, ...], targets: tuple[str, ...]) -> None:
-        """Whoever passes it on; `signers` may be empty: of anybody."""
+        """Lose messages of a kind from now on, whoever relays them. Empty `signers`: of all."""
         self._losses.append(Loss(kind, tuple(self.members[name].address for name in signers), targets))
 
     def heal(self) -> None:
@@ -254,7 +254,7 @@ class ReplicaNetwork:
             for loss in self._losses
         )
 
-    # --- what happens -----------------------------------------------------------------------------------
+    # --- effects -----------------------------------------------------------------------------------
     def _deliver(self) -> None:
         while self._queue:
             target, event = self._queue.popleft()
@@ -269,7 +269,7 @@ class ReplicaNetwork:
 
     @contextmanager
     def _poison(self) -> Iterator[None]:
-        """What is poisoned makes whoever executes it stumble over a mistake of its own."""
+        """While active, executing a poisoned transaction raises an unexpected exception."""
         apply = VehicleRegister.apply
 
         def stumbling(body: VehicleRegister, ledger: object) -> None:
@@ -335,7 +335,7 @@ class ReplicaNetwork:
                 self._queue.append((member.links[link], e.Received(link, message, self.now)))
 
     def _say(self, member: Member, message: Message) -> None:
-        """Note what it signs, once; and, once for each process, what it has signed before it was started."""
+        """Note each signed message once; one signed by an earlier process once for each process."""
         if isinstance(message, EvidenceMessage):
             name = self.evidence_name(message.evidence)
             if name.encode() not in member.said:

@@ -1,14 +1,14 @@
-"""Scenario traces of the consensus machine: what goes in, what must come out, as text.
+"""Scenario traces of the consensus machine: its inputs and expected effects as text.
 
 One file plays one validator's `Machine` through one height. Lines, blank ones and `#` comments aside (a comment may
 also end a line; comments cite the paper's lines, as in "L22"):
 
     validators a=1 b=1 c=1 d=1   we are a      powers in the order of addresses; `we are nobody` for a follower
-    proposers a b c d                          optional; of rounds 0, 1, ...: checked, it is there for the reader
+    proposers a b c d                          optional, for the reader: of rounds 0, 1, ...; checked
 
-    > ...   an input     < ...   an effect it must have, in order     = ...   state after it
+    > ...   an input     < ...   an expected effect, in order     = ...   state after it
 
-Inputs. Our own messages are inputs like everybody's: whatever is signed comes back as a line of ours.
+Inputs. Our own messages are inputs too: each signed one must follow as an input line.
 
     > start
     > built X round 0                                      answers `build`
@@ -18,7 +18,7 @@ Inputs. Our own messages are inputs like everybody's: whatever is signed comes b
     > polka X round 0                                      a verified certificate of prevotes
     > commit X round 0                                     a verified certificate of precommits
     > timeout propose round 0                              also prevote, precommit
-    > restored round 0 step prevote locked X@0 valid none  out of the hard state, before any start
+    > restored round 0 step prevote locked X@0 valid none  from hard state, before any start
 
 Effects.
 
@@ -31,7 +31,7 @@ Effects.
 State, any of these: `= step prevote round 0 locked X@0 valid none wants_start no`.
 
 Block names are capital letters and digits, validators' names small letters. Any other word is an error that names the
-line. An input without effects has no `<` line below it; so every effect is asserted, not only those that are named.
+line. Every effect is asserted: an input without `<` lines has none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 
 NO_SIGNATURE = bytes(64)
 HEIGHT = 2520
-"""A multiple of every total power up to 10: round 0 belongs to the first of the proposers' sequence."""
+"""A multiple of every total power up to 10, so that the first of the proposer sequence proposes in round 0."""
 STEPS = {step.name.lower(): step for step in Step}
 TIMED = ("propose", "prevote", "precommit")
 KINDS = ("prevote", "precommit")
@@ -65,7 +65,7 @@ def block_name(ident: bytes) -> str:
 
 
 def validator(name: str) -> bytes:
-    """An address; names sort as their addresses do."""
+    """The address of a name; names sort like their addresses."""
     return name.encode().ljust(20, b".")
 
 
@@ -74,7 +74,7 @@ def validator_name(address: bytes) -> str:
 
 
 def validator_set(**powers: int) -> ValidatorSet:
-    """Of validators without keys: the machine never looks at a signature."""
+    """Validators without keys: the machine does not verify signatures."""
     entries = [ValidatorEntry(validator(name), validator(name).ljust(32, b"."), p) for name, p in powers.items()]
     return ValidatorSet(tuple(sorted(entries, key=lambda entry: entry.address)))
 
@@ -89,11 +89,11 @@ def proposal(block: str, round_: int, by: str, height: int = HEIGHT) -> Proposal
 
 # --- a parsed trace -----------------------------------------------------------------------------------------
 class TraceError(Exception):
-    """A trace that says something unknown, with file and line."""
+    """A trace that does not parse, with file and line."""
 
 
 class TraceMismatch(AssertionError):
-    """The machine did something else than the trace says."""
+    """The machine's effects or state differ from the trace."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Restored:
 
 @dataclass
 class Move:
-    """One input line and all that is said to follow from it."""
+    """One input line with its expected effects and state."""
 
     line: int
     text: str
@@ -125,7 +125,7 @@ class Trace:
 
 
 class Words:
-    """What is left of one line."""
+    """The remaining words of a line."""
 
     def __init__(self, where: str, text: str, names: frozenset[str]) -> None:
         self._where, self._words, self._names = where, text.split(), names
@@ -137,45 +137,45 @@ class Words:
         return bool(self._words)
 
     def take(self, *allowed: str) -> str:
-        found = self._words.pop(0) if self._words else "the end of the line"
-        if allowed and found not in allowed:
-            raise self.wrong(f"expected {' or '.join(allowed)}, found {found!r}")
-        return found
+        word = self._words.pop(0) if self._words else "the end of the line"
+        if allowed and word not in allowed:
+            raise self.wrong(f"expected {' or '.join(allowed)}, found {word!r}")
+        return word
 
     def number(self) -> int:
-        found = self.take()
-        if not re.fullmatch(r"-1|[0-9]+", found):
-            raise self.wrong(f"expected a number, found {found!r}")
-        return int(found)
+        word = self.take()
+        if not re.fullmatch(r"-1|[0-9]+", word):
+            raise self.wrong(f"expected a number, found {word!r}")
+        return int(word)
 
     def after(self, keyword: str) -> int:
         self.take(keyword)
         return self.number()
 
     def block(self) -> bytes:
-        found = self.take()
-        if found != "nil" and not re.fullmatch(r"[A-Z][A-Z0-9]*", found):
-            raise self.wrong(f"expected a block, found {found!r}")
-        return block_id(found)
+        word = self.take()
+        if word != "nil" and not re.fullmatch(r"[A-Z][A-Z0-9]*", word):
+            raise self.wrong(f"expected a block, found {word!r}")
+        return block_id(word)
 
     def sender(self) -> bytes:
         return validator(self.take(*sorted(self._names)))
 
     def senders(self) -> list[bytes]:
         self.take("from")
-        found = [self.sender()]
+        senders = [self.sender()]
         while self._words:
-            found.append(self.sender())
-        return found
+            senders.append(self.sender())
+        return senders
 
     def lock(self, keyword: str) -> Lock | None:
         self.take(keyword)
-        found = self.take()
-        if found == "none":
+        word = self.take()
+        if word == "none":
             return None
-        match = re.fullmatch(r"([A-Z][A-Z0-9]*)@([0-9]+)", found)
+        match = re.fullmatch(r"([A-Z][A-Z0-9]*)@([0-9]+)", word)
         if match is None:
-            raise self.wrong(f"expected BLOCK@ROUND or none, found {found!r}")
+            raise self.wrong(f"expected BLOCK@ROUND or none, found {word!r}")
         return Lock(int(match[2]), block_id(match[1]))
 
     def end(self) -> None:
@@ -279,19 +279,19 @@ def effect_text(effect: m.Effect) -> str:
 
 
 def _state(words: Words) -> list[tuple[str, str]]:
-    found = []
+    claims = []
     while words.more():
         key = words.take("step", "round", "locked", "valid", "wants_start")
         match key:
             case "step":
-                found.append((key, words.take(*STEPS)))
+                claims.append((key, words.take(*STEPS)))
             case "round":
-                found.append((key, str(words.number())))
+                claims.append((key, str(words.number())))
             case "wants_start":
-                found.append((key, words.take("yes", "no")))
+                claims.append((key, words.take("yes", "no")))
             case _:
-                found.append((key, words.take()))
-    return found
+                claims.append((key, words.take()))
+    return claims
 
 
 def _lock_text(lock: Lock | None) -> str:
@@ -338,7 +338,7 @@ def _head(name: str, numbered: list[tuple[int, str]]) -> Trace:
 
 
 def parse(name: str, text: str) -> Trace:
-    """Raises `TraceError` for anything the format does not know."""
+    """Parse a trace. Raises `TraceError` for a line that is not in the format."""
     numbered = [(i, line.split("#")[0].strip()) for i, line in enumerate(text.splitlines(), 1)]
     numbered = [(i, line) for i, line in numbered if line]
     begin = next((k for k, (_, line) in enumerate(numbered) if line[0] in "><="), len(numbered))
@@ -367,7 +367,7 @@ def parse(name: str, text: str) -> Trace:
 
 
 def run(trace: Trace) -> Machine:
-    """Play the trace on a fresh machine. Raises `TraceMismatch` at the first line where it does something else."""
+    """Play the trace on a fresh machine. Raises `TraceMismatch` at the first line that differs."""
     machine = Machine(HEIGHT, trace.validators, trace.own)
     for move in trace.moves:
         effects: list[m.Effect] = []
@@ -387,16 +387,16 @@ def run(trace: Trace) -> Machine:
 
 
 def _difference(trace: Trace, move: Move, expected: list[tuple[int, str]], actual: list[str]) -> str:
-    """The lines before the wrong one, then what was said (-) against what happened (+)."""
+    """The preceding lines, then the expected (-) and actual (+) ones."""
     same = 0
     while same < min(len(expected), len(actual)) and expected[same][1] == actual[same]:
         same += 1
     at = expected[same][0] if same < len(expected) else (expected[-1][0] if expected else move.line)
     before = expected[same - 1][0] if same else move.line
-    shown = [f"  {i:>4}  {trace.lines[i - 1]}" for i in range(max(1, move.line - 5), before + 1)]
-    shown += [f"- {number:>4}  {line}" for number, line in expected[same:]]
-    shown += [f"+       {line}" for line in actual[same:]]
-    return f"{trace.name}:{at}: after '{move.text}'\n" + "\n".join(shown)
+    lines = [f"  {i:>4}  {trace.lines[i - 1]}" for i in range(max(1, move.line - 5), before + 1)]
+    lines += [f"- {number:>4}  {line}" for number, line in expected[same:]]
+    lines += [f"+       {line}" for line in actual[same:]]
+    return f"{trace.name}:{at}: after '{move.text}'\n" + "\n".join(lines)
 
 
 def run_file(path: Path) -> Machine:

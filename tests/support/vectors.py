@@ -41,6 +41,7 @@ from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
+from support.merkle_proofs import inclusion_path
 from support.vector_story import Story, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def _block_vector(block: Block, commit: Commit) -> dict[str, object]:
         "transactions": _hex(raws),
         "tx_leaves": _hex([merkle.leaf_hash(raw) for raw in raws]),
         "tx_root": merkle.root(raws).hex(),
-        "tx_paths": [_hex(merkle.inclusion_path(raws, index)) for index in range(len(raws))],
+        "tx_paths": [_hex(inclusion_path(raws, index)) for index in range(len(raws))],
         "evidence_root": evidence_root(block.evidence).hex(),
         "last_commit": _commit_vector(block.last_commit),
         "block_bytes": encode(block).hex(),

@@ -130,7 +130,7 @@ def test_a_trace_without_head_or_order_is_an_error(text: str) -> None:
 def test_a_mismatch_shows_the_difference_at_its_line(old: str, new: str, line: int, said: str, happened: str) -> None:
     with pytest.raises(TraceMismatch) as caught:
         run(parse("t", GOOD.replace(old, new, 1)))
-    shown = re.sub(r"^([-+])\s+\d*\s+", r"\1 ", str(caught.value), flags=re.MULTILINE)
+    difference = re.sub(r"^([-+])\s+\d*\s+", r"\1 ", str(caught.value), flags=re.MULTILINE)
     assert str(caught.value).startswith(f"t:{line}: after '>")
-    assert said in shown
-    assert happened in shown
+    assert said in difference
+    assert happened in difference

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from node.chain.trust import DAY_MS
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.json_form import time_to_text, to_json
+from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.order import ORDER

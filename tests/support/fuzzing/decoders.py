@@ -24,19 +24,14 @@ from node.p2p.framing import (
 )
 from node.p2p.handshake import Handshake, Hello, _decode_hello
 from node.p2p.noise import CipherState
-from node.replica.messages import decode_message
 from node.storage import snapshot
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import _decode_payload, _decode_signed, decode_signed_tx
 from node.txtypes.registry import FAMILIES
+from support.frames import seal
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
 from wallet.light import _decode_entries
-
-
-def _replica_messages() -> list[bytes]:
-    own = wire.NetworkMessage | wire.SnapshotMessage
-    return [encode(message) for message in specimens.messages() if not isinstance(message, own)]
 
 
 def _transactions() -> list[bytes]:
@@ -81,7 +76,7 @@ def _take_frames(side: Handshake, data: bytes) -> bool:
                 return False
             answer = side.receive(frame)
             assert answer is None or len(answer) <= HANDSHAKE_BYTES_MAX
-        side.session().feed(bytes(buffer))
+        side.session().receive(bytes(buffer), 0)
     except Rejected:
         return False
     return True
@@ -145,7 +140,7 @@ def _good_chunks() -> list[bytes]:
 
 def _good_streams() -> list[bytes]:
     session = Session(CipherState(_KEY), CipherState(_KEY))
-    return [session.seal(b"one", Lane.VOTES) + session.seal(b"two") + session.seal(b"three" * 50, Lane.BLOCKS)]
+    return [seal(session, b"one", Lane.VOTES) + seal(session, b"two") + seal(session, b"three" * 50, Lane.BLOCKS)]
 
 
 # --- snapshots -------------------------------------------------------------------------------------------
@@ -169,7 +164,6 @@ def _restore_pairs(data: bytes) -> None:
 
 DECODERS = [
     Target("wire", round_trip(wire.decode_wire), lambda: [encode(message) for message in specimens.messages()]),
-    Target("message", round_trip(decode_message), _replica_messages),
     Target("block", round_trip(decode_block), lambda: [encode(c.block) for c in specimens.blocks()]),
     Target("committed", round_trip(decode_committed), lambda: [encode(c) for c in specimens.blocks()]),
     Target("commit", round_trip(decode_commit), lambda: [encode(c.commit) for c in specimens.blocks()]),

@@ -1,5 +1,5 @@
-"""What others can make grow within a node, against the bounds that are promised. The numbers stand here once more, so
-that one that grows in the code is noticed."""
+"""Bounds of everything in a node that peers can make grow. The numbers are repeated here, so that a bound raised in the
+code is noticed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEGA = 1024 * 1024
 
 
 def check_bounds(node: SimulatedNode) -> None:
-    """Raises `Violation`."""
+    """Raises `Violation` if a bound is exceeded."""
     for name, size, bound in _sizes(node.running):
         if size > bound:
             raise Violation(f"{node.label}: {size} {name}, at most {bound} are allowed")
@@ -32,7 +32,7 @@ def _sizes(replica: Replica) -> Iterator[tuple[str, int, int]]:
     yield "rounds ahead in votes", max((r for _, r in tally._steps), default=0) - machine.round, ROUNDS_AHEAD
     yield "newest rounds", len(tally._newest), len(machine.validators)
     yield "proposals", len(machine._proposals), ROUNDS_AHEAD + 1
-    # --- blocks of the height in flight ---
+    # --- undecided blocks ---
     yield "bodies of one height", len(driver.undecided._candidates), max(16, wanted + 1)
     yield "half-assembled proposals", len(driver._compact_blocks._partials), 64
     yield "body requests", len(driver.requests._open), 16 + wanted

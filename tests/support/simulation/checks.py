@@ -1,4 +1,4 @@
-"""What must hold after every event. Nothing here asks the code under test for its opinion: own sums, own memory."""
+"""Safety properties, checked after every event with independent sums and records, not with the code under test."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from support.simulation.world import World
 
 PRECISION_MS, DELAY_MS = 500, 2_000
-"""How far two correct clocks may differ, and how old a proposal of round 0 may be when it comes."""
+"""How far two correct clocks may differ, and how old a proposal of round 0 may be when it arrives."""
 STATE_EVERY = 8
-"""Of so many heights a node's state is looked at whole after one."""
+"""A node's whole state is checked after every this many heights."""
 Step = tuple[bytes, int, int, str]
-"""validator, height, round, kind"""
+"""(validator, height, round, kind)."""
 
 
 class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self.chain: dict[int, bytes] = {}
-        """Height to block, as the first node committed it."""
+        """Height to block, as committed by the first node."""
         self.sets: dict[int, tuple[ValidatorEntry, ...]] = {}
-        """Height to the set that decides it, from the first commit below it."""
+        """Height to the validator set that decides it, from the first commit of the height before."""
         self.heights: Counter[int] = Counter()
         """Node index to its height."""
         self.top = 0
         self._top_at = world.now
-        """When the first node committed it."""
+        """Height to the time of the first commit."""
         self.punished: set[bytes] = set()
         self.accusations: dict[bytes, set[int]] = {}
-        """Equivocator to nodes whose machine has seen both votes, and that have been up since."""
+        """Equivocator to the nodes whose machine has both votes and that have been up since."""
         self._certified: set[bytes] = set()
         self.committed: dict[bytes, int] = {}
         """txid to its height."""
@@ -52,19 +52,19 @@ class Checks:
 
     # --- signatures -----------------------------------------------------------------------------------
     def signed(self, node: SimulatedNode, message: Vote | Proposal) -> None:
-        """An own message leaves a replica: on disk before, never another for the same step, true to its locks."""
+        """A replica sends an own message: it must be on disk, the only one of its step, and respect the locks."""
         if node.behaviour is not None:
-            return  # what a liar says is noted where it goes out
+            return  # messages of a Byzantine node are noted when they are sent
         if not any(message.signature in twin.disk.signed for twin in self._world.named(node.index)):
             raise Violation(f"{node.label} sent {_name(message)} before it was on disk")
         kind = message.kind if isinstance(message, Vote) else "proposal"
         step = (node.address, message.height, message.round, kind)
         content = sign_bytes_of(message, self._world.genesis_hash)
-        known = self._signed.get(step)
-        if known == content:
+        signed = self._signed.get(step)
+        if signed == content:
             return
-        if known is not None:
-            self.claimed(message)  # it exists, and counts wherever it is heard
+        if signed is not None:
+            self.claimed(message)  # it exists, and counts wherever it is received
             self._conflict(node, f"{node.label} signed two {kind}s at height {message.height}, round {message.round}")
             return
         self._signed[step] = content
@@ -79,7 +79,7 @@ class Checks:
         self._world.faults["signed_twice"] += 1
 
     def claimed(self, message: Vote | Proposal) -> None:
-        """A vote that exists, whoever gave it: what polkas may be made of."""
+        """Note an existing vote, which may be part of a polka."""
         if isinstance(message, Vote):
             key = (message.kind, message.height, message.round, message.block_id)
             self._votes.setdefault(key, set()).add(message.validator)
@@ -89,7 +89,7 @@ class Checks:
             return
         own = (node.address, vote.height)
         if vote.kind == "precommit":
-            # L36: a precommit for a block answers a polka of the same round.
+            # L36: a precommit for a block needs a polka of the same round.
             if not self._has_polka(vote.height, vote.round, vote.block_id):
                 raise Violation(f"{node.label} precommitted without a polka: {_name(vote)}")
             locked = self._locks.get(own)
@@ -107,14 +107,14 @@ class Checks:
         return self.is_quorum(height, self._votes.get(("prevote", height, round_, block_id), set()))
 
     def is_quorum(self, height: int, voters: set[bytes]) -> bool:
-        """More than two thirds, by this file's own sum."""
+        """Whether the voters have more than two thirds of the power."""
         entries = self.sets[height]
         power = sum(entry.power for entry in entries if entry.address in voters)
         return 3 * power > 2 * sum(entry.power for entry in entries)
 
     # --- commits --------------------------------------------------------------------------------------
     def _check_committed(self, node: SimulatedNode, height: int) -> None:
-        """Agreement, equal roots and sets, a certificate that holds, no innocent punished."""
+        """Agreement, equal roots and validator sets, a valid certificate, no evidence against the innocent."""
         store = node.running.store
         block, commit = store.block(height), store.commit(height)
         if block is None or commit is None:
@@ -169,8 +169,7 @@ class Checks:
                 raise Violation(f"transaction {txid.hex()[:8]} is committed twice, {text}")
 
     def _check_time(self, header: Header, round_: int) -> None:
-        """At some correct clock it was not ahead when it came, nor older than the round allows (PBTS). It came after
-        the block before was committed."""
+        """PBTS: by some correct clock the block time was timely when the block arrived, after the parent's commit."""
         off = PRECISION_MS + self._world.options.skew_ms // 2
         earliest = self._top_at - DELAY_MS * 11**round_ // 10**round_ - off
         if not earliest <= header.time_ms <= self._world.now + off:
@@ -178,7 +177,7 @@ class Checks:
             raise Violation(f"the block time of height {header.height} is {off_ms} ms off when it is committed")
 
     def check_state(self, node: SimulatedNode) -> None:
-        """The store against itself, recomputed."""
+        """Check a node's state against itself, recomputed."""
         try:
             check_invariants(node.running.store)
         except Diverged as error:
@@ -200,7 +199,7 @@ class Checks:
             check_bounds(node)
 
     def accused(self, node: SimulatedNode, link: int, code: str, text: str) -> None:
-        """Honest nodes never give each other a reason to complain."""
+        """No honest node accuses another honest node of misbehaviour."""
         world = self._world
         world.faults["accused"] += 1
         source = world.network.peers.get(link)
@@ -215,7 +214,7 @@ class Checks:
             self.accusations.setdefault(offender, set()).add(node.index)
 
     def unpunished(self) -> list[bytes]:
-        """Equivocators that somebody who has been up ever since has caught, and that no block punishes."""
+        """Equivocators caught by a node that has been up since, but not punished by any block."""
         world = self._world
         return [
             offender
@@ -229,7 +228,7 @@ class Checks:
 
 
 def _has_power(node: SimulatedNode, address: bytes) -> bool:
-    """Something is left to take: evidence against who lost its power otherwise is void."""
+    """Whether the validator still has power: evidence against others is void."""
     raw = node.replica.store.state.get(VALIDATOR.key(address))
     record = None if raw is None else VALIDATOR.decode(raw)
     return record is not None and bool(record.power or record.paused_power)

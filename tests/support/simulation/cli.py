@@ -1,4 +1,4 @@
-"""scripts/simulate: plays seeds, sums up what they met, and says how to repeat what failed."""
+"""scripts/simulate: plays seeds, prints a summary, and for each failure the command that repeats it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.simulation.running import Played, Summary, play
 from support.simulation.shrink import shrunk
 
 PROGRESS_SEEDS = 100
-"""Where standard error is no terminal, a line after so many."""
+"""Interval of progress lines if standard error is not a terminal."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +87,7 @@ def _played(one: partial[Played], numbers: list[int], processes: int) -> Iterato
 
 
 def _until_interrupted(plays: Iterator[Played]) -> Iterator[Played]:
-    """A long run that is cut off with Ctrl-C still sums up what it has played."""
+    """Stop at Ctrl-C, so that a long run still prints its summary."""
     try:
         yield from plays
     except KeyboardInterrupt:
@@ -118,8 +118,8 @@ def _tell_summary(summary: Summary, seconds: float) -> None:
 
 
 def _as_json(summary: Summary, seconds: float, one: Played | None) -> dict[str, object]:
-    # Not `asdict`: it makes a Counter again from its pairs, which counts the pairs.
-    found: dict[str, object] = {
+    # Not `asdict`: it rebuilds a Counter from its pairs, which counts the pairs.
+    report: dict[str, object] = {
         "seeds": summary.seeds,
         "heights": summary.heights,
         "events": summary.events,
@@ -132,8 +132,8 @@ def _as_json(summary: Summary, seconds: float, one: Played | None) -> dict[str, 
         "violations": [asdict(played) for played in summary.violations],
     }
     if one is not None:
-        found["digest"] = one.digest
-    return found
+        report["digest"] = one.digest
+    return report
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Virtual time: a queue of what happens when; ties in the order in which they were asked for."""
+"""Virtual time: a queue of timed events; events of the same time run in the order of scheduling."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
         self.at(self.now + delay, action, *args)
 
     def run_until(self, when: int, is_done: Callable[[], bool] = lambda: False) -> bool:
-        """Play events up to `when`; True as soon as `is_done` holds."""
+        """Run events up to `when`; True as soon as `is_done` is true."""
         while self._queue and self._queue[0][0] <= when:
             at, _, action, args = heapq.heappop(self._queue)
             self.now = max(self.now, at)

@@ -1,4 +1,4 @@
-"""What a power cut leaves: a store, a hard state and a journal whose last write happened as a whole or not at all."""
+"""Simulated disk with power cuts: store, hard state and journal, each written atomically."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from node.storage.memory import MemoryStore
 
 
 class PowerCut(BaseException):
-    """The machine is gone between two instructions. No code may catch it: not an `Exception`."""
+    """The power is cut between two instructions. Not an `Exception`, so that no code catches it."""
 
 
 class SimulatedStore(MemoryStore):
-    """The production memory store; every batch passes the disk's fuse.
+    """The memory store, whose batches pass the disk's fuse.
 
-    As in LevelDB: a batch that is not synced is safe with the next one that is, and gone with the power before it.
+    As in LevelDB, an unsynced batch is durable only after the next synced one.
     """
 
     def __init__(self, disk: Disk, entries: dict[bytes, bytes] | None = None) -> None:
         super().__init__(entries)
         self._disk = disk
         self._safe: dict[bytes, bytes] | None = None
-        """What a power cut leaves; None where that is everything."""
+        """The entries that survive a power cut; None if all do."""
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
         if not sync and self._safe is None:
@@ -50,8 +50,8 @@ class SimulatedStore(MemoryStore):
 class Disk:
     """Implements `SafetyStore` for its node.
 
-    `fuse` is after how many more writes the power goes; the last one is then kept or lost as a whole, as a batch in
-    LevelDB's log is, and a file that is written aside, synced and renamed.
+    `fuse`: number of further writes until the power cut. The last write is kept or lost as a whole, like a batch in
+    LevelDB's log, or a file that is written aside, synced and renamed.
     """
 
     def __init__(self, consensus_key: bytes) -> None:
@@ -61,10 +61,10 @@ class Disk:
         self.fuse: int | None = None
         self.is_last_kept = False
         self.is_forgetful = False
-        """An amnesiac's disk: takes the hard state and keeps nothing."""
+        """Whether hard state is discarded, for an amnesiac validator."""
         self.writes = 0
         self.signed: set[bytes] = set()
-        """Every own signature that was on disk at some time."""
+        """Every own signature that was ever on disk."""
 
     @property
     def journal(self) -> Journal:
@@ -82,7 +82,7 @@ class Disk:
         apply()
 
     def lose_unsynced(self) -> None:
-        """The power is gone."""
+        """Lose unsynced writes in a power cut."""
         self.kv.lose_unsynced()
         self.journal_kv.lose_unsynced()
 

@@ -1,5 +1,5 @@
-"""What a simulation can find."""
+"""Errors of the simulation."""
 
 
 class Violation(AssertionError):
-    """A property that must never break is broken."""
+    """A safety or liveness property is violated."""

@@ -1,4 +1,4 @@
-"""What goes wrong and when: a plan drawn from the seed before anything runs, so that a part of it can be left out."""
+"""Fault plan: drawn from the seed before the play, so that single faults can be left out of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fault:
-    """`at_ms` and `for_ms` from the start of the play. `value` is the kind's own."""
+    """A planned fault. `at_ms` is relative to the start of the play; `value` depends on the kind."""
 
     at_ms: int
     kind: str
@@ -38,47 +38,47 @@ def planned(seed: int, options: Options) -> tuple[Fault, ...]:
     def two() -> tuple[int, ...]:
         return tuple(chance.sample(everyone, min(2, size)))
 
-    found = [Fault(chance.randint(0, 500), "boot", (i,)) for i in everyone]
-    found += [Fault(chance.randint(3_500, until), "submit", anyone()) for _ in range(options.transactions)]
-    found += [Fault(chance.randint(3_500, until // 2), "live", anyone()) for _ in range(options.lives)]
-    found += [Fault(chance.randint(5_000, until), "submit_again", anyone()) for _ in range(options.replays)]
-    found += [Fault(chance.randint(4_000, until), "change", anyone(), value=i) for i in range(options.changes)]
-    found += [Fault(chance.randint(4_000, until), "pause", anyone()) for _ in range(options.pauses)]
-    found += [Fault(chance.randint(4_000, until), "rotate", anyone()) for _ in range(options.rotations)]
-    found += [Fault(when(), "crash", anyone(), chance.randint(50, 6_000)) for _ in range(options.crashes)]
-    found += [Fault(when(), "power_cut", anyone(), 0, chance.randrange(64)) for _ in range(options.power_cuts)]
-    found += [Fault(when(), "crash", everyone, chance.randint(50, 6_000)) for _ in range(options.outages)]
+    plan = [Fault(chance.randint(0, 500), "boot", (i,)) for i in everyone]
+    plan += [Fault(chance.randint(3_500, until), "submit", anyone()) for _ in range(options.transactions)]
+    plan += [Fault(chance.randint(3_500, until // 2), "live", anyone()) for _ in range(options.lives)]
+    plan += [Fault(chance.randint(5_000, until), "submit_again", anyone()) for _ in range(options.replays)]
+    plan += [Fault(chance.randint(4_000, until), "change", anyone(), value=i) for i in range(options.changes)]
+    plan += [Fault(chance.randint(4_000, until), "pause", anyone()) for _ in range(options.pauses)]
+    plan += [Fault(chance.randint(4_000, until), "rotate", anyone()) for _ in range(options.rotations)]
+    plan += [Fault(when(), "crash", anyone(), chance.randint(50, 6_000)) for _ in range(options.crashes)]
+    plan += [Fault(when(), "power_cut", anyone(), 0, chance.randrange(64)) for _ in range(options.power_cuts)]
+    plan += [Fault(when(), "crash", everyone, chance.randint(50, 6_000)) for _ in range(options.outages)]
     for _ in range(options.partitions):
         side = tuple(i for i in everyone if chance.random() < 0.5)
-        found.append(Fault(when(), "partition", side, chance.randint(500, 8_000)))
-    found += [Fault(when(), "one_way", two(), chance.randint(500, 8_000)) for _ in range(options.one_way_cuts)]
+        plan.append(Fault(when(), "partition", side, chance.randint(500, 8_000)))
+    plan += [Fault(when(), "one_way", two(), chance.randint(500, 8_000)) for _ in range(options.one_way_cuts)]
     for _ in range(options.starvings if size >= 4 else 0):
         who = tuple(chance.sample(everyone, 3))
-        found.append(Fault(when(), "starve", who, chance.randint(3_000, 9_000)))
+        plan.append(Fault(when(), "starve", who, chance.randint(3_000, 9_000)))
     for _ in range(options.stalls if size >= 4 else 0):
         seer = chance.choice([i for i in everyone if i not in dict(options.faulty)])
-        found.append(Fault(chance.randint(1_000, until // 2), "stall", (seer,), chance.randint(until // 2, until)))
+        plan.append(Fault(chance.randint(1_000, until // 2), "stall", (seer,), chance.randint(until // 2, until)))
     if size in SIZES:
-        found += [Fault(when(), "split_view", (), chance.randint(4_000, 12_000)) for _ in range(options.split_views)]
-    found += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
-    found += [
+        plan += [Fault(when(), "split_view", (), chance.randint(4_000, 12_000)) for _ in range(options.split_views)]
+    plan += [Fault(when(), "clog", two(), chance.randint(500, 6_000)) for _ in range(options.clogs)]
+    plan += [
         Fault(when(), "clock_step", anyone(), 0, chance.randint(-options.skew_ms // 2, options.skew_ms // 2))
         for _ in range(options.clock_steps)
     ]
     for index, behaviour in options.faulty:
         if behaviour in (*DISK_LOSSES, "store_rollback"):
             at = chance.randint(2_000, until // 2)
-            found.append(Fault(at, behaviour, (index,), chance.randint(1_000, until // 2)))
+            plan.append(Fault(at, behaviour, (index,), chance.randint(1_000, until // 2)))
         elif behaviour == "amnesiac":
-            found += [Fault(when(), "crash", (index,), chance.randint(50, 2_000)) for _ in range(3)]
+            plan += [Fault(when(), "crash", (index,), chance.randint(50, 2_000)) for _ in range(3)]
         elif behaviour == "bad_clock":
             sign = chance.choice([-1, 1])
-            found.append(Fault(0, "bad_clock", (index,), 0, sign * chance.choice([2_000, 10_000, 3_600_000])))
-    return tuple(sorted(found, key=lambda fault: fault.at_ms))
+            plan.append(Fault(0, "bad_clock", (index,), 0, sign * chance.choice([2_000, 10_000, 3_600_000])))
+    return tuple(sorted(plan, key=lambda fault: fault.at_ms))
 
 
 class Injector:
-    """Carries the plan out."""
+    """Carries out the plan."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -113,7 +113,7 @@ class Injector:
                 self._later(fault, node.boot)
 
     def _power_cut(self, fault: Fault) -> None:
-        """In one of its next writes, before it or after it; or between two of its next actions."""
+        """Cut the power before or after one of the next writes, or between two of the next actions."""
         node = self._world.nodes[fault.nodes[0]]
         kind, count = fault.value % 4, 1 + fault.value // 4 % 8
         if not node.is_up:
@@ -176,7 +176,7 @@ class Injector:
             self._later(fault, self._world.network.deaf.discard, direction)
 
     def _starve(self, fault: Fault) -> None:
-        """A voter's prevotes reach one node only, and one node gets no proposals: who has the polka locks alone."""
+        """One voter's prevotes reach one node only, another gets no proposals: the node with the polka locks alone."""
         knowing, hidden, blind = (self._world.nodes[i] for i in fault.nodes)
         pairs = [(blind.index, ("proposal", node.address)) for node in self._world.nodes if node is not blind]
         pairs += [
@@ -186,7 +186,7 @@ class Injector:
         self._later(fault, self._world.network.release, pairs)
 
     def _stall(self, fault: Fault) -> None:
-        """One node gets every proposal, and besides it only the proposer: blocks without end, and no polka."""
+        """Only one node and the proposer get each proposal: ever new blocks, and no polka."""
         nodes = self._world.nodes
         pairs = [
             (node.index, ("proposal", proposer.address))
@@ -206,7 +206,7 @@ class Injector:
 
     # --- disks ---
     def _store_rollback(self, fault: Fault) -> None:
-        """A checkpoint of the store is put back later under today's hard state: nothing is wrong with that."""
+        """Restore an old checkpoint of the store with the current hard state, which must be harmless."""
         node = self._world.nodes[fault.nodes[0]]
         self._later(fault, self._put_back, fault, node.disk.backup()[0], node.disk.hard, False)
 

@@ -1,4 +1,4 @@
-"""Members that change who validates, while everything else goes wrong."""
+"""Governance changes of the validator set during the faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SALT = 1_000_000
 
 
 class Governance:
-    """Every change leaves the faulty below a third of power, whichever of the changes are carried out."""
+    """Proposes changes that keep faulty power below a third, whichever of them are carried out."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -30,13 +30,13 @@ class Governance:
         self._count = 0
 
     def propose(self, number: int) -> None:
-        """A change that is drawn."""
+        """Propose a random change."""
         action = self._draw(number)
         if action is not None:
             self.campaign_for(action)
 
     def campaign_for(self, action: Action) -> None:
-        """By a random honest member. Proposals and votes are transactions like any other."""
+        """Submit the proposal by a random honest member, and votes for it: transactions like any other."""
         world = self._world
         chance = world.chance("governance")
         able = [node for node in world.honest() if node.is_up and world.options.powers[node.index]]
@@ -87,7 +87,7 @@ class Governance:
         return True
 
     def _campaign(self, proposal: bytes) -> None:
-        """Every honest member that sees the proposal open votes for it, once."""
+        """Every honest member votes once for the proposal when it sees it open."""
         world = self._world
         is_open = True
         for node in world.honest():

@@ -1,4 +1,4 @@
-"""Cars that live while everything goes wrong: each step is a transaction that stands on the one before."""
+"""Lives of cars during the faults: a sequence of transactions, each of which depends on the one before."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 DEALER, PROVIDER, WORKSHOP, BUYER = "dealer-munich", "payment-provider-1", "workshop-berlin", "buyer-1"
 OTHERS = ("bank-1",)
-"""A listing names them among those that it would take a payment from."""
+"""Payment providers that a listing accepts."""
 STEP_MS = 400
 AGAIN_MS = 2_000
-"""Who has not seen its transaction committed asks another node."""
+"""After this a client submits an uncommitted transaction to another node."""
 
 Step = tuple[TransactionBody, tuple[str, ...]]
-"""What is to be signed, and by whom; the first is the sender."""
+"""Transaction body and its signers; the first is the sender."""
 
 
 def parties() -> list[Party]:
-    """Of a car's life, besides its maker: none of them validates."""
+    """Parties of a car's life besides its manufacturer: none is a validator."""
     wanted = (DEALER, PROVIDER, WORKSHOP, BUYER, *OTHERS)
     return [Party(p.name, p.country, p.roles, 0, p.is_member) for p in DEV_PARTIES if p.name in wanted]
 
 
 class Now:
-    """What the builders of `support.life` ask of a chain: its state as a client sees it, and the time."""
+    """The chain as the builders of `support.life` need it: state as a client sees it, and time."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,7 +48,7 @@ class Now:
 
 
 def life_of(maker: str, vin: str, chain: Any) -> Generator[Step, bytes]:
-    """From the works to a second service. Every step is sent the id of its transaction once that is committed."""
+    """A car's life from production to its second service. Each step receives the committed transaction's id."""
     yield register(vin), (maker,)
     yield transfer(chain, vin=vin), (maker, DEALER)
     listed = yield listing(chain, vin), (DEALER,)
@@ -65,10 +65,10 @@ class Lives:
     def __init__(self, world: World) -> None:
         self._world = world
         self.steps = 0
-        """Committed, of all cars."""
+        """Committed steps of all cars."""
 
     def begin(self, node: SimulatedNode) -> None:
-        """`node`'s member makes a car."""
+        """Start the life of a car made by `node`'s member."""
         vin = self._world.submissions.new_vin()
         life = life_of(node.name, vin, Now(self._world))
         self._sign(life, next(life))
@@ -78,7 +78,7 @@ class Lives:
         self._follow(life, self._world.submissions.sign_for(body, *signers), 0)
 
     def _follow(self, life: Generator[Step, bytes], raw: bytes, asked_ms: int) -> None:
-        """Until it is committed; then the next step."""
+        """Wait until the transaction is committed, then take the next step."""
         world = self._world
         able = [node for node in world.honest() if node.is_up]
         txid = world.checked(raw).txid

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from node.crypto.dev_keys import dev_key
 from node.errors import Rejected
 from node.p2p.rate_limits import RateLimits
+from node.p2p.wire import decode_wire
 from node.replica import events as e
-from node.replica.messages import Message, decode_message
+from node.replica.messages import Message
 from support.simulation.errors import Violation
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 DECODED_MAX = 4_000
 Topic = tuple[str, bytes]
-"""Kind of a consensus message, and the validator whose it is."""
+"""Kind of a consensus message, and its signer."""
 NO_TOPIC: Topic = ("", b"")
 
 
@@ -30,13 +31,13 @@ class Network:
         """Link to (source, target)."""
         self.partitioned: set[frozenset[int]] = set()
         self.deaf: set[tuple[int, int]] = set()
-        """(source, target) of directions in which everything is lost."""
+        """(source, target) of directions that lose all messages."""
         self.clogged: dict[tuple[int, int], int] = {}
-        """(source, target) to the time until which nothing gets through; it all arrives then."""
+        """(source, target) to the time until which messages are delayed."""
         options = world.options
         self.loss, self.duplicate, self.delay = options.loss, options.duplicate, options.delay
         self.starving: Counter[tuple[int, Topic]] = Counter()
-        """(target, topic) that does not arrive, whoever relays it; by how many faults at once."""
+        """(target, topic) that is held back, whoever relays it, to the number of faults that hold it."""
         self._rate_limits: dict[tuple[int, int], RateLimits] = {}
         self._decoded: OrderedDict[bytes, Any] = OrderedDict()
 
@@ -66,7 +67,7 @@ class Network:
                     self.connect(a, b)
 
     def heal(self) -> None:
-        """Every link carries everything, in both directions, soon."""
+        """Let every link deliver all messages again, soon."""
         self.loss, self.duplicate, self.delay = 0.0, 0.0, (1, 30)
         self.starving.clear()
         self.partitioned.clear()
@@ -75,7 +76,7 @@ class Network:
         self.connect_all()
 
     def hold(self, pairs: list[tuple[int, Topic]]) -> None:
-        """Keep topics from targets, until as many releases."""
+        """Hold back topics from targets, until each is released as often."""
         self.starving.update(pairs)
 
     def release(self, pairs: list[tuple[int, Topic]]) -> None:
@@ -86,7 +87,7 @@ class Network:
 
     # --- messages ---
     def count(self, link: int, kind: type, size: int) -> None:
-        """No honest node says more to another than the other allows: else they would ban each other."""
+        """Check that an honest node stays below its peers' rate limits: otherwise they would ban it."""
         source, target = self.peers[link]
         rate_limits = self._rate_limits.get((source, target))
         if rate_limits is None:
@@ -96,7 +97,7 @@ class Network:
             raise Violation(f"{name} sends more {kind.__name__} messages than its peers allow")
 
     def send(self, link: int, raw: bytes, topic: Topic = NO_TOPIC) -> None:
-        """`topic`: what a vote or a proposal is, and whose."""
+        """Send bytes over a link. `topic`: kind and signer of a vote or proposal."""
         world = self._world
         source, target = self.peers[link]
         chance = world.chance("net")
@@ -131,9 +132,9 @@ class Network:
 
     def _decode(self, raw: bytes) -> Message:
         """The production decoder; messages are immutable, so the same bytes are decoded once."""
-        found = self._decoded.get(raw)
-        if found is None:
-            found = self._decoded[raw] = decode_message(raw)
+        message = self._decoded.get(raw)
+        if message is None:
+            message = self._decoded[raw] = decode_wire(raw)
             if len(self._decoded) > DECODED_MAX:
                 self._decoded.popitem(last=False)
-        return found
+        return message

@@ -1,4 +1,4 @@
-"""One node of the simulation: the production replica, its disk, its clock, and what carries out its actions."""
+"""A simulated node: the production replica, its disk and clock, and the executor of its actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedNode:
-    """`label` is unique; `name` names the keys, which twins share. `fault`: why it is among the faulty, or empty."""
+    """`label` is unique; `name` selects the keys, which twins share. `fault`: why it is faulty, or empty."""
 
     def __init__(self, world: World, index: int, name: str, label: str, fault: str) -> None:
         self.world = world
@@ -46,11 +46,11 @@ class SimulatedNode:
         self.boots = 0
         self.up_since = 0
         self.knows_its_loss = False
-        """Its hard state is missing under a store that is not empty: it may not sign what it could have signed."""
+        """Its hard state was lost under a non-empty store: it must not sign heights that it may have signed."""
         self.is_banished = False
-        """Kept down on purpose: boots do nothing."""
+        """Deliberately kept down: boots do nothing."""
         self.actions_left: int | None = None
-        """After how many more actions the power goes."""
+        """Number of further actions until a power cut."""
         self._tick_at = -1
 
     @property
@@ -67,10 +67,10 @@ class SimulatedNode:
         return self.replica
 
     def now(self) -> int:
-        """What its clock on the wall shows; time itself passes evenly for all."""
+        """Its wall-clock time; steady time is the same for all."""
         return self.world.now + self.skew_ms
 
-    # --- life -----------------------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------------------------
     def boot(self) -> None:
         if self.is_up or self.is_banished:
             return
@@ -101,7 +101,7 @@ class SimulatedNode:
             self._stop()
 
     def lose_power(self) -> None:
-        """In the middle of something; comes back by itself."""
+        """Cut the power; the node boots again by itself."""
         world = self.world
         world.faults["power_cut"] += 1
         world.log(self, "power_cut", {})
@@ -116,7 +116,7 @@ class SimulatedNode:
             self.world.network.disconnect(self, self.world.nodes[other])
 
     def change_key(self, key: PrivateKey) -> None:
-        """The operator's part of a rotation: a start with the new key, which has signed nothing."""
+        """Restart with a new consensus key that has signed nothing: the operator's part of a key rotation."""
         self.crash()
         self.consensus, self.disk.hard = key, encode(NeverSigned(key.public))
         self.boot()
@@ -195,7 +195,7 @@ class SimulatedNode:
                     self.say(link, said)
 
     def say(self, link: int, said: Message | bytes) -> None:
-        """What a faulty node puts on a link, whatever its replica says."""
+        """Send a message of a faulty node, whatever its replica sends."""
         if not isinstance(said, bytes):
             own = own_message(said, self.address)
             if own is not None:
@@ -234,7 +234,7 @@ def _topic_of(message: Message, sender: bytes) -> Topic:
 
 
 def own_message(message: Message, address: bytes) -> Vote | Proposal | None:
-    """The vote or proposal in `message` where it is signed by `address`."""
+    """The vote or proposal in `message` if `address` signed it."""
     if isinstance(message, VoteMessage) and message.vote.validator == address:
         return message.vote
     if isinstance(message, ProposalMessage | CompactProposal) and message.proposal.proposer == address:

@@ -1,4 +1,4 @@
-"""Looks at the production code while it runs: which `upon` rules fire, and signatures that were verified before."""
+"""Observers of the production code: counts the `upon` rules that fire, and caches signature verifications."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RULES = (
 
 @contextmanager
 def rules_counted(counter: Counter[str]) -> Iterator[None]:
-    """Counts rules of every machine by name; behaviour stays what it is."""
+    """Count the rules of every machine by name, without changing behaviour."""
     originals: dict[str, Any] = {}
 
     def observe(name: str, after: Any) -> None:
@@ -57,13 +57,13 @@ def rules_counted(counter: Counter[str]) -> Iterator[None]:
         setattr(Machine, name, observed)
 
     def proposal_answered(machine: Machine, before: Any, args: Any, fired: bool) -> str:
-        found = machine.proposal(machine.round)
-        if not fired or found is None:
+        proposal = machine.proposal(machine.round)
+        if not fired or proposal is None:
             return ""
         last, locked = _last_vote(machine), machine.locked
-        if last == NIL and locked is not None and locked.block_id != found.block_id:
-            return f"{'L22' if found.valid_round == -1 else 'L28'} lock held"
-        return f"{'L22' if found.valid_round == -1 else 'L28'} prevote {'nil' if last == NIL else 'block'}"
+        if last == NIL and locked is not None and locked.block_id != proposal.block_id:
+            return f"{'L22' if proposal.valid_round == -1 else 'L28'} lock held"
+        return f"{'L22' if proposal.valid_round == -1 else 'L28'} prevote {'nil' if last == NIL else 'block'}"
 
     def polka(machine: Machine, before: Any, args: Any, fired: bool) -> str:
         return "" if not fired else "L36 lock" if before[1] is Step.PREVOTE else "L36 valid only"
@@ -110,7 +110,7 @@ def _last_vote(machine: Machine) -> bytes:
 
 @contextmanager
 def signatures_remembered() -> Iterator[None]:
-    """What libsodium has judged is not judged again: by (key, signature and message), for verifying only."""
+    """Cache libsodium's verifications by (key, signature and message)."""
     original = signing.crypto_sign_open
     judged: dict[tuple[bytes, bytes], bool] = {}
 

@@ -1,4 +1,4 @@
-"""What one seed plays: every dimension is drawn, so that no two seeds test the same mixture (swarm testing)."""
+"""Options of a play: every dimension is drawn from the seed, so each seed tests another mixture (swarm testing)."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ BEHAVIOURS = (
     "twins",
 )
 DISK_LOSSES = ("lost_hard_state", "old_backup", "old_hard_state", "wiped")
-"""An honest node whose disk has forgotten what it signed: it may be punished, others must not be harmed."""
+"""Honest nodes that lose hard state: they may be punished, but others must not be harmed."""
 HONEST_FAULTS = ("bad_clock", "store_rollback")
-"""Not to be relied on, and still never to sign twice: an old checkpoint under today's hard state is nothing bad."""
+"""Honest nodes that progress does not count on, but that must never sign twice: an old checkpoint with the current hard
+state is harmless."""
 
 
 @dataclass(frozen=True)
 class Options:
     powers: tuple[int, ...]
-    """Of the genesis validators; 0 is a member that may be admitted later."""
+    """Powers of the genesis validators; 0 is a member that may be admitted later."""
     faulty: tuple[tuple[int, str], ...] = ()
-    """(validator, behaviour, disk loss or "bad_clock"): together below a third of power, whatever governance does."""
+    """(validator, fault): a behaviour, a disk loss or "bad_clock". Their power stays below a third, whatever governance
+    does."""
     loss: float = 0.0
     duplicate: float = 0.0
     delay: tuple[int, int] = (1, 30)
@@ -47,27 +49,27 @@ class Options:
     one_way_cuts: int = 0
     clogs: int = 0
     starvings: int = 0
-    """For a while some nodes get no votes or proposals of a kind: they know less than the others, and lock alone."""
+    """Periods in which some nodes miss votes or proposals of one kind, and may lock alone."""
     split_views: int = 0
-    """Stretches in which the network delivers so that two nodes lock different blocks."""
+    """Periods in which messages are scheduled so that two nodes lock different blocks."""
     stalls: int = 0
-    """Stretches in which proposals reach too few for a decision: rounds pass, and each brings another block."""
+    """Periods in which proposals reach too few for a decision: each round has another block."""
     clock_steps: int = 0
     transactions: int = 6
     lives: int = 0
-    """Cars that are made, sold and serviced."""
+    """Lives of cars: made, sold and serviced."""
     replays: int = 0
-    """Committed transactions that somebody submits again."""
+    """Committed transactions that are submitted again."""
     changes: int = 0
     pauses: int = 0
     rotations: int = 0
-    """New consensus keys."""
+    """Consensus key rotations."""
     fault_ms: int = 25_000
     interval_empty_ms: int = 1_500
 
 
 def drawn(seed: int) -> Options:
-    """The options of a seed, in one stream of their own."""
+    """The options of a seed, from a random stream of their own."""
     chance = random.Random(f"{seed}/options")
     size = chance.choice([1, 2, 3, 4, 4, 4, 4, 5, 5, 6, 7, 7, 8, 9, 10])
     changes = chance.choice([0, 0, 0, 1, 2, 4]) if size >= 4 else 0
@@ -103,33 +105,33 @@ def drawn(seed: int) -> Options:
 
 
 def _draw_faulty(chance: random.Random, powers: tuple[int, ...], changes: int) -> tuple[tuple[int, str], ...]:
-    """Below a third. Where governance moves power, below a fifth: honest power may shrink under it."""
+    """Faulty validators with less than a third of the power; a fifth if governance may shrink honest power."""
     share = 5 if changes else 3
-    found: list[tuple[int, str]] = []
+    faulty: list[tuple[int, str]] = []
     left = (sum(powers) - 1) // share
     several = chance.random() < 0.5
     for index in chance.sample(range(len(powers)), len(powers)):
         if 0 < powers[index] <= left:
             left -= powers[index]
-            found.append((index, chance.choice([*BEHAVIOURS, *BEHAVIOURS, *DISK_LOSSES, *HONEST_FAULTS])))
+            faulty.append((index, chance.choice([*BEHAVIOURS, *BEHAVIOURS, *DISK_LOSSES, *HONEST_FAULTS])))
             if not several:
                 break
-    return tuple(sorted(found))
+    return tuple(sorted(faulty))
 
 
 def changed(options: Options, settings: list[str]) -> Options:
-    """`name=value` pairs put over the drawn ones. Raises ValueError, naming what is known."""
-    known = {field.name for field in fields(Options)}
+    """The options with `name=value` settings applied. Raises `ValueError`, naming the valid names."""
+    names = {field.name for field in fields(Options)}
     for setting in settings:
         name, _, value = setting.partition("=")
-        if name not in known:
-            raise ValueError(f"unknown option {name!r}: known are {', '.join(sorted(known))}")
+        if name not in names:
+            raise ValueError(f"unknown option {name!r}: known are {', '.join(sorted(names))}")
         options = replace(options, **{name: ast.literal_eval(value)})
     return options
 
 
 def differences(options: Options, base: Options) -> list[str]:
-    """The settings that make `options` from `base`."""
+    """The settings that turn `base` into `options`."""
     return [
         f"{field.name}={getattr(options, field.name)!r}".replace(" ", "")
         for field in fields(Options)

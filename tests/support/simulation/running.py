@@ -1,4 +1,4 @@
-"""One seed played to its end, and what is said of it: the verdict, the numbers, the command that repeats it."""
+"""Plays one seed and reports the result: violation, numbers, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST_LINES = 40
 class Played:
     seed: int
     violation: str
-    """Empty: all held."""
+    """Empty if no property was violated."""
     command: str
     heights: int
     digest: str
@@ -45,9 +45,9 @@ def play(
     without: frozenset[int] = frozenset(),
     base: Options | None = None,
 ) -> Played:
-    """Never raises for what the simulated code does: any exception of it is a violation.
+    """Play a seed. Any exception of the simulated code is reported as a violation.
 
-    `settings` are put over `base`, and without one over what the seed draws.
+    `settings` are applied to `base`, or to the options drawn from the seed.
     """
     options = changed(base or drawn(seed), list(settings))
     world = World(seed, options, without)
@@ -77,7 +77,7 @@ def play(
 
 @dataclass
 class Summary:
-    """Many seeds together."""
+    """Totals over many seeds."""
 
     seeds: int = 0
     heights: int = 0

@@ -1,4 +1,4 @@
-"""Makes a failing seed smaller: first milder options, then fewer faults, as long as the same thing goes wrong."""
+"""Shrinks a failing play: first milder options, then fewer faults, as long as the same violation occurs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MILDER = (
 
 
 def kind_of(violation: str) -> str:
-    """What went wrong without numbers and names, so that a smaller play can be compared."""
+    """The violation without numbers and names, to compare it with that of a smaller play."""
     words = violation.split(":")[0].split()
     return " ".join(word for word in words if word.isalpha())
 
@@ -55,19 +55,19 @@ def shrunk(first: Played, heights: int, tell: Callable[[str], None], plays_max: 
         return played if kind_of(played.violation) == wanted else None
 
     for setting in MILDER:
-        if left and (found := attempt((*settings, setting), frozenset())):
-            settings, best = (*settings, setting), found
+        if left and (smaller := attempt((*settings, setting), frozenset())):
+            settings, best = (*settings, setting), smaller
             tell(f"still fails with {setting}")
     plan = planned(seed, changed(drawn(seed), list(settings)))
     without: frozenset[int] = frozenset()
-    # Boots stay: a node that never starts is another play.
+    # Keep boots: a node that never starts would be another scenario.
     removable = [number for number, fault in enumerate(plan) if fault.kind != "boot"]
     portion = max(1, len(removable) // 2)
     while left and removable:
         for start in range(0, len(removable), portion):
             piece = frozenset(islice(removable, start, start + portion)) - without
-            if left and piece and (found := attempt(settings, without | piece)):
-                without, best = without | piece, found
+            if left and piece and (smaller := attempt(settings, without | piece)):
+                without, best = without | piece, smaller
         removable = [number for number in removable if number not in without]
         if portion == 1:
             break

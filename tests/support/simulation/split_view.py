@@ -1,12 +1,12 @@
-"""A scheduler that knows the protocol: it lets two nodes lock different blocks of one height, and one decide alone.
+"""Protocol-aware scheduler: makes two nodes lock different blocks of one height, and one decide alone.
 
-Round 0: everyone but `blind` prevotes X. What `hidden` prevotes reaches only `knowing`, and `hidden` misses one vote
+Round 0: everyone but `blind` prevotes X. The prevote of `hidden` reaches only `knowing`, and `hidden` misses one vote
 itself: `knowing` locks X, the others precommit nil.
 Round 1: the others prevote and lock Y, and `knowing` misses one of their prevotes. The precommits of `blind` reach
 nobody, so that it alone decides Y.
-Round 2: `knowing` proposes X again, with its polka of round 0. Whoever forgets that it is locked on Y forks the chain.
+Round 2: `knowing` proposes X again, with its polka of round 0. A node that forgets its lock on Y forks the chain.
 
-Only messages are kept back, and only for a while: what asynchrony allows. It works out with up to six equal powers.
+Messages are only delayed for a while, as asynchrony allows. It works with up to six equal powers.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from support.simulation.world import World
 
 Roles = tuple["SimulatedNode", "SimulatedNode", "SimulatedNode", "SimulatedNode"]
-"""knowing, hidden, its counterpart, blind"""
+"""Indices of `knowing`, `hidden`, the node whose vote `hidden` misses, and `blind`."""
 STEP_MS = 20
 ATTEMPT_MS = 15_000
-"""What has begun in time may go on as long."""
+"""An attempt that has begun in time may take this long."""
 SIZES = range(4, 7)
 
 
 class SplitView:
-    """Tries at every new height until `until_ms`."""
+    """Attempts the split at every new height until `until_ms`."""
 
     def __init__(self, world: World, until_ms: int) -> None:
         self._world = world
@@ -35,7 +35,7 @@ class SplitView:
         self._top = world.checks.top
         self._height = 0
         self._round = -1
-        """What is kept back now: -1 nothing, 0 the prevotes of round 0, 1 the precommits of round 1."""
+        """Messages held back now: -1 none, 0 the prevotes of round 0, 1 the precommits of round 1."""
         self._roles: Roles | None = None
         self._is_locked = False
         self._held: list[tuple[int, Topic]] = []
@@ -88,7 +88,7 @@ class SplitView:
         if not rounds or decided > 1 or max(rounds) > 2 or (self._round == 0 and decided):
             self._release()
         elif self._round == 0 and not self._is_locked and knowing in at_height and knowing.running.machine.locked:
-            self._is_locked = True  # it has seen enough: before anybody is in round 1, and votes there
+            self._is_locked = True  # before any node is in round 1 and votes there
             self._hold([(knowing.index, ("prevote", hidden.address))])
         elif self._round == 0 and min(rounds) >= 1:
             self._release()

@@ -1,4 +1,4 @@
-"""Transactions of clients: what was accepted, and what became of it."""
+"""Transactions submitted by clients, and their outcomes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 LIFETIME_MS = 20 * 3_600_000
 READMISSION = 0
-"""The request number of a journal that is read back at a start."""
+"""Request number of journalled transactions that are admitted again at a start."""
 
 
 def spare_key(name: str) -> Any:
-    """A second key of every account: either one may sign, so that one txid can have two signature sets."""
+    """A second key of an account: either may sign, so that one txid can have two signature sets."""
     return dev_key("account", f"{name}-spare")
 
 
@@ -42,9 +42,9 @@ class Submissions:
         self._count = 0
         self._asked: dict[int, bytes] = {}
         self.accepted: dict[bytes, tuple[bytes, int]] = {}
-        """txid to (signed bytes, the node that said 202)."""
+        """txid to (signed bytes, the node that accepted it)."""
         self.rejected: set[bytes] = set()
-        """Held when they were accepted, and not when that node looked again: a fate, though not a final one."""
+        """Accepted transactions that the node dropped on recheck: an outcome, though not a final one."""
 
     def sign(self, name: str, body: TransactionBody, salt: int, *, is_spare: bool = False) -> bytes:
         sender = address_of(dev_key("account", name).public)
@@ -72,7 +72,7 @@ class Submissions:
         return f"WBA8E9G50GN{self._count:06d}"
 
     def car(self, node: SimulatedNode, *, is_spare: bool = False) -> bytes:
-        """A registration that nothing else conflicts with."""
+        """A vehicle registration without conflicts."""
         return self.sign(node.name, register(self.new_vin()), self._count, is_spare=is_spare)
 
     def submit_car(self, node: SimulatedNode) -> None:
@@ -87,7 +87,7 @@ class Submissions:
         node.handle(e.Admit(self._count, (self._world.checked(raw),)))
 
     def submit_again(self, node: SimulatedNode) -> None:
-        """What is in the chain already. A node that has not that block yet may accept it; no block takes it twice."""
+        """Submit a committed transaction again. A node without its block may accept it; no block contains it twice."""
         world = self._world
         committed = [raw for txid, (raw, _) in self.accepted.items() if txid in world.checks.committed]
         if committed and node.is_up:
@@ -95,14 +95,14 @@ class Submissions:
             self.submit(node, world.chance("again").choice(committed))
 
     def submit_variants(self, author: SimulatedNode, first: SimulatedNode, second: SimulatedNode) -> None:
-        """One txid, two signature sets, each accepted by another node."""
+        """Submit one txid with two signature sets to two nodes."""
         raw = self.car(author)
         other = self.sign(author.name, self._world.checked(raw).payload.body, self._count, is_spare=True)
         self.submit(first, raw)
         self.submit(second, other)
 
     def answered(self, node: SimulatedNode, request: int, outcomes: tuple[Any, ...]) -> None:
-        """A 202 is given only after the bytes are journalled; the power may go while they are."""
+        """A transaction is accepted only after it is journalled; the power may be cut meanwhile."""
         if request == READMISSION:
             pending = [txid for txid, _ in node.disk.journal.pending()]
             self.rejected |= {txid for txid, unmet in zip(pending, outcomes, strict=True) if unmet != ()}
@@ -119,14 +119,14 @@ class Submissions:
             self.rejected.add(txid)
 
     def owed(self) -> list[bytes]:
-        """Accepted by nodes whose journal nobody has destroyed; neither committed nor impossible now."""
+        """Transactions accepted by nodes with an intact journal that are neither committed nor impossible."""
         world = self._world
         best = world.best()
-        found = []
+        owed = []
         for txid, (raw, index) in self.accepted.items():
             node = world.nodes[index]
             if node.is_faulty or txid in self.rejected or best.store.place(txid) is not None:
                 continue
             if node.replica is None or not node.replica.judge(world.checked(raw)):
-                found.append(txid)
-        return found
+                owed.append(txid)
+        return owed

@@ -1,4 +1,4 @@
-"""What validators do about themselves while everything goes wrong: pause and come back, go on with another key."""
+"""Maintenance of validators during the faults: pause and resume, rotate the consensus key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK_MS = 300
 
 
 class Upkeep:
-    """A pause counts as a loss of power in what governance may do besides; faulty validators do nothing of this."""
+    """For governance, a pause counts as a loss of power. Faulty validators neither pause nor rotate."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -36,7 +36,7 @@ class Upkeep:
         world.later(PAUSE_MS, self._ask, ValidatorResume(), node, ATTEMPTS_MAX)
 
     def _ask(self, body: TransactionBody, node: SimulatedNode, attempts: int) -> None:
-        """Of any node: the validator itself may be down."""
+        """Submit to any node: the validator itself may be down."""
         world = self._world
         able = [other for other in world.honest() if other.is_up]
         if able:
@@ -45,7 +45,7 @@ class Upkeep:
             world.later(AGAIN_MS, self._ask, body, node, attempts - 1)
 
     def rotate(self, node: SimulatedNode) -> None:
-        """Governance gives the validator another key; its operator starts it with that once it is in force."""
+        """Governance sets a new consensus key; the operator restarts the validator with it once it is in force."""
         world, power = self._world, self._world.options.powers[node.index]
         if node.is_faulty or not power:
             return

@@ -1,4 +1,4 @@
-"""A deterministic world for production replicas. Safety is checked after every event; then it heals, and must go on."""
+"""A deterministic world of production replicas. Safety is checked after every event; after healing, liveness."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LINES_KEPT = 300
 
 
 class World:
-    """`without`: numbers of planned faults that are left out."""
+    """The world of one seed. `without`: indices of planned faults to leave out."""
 
     def __init__(self, seed: int, options: Options | None = None, without: frozenset[int] = frozenset()) -> None:
         self.seed = seed
@@ -97,7 +97,7 @@ class World:
             node.behaviour.on_time()
         self.clock.later(LIAR_INTERVAL_MS, self._let_lie, node)
 
-    # --- what parts share -----------------------------------------------------------------------------
+    # --- shared by the parts -----------------------------------------------------------------------------
     @property
     def now(self) -> int:
         return self.clock.now
@@ -106,13 +106,13 @@ class World:
         self.clock.later(delay, action, *args)
 
     def chance(self, name: str) -> random.Random:
-        """One stream per name: a change in one place does not shuffle the others."""
+        """One random stream per name, so that a change in one place does not shift the others."""
         if name not in self._streams:
             self._streams[name] = random.Random(f"{self.seed}/{name}")
         return self._streams[name]
 
     def named(self, index: int) -> list[SimulatedNode]:
-        """The node at `index`, and its twin."""
+        """The node at `index` and its twin, if any."""
         name = self.nodes[index].name
         return [node for node in self.nodes if node.name == name]
 
@@ -120,15 +120,15 @@ class World:
         return [node for node in self.nodes if not node.is_faulty]
 
     def best(self) -> Any:
-        """The honest replica that is furthest."""
+        """The honest replica with the greatest height."""
         return max((n for n in self.honest() if n.is_up), key=lambda n: self.checks.heights[n.index]).running
 
     def checked(self, raw: bytes) -> CheckedTx:
-        found = self._checked.get(raw)
-        if found is None:
-            found = check_signatures(decode_signed_tx(raw, self.genesis_hash), self.genesis_hash)
-            self._checked[raw] = found
-        return found
+        tx = self._checked.get(raw)
+        if tx is None:
+            tx = check_signatures(decode_signed_tx(raw, self.genesis_hash), self.genesis_hash)
+            self._checked[raw] = tx
+        return tx
 
     def is_good(self, raw: bytes) -> bool:
         if raw not in self._good:
@@ -147,12 +147,12 @@ class World:
         self._digest.update(raw)
 
     def digest(self) -> str:
-        """Of every message delivered and every notice: equal for equal seeds."""
+        """Hash of all delivered messages and notices: equal for equal seeds."""
         return self._digest.hexdigest()
 
     # --- the play -------------------------------------------------------------------------------------
     def play(self, heights: int = 4) -> None:
-        """Raises `Violation`."""
+        """Run the faults, heal, and check progress. Raises `Violation`."""
         with rules_counted(self.rules), signatures_remembered():
             self.injector.schedule(planned(self.seed, self.options), self._without)
             self.clock.run_until(self.start_ms + self.options.fault_ms)
@@ -168,10 +168,10 @@ class World:
             self._replay()
 
     def _heal_just_enough(self, heights: int) -> None:
-        """Just over two thirds of power is honest, up and connected; all others are down: the chain must grow."""
+        """Heal just over two thirds of the power and stop all other nodes: the chain must grow."""
         core = self._core()
         if len(core) < min(2, len(self.checks.sets[self.checks.top + 1])):
-            return  # one node among others never ends listening for its double, however much power it has
+            return  # a single node without peers never ends listening, however much power it has
         for node in self.nodes:
             node.is_banished = node not in core
             if node.is_banished:
@@ -184,7 +184,7 @@ class World:
             node.is_banished = False
 
     def _core(self) -> list[SimulatedNode]:
-        """A quorum of every height that one of them may still have to decide."""
+        """Honest nodes that are a quorum of every height they may have to decide."""
         chance, checks = self.chance("core"), self.checks
         lowest = min(checks.heights[node.index] for node in self.honest())
         core: list[SimulatedNode] = []
@@ -197,7 +197,7 @@ class World:
         return core
 
     def _enough(self, core: list[SimulatedNode]) -> None:
-        """Governance may move power while the others are down: some of them come back where it takes them."""
+        """Governance may move power while the others are down: boot as many as a quorum then needs."""
         checks = self.checks
         for node in self.honest():
             if checks.is_quorum(checks.top + 1, {n.address for n in core}):
@@ -237,7 +237,7 @@ class World:
         )
 
     def _settle(self) -> None:
-        """Every accepted transaction gets its fate, every equivocation that was seen its punishment."""
+        """Every accepted transaction has an outcome, and every equivocation that was seen is punished."""
         bound = 60_000
         checks, submissions = self.checks, self.submissions
         if not self.clock.run_until(self.now + bound, lambda: not checks.unpunished() and not submissions.owed()):
@@ -246,20 +246,20 @@ class World:
             raise Violation(f"seen equivocating and not punished: {[a.hex()[:8] for a in checks.unpunished()]}")
 
     def _replay(self) -> None:
-        """A fresh store executes the chain from genesis, finds the same roots, and all invariants hold."""
+        """Replay the chain from genesis on a fresh store: same roots, all invariants valid."""
         source = self.best().store
         fresh = ChainStore(MemoryStore(), self.genesis)
         for height in range(1, source.height() + 1):
-            found = source.committed(height)
-            transactions = [self.checked(raw) for raw in found.block.transactions]
+            committed = source.committed(height)
+            transactions = [self.checked(raw) for raw in committed.block.transactions]
             head = fresh.head()
             try:
-                check_frame(found.block, head, self.genesis_hash)
-                result = execute_block(found.block, transactions, fresh.state, fresh.tree, head, self.genesis_hash)
+                check_frame(committed.block, head, self.genesis_hash)
+                result = execute_block(committed.block, transactions, fresh.state, fresh.tree, head, self.genesis_hash)
             except InvalidBlock as error:
                 raise Violation(f"a replay from genesis refuses block {height}: {error}") from None
-            fresh.commit_block(found.block, result, found.commit)
-            if encode(found.block) != self.checks.chain[height]:
+            fresh.commit_block(committed.block, result, committed.commit)
+            if encode(committed.block) != self.checks.chain[height]:
                 raise Violation(f"the block of height {height} is not the one that was committed")
         for node in self.honest():
             if node.is_up:

@@ -1,4 +1,4 @@
-"""A block's body is the one that its header names: else whoever sent it is at fault."""
+"""Block contents must match the header; otherwise the sender is at fault."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def test_a_body_and_its_header_belong_together() -> None:
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ({"transactions": ()}, "transactions are not those"),
-        ({"evidence": (evidence(),)}, "evidence is not that"),
-        ({"last_commit": Commit(1, 0, bytes(32), ())}, "last commit is not that"),
+        ({"transactions": ()}, "transactions do not match"),
+        ({"evidence": (evidence(),)}, "evidence does not match"),
+        ({"last_commit": Commit(1, 0, bytes(32), ())}, "last commit does not match"),
     ],
 )
 def test_a_part_that_the_header_does_not_name_is_refused(parts: dict, told: str) -> None:
@@ -42,7 +42,7 @@ def test_a_part_that_the_header_does_not_name_is_refused(parts: dict, told: str)
 
 
 def holding(*transactions: bytes) -> Block:
-    """With a header that names them."""
+    """The block with these contents and a matching header."""
     plain = block()
     return replace(plain, header=replace(plain.header, tx_root=merkle.root(transactions)), transactions=transactions)
 
@@ -59,13 +59,13 @@ def test_a_body_may_be_as_large_as_any_chain_allows() -> None:
 @pytest.mark.parametrize(
     ("transactions", "told"),
     [
-        ([*FULL, b"1"], "larger than any may be"),
-        ([bytes(limits.TX_BYTES_MAX + 1)], "larger than any may be"),
+        ([*FULL, b"1"], "exceeds the size limit"),
+        ([bytes(limits.TX_BYTES_MAX + 1)], "exceeds the size limit"),
         ([b"1", b"2", b"1"], "twice"),
     ],
     ids=["body", "transaction", "repeated"],
 )
 def test_a_body_that_no_block_may_have_is_refused_though_its_header_names_it(transactions: list, told: str) -> None:
-    """Kept, it could not be sent on, and the attempt ended the process; hashed again and again, it would hold it."""
+    """A block too large to relay would crash the process, or occupy it with hashing."""
     with pytest.raises(Malformed, match=told):
         check_contents(holding(*transactions))

@@ -1,4 +1,4 @@
-"""A commit certificate proves what it claims: every signature, every field, more than two thirds."""
+"""Commit certificates: every signature, every field, more than two thirds."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def put(commit: Commit, place: int, signature: bytes) -> Commit:
     ids=["copied from another", "a foreign validator's", "zeros", "short", "one byte", "bent"],
 )
 def test_one_wrong_signature_among_enough_is_refused_and_named(place: int, forge: Callable[[int], bytes]) -> None:
-    """The others have a quorum without it: but what is stored and hashed must be true as a whole."""
+    """The others have a quorum without it, but a certificate is stored and hashed as a whole."""
     told = refusal(put(GOOD, place, forge(place)))
     assert f"height 7: the signature of validator {VALIDATORS.entries[place].address.hex()} does not verify" == told
 
@@ -126,8 +126,8 @@ def test_signatures_over_anything_else_prove_nothing(message: bytes) -> None:
         ({"round": 2}, "does not verify"),
         ({"height": 8}, "does not verify"),
         ({"block_id": b"\x0c" * 32}, "does not verify"),
-        ({"block_id": b""}, "a certificate is never for nil"),
-        ({"block_id": BLOCK[:31]}, "a certificate is never for nil"),
+        ({"block_id": b""}, "a certificate can't be for nil"),
+        ({"block_id": BLOCK[:31]}, "a certificate can't be for nil"),
         ({"signatures": ()}, "0 signatures for 4 validators"),
         ({"signatures": GOOD.signatures[:3]}, "3 signatures for 4 validators"),
         ({"signatures": (*GOOD.signatures, b"")}, "5 signatures for 4 validators"),

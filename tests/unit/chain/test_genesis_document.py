@@ -1,4 +1,4 @@
-"""The genesis document: a wrong field is refused with its path, and the hash is of what it says, not of its form."""
+"""Genesis document: a wrong field is rejected with its path; the hash does not depend on formatting."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GONE = object()
 
 
 def edited(*edits: tuple[Path, Any]) -> dict[str, Any]:
-    """The document with values at these paths changed, or taken out."""
+    """The document with the values at these paths changed or removed."""
     document = deepcopy(DOCUMENT)
     for path, value in edits:
         inner = document
@@ -123,7 +123,7 @@ def test_the_whole_range_of_total_power_is_allowed() -> None:
         (account(4, "keys"), lambda keys: keys * 2, "genesis.accounts[4].threshold: 1 of 2 different keys"),
         (account(4, "threshold"), 2, "genesis.accounts[4].threshold: 2 of 1 different keys can't be met"),
         (account(4, "threshold"), 0, "accounts[4]"),
-        (account(4, "name"), "bmw", "genesis.accounts[4].name: bmw stands twice"),
+        (account(4, "name"), "bmw", "genesis.accounts[4].name: bmw occurs twice"),
         (account(4, "name"), "Bank", "accounts[4]"),
         (account(4, "sponsor"), to_text(bytes(20)), "genesis.accounts[4].sponsor: no account of this genesis"),
         (member(BMW, "country"), "XX", "genesis.accounts[0].member.country: XX is not in ISO 3166-1"),
@@ -138,9 +138,9 @@ def test_the_whole_range_of_total_power_is_allowed() -> None:
         (member(BMW, "validator", "possession"), "00" * 64,
          "genesis.accounts[0].member.validator.possession: does not prove possession"),
         (member(BMW, "validator", "consensus_key"), dev_key("node", "bmw").public.hex(),
-         "genesis.accounts[0].member.validator.consensus_key: stands in for another key"),
+         "genesis.accounts[0].member.validator.consensus_key: also used as account key or node key"),
         (member(BMW, "validator", "consensus_key"), dev_key("account", "bmw").public.hex(),
-         "genesis.accounts[0].member.validator.consensus_key: stands in for another key"),
+         "genesis.accounts[0].member.validator.consensus_key: also used as account key or node key"),
         (member(BMW, "validator", "consensus_key"), dev_key("consensus", "bank-1").public.hex(),
          "genesis.accounts[0].member.validator.possession: does not prove"),
         (("continues",), {"genesis_hash": "00" * 32}, "genesis.continues.height: missing"),
@@ -162,7 +162,7 @@ def test_a_key_that_serves_two_members_is_refused() -> None:
         (member(MUNICH, "validator", "possession"), proof),
     )
     assert refusal(json.dumps(document).encode()) == (
-        "genesis.accounts[1].member.validator.consensus_key: serves another member too"
+        "genesis.accounts[1].member.validator.consensus_key: used by another member too"
     )
 
 
@@ -181,8 +181,8 @@ def test_a_chain_without_power_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda text: text.replace('"tree_depth": 6', '"tree_depth": 6, "tree_depth": 6'), "'tree_depth' stands twice"),
-        (lambda text: text.replace('"power": 10', '"power": 10, "power": 900', 1), "'power' stands twice"),
+        (lambda text: text.replace('"tree_depth": 6', '"tree_depth": 6, "tree_depth": 6'), "'tree_depth' occurs twice"),
+        (lambda text: text.replace('"power": 10', '"power": 10, "power": 900', 1), "'power' occurs twice"),
         (lambda text: text[:-3], "not JSON"),
         (lambda text: text + "{}", "not JSON"),
         (lambda text: "", "not JSON"),
@@ -242,10 +242,10 @@ def test_the_hash_depends_on_every_field() -> None:
 
 
 def test_a_successor_names_the_chain_it_continues() -> None:
-    shown = {"genesis_hash": "00" * 32, "height": 5, "block_id": "11" * 32, "state_root": "22" * 32}
-    found = parse_genesis(json.dumps(edited((("continues",), shown))).encode())
-    assert Continues(bytes(32), 5, b"\x11" * 32, b"\x22" * 32) == found.continues
-    assert found == parse_genesis(genesis_to_json(found).encode())
+    continues = {"genesis_hash": "00" * 32, "height": 5, "block_id": "11" * 32, "state_root": "22" * 32}
+    genesis = parse_genesis(json.dumps(edited((("continues",), continues))).encode())
+    assert Continues(bytes(32), 5, b"\x11" * 32, b"\x22" * 32) == genesis.continues
+    assert genesis == parse_genesis(genesis_to_json(genesis).encode())
 
 
 def test_development_keys_are_recognised() -> None:

@@ -1,4 +1,4 @@
-"""Whose turn it is: everybody as often as his power says, in an order that all compute alike."""
+"""Proposer selection: each validator in proportion to its power, in a deterministic order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_round_that_fails_goes_to_whoever_is_next(powers: list[int], height: i
 
 @given(POWERS)
 def test_nobody_waits_longer_than_a_period(powers: list[int]) -> None:
-    """So that a height decides however many proposers are down, as long as a quorum is up."""
+    """So a height is decided however many proposers are down, as long as a quorum is up."""
     validators = set_of(*powers)
     period = sum(powers) // gcd(*powers)
     assert {e.address for e in validators.entries} == {validators.proposer(3, r) for r in range(period)}
@@ -77,8 +77,8 @@ def test_of_a_total_that_three_divides_a_third_is_enough_and_two_thirds_are_not(
 
 def test_members_of_the_set_and_everybody_else() -> None:
     validators = set_of(3, 4)
-    known, stranger = bytes([1]) * 20, b"\xff" * 20
-    assert (4, 1, True) == (validators.power(known), validators.index(known), known in validators)
+    member, stranger = bytes([1]) * 20, b"\xff" * 20
+    assert (4, 1, True) == (validators.power(member), validators.index(member), member in validators)
     assert (0, None, False) == (validators.power(stranger), validators.get(stranger), stranger in validators)
     with pytest.raises(KeyError):
         validators.index(stranger)

@@ -1,4 +1,4 @@
-"""Following a chain without executing it: which header may be trusted next, and by whose signatures."""
+"""Light client: which header may be trusted next, and by which signatures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def trust(validators: ValidatorSet) -> Trust:
 
 
 def decided(validators: ValidatorSet, *by: str, **changes) -> LightBlock:
-    """A header two heights above the trusted one, of this set, signed by these."""
+    """A header of this set two heights above the trusted one, signed by these validators."""
     hashes = {
         name: bytes(32)
         for name in ("tx_root", "state_root", "ruleset_hash", "evidence_root", "last_commit_hash", "parent_id")
@@ -92,7 +92,7 @@ def test_a_certificate_is_of_the_set_that_the_header_names() -> None:
 )
 def test_what_does_not_lie_after_the_root_in_height_and_time_is_refused(height: int, time_ms: int) -> None:
     block = decided(SET, "a", "b", "c", height=height, time_ms=time_ms, parent_id=trust(SET).block_id)
-    with pytest.raises(InvalidCertificate, match="does not lie after"):
+    with pytest.raises(InvalidCertificate, match="is not later than"):
         can_follow(trust(SET), block, SET)
 
 
@@ -115,7 +115,7 @@ def test_the_next_header_builds_on_the_root_and_is_of_its_set() -> None:
     ],
 )
 def test_more_than_a_third_of_the_trusted_power_has_signed_a_later_header(by: tuple[str, ...], follows: bool) -> None:
-    """One of three is exactly a third: all of them may be faulty."""
+    """One of three has exactly a third, and may be faulty."""
     later = set_of(entry("a"), entry("b"), entry("c"), entry("x"), entry("y"))
     assert follows == can_follow(trust(SET), decided(later, *by), later)
 
@@ -126,7 +126,7 @@ def test_who_signs_with_another_key_than_the_trusted_one_does_not_count() -> Non
 
 
 class Giving:
-    """A source of sets that says how many it was asked to give."""
+    """A source of validator sets that counts the requested ones."""
 
     def __init__(self, *sets: ValidatorSet) -> None:
         self.sets = sets

@@ -1,4 +1,4 @@
-"""Every value of every transaction type comes back, as bytes and as JSON, and a second codec packs it the same."""
+"""Round trip of every transaction type as bytes and JSON; an independent codec gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESS = st.binary(min_size=20, max_size=20)
 U64 = st.integers(0, 2**64 - 1)
 MILLIS = st.integers(0, 2**53)
 relaxed = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-"""Static rules refuse some of what the fields alone allow."""
+"""Static rules reject some values that the field types allow."""
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -28,9 +28,9 @@ def test_a_body_comes_back(name: str) -> None:
         payload = Payload(sender, salt, expires_at_ms, body)
         raw = encode(payload)
         assert payload == decode_payload(raw)
-        shown = to_json(body)
-        assert name == shown.pop("type")
-        assert body == from_json(TYPES[name], shown)
+        as_json = to_json(body)
+        assert name == as_json.pop("type")
+        assert body == from_json(TYPES[name], as_json)
         values = second_codec.values_of(name, to_json(body))
         assert raw == second_codec.pack([sender, salt, expires_at_ms, values])
 

@@ -1,4 +1,4 @@
-"""One encoding per value: every other way to write a value is refused, and no damage decodes to the same value."""
+"""One encoding per value: every other encoding is rejected, and no damaged one decodes to the same value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from node.codec import Decoder, Value, encode
 from node.errors import Malformed, TooLarge
 from node.ledger.body import type_of
 from node.p2p.wire import decode_wire
-from node.replica.messages import decode_message
 from node.txtypes.envelope import decode_payload, decode_signed_tx
 
 GENESIS = bytes(32)
@@ -29,16 +28,16 @@ BY_TYPE = {type_of(STORY.chain.check(p.raw).payload.body): p.raw for p in revers
 PAYLOADS = {name: unpack(raw)[0] for name, raw in BY_TYPE.items()}
 
 
-# --- every other way to write a value ------------------------------------------------------------------------
+# --- other encodings ------------------------------------------------------------------------
 def nodes(value: Any) -> Iterator[Any]:
-    """The value and everything in it, outermost first."""
+    """The value and all nested values, outermost first."""
     yield value
     for inner in value if isinstance(value, list) else ():
         yield from nodes(inner)
 
 
 def packed_but(value: Any, place: int, written: bytes) -> bytes:
-    """`value` packed, with its node number `place` (in the order of `nodes`) written as `written`."""
+    """`value` packed, with nested value number `place` (in the order of `nodes`) encoded as `written`."""
     count = -1
 
     def write(node: Any) -> bytes:
@@ -55,7 +54,7 @@ def packed_but(value: Any, place: int, written: bytes) -> bytes:
 
 
 def other_forms(value: Any) -> Iterator[tuple[str, bytes]]:
-    """MessagePack that a lenient reader could take for the same value."""
+    """Encodings that a lenient decoder could accept for the same value."""
     match value:
         case bool():
             yield "a boolean as an integer", pack(int(value))
@@ -109,10 +108,10 @@ def test_every_other_form_of_every_field_is_refused_or_another_value(name: str) 
                 continue
             tried += 1
             try:
-                found = decode_payload(other)
+                decoded = decode_payload(other)
             except Malformed:
                 continue
-            assert form in ("one field less", "nil", "an empty array") and found != original, (place, form, node)
+            assert form in ("one field less", "nil", "an empty array") and decoded != original, (place, form, node)
     assert tried > 30
 
 
@@ -124,12 +123,12 @@ def test_no_flipped_byte_decodes_to_the_same_transaction(name: str) -> None:
         for mask in (0x01, 0x10, 0x80, 0xFF):
             damaged = raw[:place] + bytes([raw[place] ^ mask]) + raw[place + 1 :]
             try:
-                found = decode_signed_tx(damaged, GENESIS)
+                decoded = decode_signed_tx(damaged, GENESIS)
             except (Malformed, TooLarge):
                 continue
-            assert (found.payload, found.signatures) != (original.payload, original.signatures)
-            assert found.wire_id != original.wire_id
-            assert (found.txid == original.txid) == (found.payload == original.payload)
+            assert (decoded.payload, decoded.signatures) != (original.payload, original.signatures)
+            assert decoded.wire_id != original.wire_id
+            assert (decoded.txid == original.txid) == (decoded.payload == original.payload)
 
 
 @pytest.mark.parametrize("name", BY_TYPE)
@@ -191,7 +190,7 @@ def test_extension_types_timestamps_and_reserved_bytes_are_refused() -> None:
 @pytest.mark.parametrize("opening", [b"\x91", b"\x81\xa1a", b"\xdc\x00\x01", b"\x81\x91"], ids=lambda raw: raw.hex())
 def test_deep_nesting_is_malformed_and_not_the_end_of_the_stack(opening: bytes) -> None:
     raw = (opening * 60_000)[: limits.TX_BYTES_MAX - 1] + b"\xc0"
-    for decode in (decode_payload, decode_block, decode_message):
+    for decode in (decode_payload, decode_block, decode_wire):
         with pytest.raises(Malformed):
             decode(raw)
     place = packed_but(unpack(PAYLOADS["odometer.read"]), 4, raw[:60_000])
@@ -205,7 +204,7 @@ CLAIMS = [claim + b"\xff\xff\xff\xff" for claim in (b"\xdd", b"\xdf", b"\xc6", b
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda raw: raw.hex())
 def test_a_claimed_length_of_four_gigabytes_is_only_malformed(claim: bytes) -> None:
     for raw in (claim, b"\x92" + claim, b"\x94" + claim):
-        for decode in (decode_payload, decode_block, decode_committed, decode_commit, decode_message, decode_wire):
+        for decode in (decode_payload, decode_block, decode_committed, decode_commit, decode_wire):
             with pytest.raises(Malformed):
                 decode(raw)
 
@@ -228,8 +227,8 @@ def test_the_limit_comes_before_everything_else() -> None:
         decode(encode(Two(10, b"")))
 
 
-# --- whatever comes --------------------------------------------------------------------------------------------
-DECODERS = [decode_payload, decode_header, decode_block, decode_committed, decode_commit, decode_message, decode_wire]
+# --- arbitrary input --------------------------------------------------------------------------------------------
+DECODERS = [decode_payload, decode_header, decode_block, decode_committed, decode_commit, decode_wire]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=70) | st.text(max_size=20)
     | st.floats(allow_nan=False),

@@ -1,4 +1,4 @@
-"""Bodies as JSON: what does not fit is refused with the path of the field, whatever it is."""
+"""Bodies as JSON: errors name the path of the field."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def offered(**changes: Any) -> dict[str, Any]:
     return to_json(listing(Chain())) | changes
 
 
-def refusal(shown: Any) -> str:
+def refusal(document: Any) -> str:
     with pytest.raises(Malformed) as told:
-        union_from_json(TYPES, shown, "body")
+        union_from_json(TYPES, document, "body")
     return str(told.value)
 
 

@@ -1,8 +1,8 @@
-"""Agreement: whatever one faulty validator sends, in whatever order things arrive, no two decide differently.
+"""Agreement: whatever one faulty validator sends, and in any order of events, no two correct ones decide differently.
 
-Production machines and the production rule of what may be signed, wired together by chance alone: messages overtake
-each other, get lost and come twice, timers fire at any time, processes are killed and come back from their hard state,
-and the faulty one says anything that its key can sign. Then the network becomes synchronous, and all must decide.
+Production machines with the production signing rule, scheduled at random: messages are reordered, lost and duplicated,
+timers fire at any time, processes are killed and restart from hard state, and the faulty one sends anything that its
+key can sign. Then the network becomes synchronous, and all must decide.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def is_valid(ident: bytes) -> bool:
 
 
 class Correct:
-    """A machine, its hard state, its timers, and what has been sent to it but has not arrived."""
+    """A machine, its hard state, its timers, and messages in flight to it."""
 
     def __init__(self, ring: Ring, address: bytes) -> None:
         self.ring, self.address = ring, address
@@ -53,7 +53,7 @@ class Correct:
         self.boot()
 
     def boot(self) -> None:
-        """Start from the hard state; what was under way to us is lost."""
+        """Restart from hard state; messages in flight to it are lost."""
         self.machine = Machine(HEIGHT, self.ring.validators, self.address)
         self.timers: list[m.TimeoutFired] = []
         self.needed: set[bytes] = set()
@@ -108,23 +108,23 @@ class Correct:
                     raise Fork("an invalid block was decided")
 
     def sign(self, step: Step, message: Vote | Proposal) -> None:
-        """As the replica does: hard state, then out, and back into the own machine."""
+        """Like the replica: write hard state, send, and feed the own machine."""
         try:
-            known = signed_before(self.state, HEIGHT, message.round, step)
+            earlier = signed_before(self.state, HEIGHT, message.round, step)
         except SigningRefused:
             return
         signed = SignedProposal(message) if isinstance(message, Proposal) else SignedVote(message)
-        if known not in (None, signed):
+        if earlier not in (None, signed):
             return
         machine = self.machine
-        if known is None:
+        if earlier is None:
             self.state = extended(self.state, HEIGHT, message.round, signed, machine.locked, machine.valid, (), ())
         self.ring.send(message, [other for other in self.ring.correct if other is not self])
         self.feed(m.ProposalReceived(message, True) if isinstance(message, Proposal) else m.VoteReceived(message))
 
 
 class Ring:
-    """`liars` sign whatever chance tells them to; the others are `Correct`."""
+    """`liars` sign anything at random; the others are `Correct`."""
 
     def __init__(self, seed: int, powers: dict[str, int], liars: str) -> None:
         self.chance = Random(seed)
@@ -143,13 +143,13 @@ class Ring:
             if entry.address not in self.liars:
                 self.correct.append(Correct(self, entry.address))
 
-    # --- what everybody could know ---
+    # --- existing messages ---
     def fresh(self, prefix: str) -> bytes:
         self._blocks.append(block_id(f"{prefix or 'A'}{len(self._blocks)}"))
         return self._blocks[-1]
 
     def is_proved(self, kind: str, round_: int, ident: bytes) -> bool:
-        """Whether there are votes enough in the world to make this certificate."""
+        """Whether enough votes exist for this certificate."""
         power = sum(self.validators.power(address) for address in self._voters.get((kind, round_, ident), ()))
         return 3 * power > 2 * self.validators.total
 
@@ -176,7 +176,7 @@ class Ring:
 
     # --- chaos ---
     def chaos(self, steps: int) -> None:
-        """Up to `steps` events in any order, until all have decided; how wild the play is belongs to the seed."""
+        """Up to `steps` random events, until all have decided; the seed also draws their weights."""
         chance = self.chance
         loss = chance.choice([0, 0.05, 0.3])
         weights = [10, chance.choice([0.3, 1, 4]), chance.choice([0, 1]), chance.choice([1, 3]), 0.3, 0.1]
@@ -205,14 +205,14 @@ class Ring:
                     self._lie(chance.choice(self.liars), node)
 
     def _prove(self, node: Correct) -> None:
-        """Any certificate that exists may be shown to anybody."""
+        """Send an existing certificate to a random validator."""
         proved = [key for key in self._voters if key[2] != NIL and self.is_proved(*key)]
         if proved:
             kind, round_, ident = self.chance.choice(proved)
             node.feed(m.QuorumProved("prevote" if kind == "prevote" else "precommit", round_, ident))
 
     def _lie(self, liar: bytes, victim: Correct) -> None:
-        """Help the victim to what it is inclined to, or drive it on with nil, or say anything: one plan for a round."""
+        """Per round, support the victim's preference, drive it on with nil, or send anything."""
         chance, machine = self.chance, victim.machine
         plan = self._plans.setdefault((victim.address, machine.round), chance.choice(["help", "help", "nil", "any"]))
         is_proposing = self.validators.proposer(HEIGHT, machine.round) == liar and machine.step_now is Step.PROPOSE
@@ -240,7 +240,7 @@ class Ring:
 
     # --- calm ---
     def calm(self) -> int:
-        """Everything arrives before any timer fires; returns after how many turns of timers all had decided."""
+        """Deliver everything before any timer fires; returns the number of timer rounds until all have decided."""
         for node in self.correct:
             node.feed(m.StartHeight())
         for turn in range(CALM_TURNS_MAX):
@@ -256,15 +256,17 @@ class Ring:
         raise AssertionError(f"not decided: {[(n.machine.round, n.machine.step_now.name) for n in self.correct]}")
 
     def _deliver_all(self) -> bool:
-        """Inboxes, and all that was ever sent and is not known yet: what one correct node has, all get.
+        """Deliver all inboxes and everything ever sent: what one correct node has, all get.
 
-        Polkas travel with proposals only; whoever has decided hands on its certificate, as block sync does, and bodies
-        are asked for until they come.
+        Polkas come with proposals only; a node that has decided sends its certificate, as block sync does; bodies are
+        requested until they arrive.
         """
         has_moved = False
         for node in [node for node in self.correct if node.decided is None]:
             tally = node.machine.tally
-            news: list[m.Input] = [m.VoteReceived(vote) for vote in self._votes if not tally.has_vote(vote)]
+            news: list[m.Input] = [
+                m.VoteReceived(vote) for vote in self._votes if vote not in tally.votes_of_round(vote.round)
+            ]
             news += [m.QuorumProved("precommit", *decided) for decided in self._decisions]
             missing = [ident for ident in sorted(node.needed) if not node.machine.is_judged(ident)]
             news += [m.BlockJudged(ident, is_valid(ident)) for ident in missing]
@@ -282,7 +284,7 @@ class Ring:
 
 EQUAL = {"a": 1, "b": 1, "c": 1, "d": 1}
 UNEQUAL = {"a": 4, "b": 3, "c": 2, "d": 2}
-"""Quorum 8 of 11: a liar with 3 is less than a third, and a, b and one more are needed."""
+"""Quorum 8 of 11: a liar with 3 has less than a third, and a, b and one more are needed."""
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_two_silent_ones_of_four_stop_everybody() -> None:
 
 
 def test_the_chaos_is_strong_enough_to_split_a_ring_with_two_liars() -> None:
-    """Beyond a third the promise ends; a play that could not show that would prove nothing below it either."""
+    """Above a third agreement is not guaranteed; a test that could not show that would prove nothing below it."""
     forks = 0
     for seed in range(60):
         try:

@@ -1,4 +1,4 @@
-"""Another process with our key: whoever listens gives way, one of two stays, and our own past scares nobody."""
+"""Doppelganger protection: the listening process gives way, one of two remains, own replayed messages are ignored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from support.traces import block_id, validator
 
 from node.chain.vote import NIL, Vote, vote_sign_bytes
 from node.consensus.messages import Step
+from node.consensus.safety import last_step
 from node.crypto.dev_keys import dev_key
 from node.replica.doppelganger import (
     INTERVAL_MS,
@@ -57,7 +58,7 @@ def signing(instance: bytes = LOW, signer: LocalSigner | None = None) -> Doppelg
 
 
 def said(double: Doppelganger) -> Presence:
-    """Its next message, at the time when it is due."""
+    """Its next presence message when due."""
     message = double.on_tick(double.deadline_ms(), True, False)
     assert message is not None
     return message
@@ -173,7 +174,7 @@ def test_of_two_alike_the_greater_instance_gives_way(make) -> None:
 
 
 def test_a_message_without_our_echo_stops_nobody() -> None:
-    """It may be a replay from the past: our own former process, say."""
+    """It may be replayed, for example from our own previous process."""
     listener = a_double(HIGH)
     listener.heard(said(signing(LOW)))
     assert Duty.LISTENING is listener.duty
@@ -190,7 +191,7 @@ def test_our_own_message_coming_back_is_nothing() -> None:
 
 
 def test_whoever_is_told_that_its_node_key_is_in_use_listens_on_but_not_for_ever() -> None:
-    """The word is signed by nobody: it must not keep a validator from coming back."""
+    """The claim is unsigned: it must not keep a validator from signing."""
     double, now = a_double(), NOW
     while now < NOW + KEY_IN_USE_MS - 1_000:
         double.key_is_connected_elsewhere(now)
@@ -261,7 +262,7 @@ def test_a_vote_that_we_cannot_have_given_stops_us(vote: Vote) -> None:
 
 
 def test_a_prevote_that_is_not_stored_beside_a_stored_precommit_is_no_proof() -> None:
-    """It lies below our last signed step, so it may be ours from before; only what lies above can't be."""
+    """It is below our last signed step, so it may be our own; only a later one can't be."""
     signer = a_signer()
     signer.sign_vote("precommit", H, 0, NIL, NO_PROMISE)
     double = signing(LOW, signer)
@@ -295,7 +296,7 @@ def test_with_hard_state_a_foreign_vote_stops_a_listener_as_well() -> None:
     disk = Disk()
     a_signer(disk).sign_vote("prevote", H, 0, X, NO_PROMISE)
     restarted = a_signer(disk)
-    assert (H, 0, Step.PREVOTE) == restarted.last_step()
+    assert (H, 0, Step.PREVOTE) == last_step(restarted.state)
     double = a_double(LOW, restarted, is_at_height=True)
     double.saw_vote(a_vote("prevote", X))
     assert Duty.LISTENING is double.duty

@@ -1,4 +1,4 @@
-"""What a validator may sign after what it has signed, and what it must remember of it."""
+"""What a validator may sign after earlier signatures, and what hard state keeps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def signed(state: HardState, height: int, round_: int, step: Step, block: str = 
 
 
 def after(*moments: tuple[int, Step]) -> HardState:
-    """Signed at height H, in this order."""
+    """Hard state after signing these at height H, in order."""
     state = EMPTY
     for round_, step in moments:
         state = signed(state, H, round_, step)
@@ -77,7 +77,7 @@ def test_every_message_of_the_round_is_still_there(step: Step) -> None:
 
 
 def test_a_step_that_was_left_out_is_refused_once_it_is_passed() -> None:
-    """Nothing is stored for it, yet it is not free: the precommit may have been given on the ground of its absence."""
+    """No prevote is stored, yet it must not be signed: the precommit may rely on its absence."""
     state = after((0, Step.PRECOMMIT))
     for step in (Step.PROPOSE, Step.PREVOTE):
         with pytest.raises(SigningRefused):

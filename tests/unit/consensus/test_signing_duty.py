@@ -1,4 +1,4 @@
-"""Sign, persist, only then return: whatever breaks in between, nothing was handed out that is not on disk."""
+"""The signer signs, persists and only then returns: whatever fails in between, every returned signature is on disk."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from node.consensus.safety import (
     SigningRefused,
     StoredLock,
     decode_hard_state,
+    last_step,
 )
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey, is_signature
@@ -38,7 +39,7 @@ Sign = Callable[[LocalSigner], Vote | Proposal]
 
 
 def test_the_state_of_another_key_is_none_of_ours() -> None:
-    """Whoever takes it for its own would sign on as if it knew what it has signed."""
+    """A signer that accepted it would sign as if it knew its earlier signatures."""
     disk = Disk()
     other = dev_key("consensus", "dealer-munich")
     LocalSigner(ADDRESS, other, disk, GENESIS).sign_vote("prevote", H, 0, X, NO_PROMISE)
@@ -60,11 +61,11 @@ def test_what_was_signed_under_another_name_is_not_given_out_again_and_not_contr
 
 
 class PowerCut(Exception):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Disk:
-    """A record in memory; `cut` names the moment at which the power goes."""
+    """A record in memory; `cut` names the moment of a power cut."""
 
     def __init__(self) -> None:
         self.raw: bytes | None = None
@@ -92,7 +93,7 @@ class Disk:
 
 
 class BreakingKey(PrivateKey):
-    """The power goes while it signs."""
+    """Cut the power while it signs."""
 
     def sign(self, message: bytes) -> bytes:
         raise PowerCut
@@ -148,8 +149,8 @@ def test_a_power_cut_between_any_two_lines_hands_nothing_out_unsaved(kind: Calla
     with pytest.raises(PowerCut):
         handed_out.append(kind(X)(victim))
     assert [] == handed_out
-    # The same process, should it live on, holds nothing that is not on disk, and may not turn to another block where
-    # the disk may have the first one: the same is asked of a new process.
+    # If the same process lives on, it has nothing that is not on disk, and must not sign another block if the disk may
+    # have the first one; the same applies to a new process.
     disk.cut = ""
     if cut == "after":
         survivor = signer(disk)
@@ -171,7 +172,7 @@ def test_a_signer_that_could_not_save_does_not_believe_it_has_signed(cut: str) -
     disk.cut = cut
     with pytest.raises(PowerCut):
         prevote(X)(victim)
-    assert (0, 0, Step.NEW) == victim.last_step()
+    assert (0, 0, Step.NEW) == last_step(victim.state)
     assert victim.was_missing
     disk.cut = ""
     again = prevote(X)(victim)
@@ -247,10 +248,10 @@ def test_a_whole_height_and_the_next_one() -> None:
     living = signer(disk)
     messages = [sign(living) for sign in (propose(X), prevote(X), precommit(X), prevote(NIL, 1), precommit(NIL, 1))]
     assert messages == stored(disk)
-    assert (H, 1, Step.PRECOMMIT) == living.last_step()
+    assert (H, 1, Step.PRECOMMIT) == last_step(living.state)
     next_one = prevote(Y, 0, H + 1)(living)
     assert [next_one] == stored(disk)
-    assert (H + 1, 0, Step.PREVOTE) == signer(disk).last_step()
+    assert (H + 1, 0, Step.PREVOTE) == last_step(signer(disk).state)
 
 
 # --- the floor, and what else the key may sign --------------------------------------------------------------------
@@ -287,7 +288,7 @@ def test_a_new_key_has_lost_nothing_and_signs_at_once() -> None:
 
 
 def test_the_word_of_another_key_says_nothing_of_this_one() -> None:
-    """A backup of a consensus key in a home that `init` made with a key of its own."""
+    """A backup of a consensus key in a home for which `init` generated another key."""
     disk = Disk()
     disk.raw = encode(NeverSigned(dev_key("consensus", "dealer-munich").public))
 
@@ -317,7 +318,7 @@ FILE, FOLDER = ["open", "write", "fsync", "close", "rename"], ["open", "fsync", 
 
 
 def with_failing_call(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
-    """The `at`-th call that `save` makes fails; the names of all that it made gather in the list."""
+    """Make the `at`-th system call of `save` fail; the list collects the names of its calls."""
     made: list[str] = []
 
     def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:
@@ -355,9 +356,9 @@ def test_a_call_that_fails_leaves_the_old_file_or_the_new_one(
     survivor = signer(SafetyFile(path))
     if path.read_bytes() == old:
         assert not handed_out
-        assert (H, 0, Step.PREVOTE) == survivor.last_step()
+        assert (H, 0, Step.PREVOTE) == last_step(survivor.state)
     else:
-        assert (H, 0, Step.PRECOMMIT) == survivor.last_step()
+        assert (H, 0, Step.PRECOMMIT) == last_step(survivor.state)
         assert handed_out in ([], [precommit(X)(survivor)])
 
 
@@ -375,7 +376,7 @@ def test_the_file_is_for_its_owner_only_and_takes_no_damage_for_good(tmp_path: P
         with pytest.raises(Corrupted):
             signer(SafetyFile(path))
     path.write_bytes(good)
-    assert (H, 0, Step.PREVOTE) == signer(SafetyFile(path)).last_step()
+    assert (H, 0, Step.PREVOTE) == last_step(signer(SafetyFile(path)).state)
 
 
 def test_a_half_written_temporary_file_is_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Votes counted: exact thresholds, equivocators, certificates, what is kept and what is forgotten."""
+"""Vote tally: exact thresholds, equivocators, certificates, kept and dropped rounds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_third_is_a_third_or_more_of_power(total: int, third: int) -> None:
 @pytest.mark.parametrize(
     ("powers", "voters", "is_quorum"),
     [
-        ({"a": 3, "b": 1, "c": 1, "d": 1}, "ab", False),  # 12 > 12 does not hold
+        ({"a": 3, "b": 1, "c": 1, "d": 1}, "ab", False),  # 12 > 12 is false
         ({"a": 3, "b": 1, "c": 1, "d": 1}, "abc", True),
         ({"a": 3, "b": 1, "c": 1, "d": 1}, "bcd", False),
         ({"a": 4, "b": 3, "c": 2, "d": 1}, "abd", True),
@@ -130,8 +130,8 @@ def test_both_votes_of_an_equivocator_count_each_for_its_id() -> None:
     tally.add(vote("prevote", "Y", 0, "d"))
     assert not tally.has_quorum("prevote", 0, X)
     assert not tally.has_quorum("prevote", 0, Y)
-    assert tally.has_vote(vote("prevote", "X", 0, "d"))
-    assert tally.has_vote(vote("prevote", "Y", 0, "d"))
+    assert vote("prevote", "X", 0, "d") in tally.votes_of_round(0)
+    assert vote("prevote", "Y", 0, "d") in tally.votes_of_round(0)
     tally.add(vote("prevote", "X", 0, "e"))
     assert tally.has_quorum("prevote", 0, X)
     tally.add(vote("prevote", "Y", 0, "c"))
@@ -149,7 +149,7 @@ def test_a_third_vote_of_one_step_is_not_kept() -> None:
     assert 2 == VOTES_PER_STEP_MAX
     tally = tally_of(equal(4), "prevote X 0 d", "prevote Y 0 d")
     assert tally.add(vote("prevote", "Z", 0, "d")) is None
-    assert not tally.has_vote(vote("prevote", "Z", 0, "d"))
+    assert vote("prevote", "Z", 0, "d") not in tally.votes_of_round(0)
     assert 2 == len(tally.votes_of_round(0))
     for name in "bc":
         tally.add(vote("prevote", "Z", 0, name))
@@ -233,17 +233,17 @@ def test_votes_for_and_votes_of_round_return_what_was_added() -> None:
     assert {"a", "b"} == {validator_name(address) for address in tally.votes_for("prevote", 2, X)}
     assert {"c"} == {validator_name(address) for address in tally.votes_for("prevote", 2, NIL)}
     assert {} == tally.votes_for("prevote", 7, X)
-    found = [(v.kind, block_name(v.block_id), validator_name(v.validator)) for v in tally.votes_of_round(2)]
+    votes = [(v.kind, block_name(v.block_id), validator_name(v.validator)) for v in tally.votes_of_round(2)]
     assert [
         ("precommit", "X", "b"),
         ("prevote", "X", "a"),
         ("prevote", "X", "b"),
         ("prevote", "nil", "c"),
-    ] == sorted(found)
+    ] == sorted(votes)
 
 
 def test_flooding_with_future_rounds_is_bounded() -> None:
-    """One validator names a hundred thousand rounds: the votes of the window are kept, of the others one number."""
+    """One validator votes in a hundred thousand rounds: only votes of the window and its newest round are kept."""
     machine = Machine(2520, equal(4), validator("a"))
     machine.step(StartHeight())
     for round_ in [*range(1, 2_000), limits.ROUND_CAP]:

@@ -1,4 +1,4 @@
-"""How long the three timers run: 1 s and 0.5 s more every round, up to the chain's cap. Seen from outside a replica."""
+"""Timeouts of a replica: 1 s, plus 0.5 s per round, up to the chain's cap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Disk:
 
 
 class Seat:
-    """One replica that signs, at a round in which another one is to propose, and the clock in front of it."""
+    """A validator in a round with another proposer, and its clock."""
 
     def __init__(self, round_: int, cap_ms: int) -> None:
         store = ChainStore(MemoryStore(), dev_test_genesis(params=ChainParams(timeout_cap_ms=cap_ms)))
@@ -56,7 +56,7 @@ class Seat:
         self.replica.handle(e.Tick(), self.now)
 
     def hear(self, kind: VoteKind, *blocks: bytes) -> list[e.Action]:
-        """Votes of as many others, all in this moment."""
+        """Votes of this many others, all at the current time."""
         actions = []
         for name, block in zip(self.others, blocks, strict=False):
             signature = dev_key("consensus", name).sign(vote_sign_bytes(self.genesis_hash, kind, 1, self.round, block))
@@ -94,7 +94,7 @@ def rounds_entered(actions: list[e.Action]) -> list[int]:
 def test_every_timer_of_a_round_lasts_so_long_and_no_longer_than_the_cap(
     round_: int, cap_ms: int, lasts_ms: int
 ) -> None:
-    """L21, L35, L48: the second vote of a later round brings us there; then only timers move us."""
+    """L21, L35, L48: the second vote of a later round moves us there; then only timers do."""
     seat = Seat(round_, cap_ms)
     prevote, precommit = ("prevote", round_, NIL), ("precommit", round_, NIL)
 
@@ -104,7 +104,7 @@ def test_every_timer_of_a_round_lasts_so_long_and_no_longer_than_the_cap(
     assert seat.replica.next_deadline_ms() <= due, "the shell would sleep past it"
     assert {prevote} == seat.own_votes(seat.tick_at(due))
 
-    # Of rounds beyond the window only the number was kept: the votes come again, as they do in life.
+    # Beyond the window only the round number was kept: the votes arrive again, as peers resend them.
     seat.hear("prevote", NIL, X)
     due = seat.now + lasts_ms
     assert precommit not in seat.own_votes(seat.tick_at(due - 1))

@@ -1,4 +1,4 @@
-"""Addresses in bech32m: what is written comes back, and typing errors do not."""
+"""Addresses in bech32m: round trip, and rejection of typos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RAW = st.binary(min_size=20, max_size=20)
 
 
 def test_the_second_implementation_is_bip_350s() -> None:
-    """Valid strings of BIP 350 hold under it, so that what follows is compared with the standard."""
+    """The reference accepts the valid strings of BIP 350, so the tests below compare with the standard."""
     for text in (
         "a1lqfn3a",
         "abcdef1l7aum6echk45nj3s0wdvt2fg8x9yrzpqzd3ryx",
@@ -61,7 +61,7 @@ def test_swapped_neighbours_are_seen() -> None:
 
 
 def test_the_older_checksum_is_refused() -> None:
-    """bech32 of BIP 173 ends in the constant 1: an address of another kind, not ours."""
+    """bech32 of BIP 173 has the constant 1: not one of our addresses."""
     data = [CHARSET.index(c) for c in TEXT[4:36]]
     check = polymod([*expanded("bmw"), *data, 0, 0, 0, 0, 0, 0]) ^ 1
     old = TEXT[:36] + "".join(CHARSET[check >> 5 * (5 - i) & 31] for i in range(6))

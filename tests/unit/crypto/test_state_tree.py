@@ -1,4 +1,4 @@
-"""The state tree against a naive recomputation; overlays against the tree itself; proofs, and forged proofs."""
+"""State tree: comparison with a naive implementation, changes, proofs and forged proofs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANGES = st.dictionaries(st.sampled_from(KEYS), st.none() | VALUES, max_size=8)
 
 
 class Tree:
-    """A tree with the buckets that the store would hold."""
+    """A tree with the buckets that the store would have."""
 
     def __init__(self, depth: int, state: dict[bytes, bytes]) -> None:
         self.tree = StateTree(depth)
@@ -58,7 +58,7 @@ class Tree:
 
 
 class RandomChanges(RuleBasedStateMachine):
-    """Blocks of puts and deletes, some of them only tried; after each the naive root must come out."""
+    """Blocks of puts and deletes, some of them not applied; each must give the naive root."""
 
     @initialize(depth=st.integers(1, 6))
     def start(self, depth: int) -> None:
@@ -73,7 +73,7 @@ class RandomChanges(RuleBasedStateMachine):
 
     @rule(changes=CHANGES)
     def try_and_drop(self, changes: dict[bytes, bytes | None]) -> None:
-        """An undecided block: its root is right, and nothing stays."""
+        """An undecided block: its root is right, and the tree stays the same."""
         before = self.tree.tree.root
         wanted = {k: v for k, v in (self.state | changes).items() if v is not None}
         assert state_root(wanted, self.depth) == self.tree.tree.change(self.tree.changed(changes)).root
@@ -160,12 +160,12 @@ def slots(entries: bytes) -> list[bytes]:
 
 
 def forged(change: Callable[[list[bytes]], list[bytes]]) -> StateProof:
-    """With another bucket, and a root that the forger would have if nobody compared it."""
+    """A proof with another bucket, and the root that it leads to."""
     return StateProof(b"".join(change(slots(GOOD.entries))), GOOD.siblings)
 
 
 def root_of(proof: StateProof) -> bytes:
-    """Where a proof leads: what a forger who may choose the root would choose."""
+    """The root that a proof leads to."""
     buckets = dict(TREE.buckets) | {NUMBERS[KEY]: proof.entries}
     return StateTree(DEPTH, [(n, e) for n, e in buckets.items() if e]).root
 
@@ -222,7 +222,7 @@ def test_siblings_of_another_depth_order_or_length_are_refused() -> None:
 
 
 def test_another_depth_than_genesis_says_is_refused() -> None:
-    """A tree of half the depth over the same state has proofs too; a verifier takes only its own chain's."""
+    """A tree of half the depth over the same state has proofs too; a verifier accepts only its own chain's depth."""
     shallow = Tree(DEPTH - 1, STATE)
     verify_state_proof(KEY, STATE[KEY], shallow.proof(KEY), shallow.tree.root, DEPTH - 1)
     with pytest.raises(InvalidProof, match=f"depth {DEPTH}"):

@@ -1,4 +1,4 @@
-"""The pool: its bounds, one variant of a transaction, what a commit touches, and nothing left behind."""
+"""The mempool: bounds, one signature set per txid, the index of state keys, and complete removal."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_few_large_transactions_of_one_sender_leave_room_to_the_others() -> No
     size = len(tx(1).raw)
     pool = Pool(PoolLimits(bytes_per_account_max=2 * size))
     assert pool.add(tx(1)) and pool.add(tx(2))
-    assert f"2 pending transactions already ({2 * size} bytes)" in full(pool, address("bmw"))
+    assert f"already has 2 pending transactions ({2 * size} bytes)" in full(pool, address("bmw"))
     pool.check_room(address("buyer-1"), size)
     pool.remove(tx(1).txid)
     pool.check_room(address("bmw"), size)
@@ -133,7 +133,7 @@ def test_entries_are_found_by_the_state_keys_they_depend_on() -> None:
 
 
 def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
-    """Not in a set's: that differs from process to process, and a seed would not play the same again."""
+    """Set order differs between processes and would break the simulator's determinism."""
     pool = Pool()
     arrivals = [tx(number) for number in (9, 3, 30, 12, 7, 1, 25, 14, 2, 21, 5, 8)]
     for entry in arrivals:
@@ -144,12 +144,12 @@ def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
 def test_every_type_depends_on_its_sender() -> None:
     bmw = address("bmw").hex().encode()
     for body in (register(), maintenance(chain()), OdometerRead(VINS[0], km(1), 0, "reading")):
-        found = chain().check(signed(chain(), address("bmw"), body, key_of("bmw")))
-        assert [b"vehicle/" + body.vin.encode(), b"account/" + bmw, b"member/" + bmw] == subjects_of(found)
+        tx = chain().check(signed(chain(), address("bmw"), body, key_of("bmw")))
+        assert [b"vehicle/" + body.vin.encode(), b"account/" + bmw, b"member/" + bmw] == subjects_of(tx)
 
 
 def test_a_subject_that_is_named_twice_goes_once() -> None:
-    """Nobody opens his own account again, but the pool must not stumble over one who tries."""
+    """An account can't be opened twice, but the pool must handle the attempt."""
     key = dev_key("account", "bmw")
     body = AccountOpen((key.public,), 1, b"")
     entry = chain().check(signed(chain(), address("bmw"), body, (address("bmw"), key)))
@@ -167,9 +167,9 @@ def test_an_entry_is_expired_after_its_last_millisecond() -> None:
     assert [[], [], [tx(1)]] == [pool.expired(expires + later) for later in (-1, 0, 1)]
 
 
-# --- nothing left behind ------------------------------------------------------------------------------
+# --- complete removal ------------------------------------------------------------------------------
 class RandomPool(RuleBasedStateMachine):
-    """Against a plain list, in order of arrival."""
+    """Compare the pool with a list in arrival order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Who may stay where places are few."""
+"""Eviction of strangers when slots are taken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def slot(
 
 
 def crowd(count: int, network: int = 0) -> list[PeerSlot]:
-    """Strangers of different addresses in one network."""
+    """Strangers with different addresses in one network."""
     return [slot(100 * network + i, f"10.{network}.{i}.1", opened_ms=i) for i in range(count)]
 
 
@@ -48,7 +48,7 @@ def test_a_network_that_has_many_places_gives_its_youngest_to_one_that_has_none(
 
 
 def test_nobody_is_evicted_for_one_who_makes_the_same_crowd() -> None:
-    """Else two networks would throw each other out for ever."""
+    """Otherwise two networks would evict each other forever."""
     half = crowd(4, 1) + crowd(4, 2)
     assert (False, None) == room_for(slot(0, "10.1.200.1"), half, 10)
     more = crowd(5, 1) + crowd(3, 2)

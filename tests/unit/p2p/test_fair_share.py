@@ -1,4 +1,4 @@
-"""What a peer has used, what has to wait for it, and for how long."""
+"""Per-peer quotas: charges, queueing and waiting times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from node.p2p import fair_share
 from node.p2p.fair_share import PeerQuota, Shares
 from node.p2p.framing import Lane
-from node.p2p.rate_limits import RATES, TokenBucket
+from node.p2p.rate_limits import RATES
 from node.p2p.wire import ANSWERS, FIRST, QUESTIONS, URGENT, GetChunk, Ping, lane_of
 from node.replica.messages import Announce, Blocks, GetBlocks, GetBody, ProposalMessage, Transactions, VoteMessage
 
@@ -15,24 +15,7 @@ BURST_MS = fair_share.CPU_MS_PER_S * fair_share.CPU_BURST_S
 ALL_BURST_MS = fair_share.CPU_STRANGERS_MS_PER_S * fair_share.CPU_BURST_S
 
 
-def test_credit_is_spent_owed_waited_for_and_not_saved_up() -> None:
-    bucket = TokenBucket(100, 2, 0)
-    bucket.take(150, 0)
-    assert (50, 0) == (bucket.left(0), bucket.wait_ms(0))
-    bucket.take(100, 0)
-    assert (-50, 500) == (bucket.left(0), bucket.wait_ms(0))
-    assert 0 == bucket.wait_ms(0, -50) < bucket.wait_ms(0, -49)
-    assert 200 == bucket.left(10**9)
-
-
-def test_a_clock_that_goes_back_takes_and_gives_nothing() -> None:
-    bucket = TokenBucket(100, 1, 10_000)
-    bucket.take(100, 10_000)
-    assert 0 == bucket.left(5_000)
-    assert 100 == bucket.left(6_000)
-
-
-# --- the processor ---------------------------------------------------------------------------------------
+# --- processor time ---------------------------------------------------------------------------------------
 def test_who_has_used_up_its_time_waits_with_bulk_and_not_with_votes() -> None:
     quota = PeerQuota(None, 0)
     quota.worked(Announce, 0, BURST_MS + 30, 0)
@@ -69,7 +52,7 @@ def test_strangers_share_what_they_have_and_members_do_not() -> None:
 
 
 def test_many_strangers_that_keep_to_their_own_shares_are_not_read_from_while_they_owe_too_much_together() -> None:
-    """Votes are urgent and never wait: only not reading bounds what they cost."""
+    """Votes are never queued: only pausing reads bounds their cost."""
     shares = Shares(0)
     strangers, member = [PeerQuota(shares, 0) for _ in range(36)], PeerQuota(None, 0)
     for quota in strangers[:-1]:
@@ -94,7 +77,7 @@ def test_questions_wait_while_the_answers_are_not_read() -> None:
     assert 0 == quota.wait_ms(Announce, fair_share.ANSWER_QUEUE_BYTES + 1, 0)
 
 
-# --- what waits ------------------------------------------------------------------------------------------
+# --- the queue ------------------------------------------------------------------------------------------
 def test_what_comes_after_what_waits_waits_behind_it_but_votes_do_not() -> None:
     quota = PeerQuota(None, 0)
     quota.put_off(GetBlocks(1, 1), 5, 30)

@@ -1,4 +1,4 @@
-"""The handshake of the chain: who is refused, by whom, and that both sides learn why."""
+"""Peer handshake: refusals, and that both sides learn the reason."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import seal
 from support.handshakes import (
     ALICE,
     BOB,
@@ -48,8 +49,8 @@ def test_two_nodes_meet() -> None:
     assert (bob.peer.genesis_hash, bob.peer.protocol_version) == (GENESIS, PROTOCOL_VERSION)
 
     at_alice, at_bob = alice.session(), bob.session()
-    assert at_bob.feed(at_alice.seal(b"question")) == [b"question"]
-    assert at_alice.feed(at_bob.seal(b"answer")) == [b"answer"]
+    assert [message for message, _ in at_bob.receive(seal(at_alice, b"question"), 0)] == [b"question"]
+    assert [message for message, _ in at_alice.receive(seal(at_bob, b"answer"), 0)] == [b"answer"]
 
 
 def test_nobody_on_the_path_reads_who_they_are() -> None:
@@ -63,7 +64,7 @@ def test_nobody_on_the_path_reads_who_they_are() -> None:
 
 # --- refusals, on both sides -----------------------------------------------------------------------
 def refused_by_the_initiator(alice: Handshake, bob: Handshake) -> tuple[Refusal, RefusedByPeer]:
-    """What each side raises when the initiator refuses in message 2."""
+    """The exceptions of both sides when the initiator refuses message 2."""
     second = reply_of(bob, first_of(alice))
     with pytest.raises(Refusal) as here:
         alice.receive(second)
@@ -80,13 +81,13 @@ def check_told(here: Refusal, there: RefusedByPeer) -> None:
 def test_the_initiator_refuses_another_chain() -> None:
     here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, BOB, genesis=b"\x08" * 32))
     assert isinstance(here, WrongChain)
-    assert here.reason_code == "wrong_chain"
-    assert str(here) == "another chain: its genesis is 0808080808080808, that of this node 0707070707070707"
+    assert here.code == "wrong_chain"
+    assert str(here) == "another chain: the peer's genesis hash is 0808080808080808, ours is 0707070707070707"
     check_told(here, there)
 
 
 def test_the_responder_refuses_another_chain() -> None:
-    """The initiator is done by then: the goodbye reaches it in place of the first chunk."""
+    """The initiator is done by then: the goodbye reaches it instead of the first chunk."""
     puppet, bob = Puppet(True), a_side(False, BOB)
     hello = a_hello(MALLORY, puppet.noise.static_public, genesis_hash=b"\x08" * 32)
     with pytest.raises(WrongChain) as refusal:
@@ -99,7 +100,7 @@ def test_an_initiator_that_is_done_still_hears_the_goodbye() -> None:
     reply_of(alice, reply_of(bob, first_of(alice)))
     frame = goodbye("too many links")
     with pytest.raises(RefusedByPeer, match=r"^refused by the peer: too many links$"):
-        alice.session().feed(len(frame).to_bytes(2, "big") + frame)
+        alice.session().receive(len(frame).to_bytes(2, "big") + frame, 0)
 
 
 @both_sides
@@ -111,10 +112,10 @@ def test_a_responder_or_initiator_that_says_goodbye_at_once(initiator: bool) -> 
 
 
 def test_own_key_is_refused_by_both() -> None:
-    """A node that dials itself, by another name."""
+    """A node that dials itself at another address."""
     here, there = refused_by_the_initiator(a_side(True, ALICE), a_side(False, ALICE))
     assert isinstance(here, ProtocolViolation)
-    assert (here.reason_code, str(here)) == ("own_key", "connected to ourselves")
+    assert (here.code, str(here)) == ("own_key", "connected to ourselves")
     check_told(here, there)
 
     puppet, alice = Puppet(True, ALICE), a_side(False, ALICE)
@@ -130,7 +131,7 @@ def test_another_version_is_refused(initiator: bool, version: int) -> None:
     with pytest.raises(ProtocolViolation, match=f"protocol version {version}, this node speaks 1") as refusal:
         puppet.say_to(side, encode(hello))
     assert isinstance(refusal.value, Refusal)
-    assert refusal.value.reason_code == "wrong_version"
+    assert refusal.value.code == "wrong_version"
     assert not side.done
 
 
@@ -163,7 +164,7 @@ def test_a_bad_proof_is_refused(initiator: bool, case: int) -> None:
     with pytest.raises(BadSignature) as refusal:
         puppet.say_to(side, encode(hello))
     assert isinstance(refusal.value, Refusal)
-    assert refusal.value.reason_code == "bad_signature"
+    assert refusal.value.code == "bad_signature"
     with pytest.raises(AssertionError):
         _ = side.peer
     with pytest.raises(AssertionError):
@@ -197,7 +198,7 @@ def test_a_malformed_hello_is_refused(initiator: bool, spoil: Callable[[Hello], 
     with pytest.raises(Malformed) as refusal:
         puppet.say_to(side, spoil(a_hello(MALLORY, puppet.noise.static_public)))
     assert isinstance(refusal.value, Refusal)
-    assert refusal.value.reason_code == "malformed"
+    assert refusal.value.code == "malformed"
 
 
 @given(st.binary(max_size=400), st.booleans())
@@ -208,7 +209,7 @@ def test_garbage_in_the_payload_is_refused(garbage: bytes, initiator: bool) -> N
 
 
 def test_the_same_hello_unspoilt_is_welcome() -> None:
-    """So that none of the refusals above has another cause."""
+    """Ensures that the refusals above have no other cause."""
     for initiator in (True, False):
         puppet, side = Puppet(not initiator), a_side(initiator, ALICE)
         puppet.say_to(side, encode(a_hello(MALLORY, puppet.noise.static_public)))
@@ -221,7 +222,7 @@ def test_a_payload_in_the_first_message_is_refused() -> None:
         bob.receive(puppet.noise.write_message(b"early"))
 
 
-# --- our own mistakes ----------------------------------------------------------------------------------
+# --- caller errors ----------------------------------------------------------------------------------
 def test_wrong_order_of_calls_is_our_mistake() -> None:
     alice, bob = a_side(True, ALICE), a_side(False, BOB)
     with pytest.raises(AssertionError):
@@ -274,7 +275,7 @@ def test_what_is_no_goodbye(frame: bytes) -> None:
 
 
 def test_the_length_of_a_message_is_judged_before_what_it_says() -> None:
-    """The longest one is looked at, and refused for its payload."""
+    """A message of the maximum size is read, and rejected for its payload."""
     for length, error in ((HANDSHAKE_BYTES_MAX, ProtocolViolation), (HANDSHAKE_BYTES_MAX + 1, TooLarge)):
         with pytest.raises(error, match="carries a payload" if error is ProtocolViolation else "at most"):
             a_side(False, BOB).receive(bytes([9]) * length)

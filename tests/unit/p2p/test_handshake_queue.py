@@ -1,4 +1,4 @@
-"""Who may begin a handshake, who has to go for it, and whose turn it is."""
+"""Pending handshakes: eviction and order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from node.p2p.handshake_queue import (
 
 
 class Shut:
-    """The writing end of a connection, as far as the queue uses it."""
+    """The writer of a connection, as far as the queue uses it."""
 
     def __init__(self) -> None:
         self.said = b""
@@ -72,8 +72,8 @@ def test_beyond_the_rate_the_newest_has_its_turn_first_and_known_addresses_have_
         queue = HandshakeQueue(lambda: now)
         for pending in entered(queue, "10.0.0.1", HANDSHAKES_PER_S // 2)[-1:] * (HANDSHAKES_PER_S // 2):
             await queue.wait_for_grant(pending)
-        (known,) = entered(queue, "10.0.0.9", 1, is_known=True)
-        await asyncio.wait_for(queue.wait_for_grant(known), 1)
+        (pending,) = entered(queue, "10.0.0.9", 1, is_known=True)
+        await asyncio.wait_for(queue.wait_for_grant(pending), 1)
         served: list[str] = []
 
         async def waits(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The handshake under attack from the path: flipped, replayed, reflected, passed on, garbage; none of it is welcome."""
+"""Attacks on the handshake from the path: flipped, replayed, reflected, relayed and garbage messages are refused."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_messages_of_an_earlier_handshake_replayed_to_the_initiator_are_refused(
 
 
 def test_a_man_in_the_middle_cannot_pass_on_a_hello() -> None:
-    """Mallory shakes hands with each side for real and gives each the Hello of the other."""
+    """Mallory completes a handshake with each side and sends each the other's Hello."""
     alice, bob = a_side(True, ALICE), a_side(False, BOB)
     to_bob, to_alice = Puppet(True), Puppet(False)
     hello_of_bob = to_bob.noise.read_message(reply_of(bob, to_bob.noise.write_message(b"")))

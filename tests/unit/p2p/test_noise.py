@@ -1,4 +1,4 @@
-"""Noise_XX_25519_ChaChaPoly_SHA256: published vectors, and everything an attacker may change."""
+"""Noise_XX_25519_ChaChaPoly_SHA256: published vectors and tampering."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,9 +54,6 @@ def test_published_vectors(vector: dict[str, Any]) -> None:
 
     assert initiator.finished
     assert responder.finished
-    assert initiator.handshake_hash == responder.handshake_hash
-    if "handshake_hash" in vector:
-        assert vector["handshake_hash"] == initiator.handshake_hash.hex()
     assert initiator.remote_static == responder.static_public
     assert responder.remote_static == initiator.static_public
 
@@ -74,7 +70,7 @@ def test_both_suites_are_there() -> None:
 
 
 def run_with(change: Any) -> None:
-    """A whole handshake whose messages pass through `change(index, message)`."""
+    """Run a handshake whose messages pass through `change(index, message)`."""
     initiator, responder = a_pair()
     for index, payload in enumerate(PAYLOADS):
         writer, reader = sides(initiator, responder, index)
@@ -97,7 +93,7 @@ def test_message_sizes() -> None:
 
 @pytest.mark.parametrize("target", [0, 1, 2])
 def test_any_flipped_bit_is_refused(target: int) -> None:
-    """A change to message 1 shows at the latest in message 2: all that was said is hashed."""
+    """A change of message 1 is detected in message 2 at the latest: the handshake hash covers it."""
     for at in range(MESSAGE_SIZES[target]):
         for bit in (0, 7):
 
@@ -142,7 +138,7 @@ def test_an_ephemeral_key_of_low_order_is_refused_by_both_sides(point: bytes) ->
 
 
 def test_a_static_key_of_low_order_is_refused() -> None:
-    """Its holder can encrypt it correctly, so only the exchange itself can tell."""
+    """An attacker can encrypt it correctly, so only the exchange itself detects it."""
     initiator, responder = a_pair()
     responder.static_public = bytes(32)
     responder.read_message(initiator.write_message(b""))
@@ -173,9 +169,7 @@ def test_wrong_order_of_calls_is_our_mistake() -> None:
         responder.write_message(b"")
     with pytest.raises(AssertionError, match="after the last message"):
         initiator.split()
-    with pytest.raises(AssertionError, match="after the last message"):
-        _ = initiator.handshake_hash
-    with pytest.raises(AssertionError, match="not shown"):
+    with pytest.raises(AssertionError, match="not sent"):
         _ = initiator.remote_static
     initiator.write_message(b"")
     with pytest.raises(AssertionError, match="turn to read"):
@@ -237,18 +231,6 @@ def test_the_last_nonce_is_never_used() -> None:
     with pytest.raises(ProtocolViolation, match="nonce"):
         receive.decrypt(bytes(16))
     assert NONCE_RESERVED == 2**64 - 1 == send.nonce
-
-
-def test_rekey_takes_the_key_stream_of_the_reserved_nonce() -> None:
-    """Section 4.2, worked out with bare ChaCha20: block 1 of the stream, since block 0 makes the tag's key."""
-    old = bytes(range(32))
-    counter_and_nonce = (1).to_bytes(4, "little") + bytes(4) + b"\xff" * 8
-    new = Cipher(algorithms.ChaCha20(old, counter_and_nonce), mode=None).encryptor().update(bytes(32))
-
-    cipher = CipherState(old, nonce=5)
-    cipher.rekey()
-    assert CipherState(new, nonce=5).encrypt(b"text") == cipher.encrypt(b"text")
-    assert cipher.nonce == 6
 
 
 def test_before_the_first_exchange_nothing_is_encrypted() -> None:

@@ -1,4 +1,4 @@
-"""Whom to dial and who is banned, with time and jitter as arguments."""
+"""Peer addresses to dial, scores and bans, with time and jitter as arguments."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def book_with(*ports: int, is_configured: bool = True) -> PeerBook:
 
 
 def due(book: PeerBook, now_ms: int, *connected: bytes) -> list[int]:
-    return [known.port for known in book.due(now_ms, dict.fromkeys(connected, "10.0.0.1"), OWN)]
+    return [entry.port for entry in book.due(now_ms, dict.fromkeys(connected, "10.0.0.1"), OWN)]
 
 
 def waits(book: PeerBook, jitter: float, times: int) -> list[int]:
-    """How long each failed dial puts off the next one."""
-    (known,) = book.due(0, {}, OWN)
-    now, found = 0, []
+    """Backoff after each failed dial."""
+    (entry,) = book.due(0, {}, OWN)
+    now, backoffs = 0, []
     for _ in range(times):
-        book.dialling(known, now, jitter)
-        found.append(known.next_dial_ms - now)
-        assert due(book, known.next_dial_ms - 1) == []
-        now = known.next_dial_ms
-    return found
+        book.dialling(entry, now, jitter)
+        backoffs.append(entry.next_dial_ms - now)
+        assert due(book, entry.next_dial_ms - 1) == []
+        now = entry.next_dial_ms
+    return backoffs
 
 
 # --- dialling ------------------------------------------------------------------------------------------
 def test_a_dead_peer_is_dialled_less_and_less_often_up_to_a_cap() -> None:
-    found = waits(book_with(1), 0.5, 12)
-    assert [DIAL_FIRST_MS, 2 * DIAL_FIRST_MS, 4 * DIAL_FIRST_MS] == found[:3]
-    assert sorted(found) == found and DIAL_CAP_MS == found[-1]
+    backoffs = waits(book_with(1), 0.5, 12)
+    assert [DIAL_FIRST_MS, 2 * DIAL_FIRST_MS, 4 * DIAL_FIRST_MS] == backoffs[:3]
+    assert sorted(backoffs) == backoffs and DIAL_CAP_MS == backoffs[-1]
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.999])
@@ -67,35 +67,35 @@ def test_jitter_spreads_by_a_quarter_either_way(jitter: float) -> None:
 def test_a_configured_peer_is_never_given_up_a_learned_one_is() -> None:
     configured, learned = book_with(1), book_with(1, is_configured=False)
     waits(configured, 0.5, 100)
-    (known,) = learned.due(0, {}, OWN)
+    (entry,) = learned.due(0, {}, OWN)
     for _ in range(21):
-        learned.dialling(known, 0, 0.5)
+        learned.dialling(entry, 0, 0.5)
     assert [1] == due(configured, 10**12)
     assert [] == due(learned, 10**12)
 
 
 def test_a_link_that_was_there_is_dialled_again_soon() -> None:
     book = book_with(1)
-    (known,) = book.due(0, {}, OWN)
+    (entry,) = book.due(0, {}, OWN)
     for _ in range(10):
-        book.dialling(known, 0, 0.5)
+        book.dialling(entry, 0, 0.5)
     book.learned("10.0.0.1", 1, A)
     assert [] == due(book, 10**9, A), "connected"
     book.lost(A, 50_000, SENT_AWAY_MS)
     assert ([], [1]) == (due(book, 50_000 + DIAL_FIRST_MS - 1), due(book, 50_000 + DIAL_FIRST_MS))
-    book.dialling(known, 60_000, 0.5)
-    assert DIAL_FIRST_MS == known.next_dial_ms - 60_000, "and its backoff starts anew"
+    book.dialling(entry, 60_000, 0.5)
+    assert DIAL_FIRST_MS == entry.next_dial_ms - 60_000, "and its backoff starts anew"
 
 
 def test_a_peer_that_sends_us_away_at_once_is_not_hammered() -> None:
-    """A second copy with its node key would else dial every peer twice a second for ever."""
+    """Otherwise a second process with its node key would dial every peer twice a second forever."""
     book = book_with(1)
-    (known,) = book.due(0, {}, OWN)
+    (entry,) = book.due(0, {}, OWN)
     for _ in range(10):
-        book.dialling(known, 0, 0.5)
+        book.dialling(entry, 0, 0.5)
         book.learned("10.0.0.1", 1, A)
         book.lost(A, 0, SENT_AWAY_MS - 1)
-    assert known.next_dial_ms == DIAL_CAP_MS
+    assert entry.next_dial_ms == DIAL_CAP_MS
 
 
 def test_neither_ourselves_nor_the_banned_are_dialled() -> None:
@@ -256,7 +256,7 @@ def test_a_member_that_publishes_anothers_key_takes_nothing_from_its_owner() -> 
     book = PeerBook()
     book.publish({A: ("10.0.0.1:1", "10.6.6.6:1")})
 
-    assert {"10.0.0.1", "10.6.6.6"} == {known.host for known in book.due(0, {}, OWN)}
+    assert {"10.0.0.1", "10.6.6.6"} == {entry.host for entry in book.due(0, {}, OWN)}
     assert book.learned("10.0.0.1", 1, A)
     assert not book.learned("10.6.6.6", 1, B), "whoever is there shows another key"
 
@@ -266,14 +266,14 @@ LIAR, VICTIM = b"\x11" * 32, b"\x12" * 32
 
 
 def test_addresses_that_were_only_told_are_not_told_on_and_soon_forgotten() -> None:
-    """Else one peer could have a whole network dial somebody else's machine for as long as it likes."""
+    """Otherwise one peer could make a whole network dial another machine forever."""
     book = PeerBook()
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
     assert [] == book.addresses()
     now, dials = 0, 0
-    while found := book.due(now := now + 60_000, {}, b""):
-        (known,) = found
-        book.dialling(known, now, 0.0)
+    while due_now := book.due(now := now + 60_000, {}, b""):
+        (entry,) = due_now
+        book.dialling(entry, now, 0.0)
         book.lost(VICTIM, now, 10**9)
         dials += 1
     assert 6 == dials
@@ -283,11 +283,11 @@ def test_an_address_that_answered_is_told_on_and_dialled_again_soon() -> None:
     book = PeerBook()
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM, source=LIAR)
     assert book.learned("192.0.2.7", 1, VICTIM)
-    assert [("192.0.2.7", 1)] == [(known.host, known.port) for known in book.addresses()]
-    (known,) = book.due(0, {}, b"")
-    book.dialling(known, 0, 0.0)
+    assert [("192.0.2.7", 1)] == [(entry.host, entry.port) for entry in book.addresses()]
+    (entry,) = book.due(0, {}, b"")
+    book.dialling(entry, 0, 0.0)
     book.lost(VICTIM, 1_000, 10**9)
-    assert 0 == known.failures
+    assert 0 == entry.failures
 
 
 def test_what_a_linked_peer_says_of_its_own_host_is_told_on() -> None:
@@ -301,9 +301,9 @@ def test_who_names_anothers_address_as_its_own_keeps_nobody_from_it() -> None:
     book.add("192.0.2.7", 1, is_configured=False, node_key=LIAR, source=LIAR)
     book.add("192.0.2.8", 1, is_configured=False, node_key=VICTIM, source=LIAR)
     linked = {LIAR: "10.6.6.6", VICTIM: "192.0.2.8"}
-    assert ["192.0.2.7"] == [known.host for known in book.due(0, linked, OWN)], "the other is linked from there"
+    assert ["192.0.2.7"] == [entry.host for entry in book.due(0, linked, OWN)], "the other is linked from there"
     book.misbehaved(LIAR, BAN_SCORE, 0)
-    assert ["192.0.2.7"] == [known.host for known in book.due(0, linked, OWN)]
+    assert ["192.0.2.7"] == [entry.host for entry in book.due(0, linked, OWN)]
     assert book.learned("192.0.2.7", 1, B)
     assert [] == book.due(0, linked | {B: "192.0.2.7"}, OWN)
 
@@ -315,4 +315,4 @@ def test_one_host_under_ever_new_keys_leaves_room_for_others() -> None:
         book.add(f"2001:db8::{port:x}", 1, is_configured=False, node_key=port.to_bytes(32, "big"))
     assert 2 * OWN_WORDS_MAX == len(book.addresses())
     book.add("192.0.2.7", 1, is_configured=False, node_key=VICTIM)
-    assert "192.0.2.7" in {known.host for known in book.addresses()}
+    assert "192.0.2.7" in {entry.host for entry in book.addresses()}

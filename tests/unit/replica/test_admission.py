@@ -1,4 +1,4 @@
-"""What waits in the pool is looked at again when a block has changed what it stands on, some at a time."""
+"""Pool transactions are rechecked after blocks that affect them, some at a time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_block_that_touches_all_of_the_pool_has_it_judged_a_part_at_a_time(mon
 
 
 def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
-    """It finds the transaction expired at the time that its own block would have, which nobody else would vote for."""
+    """By its own clock the transaction has expired, but nobody else would vote for a block of that time."""
     chain = Chain()
     names = {address(p.name): p.name for p in DEV_PARTIES if p.power}
     name = names[chain.store.head().validators.proposer(2, 0)]

@@ -1,4 +1,4 @@
-"""Block sync: ranges of several peers, slow ones, liars, and what is never believed."""
+"""Block sync: ranges from several peers, slow and lying peers, and unproven claims."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from node.txtypes.envelope import verify_raw
 
 
 def test_made_up_blocks_behind_a_gap_make_nobody_refuse_transactions(source: Chain) -> None:
-    """One stranger keeps silent about the next blocks, another delivers what it likes of those behind them."""
+    """One stranger withholds the next blocks, another delivers arbitrary later ones."""
     replica = Replica(ChainStore(MemoryStore(), source.genesis), None, ReplicaConfig(), bytes(16))
     now = source.now
     replica.start(now)
@@ -63,23 +63,23 @@ def source() -> Chain:
 
 
 def blocks(source: Chain, first: int, last: int) -> tuple[Committed, ...]:
-    found = [source.store.committed(height) for height in range(first, last + 1)]
-    assert all(found)
-    return tuple(committed for committed in found if committed)
+    blocks = [source.store.committed(height) for height in range(first, last + 1)]
+    assert all(blocks)
+    return tuple(committed for committed in blocks if committed)
 
 
 def catch_up(**heights: int) -> CatchUp:
-    found = CatchUp()
+    sync = CatchUp()
     for name, height in heights.items():
-        found.peers[int(name[1:])] = PeerView(b"", height)
-    return found
+        sync.peers[int(name[1:])] = PeerView(b"", height)
+    return sync
 
 
 def ranges(asked) -> list[tuple[int, int, int]]:
     return [(peer, request.first, request.last) for peer, request in asked]
 
 
-# --- who is asked for what --------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------
 def test_every_peer_that_is_ahead_gets_a_range_of_its_own() -> None:
     sync = catch_up(p1=500, p2=500, p3=90, p4=3)
     n = RANGE_BLOCKS
@@ -145,7 +145,7 @@ def test_what_waits_is_bounded() -> None:
 
 
 def test_the_next_block_is_asked_for_however_much_waits_for_it(source: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else what has arrived waits for a block that nobody is asked for, for good."""
+    """Otherwise arrived blocks would wait forever for one that is never requested."""
     monkeypatch.setattr("node.replica.catch_up.AHEAD_BYTES", 1)
     sync = catch_up(p1=80, p2=80)
     assert [(1, 1, 40)] == ranges(sync.whom_to_ask(0, 1_000))[:1]
@@ -156,7 +156,7 @@ def test_the_next_block_is_asked_for_however_much_waits_for_it(source: Chain, mo
 
 
 def test_claims_that_are_not_kept_lose_their_weight(source: Chain) -> None:
-    """Two strangers who claim the most and deliver nothing must not keep us from the one who does."""
+    """Two strangers that claim the greatest height and deliver nothing must not keep us from the one that delivers."""
     sync = catch_up(p1=2**53, p2=2**53, p3=3 * RANGE_BLOCKS)
     now, head = 1_000, 0
     while head < 3 * RANGE_BLOCKS and now < 60_000:
@@ -178,7 +178,7 @@ def test_claims_that_are_not_kept_lose_their_weight(source: Chain) -> None:
 
 
 def test_the_next_block_is_asked_of_one_more_where_all_places_are_taken() -> None:
-    """Eight silent peers must not hold it up; and a deadline that nothing can be done at would make the node spin."""
+    """Eight silent peers must not delay it; and a deadline without anything to do would make the node spin."""
     sync = catch_up(**{f"p{number}": 10_000 for number in range(1, REQUESTS_MAX + 3)})
     now = 1_000
     assert REQUESTS_MAX == len(sync.whom_to_ask(0, now))
@@ -208,7 +208,7 @@ def test_claims_are_no_catching_up() -> None:
 
 # --- a follower with peers --------------------------------------------------------------------------------
 class Follower:
-    """A fresh replica whose peers are played by the test: each answers with what it makes of the source's blocks."""
+    """A fresh replica; each peer is a function of the source's blocks."""
 
     def __init__(self, source: Chain, peers: dict) -> None:
         self.source = source
@@ -252,8 +252,8 @@ class Follower:
         return self
 
 
-def honest(found):
-    return found
+def honest(blocks):
+    return blocks
 
 
 def silent(_):
@@ -264,40 +264,40 @@ def nothing(_):
     return ()
 
 
-def copied_signature(found):
-    commit = found[0].commit
+def copied_signature(blocks):
+    commit = blocks[0].commit
     signatures = (commit.signatures[1], *commit.signatures[1:])
-    return (replace(found[0], commit=replace(commit, signatures=signatures)), *found[1:])
+    return (replace(blocks[0], commit=replace(commit, signatures=signatures)), *blocks[1:])
 
 
-def too_few_signatures(found):
-    commit = found[0].commit
-    return (replace(found[0], commit=replace(commit, signatures=(b"", b"", *commit.signatures[2:]))), *found[1:])
+def too_few_signatures(blocks):
+    commit = blocks[0].commit
+    return (replace(blocks[0], commit=replace(commit, signatures=(b"", b"", *commit.signatures[2:]))), *blocks[1:])
 
 
-def swapped_bodies(found):
-    first, second, *rest = found
+def swapped_bodies(blocks):
+    first, second, *rest = blocks
     block = replace(first.block, transactions=second.block.transactions)
     return (replace(first, block=block), second, *rest)
 
 
-def swapped_body_ahead(found):
-    return (found[0], *swapped_bodies(found[1:])) if len(found) > 2 else found
+def swapped_body_ahead(blocks):
+    return (blocks[0], *swapped_bodies(blocks[1:])) if len(blocks) > 2 else blocks
 
 
-def forged_signature_ahead(found):
-    """A block ahead whose transaction has a wrong signature, under a header of the liar's own making."""
-    if len(found) < 4:
-        return found
-    raw = bytearray(found[3].block.transactions[0])
+def forged_signature_ahead(blocks):
+    """A later block whose transaction has a bad signature, under a forged header."""
+    if len(blocks) < 4:
+        return blocks
+    raw = bytearray(blocks[3].block.transactions[0])
     raw[-1] ^= 1
-    return (*found[:3], replace(found[3], block=replace(found[3].block, transactions=(bytes(raw),))), *found[4:])
+    return (*blocks[:3], replace(blocks[3], block=replace(blocks[3].block, transactions=(bytes(raw),))), *blocks[4:])
 
 
 def certified(source: Chain, block: Block, **changes) -> Committed:
-    """Decided by all of its validators, who are all lying: whatever it says."""
-    found = Commit(block.header.height, 0, block_id_of(block.header, source.genesis_hash), ())
-    commit = replace(found, **changes)
+    """A block with a certificate by all validators, all of them faulty."""
+    empty = Commit(block.header.height, 0, block_id_of(block.header, source.genesis_hash), ())
+    commit = replace(empty, **changes)
     message = vote_sign_bytes(source.genesis_hash, "precommit", commit.height, 0, commit.block_id)
     names = {address(party.name): party.name for party in DEV_PARTIES}
     entries = source.store.validators(block.header.height).entries
@@ -306,17 +306,17 @@ def certified(source: Chain, block: Block, **changes) -> Committed:
 
 
 def certificate_of_another_height(source: Chain):
-    return lambda found: (certified(source, found[0].block, height=found[0].commit.height + 1), *found[1:])
+    return lambda blocks: (certified(source, blocks[0].block, height=blocks[0].commit.height + 1), *blocks[1:])
 
 
 def certificate_of_another_block(source: Chain):
-    return lambda found: (certified(source, found[0].block, block_id=b"\x07" * 32), *found[1:])
+    return lambda blocks: (certified(source, blocks[0].block, block_id=b"\x07" * 32), *blocks[1:])
 
 
 def certified_against_the_frame(source: Chain):
-    def lie(found):
-        block = found[0].block
-        return (certified(source, replace(block, header=replace(block.header, proposer=bytes(20)))), *found[1:])
+    def lie(blocks):
+        block = blocks[0].block
+        return (certified(source, replace(block, header=replace(block.header, proposer=bytes(20)))), *blocks[1:])
 
     return lie
 
@@ -333,20 +333,20 @@ def test_what_a_quorum_has_signed_is_still_looked_at(source: Chain, liar) -> Non
 
 
 def test_a_decided_block_with_a_wrong_signature_halts(source: Chain) -> None:
-    def lie(found):
-        raw = bytearray(found[0].block.transactions[0])
+    def lie(blocks):
+        raw = bytearray(blocks[0].block.transactions[0])
         raw[-1] ^= 1
-        block = replace(found[0].block, transactions=(bytes(raw),))
+        block = replace(blocks[0].block, transactions=(bytes(raw),))
         header = replace(block.header, tx_root=merkle.root(block.transactions))
         return (certified(source, replace(block, header=header)),)
 
     follower = Follower(source, {1: lie}).run(200)
-    assert "block 1 was decided with a transaction whose signature is wrong" == follower.halted
+    assert "block 1 was decided with a transaction whose signature does not verify" == follower.halted
     assert 0 == follower.store.height()
 
 
 def test_a_bad_block_ahead_of_a_block_whose_signatures_are_known(source: Chain) -> None:
-    """The next block needs no check any more when the one after it turns out bad: both came from the same peer."""
+    """The next block is verified already when the one after it turns out bad: both came from the same peer."""
     follower = Follower(source, {1: swapped_body_ahead, 2: honest})
     for height in range(1, 4):
         for raw in source.store.block(height).transactions:
@@ -373,7 +373,7 @@ def test_many_honest_peers_share_the_work(source: Chain) -> None:
     asked: list[int] = []
 
     def peer(number: int):
-        return lambda found: (asked.append(number), found)[1]
+        return lambda blocks: (asked.append(number), blocks)[1]
 
     follower = Follower(source, {number: peer(number) for number in (1, 2, 3)}).run()
     assert source.store.head() == follower.store.head()
@@ -381,7 +381,7 @@ def test_many_honest_peers_share_the_work(source: Chain) -> None:
     assert [] == follower.faults
 
 
-# --- what is served ---------------------------------------------------------------------------------------
+# --- serving ---------------------------------------------------------------------------------------
 def served(chain: Chain, first: int, last: int) -> list[int]:
     """Heights of the answer to one request."""
     replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))

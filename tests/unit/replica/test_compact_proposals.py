@@ -1,4 +1,4 @@
-"""Proposals by wire id, and bodies that do not belong to their header: the sender is at fault, never the block."""
+"""Compact proposals, and bodies that do not match their header: the sender is at fault, never the block."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEER = 7
 
 @dataclass
 class Listener:
-    """A replica of one validator that is not the proposer of round 0, past its listening, and what it says."""
+    """A validator that does not propose in round 0, after its listening period, and its messages."""
 
     chain: Chain
     replica: Replica
@@ -72,13 +72,13 @@ def listener() -> Listener:
     key = dev_key("consensus", name)
     signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
     replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
-    found = Listener(chain, replica, chain.now)
-    found._act(replica.start(found.now))
-    found.feed(e.PeerConnected(PEER, bytes(32)))
-    found.pass_time(3_100)
-    found.said.clear()
-    chain.now = found.now
-    return found
+    listener = Listener(chain, replica, chain.now)
+    listener._act(replica.start(listener.now))
+    listener.feed(e.PeerConnected(PEER, bytes(32)))
+    listener.pass_time(3_100)
+    listener.said.clear()
+    chain.now = listener.now
+    return listener
 
 
 def proposal_of(chain: Chain, block: Block) -> Proposal:
@@ -115,7 +115,7 @@ STRANGER = 9
 
 
 def dripping(listener: Listener, block: Block, count: int = 3) -> list[bytes]:
-    """A stranger passes the proposal on with transactions of its own; returns them."""
+    """A stranger relays the proposal with its own transactions; returns them."""
     bogus = [b"junk%d" % i for i in range(count)]
     ids = tuple(wire_id_of(listener.chain.genesis_hash, raw) for raw in bogus)
     listener.feed(e.PeerConnected(STRANGER, b"\x09" * 32))
@@ -184,7 +184,7 @@ def test_parts_that_do_not_come_are_asked_of_everybody(listener: Listener) -> No
 
 
 def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) -> None:
-    """The block itself is not judged by them: its body comes from somebody else."""
+    """The block itself is not invalid: its body comes from another peer."""
     chain = listener.chain
     block, other = a_block(chain), chain.sign("bmw", register("WBA8E9G50GNU99999"))
     listener.feed(e.Admit(1, tuple(chain.check(raw) for raw in (*block.transactions, other))))
@@ -194,7 +194,7 @@ def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) 
     )
     listener.hear(compact(chain, block, ids))
 
-    assert ["the block's transactions are not those of its header"] == listener.faults()
+    assert ["the block's transactions do not match its header"] == listener.faults()
     assert [] == listener.prevotes()
     assert [block_id_of(block.header, chain.genesis_hash)] == [m.block_id for m in listener.sent(GetBody)]
     listener.hear(Body(block))
@@ -202,7 +202,7 @@ def test_wire_ids_of_other_transactions_are_the_peers_fault(listener: Listener) 
 
 
 def of_junk(chain: Chain, *raws: bytes) -> Block:
-    """Signed by the proposer of the round like any other."""
+    """Signed by the proposer of the round."""
     block = a_block(chain, 1)
     return replace(block, header=replace(block.header, tx_root=merkle.root(raws)), transactions=raws)
 
@@ -213,19 +213,19 @@ def of_junk(chain: Chain, *raws: bytes) -> Block:
     ids=["a large one", "too many"],
 )
 def test_parts_of_a_block_that_none_may_be_are_not_kept(listener: Listener, raws: list[bytes]) -> None:
-    """The proposer is a validator like any other, and a body that cannot be sent on ended every process it reached."""
+    """A body too large to relay once crashed every process that received it."""
     block = of_junk(listener.chain, *raws)
     block_id = block_id_of(block.header, listener.chain.genesis_hash)
     listener.hear(compact(listener.chain, block))
     for raw in raws:
         listener.hear(Parts(1, block_id, (raw,)))
-    assert ["the parts of a block are larger than any may be"] == listener.faults()
+    assert ["the parts of a block exceed the largest block or transaction"] == listener.faults()
     listener.hear(GetBody(1, block_id))
     assert [] == listener.sent(Body) and [] == listener.prevotes()
 
 
 def test_a_transaction_is_named_once(listener: Listener) -> None:
-    """Named ten thousand times, one large one would be hashed as often."""
+    """A large transaction that is named ten thousand times would be hashed as often."""
     block = of_junk(listener.chain, b"1", b"1")
     listener.hear(compact(listener.chain, block))
     assert ["a proposal names a transaction twice"] == listener.faults()
@@ -234,7 +234,7 @@ def test_a_transaction_is_named_once(listener: Listener) -> None:
 
 @pytest.mark.parametrize("part", ["transactions", "last_commit"])
 def test_a_body_that_is_not_its_headers_does_not_make_the_block_invalid(listener: Listener, part: str) -> None:
-    """Else one proposer could make a node halt on a block that all others decide."""
+    """Otherwise a proposer could make a node halt on a block that all others decide."""
     chain = listener.chain
     block = a_block(chain)
     wrong = (
@@ -274,7 +274,7 @@ def others_of(chain: Chain, block: Block, count: int) -> list[Block]:
 
 
 def test_of_one_round_the_first_block_counts_and_no_other_is_executed(listener: Listener) -> None:
-    """Two proposals are no evidence, so signing a thousand of them costs nothing; executing them would."""
+    """Two proposals are no evidence, so signing a thousand costs nothing; executing them does."""
     chain = listener.chain
     block = a_block(chain)
     for other in (block, *others_of(chain, block, 2 * limits.BODIES_PER_HEIGHT_MAX)):
@@ -294,7 +294,7 @@ def _ids(chain: Chain, block: Block) -> list[bytes]:
 
 
 def test_another_block_of_the_round_is_taken_once_a_quorum_names_it(listener: Listener) -> None:
-    """Its proposer showed us one block and the others another one."""
+    """Its proposer sent us one block and the others another."""
     chain = listener.chain
     block = a_block(chain)
     chain.now += 1
@@ -323,7 +323,7 @@ def _vote(chain: Chain, name: str, kind: str, block_id: bytes) -> Vote:
 
 
 def test_a_body_that_went_is_asked_for_again_where_a_quorum_names_it(listener: Listener) -> None:
-    """The machine must not take a block for judged whose body is gone: it would decide what nobody has."""
+    """The machine must not treat a block as executed after its body was dropped: it could decide a block nobody has."""
     chain = listener.chain
     block = a_block(chain)
     block_id = block_id_of(block.header, chain.genesis_hash)
@@ -358,7 +358,7 @@ def test_bodies_that_matter_stay_however_many_come(listener: Listener) -> None:
 
 
 def test_what_is_withheld_is_asked_for_at_a_pace_that_does_not_grow(listener: Listener) -> None:
-    """A proposer that never sends a body, round after round: peers allow a hundred questions a second."""
+    """A proposer that never sends a body, round after round: peers accept a hundred requests a second."""
     driver = listener.replica._driver
     for number in range(100):
         driver.requests.add(hashlib.sha256(number.to_bytes(2, "big")).digest())
@@ -383,8 +383,8 @@ def test_a_body_that_is_being_verified_is_not_asked_for(listener: Listener) -> N
 
 
 def test_an_old_jobs_answer_does_not_stand_for_what_was_forgotten_since(listener: Listener) -> None:
-    """The signer came back while a body was being verified, and peers sent it again: two candidates, one id. The first
-    one's job left out a transaction that was known then."""
+    """The signer reconnected while a body was being verified, and peers sent it again: two candidates with one id. The
+    first one's job omitted a transaction that was verified then."""
     chain = listener.chain
     first, second = chain.sign("bmw", register()), chain.sign("bmw", register("WBA8E9G50GNU00002"))
     block = chain.build(first, second)

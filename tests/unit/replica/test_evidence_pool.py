@@ -1,4 +1,4 @@
-"""Evidence that peers send: kept and passed on once, where a block may carry it, and only so much of it."""
+"""Evidence from peers: kept and relayed once if a block may carry it, within bounds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Node:
         return Evidence(*votes)
 
     def hear(self, *pieces: Evidence) -> list[Evidence]:
-        """What was passed on."""
+        """Relayed evidence."""
         done = [
             action
             for piece in pieces
@@ -81,7 +81,7 @@ def test_only_so_much_is_kept_of_one_offender() -> None:
 
 
 def test_a_piece_that_soon_is_too_old_takes_no_other_ones_place() -> None:
-    """An offender could make us forget its real offence with one that it dates back, a height before that is void."""
+    """Backdated evidence must not displace an offender's real offence."""
     params = replace(dev_test_genesis().params, evidence_age_max=10)
     node = Node(Chain(dev_test_genesis(params=params)))
     for _ in range(12):

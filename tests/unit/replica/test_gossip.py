@@ -1,4 +1,4 @@
-"""Gossip ends, and gossip arrives: nothing goes round for ever, nothing depends on one delivery."""
+"""Gossip terminates, and does not depend on a single delivery."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
 
 
 class Relay:
-    """A follower with two peers; what it sends is kept by kind."""
+    """A follower with two peers; its messages are recorded by kind."""
 
     def __init__(self) -> None:
         self.chain = Chain()
@@ -142,7 +142,7 @@ def test_a_vote_is_relayed_once() -> None:
 
 
 def test_a_vote_of_a_far_round_is_relayed_once_and_older_ones_not_at_all() -> None:
-    """Nothing but each validator's newest round is kept of them, so that alone tells whether one is news."""
+    """Only each validator's newest round is kept of them, so that decides whether a vote is new."""
     relay, far = Relay(), 5 * limits.ROUNDS_AHEAD_MAX
     relay.hear(relay.vote("bmw", far), times=3)
     relay.hear(relay.vote("bmw", far, b"\x01" * 32), times=3)
@@ -167,7 +167,7 @@ def test_of_an_equivocators_votes_two_are_relayed() -> None:
 
 
 def test_a_proposal_of_a_far_round_is_not_relayed() -> None:
-    """The follower has fewer peers than there are validators, so it relays proposals that it wants."""
+    """The follower has fewer peers than there are validators, so it relays proposals."""
     relay = Relay()
     chain, validators = relay.chain, relay.chain.store.head().validators
     block = chain.build(chain.sign("bmw", register()))
@@ -209,7 +209,7 @@ def test_a_new_peer_hears_of_the_whole_pool_and_all_hear_of_it_again() -> None:
 
 
 def test_what_was_verified_in_a_block_that_was_not_decided_is_pooled_when_announced() -> None:
-    """It is not fetched again, and without the pool no proposer would ever take it."""
+    """It is not fetched again, and a proposer takes transactions from the pool only."""
     relay = Relay()
     tx = relay.chain.check(relay.chain.sign("bmw", register()))
     relay.replica._tx_gossip.note_verified(tx)
@@ -232,9 +232,9 @@ def test_what_is_committed_takes_no_memory_and_is_not_fetched_again() -> None:
     assert relay.replica._tx_gossip.raw_of(tx.wire_id) is None
 
 
-# --- what one validator may make all others say -------------------------------------------------------------
+# --- relay limits -------------------------------------------------------------
 def test_presences_of_ever_new_instances_are_passed_on_at_a_bounded_rate() -> None:
-    """Each is genuine and new; passing all on would make honest peers exceed what they allow each other."""
+    """Each is valid and new; relaying all would make honest peers exceed their rate limits."""
     relay = Relay()
     key = dev_key("consensus", "bmw")
     for number in range(400):
@@ -259,7 +259,7 @@ def test_votes_of_ever_higher_far_rounds_are_passed_on_at_a_bounded_rate() -> No
 
 @pytest.mark.parametrize("second", ["the same", "of another step", "of another validator", "in the wrong order"])
 def test_evidence_that_proves_nothing_is_its_senders_fault(second: str) -> None:
-    """Any honest vote would do for it, and it would stand in the place of real evidence."""
+    """Any honest vote would serve for it, and it would take the place of real evidence."""
     relay = Relay()
     first = relay.vote("bmw", 0, b"\x01" * 32).vote
     other = {
@@ -287,7 +287,7 @@ def test_one_offender_does_not_crowd_out_anothers_evidence() -> None:
 
 
 def test_who_builds_a_block_stops_in_time() -> None:
-    """What takes one proposer too long takes all others as long again, and their timers are running."""
+    """A block that takes a proposer too long to build takes others as long to execute, within their timeouts."""
     chain = Chain()
     seconds = iter(range(100))
     slow = ReplicaConfig(stopwatch=lambda: 0.15 * next(seconds))
@@ -301,7 +301,7 @@ def test_who_builds_a_block_stops_in_time() -> None:
     assert 1 == len(built.block.transactions), "one is always taken, or the pool would never empty"
 
 
-# --- judging that fails -------------------------------------------------------------------------------------
+# --- exceptions -------------------------------------------------------------------------------------
 def test_a_transaction_whose_judging_raises_is_set_aside_and_the_node_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> object:
         raise KeyError("a guard with a fault")
@@ -320,7 +320,7 @@ def test_a_transaction_whose_judging_raises_is_set_aside_and_the_node_goes_on(mo
 
 @pytest.mark.parametrize("error", [Corrupted("a bad table"), OperatorError("an input/output error")])
 def test_a_disk_that_fails_is_nobodys_transaction(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Quarantining everything in the pool would lose it, and the node would go on with a bad disk."""
+    """Quarantining the whole pool would lose it, and the node would go on with a bad disk."""
 
     def broken(*_: object) -> object:
         raise error
@@ -372,7 +372,7 @@ def test_a_proposer_whose_clock_was_set_back_proposes_once_it_is_above_the_paren
 
 
 def test_a_clock_that_is_an_hour_off_makes_no_transaction_an_expired_one() -> None:
-    """Where blocks are decided, the chain itself tells what time it is."""
+    """While blocks are decided, the chain itself gives the time."""
     relay = Relay()
     chain, hour = relay.chain, 3_600_000
     block = chain.build()

@@ -1,6 +1,6 @@
-"""Signing state that is missing, or older than a certificate with our signature: never sign in the height in flight.
+"""Hard state that is missing, or older than a certificate with our signature: never sign at the next height.
 
-The newest certificate proves nothing by itself: it holds the quorum that its node saw, often without ours.
+The newest certificate alone proves nothing: it has the quorum that its node saw, often without us.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def test_older_state_is_noticed_where_an_earlier_certificate_holds_our_signature
 
 
 def test_what_the_key_before_a_rotation_has_signed_is_no_state_that_the_new_one_lost() -> None:
-    """Else its validator waits for heights that may never come without it."""
+    """Otherwise the validator would wait for heights that may never be decided without it."""
     chain, key = _chain({4, 5}), dev_key("consensus", "bmw, anew")
     signer = LocalSigner(address("bmw"), key, never_signed(key.public), chain.genesis_hash)
     signing_duty = SigningDuty(signer, chain.store, CatchUp(), StepContext(), bytes(16))
@@ -78,7 +78,7 @@ def test_whoever_is_not_in_the_set_can_have_signed_nothing() -> None:
 
 
 def test_missing_state_is_a_lost_one_also_before_the_first_block() -> None:
-    """A new key says that it has signed nothing; without that word something may be in flight at height 1."""
+    """A new key has a record that it has signed nothing; without it, it may have signed at height 1."""
     assert _floor(_chain(set(), blocks=0), None) == FLOOR_ABOVE_HEAD
     assert _floor(_chain(set(), blocks=0), 0) == 1
 
@@ -92,7 +92,7 @@ def test_only_so_many_certificates_are_looked_at() -> None:
 
 # --- certificates that are not here -----------------------------------------------------------------------
 def _pruned(blocks: int, first: int) -> Chain:
-    """Nothing below `first` is left, and `bmw` has signed nothing of what is."""
+    """Certificates below `first` are missing, and `bmw` has signed none of the others."""
     chain = _chain(set(), blocks)
     chain.store.prune(first, blocks)
     assert first == chain.store.first_height()

@@ -1,4 +1,4 @@
-"""A store that is older than what was signed: once blocks have been caught up, the validator is where it was."""
+"""A store older than hard state: after block sync the validator resumes from its hard state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def vote(chain: Chain, name: str, kind: str, block_id: bytes) -> Vote:
 
 
 def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
-    """Found by the simulator, seed 200171: it went on as one that had never locked."""
+    """Found by the simulator, seed 200171: it had forgotten its lock."""
     chain = Chain()
     first = chain.build(chain.sign("bmw", register()))
     result, commit = chain.judge(first), chain.commit_for(first)

@@ -1,4 +1,4 @@
-"""Our own key in other hands: who stops, and who only listens on; and presence, by which processes find out."""
+"""Our own key in another process: when a validator stops or keeps listening; and presence messages."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_one_that_listens_and_hears_of_its_node_key_elsewhere_listens_on(is_told
 
 
 def test_who_signs_with_a_key_that_the_chain_has_not_for_it_only_follows() -> None:
-    """After a rotation, or under another's name: its votes would count here and nowhere else, up to a certificate that
-    no other node takes."""
+    """After a rotation, or with another's address: its votes would count only here, and could make a certificate that
+    no other node accepts."""
     node = Node("bmw")
     chain = Chain()
     key = dev_key("consensus", "buyer-1")
@@ -80,7 +80,7 @@ def test_who_signs_with_a_key_that_the_chain_has_not_for_it_only_follows() -> No
 
 
 def test_genuine_votes_of_our_name_under_another_key_are_counted_and_nobodys_fault() -> None:
-    """On the day of a rotation the new home listens to what the old one still signs."""
+    """During a rotation the process with the new key receives votes of the old key."""
     node = Node()
     key = dev_key("consensus", "buyer-1")
     signer = LocalSigner(address("bmw"), key, never_signed(key.public), node.chain.genesis_hash)

@@ -1,4 +1,4 @@
-"""The polka behind a re-proposal: signed by more than two thirds, for this block; who was shown one can show it."""
+"""The polka of a re-proposal: prevotes for its block by more than two thirds; a received polka can be sent on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from node.chain.vote import NIL, Vote
 from node.replica import events as e
 from node.replica.messages import ProposalMessage, VoteMessage
 
-NO_POLKA = "a re-proposal comes without its polka"
+NO_POLKA = "a re-proposal has no polka"
 
 
 def again(node: Node, block: Block, polka: tuple[Vote, ...]) -> ProposalMessage:
@@ -55,8 +55,8 @@ def test_a_re_proposal_that_comes_stripped_of_its_polka_does_not_keep_the_whole_
 
 @pytest.mark.parametrize("is_equivocated", [False, True], ids=["withheld", "beside two other votes"])
 def test_who_is_locked_by_a_shown_polka_can_show_it(is_equivocated: bool) -> None:
-    """The third vote of it may be one that nobody else ever hears: without it in our own re-proposal nobody would
-    follow, and we would follow nobody, for ever."""
+    """One of its votes may have reached nobody else: without it in our re-proposal nobody could accept that, and our
+    lock would keep us from accepting others'."""
     liar = Node().proposer(0)
     later = next(round_ for round_ in range(1, 8) if Node().proposer(round_) == liar)
     name = Node().proposer(1)
@@ -75,8 +75,8 @@ def test_who_is_locked_by_a_shown_polka_can_show_it(is_equivocated: bool) -> Non
     for voter in (liar, other):
         node.hear(VoteMessage(node.vote(voter, kind="precommit", block_id=NIL)))
     node.pass_time(2_000)
-    shown = [a.message for a in node.did if isinstance(a, e.Broadcast) and isinstance(a.message, ProposalMessage)]
-    (again_here,) = [m for m in shown if m.proposal.round == 1][:1]
+    proposals = [a.message for a in node.did if isinstance(a, e.Broadcast) and isinstance(a.message, ProposalMessage)]
+    (again_here,) = [m for m in proposals if m.proposal.round == 1][:1]
     assert {address(v) for v in (liar, name, other)} == {vote.validator for vote in again_here.polka}
 
 
@@ -91,7 +91,7 @@ def test_one_vote_for_something_else_spoils_a_polka(changes: dict) -> None:
     votes = node.polka(block, VALIDATORS[:3])
     odd = node.polka(block, [changes.get("name", VALIDATORS[3])], **{k: v for k, v in changes.items() if k != "name"})
     node.hear(again(node, block, (*votes, *odd)))
-    assert ["a polka holds a vote for something else"] == node.faults()
+    assert ["a polka contains another vote"] == node.faults()
     assert not has_polka(node, block)
     assert node.replica.machine.proposal(1) is None
 

@@ -1,4 +1,4 @@
-"""What peers say about a height: nothing is taken in or passed on unless it is signed by whom it names, and fits."""
+"""Proposals and votes from peers: only valid ones with a valid signature are accepted and relayed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def test_a_vote_that_another_has_signed_is_the_peers_fault_and_counts_for_nobody
     forged = node.vote("bmw", by="dealer-munich")
     node.hear(VoteMessage(forged))
     assert (["a vote's signature does not verify"], []) == (node.faults(), node.relayed())
-    assert not node.replica.machine.tally.has_vote(forged)
+    assert forged not in node.replica.machine.tally.votes_of_round(forged.round)
     good = node.vote("bmw")
     node.hear(VoteMessage(good))
     assert [VoteMessage(good)] == node.relayed()
-    assert node.replica.machine.tally.has_vote(good)
+    assert good in node.replica.machine.tally.votes_of_round(good.round)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_proposal_is_made_and_signed_by_whose_turn_it_is(form: Form) -> None:
     other = next(name for name in VALIDATORS if name != node.proposer())
     node.hear(form(node, block, node.proposal(block, proposer=address(other), by=other)))
     node.hear(form(node, block, node.proposal(block, by=other)))
-    assert [f"{address(other).hex()} does not propose in round 0", "a proposal's signature does not verify"] == (
+    assert [f"{address(other).hex()} is not the proposer of round 0", "a proposal's signature does not verify"] == (
         node.faults()
     )
     assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
@@ -69,7 +69,7 @@ def test_a_proposal_comes_with_its_own_block(form: Form) -> None:
     node = Node()
     block = node.block()
     node.hear(form(node, node.block(count=2), node.proposal(block)))
-    assert ["the block is not the proposal's"] == node.faults()
+    assert ["the proposal is for another block"] == node.faults()
     assert ([], None) == (node.relayed(), node.replica.machine.proposal(0))
 
 
@@ -105,7 +105,7 @@ def test_who_has_a_link_to_every_validator_relays_no_proposal() -> None:
 
 # --- the time of a block --------------------------------------------------------------------------------
 def voter() -> Node:
-    """One that is not the proposer of the first two rounds."""
+    """A validator that does not propose in the first two rounds."""
     others = {Node().proposer(round_) for round_ in (0, 1)}
     return Node(next(name for name in VALIDATORS if name not in others))
 
@@ -127,7 +127,7 @@ def test_a_new_block_is_voted_for_where_its_time_is_about_now(form: Form, off_ms
 
 
 def test_a_new_block_is_its_proposers_own() -> None:
-    """Else an old block of another could come as a new one, whatever its time means."""
+    """Otherwise another validator's old block could be proposed as a new one, whatever its time."""
     node = voter()
     block = node.block(round_=0)
     block = replace(block, header=replace(block.header, proposer=address(node.proposer(1))))
@@ -138,7 +138,7 @@ def test_a_new_block_is_its_proposers_own() -> None:
 
 # --- our own status ------------------------------------------------------------------------------------------
 def test_a_status_is_told_at_a_bounded_rate_however_fast_blocks_come() -> None:
-    """A stranger that catches up would else be banned by everybody for saying so."""
+    """Otherwise everybody would ban a syncing stranger for its status messages."""
     source = Chain()
     for _ in range(60):
         source.produce()

@@ -1,4 +1,4 @@
-"""Remembers no lock: prevotes whatever is proposed. Its disk keeps no hard state."""
+"""A validator without locks: prevotes every proposal. Its disk keeps no hard state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every liar can do: say other things than its replica, to whom it likes, signed with its own key."""
+"""Base of Byzantine behaviours: replace the replica's messages per target, and sign others with its own key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Said = list[Message | bytes]
 
 
 class Behaviour:
-    """An honest one; each liar overrides what it lies about."""
+    """Honest behaviour; subclasses override messages."""
 
     name = "honest"
 
@@ -24,13 +24,13 @@ class Behaviour:
         self.world = node.world
         self.chance = node.world.chance(f"liar {node.label}")
 
-    # --- what liars override ---
+    # --- for subclasses to override ---
     def outgoing(self, target: int, message: Message) -> Said:
-        """What the node at `target` gets instead of `message`."""
+        """The messages sent to the node at `target` instead of `message`."""
         return [message]
 
     def hears(self, message: Message) -> bool:
-        """Own votes that come back would make the replica stop as a double of itself: a liar goes on lying."""
+        """Whether the replica receives `message`: own votes would make its doppelganger protection stop it."""
         own = self.node.address
         if isinstance(message, VoteMessage):
             return message.vote.validator != own
@@ -39,7 +39,7 @@ class Behaviour:
     def on_time(self) -> None:
         """Called every 400 ms while the node is up."""
 
-    # --- what they lie with ---
+    # --- helpers ---
     def noted(self) -> None:
         self.world.faults[self.name] += 1
 
@@ -51,7 +51,7 @@ class Behaviour:
         return is_one and message.proposal.proposer == self.node.address
 
     def whole(self, message: Message) -> ProposalMessage | None:
-        """An own proposal with its block, however it was to be sent."""
+        """The own proposal in `message` with its block; None if it is none."""
         if not self.is_own_proposal(message) or isinstance(message, ProposalMessage):
             return message if self.is_own_proposal(message) else None
         block = self.node.running._driver.body(message.proposal.height, message.proposal.block_id)

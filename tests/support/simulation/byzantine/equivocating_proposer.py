@@ -1,4 +1,4 @@
-"""Two valid blocks in one round, each shown to half of the network, with votes for whichever the listener has seen."""
+"""Proposes two valid blocks in one round, each to half of the network, and votes to each half for its block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half of the network hears another vote: nil instead of a block, the proposed block instead of nil."""
+"""Sends half of the network another vote: nil instead of a block, the proposed block instead of nil."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ class EquivocatingVoter(Behaviour):
         return [self.vote(vote.kind, vote.height, vote.round, other)]
 
     def _proposed(self, round_: int) -> bytes:
-        found = self.node.running.machine.proposal(round_)
-        return found.block_id if found is not None else NIL
+        proposal = self.node.running.machine.proposal(round_)
+        return proposal.block_id if proposal is not None else NIL

@@ -1,6 +1,6 @@
-"""Says of a new block that a quorum has prevoted it before: without a polka, with too small a one, or with another's.
+"""Re-proposes a new block with a false polka: none, one that is too small, or one of another block.
 
-Whoever believed it would give up its lock for nothing.
+A validator that accepted it would wrongly release its lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FalseReproposer(OtherProposer):
         return self.remade(block, block.header.time_ms + 1, block.evidence)
 
     def lie(self, whole: ProposalMessage) -> ProposalMessage:
-        """In a first round there is no earlier one: it names that round itself, or one to come."""
+        """The false re-proposal. In round 0, without an earlier round, its valid round is that round or a later one."""
         proposal, block = whole.proposal, self.other(whole.block)
         earlier = range(proposal.round)
         valid_round = self.chance.choice(earlier) if earlier else self.chance.randint(0, 1)
@@ -41,5 +41,5 @@ class FalseReproposer(OtherProposer):
     def outgoing(self, target: int, message: Message) -> Said:
         whole = self.whole(message)
         if whole is not None and whole.proposal.valid_round >= 0:
-            return [message]  # a true one
+            return [message]  # a true re-proposal
         return super().outgoing(target, message)

@@ -1,4 +1,4 @@
-"""Votes and proposals for rounds and heights far ahead, claims of great height, requests without end."""
+"""Floods with votes and proposals for rounds and heights far ahead, false heads, and endless requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flips, cuts and adds bytes in whatever it sends or relays."""
+"""Flips, removes and adds bytes in all messages that it sends or relays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proposes blocks that are wrong in one place, properly signed."""
+"""Proposes properly signed blocks that are invalid in one place."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class InvalidProposer(OtherProposer):
         return replace(block, header=replace(block.header, tx_root=merkle.root(raws)), transactions=raws)
 
     def _with_unsigned(self, block: Block) -> Block:
-        """A transaction of somebody else, whose signature does not verify."""
+        """The block with a transaction of another account whose signature does not verify."""
         victim = self.world.nodes[0]
         raw = bytearray(self.world.submissions.car(victim))
         raw[-1] ^= 1

@@ -1,4 +1,4 @@
-"""Proposes blocks that hold, at a time that is not now: as early as their parent allows, or far ahead."""
+"""Proposes valid blocks with a wrong time: as early as the parent allows, or far ahead."""
 
 from __future__ import annotations
 

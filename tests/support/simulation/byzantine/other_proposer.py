@@ -1,4 +1,4 @@
-"""What proposers of bad blocks share: instead of its replica's block everybody gets another, and votes for that."""
+"""Base of proposers of bad blocks: sends another block instead of its replica's, and votes for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OtherProposer(Behaviour):
         self._lies: dict[bytes, ProposalMessage] = {}
 
     def other(self, block: Block) -> Block:
-        """The block that is shown. Liars override it."""
+        """The block to propose instead. Subclasses override it."""
         raise NotImplementedError
 
     def lie(self, whole: ProposalMessage) -> ProposalMessage:
@@ -40,7 +40,7 @@ class OtherProposer(Behaviour):
         return [message]
 
     def remade(self, block: Block, time_ms: int, evidence: tuple[Evidence, ...]) -> Block:
-        """Executed anew at another time, with other evidence: all roots are right."""
+        """The block with another time and evidence, executed again so that all roots are correct."""
         replica = self.node.running
         head = replica.store.head()
         if block.header.height != head.height + 1:

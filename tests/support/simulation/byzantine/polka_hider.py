@@ -1,9 +1,9 @@
-"""Completes a polka with its own prevote, and shows it to one node only: that one locks what nobody else can follow.
+"""Completes a polka with its own prevote and sends it to one node only, which then locks alone.
 
-As proposer it shows one block to just so many nodes that their prevotes and its own are a quorum, and another block to
-all others. Its own prevote nobody hears; or everybody hears two others from it, beside which no third is kept.
-What the group has prevoted it puts together with its own into a proposal of the same block in a later round of its own:
-the whole of it for the one node, without the polka for everybody before.
+As proposer it sends one block to a group of nodes whose prevotes with its own are a quorum, and another block to all
+others. It sends nobody its own prevote; or it sends everybody two other prevotes, besides which a third is not kept.
+In a later round of its own it re-proposes the block with the group's prevotes and its own as the polka: complete to
+one node, after sending it without the polka to all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PolkaHider(Behaviour):
     def __init__(self, node: SimulatedNode) -> None:
         super().__init__(node)
         self._height = self._round = -1
-        """Of the block it has shown to `_group`, the first of which is to lock it."""
+        """The block that `_group` got, whose first node is to lock it."""
         self._block: Block | None = None
         self._block_id = NIL
         self._group: list[bytes] = []
@@ -58,7 +58,7 @@ class PolkaHider(Behaviour):
         return super().hears(message)
 
     def _choose(self, height: int, round_: int, block: Block, block_id: bytes) -> None:
-        """The fewest whose power is a quorum with one's own."""
+        """Choose the smallest group whose power with the own one is a quorum."""
         self._height, self._round, self._block, self._block_id = height, round_, block, block_id
         self._votes, self._group = {}, []
         validators = self.node.running.machine.validators
@@ -71,7 +71,7 @@ class PolkaHider(Behaviour):
             power += validators.power(address)
 
     def _show(self) -> None:
-        """The whole group has prevoted it."""
+        """The whole group has prevoted the block: re-propose it."""
         if self._block is None or len(self._votes) < len(self._group):
             return
         validators = self.node.running.machine.validators

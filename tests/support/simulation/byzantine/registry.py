@@ -1,4 +1,4 @@
-"""Which class lies under which name. Twins lie by being two: `twins.py` has no class."""
+"""Byzantine behaviours by name. Twins have no class: see `twins.py`."""
 
 from __future__ import annotations
 

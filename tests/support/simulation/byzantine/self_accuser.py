@@ -1,4 +1,4 @@
-"""Proves its own offence over and over: ever new pairs of two votes for one step, of rounds in which nobody is."""
+"""Gossips endless evidence against itself: pairs of votes in rounds that nobody is in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from node.replica.messages import EvidenceMessage
 from support.simulation.byzantine.behaviour import Behaviour
 
 PIECES = 12
-"""For everybody every 400 ms: within what a peer allows."""
+"""Pieces to everybody every 400 ms: within the rate limit."""
 
 
 class SelfAccuser(Behaviour):

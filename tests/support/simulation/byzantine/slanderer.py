@@ -1,4 +1,4 @@
-"""Accuses an innocent: proposes blocks that are wrong in their evidence alone, and gossips forged pairs of votes."""
+"""Accuses an innocent validator: proposes blocks and gossips evidence with forged votes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Slanderer(OtherProposer):
             self.tell_everyone(EvidenceMessage(self._forged(self.node.running.store.height())))
 
     def _forged(self, height: int) -> Evidence:
-        """Two votes for one step that only their signatures show to be nobody's."""
+        """Two conflicting votes with bad signatures."""
         honest = [node.address for node in self.world.honest()]
         in_power = [e.address for e in self.node.running.machine.validators.entries if e.address in honest]
         victim, round_ = self.chance.choice(in_power), self.chance.randrange(3)

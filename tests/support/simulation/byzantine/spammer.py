@@ -1,5 +1,5 @@
-"""As much as a validator may sign without being provably wrong: many blocks for one round, presences of ever new
-instances, votes of ever higher rounds, evidence that is none. A different lot to everybody, for all to pass on."""
+"""Sends as many messages as a validator can sign: many blocks for one round, presences of ever new instances, votes of
+ever higher rounds, false evidence. Each node gets different ones to relay."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from support.simulation.byzantine.behaviour import Behaviour, Said
 from support.simulation.node import SimulatedNode
 
 BLOCKS = 20
-"""For one round and target; more than a node keeps bodies of one height."""
+"""Blocks for one round and target; more than the bodies that a node keeps of one height."""
 EACH_TIME = 40
-"""Presences, and votes, for one target every 400 ms: within what a peer allows."""
+"""Presences, and votes, for one target every 400 ms: within the rate limit."""
 TIMES = 20
-"""Long enough for what peers allow at once to be used up; then it only proposes."""
+"""Long enough to use up the burst of the rate limits; then it only proposes."""
 
 
 class Spammer(Behaviour):
@@ -36,14 +36,14 @@ class Spammer(Behaviour):
         return [message, *(self._another(whole, BLOCKS * target + number + 1) for number in range(BLOCKS))]
 
     def _another(self, whole: ProposalMessage, number: int) -> Message:
-        """A block of the same round that holds as well, or one of transactions that nobody has."""
+        """Another valid block of the same round, or one of transactions that nobody has."""
         proposal, block = whole.proposal, whole.block
         other = replace(block, header=replace(block.header, time_ms=block.header.time_ms + number))
-        found = self.proposal(proposal.height, proposal.round, other)
+        another = self.proposal(proposal.height, proposal.round, other)
         if number % 2:
-            return found
+            return another
         wire_ids = (self.chance.randbytes(32),)
-        return CompactProposal(found.proposal, other.header, wire_ids, (), other.last_commit, ())
+        return CompactProposal(another.proposal, other.header, wire_ids, (), other.last_commit, ())
 
     def on_time(self) -> None:
         self._times += 1

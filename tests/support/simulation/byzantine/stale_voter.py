@@ -1,4 +1,4 @@
-"""Votes long after the question: holds its votes back and sends old ones again and again."""
+"""Holds its votes back, and sends old ones again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Swaps sets of signatures: fewer, permuted, in certificates, bodies and polkas; other signers of a txid."""
+"""Changes sets of signatures: fewer or permuted ones in certificates, bodies and polkas; other signers of a txid."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Swapper(Behaviour):
         return [message]
 
     def _delivered(self, committed: Committed) -> Committed:
-        """Good ones among the bad, so that a range goes wrong in its middle too."""
+        """A delivered block, bad or not, so that a range may fail in its middle."""
         chance = self.chance.random()
         if chance < 0.5:
             return committed
@@ -39,7 +39,7 @@ class Swapper(Behaviour):
         return Committed(self._other_body(committed.block), committed.commit)
 
     def _other_body(self, block: Block) -> Block:
-        """The same header, and so the same id, over a body that is not its own."""
+        """The same header, and so the same id, with another body."""
         if block.transactions and self.chance.random() < 0.5:
             return replace(block, transactions=block.transactions[1:])
         return replace(block, last_commit=self._swapped(block.last_commit))
@@ -57,7 +57,7 @@ class Swapper(Behaviour):
         return replace(commit, signatures=tuple(signatures))
 
     def on_time(self) -> None:
-        """One transaction with two signature sets, each given to another node."""
+        """Submit one transaction with two signature sets to two nodes."""
         world = self.world
         if self.chance.random() < 0.1 and len(world.nodes) > 1:
             self.noted()

@@ -1,4 +1,4 @@
-"""Two processes with one key: no lie, an operator's mistake. Once they have met, at most one of them signs."""
+"""Two processes with one key: an operator's mistake. Once they have met, at most one of them signs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 NAME = "twins"
 TOGETHER_MS = 4_000
-"""Up side by side and linked for so long, each has said several times that it lives."""
+"""When both were up and linked for this long, each has sent several presence messages."""
 MEETING_MS = 20_000
-"""A power cut that was planned before may still come, and the pair starts again."""
+"""A power cut planned before may still happen, and the pair starts again."""
 
 
 def twin_of(node: SimulatedNode, index: int) -> SimulatedNode:
@@ -24,7 +24,7 @@ def twin_of(node: SimulatedNode, index: int) -> SimulatedNode:
 
 
 def demand_that_one_gives_way(world: World) -> None:
-    """In a healed network, while every node is to be up. Raises `Violation`."""
+    """In a healed network with all nodes up, one twin must stop signing. Raises `Violation`."""
     healed = world.now
     pairs = [(a, b) for a in world.nodes for b in world.nodes if a.index < b.index and a.name == b.name]
 

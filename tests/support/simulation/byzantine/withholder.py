@@ -1,4 +1,4 @@
-"""Shows proposals to one node only, votes to some, and never delivers what it has announced."""
+"""Sends proposals to one node only and votes to some, and never delivers announced transactions."""
 
 from __future__ import annotations
 
