@@ -38,6 +38,8 @@ from node.txtypes.closing import OrderHandover
 from node.txtypes.order import OrderAccept, OrderOffer
 from node.txtypes.payment import PaymentInitiate
 
+pytestmark = pytest.mark.network
+
 VIN = "WBA8E9G50GNU12345"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import pytest
 from support.council import Council
 from support.processes import Fleet, check_no_fork, running_network, wait_for, wait_height
 
@@ -23,6 +24,8 @@ from node.txtypes.governance import (
 )
 from node.txtypes.validators import possession_bytes
 from wallet.compose import sign_transaction
+
+pytestmark = pytest.mark.network
 
 
 def test_a_fifth_validator_joins_a_running_network_and_leaves_it(tmp_path: Path) -> None:

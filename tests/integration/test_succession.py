@@ -20,6 +20,8 @@ from node.cli.local_network import LocalNode
 from node.daemon.home import Home
 from node.txtypes.odometer import OdometerRead
 
+pytestmark = pytest.mark.network
+
 SURVIVORS = ("bmw", "dealer-munich")
 
 
