@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from statistics import median_low
 from typing import Any
 
 from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
@@ -25,6 +26,8 @@ class Measure:
     unit: str
     bar_is_upper: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, Any] = field(default_factory=dict)
+    """Of a measure that was repeated: how often, and the least, median and greatest value and numerator."""
 
     @property
     def passed(self) -> bool:
@@ -32,6 +35,19 @@ class Measure:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"pass": self.passed}
+
+
+def median_run(runs: list[Measure]) -> Measure:
+    """Of several runs of one measure that with the median value (of an even number, the lower of the middle two)."""
+    assert len({one.name for one in runs}) == 1, "runs of one measure"
+    value = median_low(one.value for one in runs)
+    middle = next(one for one in runs if one.value == value)
+    spreads = {"value": _spread([m.value for m in runs]), "numerator": _spread([m.numerator for m in runs])}
+    return replace(middle, runs={"count": len(runs)} | spreads)
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"min": min(values), "median": median_low(values), "max": max(values)}
 
 
 def _verify_for(seconds: float) -> float:

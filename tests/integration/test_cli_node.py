@@ -253,6 +253,7 @@ def test_a_missing_or_foreign_genesis(home: Path) -> None:
     refused_to_start(home, "store")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", ["node", "consensus"])
 def test_key_files_that_are_readable_by_others_damaged_or_gone(home: Path, purpose: str) -> None:
     path = home / "keys" / f"{purpose}.json"

@@ -15,6 +15,8 @@ from support.prometheus import prometheus
 
 from node.cli.local_network import LocalNetwork
 
+pytestmark = pytest.mark.network
+
 STOP_S = 5.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import pytest
 from support.council import Council
 from support.processes import Fleet, check_no_fork, running_network, wait_for, wait_height
 
@@ -18,6 +19,8 @@ from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant, Val
 from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.identity.account import AccountOpen
 from wallet.compose import sign_transaction
+
+pytestmark = pytest.mark.network
 
 
 def test_a_fifth_validator_joins_a_running_network_and_leaves_it(tmp_path: Path) -> None:

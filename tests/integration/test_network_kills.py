@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from support.processes import (
     Ear,
     Fleet,
@@ -22,6 +23,8 @@ from support.processes import (
 )
 
 from node.chain.genesis import genesis_hash
+
+pytestmark = pytest.mark.network
 
 
 def test_one_is_killed_under_load_and_catches_up(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from support.processes import Load, check_no_fork, running_network, status_of, w
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork, LocalNode
 
+pytestmark = pytest.mark.network
+
 SETTINGS = {
     "storage__snapshot_interval": 4,
     "storage__snapshot_gap": 6,

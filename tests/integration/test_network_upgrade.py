@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.council import Council
 from support.processes import check_no_fork, running_network, wait_for, wait_height
 
 from node.txtypes.chain.actions import RulesetActivate
+
+pytestmark = pytest.mark.network
 
 NEWER = """
 from node.rules import ruleset

@@ -147,6 +147,7 @@ def say(bare: socket.socket, message):
 
 
 # --- on a network ---------------------------------------------------------------------------------------
+@pytest.mark.network
 def test_a_validator_signs_through_its_signer_whoever_of_the_two_is_killed(tmp_path: Path) -> None:
     with (
         running_network(tmp_path / "n", start=False, consensus__block_interval_empty_ms=300) as network,

@@ -20,6 +20,8 @@ from node.cli.local_network import LocalNode
 from node.daemon.home import Home
 from node.txtypes.vehicle.reading import OdometerRead
 
+pytestmark = pytest.mark.network
+
 SURVIVORS = ("bmw", "dealer-munich")
 
 

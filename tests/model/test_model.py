@@ -30,9 +30,9 @@ def explored(rules: Rules, watched: str = "") -> Explored:
     [
         (Rules(rounds=1), 415),
         (Rules(rounds=2, mute=False), 19_511),
-        (Rules(rounds=2), 186_292),
-        (Rules(rounds=2, honest_rounds=frozenset({1}), mute=False), 129_705),
-        (Rules(rounds=2, honest_rounds=EVERY_ROUND, mute=False), 238_193),
+        pytest.param(Rules(rounds=2), 186_292, marks=pytest.mark.slow),
+        pytest.param(Rules(rounds=2, honest_rounds=frozenset({1}), mute=False), 129_705, marks=pytest.mark.slow),
+        pytest.param(Rules(rounds=2, honest_rounds=EVERY_ROUND, mute=False), 238_193, marks=pytest.mark.slow),
     ],
     ids=[
         "one round",

@@ -23,7 +23,10 @@ OPEN = {case["seed"] for case in REGRESSIONS if case["open"]}
 SEEDS_PER_TEST = 20
 
 
-@pytest.mark.parametrize("first", range(0, 300, SEEDS_PER_TEST))
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param(first, marks=[pytest.mark.slow] if first else []) for first in range(0, 300, SEEDS_PER_TEST)],
+)
 def test_nothing_is_violated_under_any_mixture_of_faults(first: int) -> None:
     """Safety after every event, then progress, fates and a replay: `World.play` raises for any of them."""
     for seed in sorted({*range(first, first + SEEDS_PER_TEST)} - OPEN):
@@ -59,6 +62,7 @@ def _digest(seed: int, hash_seed: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 6])
 def test_a_seed_has_one_digest_under_any_hash_seed(seed: int) -> None:
     here = play(seed).digest

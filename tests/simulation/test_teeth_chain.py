@@ -154,6 +154,7 @@ def test_a_committed_block_that_is_undone_is_noticed() -> None:
         node.boot()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "sentence"), [("store", "went back from"), ("journal", "accepted, and neither committed nor impossible")]
 )
