@@ -19,6 +19,7 @@ from node.crypto.hashing import tagged
 from node.crypto.signing import is_signature
 from node.errors import Malformed
 from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
+from node.ledger.codes import table_codes
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
 from node.rules.countries import COUNTRIES
@@ -159,6 +160,10 @@ def _check_member(path: str, account: GenesisAccount, member: GenesisMember, con
         raise Malformed(f"{path}.country: {member.country} is not in ISO 3166-1")
     if len(member.node_key) not in (0, 32):
         raise Malformed(f"{path}.node_key: 32 bytes, or empty")
+    for index, grant in enumerate(member.roles):
+        for table, code in table_codes(grant):
+            if code not in RULESETS[max(RULESETS)].codes[table]:
+                raise Malformed(f"{path}.roles[{index}]: {code} is not in the table of {table}")
     validator = member.validator
     if validator is None:
         return 0
