@@ -233,7 +233,7 @@ class ChainStore(ChainReader):
                 f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
                 "use its genesis file, or another folder"
             )
-        upgrade(kv, super().height())
+        upgrade(kv)
         self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()
         if self.tree.root != self._head.state_root:

@@ -21,8 +21,8 @@ from typing import Final
 
 from node.errors import OperatorError
 
-SCHEMA_VERSION: Final = 2
-"""2 has receipts, and indexes in the form of `ledger.family`. A store of an older version is upgraded when it opens."""
+SCHEMA_VERSION: Final = 1
+"""A new index raises it. A store of an older version is upgraded when it opens, see `upgrade`."""
 
 META_SCHEMA: Final = b"Mschema"
 META_GENESIS: Final = b"Mgenesis"

@@ -1,7 +1,6 @@
 """Bringing a store of an older schema version up to date when it opens.
 
-Indexes follow from the state, so they are built anew, whatever form they had. Receipts would have to be executed: a
-store that had none keeps none of the blocks before, and says from which height on it has them.
+Indexes follow from the state, so they are built anew, whatever form they had.
 """
 
 from __future__ import annotations
@@ -16,11 +15,9 @@ from node.txtypes.registry import family_of
 
 PORTION = 10_000
 """Entries written at once."""
-FIRST_WITH_RECEIPTS = 2
-"""The schema version from which on a store has receipts."""
 
 
-def upgrade(kv: KeyValue, head_height: int) -> None:
+def upgrade(kv: KeyValue) -> None:
     """Build what the present schema version has and the store has not. The version is written last: a store that stops
     half-way begins again. Raises `Corrupted`."""
     stored = schema.read_version(kv.get(schema.META_SCHEMA))
@@ -33,10 +30,7 @@ def upgrade(kv: KeyValue, head_height: int) -> None:
     entries = _index_keys(kv)
     while portion := list(islice(entries, PORTION)):
         kv.write(dict.fromkeys(portion, b""), [])
-    puts = {schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big")}
-    if stored < FIRST_WITH_RECEIPTS:
-        puts[schema.META_RECEIPTS] = schema.u64(head_height + 1)
-    kv.write(puts, [])
+    kv.write({schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big")}, [])
 
 
 def _index_keys(kv: KeyValue) -> Iterator[bytes]:

@@ -88,7 +88,7 @@ def test_an_archive_with_one_flipped_byte(store: Path, tmp_path: Path, genesis: 
 
 @pytest.mark.parametrize(
     ("prefix", "rule", "named"),
-    [(b"Svehicle/", "store_state_value", f"vehicle/{VIN}"), (b"Xh/", "store_index_entry", "index entry")],
+    [(b"Svehicle/", "store_state_value", f"vehicle/{VIN}"), (b"Xvehicle/holder/", "store_index_entry", "index entry")],
 )
 def test_a_store_with_a_changed_value_or_index_entry(
     store: Path, tmp_path: Path, genesis: Path, prefix: bytes, rule: str, named: str

@@ -120,7 +120,7 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert (False, ["signature_missing"]) == (shown["ok"], [guard["code"] for guard in shown["unmet"]])
     dry = wallet(*arguments, "--from", "bmw", "--cosign", "dealer-munich", "--dry-run", "--json").json
     assert (True, []) == (dry["ok"], dry["unmet"])
-    assert wallet("vehicle", vin, "--json").json["title"]["holder_name"] == "bmw", "a dry run has sent nothing"
+    assert wallet("vehicle", vin, "--json").json["holder_name"] == "bmw", "a dry run has sent nothing"
 
 
 def test_all_accounts_are_shown_also_where_a_key_has_none_yet(wallet: Wallet) -> None:
@@ -159,7 +159,7 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     sent = wallet("submit", file, "--wait", "--json").json
     again = wallet("submit", file, "--json").json
     assert ("committed", sent["txid"], sent["height"]) == (again["status"], again["txid"], again["height"])
-    assert "dealer-munich" == wallet("vehicle", vin, "--json").json["title"]["holder_name"]
+    assert "dealer-munich" == wallet("vehicle", vin, "--json").json["holder_name"]
 
 
 def test_a_batch_of_files_of_which_one_is_refused(wallet: Wallet, tmp_path: Path) -> None:
