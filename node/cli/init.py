@@ -156,7 +156,7 @@ def _keys_of(home: Home) -> dict[str, Any]:
 
 def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
     """Whom the home is for: as configured (a signer's home, or an account whose key has changed), else by its key."""
-    configured = load_config(home.config, os.environ, {}).node["validator"]
+    configured = load_config(home.config, os.environ, {}).node.validator
     if configured:
         return from_text(configured)
     return address_of(bytes.fromhex(keys["account_key"])) if "account_key" in keys else None

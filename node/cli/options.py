@@ -72,11 +72,11 @@ def rpc_url_of(home: Home) -> str:
     """Where the node of this home answers. Raises `OperatorError`."""
     home.check()
     rpc = load_config(home.config, os.environ, {}).rpc
-    if not rpc["port"]:
+    if not rpc.port:
         raise OperatorError(f"{home.config} turns RPC off: set rpc.port, or name a node with --node")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(rpc["host"], rpc["host"])
-    scheme = "https" if rpc["tls_certificate"] else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{rpc['port']}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(rpc.host, rpc.host)
+    scheme = "https" if rpc.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{rpc.port}"
 
 
 def read_genesis_file(path: Path) -> Genesis:

@@ -57,12 +57,12 @@ def signer(home: Path, path: Path | None, group: str | None, source: Path | None
     place = Home(home)
     place.check()
     config = load_config(place.config, os.environ, {})
-    set_up_logging(config.node["log_level"], config.node["log_format"])
+    set_up_logging(config.node.log_level, config.node.log_format)
     genesis = place.read_genesis()
     ident = genesis_hash(genesis)
     with place.hold_signing():
         key = place.read_key("consensus")
-        address = _address_of(place, config.node["validator"])
+        address = _address_of(place, config.node.validator)
         service = SignerService(
             LocalSigner(address, key, SafetyFile(place.hard_state), ident),
             ident,
@@ -112,14 +112,14 @@ def take(source: Home, target: Home) -> None:
     """
     source.check()
     genesis = source.read_genesis()
-    settings = load_config(source.config, os.environ, {}).node
+    configured = load_config(source.config, os.environ, {}).node.validator
     if not source.key_file("consensus").exists():
         raise OperatorError(f"{source.key_file('consensus')} is not there: was it taken already?")
     key = source.read_key("consensus")
     store = LevelStore(source.store, create=source.store.exists() is False)
     try:
         with source.hold_signing():
-            address = _member_of(source, settings["validator"], key, genesis, store)
+            address = _member_of(source, configured, key, genesis, store)
             state = SafetyFile(source.hard_state).load()
             _make_room(target, genesis, address)
             with target.hold_signing():
@@ -152,7 +152,7 @@ def _make_room(target: Home, genesis: Genesis, address: bytes) -> None:
         return
     if target.key_file("consensus").exists() or target.read_genesis() != genesis:
         raise OperatorError(f"{target.path} is another home already: name a new folder")
-    if load_config(target.config, {}, {}).node["validator"] != to_text(address):
+    if load_config(target.config, {}, {}).node.validator != to_text(address):
         raise OperatorError(f"{target.config} names another member: name a new folder")
 
 

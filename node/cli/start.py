@@ -48,12 +48,12 @@ def start(
     flags = {
         "rpc.port": rpc_port,
         "p2p.port": p2p_port,
-        "p2p.peers": list(peers) or None,
+        "p2p.peers": peers or None,
         "node.log_level": log_level,
     }
     config = load_config(place.config, os.environ, flags)
-    set_up_logging(config.node["log_level"], config.node["log_format"])
-    choice = Choice(config.storage["snapshot_gap"], _trust_of(trust), accept_old_root)
+    set_up_logging(config.node.log_level, config.node.log_format)
+    choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
     failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)

@@ -84,7 +84,7 @@ def _compare(home: Home, head: Trust, height: int, block_id: bytes) -> None:
 
 def _may_lack_many(head: Trust, config: Config, now_ms: int) -> bool:
     """Whether so many blocks can have been made since that a snapshot would be worth while."""
-    least_ms: int = config.storage["snapshot_gap"] * config.consensus["block_interval_min_ms"]
+    least_ms = config.storage.snapshot_gap * config.consensus.block_interval_min_ms
     return now_ms - head.time_ms >= least_ms
 
 
@@ -124,7 +124,7 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
     if head is not None and not _may_lack_many(head, config, clock()):
         return 0
     genesis = home.read_genesis()
-    sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p["peers"]))
+    sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p.peers))
     if standing is not None:
         sync.member_keys = standing.members
     events = Events(
@@ -142,7 +142,7 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
     await network.start()
     stop = asyncio.create_task(stopping.wait())
     try:
-        if config.rpc["port"]:
+        if config.rpc.port:
             await rpc.start()
         work = asyncio.create_task(sync.run(home.incoming))
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +159,7 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
         why = "no snapshot at or above it could be had: blocks are synced from genesis on, which needs no trust"
         log("trust_unused", "warning", {"height": choice.trust[0], "why": why})
     if height:
-        is_archive = head is not None and not config.storage["keep_blocks"]
+        is_archive = head is not None and not config.storage.keep_blocks
         kept = put_in_place(home, head.height if head is not None else 0, height, keeps=is_archive)
         log("snapshot_used", "info", {"height": height, **({"old_store": kept} if kept else {})})
     return height

@@ -18,7 +18,7 @@ FAR_MS = 15_000
 def wall_clock(config: Config, *, allow_dev_keys: bool) -> Clock:
     """Milliseconds since 1970, as this machine says. Raises `OperatorError` for a wrong clock outside a development
     network."""
-    offset = config.node["clock_offset_ms"]
+    offset = config.node.clock_offset_ms
     if offset and not allow_dev_keys:
         raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
     return lambda: time.time_ns() // 1_000_000 + offset

@@ -9,6 +9,8 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from node import limits
 from node.chain.vote import NIL, Vote
 from node.consensus.messages import Lock
@@ -28,7 +30,7 @@ def settings_view(config: Config) -> dict[str, dict[str, Any]]:
         section: {
             key: ("(set)" if value else "") if (section, key) in WITHHELD else value for key, value in values.items()
         }
-        for section, values in asdict(config).items()
+        for section, values in msgspec.to_builtins(config).items()
     }
 
 

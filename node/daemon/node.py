@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
 from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey
@@ -67,10 +69,10 @@ class Node:
             )
         self._clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
-        signer_socket = config.node["signer_socket"]
+        signer_socket = config.node.signer_socket
         has_key = not signer_socket and home.key_file("consensus").exists()
         consensus_key = home.read_key("consensus") if has_key else None
-        self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
+        self._verifiers = Verifiers(config.node.verify_workers, self.genesis_hash)
         settle(home.store)
         self._kv = LevelStore(home.store)
         self._journal_kv = open_journal(home.journal)
@@ -91,10 +93,10 @@ class Node:
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
         settings = ReplicaConfig(
-            config.consensus["block_interval_min_ms"],
-            config.consensus["block_interval_empty_ms"],
-            config.consensus["build_txs_max"],
-            pool=PoolLimits(**config.mempool),
+            config.consensus.block_interval_min_ms,
+            config.consensus.block_interval_empty_ms,
+            config.consensus.build_txs_max,
+            pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
@@ -104,9 +106,9 @@ class Node:
         self._pruner = Pruner(
             self.store,
             self._kv,
-            SnapshotServer(home.snapshots, self.store, config.storage["snapshot_interval"]),
-            config.storage["keep_blocks"],
-            config.storage["keep_days"],
+            SnapshotServer(home.snapshots, self.store, config.storage.snapshot_interval),
+            config.storage.keep_blocks,
+            config.storage.keep_days,
             self._on_failure,
         )
         self._members = MemberNodes(self.store)
@@ -127,8 +129,8 @@ class Node:
         """The member this node signs for: as configured, else the one that the chain knows the key of, else our own."""
         if consensus_key is None:
             return b""
-        if self.config.node["validator"]:
-            return from_text(self.config.node["validator"])
+        if self.config.node.validator:
+            return from_text(self.config.node.validator)
         raw = self.store.state.get(CONSENSUS_KEY.key(consensus_key.public))
         if raw is not None:
             return CONSENSUS_KEY.decode(raw).member
@@ -167,7 +169,7 @@ class Node:
             await self._submissions.reload()
             if self._signer_link is not None:
                 self._signer_link.start()
-            if self.config.rpc["port"]:
+            if self.config.rpc.port:
                 tell_few_descriptors(self.config)
                 self._rpc = RpcServer(self, rpc_config(self.config))
                 await self._rpc.start()
@@ -178,7 +180,7 @@ class Node:
             await self.stop()
             raise
         self._signing_status.tell()
-        log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
+        log("listening", "info", {"p2p": self.config.p2p.port, "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
         return self._rpc.url if self._rpc is not None else ""
@@ -269,7 +271,7 @@ class Node:
     def status(self) -> NodeStatus:
         machine = self.replica.machine
         return NodeStatus(
-            moniker=self.config.node["moniker"] or self.home.path.name,
+            moniker=self.config.node.moniker or self.home.path.name,
             node_key=self._node_key.public,
             validator=self._signing_status.address,
             is_validator=self._signing_status.is_validator(),

@@ -75,7 +75,7 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
     async def play() -> None:
         stopping = asyncio.Event()
         beginning = asyncio.create_task(begin(home, config, Choice(), lambda: 2**40, stopping))
-        status = f"http://127.0.0.1:{config.rpc['port']}/v1/status"
+        status = f"http://127.0.0.1:{config.rpc.port}/v1/status"
         async with aiohttp.ClientSession() as http, asyncio.timeout(60):
             while True:
                 try:
@@ -88,7 +88,7 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
             assert "0 peers are linked" in problem["detail"]
         stopping.set()
         assert 0 == await beginning
-        after = StartupServer(RpcConfig(port=config.rpc["port"]), lambda: StartupStatus(0))
+        after = StartupServer(RpcConfig(port=config.rpc.port), lambda: StartupStatus(0))
         await after.start()
         await after.stop()
 
