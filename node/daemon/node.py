@@ -213,8 +213,9 @@ class Node:
     def _on_failure(self, error: BaseException) -> None:
         """Something that must stop the node: a full or damaged disk, or our own fault."""
         self.failure = error
-        self.replica.halted = str(error) or repr(error)
-        log("failed", "critical", {"why": str(error) or repr(error), "kind": type(error).__name__})
+        reason = str(error) or repr(error)
+        self._pump.fail(reason)
+        log("failed", "critical", {"why": reason, "kind": type(error).__name__})
         self._stopped.set()
 
     async def wait_stopped(self) -> None:

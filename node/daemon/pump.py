@@ -66,6 +66,10 @@ class Pump:
             self._is_draining = False
         self._schedule()
 
+    def fail(self, reason: str) -> None:
+        """Halt the replica. Not through `post`, which takes nothing once an exception has stopped this pump."""
+        self.replica.handle(e.Failed(reason), self._steady(), self._wall())
+
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -113,10 +113,6 @@ class Replica:
         """Why this replica takes no part any more; empty while it does."""
         return self._context.halted
 
-    @halted.setter
-    def halted(self, reason: str) -> None:
-        self._context.halted = reason
-
     def pace(self) -> SyncPace:
         """How block sync gets on."""
         return self._blocks.pace()
@@ -177,6 +173,9 @@ class Replica:
         `now_ms` is a steady time, for timers; `wall_ms` what the clock shows, where that is another one.
         """
         self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
+        if isinstance(event, e.Failed):
+            self._context.halted = event.reason
+            return []
         if self.halted:
             refused = "the node has halted"
             return (
