@@ -25,6 +25,7 @@ from node.execution import window  # noqa: F401 - its family belongs to the tabl
 from node.p2p import handshake, wire
 from node.p2p.rate_limits import RATES
 from node.replica import messages
+from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop
 from node.txtypes.fields import Attachment, Money, Odometer
@@ -287,6 +288,12 @@ def settings() -> str:
     return "\n".join(rows)
 
 
+def metrics() -> str:
+    rows = ["| metric | type | meaning |", "|---|---|---|"]
+    rows += [f"| `{PREFIX}{name}` | {kind_of(name)} | {text} |" for name, text in METRICS.items()]
+    return "\n".join(rows)
+
+
 def problems() -> str:
     rows = ["| code | status | title |", "|---|---|---|"]
     rows += [f"| `{code}` | {status} | {title} |" for code, (status, title) in PROBLEMS.items()]
@@ -318,6 +325,7 @@ TABLES = {
         members.Grant, with_json=True,
     ),
     "settings": settings,
+    "metrics": metrics,
     "problems": problems,
 }  # fmt: skip
 assert order.ORDER.name in FAMILIES, "every family is registered by its module"

@@ -41,8 +41,8 @@ LOG_BYTES_MAX = 1024 * 1024
 ANSWER_S = 10.0
 """A node that does not answer its admin socket by then is stuck; the bundle says so."""
 LIBRARIES = (
-    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "prometheus-client", "pynacl",
-    "sortedcontainers", "zstandard",
+    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "sortedcontainers",
+    "zstandard",
 )  # fmt: skip
 REMOVED = b"(key removed)"
 

@@ -342,7 +342,7 @@ class Node:
             "failure": repr(self.failure) if self.failure is not None else "",
         }
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, float]:
         status = self.status()
         head = self.store.head()
         network = self._network

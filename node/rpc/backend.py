@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
@@ -126,6 +126,6 @@ class Backend(Protocol):
         """Heights as they are committed from now on; for the event stream. The iterator must be closed."""
         ...
 
-    def metrics(self) -> dict[str, Any]:
-        """Gauges and counters by Prometheus name (without prefix), floats or ints."""
+    def metrics(self) -> dict[str, float]:
+        """Samples by metric name (see `metrics.METRICS`), some with labels in braces."""
         ...
