@@ -39,6 +39,7 @@ from node.storage.write_back import WriteBackStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
 from node.txtypes.members import MEMBER
 from node.txtypes.registry import type_of
+from node.worker_pool import WorkerLost
 
 RANGE_TXS = 1_000
 RANGE_BLOCKS = 200
@@ -285,9 +286,12 @@ class Replay:
             raise Diverged(height + 1, "block_missing", f"the {self._source.name} ends before block {height + 1}")
 
     def _execute_range(self, store: ReplayStore, pending: _Pending) -> None:
-        found = decode_findings(pending.findings.result())
-        assert len(found) == len(pending.blocks), "one finding for each block"
-        for committed, findings in zip(pending.blocks, found, strict=True):
+        try:
+            all_findings = decode_findings(pending.findings.result())
+        except WorkerLost as error:
+            raise OperatorError(f"blocks can't be verified ({error}): free memory, or use --workers 0") from None
+        assert len(all_findings) == len(pending.blocks), "findings of each block"
+        for committed, findings in zip(pending.blocks, all_findings, strict=True):
             self._execute(store, committed, findings, pending.assumed)
         if self._on_progress is not None:
             self._on_progress(store.height(), self._types.total())
