@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import tarfile
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 import click
 
 from node.chain.genesis import genesis_hash
+from node.cli.admin_client import admin_request
 from node.cli.exit_codes import exit_codes
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
@@ -83,23 +83,15 @@ def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> Non
 # --- what goes in ----------------------------------------------------------------------------------------
 def _ask_node(place: Home) -> tuple[dict[str, Any] | None, str]:
     """What the running node tells of itself, or None and why there is nothing."""
-    connection = http.client.HTTPConnection("localhost")
     try:
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(ANSWER_S)
-        connection.sock.connect(str(place.admin_socket))
-        connection.request("GET", "/debug")
-        answer = connection.getresponse()
-        found = json.loads(answer.read())
-        if answer.status != 200 or not isinstance(found, dict):
-            return None, f"the node answers {answer.status} to a debug request: it runs another version"
-        return found, ""
+        status, answer = admin_request(place, "GET", "/debug", timeout_s=ANSWER_S)
     except TimeoutError:
         return None, f"the node does not answer on its admin socket within {ANSWER_S:.0f} s: it is stuck"
     except (OSError, ValueError, http.client.HTTPException) as error:
         return None, f"the node is not running ({error})"
-    finally:
-        connection.close()
+    if status != 200 or not isinstance(answer, dict):
+        return None, f"the node answers {status} to a debug request: it runs another version"
+    return answer, ""
 
 
 def _of_every_node(place: Home, why: str) -> dict[str, bytes]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import click
 
 from node.chain.block import Block, block_id_of
 from node.chain.genesis import genesis_hash
+from node.cli.admin_client import admin_request
 from node.cli.exit_codes import exit_codes
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
@@ -25,16 +23,7 @@ from node.storage.rebuild import take
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.schema import to_json
 
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=600)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+CHECKPOINT_S = 600.0
 
 
 @click.command(epilog=example("bmw-node checkpoint --home /var/lib/bmw-node /backup/2026-11-22"))
@@ -47,21 +36,19 @@ def checkpoint(home: Path, target: Path, as_json: bool) -> None:
     place = Home(home)
     place.check()
     try:
-        with contextlib.closing(_UnixConnection(place.admin_socket)) as connection:
-            connection.request("POST", "/checkpoint", json.dumps({"dir": str(target.absolute())}))
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
+        body = {"dir": str(target.absolute())}
+        status, answer = admin_request(place, "POST", "/checkpoint", body, timeout_s=CHECKPOINT_S)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise OperatorError(
             f"the node of {home} does not answer on its admin socket ({error}): start it, or copy {place.store} "
             "while it is stopped"
         ) from None
-    if answer.status != 200:
-        raise OperatorError(found["error"])
+    if status != 200:
+        raise OperatorError(answer["error"])
     if as_json:
-        print_json(found)
+        print_json(answer)
     else:
-        click.echo(f"copied {found['entries']} entries to {found['dir']}")
+        click.echo(f"copied {answer['entries']} entries to {answer['dir']}")
 
 
 def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
