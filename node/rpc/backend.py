@@ -61,8 +61,9 @@ class NodeStatus:
     """Why the node has halted, or empty."""
     version: str
     pace: SyncPace = field(default_factory=SyncPace)
+    """Progress of block sync."""
     is_clock_off: bool = False
-    """How block sync gets on."""
+    """This node's clock is far from the validators'."""
 
 
 @dataclass(frozen=True, slots=True)
