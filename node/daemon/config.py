@@ -1,4 +1,4 @@
-"""Settings of a node: flags over environment over `config.toml`. An unknown key is refused."""
+"""Settings of a node: flags override the environment, which overrides `config.toml`. Unknown keys are rejected."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from node.daemon.node_metrics import NodeMetrics
 from node.daemon.pruning import Pruner
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
-from node.daemon.settings import network_config, rpc_config, tell_few_descriptors
+from node.daemon.settings import network_config, rpc_config, warn_of_few_descriptors
 from node.daemon.signing_status import SigningStatus
 from node.daemon.snapshots import SnapshotServer
 from node.daemon.submissions import Submissions
@@ -138,7 +138,7 @@ class Node:
         self.failure: BaseException | None = None
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
-        """The member this node signs for: as configured, else the one that the chain knows the key of, else our own."""
+        """The member this node signs for: as configured, else the one that has our consensus key, else our own."""
         if consensus_key is None:
             return b""
         if self.config.node.validator:
@@ -166,9 +166,9 @@ class Node:
         if answer is not None:
             self._network.send(peer, answer)
 
-    # --- life ---------------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Journal, replica, p2p, RPC, in this order. Raises `OperatorError`; what had started is stopped again."""
+        """p2p, replica, journal, signer link, RPC, admin socket, in this order. Stops them again before it raises."""
         self._pump.on_committed = self._on_committed
         self._pump.on_dropped = self._on_dropped
         self._pump.on_admitted = self._submissions.admitted
@@ -182,7 +182,7 @@ class Node:
             if self._signer_link is not None:
                 self._signer_link.start()
             if self.config.rpc.port:
-                tell_few_descriptors(self.config)
+                warn_of_few_descriptors(self.config)
                 self._rpc = RpcServer(self.backend, rpc_config(self.config))
                 await self._rpc.start()
             await self._admin.start()
@@ -191,14 +191,14 @@ class Node:
         except BaseException:
             await self.stop()
             raise
-        self._signing_status.tell()
+        self._signing_status.log_changes()
         log("listening", "info", {"p2p": self.config.p2p.port, "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
         return self._rpc.url if self._rpc is not None else ""
 
     async def stop(self) -> None:
-        """In reverse order; within 5 s."""
+        """Stop in reverse order, within 5 s."""
         if self._rpc is not None:
             await self._rpc.stop()
             self._rpc = None
@@ -243,12 +243,12 @@ class Node:
         self._signing_status.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
-    # --- what the replica says ----------------------------------------------------------------------
+    # --- actions of the replica ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
         self._metrics.committed(action)
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
-        self._signing_status.tell()
+        self._signing_status.log_changes()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._tx_statuses.committed(tx.txid for tx in action.transactions)
         self._pruner.committed(header.height)
@@ -268,7 +268,7 @@ class Node:
             self._tx_statuses.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
 
     def describe(self) -> dict[str, Any]:
-        """For a debug bundle; nothing secret."""
+        """This node's part of a debug bundle; nothing secret."""
         return {
             "config": settings_view(self.config),
             "status": status_view(self.backend.status()),

@@ -1,4 +1,4 @@
-"""From the node's settings to those of the HTTP interface and of the network, for the node and for its bootstrap."""
+"""Settings of the HTTP interface and of the network, from those of the node."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def rpc_config(config: Config) -> RpcConfig:
     )
 
 
-def tell_few_descriptors(config: Config) -> None:
+def warn_of_few_descriptors(config: Config) -> None:
     limit, wanted = raised_limit(), config.rpc.connections_max
-    found = connections_within(limit, wanted)
-    if found < wanted:
-        log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": found, "wanted": wanted})
+    allowed = connections_within(limit, wanted)
+    if allowed < wanted:
+        log("few_descriptors", "warning", {"open_files": limit, "rpc_connections": allowed, "wanted": wanted})
 
 
 def network_config(config: Config, home: Home) -> NetworkConfig:
     p2p = config.p2p
     moniker = config.node.moniker or home.path.name.lower()
-    shown = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in moniker)[:MONIKER_MAX]
-    return NetworkConfig(p2p.host, p2p.port, p2p.peers, shown, p2p.members_only, p2p.peers_max, p2p.exchange)
+    name = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in moniker)[:MONIKER_MAX]
+    return NetworkConfig(p2p.host, p2p.port, p2p.peers, name, p2p.members_only, p2p.peers_max, p2p.exchange)

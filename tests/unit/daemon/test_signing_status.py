@@ -32,7 +32,7 @@ def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> SigningStat
 
 def told(signing_status: SigningStatus, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
-    signing_status.tell()
+    signing_status.log_changes()
     return [record.getMessage() for record in caplog.records]
 
 
