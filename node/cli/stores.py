@@ -1,4 +1,4 @@
-"""Stores and archives: checkpoint, export, import, inspect."""
+"""Commands on stores and archives: checkpoint, export, import, inspect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHECKPOINT_S = 600.0
 @json_option
 @exit_codes()
 def checkpoint(home: Path, target: Path, as_json: bool) -> None:
-    """A consistent copy of a running node's store, for audit and backup, without signing state."""
+    """Copy a running node's store consistently, for audit and backup, without signing state."""
     place = Home(home)
     place.check()
     try:
@@ -70,7 +70,7 @@ def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
 @json_option
 @exit_codes()
 def export(home: Path, file: Path, start: int | None, last: int | None, as_json: bool) -> None:
-    """Archive of blocks with their certificates, from the store of a stopped node or of a checkpoint."""
+    """Archive blocks with their certificates, from the store of a stopped node or a checkpoint."""
     if file.exists():
         raise OperatorError(f"{file} exists already: name another file")
     kv, store = open_store(Home(home))
@@ -95,7 +95,7 @@ def export(home: Path, file: Path, start: int | None, last: int | None, as_json:
 @json_option
 @exit_codes()
 def import_(home: Path, file: Path, as_json: bool) -> None:
-    """Bring blocks of an archive into the store of a stopped node; every one is verified and executed."""
+    """Import an archive's blocks into the store of a stopped node; each is verified and executed."""
     place = Home(home)
     place.check()
     archive = ArchiveReader(file)
@@ -131,7 +131,7 @@ def import_(home: Path, file: Path, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def inspect(home: Path, what: str, as_json: bool) -> None:
-    """A block or a transaction, decoded, from the store of a stopped node or of a checkpoint; always JSON."""
+    """Print a decoded block or transaction from the store of a stopped node or a checkpoint; always JSON."""
     del as_json
     kv, store = open_store(Home(home))
     try:
@@ -148,23 +148,24 @@ def inspect(home: Path, what: str, as_json: bool) -> None:
                 height, index = place.height, place.index
         block = store.block(height) if height is not None else None
         if block is None or height is None:
-            raise OperatorError(f"the store knows no block or transaction {what}")
-        print_json(_shown(store, block, index))
+            raise OperatorError(f"the store has no block or transaction {what}")
+        print_json(_decoded(store, block, index))
     finally:
         kv.close()
 
 
-def _shown(store: ChainStore, block: Block, index: int | None) -> dict[str, Any]:
-    shown = []
+def _decoded(store: ChainStore, block: Block, index: int | None) -> dict[str, Any]:
+    transactions = []
     for raw in block.transactions:
         signed = decode_signed_tx(raw, store.genesis_hash)
-        shown.append({"txid": signed.txid.hex()} | to_json(signed.payload) | {"body": to_json(signed.payload.body)})
+        body = {"body": to_json(signed.payload.body)}
+        transactions.append({"txid": signed.txid.hex()} | to_json(signed.payload) | body)
     if index is not None:
-        return shown[index] | {"height": block.header.height, "index": index}
+        return transactions[index] | {"height": block.header.height, "index": index}
     commit = store.commit(block.header.height)
     return {
         "id": block_id_of(block.header, store.genesis_hash).hex(),
         "header": to_json(block.header),
-        "transactions": shown,
+        "transactions": transactions,
         "commit": to_json(commit) if commit else None,
     }

@@ -89,7 +89,7 @@ class Submissions:
             future.set_result(action.outcomes)
 
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        """The tx_status of each, or why it was refused. What is pending is on disk when this returns."""
+        """The status of each, or why it was refused. What is pending is on disk when this returns."""
         self.count += len(raws)
         results: list[TxStatus | Exception | None] = [None] * len(raws)
         fresh: dict[int, SignedTx] = {}
