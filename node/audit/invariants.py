@@ -81,7 +81,7 @@ def _check_window(store: ChainStore, height: int) -> None:
     for hour, txid, expires_at_ms in store.window():
         place = store.kv.get(schema.tx_key(txid))
         if place is None:
-            raise Diverged(height, "invariant_window", f"the replay window holds {txid.hex()}, which no block has")
+            raise Diverged(height, "invariant_window", f"the replay window has {txid.hex()}, which no block has")
         entries.setdefault(hour, []).append((place, txid, expires_at_ms))
     leaves = {int(ident): bucket for ident, bucket in _family(store.kv, WINDOW)}
     for hour in sorted(leaves.keys() | entries.keys()):

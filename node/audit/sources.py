@@ -153,7 +153,7 @@ class StoreSource:
         stored = self.kv.get(schema.META_GENESIS)
         head = ChainReader(self.kv).stored_head()
         if stored is None or head is None:
-            raise OperatorError(f"the store in {self._folder} holds no chain: it was never started")
+            raise OperatorError(f"the store in {self._folder} has no chain: its node was never started")
         self.genesis_hash = stored
         self.claimed: ClaimedHead | None = ClaimedHead(head.height, head.block_id, head.state_root)
         self.last = head.height

@@ -175,7 +175,7 @@ def _print_report(report: ReplayReport) -> None:
         rows.append(("keys compared", str(sum(report.compared.values()))))
         rows.extend((f"  {name}", str(count)) for name, count in report.compared.items())
     elif report.divergence is None and report.source.startswith("store"):
-        rows.append(("keys compared", "none: they stand at the store's head; leave out --to"))
+        rows.append(("keys compared", "none: the store has those of its head; leave out --to"))
     if report.unaudited_keys:
         rows.append(("keys of the node's own", f"{report.unaudited_keys}, not part of the chain"))
     rows.append(("result", "diverges" if report.divergence is not None else "holds"))

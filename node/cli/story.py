@@ -198,7 +198,7 @@ class Story:
         address = self._json("bmw-wallet", "key", "show", buyer)["address"]
         if holder != address:
             raise StoryFailed(f"the title is with {holder}, not with the buyer {address}")
-        self._tell(buyer, "holds the title now", address)
+        self._tell(buyer, "has the title now", address)
 
     def _audit(self) -> None:
         self._heading("An auditor replays the chain from genesis, three times")

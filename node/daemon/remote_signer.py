@@ -190,17 +190,17 @@ class RemoteSigner:
         try:
             reply = self._channel.ask(request)
         except SignerAway as error:
-            raise self._gone(str(error)) from None
+            raise self._lose(str(error)) from None
         if isinstance(reply, Refused):
             if reply.code == "signing":
                 raise SigningRefused(reply.why)
-            raise self._gone(reply.why)
+            raise self._lose(reply.why)
         return reply
 
     def _wrong(self) -> SignerAway:
-        return self._gone("its answer is not what was asked for")
+        return self._lose("its answer is not what was asked for")
 
-    def _gone(self, why: str) -> SignerAway:
+    def _lose(self, why: str) -> SignerAway:
         self.lost = why
         self._channel.close()
         self._on_lost(why)
