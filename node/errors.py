@@ -1,20 +1,20 @@
-"""The exception tree. Three kinds of error, three fates.
+"""The exception tree: three kinds of error, with three consequences.
 
 Exception
 ├── Rejected                  the sender is wrong: answer it, score the peer, go on
-│   ├── Malformed             the bytes are not the canonical form of any value we know
-│   ├── BadSignature          a signature does not verify, or is not one that libsodium accepts
-│   ├── TooLarge              a bound of `limits` is passed
+│   ├── Malformed             the bytes are not the canonical encoding of a value we know
+│   ├── BadSignature          a signature does not verify, or libsodium rejects its form
+│   ├── TooLarge              a bound of `limits` is exceeded
 │   ├── WrongChain            another genesis hash
 │   ├── InvalidBlock          an undecided block breaks a rule: prevote nil
 │   ├── InvalidCertificate    a commit or polka certificate does not prove what it claims
 │   ├── InvalidProof          a state or inclusion proof does not lead to the root
 │   ├── ProtocolViolation     a peer broke the wire protocol
-│   └── GuardsUnmet           a transaction does not hold now; carries every unmet guard
+│   └── GuardsUnmet           a transaction is not valid now; carries every unmet guard
 ├── Corrupted                 stored data does not match its own hash: stop, tell the operator
-├── OperatorError             configuration, files, ports: one sentence that names the mend
-│   └── Busy                  somebody else holds what we need (a store, a port)
-└── AssertionError            we are wrong: halt, but while judging an undecided block: prevote nil
+├── OperatorError             configuration, files, ports: one sentence that says how to fix it
+│   └── Busy                  another process has what we need (a store, a port)
+└── AssertionError            we are wrong: halt, except while judging an undecided block: prevote nil
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import ClassVar
 
 
 class Rejected(Exception):
-    """The sender is wrong. `code` is stable and goes to the caller; the text is for people."""
+    """The sender is wrong. `code` is stable and is returned to the caller; the text is for people."""
 
     code: ClassVar[str] = "rejected"
 
@@ -47,7 +47,7 @@ class WrongChain(Rejected):
 
 
 class InvalidBlock(Rejected):
-    """A block breaks a rule. `index` is the transaction's place, -1 where the block itself is wrong."""
+    """A block breaks a rule. `index` is the invalid transaction's, -1 where the block itself is invalid."""
 
     code = "invalid_block"
 
@@ -75,7 +75,7 @@ class Corrupted(Exception):
 
 
 class OperatorError(Exception):
-    """What the operator can mend: the text is one sentence that names the mend."""
+    """The operator can fix it: the text is one sentence that says how."""
 
 
 class Busy(OperatorError):

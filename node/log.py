@@ -1,4 +1,4 @@
-"""The one place where anything is logged: the core's notices and the shell's own words."""
+"""Logging: all notices of the core and all events of the shell are logged here."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = getattr(record, "fields", {})
         line = {"time": int(record.created * 1000), "level": record.levelname.lower(), "event": record.getMessage()}
-        return json.dumps(line | fields, default=_shown)
+        return json.dumps(line | fields, default=_text)
 
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = getattr(record, "fields", {})
-        shown = " ".join(f"{name}={_shown(value)}" for name, value in fields.items())
+        pairs = " ".join(f"{name}={_text(value)}" for name, value in fields.items())
         stamp = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
-        return f"{stamp}.{int(record.msecs):03d} {record.levelname.lower():<8} {record.getMessage()} {shown}".rstrip()
+        return f"{stamp}.{int(record.msecs):03d} {record.levelname.lower():<8} {record.getMessage()} {pairs}".rstrip()
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def set_up_logging(level: str, format_: str) -> None:
-    """To standard error: `text` for people, `json` for collectors."""
+    """Log to standard error: `text` for people, `json` for collectors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if format_ == "json" else _TextLines())
     logger.handlers = [handler]

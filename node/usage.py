@@ -1,5 +1,5 @@
-"""What the three programs have in common before any of their commands runs: `--version` on every one, and an error of
-usage as one sentence that says where to read on."""
+"""Shared by the three programs: `--version` on every command, and usage errors as one sentence that points to the
+help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def software_version() -> str:
 
 
 class WrongUsage(click.ClickException):
-    """Shown on one line, where click shows four."""
+    """A usage error on one line, where click prints four."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ def _on_one_line() -> Iterator[None]:
 
 
 class Program(click.Group):
-    """The group that a program's entry point is."""
+    """The root group of a program."""
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
         with _on_one_line():
@@ -52,7 +52,7 @@ class Program(click.Group):
 
 
 def with_versions(command: click.Command, program: str) -> None:
-    """`--version` for the command and all below it."""
+    """Add `--version` to the command and all its subcommands."""
     if not any(parameter.name == "version" for parameter in command.params):
         option = click.version_option(software_version(), prog_name=program, message="%(prog)s %(version)s")
         option(command)

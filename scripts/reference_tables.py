@@ -34,6 +34,7 @@ from node.ledger.params import SETTABLE, ChainParams
 from node.p2p import handshake, wire
 from node.p2p.rate_limits import RATES
 from node.replica import messages
+from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
@@ -314,6 +315,12 @@ def settings() -> str:
     return "\n".join(rows)
 
 
+def metrics() -> str:
+    rows = ["| metric | type | meaning |", "|---|---|---|"]
+    rows += [f"| `{PREFIX}{name}` | {kind_of(name)} | {text} |" for name, text in METRICS.items()]
+    return "\n".join(rows)
+
+
 def problems() -> str:
     rows = ["| code | status | title |", "|---|---|---|"]
     rows += [f"| `{code}` | {status} | {title} |" for code, (status, title) in PROBLEMS.items()]
@@ -344,6 +351,7 @@ TABLES = {
         Money, Odometer, Attachment, Part, Due, Damage, AcceptedRail, Site, Grant, with_json=True,
     ),
     "settings": settings,
+    "metrics": metrics,
     "problems": problems,
 }  # fmt: skip
 assert msgspec.structs.fields(ChainParams), "parameters have fields"

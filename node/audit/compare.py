@@ -1,7 +1,7 @@
-"""Two sources side by side: the same up to which height, then what differs.
+"""Comparison of two sources: the height up to which they are the same, and what differs after it.
 
-Certificates may differ between honest nodes (each keeps the quorum it saw), so they are counted, never held against
-anybody. A comparison executes nothing and verifies no signature: that is what a replay is for.
+Certificates may differ between honest nodes (each keeps the quorum it saw), so they are counted, not reported as a
+difference. A comparison executes nothing and verifies no signature: that is what a replay does.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Comparison:
     first: str
     second: str
     heights: tuple[int, int]
-    """Where each of the two ends."""
+    """Last height of each of the two."""
     from_height: int
     same_to: int
     certificates_differing: int
     difference: str
-    """What differs at the height after `same_to`; empty where everything both have is the same."""
+    """What differs at the height after `same_to`; empty where all common heights are the same."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -46,7 +46,7 @@ class Comparison:
 def compare(
     first: BlockSource, second: BlockSource, on_progress: Callable[[int, int], None] | None = None
 ) -> Comparison:
-    """Block by block over the heights that both have. Raises `OperatorError` and `Corrupted` as the sources do."""
+    """Compare the heights that both have. Raises `OperatorError` and `Corrupted` as the sources do."""
     heights = (first.last, second.last)
     start, end = max(first.first, second.first), min(heights)
     if first.genesis_hash != second.genesis_hash:
@@ -74,7 +74,7 @@ def compare(
 
 
 def _difference(one: Committed, other: Committed, genesis_hash: bytes) -> str:
-    """What differs between two blocks of one height; empty where it is only the certificate."""
+    """What differs between two blocks of one height; empty where only the certificate does."""
     a, b = one.block, other.block
     if a == b:
         return ""

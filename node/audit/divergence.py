@@ -1,4 +1,4 @@
-"""Where a chain first departs from its rules: what a replay reports and stops at."""
+"""The first violation of a chain's rules: a replay reports it and stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Divergence(msgspec.Struct, frozen=True):
-    """`index` is the transaction's place, -1 where the block itself (or, at the end, the state) is wrong."""
+    """`index` is the transaction's, -1 where the block itself (or, at the end, the state) is wrong."""
 
     height: int
     index: int
@@ -17,7 +17,7 @@ class Divergence(msgspec.Struct, frozen=True):
     text: str
 
     def to_json(self) -> dict[str, Any]:
-        """`index` and `txid` are null where no transaction is to blame."""
+        """`index` and `txid` are null where no transaction is at fault."""
         named = self.index >= 0
         return {
             "height": self.height,
@@ -29,13 +29,13 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class Diverged(Exception):
-    """Carries the first divergence out of whichever check found it."""
+    """Carries the first divergence out of the check that found it."""
 
     def __init__(self, height: int, rule: str, text: str, index: int = -1, txid: bytes = b"") -> None:
         super().__init__(f"height {height}, {rule}: {text}")
         self.divergence = Divergence(height, index, txid, rule, text)
 
     @classmethod
-    def again(cls, found: Divergence) -> Diverged:
-        """To be raised further up."""
-        return cls(found.height, found.rule, found.text, found.index, found.txid)
+    def again(cls, divergence: Divergence) -> Diverged:
+        """The same divergence, to raise in an outer replay."""
+        return cls(divergence.height, divergence.rule, divergence.text, divergence.index, divergence.txid)

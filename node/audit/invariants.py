@@ -1,9 +1,9 @@
-"""What must hold of the final state whatever transactions led there, each recomputed by a way of its own.
+"""Invariants of the final state, whatever transactions led to it, each recomputed independently.
 
 - every vehicle's `record_count` and `history_head`, from its records
 - every replay-window leaf's count and chain, from the window's entries in block order
 - the state tree, from the state values alone
-- the market region: at most one open listing for a vehicle, on the market by a listing and an order of its own
+- the market region: at most one open listing for a vehicle; its listing and order are for this vehicle
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 V = TypeVar("V", bound=Value)
 
 OVER = ("rejected", "cancelled", "completed")
-"""How an order can have ended."""
+"""Final statuses of an order."""
 
 
 def check_invariants(store: ChainStore) -> None:
-    """Raises `Diverged` with the rule that does not hold and the key it does not hold for."""
+    """Raises `Diverged` with the broken rule and the key."""
     height = store.height()
     _check_histories(store.kv, height)
     _check_window(store, height)
@@ -47,7 +47,7 @@ def check_invariants(store: ChainStore) -> None:
 
 
 def _check_histories(kv: KeyValue, height: int) -> None:
-    """Both families are in order of VIN: one walk over vehicles and records side by side."""
+    """Both families are ordered by VIN: vehicles and records are read side by side."""
     records = kv.scan(b"R", b"S")
     pending = next(records, None)
     for vin, vehicle in ChainReader(kv).values(VEHICLE):
@@ -73,7 +73,7 @@ def _check_window(store: ChainStore, height: int) -> None:
     for hour, txid, expires_at_ms in store.window():
         place = store.kv.get(schema.tx_key(txid))
         if place is None:
-            raise Diverged(height, "invariant_window", f"the replay window holds {txid.hex()}, which no block has")
+            raise Diverged(height, "invariant_window", f"the replay window has {txid.hex()}, which no block has")
         entries.setdefault(hour, []).append((place, txid, expires_at_ms))
     leaves = {int(ident): bucket for ident, bucket in store.values(WINDOW)}
     for hour in sorted(leaves.keys() | entries.keys()):
@@ -81,7 +81,7 @@ def _check_window(store: ChainStore, height: int) -> None:
         for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
             computed = extended(computed, txid, expires_at_ms)
         if leaves.get(hour, EMPTY) != computed:
-            text = f"window/{hour} differs from the {computed.count} transactions that it stands for"
+            text = f"window/{hour} differs from its {computed.count} transactions"
             raise Diverged(height, "invariant_window", text)
 
 
@@ -99,7 +99,7 @@ def _check_tree(store: ChainStore, height: int) -> None:
 
 
 def _check_market(store: ChainStore, height: int) -> None:
-    """Deadlines are written down only by whatever touches them next: what has expired counts as over."""
+    """The state learns of an expiry only when a transaction next touches the object: here what has expired is over."""
     now_ms = store.head().time_ms
     is_open: set[str] = set()
     listings: dict[bytes, str] = {}

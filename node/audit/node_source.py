@@ -1,4 +1,4 @@
-"""Blocks of a running node over its HTTP interface, several requests under way at a time."""
+"""Blocks of a running node, read over its HTTP interface with concurrent requests."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from node.errors import OperatorError
 from node.storage.archive import COMMITTED_BYTES_MAX
 
 REQUESTS = 16
-"""Under way at once."""
+"""Concurrent requests."""
 BUFFERED = 32
-"""Blocks that wait for execution; beyond, no more are asked for."""
+"""Blocks that wait for execution; above this no more are requested."""
 TRIES = 6
 TIMEOUT_S = 30.0
 STATUS_BYTES_MAX = 1024 * 1024
 RETRY_AFTER_MAX_S = 10.0
 
 
-class _Again(Exception):
-    """The node asks for patience, or a connection broke."""
+class _TryAgain(Exception):
+    """The node is busy, or a connection broke."""
 
     def __init__(self, text: str, after_s: float) -> None:
         super().__init__(text)
@@ -36,7 +36,7 @@ class _Again(Exception):
 
 
 class NodeSource:
-    """Implements `BlockSource`. What the node says of its head when we start is where the audit ends."""
+    """Implements `BlockSource`. The audit ends at the head that the node reports at the start."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -54,9 +54,7 @@ class NodeSource:
             self.first = int(status.get("first_height", 1))
             claimed = ClaimedHead(self.last, bytes.fromhex(head["id"]), bytes.fromhex(head["state_root"]))
         except (ValueError, KeyError, TypeError):
-            raise OperatorError(
-                f"{self._url}/v1/status does not answer as a node of this chain does: check --node"
-            ) from None
+            raise OperatorError(f"{self._url}/v1/status does not answer like a node: check --node") from None
         self.claimed: ClaimedHead | None = claimed
 
     async def _status(self) -> bytes:
@@ -73,10 +71,10 @@ class NodeSource:
         for attempt in range(TRIES):
             try:
                 return await self._get_once(session, path, accept, limit, 0.1 * 2**attempt)
-            except _Again as again:
-                text = str(again)
+            except _TryAgain as error:
+                text = str(error)
                 if attempt + 1 < TRIES and not self._stop.is_set():
-                    await asyncio.sleep(again.after_s)
+                    await asyncio.sleep(error.after_s)
         raise OperatorError(f"{self._url}{path} can't be read ({text}): check --node and that the node runs")
 
     async def _get_once(
@@ -85,7 +83,7 @@ class NodeSource:
         try:
             async with session.get(self._url + path, headers={"Accept": accept}, allow_redirects=False) as answer:
                 if answer.status in (429, 503):
-                    raise _Again(f"status {answer.status}", _retry_after(answer.headers.get("Retry-After"), pause_s))
+                    raise _TryAgain(f"status {answer.status}", _retry_after(answer.headers.get("Retry-After"), pause_s))
                 if answer.status != 200:
                     raise OperatorError(f"{self._url}{path} answers with status {answer.status}: check --node and --to")
                 body = bytearray()
@@ -95,9 +93,9 @@ class NodeSource:
                         raise OperatorError(f"{self._url}{path} answers with more than {limit} bytes: check --node")
                 return bytes(body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Again(str(error) or type(error).__name__, pause_s) from None
+            raise _TryAgain(str(error) or type(error).__name__, pause_s) from None
         except ValueError as error:
-            raise OperatorError(f"{self._url} is no address of a node ({error}): check --node") from None
+            raise OperatorError(f"{self._url} is not the address of a node ({error}): check --node") from None
 
     # --- blocks -----------------------------------------------------------------------------------------
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -118,7 +116,7 @@ class NodeSource:
         end: Exception | None = None
         try:
             asyncio.run(self._fetch(first, last, ready))
-        except Exception as error:  # handed to the reader, who raises it
+        except Exception as error:  # raised by the reader
             end = error
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
@@ -147,7 +145,7 @@ class NodeSource:
     async def _hand_over(
         self, item: tuple[int, bytes], ready: queue.Queue[tuple[int, bytes] | Exception | None]
     ) -> bool:
-        """False where nobody reads on."""
+        """False where the reader has stopped."""
         while not self._stop.is_set():
             try:
                 ready.put_nowait(item)
@@ -164,7 +162,7 @@ class NodeSource:
 
 
 def _retry_after(value: str | None, otherwise_s: float) -> float:
-    """Seconds to wait: what the node asks for, within reason."""
+    """Seconds to wait: what the node asks for, within bounds."""
     try:
         return min(max(float(value or ""), 0.05), RETRY_AFTER_MAX_S)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How far a long reading of blocks has come: blocks and transactions a second, time left. One line, rewritten."""
+"""Progress of a long run over blocks: blocks and transactions per second, time left; one line that is rewritten."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ReplayProgress:
         self._width = len(line)
 
     def close(self) -> None:
-        """Clear the line: what follows stands on its own."""
+        """Clear the line."""
         if self._stream is not None and self._width:
             self._stream.write("\r" + " " * self._width + "\r")
             self._stream.flush()

@@ -1,7 +1,7 @@
-"""Re-execute a chain from genesis, trusting nothing that the source says: the whole of an audit.
+"""Replay: re-execution of a chain from genesis, without trust in its source.
 
-Verifier processes run ahead over ranges of blocks and check every signature; this process executes. A block counts
-only when both agree, so the first divergence found is the first there is.
+Verifier processes check every signature of ranges of blocks in advance; this process executes the blocks. A block
+passes only when both agree, so the divergence that is reported is the chain's first.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from node.storage.successor_import import import_predecessor
 from node.storage.write_back import WriteBackStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
 from node.txtypes.members.member import MEMBER
+from node.worker_pool import WorkerLost
 
 RANGE_TXS = 1_000
 RANGE_BLOCKS = 200
@@ -51,7 +52,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass
 class ReplayReport:
-    """What a replay found. Without `divergence` everything up to `height` holds."""
+    """Result of a replay. Without `divergence` everything up to `height` is valid."""
 
     chain_id: str
     genesis_hash: bytes
@@ -63,25 +64,24 @@ class ReplayReport:
     transactions: int = 0
     types: dict[str, int] = field(default_factory=dict)
     compared: dict[str, int] = field(default_factory=dict)
-    """Of a store: key family to keys that are equal to the recomputed ones."""
+    """Of a store: key family to number of keys that equal the recomputed ones."""
     unaudited_keys: int = 0
-    """Keys of a store that do not follow from the chain, so nothing can be said of them."""
+    """Keys of a store that do not follow from the chain, so they can't be checked."""
     seconds: float = 0.0
     divergence: Divergence | None = None
     """Of this chain, or of its predecessor."""
     predecessor: ReplayReport | None = None
-    """Of the chain that this one continues, up to the break; this one began with the state that came out."""
+    """Of the chain that this one continues, up to the break; its last state is the first of this one."""
 
     not_continued: int = 0
-    """Blocks that the source has beyond the last one asked for. Of a predecessor: decided, and left out by the chain
-    that goes on."""
+    """Blocks of the source after the last one asked for. Of a predecessor: decided, but left out by its successor."""
     first_validators: frozenset[bytes] = frozenset()
-    """Addresses of those who decide the first block."""
+    """Addresses of the validators of the first block."""
     validators: dict[bytes, str] = field(default_factory=dict)
-    """Of the height after the last: address to the member's name."""
+    """Validators of the height after the last: address to member's name."""
 
     def validators_left_out(self, successor: ReplayReport) -> list[str]:
-        """Names of those who decided here and not in the chain that goes on."""
+        """Names of validators here that are not in the successor's first set."""
         return sorted(name for address, name in self.validators.items() if address not in successor.first_validators)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class ReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A range that is being verified."""
+    """A range under verification."""
 
     blocks: list[Committed]
     assumed: ValidatorSet
@@ -119,7 +119,7 @@ class _Pending:
 
 
 class Replay:
-    """One run over one source."""
+    """Replays one source."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Replay:
         on_progress: OnProgress | None = None,
         predecessor: Replay | None = None,
     ) -> None:
-        """`predecessor`: of the chain that this one continues. Raises `OperatorError` where they don't go together."""
+        """`predecessor`: of the chain that this one continues. Raises `OperatorError` where they don't match."""
         self._genesis = genesis
         self._genesis_hash = genesis_hash(genesis)
         self._first = start_height(genesis) + 1
@@ -167,7 +167,7 @@ class Replay:
             )
 
     def run(self, to: int | None = None) -> ReplayReport:
-        """Up to height `to`, or to the source's end. A divergence is reported, not raised.
+        """Replay up to height `to`, or to the source's end. A divergence is reported, not raised.
 
         Raises `OperatorError` where the source can't be read and `Corrupted` where it is damaged.
         """
@@ -176,7 +176,7 @@ class Replay:
 
     @contextmanager
     def _run_in(self, folder: Path, to: int | None) -> Iterator[tuple[ReplayReport, KeyValue]]:
-        """The report, and the recomputed chain while the context lasts."""
+        """The report, and the recomputed chain until the context ends."""
         last = self._source.last if to is None else to
         if last > self._source.last:
             raise OperatorError(f"the {self._source.name} ends at block {self._source.last}: give --to at most that")
@@ -203,22 +203,22 @@ class Replay:
             kv.close()
 
     def _begin(self, folder: Path, kv: KeyValue, report: ReplayReport) -> None:
-        """Take over the state that a predecessor ends with, where there is one. Raises `Diverged`."""
+        """Import the last state of the predecessor, if any. Raises `Diverged`."""
         continues, before = self._genesis.continues, self._predecessor
         if continues is None or before is None:
             return
-        with before._run_in(folder, continues.height) as (found, old):
-            report.predecessor = found
-            if found.divergence is not None:
-                raise Diverged.again(found.divergence)
-            if (found.block_id, found.state_root) != (continues.block_id, continues.state_root):
+        with before._run_in(folder, continues.height) as (older, old_kv):
+            report.predecessor = older
+            if older.divergence is not None:
+                raise Diverged.again(older.divergence)
+            if (older.block_id, older.state_root) != (continues.block_id, continues.state_root):
                 text = (
-                    f"the predecessor has block {found.block_id.hex()} with state root {found.state_root.hex()} there, "
+                    f"the predecessor has block {older.block_id.hex()} with state root {older.state_root.hex()} there, "
                     f"the genesis continues {continues.block_id.hex()} with {continues.state_root.hex()}"
                 )
                 raise Diverged(continues.height, "genesis_continues", text)
             try:
-                import_predecessor(kv, self._genesis, old, before._genesis.tree_depth)
+                import_predecessor(kv, self._genesis, old_kv, before._genesis.tree_depth)
             except Malformed as error:
                 raise Diverged(continues.height, "genesis_continues", str(error)) from None
 
@@ -254,7 +254,7 @@ class Replay:
             raise fault
 
     def _ranges(self, store: ReplayStore, last: int) -> Iterator[_Pending]:
-        """Ranges as they are handed out; what the source can't give is raised after everything before it."""
+        """Ranges as they are handed out; an error of the source is raised after everything before it."""
         raws: list[bytes] = []
         blocks: list[Committed] = []
         parent_commit, txs, size, height = b"", 0, 0, self._first - 1
@@ -285,9 +285,12 @@ class Replay:
             raise Diverged(height + 1, "block_missing", f"the {self._source.name} ends before block {height + 1}")
 
     def _execute_range(self, store: ReplayStore, pending: _Pending) -> None:
-        found = decode_findings(pending.findings.result())
-        assert len(found) == len(pending.blocks), "one finding for each block"
-        for committed, findings in zip(pending.blocks, found, strict=True):
+        try:
+            all_findings = decode_findings(pending.findings.result())
+        except WorkerLost as error:
+            raise OperatorError(f"blocks can't be verified ({error}): free memory, or use --workers 0") from None
+        assert len(all_findings) == len(pending.blocks), "findings of each block"
+        for committed, findings in zip(pending.blocks, all_findings, strict=True):
             self._execute(store, committed, findings, pending.assumed)
         if self._on_progress is not None:
             self._on_progress(store.height(), self._types.total())
@@ -312,7 +315,7 @@ class Replay:
             raise Diverged(height, error.rule, str(error), error.index, error.txid) from None
         except (OperatorError, Corrupted):
             raise
-        except Exception as error:  # whatever a certified block can bring about is the block's divergence
+        except Exception as error:  # any failure to execute a certified block is a divergence
             raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
         store.advance(result, block_id_of(block.header, self._genesis_hash))
         self._parent_commit = encode(committed.commit)
@@ -321,7 +324,7 @@ class Replay:
     def _check_certificates(
         self, committed: Committed, findings: Findings, assumed: ValidatorSet, store: ReplayStore
     ) -> None:
-        """What the verifiers found counts where they had the right set; elsewhere it is done again."""
+        """Findings count where the verifiers had the right set; else the certificates are verified again."""
         head, header = store.head(), committed.block.header
         last, own = findings.last_commit, findings.commit
         if head.last_validators != assumed and header.height > self._first:
@@ -379,18 +382,18 @@ def _name_of(store: ReplayStore, address: bytes) -> str:
 
 
 def decoded(height: int, raw: bytes) -> Committed:
-    """Strictly. Raises `Diverged`, also where it is the block of another height."""
+    """Decode strictly. Raises `Diverged`, also for the block of another height."""
     try:
         committed = decode_committed(raw)
     except Rejected as error:
         raise Diverged(height, "block_encoding", str(error)) from None
     if committed.block.header.height != height:
-        raise Diverged(height, "header_height", f"in its place stands block {committed.block.header.height}")
+        raise Diverged(height, "header_height", f"in its place is block {committed.block.header.height}")
     return committed
 
 
 def txid_or_empty(raw: bytes, genesis: bytes) -> bytes:
-    """The txid of a transaction that does not hold; empty where not even its envelope decodes."""
+    """The txid of an invalid transaction; empty where not even its envelope decodes."""
     try:
         return txid_of(genesis, msgspec.msgpack.decode(raw, type=Signed).payload)
     except (msgspec.ValidationError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""The recomputed chain: state, tree, records, window and indexes as a node keeps them, but no blocks."""
+"""The recomputed chain: state, tree, records, window and indexes as in a node's store, without blocks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from node.storage.chain_store import ChainStore
 
 
 class ReplayStore(ChainStore):
-    """Blocks and certificates stay where they are, in the source."""
+    """Blocks and certificates stay in the source."""
 
     def advance(self, result: BlockResult, block_id: bytes) -> ChainHead:
-        """Follow an executed block whose header and certificate hold."""
+        """Apply an executed block whose header and certificate are valid."""
         puts, deletes = self._batch(result, block_id)
         return self._advance(result, block_id, puts, deletes)

@@ -1,7 +1,7 @@
-"""Every signature of a range of blocks: what a verifier process does, and the main one where there is none.
+"""Verification of every signature of a range of blocks, in a verifier process or in the main one.
 
-The validator set is the one in force when the range was handed out. Where a block on the way has changed it, the
-main process, which alone knows, verifies those certificates again.
+The validator set is the one in force when the range was handed out. Where a block in between has changed it, the main
+process verifies those certificates again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Findings(msgspec.Struct, array_like=True, frozen=True):
-    """Of one block. Empty texts: nothing to object to."""
+    """Findings on one block. Empty texts: none."""
 
     index: int = -1
     """The first transaction with a wrong signature, -1 for none."""
@@ -50,16 +50,16 @@ def verify_range(raw: bytes) -> bytes:
     work = _decode_range.decode(raw)
     validators = ValidatorSet(work.validators)
     parent_commit = work.parent_commit
-    found = []
+    findings = []
     for block in work.blocks:
         committed = decode_committed(block)
-        found.append(verify_block(committed, parent_commit, work.genesis_hash, validators))
+        findings.append(verify_block(committed, parent_commit, work.genesis_hash, validators))
         parent_commit = encode(committed.commit)
-    return encode(found)
+    return encode(findings)
 
 
 def verify_block(committed: Committed, parent_commit: bytes, genesis_hash: bytes, validators: ValidatorSet) -> Findings:
-    """The last commit is not verified twice: equal to the parent's own certificate, it shares its fate."""
+    """The last commit is not verified again where it equals the parent's own certificate."""
     block = committed.block
     last = ""
     if block.header.parent_id != genesis_hash and encode(block.last_commit) != parent_commit:
@@ -75,7 +75,7 @@ def verify_block(committed: Committed, parent_commit: bytes, genesis_hash: bytes
 
 
 def certificate_fault(committed: Committed, genesis_hash: bytes, validators: ValidatorSet) -> str:
-    """Why the certificate does not decide the block; empty where it does."""
+    """Why the certificate does not prove the block; empty where it does."""
     header, commit = committed.block.header, committed.commit
     if commit.height != header.height:
         return f"it is for height {commit.height}"
@@ -85,7 +85,7 @@ def certificate_fault(committed: Committed, genesis_hash: bytes, validators: Val
 
 
 def commit_fault(commit: Commit, genesis_hash: bytes, validators: ValidatorSet) -> str:
-    """Why the signatures prove nothing; empty where every one verifies and the quorum is reached."""
+    """Why the commit is invalid; empty where every signature verifies and the quorum is reached."""
     try:
         verify_commit(commit, genesis_hash, validators)
     except InvalidCertificate as error:

@@ -1,4 +1,4 @@
-"""Where the blocks under audit come from: a store, an archive or a node. None of them is believed."""
+"""Sources of the blocks under audit: a store, an archive or a node. None of them is trusted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMITTED_PREFIX = b"\x92"
 
 @dataclass(frozen=True, slots=True)
 class ClaimedHead:
-    """What the source says of its newest block; held against what comes out."""
+    """The source's newest block as it claims; compared with the recomputed one."""
 
     height: int
     block_id: bytes
@@ -36,8 +36,8 @@ class ClaimedHead:
 class BlockSource(Protocol):
     """Blocks with certificates, as canonical bytes of `Committed`, in order of height.
 
-    `OperatorError` where it can't be reached or read, `Corrupted` where it is damaged, `Diverged` where a block is
-    missing in its midst.
+    Raises `OperatorError` where it can't be reached or read, `Corrupted` where it is damaged, `Diverged` where a block
+    between others is missing.
     """
 
     name: str
@@ -84,7 +84,7 @@ def store_folder(path: Path) -> Path:
 def _hold_lock(folder: Path) -> int:
     """A descriptor that keeps a node from opening the store while it is copied; -1 where there is no LOCK file.
 
-    A read lock, on a descriptor open for reading: nothing is changed and no right to write is needed.
+    A read lock on a read-only descriptor: nothing is changed, and write permission is not needed.
     """
     try:
         descriptor = os.open(folder / "LOCK", os.O_RDONLY)
@@ -109,7 +109,7 @@ def _hold_lock(folder: Path) -> int:
 
 
 def copy_store(folder: Path, target: Path) -> None:
-    """A private copy of a stopped node's store; the original stays as it is, byte for byte."""
+    """Copy a stopped node's store; the original is not changed."""
     descriptor = _hold_lock(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def copy_store(folder: Path, target: Path) -> None:
 
 
 class StoreSource:
-    """A private copy of a store, read with checksums. Implements `BlockSource`; its other key families are in `kv`."""
+    """A copy of a store, read with checksums. Implements `BlockSource`; all key families are in `kv`."""
 
     def __init__(self, path: Path) -> None:
         folder = store_folder(path)
@@ -158,15 +158,15 @@ class StoreSource:
         stored = self.kv.get(schema.META_GENESIS)
         head = ChainReader(self.kv).stored_head()
         if stored is None or head is None:
-            raise OperatorError(f"the store in {self._folder} holds no chain: it was never started")
+            raise OperatorError(f"the store in {self._folder} has no chain: its node was never started")
         self.genesis_hash = stored
         self.claimed: ClaimedHead | None = ClaimedHead(head.height, head.block_id, head.state_root)
         self.last = head.height
-        found = next(iter(self.kv.scan(schema.block_key(0), schema.block_key(2**63))), None)
-        self.first = int.from_bytes(found[0][1:], "big") if found and self.last else 1
+        oldest = next(iter(self.kv.scan(schema.block_key(0), schema.block_key(2**63))), None)
+        self.first = int.from_bytes(oldest[0][1:], "big") if oldest and self.last else 1
 
     def named(self, error: Exception) -> str:
-        """The error's text with the original in place of the copy."""
+        """The error's text with the path of the original instead of the copy's."""
         return str(error).replace(str(self._copy), str(self._folder))
 
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:

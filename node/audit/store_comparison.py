@@ -1,4 +1,4 @@
-"""Every key family of an audited store against the recomputed one: the first key that differs, and what it is."""
+"""Comparison of every key family of an audited store with the recomputed one, up to the first key that differs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
 
 
 def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
-    """(keys compared by family, keys that nothing can be said of), where the chain's blocks are `first` to `height`.
+    """(keys compared by family, keys that can't be checked), where the chain's blocks are `first` to `height`.
 
     Raises `Diverged` at the first difference.
     """
     compared: Counter[str] = Counter()
     window_start = schema.window_key(hour_of(ChainReader(computed).head().time_ms), b"")
     for family in COMPARED:
-        # of the replay window's passed hours any may still be there
+        # past hours of the replay window may or may not be deleted yet
         start = window_start if window_start.startswith(family) else family
         compared[FAMILY_NAMES[family]] = _compare(audited, computed, family, start, height)
     receipts_from = max(ChainReader(audited).receipts_from(), ChainReader(computed).receipts_from())
@@ -87,7 +87,7 @@ def _first_difference(theirs: list[tuple[bytes, bytes]], ours: list[tuple[bytes,
 
 
 def _check_heights(audited: KeyValue, family: bytes, first: int, height: int) -> int:
-    """Blocks and certificates were read already; none may be left over."""
+    """Blocks and certificates were read by the replay; here surplus ones are found."""
     expected = first
     for key in _keys(audited, family):
         if key != family + schema.u64(expected) or expected > height:
@@ -102,7 +102,7 @@ def _keys(kv: KeyValue, family: bytes) -> Iterator[bytes]:
 
 
 def _count_others(audited: KeyValue) -> int:
-    """Keys of no family that follows from the chain, found by walking the gaps between those families."""
+    """Number of keys in no family that follows from the chain: those in the gaps between these families."""
     count, start = 0, b""
     for family in sorted(FAMILY_NAMES):
         count += sum(1 for _ in audited.scan(start, family))
@@ -118,5 +118,5 @@ def _differs(key: bytes, height: int, text: str) -> Diverged:
 
 
 def _value(raw: bytes) -> str:
-    shown = raw[:48].hex()
-    return f"{shown}... ({len(raw)} bytes)" if len(raw) > 48 else shown or "nothing"
+    start = raw[:48].hex()
+    return f"{start}... ({len(raw)} bytes)" if len(raw) > 48 else start or "nothing"

@@ -1,4 +1,4 @@
-"""bmw-audit: does a chain hold, from genesis on, whoever hands it to us."""
+"""`bmw-audit`: verifies a chain from genesis, whatever its source."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ FILE = click.Path(path_type=Path)
     epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
 )
 def main() -> None:
-    """Audit a chain of cars: re-execute it, compare copies of it.
+    """Audit a vehicle chain: re-execute it, compare copies of it.
 
-    Exit code 0: it holds. 1: it does not, and where. 2: wrong usage. 3: could not reach or read something.
+    Exit codes: 0 valid or the same; 1 not, with the place; 2 wrong usage; 3 something could not be reached or read.
     """
     if not __debug__:
         fail("bmw-audit refuses to run under 'python -O': its assertions are part of the audit", 2)
@@ -67,7 +67,7 @@ def main() -> None:
     "predecessors",
     multiple=True,
     metavar="SOURCE",
-    help="Of a chain that continues another: that one's store, archive or node. Again for the one before it.",
+    help="Store, archive or node of the chain that this one continues. Repeat it for the chain before that.",
 )
 @click.option(
     "--predecessor-genesis",
@@ -92,8 +92,8 @@ def replay(
 ) -> None:
     """Re-execute everything from genesis and check every signature, certificate, root and invariant.
 
-    Of a store every key family is recomputed and compared, indexes too; the store itself is not changed. A chain that
-    continues another is replayed from the other's genesis, and the break between the two is shown.
+    Every key family of a store is recomputed and compared, indexes too; the store is not changed. A chain that
+    continues another is replayed from the other's genesis, and the break between the two is reported.
     """
     if sum(choice is not None for choice in (store, archive, node)) != 1:
         raise click.UsageError("give exactly one of --store, --archive and --node")
@@ -123,13 +123,13 @@ def replay(
 
 
 def read_genesis(path: Path) -> Genesis:
-    """Raises `OperatorError` where the file can't be read or is no genesis file."""
+    """Raises `OperatorError` where the file can't be read or is not a genesis file."""
     try:
         return parse_genesis(path.read_bytes())
     except OSError as error:
         raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check --genesis") from None
     except Malformed as error:
-        raise OperatorError(f"{path} is no genesis file ({error}): check --genesis") from None
+        raise OperatorError(f"{path} is not a genesis file ({error}): check --genesis") from None
 
 
 def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
@@ -175,7 +175,7 @@ def _print_report(report: ReplayReport) -> None:
         rows.append(("keys compared", str(sum(report.compared.values()))))
         rows.extend((f"  {name}", str(count)) for name, count in report.compared.items())
     elif report.divergence is None and report.source.startswith("store"):
-        rows.append(("keys compared", "none: they stand at the store's head; leave out --to"))
+        rows.append(("keys compared", "none: the store has those of its head; leave out --to"))
     if report.unaudited_keys:
         rows.append(("keys of the node's own", f"{report.unaudited_keys}, not part of the chain"))
     rows.append(("result", "diverges" if report.divergence is not None else "holds"))
@@ -185,15 +185,15 @@ def _print_report(report: ReplayReport) -> None:
 
 
 def _divergence_text(report: ReplayReport) -> str:
-    found = report.divergence
-    assert found is not None, "asked only of a chain that diverges"
+    divergence = report.divergence
+    assert divergence is not None, "asked only of a chain that diverges"
     before = report.predecessor
     if before is not None and before.divergence is not None:
         return "in the predecessor " + _divergence_text(before)
-    where = f"height {found.height}"
-    if found.index >= 0:
-        where += f", transaction {found.index}, txid {found.txid.hex() or 'unknown'}"
-    return f"the chain diverges at {where}, rule {found.rule}: {found.text}"
+    where = f"height {divergence.height}"
+    if divergence.index >= 0:
+        where += f", transaction {divergence.index}, txid {divergence.txid.hex() or 'unknown'}"
+    return f"the chain diverges at {where}, rule {divergence.rule}: {divergence.text}"
 
 
 # --- compare -----------------------------------------------------------------------------------------------
@@ -206,10 +206,10 @@ def _divergence_text(report: ReplayReport) -> str:
 @json_option
 @exit_codes(corrupted=FAILED)
 def compare_command(first: str, second: str, as_json: bool) -> None:
-    """Two sources side by side: the same up to which height, then what differs.
+    """Compare two sources: the height up to which they are the same, then what differs.
 
     A SOURCE is a node's URL, an archive, or a home, store or checkpoint. Certificates may differ: every node keeps the
-    quorum that it saw. Exit code 1 where blocks differ; one source being longer is no difference.
+    quorum that it saw. Exit code 1 where blocks differ; a longer source alone is no difference.
     """
     one = _detected(first)
     try:
@@ -217,7 +217,7 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
         try:
             progress = ReplayProgress(min(one.last, other.last), sys.stderr)
             try:
-                found = compare(one, other, progress)
+                comparison = compare(one, other, progress)
             finally:
                 progress.close()
         finally:
@@ -225,11 +225,11 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
     finally:
         one.close()
     if as_json:
-        print_json(found.to_json())
+        print_json(comparison.to_json())
     else:
-        _print_comparison(found)
-    if found.difference:
-        fail(f"the sources differ: {found.difference}", FAILED)
+        _print_comparison(comparison)
+    if comparison.difference:
+        fail(f"the sources differ: {comparison.difference}", FAILED)
 
 
 def _detected(text: str) -> BlockSource:
@@ -243,15 +243,15 @@ def _detected(text: str) -> BlockSource:
     raise OperatorError(f"{text} is no file and no folder: give an archive, a store or a URL")
 
 
-def _print_comparison(found: Comparison) -> None:
-    click.echo(f"{found.first}: to height {found.heights[0]}")
-    click.echo(f"{found.second}: to height {found.heights[1]}")
-    if found.same_to >= found.from_height:
-        click.echo(f"the same from {found.from_height} to {found.same_to}")
+def _print_comparison(comparison: Comparison) -> None:
+    click.echo(f"{comparison.first}: to height {comparison.heights[0]}")
+    click.echo(f"{comparison.second}: to height {comparison.heights[1]}")
+    if comparison.same_to >= comparison.from_height:
+        click.echo(f"the same from {comparison.from_height} to {comparison.same_to}")
     else:
         click.echo("nothing is the same")
-    if found.certificates_differing:
-        click.echo(f"certificates differ at {found.certificates_differing} heights, which is allowed")
+    if comparison.certificates_differing:
+        click.echo(f"certificates differ at {comparison.certificates_differing} heights, which is allowed")
 
 
 with_versions(main, "bmw-audit")

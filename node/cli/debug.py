@@ -1,4 +1,4 @@
-"""`bmw-node debug bundle`: what somebody who is to find a fault needs to see, in one file, without any secret."""
+"""`bmw-node debug bundle`: what the analysis of a fault needs, in one file, without secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import tarfile
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 import click
 
 from node.chain.genesis import genesis_hash
+from node.cli.admin_client import admin_request
 from node.cli.exit_codes import exit_codes
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
@@ -37,19 +37,19 @@ from node.usage import software_version
 
 FOLDER = "bmw-debug"
 LOG_BYTES_MAX = 1024 * 1024
-"""Of each log file its end."""
+"""The last part of a log file that is included."""
 ANSWER_S = 10.0
-"""A node that does not answer its admin socket by then is stuck; the bundle says so."""
+"""A node that does not answer on its admin socket by then is stuck; the bundle says so."""
 LIBRARIES = (
-    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "prometheus-client", "pynacl",
-    "sortedcontainers", "zstandard",
+    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "sortedcontainers",
+    "zstandard",
 )  # fmt: skip
 REMOVED = b"(key removed)"
 
 
 @click.group(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
 def debug() -> None:
-    """Find out what is wrong with a node."""
+    """Diagnose a node."""
 
 
 @debug.command(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
@@ -59,9 +59,9 @@ def debug() -> None:
 @json_option
 @exit_codes()
 def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> None:
-    """Settings, versions, logs, and of a running node metrics, stacks, consensus state and peers.
+    """Pack settings, versions and logs; of a running node also metrics, stacks, consensus state and peers.
 
-    Of a stopped node: what its files tell. Log files (*.log) are looked for in the home. No key is in the bundle.
+    Of a stopped node only its files are read. Log files (*.log) of the home are included. No key is in the bundle.
     """
     place = Home(home)
     place.check()
@@ -77,29 +77,21 @@ def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> Non
         return
     source = "the running node" if answer is not None else f"files alone: {why}"
     click.echo(f"wrote {file}: {len(entries)} entries, from {source}")
-    click.echo("no key is in it; addresses, peers and log lines are: look it through before you hand it on")
+    click.echo("it contains no key, but addresses, peers and log lines: review it before you share it")
 
 
-# --- what goes in ----------------------------------------------------------------------------------------
+# --- contents ----------------------------------------------------------------------------------------
 def _ask_node(place: Home) -> tuple[dict[str, Any] | None, str]:
-    """What the running node tells of itself, or None and why there is nothing."""
-    connection = http.client.HTTPConnection("localhost")
+    """The running node's part, or None and why there is none."""
     try:
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(ANSWER_S)
-        connection.sock.connect(str(place.admin_socket))
-        connection.request("GET", "/debug")
-        answer = connection.getresponse()
-        found = json.loads(answer.read())
-        if answer.status != 200 or not isinstance(found, dict):
-            return None, f"the node answers {answer.status} to a debug request: it runs another version"
-        return found, ""
+        status, answer = admin_request(place, "GET", "/debug", timeout_s=ANSWER_S)
     except TimeoutError:
         return None, f"the node does not answer on its admin socket within {ANSWER_S:.0f} s: it is stuck"
     except (OSError, ValueError, http.client.HTTPException) as error:
         return None, f"the node is not running ({error})"
-    finally:
-        connection.close()
+    if status != 200 or not isinstance(answer, dict):
+        return None, f"the node answers {status} to a debug request: it runs another version"
+    return answer, ""
 
 
 def _of_every_node(place: Home, why: str) -> dict[str, bytes]:
@@ -140,10 +132,10 @@ def _of_stopped(place: Home) -> dict[str, bytes]:
     }
 
 
-def _tried(found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What can't be read is part of the picture."""
+def _tried(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What can't be read is reported as such."""
     try:
-        return found()
+        return read()
     except (OperatorError, Corrupted, Rejected, OSError) as error:
         return {"error": str(error)}
 
@@ -161,7 +153,7 @@ def _genesis(place: Home) -> dict[str, Any]:
 
 
 def _files(place: Home) -> dict[str, Any]:
-    """Names and sizes below `data`, and the room that is left."""
+    """Names and sizes below `data`, and the free space."""
     data = place.store.parent
     sizes = {str(path.relative_to(data)): path.stat().st_size for path in sorted(data.rglob("*")) if path.is_file()}
     usage = shutil.disk_usage(data)
@@ -194,7 +186,7 @@ def _store(place: Home) -> dict[str, Any]:
 
 
 def _logs(place: Home, named: tuple[Path, ...]) -> dict[str, bytes]:
-    """Raises `OperatorError` for a named one that can't be read."""
+    """Raises `OperatorError` for a file of `--log` that can't be read."""
     entries = {}
     for path in (*sorted(place.path.glob("*.log")), *named):
         try:
@@ -215,9 +207,9 @@ def _tail(path: Path) -> bytes:
     return content.partition(b"\n")[2] if start else content
 
 
-# --- what must not ----------------------------------------------------------------------------------------
+# --- secrets ----------------------------------------------------------------------------------------
 def _secrets(place: Home) -> list[bytes]:
-    """Every way in which a seed of this home might be written, should a log or a setting hold one."""
+    """Every form in which a log or a setting could contain a seed of this home."""
     forms: list[bytes] = []
     for path in sorted((place.path / "keys").glob("*.json")):
         try:
@@ -242,7 +234,7 @@ def _json(value: Any) -> bytes:
 
 
 def _write(file: Path, entries: dict[str, bytes]) -> None:
-    """For its owner alone; whole or not at all."""
+    """Readable for its owner only; written whole or not at all."""
     temporary = file.with_name(file.name + ".partial")
     temporary.unlink(missing_ok=True)
     try:
@@ -254,6 +246,6 @@ def _write(file: Path, entries: dict[str, bytes]) -> None:
                 archive.addfile(info, BytesIO(content))
         temporary.replace(file)
     except OSError as error:
-        raise OperatorError(f"{file} can't be written ({error.strerror}): choose another place or make room") from None
+        raise OperatorError(f"{file} can't be written ({error.strerror}): name another file or make room") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`bmw-node devnet`: a network on this machine, to look at, to build against, or to see the life of a car."""
+"""`bmw-node devnet`: a network on this machine, to explore, to develop against, or to play the life of a car."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ BASE_PORT = 26700
 @click.option("--once", is_flag=True, help="End after the start or the story; the result is the exit code.")
 @exit_codes()
 def devnet(validators: int, folder: Path | None, base_port: int, story: bool, once: bool) -> None:
-    """A whole network of development validators on loopback, until Ctrl-C.
+    """Run a network of development validators on loopback until Ctrl-C.
 
-    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder that holds homes already is continued.
+    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder with homes is continued.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     place = folder or Path(tempfile.mkdtemp(prefix="bmw-devnet-"))
@@ -68,7 +68,7 @@ def devnet(validators: int, folder: Path | None, base_port: int, story: bool, on
 
 
 def _watch(network: LocalNetwork) -> None:
-    """Until Ctrl-C, or until no validator runs any more. Raises `OperatorError` then."""
+    """Until Ctrl-C, or until no validator runs any more: then raises `OperatorError`."""
     running = list(network.nodes)
     while running:
         time.sleep(0.5)

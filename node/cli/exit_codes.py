@@ -1,6 +1,6 @@
-"""Exit codes of the node's command lines: errors as one sentence on standard error.
+"""Exit codes of the node's commands, and errors as one sentence on standard error.
 
-Exit codes: 0 done, 1 the check failed or the chain refused, 2 wrong usage (click's own), 3 could not reach or read.
+0 done, 1 the check failed or the chain rejected it, 2 wrong usage (click's own), 3 could not reach or read.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 
 def fail(text: str, code: int) -> NoReturn:
-    """One sentence on standard error, then out."""
+    """Print one sentence on standard error and exit."""
     click.echo("Error: " + " ".join(text.split()), err=True)
     sys.exit(code)
 
 
 def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Errors as exit codes. `corrupted`: 3 where damage keeps us from reading, 1 where it is what we look for."""
+    """Turns errors into exit codes. `corrupted`: 3 where damage prevents reading, 1 where it is what the command
+    finds."""
 
     def wrap(command: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(command)
@@ -37,7 +38,7 @@ def exit_codes(*, corrupted: int = UNREACHABLE) -> Callable[[Callable[P, R]], Ca
             except OperatorError as error:
                 fail(str(error), UNREACHABLE)
             except BrokenPipeError:
-                raise  # the reader of our output has gone; click ends quietly
+                raise  # the reader of our output has closed it; click exits quietly
             except OSError as error:
                 fail(_of_the_system(error), UNREACHABLE)
             except Corrupted as error:

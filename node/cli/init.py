@@ -1,4 +1,4 @@
-"""Making and looking at homes: init, testnet, keys, reset-signing."""
+"""Commands that make and show homes: init, testnet, keys, reset-signing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ P2P_PORT, RPC_PORT = 26800, 26700
 
 
 def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey], overrides: dict[str, Any]) -> Home:
-    """A new home, whole or not at all. Raises `OperatorError` where there is one already or it can't be made."""
+    """Make a home, whole or not at all. Raises `OperatorError` where there is one already or it can't be made."""
     home = Home(path)
     if home.config.exists():
         raise OperatorError(f"{path} is a node's home already: name another folder")
@@ -67,7 +67,7 @@ def _removed(remove: Callable[[], None]) -> None:
 
 
 def new_keys() -> dict[str, PrivateKey]:
-    """Three keys; none stands in for another."""
+    """Three independent keys, by purpose."""
     return {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in KEY_NAMES}
 
 
@@ -81,8 +81,8 @@ def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
     genesis = read_genesis_file(genesis_file) if genesis_file else None
     made = write_home(home, genesis, new_keys(), {})
     if as_json:
-        known = {} if genesis is None else {"genesis_hash": genesis_hash(genesis).hex()}
-        print_json(_keys_of(made) | {"home": str(home)} | known)
+        ident = {} if genesis is None else {"genesis_hash": genesis_hash(genesis).hex()}
+        print_json(_keys_of(made) | {"home": str(home)} | ident)
         return
     click.echo(f"made {home}")
     if genesis is None:
@@ -102,7 +102,7 @@ def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def testnet(count: int, output: Path, hosts: str, chain_id: str, as_json: bool) -> None:
-    """Homes, fresh keys and one genesis for N hosts."""
+    """Make homes, new keys and one genesis for N hosts."""
     names = [f"validator-{index}" for index in range(count)]
     addresses = [host.strip() for host in hosts.split(",") if host.strip()]
     if addresses and len(addresses) != count:
@@ -137,26 +137,26 @@ def testnet(count: int, output: Path, hosts: str, chain_id: str, as_json: bool) 
 
 
 def _keys_of(home: Home) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    public_keys: dict[str, Any] = {}
     for purpose in KEY_NAMES:
         if home.key_file(purpose).exists():
-            found[f"{purpose}_key"] = home.read_key(purpose).public.hex()
-    address = _member_of(home, found)
+            public_keys[f"{purpose}_key"] = home.read_key(purpose).public.hex()
+    address = _member_of(home, public_keys)
     if address is None:
-        return found
-    found["address"] = to_text(address)
-    if "consensus_key" in found:
+        return public_keys
+    public_keys["address"] = to_text(address)
+    if "consensus_key" in public_keys:
         consensus = home.read_key("consensus")
         if home.genesis.exists():
             ident = genesis_hash(home.read_genesis())
-            found["possession"] = consensus.sign(possession_bytes(ident, address, consensus.public)).hex()
-        found["genesis_possession"] = consensus.sign(possession_bytes(bytes(32), address, consensus.public)).hex()
-    return found
+            public_keys["possession"] = consensus.sign(possession_bytes(ident, address, consensus.public)).hex()
+        public_keys["genesis_possession"] = consensus.sign(possession_bytes(bytes(32), address, consensus.public)).hex()
+    return public_keys
 
 
 def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
-    """Whom the home is for: as configured (a signer's home, or an account whose key has changed), else by its key."""
-    configured = load_config(home.config, os.environ, {}).node["validator"]
+    """The home's member: as configured (a signer's home, or an account whose key has changed), else by its key."""
+    configured = load_config(home.config, os.environ, {}).node.validator
     if configured:
         return from_text(configured)
     return address_of(bytes.fromhex(keys["account_key"])) if "account_key" in keys else None
@@ -167,13 +167,13 @@ def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
 @json_option
 @exit_codes()
 def keys(home: Path, as_json: bool) -> None:
-    """Public keys, address and proof of possession, to hand in when joining; the second proof is for a new genesis."""
+    """Print public keys, address and proof of possession, for joining; the second proof is for a new genesis."""
     Home(home).check()
-    found = _keys_of(Home(home))
+    public_keys = _keys_of(Home(home))
     if as_json:
-        print_json(found)
+        print_json(public_keys)
         return
-    for name, value in found.items():
+    for name, value in public_keys.items():
         click.echo(f"{name:<19} {value}")
 
 
@@ -184,7 +184,7 @@ def keys(home: Path, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def reset_signing(home: Path, height: int, as_json: bool) -> None:
-    """Your word that no other copy signs: allow signing from HEIGHT on, when signing state was lost."""
+    """Allow signing from HEIGHT on after a loss of signing state, on your word that no other copy signs."""
     Home(home).check()
     if not Home(home).key_file("consensus").exists():
         raise OperatorError(
@@ -193,10 +193,10 @@ def reset_signing(home: Path, height: int, as_json: bool) -> None:
         )
     with Home(home).hold_signing():
         store = SafetyFile(Home(home).hard_state)
-        known = _signed_height(store)
-        if known >= height:
+        signed = _signed_height(store)
+        if signed >= height:
             raise OperatorError(
-                f"the signing state of {home} is whole, and knows of signatures at height {known}: at or below it this "
+                f"the signing state of {home} is intact and has signatures at height {signed}: at or below it this "
                 "validator could sign twice; name a height above it, or leave the state as it is"
             )
         store.save(encode(HardState(height, 0, (), None, None, (), ())))
@@ -207,7 +207,7 @@ def reset_signing(home: Path, height: int, as_json: bool) -> None:
 
 
 def _signed_height(store: SafetyFile) -> int:
-    """The highest height that a whole signing state may have signed; 0 where it is missing or damaged."""
+    """The highest height that an intact signing state may have signed; 0 where it is missing or damaged."""
     try:
         raw = store.load()
         state = None if raw is None else decode_hard_state(raw)

@@ -1,4 +1,4 @@
-"""JSON as the output of a command, and the option that asks for it."""
+"""JSON output of a command, and the option for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole network on this machine: one process a validator, on loopback, with the public development keys."""
+"""A network on this machine: one process for each validator, on loopback, with the public development keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STOP_S = 10.0
 
 
 def genesis_of(validators: int) -> Genesis:
-    """`genesis.json` for four; for other counts the same parties, with as many of them (or more dealers) voting."""
+    """`genesis.json` for four; for other counts the same parties, with fewer validators, or with more dealers."""
     if validators == 4:
         return dev_genesis()
     voters = [party.name for party in DEV_PARTIES[: min(validators, 4)]]
@@ -61,7 +61,7 @@ class LocalNode:
         return self.process is not None and self.process.poll() is None
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        """Start the process; `wait_ready` says when it answers."""
+        """Start the process, without waiting until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev", *arguments],
@@ -79,7 +79,7 @@ class LocalNode:
             self.process.wait()
 
     def stop(self) -> int:
-        """Ask it to stop and wait; returns its exit code. One that does not stop is killed."""
+        """Ask it to stop and wait; returns its exit code. A process that does not stop is killed."""
         if self.process is None:
             return 0
         with contextlib.suppress(ProcessLookupError):
@@ -91,7 +91,7 @@ class LocalNode:
             return -signal.SIGKILL
 
     def get(self, path: str, timeout_s: float = 5.0) -> Any:
-        """JSON of the node's own interface. Raises `OSError` or `ValueError`."""
+        """JSON of the node's HTTP interface. Raises `OSError` or `ValueError`."""
         with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
             return json.load(answer)
 
@@ -117,7 +117,7 @@ class LocalNode:
 
 
 class LocalNetwork:
-    """Homes below one folder; made if they are not there yet, continued if they are."""
+    """Homes below one folder, made if they do not exist."""
 
     def __init__(self, folder: Path, validators: int, base_port: int, overrides: dict[str, Any] | None = None) -> None:
         """`overrides`: settings of every node by "section.key". Raises `OperatorError`."""
@@ -132,7 +132,7 @@ class LocalNetwork:
         if not self.genesis_file.exists():
             self._make(overrides or {})
         elif genesis_hash(Home(folder / names[0]).read_genesis()) != genesis_hash(self.genesis):
-            raise OperatorError(f"{folder} holds the homes of another network: name another folder with --dir")
+            raise OperatorError(f"{folder} has the homes of another network: name another folder with --dir")
 
     def _make(self, overrides: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ class LocalNetwork:
         self.genesis_file.write_text(genesis_to_json(self.genesis))
 
     def check_ports(self) -> None:
-        """Raises `OperatorError` where somebody listens on one of them."""
+        """Raises `OperatorError` where a port is in use."""
         for node in self.nodes:
             for port in (node.rpc_port, node.p2p_port):
                 with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""`bmw-node`, for operators."""
+"""`bmw-node`: the program for operators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from node.usage import Program, with_versions
     ),
 )
 def cli() -> None:
-    """Run and look after a node of the vehicle chain."""
+    """Run and maintain a node of the vehicle chain."""
     if not __debug__:
         fail("bmw-node refuses to run under 'python -O': its assertions guard the chain", 2)
 

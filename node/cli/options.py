@@ -1,4 +1,4 @@
-"""Options that many commands of `bmw-node` share."""
+"""Options that several commands of `bmw-node` share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HOME = "bmw.home"
 
 
 def node_option(command: Command) -> Command:
-    """`--node URL` of a running node, or `--home`, whose settings name the address."""
+    """`--node URL` of a running node, or `--home`, whose settings have the address."""
     home = click.option(
         "--home",
         envvar="BMW_NODE_HOME",
@@ -69,18 +69,18 @@ def _url_of(context: click.Context, _: click.Parameter, value: str | None) -> st
 
 
 def rpc_url_of(home: Home) -> str:
-    """Where the node of this home answers. Raises `OperatorError`."""
+    """RPC address of this home's node. Raises `OperatorError`."""
     home.check()
     rpc = load_config(home.config, os.environ, {}).rpc
-    if not rpc["port"]:
+    if not rpc.port:
         raise OperatorError(f"{home.config} turns RPC off: set rpc.port, or name a node with --node")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(rpc["host"], rpc["host"])
-    scheme = "https" if rpc["tls_certificate"] else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{rpc['port']}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(rpc.host, rpc.host)
+    scheme = "https" if rpc.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{rpc.port}"
 
 
 def read_genesis_file(path: Path) -> Genesis:
-    """Raises `OperatorError`, naming the file and the field."""
+    """Raises `OperatorError`, which names the file and the field."""
     try:
         return parse_genesis(path.read_bytes())
     except OSError as error:
@@ -90,5 +90,5 @@ def read_genesis_file(path: Path) -> Genesis:
 
 
 def example(*lines: str) -> str:
-    """An epilog for `--help`."""
+    """The epilog of a `--help` text."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

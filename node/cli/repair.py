@@ -1,4 +1,4 @@
-"""Repair of a stopped node's store: rollback, reindex, verify-store, compact. Signing state, keys and journal stay."""
+"""Repair of a stopped node's store: rollback, reindex, verify-store, compact. Nothing else in the home is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from node.chain.genesis import Genesis
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
-from node.cli.successor import begin, predecessor_option
+from node.cli.successor import import_state, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainStore
@@ -38,7 +38,7 @@ from node.storage.verify_report import StoreDamage
 from node.storage.write_back import WriteBackStore
 
 SHOWN_MAX = 20
-"""Damages that verify-store names; the rest is counted."""
+"""Damages that verify-store lists; the rest is counted."""
 
 
 # --- rollback and reindex ------------------------------------------------------------------------------
@@ -52,10 +52,10 @@ SHOWN_MAX = 20
 def rollback(home: Path, heights: int, discard: bool, old_home: Path | None, as_json: bool) -> None:
     """Take a stopped node back by some blocks.
 
-    The state is found by executing the node's own blocks from genesis into a fresh store, every signature, certificate
-    and root verified on the way; then the stores are exchanged. The others still have the blocks taken back, and this
-    node will sync the very same ones: to undo decided blocks the validators must agree to go back together. Signing
-    state stays, so a validator never signs a height twice.
+    The state is recomputed: the node's own blocks are verified and executed from genesis into a new store, then the
+    stores are exchanged. Other nodes still have the removed blocks, and this node will sync the same ones again: to
+    undo decided blocks the validators must agree to go back together. Signing state is kept, so a validator never signs
+    a height twice.
     """
     _report(_rebuilt(home, "rollback", heights, discard, old_home), as_json)
 
@@ -69,8 +69,8 @@ def rollback(home: Path, heights: int, discard: bool, old_home: Path | None, as_
 def reindex(home: Path, discard: bool, old_home: Path | None, as_json: bool) -> None:
     """Recompute state, tree, records and indexes of a stopped node from its blocks.
 
-    Every block is verified and executed from genesis into a fresh store, then the stores are exchanged. Where a block
-    does not hold, it is named and the old store stays in place.
+    Every block is verified and executed from genesis into a new store, then the stores are exchanged. An invalid block
+    is named, and the old store stays in place.
     """
     _report(_rebuilt(home, "reindex", 0, discard, old_home), as_json)
 
@@ -81,7 +81,7 @@ def _rebuilt(home: Path, command: str, heights: int, discard: bool, old_home: Pa
     genesis, store = place.read_genesis(), place.store
     with repairing(store):
         finished = settle(store)
-        shutil.rmtree(rebuilt_folder(store), ignore_errors=True)  # of a run that was broken off before its end
+        shutil.rmtree(rebuilt_folder(store), ignore_errors=True)  # of an interrupted run
         kv = LevelStore(store, create=False)
         try:
             extent = extent_of(kv, genesis)
@@ -90,7 +90,7 @@ def _rebuilt(home: Path, command: str, heights: int, discard: bool, old_home: Pa
             purpose = _purpose(command, store, extent, heights)
             _make(kv, store, genesis, purpose, old_home)
         except BrokenChain as error:
-            raise Corrupted(_with_mend(error, home, extent)) from None
+            raise Corrupted(_with_fix(error, home, extent)) from None
         finally:
             kv.close()
         try:
@@ -110,7 +110,7 @@ def _purpose(command: str, store: Path, extent: Extent, heights: int) -> Rebuilt
 
 
 def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_home: Path | None) -> None:
-    """The whole rebuilt store beside the old one, on disk; nothing of it where that fails."""
+    """Make the rebuilt store beside the old one, on disk; nothing is left of it where that fails."""
     rebuilt = rebuilt_folder(store)
     needed, free = bytes_in(store), shutil.disk_usage(store).free
     if free < needed:
@@ -119,7 +119,7 @@ def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_h
     try:
         cache = WriteBackStore(LevelStore(rebuilt))
         try:
-            begin(cache, genesis, old_home)
+            import_state(cache, genesis, old_home)
             rebuild(kv, ChainStore(cache, genesis), purpose.height, progress)
             cache.flush()
         finally:
@@ -132,9 +132,9 @@ def _make(kv: LevelStore, store: Path, genesis: Genesis, purpose: Rebuilt, old_h
         progress.close()
 
 
-def _with_mend(error: BrokenChain, home: Path, extent: Extent) -> str:
-    mend = _rollback_command(home, extent.last, error.height)
-    return f"{error}; the store stays as it was; '{mend}' goes back to height {error.height - 1}, then sync again"
+def _with_fix(error: BrokenChain, home: Path, extent: Extent) -> str:
+    command = _rollback_command(home, extent.last, error.height)
+    return f"{error}; the store is unchanged; '{command}' goes back to height {error.height - 1}, then sync again"
 
 
 def _rollback_command(home: Path, last: int, height: int) -> str:
@@ -153,22 +153,22 @@ def _result(purpose: Rebuilt, store: Path, kept: Path, discard: bool) -> dict[st
     }
 
 
-def _report(found: dict[str, Any], as_json: bool) -> None:
+def _report(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    height = found["height"]
-    if found["command"] == "rollback":
-        click.echo(f"went back from height {found['height_before']} to {height}: its state is recomputed and verified")
+    height = result["height"]
+    if result["command"] == "rollback":
+        click.echo(f"went back from height {result['height_before']} to {height}: its state is recomputed and verified")
         click.echo(
-            "the other nodes still have the blocks taken back, and this one will sync the very same; to undo decided "
-            "blocks the validators must agree to go back together"
+            "the other nodes still have the removed blocks, and this one will sync the same ones again; to undo "
+            "decided blocks the validators must agree to go back together"
         )
     else:
         click.echo(f"recomputed everything from {height} blocks, each verified and executed")
     click.echo("signing state, keys, settings and journal are untouched")
-    if found["old_store"]:
-        click.echo(f"the old store is kept: once the node runs well, remove it with  rm -r {found['old_store']}")
+    if result["old_store"]:
+        click.echo(f"the old store is kept: once the node runs well, remove it with  rm -r {result['old_store']}")
 
 
 # --- verify-store --------------------------------------------------------------------------------------
@@ -177,38 +177,38 @@ def _report(found: dict[str, Any], as_json: bool) -> None:
 @json_option
 @exit_codes(corrupted=FAILED)
 def verify_store(home: Path, as_json: bool) -> None:
-    """Hold every key of a stopped node's store, or of a checkpoint, against the others; change nothing.
+    """Check every key of a stopped node's store, or of a checkpoint, against the others; change nothing.
 
-    Blocks, certificates, roots, values, records and indexes, every byte read with checksums. Nothing is executed, so
-    this takes a fraction of a replay ('bmw-audit replay --store'). Exit code 1 names what is damaged.
+    Blocks, certificates, roots, values, records and indexes are read with checksums. Nothing is executed, so this takes
+    a fraction of the time of a replay ('bmw-audit replay --store'). Exit code 1: damaged, with the place.
     """
     place, store = _opened(home)
     genesis = place.read_genesis()
     with reading(store) as copy:
         try:
-            check, extent, shown, rest = _checked(copy, genesis)
+            check, extent, listed, rest = _checked(copy, genesis)
         except Corrupted as error:
             raise Corrupted(str(error).replace(str(copy), str(store))) from None
-        shown = [replace(damage, text=damage.text.replace(str(copy), str(store))) for damage in shown]
-    found = {
-        "result": "damaged" if shown else "ok",
+        listed = [replace(damage, text=damage.text.replace(str(copy), str(store))) for damage in listed]
+    report = {
+        "result": "damaged" if listed else "ok",
         "store": str(store),
         "height": check.height,
         "keys": sum(check.counts.values()),
         "families": check.counts,
-        "damages": [damage.to_json() for damage in shown],
+        "damages": [damage.to_json() for damage in listed],
         "damages_not_shown": len(rest),
     }
     if as_json:
-        print_json(found)
+        print_json(report)
     else:
-        _print_check(found, shown)
-    if shown:
-        fail(_damage_text(shown, rest, home, extent), FAILED)
+        _print_check(report, listed)
+    if listed:
+        fail(_damage_text(listed, rest, home, extent), FAILED)
 
 
 def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[StoreDamage], list[StoreDamage]]:
-    """The check that was made, how far the store goes, the damages that are shown and the others."""
+    """The check, the store's extent, the damages to list and the others."""
     kv = LevelStore(copy, create=False)
     steps = _Steps()
     try:
@@ -222,7 +222,7 @@ def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Sto
 
 
 def _opened(home: Path) -> tuple[Home, Path]:
-    """A home's store, or a checkpoint's."""
+    """The store of a home or a checkpoint."""
     place = Home(home)
     if not place.config.exists() and (home / "store" / "CURRENT").exists():
         return place, home / "store"
@@ -230,37 +230,37 @@ def _opened(home: Path) -> tuple[Home, Path]:
     return place, place.store
 
 
-def _print_check(found: dict[str, Any], shown: list[StoreDamage]) -> None:
-    for name, count in found["families"].items():
+def _print_check(report: dict[str, Any], listed: list[StoreDamage]) -> None:
+    for name, count in report["families"].items():
         click.echo(f"{name:<20} {count}")
-    click.echo(f"{'all keys':<20} {found['keys']}, to height {found['height']}")
-    for damage in shown:
+    click.echo(f"{'all keys':<20} {report['keys']}, to height {report['height']}")
+    for damage in listed:
         click.echo(f"damaged: {damage}")
-    if found["damages_not_shown"]:
-        click.echo(f"and {found['damages_not_shown']} more")
-    if not shown:
-        click.echo("everything fits")
+    if report["damages_not_shown"]:
+        click.echo(f"and {report['damages_not_shown']} more")
+    if not listed:
+        click.echo("no damage found")
 
 
-def _damage_text(shown: list[StoreDamage], rest: list[StoreDamage], home: Path, extent: Extent) -> str:
-    first, everything = shown[0], shown + rest
+def _damage_text(listed: list[StoreDamage], rest: list[StoreDamage], home: Path, extent: Extent) -> str:
+    first, everything = listed[0], listed + rest
     count = len(everything)
     if not extent.is_whole:
-        mend = "restore a checkpoint, or wipe the store and sync again"
+        fix = "restore a checkpoint, or wipe the store and sync again"
     elif all(damage.is_derived for damage in everything):
-        mend = f"it follows from the blocks, which hold: run 'bmw-node reindex --home {home}'"
+        fix = f"it follows from the blocks, which are intact: run 'bmw-node reindex --home {home}'"
     else:
         lowest = max(1, min(damage.height for damage in everything if not damage.is_derived))
-        mend = (
+        fix = (
             f"run '{_rollback_command(home, extent.last, lowest)}' to go back before it, then sync again, or restore a "
             "checkpoint"
         )
     others = f" (and {count - 1} more)" if count > 1 else ""
-    return f"the store is damaged{others}: {first}; {mend}"
+    return f"the store is damaged{others}: {first}; {fix}"
 
 
 class _Steps:
-    """Progress over families: of blocks with the time left, of others as far as it has come."""
+    """Progress over key families: with the time left for blocks, as a count for the others."""
 
     def __init__(self) -> None:
         self._stream = sys.stderr if sys.stderr.isatty() else None
@@ -298,14 +298,14 @@ class _Steps:
 @json_option
 @exit_codes()
 def compact(home: Path, as_json: bool) -> None:
-    """Give the space of replaced and deleted entries in a stopped node's store back to the disk."""
+    """Return the space of replaced and deleted entries in a stopped node's store to the disk."""
     _, store = _opened(home)
     with repairing(store):
         before = bytes_in(store) if store.is_dir() else 0
         kv = LevelStore(store, create=False)
         try:
             kv.compact()
-            kv.write({}, [])  # LevelDB keeps a failed compaction to itself until the next write
+            kv.write({}, [])  # LevelDB reports a failed compaction at the next write
         finally:
             kv.close()
         after = bytes_in(store)

@@ -1,4 +1,4 @@
-"""`bmw-node signer`: the process that holds the consensus key, and moving a key out of a node's home into its."""
+"""`bmw-node signer`: the process that holds the consensus key, and the move of a key into its home."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from node.txtypes.chain.validator_set import CONSENSUS_KEY
 @click.option(
     "--socket", "path", type=click.Path(path_type=Path), help="Unix socket.  [default: HOME/data/signer.sock]"
 )
-@click.option("--group", help="Let the members of this group connect too; without, only this user can.")
+@click.option("--group", help="Let the members of this group connect too; otherwise only this user can.")
 @click.option(
     "--take",
     "source",
@@ -57,12 +57,12 @@ def signer(home: Path, path: Path | None, group: str | None, source: Path | None
     place = Home(home)
     place.check()
     config = load_config(place.config, os.environ, {})
-    set_up_logging(config.node["log_level"], config.node["log_format"])
+    set_up_logging(config.node.log_level, config.node.log_format)
     genesis = place.read_genesis()
     ident = genesis_hash(genesis)
     with place.hold_signing():
         key = place.read_key("consensus")
-        address = _address_of(place, config.node["validator"])
+        address = _address_of(place, config.node.validator)
         service = SignerService(
             LocalSigner(address, key, SafetyFile(place.hard_state), ident),
             ident,
@@ -92,11 +92,11 @@ def _group_id(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise OperatorError(f"there is no group {name}: make it, or leave --group out") from None
+        raise OperatorError(f"there is no group {name}: create it, or leave --group out") from None
 
 
 def _address_of(home: Home, configured: str) -> bytes:
-    """A signer does not see the chain: the member it signs for is set, or its account key is here."""
+    """The member it signs for: as configured, else by its account key. A signer does not see the chain."""
     if configured:
         return from_text(configured)
     if home.key_file("account").exists():
@@ -104,24 +104,24 @@ def _address_of(home: Home, configured: str) -> bytes:
     raise OperatorError(f"the signer does not know its member: set node.validator in {home.config}")
 
 
-# --- moving in ----------------------------------------------------------------------------------------
+# --- take ----------------------------------------------------------------------------------------
 def take(source: Home, target: Home) -> None:
-    """Move key and signing state. At every moment the key is in one of the two homes, and where it is the state is.
+    """Move key and signing state. At every moment the key is in one of the two homes, together with the state.
 
-    Raises `OperatorError`; `Busy` where the node runs. After a crash in the middle it can simply be called again.
+    Raises `OperatorError`; `Busy` where the node runs. Can be repeated after a crash.
     """
     source.check()
     genesis = source.read_genesis()
-    settings = load_config(source.config, os.environ, {}).node
+    configured = load_config(source.config, os.environ, {}).node.validator
     if not source.key_file("consensus").exists():
-        raise OperatorError(f"{source.key_file('consensus')} is not there: was it taken already?")
+        raise OperatorError(f"{source.key_file('consensus')} does not exist: was it taken already?")
     key = source.read_key("consensus")
     store = LevelStore(source.store, create=source.store.exists() is False)
     try:
         with source.hold_signing():
-            address = _member_of(source, settings["validator"], key, genesis, store)
+            address = _member_of(source, configured, key, genesis, store)
             state = SafetyFile(source.hard_state).load()
-            _make_room(target, genesis, address)
+            _prepare(target, genesis, address)
             with target.hold_signing():
                 if state is None:
                     target.hard_state.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def take(source: Home, target: Home) -> None:
 
 
 def _member_of(home: Home, configured: str, key: PrivateKey, genesis: Genesis, store: LevelStore) -> bytes:
-    """As the node itself finds it."""
+    """By the same rule as the node."""
     if configured:
         return from_text(configured)
     raw = ChainStore(store, genesis).state.get(CONSENSUS_KEY.key(key.public))
@@ -145,19 +145,19 @@ def _member_of(home: Home, configured: str, key: PrivateKey, genesis: Genesis, s
     return _address_of(home, "")
 
 
-def _make_room(target: Home, genesis: Genesis, address: bytes) -> None:
-    """A signer's home without a key: a new one, or one that an interrupted move has left."""
+def _prepare(target: Home, genesis: Genesis, address: bytes) -> None:
+    """Make a signer's home without a key, or use the one that an interrupted move has left."""
     if not target.config.exists():
         write_home(target.path, genesis, {}, {"node.validator": to_text(address)})
         return
     if target.key_file("consensus").exists() or target.read_genesis() != genesis:
         raise OperatorError(f"{target.path} is another home already: name a new folder")
-    if load_config(target.config, {}, {}).node["validator"] != to_text(address):
+    if load_config(target.config, {}, {}).node.validator != to_text(address):
         raise OperatorError(f"{target.config} names another member: name a new folder")
 
 
 def _rename(here: Path, there: Path) -> None:
-    """The only step that moves the key: done whole or not at all, and on disk when this returns."""
+    """The step that moves the key: atomic, and on disk when this returns."""
     try:
         here.rename(there)
     except OSError as error:

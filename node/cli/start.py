@@ -13,7 +13,7 @@ import click
 
 from node.cli.exit_codes import UNREACHABLE, exit_codes, fail
 from node.cli.options import example, home_option
-from node.daemon.bootstrap import begin
+from node.daemon.bootstrap import bootstrap
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
@@ -48,12 +48,12 @@ def start(
     flags = {
         "rpc.port": rpc_port,
         "p2p.port": p2p_port,
-        "p2p.peers": list(peers) or None,
+        "p2p.peers": peers or None,
         "node.log_level": log_level,
     }
     config = load_config(place.config, os.environ, flags)
-    set_up_logging(config.node["log_level"], config.node["log_format"])
-    choice = Choice(config.storage["snapshot_gap"], _trust_of(trust), accept_old_root)
+    set_up_logging(config.node.log_level, config.node.log_format)
+    choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
     failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)
@@ -75,14 +75,14 @@ async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bo
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
-    await begin(home, config, choice, clock, stopping)
+    await bootstrap(home, config, choice, clock, stopping)
     if stopping.is_set():
         return None
     node = Node(home, config, allow_dev_keys=allow_dev_keys)
     stop = asyncio.create_task(stopping.wait())
     starting = asyncio.create_task(node.start())
     await asyncio.wait({stop, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():  # a long journal: what had started is stopped again by it
+    if not starting.done():  # e.g. a long journal: `start` stops what it has started
         starting.cancel()
         await asyncio.wait({starting})
         return node.failure

@@ -1,4 +1,4 @@
-"""Questions to a running node: status, peers, validators."""
+"""Queries to a running node: status, peers, validators."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def fetch_json(url: str, path: str) -> Any:
 @json_option
 @exit_codes()
 def status(url: str, as_json: bool) -> None:
-    """Where a running node stands."""
-    found = fetch_json(url, "/v1/status")
+    """Print the status of a running node."""
+    answer = fetch_json(url, "/v1/status")
     if as_json:
-        print_json(found)
+        print_json(answer)
         return
-    for name, value in found.items():
+    for name, value in answer.items():
         click.echo(f"{name:<16} {json.dumps(value) if isinstance(value, dict | list) else value}")
 
 
@@ -51,7 +51,7 @@ def status(url: str, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def peers(url: str, as_json: bool) -> None:
-    """Whom a running node is connected to."""
+    """List the peers of a running node."""
     _table(fetch_json(url, "/v1/peers"), "peers", as_json)
 
 
@@ -60,14 +60,14 @@ def peers(url: str, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def validators(url: str, as_json: bool) -> None:
-    """The set that decides the next height."""
+    """List the validators of the next height."""
     _table(fetch_json(url, "/v1/validators"), "validators", as_json)
 
 
-def _table(found: Any, name: str, as_json: bool) -> None:
+def _table(answer: Any, name: str, as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(answer)
         return
-    rows = found.get(name, []) if isinstance(found, dict) else found
+    rows = answer.get(name, []) if isinstance(answer, dict) else answer
     for row in rows:
         click.echo("  ".join(f"{key}={value}" for key, value in row.items()))

@@ -1,11 +1,8 @@
-"""Stores and archives: checkpoint, export, import, inspect."""
+"""Commands on stores and archives: checkpoint, export, import, inspect."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import click
 
 from node.chain.block import Block, block_id_of
 from node.chain.genesis import genesis_hash
+from node.cli.admin_client import admin_request
 from node.cli.exit_codes import exit_codes
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
@@ -25,16 +23,7 @@ from node.storage.leveldb import LevelStore
 from node.storage.rebuild import take
 from node.txtypes.envelope import decode_signed_tx
 
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=600)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+CHECKPOINT_S = 600.0
 
 
 @click.command(epilog=example("bmw-node checkpoint --home /var/lib/bmw-node /backup/2026-11-22"))
@@ -43,25 +32,23 @@ class _UnixConnection(http.client.HTTPConnection):
 @json_option
 @exit_codes()
 def checkpoint(home: Path, target: Path, as_json: bool) -> None:
-    """A consistent copy of a running node's store, for audit and backup, without signing state."""
+    """Copy a running node's store consistently, for audit and backup, without signing state."""
     place = Home(home)
     place.check()
     try:
-        with contextlib.closing(_UnixConnection(place.admin_socket)) as connection:
-            connection.request("POST", "/checkpoint", json.dumps({"dir": str(target.absolute())}))
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
+        body = {"dir": str(target.absolute())}
+        status, answer = admin_request(place, "POST", "/checkpoint", body, timeout_s=CHECKPOINT_S)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise OperatorError(
             f"the node of {home} does not answer on its admin socket ({error}): start it, or copy {place.store} "
             "while it is stopped"
         ) from None
-    if answer.status != 200:
-        raise OperatorError(found["error"])
+    if status != 200:
+        raise OperatorError(answer["error"])
     if as_json:
-        print_json(found)
+        print_json(answer)
     else:
-        click.echo(f"copied {found['entries']} entries to {found['dir']}")
+        click.echo(f"copied {answer['entries']} entries to {answer['dir']}")
 
 
 def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
@@ -83,7 +70,7 @@ def open_store(place: Home) -> tuple[LevelStore, ChainStore]:
 @json_option
 @exit_codes()
 def export(home: Path, file: Path, start: int | None, last: int | None, as_json: bool) -> None:
-    """Archive of blocks with their certificates, from the store of a stopped node or of a checkpoint."""
+    """Archive blocks with their certificates, from the store of a stopped node or a checkpoint."""
     if file.exists():
         raise OperatorError(f"{file} exists already: name another file")
     kv, store = open_store(Home(home))
@@ -108,7 +95,7 @@ def export(home: Path, file: Path, start: int | None, last: int | None, as_json:
 @json_option
 @exit_codes()
 def import_(home: Path, file: Path, as_json: bool) -> None:
-    """Bring blocks of an archive into the store of a stopped node; every one is verified and executed."""
+    """Import an archive's blocks into the store of a stopped node; each is verified and executed."""
     place = Home(home)
     place.check()
     archive = ArchiveReader(file)
@@ -144,7 +131,7 @@ def import_(home: Path, file: Path, as_json: bool) -> None:
 @json_option
 @exit_codes()
 def inspect(home: Path, what: str, as_json: bool) -> None:
-    """A block or a transaction, decoded, from the store of a stopped node or of a checkpoint; always JSON."""
+    """Print a decoded block or transaction from the store of a stopped node or a checkpoint; always JSON."""
     del as_json
     kv, store = open_store(Home(home))
     try:
@@ -161,23 +148,24 @@ def inspect(home: Path, what: str, as_json: bool) -> None:
                 height, index = place.height, place.index
         block = store.block(height) if height is not None else None
         if block is None or height is None:
-            raise OperatorError(f"the store knows no block or transaction {what}")
-        print_json(_shown(store, block, index))
+            raise OperatorError(f"the store has no block or transaction {what}")
+        print_json(_decoded(store, block, index))
     finally:
         kv.close()
 
 
-def _shown(store: ChainStore, block: Block, index: int | None) -> dict[str, Any]:
-    shown = []
+def _decoded(store: ChainStore, block: Block, index: int | None) -> dict[str, Any]:
+    transactions = []
     for raw in block.transactions:
         signed = decode_signed_tx(raw, store.genesis_hash)
-        shown.append({"txid": signed.txid.hex()} | to_json(signed.payload) | {"body": to_json(signed.payload.body)})
+        body = {"body": to_json(signed.payload.body)}
+        transactions.append({"txid": signed.txid.hex()} | to_json(signed.payload) | body)
     if index is not None:
-        return shown[index] | {"height": block.header.height, "index": index}
+        return transactions[index] | {"height": block.header.height, "index": index}
     commit = store.commit(block.header.height)
     return {
         "id": block_id_of(block.header, store.genesis_hash).hex(),
         "header": to_json(block.header),
-        "transactions": shown,
+        "transactions": transactions,
         "commit": to_json(commit) if commit else None,
     }

@@ -23,11 +23,11 @@ CATCH_UP_S = 30.0
 
 
 class StoryFailed(Exception):
-    """A step did not go as it must."""
+    """A step did not have the expected result."""
 
 
 class Story:
-    """Every step is a command that a person could type; `--json` only so that the next step knows its ids."""
+    """Every step is a command that a person could type; `--json` gives the next step its ids."""
 
     def __init__(self, network: LocalNetwork) -> None:
         self.network = network
@@ -40,7 +40,7 @@ class Story:
             "BMW_WALLET_PASSPHRASE": PASSPHRASE,
         }
 
-    # --- telling ---
+    # --- output ---
     def _heading(self, text: str) -> None:
         click.secho(f"\n{text}", bold=True)
 
@@ -49,7 +49,7 @@ class Story:
 
     # --- commands ---
     def _run(self, *command: str) -> str:
-        """A command of this project in its own process. Raises `StoryFailed` with what it said."""
+        """Run a command of this project in its own process. Raises `StoryFailed` with its error."""
         module = {"bmw-wallet": "wallet.cli", "bmw-audit": "node.cli.audit", "bmw-node": "node.cli.node"}[command[0]]
         done = subprocess.run(
             [sys.executable, "-m", module, *command[1:]],
@@ -67,7 +67,7 @@ class Story:
         return json.loads(self._run(*command, "--json"))
 
     def _next_node(self) -> LocalNode:
-        """Every step goes to another node, which has to know what the last one did."""
+        """Every step uses another node, once it has the block of the step before."""
         node = self.network.nodes[self._turn % len(self.network.nodes)]
         self._turn += 1
         self._wait_for(node)
@@ -81,7 +81,7 @@ class Story:
             time.sleep(0.05)
 
     def _send(self, what: str, type_: str, *options: str, sender: str, cosigners: tuple[str, ...] = ()) -> str:
-        """Sign and send by way of the next node, wait until it is committed; returns the txid."""
+        """Sign, send to the next node, wait until it is committed; returns the txid."""
         node = self._next_node()
         signers = [word for name in cosigners for word in ("--cosign", name)]
         command = ["bmw-wallet", "tx", type_, *options, "--from", sender, *signers, "--node", node.url, "--wait"]
@@ -106,11 +106,11 @@ class Story:
 
     def _keys(self, buyer: str) -> None:
         self._heading("Keys and accounts")
-        known = {key["name"] for key in self._json("bmw-wallet", "key", "list")["keys"]}
+        names = {key["name"] for key in self._json("bmw-wallet", "key", "list")["keys"]}
         for name in ("bmw", "dealer-munich", "workshop-berlin", "payment-provider-1"):
-            if name not in known:
+            if name not in names:
                 self._run("bmw-wallet", "key", "import", "--dev", name)
-        if buyer not in known:
+        if buyer not in names:
             self._run("bmw-wallet", "key", "new", buyer)
         self._send(
             f"opens an account for {buyer}", "account.open", "--keys", buyer, "--threshold", "1",
@@ -174,7 +174,7 @@ class Story:
         )  # fmt: skip
 
     def _refused(self, order: str, buyer: str) -> None:
-        """Before the money is final no handover holds: asked, not sent."""
+        """A handover before the money is final is refused; as a dry run."""
         node = self._next_node()
         command = ["bmw-wallet", "tx", "order.handover", "--order", order, "--odometer", "20km", "--dry-run"]
         signers = ["--from", "dealer-munich", "--cosign", buyer, "--node", node.url]
@@ -187,7 +187,7 @@ class Story:
         else:
             raise StoryFailed("a handover without money would have been accepted")
 
-    # --- what came of it ---
+    # --- results ---
     def _show(self, vin: str, buyer: str) -> None:
         node = self._next_node()
         self._heading("The car's timeline, complete and proven by its wallet")
@@ -198,7 +198,7 @@ class Story:
         address = self._json("bmw-wallet", "key", "show", buyer)["address"]
         if holder != address:
             raise StoryFailed(f"the title is with {holder}, not with the buyer {address}")
-        self._tell(buyer, "holds the title now", address)
+        self._tell(buyer, "has the title now", address)
 
     def _audit(self) -> None:
         self._heading("An auditor replays the chain from genesis, three times")
@@ -217,10 +217,10 @@ class Story:
             self._tell(node.name, f"height {self._height}, state root {root}", f"its head: {node.height()}")
         if len(roots) != 1:
             raise StoryFailed(f"state roots differ: {', '.join(sorted(roots))}")
-        click.secho("\nAll of it holds.", fg="green", bold=True)
+        click.secho("\nEverything is valid.", fg="green", bold=True)
 
     def _replayed(self, name: str, *source: str) -> str:
-        """The state root; the checkpoint's head is the height that the others are replayed to."""
+        """The state root. The checkpoint is replayed to its head, the other sources to the same height."""
         report = self._json("bmw-audit", "replay", *source, "--genesis", str(self.network.genesis_file))
         if name == "checkpoint":
             self._height = report["height"]

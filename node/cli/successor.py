@@ -1,4 +1,4 @@
-"""`bmw-node successor` and `inherit`: going on where a chain can't, because a third of its power is gone for ever."""
+"""`bmw-node successor` and `inherit`: a new chain continues one that a third of its power has left for good."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Predecessor(NamedTuple):
 
 @contextmanager
 def predecessor(path: Path) -> Iterator[Predecessor]:
-    """The last store of a chain, from a stopped node's home or a checkpoint; it stays as it is."""
+    """A copy of the store of a stopped node or a checkpoint, whose chain is continued."""
     home = Home(path)
     store = home.store if (home.store / "CURRENT").exists() else path / "store"
     if not (store / "CURRENT").exists():
@@ -75,13 +75,13 @@ def predecessor_option(command: Command) -> Command:
         "old_home",
         type=FOLDER,
         metavar="DIR",
-        help="Of a chain that continues another: home of a stopped node of that one, or a checkpoint.",
+        help="Home of a stopped node, or a checkpoint, of the chain that this one continues.",
     )(command)
 
 
 # --- the genesis ---------------------------------------------------------------------------------------
 class Survivor(NamedTuple):
-    """What a member hands in: the output of `bmw-node keys --json`."""
+    """A validator that goes on, from the output of its `bmw-node keys --json`."""
 
     address: bytes
     consensus_key: bytes
@@ -98,25 +98,25 @@ class Survivor(NamedTuple):
 @click.option("--chain-id", required=True, help="Name of the new chain.")
 @click.option(
     "--member", "files", required=True, multiple=True, type=FOLDER, metavar="FILE",
-    help="What a validator that goes on hands in: the output of 'bmw-node keys --json'. One for each.",
+    help="Output of 'bmw-node keys --json' of a validator that goes on. Repeat it for each.",
 )  # fmt: skip
-@click.option("--power", "powers", multiple=True, metavar="NAME=N", help="Instead of the power that a member had.")
+@click.option("--power", "powers", multiple=True, metavar="NAME=N", help="Power of a member instead of its old one.")
 @click.argument("output", type=FOLDER)
 @json_option
 @exit_codes()
 def successor(
     home: Path, chain_id: str, files: tuple[Path, ...], powers: tuple[str, ...], output: Path, as_json: bool
 ) -> None:
-    """Write the genesis of a chain that goes on where the one in HOME, which can't, was left.
+    """Write the genesis of a chain that continues the one in HOME, which can't go on.
 
-    HOME is the home of a stopped node, or a checkpoint: the one with the highest block among those that are left. The
-    members then compare the genesis hash, and each makes a new home with it and 'bmw-node inherit'.
+    HOME is the home of a stopped node, or a checkpoint: of those left, the one with the highest block. The members then
+    compare the genesis hash, and each makes a new home with it and 'bmw-node inherit'.
     """
-    wanted = dict(_name_and_power(text) for text in powers)
+    new_powers = dict(_name_and_power(text) for text in powers)
     survivors = [_survivor(path) for path in files]
     with predecessor(home) as old:
         store = ChainStore(old.kv, old.genesis)
-        genesis = _genesis(store, chain_id, survivors, wanted)
+        genesis = _genesis(store, chain_id, survivors, new_powers)
         changed_values(genesis, store.state.get, validators_of(old.kv))
         before = store.head().validators
         names = {e.address: _name_of(store, e.address) for e in before.entries}
@@ -125,7 +125,7 @@ def successor(
     output.write_text(genesis_to_json(genesis))
     after = {a.address: a.member.validator.power for a in genesis.accounts if a.member and a.member.validator}
     names |= {account.address: account.name for account in genesis.accounts}
-    shown: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "genesis_hash": genesis_hash(genesis).hex(),
         "continues": {
             "genesis_hash": store.genesis_hash.hex(),
@@ -140,13 +140,13 @@ def successor(
         ],
     }  # fmt: skip
     if as_json:
-        print_json(shown)
+        print_json(summary)
         return
     click.echo(f"wrote {output}, which continues {old.genesis.chain_id} from height {store.height()}")
-    for entry in shown["validators"]:
+    for entry in summary["validators"]:
         click.echo(f"  {entry['name']:<24} power {entry['power_before']} before, {entry['power']} from now on")
     click.echo(
-        f"genesis hash {shown['genesis_hash']}: every member compares it, and what it continues, with the others"
+        f"genesis hash {summary['genesis_hash']}: every member compares it, and what it continues, with the others"
     )
 
 
@@ -159,11 +159,11 @@ def _name_and_power(text: str) -> tuple[str, int]:
 
 def _survivor(path: Path) -> Survivor:
     try:
-        shown = json.loads(path.read_bytes())
+        keys = json.loads(path.read_bytes())
         return Survivor(
-            from_text(shown["address"]),
-            bytes.fromhex(shown["consensus_key"]),
-            bytes.fromhex(shown["genesis_possession"]),
+            from_text(keys["address"]),
+            bytes.fromhex(keys["consensus_key"]),
+            bytes.fromhex(keys["genesis_possession"]),
         )
     except OSError as error:
         raise OperatorError(f"{path} can't be read ({error.strerror}): check --member") from None
@@ -177,7 +177,7 @@ def _name_of(reader: ChainReader, address: bytes) -> str:
 
 
 def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers: dict[str, int]) -> Genesis:
-    """Everything as in the state; only the validators are new. Raises `Malformed`, `OperatorError`."""
+    """Everything as in the state, except the validators. Raises `Malformed`, `OperatorError`."""
     head, before = store.head(), store.head().validators
     accounts = []
     for one in survivors:
@@ -205,35 +205,35 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
     time_ms = max(time.time_ns() // 1_000_000, head.time_ms + 1)
     continues = Continues(store.genesis_hash, head.height, head.block_id, head.state_root)
     params = head.params
-    if params.next_ruleset not in RULESETS:  # none has it: very likely why the chain can't go on
+    if params.next_ruleset not in RULESETS:  # no node has it: very likely why the chain can't go on
         params = replace(params, next_ruleset=0, next_ruleset_height=0)
     genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, params, tuple(accounts), continues)
     return parse_genesis(genesis_to_json(genesis).encode())
 
 
 # --- the state -----------------------------------------------------------------------------------------
-def begin(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
-    """Where the chain continues another, its first state into an empty store; else nothing."""
+def import_state(kv: KeyValue, genesis: Genesis, old_home: Path | None) -> None:
+    """Where the chain continues another, import its first state into an empty store; else do nothing."""
     if genesis.continues is None:
         if old_home is not None:
             raise OperatorError("this chain continues no other: leave --predecessor out")
         return
     if old_home is None:
-        raise OperatorError("this chain begins with the last state of another one: name that one's with --predecessor")
+        raise OperatorError("this chain continues another one: name that one's home with --predecessor")
     with predecessor(old_home) as old:
         import_predecessor(kv, genesis, old.kv, old.genesis.tree_depth)
 
 
 def _check_unused(place: Home) -> None:
-    """A store that was opened and never begun, as by a start without the predecessor's state, is none."""
+    """A store that was opened but has no state, as after a start without the predecessor's, does not count."""
     if not (place.store / "CURRENT").exists():
         return
     kv = LevelStore(place.store, create=False)
     try:
-        is_begun = kv.get(schema.META_GENESIS) is not None
+        has_state = kv.get(schema.META_GENESIS) is not None
     finally:
         kv.close()
-    if is_begun:
+    if has_state:
         raise OperatorError(f"{place.path} has a store already: name a home that 'bmw-node init' has just made")
     shutil.rmtree(place.store)
 
@@ -251,10 +251,10 @@ def _check_unused(place: Home) -> None:
 @json_option
 @exit_codes()
 def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
-    """Begin a successor chain's store with the last state of its predecessor, all of it verified.
+    """Make a successor chain's store from the last state of its predecessor, all of it verified.
 
-    Its consensus key may sign from the first block on: nothing that it signed on the predecessor counts here. That is
-    your word, as with reset-signing: a second home of the same validator could sign twice.
+    The home's consensus key may sign from the first block on: its signatures on the predecessor do not count here. As
+    with reset-signing, you confirm that no other home of this validator exists: it could sign twice.
     """
     place = Home(home)
     place.check()
@@ -267,7 +267,7 @@ def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
         try:
             kv = LevelStore(place.incoming)
             try:
-                begin(kv, genesis, old_home)
+                import_state(kv, genesis, old_home)
                 head = ChainStore(kv, genesis).head()
             finally:
                 kv.close()
@@ -282,5 +282,5 @@ def inherit(home: Path, old_home: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"genesis_hash": head.block_id.hex(), "height": head.height, "state_root": root})
         return
-    click.echo(f"took over the state of height {head.height}; with the new validators its root is {root}")
+    click.echo(f"imported the state of height {head.height}; with the new validators its root is {root}")
     click.echo(f"start with  bmw-node start --home {home}")

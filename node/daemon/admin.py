@@ -24,7 +24,7 @@ COPY_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class AdminSocket:
-    """`describe`: what the node tells of itself for a debug bundle."""
+    """Makes checkpoints and serves debug data. `describe`: the node's part of a debug bundle."""
 
     def __init__(
         self, home: Home, kv: LevelStore, genesis: Genesis, describe: Callable[[], dict[str, Any]] = dict
@@ -45,7 +45,7 @@ class AdminSocket:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         if len(str(path)) > 100:
-            return  # longer than a Unix socket's name may be; the home still works, without admin calls
+            return  # too long for a Unix socket; the node works without admin calls
         await web.UnixSite(self._runner, str(path)).start()
         path.chmod(0o600)
 
@@ -59,25 +59,25 @@ class AdminSocket:
     async def _checkpoint(self, request: web.Request) -> web.Response:
         try:
             target = Path(json.loads(await request.text())["dir"])
-            found = await asyncio.to_thread(write_checkpoint, self._kv.snapshot(), self._genesis, target)
+            written = await asyncio.to_thread(write_checkpoint, self._kv.snapshot(), self._genesis, target)
         except (OperatorError, OSError, ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": str(error)}, status=400)
-        return web.json_response(found)
+        return web.json_response(written)
 
     async def _debug(self, _: web.Request) -> web.Response:
-        """The stacks first: they are there even where the node can't describe itself any more."""
-        found: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks()}
+        """Stacks come first: they are available even where the node can't describe itself."""
+        answer: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks()}
         try:
-            found |= self._describe()
+            answer |= self._describe()
         except Exception as error:
-            found["failed"] = "".join(traceback.format_exception(error))
-        return web.json_response(found)
+            answer["failed"] = "".join(traceback.format_exception(error))
+        return web.json_response(answer)
 
 
 def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict[str, Any]:
     """A consistent copy of the store as of the snapshot, with its genesis, without signing state.
 
-    Raises `OperatorError` where the folder exists. A half-written copy is removed.
+    Raises `OperatorError` where the folder exists. An incomplete copy is removed.
     """
     temporary = target.with_name(target.name + ".partial")
     try:
@@ -86,7 +86,7 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
         if temporary.exists() and not (
             temporary.is_dir() and {path.name for path in temporary.iterdir()} <= {"store", "genesis.json"}
         ):
-            raise OperatorError(f"{temporary} is in the way, and no checkpoint that was broken off: name a new folder")
+            raise OperatorError(f"{temporary} is in the way and is not an unfinished checkpoint: name a new folder")
     except BaseException:
         snapshot.close()
         raise

@@ -1,5 +1,5 @@
-"""Before a node runs: where its store is new and the chain is long, bring it up from a snapshot; and so where it was
-away for so long that no peer has the blocks after its own any more."""
+"""Bootstrap of a node before it runs: a snapshot replaces its store if the store is new and the chain is long, or if
+the node was away for so long that no peer has its next blocks any more."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from node.storage.store_dirs import (
 )
 
 
-class Standing(NamedTuple):
-    """Where the store that is there stands, and the node keys of the members that it knows."""
+class OwnChain(NamedTuple):
+    """The head of the store in the home, and the node keys of the members in its state."""
 
     head: Trust
     members: frozenset[bytes]
 
 
-def own_standing(home: Home) -> Standing | None:
-    """None for no store, or one that has nothing but the genesis state, or not even that whole."""
+def own_chain(home: Home) -> OwnChain | None:
+    """None where there is no store, or it has no block."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     settle(home.store)
     if not (home.store / "CURRENT").exists():
@@ -62,36 +62,36 @@ def own_standing(home: Home) -> Standing | None:
     finally:
         kv.close()
     header = None if block is None else block.header
-    return Standing(Trust(head.height, head.block_id, head.time_ms, head.validators, header), members)
+    return OwnChain(Trust(head.height, head.block_id, head.time_ms, head.validators, header), members)
 
 
-def _compare(home: Home, head: Trust, height: int, block_id: bytes) -> None:
-    """Hold what the operator trusts against the store that is there. Raises `OperatorError`."""
+def _check_trust(home: Home, head: Trust, height: int, block_id: bytes) -> None:
+    """Compare the block that the operator trusts with the store in the home. Raises `OperatorError`."""
     kv = LevelStore(home.store)
     try:
         block = ChainReader(kv).block(height) if height <= head.height else None
     finally:
         kv.close()
     if block is None:
-        why = f"the store here stands at height {head.height} and has no such block; it goes on from its own head"
+        why = f"the store is at height {head.height} and does not have that block; it continues from its own head"
         log("trust_unused", "warning", {"height": height, "why": why})
     elif block_id_of(block.header, genesis_hash(home.read_genesis())) != block_id:
         raise OperatorError(
             f"block {height} of the store in {home.store} has another id than --trust names: compare the id again; if "
-            "it is right, this store is of another chain's history: move it away and sync again"
+            "it is right, this store has another history: move it away and sync again"
         )
 
 
 def _may_lack_many(head: Trust, config: Config, now_ms: int) -> bool:
-    """Whether so many blocks can have been made since that a snapshot would be worth while."""
-    least_ms: int = config.storage["snapshot_gap"] * config.consensus["block_interval_min_ms"]
+    """Whether enough blocks can have been made since the head for a snapshot to be worthwhile."""
+    least_ms = config.storage.snapshot_gap * config.consensus.block_interval_min_ms
     return now_ms - head.time_ms >= least_ms
 
 
 def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> Path | None:
-    """The incoming store becomes the node's. Broken off anywhere, the next start has the one or the other, whole.
+    """The incoming store becomes the node's. After a crash at any point the next start has one of the two, whole.
 
-    `keeps`: the old one stays beside it, for its blocks are an archive; where it is now.
+    `keeps`: the old store stays beside the new one, because its blocks are an archive; returns its folder.
     """
     if not home.store.exists():
         home.incoming.rename(home.store)
@@ -110,23 +110,26 @@ def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> P
     return None
 
 
-async def begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
-    """The height of the snapshot that the store now is; 0 where the node starts as it is. Raises `OperatorError`."""
+async def bootstrap(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
+    """Returns the height of the snapshot that is the store now; 0 where the node keeps the store it has.
+
+    Raises `OperatorError`.
+    """
     with repairing(home.store):
-        return await _begin(home, config, choice, clock, stopping)
+        return await _bootstrap(home, config, choice, clock, stopping)
 
 
-async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
-    standing = own_standing(home)
-    head = standing.head if standing is not None else None
+async def _bootstrap(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
+    own = own_chain(home)
+    head = own.head if own is not None else None
     if head is not None and choice.trust is not None:
-        _compare(home, head, *choice.trust)
+        _check_trust(home, head, *choice.trust)
     if head is not None and not _may_lack_many(head, config, clock()):
         return 0
     genesis = home.read_genesis()
-    sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p["peers"]))
-    if standing is not None:
-        sync.member_keys = standing.members
+    sync = SnapshotSync(genesis, choice, clock, head, len(config.p2p.peers))
+    if own is not None:
+        sync.member_keys = own.members
     events = Events(
         connected=sync.connected,
         lost=sync.lost,
@@ -142,7 +145,7 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
     await network.start()
     stop = asyncio.create_task(stopping.wait())
     try:
-        if config.rpc["port"]:
+        if config.rpc.port:
             await rpc.start()
         work = asyncio.create_task(sync.run(home.incoming))
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -156,10 +159,10 @@ async def _begin(home: Home, config: Config, choice: Choice, clock: Clock, stopp
         await rpc.stop()
         await network.stop()
     if not height and head is None and choice.trust is not None:
-        why = "no snapshot at or above it could be had: blocks are synced from genesis on, which needs no trust"
+        why = "no peer offers a snapshot at or above it: blocks are synced from genesis, which needs no trust"
         log("trust_unused", "warning", {"height": choice.trust[0], "why": why})
     if height:
-        is_archive = head is not None and not config.storage["keep_blocks"]
+        is_archive = head is not None and not config.storage.keep_blocks
         kept = put_in_place(home, head.height if head is not None else 0, height, keeps=is_archive)
         log("snapshot_used", "info", {"height": height, **({"old_store": kept} if kept else {})})
     return height

@@ -1,4 +1,4 @@
-"""The two clocks of a node (docs/adr/0019), and whether the one on the wall is right."""
+"""The two clocks of a node, wall and steady (docs/adr/0019), and a check of the wall clock."""
 
 from __future__ import annotations
 
@@ -16,34 +16,33 @@ FAR_MS = 15_000
 
 
 def wall_clock(config: Config, *, allow_dev_keys: bool) -> Clock:
-    """Milliseconds since 1970, as this machine says. Raises `OperatorError` for a wrong clock outside a development
+    """Milliseconds since 1970, as this machine says. Raises `OperatorError` for an offset outside a development
     network."""
-    offset = config.node["clock_offset_ms"]
+    offset = config.node.clock_offset_ms
     if offset and not allow_dev_keys:
         raise OperatorError("node.clock_offset_ms is for trying a wrong clock: remove it, or start with --dev")
     return lambda: time.time_ns() // 1_000_000 + offset
 
 
 def steady_clock(now_ms: int) -> Clock:
-    """Milliseconds that begin at `now_ms` and pass evenly, whatever is done to the clock on the wall."""
-    begun = time.monotonic_ns()
-    return lambda: now_ms + (time.monotonic_ns() - begun) // 1_000_000
+    """Milliseconds that start at `now_ms` and advance evenly, however the wall clock is set."""
+    started = time.monotonic_ns()
+    return lambda: now_ms + (time.monotonic_ns() - started) // 1_000_000
 
 
 class ClockWatch:
-    """Holds the clock against the blocks that this node took part in deciding: two thirds have found their times right.
+    """Compares the wall clock with the times of blocks that this node helped to decide: two thirds accepted those.
 
-    Where blocks of validators with a third of the power lie far from our clock, and none between them does not, it is
-    our clock that is wrong.
+    The clock is off if blocks of validators with a third of the power are far from it, with no near one between them.
     """
 
     def __init__(self) -> None:
         self._far: set[bytes] = set()
         self.offset_ms = 0
-        """Of the newest block that could be compared: how far our clock is ahead."""
+        """How far our clock is ahead, by the newest block that could be compared."""
 
     def saw(self, proposer: bytes, offset_ms: int | None) -> None:
-        """A block was decided; `offset_ms` is None where it was only delivered."""
+        """A block is committed; `offset_ms` is None where it was delivered to us, not decided with us."""
         if offset_ms is None:
             return
         self.offset_ms = offset_ms

@@ -1,157 +1,180 @@
-"""Settings of a node: flags over environment over `config.toml`. An unknown key is refused."""
+"""Settings of a node: flags override the environment, which overrides `config.toml`. Unknown keys are rejected."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
+
+import msgspec
+from msgspec import Meta
 
 from node.crypto.addresses import from_text
 from node.errors import OperatorError, Rejected
 
 ENV_PREFIX = "BMW_NODE_"
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
 
 
-@dataclass(frozen=True)
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """One section of `config.toml`. Every key has a default and, in its type, a text for operators."""
+
+
+class NodeSettings(Section, frozen=True):
+    moniker: Annotated[str, "name shown to peers: lower case, digits, '.', '-'; empty: the folder's name"] = ""
+    validator: Annotated[
+        str, "address of the member this node signs for; empty: whose consensus key the chain knows as ours"
+    ] = ""
+    signer_socket: Annotated[
+        str, "Unix socket of the 'bmw-node signer' that holds the consensus key; empty: keys/consensus.json, here"
+    ] = ""
+    log_level: Annotated[str, "debug, info, warning or error"] = "info"
+    log_format: Annotated[str, "text or json (one object a line)"] = "text"
+    verify_workers: Annotated[Count, "processes that verify signatures; 0: in the node itself"] = 1
+    clock_offset_ms: Annotated[
+        Annotated[int, Meta(ge=-(10**12))], "added to this machine's clock, to try a wrong one; needs --dev"
+    ] = 0
+
+
+class P2pSettings(Section, frozen=True):
+    host: Annotated[str, "address to listen on"] = "0.0.0.0"
+    port: Annotated[Count, "port to listen on"] = 26800
+    peers: Annotated[tuple[str, ...], "host:port of nodes to stay connected to"] = ()
+    members_only: Annotated[bool, "refuse nodes that no member has published"] = False
+    peers_max: Annotated[Count, "links to nodes that are no members'"] = 50
+    exchange: Annotated[bool, "learn addresses from peers"] = True
+
+
+class RpcSettings(Section, frozen=True):
+    host: Annotated[str, "address to listen on; keep it on loopback unless something guards it"] = "127.0.0.1"
+    port: Annotated[Count, "port to listen on; 0: no RPC"] = 26700
+    body_bytes_max: Annotated[Count, "largest request body"] = 2 * 1024 * 1024
+    header_bytes_max: Annotated[int, Meta(ge=512), "largest request line, and largest single header"] = 8_190
+    requests_per_second: Annotated[Positive, "of one address, on average"] = 5_000
+    request_burst: Annotated[Positive, "of one address, at once"] = 10_000
+    headers_max: Annotated[int, Meta(ge=8), "headers of one request"] = 64
+    connections_max: Annotated[Positive, "open at once, of all addresses"] = 2_000
+    connections_per_address: Annotated[Positive, "open at once"] = 200
+    limit_loopback: Annotated[bool, "the two limits per address hold for this machine too: behind a proxy"] = False
+    streams_max: Annotated[Count, "event streams open at once"] = 100
+    streams_per_address: Annotated[Positive, "of one address"] = 100
+    cors_origins: Annotated[tuple[str, ...], "origins whose pages may call; empty: none"] = ()
+    tls_certificate: Annotated[str, "PEM file; empty: plain HTTP"] = ""
+    tls_key: Annotated[str, "PEM file of the certificate's key"] = ""
+
+
+class ConsensusSettings(Section, frozen=True):
+    block_interval_min_ms: Annotated[Count, "pause after a block while there is something to propose"] = 200
+    block_interval_empty_ms: Annotated[Count, "pause after a block while there is nothing to propose"] = 10_000
+    build_txs_max: Annotated[Count, "transactions this node puts into a block at most"] = 1_000
+
+
+class StorageSettings(Section, frozen=True):
+    snapshot_interval: Annotated[Count, "heights between two snapshots for new nodes; 0: none are cut"] = 10_000
+    snapshot_gap: Annotated[Count, "a new node so many blocks behind starts from a snapshot"] = 1_000
+    keep_blocks: Annotated[Count, "newest blocks that are kept; 0: all of them (an archive)"] = 0
+    keep_days: Annotated[Count, "blocks younger than this are kept in any case"] = 30
+
+
+class MempoolSettings(Section, frozen=True):
+    txs_max: Annotated[Count, "pending transactions"] = 50_000
+    bytes_max: Annotated[Count, "their size"] = 64 * 1024 * 1024
+    per_account_max: Annotated[Count, "pending transactions of one sender"] = 5_000
+    bytes_per_account_max: Annotated[Count, "their size"] = 8 * 1024 * 1024
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force, by section."""
+
+    node: NodeSettings
+    p2p: P2pSettings
+    rpc: RpcSettings
+    consensus: ConsensusSettings
+    storage: StorageSettings
+    mempool: MempoolSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of `config.toml`: its default and what it does."""
+    """One key of `config.toml`, as its `Section` declares it."""
 
+    type: Any
     default: Any
     text: str
-    minimum: int = 0
+
+    @property
+    def base(self) -> Any:
+        """bool, int, str or tuple[str, ...]."""
+        return get_args(self.type)[0]
+
+    @property
+    def expected(self) -> str:
+        """The values that are valid, for an error text."""
+        if self.base is int:
+            minimum = next(item.ge for item in get_args(self.type) if isinstance(item, Meta))
+            return f"a whole number from {minimum}"
+        return {bool: "true or false", str: "a string"}.get(self.base, "a list of strings")
 
 
-SETTINGS: dict[str, dict[str, Setting]] = {
-    "node": {
-        "moniker": Setting("", "name shown to peers: lower case, digits, '.', '-'; empty: the folder's name"),
-        "validator": Setting(
-            "", "address of the member this node signs for; empty: whose consensus key the chain knows as ours"
-        ),
-        "signer_socket": Setting(
-            "", "Unix socket of the 'bmw-node signer' that holds the consensus key; empty: keys/consensus.json, here"
-        ),
-        "log_level": Setting("info", "debug, info, warning or error"),
-        "log_format": Setting("text", "text or json (one object a line)"),
-        "verify_workers": Setting(1, "processes that verify signatures; 0: in the node itself"),
-        "clock_offset_ms": Setting(0, "added to this machine's clock, to try a wrong one; needs --dev", -(10**12)),
-    },
-    "p2p": {
-        "host": Setting("0.0.0.0", "address to listen on"),
-        "port": Setting(26800, "port to listen on"),
-        "peers": Setting([], "host:port of nodes to stay connected to"),
-        "members_only": Setting(False, "refuse nodes that no member has published"),
-        "peers_max": Setting(50, "links to nodes that are no members'"),
-        "exchange": Setting(True, "learn addresses from peers"),
-    },
-    "rpc": {
-        "host": Setting("127.0.0.1", "address to listen on; keep it on loopback unless something guards it"),
-        "port": Setting(26700, "port to listen on; 0: no RPC"),
-        "body_bytes_max": Setting(2 * 1024 * 1024, "largest request body"),
-        "header_bytes_max": Setting(8_190, "largest request line, and largest single header", 512),
-        "requests_per_second": Setting(5_000, "of one address, on average", 1),
-        "request_burst": Setting(10_000, "of one address, at once", 1),
-        "headers_max": Setting(64, "headers of one request", 8),
-        "connections_max": Setting(2_000, "open at once, of all addresses", 1),
-        "connections_per_address": Setting(200, "open at once", 1),
-        "limit_loopback": Setting(False, "the two limits per address hold for this machine too: behind a proxy"),
-        "streams_max": Setting(100, "event streams open at once"),
-        "streams_per_address": Setting(100, "of one address", 1),
-        "cors_origins": Setting([], "origins whose pages may call; empty: none"),
-        "tls_certificate": Setting("", "PEM file; empty: plain HTTP"),
-        "tls_key": Setting("", "PEM file of the certificate's key"),
-    },
-    "consensus": {
-        "block_interval_min_ms": Setting(200, "pause after a block while there is something to propose"),
-        "block_interval_empty_ms": Setting(10_000, "pause after a block while there is nothing to propose"),
-        "build_txs_max": Setting(1_000, "transactions this node puts into a block at most"),
-    },
-    "storage": {
-        "snapshot_interval": Setting(10_000, "heights between two snapshots for new nodes; 0: none are cut"),
-        "snapshot_gap": Setting(1_000, "a new node so many blocks behind starts from a snapshot"),
-        "keep_blocks": Setting(0, "newest blocks that are kept; 0: all of them (an archive)"),
-        "keep_days": Setting(30, "blocks younger than this are kept in any case"),
-    },
-    "mempool": {
-        "txs_max": Setting(50_000, "pending transactions"),
-        "bytes_max": Setting(64 * 1024 * 1024, "their size"),
-        "per_account_max": Setting(5_000, "pending transactions of one sender"),
-        "bytes_per_account_max": Setting(8 * 1024 * 1024, "their size"),
-    },
-}
+def _settings(section: type[Section]) -> dict[str, Setting]:
+    fields = msgspec.structs.fields(section)
+    return {field.name: Setting(field.type, field.default, get_args(field.type)[-1]) for field in fields}
 
 
-@dataclass(frozen=True)
-class Config:
-    """Typed values, section by section; see SETTINGS."""
-
-    node: dict[str, Any]
-    p2p: dict[str, Any]
-    rpc: dict[str, Any]
-    consensus: dict[str, Any]
-    storage: dict[str, Any]
-    mempool: dict[str, Any]
+SETTINGS = {field.name: _settings(field.type) for field in msgspec.structs.fields(Config)}
+"""Every setting, by section and key."""
 
 
-def _nearest(word: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(word, known, 1, 0.0)
-    return f"; the nearest known is '{found[0]}'" if found else ""
+def _nearest(word: str, names: list[str]) -> str:
+    nearest = difflib.get_close_matches(word, names, 1, 0.0)
+    return f"; the nearest known is '{nearest[0]}'" if nearest else ""
 
 
-def _typed(where: str, value: Any, setting: Setting) -> Any:
-    default = setting.default
-    if isinstance(default, bool):
-        good = isinstance(value, bool)
-    elif isinstance(default, int):
-        good = isinstance(value, int) and not isinstance(value, bool) and value >= setting.minimum
-    elif isinstance(default, list):
-        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-    else:
-        good = isinstance(value, str)
-    if not good:
-        kind = {bool: "true or false", int: f"a whole number from {setting.minimum}", list: "a list of strings"}.get(
-            type(default), "a string"
-        )
-        raise OperatorError(f"{where} must be {kind}, not {value!r}")
-    return value
+def _decoded(where: str, value: Any, setting: Setting) -> Any:
+    try:
+        return msgspec.convert(value, setting.type)
+    except msgspec.ValidationError:
+        raise OperatorError(f"{where} must be {setting.expected}, not {value!r}") from None
 
 
 def _from_text(where: str, text: str, setting: Setting) -> Any:
-    default = setting.default
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise OperatorError(f"{where} must be true or false, not {text!r}")
-        return text.lower() == "true"
-    if isinstance(default, int):
+    """The value that an environment variable sets."""
+    if setting.base is bool:
+        value: Any = {"true": True, "false": False}.get(text.lower(), text)
+    elif setting.base is int:
         try:
-            return _typed(where, int(text), setting)
+            value = int(text)
         except ValueError:
             raise OperatorError(f"{where} must be a whole number, not {text!r}") from None
-    if isinstance(default, list):
-        return [item for item in text.split(",") if item]
-    return text
+    elif setting.base is str:
+        value = text
+    else:
+        value = [item for item in text.split(",") if item]
+    return _decoded(where, value, setting)
 
 
 def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
-    """`flags` by "section.key", None where not given. Raises `OperatorError`, naming the key and the mend."""
-    values = {section: {key: s.default for key, s in keys.items()} for section, keys in SETTINGS.items()}
+    """`flags` by "section.key", None where not given. Raises `OperatorError`, which names the key and the fix."""
+    values: dict[str, dict[str, Any]] = {section: {} for section in SETTINGS}
     if path is not None and path.exists():
         _read_file(path, values)
     for name, text in environment.items():
         if not name.startswith(ENV_PREFIX) or name in (ENV_PREFIX + "HOME", ENV_PREFIX + "URL"):
             continue
         section, _, key = name[len(ENV_PREFIX) :].lower().partition("_")
-        if section not in values or key not in values[section]:
-            known = [f"{ENV_PREFIX}{s}_{k}".upper() for s, keys in SETTINGS.items() for k in keys]
-            raise OperatorError(f"the environment variable {name} names no setting{_nearest(name, known)}")
+        if section not in SETTINGS or key not in SETTINGS[section]:
+            names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, keys in SETTINGS.items() for k in keys]
+            raise OperatorError(f"the environment variable {name} names no setting{_nearest(name, names)}")
         values[section][key] = _from_text(name, text, SETTINGS[section][key])
     for name, value in flags.items():
         if value is not None:
             section, key = name.split(".")
             values[section][key] = value
-    config = Config(**values)
+    config = msgspec.convert(values, Config)
     _check(config)
     return config
 
@@ -169,35 +192,34 @@ def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> None:
         for key, value in keys.items():
             if key not in SETTINGS[section]:
                 raise OperatorError(f"{path}: unknown key {section}.{key}{_nearest(key, list(SETTINGS[section]))}")
-            values[section][key] = _typed(f"{path}: {section}.{key}", value, SETTINGS[section][key])
+            values[section][key] = _decoded(f"{path}: {section}.{key}", value, SETTINGS[section][key])
 
 
 def _check(config: Config) -> None:
-    for section in ("p2p", "rpc"):
-        port = getattr(config, section)["port"]
+    for section, port in (("p2p", config.p2p.port), ("rpc", config.rpc.port)):
         if not 0 <= port <= 65_535:
             raise OperatorError(f"{section}.port must be between 0 and 65535, not {port}")
-    for peer in config.p2p["peers"]:
-        host, _, port = peer.rpartition(":")
-        if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
+    for peer in config.p2p.peers:
+        host, _, number = peer.rpartition(":")
+        if not host or not number.isdigit() or not 1 <= int(number) <= 65_535:
             raise OperatorError(f"p2p.peers: {peer!r} is not host:port")
-    if bool(config.rpc["tls_certificate"]) != bool(config.rpc["tls_key"]):
+    if bool(config.rpc.tls_certificate) != bool(config.rpc.tls_key):
         raise OperatorError("rpc.tls_certificate and rpc.tls_key must be set together")
-    if config.node["validator"]:
+    if config.node.validator:
         try:
-            from_text(config.node["validator"])
+            from_text(config.node.validator)
         except Rejected as error:
             raise OperatorError(f"node.validator: {error}") from None
-    if config.node["log_format"] not in ("text", "json"):
-        raise OperatorError(f"node.log_format must be text or json, not {config.node['log_format']!r}")
-    if config.node["log_level"] not in ("debug", "info", "warning", "error"):
-        raise OperatorError(f"node.log_level must be debug, info, warning or error, not {config.node['log_level']!r}")
+    if config.node.log_format not in ("text", "json"):
+        raise OperatorError(f"node.log_format must be text or json, not {config.node.log_format!r}")
+    if config.node.log_level not in ("debug", "info", "warning", "error"):
+        raise OperatorError(f"node.log_level must be debug, info, warning or error, not {config.node.log_level!r}")
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
+    if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return str(value) if isinstance(value, int) else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -216,6 +238,3 @@ def config_text(overrides: Mapping[str, Any]) -> str:
                 lines.append(f"# {key} = {_toml(setting.default)}")
         lines.append("")
     return "\n".join(lines)
-
-
-assert {f.name for f in fields(Config)} == set(SETTINGS), "every section has its field"

@@ -1,4 +1,4 @@
-"""What a running node tells of itself for a debug bundle: plain data, and nothing that is secret."""
+"""A running node's part of a debug bundle: plain data without secrets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 import traceback
 from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from node import limits
 from node.chain.vote import NIL, Vote
@@ -19,7 +21,7 @@ from node.replica.replica import Replica
 from node.rpc.backend import NodeStatus, PeerInfo
 
 WITHHELD = {("rpc", "tls_key")}
-"""Settings that say where something secret is: only whether they are set is told."""
+"""Settings that name the place of a secret: only whether they are set is shown."""
 
 
 def settings_view(config: Config) -> dict[str, dict[str, Any]]:
@@ -28,13 +30,12 @@ def settings_view(config: Config) -> dict[str, dict[str, Any]]:
         section: {
             key: ("(set)" if value else "") if (section, key) in WITHHELD else value for key, value in values.items()
         }
-        for section, values in asdict(config).items()
+        for section, values in msgspec.to_builtins(config).items()
     }
 
 
 def status_view(status: NodeStatus) -> dict[str, Any]:
-    shown = asdict(status)
-    return shown | {
+    return asdict(status) | {
         "node_key": status.node_key.hex(),
         "validator": to_text(status.validator) if status.validator else "",
     }
@@ -48,7 +49,7 @@ def peers_view(peers: list[PeerInfo]) -> list[dict[str, Any]]:
 
 
 def consensus_view(replica: Replica) -> dict[str, Any]:
-    """The height in flight: round, step, locks, and every vote by validator as this node has seen it."""
+    """The height in flight: round, step, locks, and every vote that this node has seen, by validator."""
     machine, head = replica.machine, replica.store.head()
     rounds = range(max(0, machine.round - limits.ROUNDS_AHEAD_MAX), machine.round + limits.ROUNDS_AHEAD_MAX + 1)
     votes = [vote for round_ in rounds for vote in machine.tally.votes_of_round(round_)]
@@ -92,7 +93,7 @@ def _vote(vote: Vote) -> dict[str, Any]:
 
 
 def signing_view(state: HardState) -> dict[str, Any]:
-    """Where the hard state says that this validator was; no signature of it."""
+    """The last step that this validator signed, from its hard state; no signatures."""
     height, round_, step = last_step(state)
     return {
         "height": height,
@@ -106,7 +107,7 @@ def signing_view(state: HardState) -> dict[str, Any]:
 
 # --- stacks -----------------------------------------------------------------------------------------------
 def thread_stacks() -> str:
-    """Where every thread of this process is: places in the code, no values."""
+    """The stack of every thread: places in the code, no values."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     return "\n".join(
         f"thread {ident} {names.get(ident, '')}\n{''.join(traceback.format_stack(frame))}"
@@ -115,11 +116,11 @@ def thread_stacks() -> str:
 
 
 def task_stacks() -> str:
-    """Where every asyncio task of the running loop waits."""
-    shown = []
+    """The stack of every asyncio task of the running loop."""
+    stacks = []
     for task in sorted(asyncio.all_tasks(), key=lambda task: task.get_name()):
         frames = task.get_stack()
         lines = [f"  {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}" for frame in frames]
         name = getattr(task.get_coro(), "__qualname__", "")
-        shown.append("\n".join([f"{task.get_name()} {name}", *lines]))
-    return "\n\n".join(shown) + "\n"
+        stacks.append("\n".join([f"{task.get_name()} {name}", *lines]))
+    return "\n\n".join(stacks) + "\n"

@@ -1,6 +1,6 @@
-"""How many files and sockets this process may have open: as many as the system grants, and never all of them for HTTP.
+"""Limit of open files and sockets: raised as far as the system permits, with a reserve that HTTP can't use.
 
-Where none is left the signing state can't be written, and a validator that can't write it stops.
+Without a free descriptor the signing state can't be written, and a validator that can't write it stops.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import resource
 
 WANTED = 65_536
 RESERVED = 640
-"""For p2p (links, links that are refused, handshakes), LevelDB (at most a fifth of the limit), verifiers, our own."""
+"""For p2p (links, refused connections, handshakes), verifiers and our own files. LevelDB has a fifth of the limit."""
 LEAST = 16
-"""Connections over HTTP that are possible in any case."""
+"""HTTP connections that are allowed under any limit."""
 
 
 def raised_limit() -> int:
-    """The limit in force, lifted as far as an ordinary process may."""
+    """The limit in force, after raising it as far as an unprivileged process may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -27,5 +27,5 @@ def raised_limit() -> int:
 
 
 def connections_within(limit: int, wanted: int) -> int:
-    """How many connections over HTTP may be open where `limit` descriptors are."""
+    """HTTP connections that may be open where `limit` descriptors may."""
     return max(LEAST, min(wanted, limit - limit // 5 - RESERVED))

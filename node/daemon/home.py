@@ -1,4 +1,4 @@
-"""The folder of a node: keys, settings, genesis, data. Who makes it and who reads it."""
+"""The home of a node: a folder with its keys, settings, genesis and data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KEY_NAMES = ("consensus", "node", "account")
 
 
 class SigningLock:
-    """Held until it is closed, or its process ends in whatever way. Two that sign with one hard state would each
-    know only what they signed themselves."""
+    """Exclusive right to sign with a home, until it is closed or its process ends. Two processes with one hard state
+    would each know only their own signatures."""
 
     def __init__(self, path: Path, home: Path) -> None:
-        """Raises `Busy`, naming the holder."""
+        """Raises `Busy`, which names the holder."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,7 +48,7 @@ class SigningLock:
 
 @dataclass(frozen=True)
 class Home:
-    """Paths below one folder."""
+    """Paths in a home."""
 
     path: Path
 
@@ -70,7 +70,7 @@ class Home:
 
     @property
     def incoming(self) -> Path:
-        """A store that a snapshot is being made into."""
+        """The store that is being made from a snapshot."""
         return self.path / "data" / "store.incoming"
 
     @property
@@ -93,7 +93,7 @@ class Home:
         return self.path / "keys" / f"{purpose}.json"
 
     def hold_signing(self) -> SigningLock:
-        """Be the only process that signs with this home, or changes what it signed. Raises `Busy`."""
+        """Be the only process that signs with this home or changes its signing state. Raises `Busy`."""
         return SigningLock(self.path / "data" / "signing.lock", self.path)
 
     def make(self) -> None:
@@ -101,7 +101,7 @@ class Home:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def check(self) -> None:
-        """Raises `OperatorError` where this is no home."""
+        """Raises `OperatorError` where this is not a home."""
         if not self.config.exists():
             raise OperatorError(f"{self.path} is no node's home: make one with 'bmw-node init {self.path}'")
 
@@ -140,7 +140,7 @@ class Home:
             return parse_node_key_file(path.read_bytes())
         except OSError as error:
             raise OperatorError(
-                f"the key file {path} can't be read ({error.strerror}): bring it back from its backup"
+                f"the key file {path} can't be read ({error.strerror}): restore it from its backup"
             ) from None
         except Rejected as error:
-            raise OperatorError(f"{path}: {error}: bring it back from its backup") from None
+            raise OperatorError(f"{path}: {error}: restore it from its backup") from None

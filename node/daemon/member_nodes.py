@@ -1,4 +1,4 @@
-"""The nodes of active members, as the chain's directory has them."""
+"""The nodes of active members, as published on the chain."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MEMBERS_MAX = 10_000
 
 
 def members_of(store: ChainReader) -> Iterator[tuple[bytes, Member]]:
-    """(address, member) of everybody who was ever admitted."""
+    """(address, member) of every member that was ever admitted."""
     for address, member in islice(store.values(MEMBER), MEMBERS_MAX):
         yield bytes.fromhex(address), member
 
 
 class MemberNodes:
-    """Node keys that active members have published, as of the head, with the addresses that they are said to be at.
+    """Node keys that active members have published, as of the head, with the published network addresses.
 
-    Nobody proves that a node key is its own, so another member's word stands beside the owner's, not in its place:
-    whoever is dialled shows its key.
+    A member does not prove that a published key is its own, so the addresses of all who publish a key are kept: the
+    handshake shows which one has it.
     """
 
     def __init__(self, store: ChainStore) -> None:

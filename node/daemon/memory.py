@@ -1,7 +1,7 @@
-"""What this process holds in memory; and free memory goes back to the system now and then.
+"""Memory of this process: its metrics, and returning free memory to the system.
 
-What Python and LevelDB have freed stays with glibc in pieces: after 45 minutes of scripts/chaos --soak one trim gave
-9 of 99 MB back. Cycles of Python objects are collected first; how much they hold has not been measured.
+glibc keeps what Python and LevelDB have freed, in fragments: after 45 minutes of scripts/chaos --soak one trim returned
+9 of 99 MB. Cyclic garbage is collected first; how much it occupies has not been measured.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from node.storage.leveldb import LevelStore
 STATUS_FILE = Path("/proc/self/status")
 _KINDS = {"RssAnon:": "anonymous", "RssFile:": "mapped"}
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
-"""Names of glibc's mallopt(3)."""
+"""Parameters of glibc's mallopt(3)."""
 TRIM_S = 120.0
-"""A collection holds everything else up: 30 ms where half a million blocks live (a node of the soak has 350,000)."""
+"""A collection stops everything else: for 30 ms with half a million live blocks (a node of the soak has 350,000)."""
 
 
 def settle_allocator() -> bool:
-    """Large buffers are mapped for themselves, so that they go back at once, and threads share two arenas: with one for
-    each thread every one keeps its own free pieces. How much that saves has not been measured. Whether glibc did so."""
+    """Map large buffers separately, so that they are returned at once, and have threads share two arenas: an arena for
+    each thread keeps free fragments of its own. How much that saves has not been measured. False where the C library
+    is not glibc."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
@@ -33,7 +34,7 @@ def settle_allocator() -> bool:
 
 
 def trim() -> bool:
-    """Whether there was something to give back; never where the C library is another one (not glibc)."""
+    """Returns whether memory was given back; never where the C library is not glibc."""
     try:
         return bool(ctypes.CDLL(None).malloc_trim(0))
     except (AttributeError, OSError):
@@ -43,20 +44,20 @@ def trim() -> bool:
 async def trim_for_ever() -> None:
     while True:
         await asyncio.sleep(TRIM_S)
-        gc.collect()  # here, not in a thread: what it finalizes belongs to this loop
+        gc.collect()  # not in a thread: what it finalizes belongs to this loop
         await asyncio.to_thread(trim)
 
 
 def memory_numbers(*stores: LevelStore) -> dict[str, int]:
-    """Metrics. Anonymous memory is what can't be taken away from the process; mapped are its program and the store's
-    files as far as they were read, which the system drops when it needs room. LevelDB's part is anonymous too.
+    """Metrics. The system can't reclaim anonymous memory; mapped memory is the program and the parts of the stores'
+    files that were read, which the system drops when it needs room. LevelDB's part is anonymous too.
 
-    The first two are missing where the system does not tell them (not Linux).
+    The first two are missing where the system does not report them (not Linux).
     """
-    found = {f'memory_bytes{{kind="{kind}"}}': size for kind, size in _resident().items()}
-    found['memory_bytes{kind="leveldb"}'] = sum(store.memory_bytes() for store in stores)
-    found["python_blocks"] = sys.getallocatedblocks()
-    return found
+    samples = {f'memory_bytes{{kind="{kind}"}}': size for kind, size in _resident().items()}
+    samples['memory_bytes{kind="leveldb"}'] = sum(store.memory_bytes() for store in stores)
+    samples["python_blocks"] = sys.getallocatedblocks()
+    return samples
 
 
 def _resident() -> dict[str, int]:

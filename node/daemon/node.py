@@ -1,4 +1,4 @@
-"""A running node: everything started in order, stopped in order, and the backend of its RPC."""
+"""A running node: its parts, started in order and stopped in reverse order."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
-from importlib.metadata import version
 from typing import Any
 
-from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
+import msgspec
+
+from node.chain.genesis import genesis_hash, uses_dev_keys
 from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey
-from node.crypto.state_tree import StateProof
 from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.home import Home, SigningLock
-from node.daemon.member_nodes import MemberNodes, members_of
-from node.daemon.memory import memory_numbers, settle_allocator, trim_for_ever
+from node.daemon.member_nodes import MemberNodes
+from node.daemon.memory import settle_allocator, trim_for_ever
+from node.daemon.node_backend import NodeBackend
+from node.daemon.node_metrics import NodeMetrics
 from node.daemon.pruning import Pruner
 from node.daemon.pump import Pump
 from node.daemon.remote_signer import RemoteSigner, SignerLink
-from node.daemon.settings import network_config, rpc_config, tell_few_descriptors
+from node.daemon.settings import network_config, rpc_config, warn_of_few_descriptors
 from node.daemon.signing_status import SigningStatus
 from node.daemon.snapshots import SnapshotServer
 from node.daemon.submissions import Submissions
 from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import Corrupted, OperatorError
-from node.ledger.guards import Unmet
 from node.log import log
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
@@ -39,38 +39,36 @@ from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, Syncing, TxStatus
 from node.rpc.server import RpcServer
-from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.chain_store import ChainStore
 from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.storage.store_dirs import settle
 from node.txtypes.chain.validator_set import CONSENSUS_KEY
-from node.txtypes.envelope import CheckedTx
 
 
 class Node:
-    """Implements `rpc.backend.Backend`."""
+    """The process behind `bmw-node start`."""
 
     def __init__(self, home: Home, config: Config, *, allow_dev_keys: bool) -> None:
         """Reads files and opens the store. Raises `OperatorError` or `Corrupted`; nothing listens yet."""
         self.home = home
         self.config = config
-        self.genesis: Genesis = home.read_genesis()
-        self.genesis_hash: bytes = genesis_hash(self.genesis)
-        known = uses_dev_keys(self.genesis)
-        if known and not allow_dev_keys:
+        self.genesis = home.read_genesis()
+        self.genesis_hash = genesis_hash(self.genesis)
+        dev_keys = uses_dev_keys(self.genesis)
+        if dev_keys and not allow_dev_keys:
             raise OperatorError(
-                f"this genesis uses the public development keys ({', '.join(known[:3])}, ...), which anybody can sign "
-                "with: start with --dev if this is a development network"
+                f"this genesis uses the public development keys ({', '.join(dev_keys[:3])}, ...), which anybody can "
+                "sign with: start with --dev if this is a development network"
             )
         self._clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
-        signer_socket = config.node["signer_socket"]
+        signer_socket = config.node.signer_socket
         has_key = not signer_socket and home.key_file("consensus").exists()
         consensus_key = home.read_key("consensus") if has_key else None
-        self._verifiers = Verifiers(config.node["verify_workers"], self.genesis_hash)
+        self._verifiers = Verifiers(config.node.verify_workers, self.genesis_hash)
         settle(home.store)
         self._kv = LevelStore(home.store)
         self._journal_kv = open_journal(home.journal)
@@ -84,17 +82,14 @@ class Node:
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
             signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
-        self._address = address
-        self._key_told = ""
-        self._upgrade_told = 0
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
         settings = ReplicaConfig(
-            config.consensus["block_interval_min_ms"],
-            config.consensus["block_interval_empty_ms"],
-            config.consensus["build_txs_max"],
-            pool=PoolLimits(**config.mempool),
+            config.consensus.block_interval_min_ms,
+            config.consensus.block_interval_empty_ms,
+            config.consensus.build_txs_max,
+            pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
@@ -104,31 +99,50 @@ class Node:
         self._pruner = Pruner(
             self.store,
             self._kv,
-            SnapshotServer(home.snapshots, self.store, config.storage["snapshot_interval"]),
-            config.storage["keep_blocks"],
-            config.storage["keep_days"],
+            SnapshotServer(home.snapshots, self.store, config.storage.snapshot_interval),
+            config.storage.keep_blocks,
+            config.storage.keep_days,
             self._on_failure,
         )
         self._members = MemberNodes(self.store)
         self._network = self._make_network()
         self._rpc: RpcServer | None = None
         self._admin = AdminSocket(home, self._kv, self.genesis, self.describe)
-        self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
         self._submissions = Submissions(self.store, self._pump, self._verifiers, self._tx_statuses)
+        self._clock_watch = ClockWatch()
+        self._metrics = NodeMetrics(
+            self.store,
+            (self._kv, self._journal_kv),
+            self._network,
+            self._submissions,
+            self._verifiers,
+            self._clock,
+            self._clock_watch,
+        )
+        self.backend = NodeBackend(
+            self.genesis,
+            config.node.moniker or home.path.name,
+            self._node_key.public,
+            store=self.store,
+            replica=self.replica,
+            network=self._network,
+            submissions=self._submissions,
+            signing_status=self._signing_status,
+            clock_watch=self._clock_watch,
+            metrics=self._metrics,
+            on_failure=self._on_failure,
+        )
         self._settling: asyncio.Task[None] | None = None
         self._trimming: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        self._clock_watch = ClockWatch()
-        self._counters = {"proposals_untimely": 0, "blocks_committed": 0, "txs_committed": 0, "rounds_above_zero": 0}
-        self.version = version("bmw-chain")
 
     def _own_address(self, consensus_key: PrivateKey | None) -> bytes:
-        """The member this node signs for: as configured, else the one that the chain knows the key of, else our own."""
+        """The member this node signs for: as configured, else the one that has our consensus key, else our own."""
         if consensus_key is None:
             return b""
-        if self.config.node["validator"]:
-            return from_text(self.config.node["validator"])
+        if self.config.node.validator:
+            return from_text(self.config.node.validator)
         raw = self.store.state.get(CONSENSUS_KEY.key(consensus_key.public))
         if raw is not None:
             return CONSENSUS_KEY.decode(raw).member
@@ -152,14 +166,14 @@ class Node:
         if answer is not None:
             self._network.send(peer, answer)
 
-    # --- life ---------------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Journal, replica, p2p, RPC, in this order. Raises `OperatorError`; what had started is stopped again."""
+        """p2p, replica, journal, signer link, RPC, admin socket, in this order. Stops them again before it raises."""
         self._pump.on_committed = self._on_committed
         self._pump.on_dropped = self._on_dropped
         self._pump.on_admitted = self._submissions.admitted
         self._pump.on_failure = self._on_failure
-        self._pump.on_notice = self._on_notice
+        self._pump.on_notice = self._metrics.noticed
         try:
             await self._network.start()
             self._pump.network = self._network
@@ -167,9 +181,9 @@ class Node:
             await self._submissions.reload()
             if self._signer_link is not None:
                 self._signer_link.start()
-            if self.config.rpc["port"]:
-                tell_few_descriptors(self.config)
-                self._rpc = RpcServer(self, rpc_config(self.config))
+            if self.config.rpc.port:
+                warn_of_few_descriptors(self.config)
+                self._rpc = RpcServer(self.backend, rpc_config(self.config))
                 await self._rpc.start()
             await self._admin.start()
             settle_allocator()
@@ -177,14 +191,14 @@ class Node:
         except BaseException:
             await self.stop()
             raise
-        self._signing_status.tell()
-        log("listening", "info", {"p2p": self.config.p2p["port"], "rpc": self.rpc_url()})
+        self._signing_status.log_changes()
+        log("listening", "info", {"p2p": self.config.p2p.port, "rpc": self.rpc_url()})
 
     def rpc_url(self) -> str:
         return self._rpc.url if self._rpc is not None else ""
 
     async def stop(self) -> None:
-        """In reverse order; within 5 s."""
+        """Stop in reverse order, within 5 s."""
         if self._rpc is not None:
             await self._rpc.stop()
             self._rpc = None
@@ -209,10 +223,13 @@ class Node:
         self._stopped.set()
 
     def _on_failure(self, error: BaseException) -> None:
-        """Something that must stop the node: a full or damaged disk, or our own fault."""
+        """Stop the node: its disk is full or damaged, or its software is at fault. The first failure counts."""
+        if self.failure is not None:
+            return
         self.failure = error
-        self.replica.halted = str(error) or repr(error)
-        log("failed", "critical", {"why": str(error) or repr(error), "kind": type(error).__name__})
+        reason = str(error) or repr(error)
+        self._pump.fail(reason)
+        log("failed", "critical", {"why": reason, "kind": type(error).__name__})
         self._stopped.set()
 
     async def wait_stopped(self) -> None:
@@ -226,23 +243,17 @@ class Node:
         self._signing_status.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
-    def _on_notice(self, notice: e.Notice) -> None:
-        self._counters["proposals_untimely"] += notice.name == "untimely"
-
-    # --- what the replica says ----------------------------------------------------------------------
+    # --- actions of the replica ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
-        self._counters["blocks_committed"] += 1
-        self._counters["txs_committed"] += len(action.transactions)
-        self._counters["rounds_above_zero"] += action.round > 0
+        self._metrics.committed(action)
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
-        self._signing_status.tell()
+        self._signing_status.log_changes()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._tx_statuses.committed(tx.txid for tx in action.transactions)
         self._pruner.committed(header.height)
         self._submissions.admit_left_over()
-        for queue in list(self._subscribers):
-            queue.put_nowait(CommittedHeight(header.height))
+        self.backend.committed(header.height)
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle())
 
@@ -256,115 +267,13 @@ class Node:
         if not action.is_expired:
             self._tx_statuses.rejected(action.tx.txid, action.tx.payload.expires_at_ms, action.unmet)
 
-    # --- Backend --------------------------------------------------------------------------------------
-    def reader(self) -> ChainReader:
-        return self.store
-
-    def proof(self, key: bytes) -> StateProof:
-        return self.store.proof(key)
-
-    def _is_syncing(self) -> bool:
-        return self.replica.is_syncing()
-
-    def status(self) -> NodeStatus:
-        machine = self.replica.machine
-        return NodeStatus(
-            moniker=self.config.node["moniker"] or self.home.path.name,
-            node_key=self._node_key.public,
-            validator=self._signing_status.address,
-            is_validator=self._signing_status.is_validator(),
-            is_syncing=self._is_syncing(),
-            signing=self._signing_status.signing(),
-            round=machine.round,
-            step=machine.step_now.name.lower(),
-            peers=len(self._network.connected()),
-            pool_txs=len(self.replica.pool),
-            pool_bytes=self.replica.pool.bytes,
-            halted=self.replica.halted,
-            version=self.version,
-            pace=self.replica.pace(),
-            is_clock_off=self._clock_watch.is_off(self.store.head().validators),
-        )
-
-    def peers(self) -> list[PeerInfo]:
-        by_key = {member.node_key: address for address, member in members_of(self.store) if member.node_key}
-        return [
-            PeerInfo(
-                link.hello.node_key,
-                f"{link.host}:{link.hello.listen_port or link.port}",
-                link.hello.moniker,
-                link.is_outbound,
-                self._network.height_of(peer),
-                by_key.get(link.hello.node_key, b""),
-            )
-            for peer, link in self._network.connected().items()
-        ]
-
-    def tx_status(self, txid: bytes) -> TxStatus | None:
-        return self._submissions.tx_status(txid)
-
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        return self.replica.judge(tx)
-
-    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        if self._is_syncing() or self.replica.halted:
-            return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
-        try:
-            return await self._submissions.submit(raws)
-        except (OperatorError, Corrupted) as error:  # a journal that can't be written stops the node, as a store does
-            if self.failure is None:
-                self._on_failure(error)
-            raise
-
-    async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
-        return await self._submissions.wait_for(txid, timeout_ms)
-
-    async def commits(self) -> AsyncIterator[CommittedHeight]:
-        queue: asyncio.Queue[CommittedHeight] = asyncio.Queue()
-        self._subscribers.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._subscribers.discard(queue)
-
     def describe(self) -> dict[str, Any]:
-        """For a debug bundle; nothing secret."""
+        """This node's part of a debug bundle; nothing secret."""
         return {
             "config": settings_view(self.config),
-            "status": status_view(self.status()),
-            "metrics": self.metrics(),
+            "status": status_view(self.backend.status()),
+            "metrics": self.backend.metrics(),
             "consensus": consensus_view(self.replica),
-            "peers": peers_view(self.peers()),
+            "peers": peers_view(self.backend.peers()),
             "failure": repr(self.failure) if self.failure is not None else "",
-        }
-
-    def metrics(self) -> dict[str, Any]:
-        status = self.status()
-        head = self.store.head()
-        network = self._network
-        links = network.connected().values()
-        return {
-            "height": head.height,
-            "head_age_seconds": max(0, self._clock() - head.time_ms) / 1000,
-            "round": status.round,
-            "peers": status.peers,
-            "validators": len(head.validators),
-            "is_validator": int(status.is_validator),
-            "is_signing": int(status.signing == "signing"),
-            "is_syncing": int(status.is_syncing),
-            "sync_target_height": status.pace.target,
-            "sync_seconds_left": status.pace.seconds_left,
-            "is_halted": int(bool(status.halted)),
-            "upgrade_needed_before_height": self._signing_status.upgrade_height(),
-            "pool_txs": status.pool_txs,
-            "pool_bytes": status.pool_bytes,
-            "clock_offset_seconds": self._clock_watch.offset_ms / 1000,
-            "verifiers_replaced": self._verifiers.replaced,
-            **memory_numbers(self._kv, self._journal_kv),
-            "p2p_bytes_in": sum(link.bytes_in for link in links),
-            "p2p_bytes_out": sum(link.bytes_out for link in links),
-            "txs_submitted_total": self._submissions.count,
-            **{f"{name}_total": value for name, value in self._counters.items()},
-            **{f"p2p_{name}_total": value for name, value in network.counters.items()},
         }

@@ -1,4 +1,4 @@
-"""What a node does beside its chain after every commit: cut snapshots, forget old blocks, give the space back."""
+"""Housekeeping after every commit: cut snapshots, prune old blocks, compact the store."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from node.storage.leveldb import LevelStore
 
 DAY_MS = 24 * 3_600_000
 PRUNE_AT_ONCE = 20
-"""Blocks forgotten after one commit: several times what one commit adds, and a few milliseconds."""
+"""Blocks pruned after one commit: several times what a commit adds, in a few milliseconds."""
 COMPACT_AFTER = 5_000
-"""Blocks forgotten before LevelDB is asked to give their space back."""
+"""Blocks pruned before LevelDB is asked to return their space."""
 
 
 class Pruner:
-    """`keep_blocks` 0: an archive, nothing is forgotten. Else a block goes once it is below the newest `keep_blocks`,
-    older than `keep_days`, and below every snapshot that peers may start from."""
+    """A block is pruned once it is below the newest `keep_blocks`, older than `keep_days`, and below every snapshot
+    that peers may start from. With `keep_blocks` 0 nothing is pruned (an archive)."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Pruner:
         base = store.first_height()
         if first <= base:
             return
-        newest_going = store.block(min(first, base + PRUNE_AT_ONCE) - 1)
-        if newest_going is not None and newest_going.header.time_ms > store.head().time_ms - self._keep_ms:
+        newest_pruned = store.block(min(first, base + PRUNE_AT_ONCE) - 1)
+        if newest_pruned is not None and newest_pruned.header.time_ms > store.head().time_ms - self._keep_ms:
             return
         self._pruned += store.prune(first, PRUNE_AT_ONCE)
         if self._pruned >= COMPACT_AFTER and (self._compacting is None or self._compacting.done()):

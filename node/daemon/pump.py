@@ -1,4 +1,4 @@
-"""The few lines where the synchronous replica meets the asynchronous world."""
+"""Drives the synchronous replica from the event loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from node.txtypes.envelope import SignedTx
 
 
 class Pump:
-    """Posts events into the replica, carries out its actions, and ticks it when its deadline passes."""
+    """Posts events into the replica, executes its actions, and ticks it when its deadline passes."""
 
     def __init__(self, replica: Replica, verifiers: Verifiers, steady: Clock, wall: Clock) -> None:
-        """`steady` is for timers and is the network's clock too, `wall` for block times."""
+        """`steady` is the clock for timers, as in the network; `wall` for block times."""
         self.replica = replica
         self._verifiers = verifiers
         self._steady = steady
@@ -38,7 +38,7 @@ class Pump:
         self.is_stopped = False
 
     def start(self) -> None:
-        self._carry_out(self.replica.start(self._steady(), self._wall()))
+        self._execute(self.replica.start(self._steady(), self._wall()))
         self._schedule()
 
     def stop(self) -> None:
@@ -49,7 +49,7 @@ class Pump:
             task.cancel()
 
     def post(self, event: e.Event) -> None:
-        """Take an event; events that come while actions are carried out wait their turn."""
+        """Handle an event; events that are posted while actions are executed are queued."""
         if self.is_stopped:
             return
         self._events.append(event)
@@ -58,13 +58,17 @@ class Pump:
         self._is_draining = True
         try:
             while self._events and not self.is_stopped:
-                self._carry_out(self.replica.handle(self._events.popleft(), self._steady(), self._wall()))
+                self._execute(self.replica.handle(self._events.popleft(), self._steady(), self._wall()))
         except Exception as error:
             self.is_stopped = True
             self.on_failure(error)
         finally:
             self._is_draining = False
         self._schedule()
+
+    def fail(self, reason: str) -> None:
+        """Halt the replica. Not through `post`, which takes nothing once an exception has stopped this pump."""
+        self.replica.handle(e.Failed(reason), self._steady(), self._wall())
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -74,7 +78,7 @@ class Pump:
         delay = max(0.0, (self.replica.next_deadline_ms() - self._steady()) / 1000)
         self._timer = asyncio.get_running_loop().call_later(delay, self.post, e.Tick())
 
-    def _carry_out(self, actions: list[e.Action]) -> None:
+    def _execute(self, actions: list[e.Action]) -> None:
         network = self.network
         for action in actions:
             match action:
@@ -101,12 +105,12 @@ class Pump:
                 case e.Dropped():
                     self.on_dropped(action)
                 case e.Notice(name, level, fields):
-                    if "peer" in fields and network is not None:  # our number for it means nothing to anybody
+                    if "peer" in fields and network is not None:  # a local number that means nothing to people
                         fields = {**fields, "peer": network.name_of(fields["peer"])}
                     log(name, level, fields)
                     self.on_notice(action)
                 case e.Halt():
-                    pass  # the replica's notice `halt` has said so
+                    pass  # logged by the replica's notice `halt`
                 case _:
                     assert_never(action)
 
@@ -114,7 +118,7 @@ class Pump:
         try:
             raws = [signed.raw for signed in transactions]
             results = await self._verifiers.verify(raws, signatures, is_gossip=is_gossip)
-        except Exception as error:  # a job that never ended would stop sync or a height without a word
+        except Exception as error:  # else sync or the height would wait silently for this job
             self.is_stopped = True
             self.on_failure(error)
             return

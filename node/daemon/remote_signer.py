@@ -1,4 +1,4 @@
-"""The node's side of its signer process: a stand-in that asks over the socket, and a link that comes back by itself."""
+"""The node's side of its signer process: a `ConsensusSigner` over a socket, and the link that reconnects."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from node.log import log
 from node.replica.signer import Promise, SignerAway
 
 ANSWER_S = 2.0
-"""A signer syncs its disk before it answers; one that takes longer than this is as good as gone."""
+"""A signer syncs its disk before it answers; a slower one counts as lost."""
 RETRY_FIRST_S = 0.25
 RETRY_MOST_S = 2.0
 
 
 class Channel:
-    """One connection: a question, its answer. After any failure it is closed, so that no late answer is taken for
-    that of the next question."""
+    """One connection of requests and replies. It is closed after any failure, so that a late reply is never taken for
+    that to the next request."""
 
     def __init__(self, path: Path, answer_s: float = ANSWER_S) -> None:
         """Raises `SignerAway`."""
@@ -82,22 +82,22 @@ class Channel:
             raise SignerAway(f"the connection is lost ({error.strerror or error})") from None
         except Rejected as error:
             self.close()
-            raise SignerAway(f"it does not speak our language: {error}") from None
+            raise SignerAway(f"its reply is malformed: {error}") from None
 
     def _read(self, count: int, deadline: float) -> bytes:
-        found = bytearray(count)
-        view, have = memoryview(found), 0
+        buffer = bytearray(count)
+        view, have = memoryview(buffer), 0
         while have < count:
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             got = self._socket.recv_into(view[have:])
             if not got:
                 raise SignerAway("it closed the connection")
             have += got
-        return bytes(found)
+        return bytes(buffer)
 
 
 def connect(path: Path, genesis_hash: bytes, answer_s: float = ANSWER_S) -> tuple[Channel, Welcome]:
-    """Say hello. Blocks up to twice `answer_s`. Raises `SignerAway`, with the signer's reason where it refuses us."""
+    """Connect and exchange hellos. Blocks up to twice `answer_s`. Raises `SignerAway`, with the reason of a refusal."""
     channel = Channel(path, answer_s)
     reply = channel.ask(SignerHello(VERSION, genesis_hash))
     if isinstance(reply, Welcome) and reply.version == VERSION:
@@ -107,8 +107,8 @@ def connect(path: Path, genesis_hash: bytes, answer_s: float = ANSWER_S) -> tupl
 
 
 class RemoteSigner:
-    """Implements `ConsensusSigner` over one connection. Once that is lost it only ever refuses: the next connection
-    has another one. `was_missing` and `state` as of the last answer; `on_lost` is called once."""
+    """Implements `ConsensusSigner` over one connection. Once that is lost it refuses everything; the next connection
+    gets a new instance. `was_missing` and `state` are as of the last reply; `on_lost` is called once."""
 
     def __init__(
         self, channel: Channel, welcome: Welcome, genesis_hash: bytes, on_lost: Callable[[str], None] = lambda _: None
@@ -154,7 +154,7 @@ class RemoteSigner:
         raise self._wrong()
 
     def raise_floor(self, height: int) -> None:
-        """Where the signer can't be told now, whoever connects next tells it (`SigningDuty.attach`)."""
+        """Where the signer can't be told now, it is told at the next connection (`SigningDuty.attach`)."""
         if height <= self.floor:
             return
         self.floor = height
@@ -173,7 +173,7 @@ class RemoteSigner:
         signed: bytes,
         signature: bytes,
     ) -> None:
-        """The hard state that the signer has on disk now, by the same rule."""
+        """Derive the hard state that the signer has on disk now."""
         if not is_signature(self.public, signed, signature):
             raise self._wrong()
         if reply not in self.state.messages:
@@ -190,17 +190,17 @@ class RemoteSigner:
         try:
             reply = self._channel.ask(request)
         except SignerAway as error:
-            raise self._gone(str(error)) from None
+            raise self._lose(str(error)) from None
         if isinstance(reply, Refused):
             if reply.code == "signing":
                 raise SigningRefused(reply.why)
-            raise self._gone(reply.why)
+            raise self._lose(reply.why)
         return reply
 
     def _wrong(self) -> SignerAway:
-        return self._gone("its answer is not what was asked for")
+        return self._lose("its answer is not what was asked for")
 
-    def _gone(self, why: str) -> SignerAway:
+    def _lose(self, why: str) -> SignerAway:
         self.lost = why
         self._channel.close()
         self._on_lost(why)
@@ -208,7 +208,7 @@ class RemoteSigner:
 
 
 class SignerLink:
-    """Connects to the signer, and again whenever the connection is lost. `problem`: why there is none now, or empty."""
+    """Connects to the signer, and reconnects after a loss. `problem`: why there is no connection now, or empty."""
 
     def __init__(self, path: Path, genesis_hash: bytes, on_connected: Callable[[RemoteSigner], None]) -> None:
         self.problem = "not connected yet"
@@ -237,7 +237,7 @@ class SignerLink:
             try:
                 channel, welcome = await self._connect()
             except SignerAway as error:
-                self._away(str(error))
+                self._set_problem(str(error))
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, RETRY_MOST_S)
                 continue
@@ -251,25 +251,25 @@ class SignerLink:
             await asyncio.sleep(retry_s)
 
     async def _connect(self) -> tuple[Channel, Welcome]:
-        """In a thread: a signer that hangs must not hold up the node."""
+        """In a thread: a signer that hangs must not block the event loop."""
         attempt = asyncio.get_running_loop().run_in_executor(None, connect, self._path, self._genesis_hash)
         try:
             return await asyncio.shield(attempt)
         except asyncio.CancelledError:
-            attempt.add_done_callback(_hang_up)
+            attempt.add_done_callback(_disconnect)
             raise
 
     def _on_lost(self, why: str) -> None:
-        self._away(why)
+        self._set_problem(why)
         self._lost.set()
 
-    def _away(self, why: str) -> None:
+    def _set_problem(self, why: str) -> None:
         if why != self.problem:
             self.problem = why
             log("signer_away", "warning", {"why": why, "socket": str(self._path)})
 
 
-def _hang_up(attempt: asyncio.Future[tuple[Channel, Welcome]]) -> None:
-    """Nobody waits for this connection any more."""
+def _disconnect(attempt: asyncio.Future[tuple[Channel, Welcome]]) -> None:
+    """Close a connection that nobody waits for any more."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result()[0].close()

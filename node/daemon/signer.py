@@ -1,7 +1,7 @@
-"""The process that holds a validator's consensus key and its hard state: a node asks it for signatures.
+"""The process that has a validator's consensus key and its hard state, and signs what a node requests.
 
-The rules of what may be signed, and the order sign -> persist (synced) -> answer, are those of `LocalSigner`, which
-runs here. So nothing in the node, be it a bug or a thief, can get two different signatures for one step.
+The signing rules, and the order sign -> persist (synced) -> answer, are those of `LocalSigner`, which runs here. So
+neither a bug in the node nor an intruder there can obtain two different signatures for one step.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from node.replica.signer import LocalSigner
 
 HELLO_S = 2.0
 FRAME_S = 5.0
-"""For the rest of a frame whose length has come."""
+"""Time for the rest of a frame after its length."""
 CONNECTIONS_MAX = 8
-"""The node that is served, and those that have not said hello yet."""
+"""The connected node, and connections before their hello."""
 SOCKET_PATH_BYTES_MAX = 100
 READ_AHEAD_BYTES = 1024 * 1024
 
 
 class _Disconnect(Exception):
-    """Answer with this refusal and hang up."""
+    """Reply with this refusal and disconnect."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.why)
@@ -57,10 +57,10 @@ class _Disconnect(Exception):
 
 
 class SignerService:
-    """Serves one node at a time. `failure`: what ended it; None where it was asked to stop."""
+    """Serves one node at a time. `failure`: the error that ended it; None where it was asked to stop."""
 
     def __init__(self, signer: LocalSigner, genesis_hash: bytes, path: Path, group: int | None = None) -> None:
-        """`group`: id of a group whose members may connect too; without, the socket is for its owner alone."""
+        """`group`: id of a group whose members may connect too; without, only the socket's owner may."""
         self._signer = signer
         self._genesis_hash = genesis_hash
         self._path = path
@@ -72,9 +72,9 @@ class SignerService:
         self._stopped = asyncio.Event()
         self.failure: BaseException | None = None
 
-    # --- life ---
+    # --- start and stop ---
     async def start(self) -> None:
-        """Listen. Raises `OperatorError` where the path can't be a socket, `Busy` where another listens there."""
+        """Listen. Raises `OperatorError` where the path can't be a socket, `Busy` where a signer listens there."""
         listening = _bound(self._path, self._group)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=READ_AHEAD_BYTES)
 
@@ -91,11 +91,11 @@ class SignerService:
             self._server = None
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
-        talks = [talk for talk in self._open.values() if talk is not None]
+        tasks = [task for task in self._open.values() if task is not None]
         for writer in self._open:
             writer.transport.abort()
-        if talks:
-            await asyncio.wait(talks)
+        if tasks:
+            await asyncio.wait(tasks)
 
     # --- one connection ---
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ class SignerService:
         except (OSError, EOFError, TimeoutError) as error:
             log("connection_lost", "info", {"why": str(error) or type(error).__name__})
         except Exception as error:
-            # The disk, or our own fault: what was promised may not be kept, so nothing more is signed.
+            # The disk, or our own fault: promises may not be on disk, so nothing more is signed.
             self.failure = error
             self._stopped.set()
         finally:
@@ -129,7 +129,7 @@ class SignerService:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) > CONNECTIONS_MAX:
-            raise _Disconnect(Refused("busy", "too many connections wait to be heard"))
+            raise _Disconnect(Refused("busy", "too many connections have not said hello"))
         async with asyncio.timeout(HELLO_S):
             hello = decode_hello(await _read(reader, HELLO_BYTES_MAX))
         self._check_hello(hello)
@@ -163,7 +163,7 @@ class SignerService:
         return Welcome(VERSION, signer.address, signer.public, signer.was_missing, signer.floor, signer.state)
 
     def reply(self, request: Request) -> Reply:
-        """Whatever is signed is on disk, synced, when this returns. Raises `OperatorError` where the disk fails."""
+        """What is signed is on disk, synced, when this returns. Raises `OperatorError` where the disk fails."""
         signer = self._signer
         try:
             match request:
@@ -187,7 +187,7 @@ class SignerService:
 
 
 async def _read(reader: asyncio.StreamReader, limit: int) -> bytes:
-    """The content of the next frame. Raises `TooLarge` before any of it is read, `EOFError`, `TimeoutError`."""
+    """The content of the next frame. Raises `TooLarge` before it is read, `EOFError` or `TimeoutError`."""
     length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
     if length > limit:
         raise TooLarge(f"a frame of {length} bytes, at most {limit} are allowed")
@@ -196,7 +196,7 @@ async def _read(reader: asyncio.StreamReader, limit: int) -> bytes:
 
 
 def _bound(path: Path, group: int | None) -> socket.socket:
-    """A socket at `path` that nobody else could ever open: the mode is right from its first moment."""
+    """A socket bound to `path`, with the right mode from its first moment."""
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
         raise OperatorError(
             f"the socket's path {path} is longer than {SOCKET_PATH_BYTES_MAX} bytes: name a shorter one with --socket"
@@ -220,10 +220,10 @@ def _bound(path: Path, group: int | None) -> socket.socket:
 
 
 def _remove_left_over(path: Path) -> None:
-    """A socket that a killed signer left. Raises `Busy` where somebody still answers."""
+    """Remove the socket of a killed signer. Raises `Busy` where a signer still answers."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OperatorError(f"{path} is there and is no socket: name another path with --socket")
+            raise OperatorError(f"{path} exists and is no socket: name another path with --socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX) as probe:

@@ -1,8 +1,8 @@
-"""What a node and its signer say to each other over a Unix socket: a closed union each way, framed by length.
+"""Protocol of a node and its signer over a Unix socket: a closed union of messages each way, framed by length.
 
-A frame is the length of its content (4 bytes, the most significant first) and the content, one value in canonical
-MessagePack. The node speaks, the signer answers; the first two are `SignerHello` and `Welcome`. Whoever is refused for
-anything but a signature is disconnected.
+A frame is the length of its content (4 bytes, big-endian) and the content, one value in canonical MessagePack. The
+node sends requests, the signer replies; the first two messages are `SignerHello` and `Welcome`. After a refusal of
+anything but a signature the signer disconnects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from node.replica.signer import Promise
 VERSION = 1
 LENGTH_BYTES = 4
 HELLO_BYTES_MAX = 256
-"""Of anything before a hello was accepted."""
+"""Of a frame before the hello is accepted."""
 REQUEST_BYTES_MAX = HARD_STATE_BYTES_MAX - 64 * 1024
 """A promise that fits into a request fits, with the few messages kept beside it, into the hard state."""
 REPLY_BYTES_MAX = HARD_STATE_BYTES_MAX + 64 * 1024
@@ -33,7 +33,7 @@ Presence = Annotated[bytes, Meta(max_length=PRESENCE_BYTES_MAX)]
 
 
 class KeptPromise(Value, frozen=True):
-    """`node.replica.signer.Promise` as it travels."""
+    """`node.replica.signer.Promise` on the wire."""
 
     locked: StoredLock | None
     valid: StoredLock | None
@@ -41,7 +41,7 @@ class KeptPromise(Value, frozen=True):
     bodies: tuple[Block, ...]
 
 
-# --- the node says ------------------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------------
 class SignerHello(Value, tag="hello", frozen=True):
     version: U64
     genesis_hash: Hash32
@@ -68,13 +68,13 @@ class ProposalRequest(Value, tag="proposal", frozen=True):
 
 
 class PresenceRequest(Value, tag="presence", frozen=True):
-    """The bytes that are signed: of this chain's presence and nothing else. Answered by `SignedPresence`."""
+    """Sign these bytes, which must be a presence of this chain. Answered by `SignedPresence`."""
 
     message: Presence
 
 
 class RaiseFloor(Value, tag="floor", frozen=True):
-    """Sign nothing below `height` any more. Answered by `Floor`."""
+    """Sign nothing below `height` from now on. Answered by `Floor`."""
 
     height: Height
 
@@ -82,9 +82,9 @@ class RaiseFloor(Value, tag="floor", frozen=True):
 Request = SignerHello | VoteRequest | ProposalRequest | PresenceRequest | RaiseFloor
 
 
-# --- the signer says ----------------------------------------------------------------------------------
+# --- replies ----------------------------------------------------------------------------------
 class Welcome(Value, tag="welcome", frozen=True):
-    """Whom the signer signs for, and what it remembers. `was_missing`: it had no hard state, and signed nothing yet."""
+    """The member it signs for, and its hard state. `was_missing`: it had none, and has signed nothing since."""
 
     version: U64
     address: Address
@@ -99,13 +99,13 @@ class SignedPresence(Value, tag="presence", frozen=True):
 
 
 class Floor(Value, tag="floor", frozen=True):
-    """The lowest height that is signed from now on."""
+    """The lowest height that may be signed from now on."""
 
     height: Height
 
 
 class Refused(Value, tag="refused", frozen=True):
-    """`signing`: a rule of what may be signed; the talk goes on. Every other code ends it."""
+    """`signing`: a signing rule forbids it, and the connection goes on. Every other code ends it."""
 
     code: Literal["signing", "malformed", "version", "wrong_chain", "busy"]
     why: str

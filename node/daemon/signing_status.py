@@ -1,4 +1,4 @@
-"""What this node's validator may do now, in a word, and what its operator must be told of it."""
+"""What this node's validator may do now, in a word, and changes of it that its operator must know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from node.txtypes.rulesets import RULESETS
 
 
 class SigningStatus:
-    """`address`: the member this node signs for, empty where it has no key to. `account`: whose account key is here."""
+    """`address`: the member this node signs for, empty without a key. `account`: that of the account key here."""
 
     def __init__(
         self, store: ChainStore, replica: Replica, link: SignerLink | None, address: bytes, account: bytes
@@ -22,10 +22,10 @@ class SigningStatus:
         self._link = link
         self.address = address
         self._account = account
-        self._told = ("", 0)
+        self._logged = ("", 0)
 
     def is_validator(self) -> bool:
-        """Also where its consensus key is missing here: it is counted on."""
+        """Also where its consensus key is missing here: the chain counts on it."""
         return (self.address or self._account) in self._store.head().validators
 
     def signing(self) -> str:
@@ -48,16 +48,16 @@ class SigningStatus:
         return "signing" if replica.may_sign() and not replica.is_syncing() else "catching_up"
 
     def upgrade_height(self) -> int:
-        """The height from which governance has the chain judged by rules that are not known here; 0 for none."""
+        """The height at which governance activates a ruleset that is unknown here; 0 for none."""
         params = self._store.head().params
         return params.next_ruleset_height if params.next_ruleset not in {0, *RULESETS} else 0
 
-    def tell(self) -> None:
-        """Once whenever it changes: a consensus key that is missing or not the chain's; an upgrade that is due."""
+    def log_changes(self) -> None:
+        """Log once per change: a consensus key that is missing or not the chain's; an upgrade that is due."""
         signing, upgrade = self.signing(), self.upgrade_height()
-        if signing in ("no_key", "another_key") and signing != self._told[0]:
+        if signing in ("no_key", "another_key") and signing != self._logged[0]:
             log("consensus_key", "error", {"validator": to_text(self.address or self._account), "signing": signing})
-        if upgrade and upgrade != self._told[1]:
+        if upgrade and upgrade != self._logged[1]:
             ruleset = self._store.head().params.next_ruleset
             log("upgrade_needed", "error", {"ruleset": ruleset, "before_height": upgrade})
-        self._told = (signing, upgrade)
+        self._logged = (signing, upgrade)

@@ -1,8 +1,8 @@
-"""The chunks of one snapshot, from every peer that offers it: in order, none twice believed, nobody waited for long.
+"""Fetches the chunks of one snapshot from all peers that offer it, and hands them on in order.
 
-What chunks hold is known to be the header's state only once all are there, so whoever made the manifest up could keep
-a node busy for days: whether an offer is slow is told to the caller, who may have another way. Anybody can repeat
-another's offer and say nothing then, so who is known is asked first, and who has delivered is asked for what is late.
+Chunks are known to hold the header's state only once all are there, so a made-up manifest could keep a node busy for
+days: the caller is told when an offer is slow, and may have another way. A peer can repeat another's offer and then
+stay silent, so friends are asked before strangers, and a late chunk is asked of a peer that has delivered.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from node.storage.snapshot import Manifest, chunk_hash, manifest_id
 
 CHUNK_S = 10.0
 FRIENDS_TIMEOUTS, STRANGERS_TIMEOUTS = 3, 1
-"""Answers of one peer that may be missing before it is asked for no more chunks."""
+"""Timeouts after which a peer is asked for no more chunks."""
 HEDGE_S = 2.0
-"""The chunk that all others wait for is asked of one more peer after so long."""
+"""After this time the next chunk in order is also asked of a second peer."""
 CHUNKS_AHEAD = 8
-"""Chunks that may wait in memory for the one before them."""
+"""Chunks that may wait in memory for an earlier one."""
 PACE_S, PACE_CHUNKS = 60.0, 12
-"""Fewer chunks in so many seconds of waiting are slow."""
-TELL_S = 5.0
+"""An offer is slow if fewer than `PACE_CHUNKS` chunks arrive in `PACE_S` of waiting."""
+LOG_EVERY_S = 5.0
 
 AskChunk = Callable[[int, bytes, int, float], Awaitable[Chunk]]
-"""(peer, manifest id, index, seconds): raises `TimeoutError`, or `Rejected` where the peer has gone."""
+"""(peer, manifest id, index, seconds): raises `TimeoutError`, or `Rejected` where the peer disconnects."""
 
 
 class TooSlow(Exception):
-    """Nothing is wrong with it so far."""
+    """The offer is slow; nothing else is wrong with it so far."""
 
 
 class GaveWay(Exception):
-    """There is a better way now."""
+    """There may be a better offer, or blocks, now."""
 
 
 class SnapshotProgress(NamedTuple):
-    """How far the fetching of the snapshot at `height` is."""
+    """Progress of fetching the snapshot at `height`."""
 
     height: int
     chunk: int
@@ -51,41 +51,41 @@ class SnapshotProgress(NamedTuple):
 
 
 class SnapshotFetch:
-    """One offer's chunks, each given to `take` in its order."""
+    """The chunks of one offer, passed to `take` in order."""
 
     def __init__(
         self,
         manifest: Manifest,
         ask: AskChunk,
         name: Callable[[int], str],
-        told: Callable[[SnapshotProgress], None],
+        on_progress: Callable[[SnapshotProgress], None],
         check: Callable[[str], None],
     ) -> None:
-        """`check`: called now and then, with why the offer is slow, or empty; may raise `TooSlow` or `GaveWay`."""
+        """`check`: called regularly with why the offer is slow, or empty; may raise `TooSlow` or `GaveWay`."""
         self._height = manifest.header.height
         self._hashes = manifest.chunks
         self._ident = manifest_id(manifest)
         self._ask = ask
         self._name = name
-        self._told = told
+        self._on_progress = on_progress
         self._check = check
         self._wanted = list(range(len(self._hashes)))
         """A heap."""
         self._arrived: dict[int, bytes] = {}
         self._asked: dict[int, tuple[float, int]] = {}
-        """When, and of whom, a chunk was asked for last."""
+        """Chunk to (time, peer) of its last request."""
         self._changed = asyncio.Event()
         self._next = 0
         self._waited_s = 0.0
         self._came_after: deque[float] = deque(maxlen=PACE_CHUNKS)
-        """Of the newest chunks how long had been waited until then: our own work at them is nobody's slowness."""
+        """Total waiting time when each of the newest chunks came. Time for our own work makes no peer slow."""
         self._delivered: set[int] = set()
-        self._told_at = 0.0
+        self._logged_at = 0.0
 
     async def run(self, friends: set[int], strangers: set[int], take: Callable[[bytes], Awaitable[None]]) -> None:
-        """Strangers are asked for what friends do not bring. Raises `Rejected` where a chunk can be had from nobody."""
+        """Strangers are asked for what friends do not deliver. Raises `Rejected` where no peer delivers a chunk."""
         loop = asyncio.get_running_loop()
-        started = self._told_at = loop.time()
+        started = self._logged_at = loop.time()
         fetching: list[asyncio.Task[None]] = []
         waves = [(friends, FRIENDS_TIMEOUTS), (strangers, STRANGERS_TIMEOUTS)]
         try:
@@ -96,11 +96,11 @@ class SnapshotFetch:
                     self._next += 1
                     await take(data)
                     self._changed.set()
-                    self._tell(started)
+                    self._report(started)
                     continue
                 if all(task.done() for task in fetching):
                     if not waves:
-                        raise InvalidCertificate(f"chunk {self._next} could be had from nobody")
+                        raise InvalidCertificate(f"no peer delivers chunk {self._next}")
                     peers, patience = waves.pop(0)
                     fetching += [asyncio.create_task(self._fetch_from(peer, patience)) for peer in sorted(peers)]
                     continue
@@ -120,19 +120,19 @@ class SnapshotFetch:
             return ""
         return f"fewer than {PACE_CHUNKS} chunks came in {PACE_S:.0f} s, and {len(self._hashes) - self._next} are left"
 
-    def _tell(self, started: float) -> None:
+    def _report(self, started: float) -> None:
         total, now = len(self._hashes), asyncio.get_running_loop().time()
         progress = SnapshotProgress(
             self._height, self._next, total, (now - started) / self._next * (total - self._next)
         )
-        self._told(progress)
-        if now - self._told_at >= TELL_S or self._next == total:
-            self._told_at = now
+        self._on_progress(progress)
+        if now - self._logged_at >= LOG_EVERY_S or self._next == total:
+            self._logged_at = now
             fields = {"height": self._height, "chunk": self._next, "of": total, "left_s": int(progress.left_s)}
             log("snapshot_sync", "info", fields)
 
     def _choose(self, peer: int) -> int | None:
-        """The next chunk to ask of the peer: one that nobody was asked for, or the one that is late."""
+        """The next chunk to request from the peer: one that was not requested yet, or the late one."""
         now = asyncio.get_running_loop().time()
         while self._wanted and (self._wanted[0] < self._next or self._wanted[0] in self._arrived):
             heappop(self._wanted)
@@ -143,7 +143,7 @@ class SnapshotFetch:
         return self._next if is_late and (peer in self._delivered or not self._delivered) else None
 
     async def _fetch_from(self, peer: int, patience: int) -> None:
-        """One peer's part of the work; ends where it fails, what it did not bring goes to the others."""
+        """Fetch chunks from one peer until it fails; what it did not deliver goes to the others."""
         loop, timeouts = asyncio.get_running_loop(), 0
         while self._next + len(self._arrived) < len(self._hashes):
             index = self._choose(peer)
@@ -154,7 +154,7 @@ class SnapshotFetch:
             try:
                 data = (await self._ask(peer, self._ident, index, CHUNK_S)).data
                 if chunk_hash(data) != self._hashes[index]:
-                    raise InvalidCertificate("its data is not what the manifest names")
+                    raise InvalidCertificate("its data does not match the manifest")
             except (Rejected, TimeoutError) as error:
                 why = str(error) or "no answer in time"
                 log("snapshot_chunk", "warning", {"peer": self._name(peer), "chunk": index, "why": why})

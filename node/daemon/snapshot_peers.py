@@ -1,4 +1,4 @@
-"""What peers are asked before there is a replica to talk to them: offers, chunks, headers, validator sets."""
+"""Requests to peers before there is a replica: for offers, chunks, headers and validator sets."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ ANSWER_S = 5.0
 
 
 class SnapshotPeers:
-    """`network` is given by the caller, who wires its events to `connected`, `lost`, `received`, `snapshot`."""
+    """The caller sets `network` and wires its events to `connected`, `lost`, `received` and `snapshot`."""
 
     def __init__(self, member_keys: frozenset[bytes]) -> None:
         self.member_keys = member_keys
         self.network: Network | None = None
         self.linked: dict[int, bytes] = {}
-        """Node keys by link."""
+        """Link to node key."""
         self._waiting: dict[tuple[int, type, object], asyncio.Future[object]] = {}
-        self.heard = asyncio.Event()
+        self.changed = asyncio.Event()
 
     # --- the network's events ---
     def connected(self, peer: int, node_key: bytes) -> None:
         self.linked[peer] = node_key
         if self.network is not None:
             self.network.send(peer, Status(0, 0, 1))
-        self.heard.set()
+        self.changed.set()
 
     def lost(self, peer: int) -> None:
         self.linked.pop(peer, None)
         for key, future in list(self._waiting.items()):
             if key[0] == peer and not future.done():
-                future.set_exception(InvalidCertificate("the peer is gone"))
-        self.heard.set()
+                future.set_exception(InvalidCertificate("the peer disconnected"))
+        self.changed.set()
 
     def received(self, peer: int, message: Message, _: int) -> None:
-        self.heard.set()
+        self.changed.set()
         if isinstance(message, Blocks):
             self._answered(peer, Blocks, None, message)
 
@@ -56,10 +56,10 @@ class SnapshotPeers:
             case ValidatorsMessage(height):
                 self._answered(peer, ValidatorsMessage, height, message)
             case _:
-                pass  # we have nothing to serve yet
+                pass  # nothing to serve yet
 
     def friends(self) -> set[int]:
-        """Links to members, and to peers that the operator has named."""
+        """Links to members and to configured peers."""
         assert self.network is not None, "wired by the caller"
         return {peer for peer, key in self.linked.items() if key in self.member_keys or self.network.is_kept(peer)}
 
@@ -69,22 +69,22 @@ class SnapshotPeers:
     def names(self, peers: set[int]) -> str:
         return " ".join(self.name(peer) for peer in sorted(peers))
 
-    # --- questions ---
+    # --- requests ---
     def _answered(self, peer: int, kind: type, what: object, message: object) -> None:
         future = self._waiting.get((peer, kind, what))
         if future is not None and not future.done():
             future.set_result(message)
 
     async def ask(
-        self, peer: int, question: Message | SnapshotMessage, kind: type, what: object, timeout_s: float
+        self, peer: int, request: Message | SnapshotMessage, kind: type, what: object, timeout_s: float
     ) -> object:
-        """Raises `TimeoutError`, or `Rejected` where the peer has gone."""
+        """Raises `TimeoutError`, or `Rejected` where the peer disconnects."""
         assert self.network is not None, "wired by the caller"
         key = (peer, kind, what)
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting[key] = future
         try:
-            self.network.send(peer, question)
+            self.network.send(peer, request)
             async with asyncio.timeout(timeout_s):
                 return await future
         finally:
@@ -109,7 +109,7 @@ class SnapshotPeers:
 
 
 class PeerSource:
-    """Peers as `trust.HeaderSource`, for the thread that follows the headers."""
+    """Peers as a `trust.HeaderSource`, for the thread that verifies headers."""
 
     def __init__(self, sync: SnapshotPeers, offer: Offer, peers: list[int], loop: asyncio.AbstractEventLoop) -> None:
         self._sync = sync
@@ -129,12 +129,12 @@ class PeerSource:
     def committed(self, height: int) -> Committed:
         for peer in self._peers:
             try:
-                found = self._wait(self._sync.committed(peer, height))
+                committed = self._wait(self._sync.committed(peer, height))
             except Rejected as error:
                 log("snapshot_peer", "warning", {"peer": self._sync.name(peer), "why": str(error)})
                 continue
-            assert isinstance(found, Committed), "as asked"
-            return found
+            assert isinstance(committed, Committed), "as requested"
+            return committed
         raise InvalidCertificate(f"no peer has block {height}")
 
     def validators(self, height: int) -> Iterable[tuple[ValidatorEntry, ...]]:
@@ -142,8 +142,8 @@ class PeerSource:
         yield self._offer.manifest.next_validators
         for peer in self._peers:
             try:
-                found = self._wait(self._sync.validators(peer, height))
+                entries = self._wait(self._sync.validators(peer, height))
             except Rejected:
                 continue
-            assert isinstance(found, tuple), "as asked"
-            yield found
+            assert isinstance(entries, tuple), "as requested"
+            yield entries

@@ -1,4 +1,4 @@
-"""The snapshots of a node: cut beside the running chain, kept in its home, served to peers."""
+"""The snapshots of a node: cut while the chain runs, kept in its home, served to peers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from node.storage.kv import KeyValue
 from node.storage.snapshot import Offer, cut_snapshot, decode_offer, manifest_id
 
 KEPT = 2
-"""Snapshots in the home: the newest, and the one that somebody may be fetching."""
+"""Snapshots in the home: the newest, and the one before it, which a peer may still be fetching."""
 
 
 class SnapshotServer:
-    """`data/snapshots/<height>/`: `offer` and one file a chunk. A folder that is there is whole."""
+    """`data/snapshots/<height>/`: `offer` and one file for each chunk. A folder with that name is complete."""
 
     def __init__(self, folder: Path, store: ChainStore, interval: int) -> None:
         self._folder = folder
@@ -49,15 +49,15 @@ class SnapshotServer:
         self._newest = offer
 
     def needed_from(self, head: int) -> int:
-        """Blocks from this height on are needed by whoever starts from the oldest snapshot here: all, where there is to
-        be one and is none yet, and none where none are cut."""
+        """A node that starts from the oldest snapshot here needs the blocks from this height on: all of them where no
+        snapshot is cut yet, none where none ever is."""
         if not self._interval:
             return head + 1
         return min((int(path.name) for path in self._offers.values()), default=0)
 
     # --- cutting ---
     def committed(self, height: int) -> None:
-        """Cut one where it is due; the view is of this very moment, the work is done in a thread."""
+        """Cut a snapshot if one is due: of the store at this moment, in a thread."""
         if self._interval and height % self._interval == 0 and (self._cutting is None or self._cutting.done()):
             self._cutting = asyncio.create_task(self._cut(height, self._store.kv.snapshot()))
 
@@ -100,7 +100,7 @@ class SnapshotServer:
 
     # --- serving ---
     def answer(self, message: SnapshotMessage) -> SnapshotMessage | None:
-        """None where nothing is to be said."""
+        """None where there is no answer."""
         match message:
             case GetOffer():
                 return OfferMessage(self._newest)

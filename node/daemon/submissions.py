@@ -1,4 +1,4 @@
-"""Transactions of local callers: verified, admitted, journalled, and only then answered."""
+"""Transactions of local callers: verified, admitted and journalled before they are answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 
 RELOADED_AT_ONCE = 200
-"""Entries of the journal."""
+"""Entries of the journal in one batch."""
 Outcome = tuple[Unmet, ...] | str
 
 
@@ -39,8 +39,8 @@ class Submissions:
 
     # --- at start -----------------------------------------------------------------------------------
     async def reload(self) -> None:
-        """An answered 202 is never forgotten: everything in the journal goes to the pool again. Some at a time: there
-        may be a day's rejected ones, and the replica is running."""
+        """Submit the journal to the pool again: a transaction that was answered 202 is never forgotten. In batches:
+        there may be a day's rejected ones, and the replica is running."""
         raws, count = self._tx_statuses.load(), 0
         for at in range(0, len(raws), RELOADED_AT_ONCE):
             entries = []
@@ -51,19 +51,19 @@ class Submissions:
                     log("journal_entry", "error", {"why": str(error)})
             for signed in entries:
                 self._tx_statuses.opened(signed.txid, signed.payload.expires_at_ms)
-            # blocks come in meanwhile
+            # blocks are committed meanwhile
             self._tx_statuses.committed([s.txid for s in entries if self._store.place(s.txid) is not None])
             signatures = sum(len(signed.signatures) for signed in entries)
             good = await self._verifiers.verify([signed.raw for signed in entries], signatures)
-            found = [CheckedTx(signed) for signed, is_good in zip(entries, good, strict=True) if is_good]
-            self._left_over += found
-            count += len(found)
+            valid = [CheckedTx(signed) for signed, is_good in zip(entries, good, strict=True) if is_good]
+            self._left_over += valid
+            count += len(valid)
             self.admit_left_over()
         if count:
             log("journal_reloaded", "info", {"transactions": count})
 
     def admit_left_over(self) -> None:
-        """Of the journal some that had no room in the pool so far."""
+        """Submit a batch of the journal's transactions that had no room in the pool so far."""
         if not self._left_over:
             return
         self._next += 1
@@ -80,7 +80,7 @@ class Submissions:
 
     # --- from callers -------------------------------------------------------------------------------
     def admitted(self, action: e.Admitted) -> None:
-        """The replica's answer, whoever asked."""
+        """The replica's answer to an `Admit`."""
         if action.request in self._reloading:
             self._readmitted(self._reloading.pop(action.request), action.outcomes)
             return
@@ -89,7 +89,7 @@ class Submissions:
             future.set_result(action.outcomes)
 
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        """For each where it stands, or why it was refused. What is pending is on disk when this returns."""
+        """The status of each, or why it was refused. What is pending is on disk when this returns."""
         self.count += len(raws)
         results: list[TxStatus | Exception | None] = [None] * len(raws)
         fresh: dict[int, SignedTx] = {}
@@ -100,12 +100,12 @@ class Submissions:
             except Rejected as error:
                 results[index] = error
                 continue
-            known = self.tx_status(signed.txid)
-            if known is not None and known.status != "rejected":  # rejected is not final: it may hold now
-                results[index] = known
+            tx_status = self.tx_status(signed.txid)
+            if tx_status is not None and tx_status.status != "rejected":  # rejected is not final: it may be valid now
+                results[index] = tx_status
                 pooled = self._pump.replica.pool.get(signed.txid)
                 if (
-                    known.status == "pending"
+                    tx_status.status == "pending"
                     and pooled is not None
                     and not self._tx_statuses.is_journalled(signed.txid)
                 ):
@@ -122,7 +122,7 @@ class Submissions:
                 results[index] = BadSignature("a signature of the transaction does not verify")
         if checked:
             await self._admit(checked, results)
-        if by_gossip:  # known here, but from somebody else, or not on disk yet: what is answered must be
+        if by_gossip:  # from gossip, or not on disk yet: what is answered must be
             await self._tx_statuses.accept(by_gossip)
         return [result if result is not None else NotAdmitted("not admitted") for result in results]
 
@@ -150,7 +150,7 @@ class Submissions:
             await self._tx_statuses.accept(entries)
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
-        """Where it stands once something has happened to it, or after the timeout."""
+        """Its status once that has changed, or after the timeout."""
         tx_status = self.tx_status(txid)
         if tx_status is not None and tx_status.status == "pending":
             await self._tx_statuses.wait(txid, timeout_ms)

@@ -1,4 +1,4 @@
-"""What becomes of every transaction that was accepted here: journal, fates, and callers who wait."""
+"""Status of every transaction that was accepted here: journal, rejections, and callers that wait."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from node.storage.journal import Ended, Journal
 
 REJECTED_MAX = 100_000
 EXPIRIES_SPARE = 10_000
-"""Expiries of transactions that have been committed since are thrown out once there are more of them than this."""
+"""Expiries of transactions that are committed are dropped once there are more of them than this."""
 
 
 class TxStatuses:
-    """Open transactions in memory, everything on disk. Writes go in groups, each synced once."""
+    """Open transactions are in memory, all are on disk. Writes are grouped, and each group is synced once."""
 
     def __init__(self, journal: Journal, reader: ChainReader) -> None:
         self._journal = journal
@@ -37,16 +37,16 @@ class TxStatuses:
 
     # --- at start ---
     def load(self) -> list[bytes]:
-        """Signed bytes of everything accepted that is not on the chain; what is there leaves the journal."""
-        found, done = [], []
+        """Signed bytes of everything accepted that is not on the chain; what is on it leaves the journal."""
+        open_raws, done = [], []
         for txid, raw in self._journal.pending():
             if self._reader.place(txid) is not None:
                 done.append(txid)
             else:
-                found.append(raw)
+                open_raws.append(raw)
         if done:
             self._journal.finish(done, {}, 0)
-        return found
+        return open_raws
 
     def opened(self, txid: bytes, expires_at_ms: int) -> None:
         """The transaction is in the journal."""
@@ -63,17 +63,17 @@ class TxStatuses:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._accepted.append(done)
         if self._writing is None or self._writing.done():
-            # A task of its own: a caller that hangs up takes nothing from the others of its group.
+            # A task of its own: a caller that disconnects does not affect the others of its group.
             self._writing = asyncio.create_task(self._write_groups())
         await done
-        self.committed([txid for txid in entries if self._reader.place(txid) is not None])  # faster than the disk
+        self.committed([txid for txid in entries if self._reader.place(txid) is not None])  # meanwhile
 
     def is_journalled(self, txid: bytes) -> bool:
-        """Whether an answer that it is pending would survive a power cut now."""
+        """Whether the transaction would survive a power cut now."""
         return txid in self._open and txid not in self._unsynced
 
     async def _write_groups(self) -> None:
-        """What has come together while the group before was written is the next one."""
+        """A group is what was accepted while the one before was written."""
         while self._accepted:
             async with self._lock:
                 entries, self._accepting = self._accepting, {}
@@ -83,7 +83,7 @@ class TxStatuses:
                     await asyncio.to_thread(self._journal.accept, entries)
                     for txid in entries:
                         self._unsynced.pop(txid, None)
-                except Exception as error:  # told to everybody who waits for it
+                except Exception as error:  # raised to every caller that waits for it
                     failure = error
             for future in waiting:
                 if future.done():
@@ -94,38 +94,38 @@ class TxStatuses:
                     future.set_exception(failure)
 
     async def stop(self) -> None:
-        """What is being written is finished."""
+        """Finish what is being written."""
         if self._writing is not None:
             await asyncio.wait({self._writing}, timeout=2)
 
-    # --- what happens ---
+    # --- changes of status ---
     def committed(self, txids: Iterable[bytes]) -> None:
         for txid in txids:
             if self._open.pop(txid, None) is not None:
                 self._committed.append(txid)
             self._rejected.pop(txid, None)
             self._wake(txid)
-        if len(self._expiries) > 2 * len(self._open) + EXPIRIES_SPARE:  # what was committed need not expire
+        if len(self._expiries) > 2 * len(self._open) + EXPIRIES_SPARE:  # committed ones need not expire
             self._expiries = [(expires, txid) for txid, expires in self._open.items()]
             heapq.heapify(self._expiries)
 
     def rejected(self, txid: bytes, expires_at_ms: int, unmet: tuple[Unmet, ...]) -> None:
-        """Not final: it may sit in another pool until it expires."""
+        """Not final: until it expires it may be in another node's pool."""
         self._rejected[txid] = (expires_at_ms, unmet)
         if len(self._rejected) > REJECTED_MAX:
             self._rejected.popitem(last=False)
         self._wake(txid)
 
     def readmitting(self, txid: bytes) -> tuple[int, tuple[Unmet, ...]] | None:
-        """It is asked for again: forget the rejection, and return it in case it stands.
+        """The transaction is submitted again: forget its rejection, and return it in case it is rejected again.
 
-        To be called before the pool is asked: a block may drop the transaction again before anybody hears that
-        it was admitted, and that rejection must not be forgotten.
+        Call this before the pool is asked: a block may drop the transaction before its admission is reported, and that
+        rejection must not be forgotten.
         """
         return self._rejected.pop(txid, None)
 
     async def settle(self, head_time_ms: int) -> None:
-        """Write down what has become final: commits leave the journal, expired ones leave their fate."""
+        """Persist what has become final: committed transactions leave the journal, expired ones leave their outcome."""
         expired: dict[bytes, Ended] = {}
         while self._expiries and self._expiries[0][0] < head_time_ms:
             expires, txid = heapq.heappop(self._expiries)
@@ -133,14 +133,14 @@ class TxStatuses:
                 expired[txid] = Ended(expires, self._rejected.pop(txid, (0, ()))[1])
         committed, self._committed = self._committed, []
         if committed or expired:
-            self._ending.update(expired)  # answered from here until the journal can
+            self._ending.update(expired)  # `tx_status` reads it here until the journal has it
             async with self._lock:
                 await asyncio.to_thread(self._journal.finish, committed, expired, head_time_ms)
             for txid in expired:
                 del self._ending[txid]
                 self._wake(txid)
 
-    # --- questions ---
+    # --- queries ---
     def tx_status(self, txid: bytes, is_pooled: bool, head_time_ms: int) -> TxStatus | None:
         place = self._reader.place(txid)
         if place is not None:
@@ -155,7 +155,7 @@ class TxStatuses:
         return None if ended is None else TxStatus(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
 
     async def wait(self, txid: bytes, timeout_ms: int) -> None:
-        """Until something happens to the transaction, or the timeout."""
+        """Until the status of the transaction changes, or the timeout."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(txid, []).append(future)
         try:

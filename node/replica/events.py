@@ -75,7 +75,14 @@ class SignerConnected:
     signer: ConsensusSigner
 
 
-Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse | SignerConnected
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The node around the replica can't go on, e.g. its disk is full: the replica halts."""
+
+    reason: str
+
+
+Event = Tick | PeerConnected | PeerLost | Received | Verified | Admit | KeyInUse | SignerConnected | Failed
 
 
 # --- actions ------------------------------------------------------------------------------------------

@@ -114,10 +114,6 @@ class Replica:
         """Why this replica has halted; empty while it runs."""
         return self._context.halted
 
-    @halted.setter
-    def halted(self, reason: str) -> None:
-        self._context.halted = reason
-
     def pace(self) -> SyncPace:
         """Block sync progress."""
         return self._blocks.pace()
@@ -180,6 +176,9 @@ class Replica:
         `now_ms`: steady time, for timers. `wall_ms`: wall-clock time, if different.
         """
         self._context.begin(now_ms, now_ms if wall_ms is None else wall_ms)
+        if isinstance(event, e.Failed):
+            self._context.halted = event.reason
+            return []
         if self.halted:
             refused = "the node has halted"
             return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
@@ -61,8 +61,9 @@ class NodeStatus:
     """Why the node has halted, or empty."""
     version: str
     pace: SyncPace = field(default_factory=SyncPace)
+    """Progress of block sync."""
     is_clock_off: bool = False
-    """How block sync gets on."""
+    """This node's clock is far from the validators'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,6 @@ class Backend(Protocol):
         """Heights as they are committed from now on; for the event stream. The iterator must be closed."""
         ...
 
-    def metrics(self) -> dict[str, Any]:
-        """Gauges and counters by Prometheus name (without prefix), floats or ints."""
+    def metrics(self) -> dict[str, float]:
+        """Samples by metric name (see `metrics.METRICS`), some with labels in braces."""
         ...

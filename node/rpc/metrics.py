@@ -1,54 +1,96 @@
-"""Counters of the HTTP interface and the page that Prometheus reads (text format 0.0.4)."""
+"""Metrics in the text format of Prometheus (0.0.4)."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 PREFIX = "bmw_"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+METRICS = {
+    "height": "height of the newest block",
+    "head_age_seconds": "age of the newest block",
+    "round": "round of the height in flight",
+    "peers": "connected peers",
+    "validators": "validators of the next height",
+    "is_validator": "1 if this node's member is a validator",
+    "is_signing": "1 while this validator signs",
+    "is_syncing": "1 while the node catches up",
+    "sync_target_height": "height that block sync is going to",
+    "sync_seconds_left": "estimated time until block sync is there",
+    "is_halted": "1 once the node has halted",
+    "upgrade_needed_before_height": "height whose ruleset this software does not know; 0: none",
+    "pool_txs": "pending transactions",
+    "pool_bytes": "size of the pending transactions",
+    "clock_offset_seconds": "how far this node's clock is ahead of the validators'",
+    "verifiers_replaced": "verifier processes that died or fell silent and were replaced",
+    "memory_bytes": "memory of this process, by kind",
+    "python_blocks": "live objects of the interpreter",
+    "blocks_committed_total": "committed blocks",
+    "rounds_above_zero_total": "committed blocks that took more than one round",
+    "txs_committed_total": "committed transactions",
+    "txs_submitted_total": "transactions submitted to this node",
+    "proposals_untimely_total": "proposals rejected for their time",
+    "p2p_bytes_in": "bytes received on the open connections",
+    "p2p_bytes_out": "bytes sent on the open connections",
+    "p2p_messages_in_total": "messages received",
+    "p2p_messages_out_total": "messages sent",
+    "p2p_refused_total": "connections refused",
+    "p2p_unfinished_total": "handshakes that broke off or timed out",
+    "p2p_evicted_total": "peers disconnected in favour of better ones",
+    "p2p_over_budget_total": "messages above a rate limit",
+    "p2p_put_off_total": "messages delayed by their sender's fair share",
+    "rpc_streams": "open event streams",
+    "rpc_certificate_seconds_left": "time until the TLS certificate expires",
+    "rpc_requests_total": "answered requests, by method, route and status",
+    "rpc_request_seconds_total": "time spent answering requests, by method, route and status",
+    "snapshot_height": "height of the snapshot that is being fetched; 0: none yet",
+    "snapshot_chunk": "chunks of the snapshot that have been fetched",
+    "snapshot_chunks": "chunks of the snapshot",
+    "snapshot_seconds_left": "estimated time until the snapshot is complete",
+}
+"""HELP text of every metric, by name without prefix."""
+
+
+def kind_of(name: str) -> str:
+    return "counter" if name.endswith("_total") else "gauge"
 
 
 class RouteCounters:
     """Requests and seconds by (method, path, status); paths are templates, so their number is bounded."""
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[str, str, int], list[float]] = {}
+        self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        self.seconds: defaultdict[tuple[str, str, int], float] = defaultdict(float)
 
     def add(self, method: str, path: str, status: int, seconds: float) -> None:
-        known = self.counts.get((method, path, status))
-        if known is None:
-            self.counts[method, path, status] = [1, seconds]
-        else:
-            known[0] += 1
-            known[1] += seconds
+        self.requests[method, path, status] += 1
+        self.seconds[method, path, status] += seconds
 
 
-def _number(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool | int) else repr(float(value))
+def _samples(name: str, values: Mapping[tuple[str, str, int], float]) -> dict[str, float]:
+    return {
+        f'{name}{{method="{method}",route="{path}",status="{status}"}}': value
+        for (method, path, status), value in sorted(values.items())
+    }
 
 
-def _kind(name: str) -> str:
-    return "counter" if name.endswith(("_total", "_sum", "_count")) else "gauge"
-
-
-def render_metrics(node: Mapping[str, Any], counters: RouteCounters) -> str:
-    """`node`: the backend's metrics by name, each perhaps with labels in braces."""
+def render_metrics(node: Mapping[str, float], counters: RouteCounters) -> str:
+    """`node`: the backend's samples by metric name, some with labels in braces."""
+    routes: dict[str, Mapping[tuple[str, str, int], float]] = {
+        "rpc_requests_total": counters.requests,
+        "rpc_request_seconds_total": counters.seconds,
+    }
+    samples: dict[str, dict[str, float]] = {name: _samples(name, values) for name, values in routes.items()}
+    for sample, value in node.items():
+        samples.setdefault(sample.partition("{")[0], {})[sample] = value
     lines: list[str] = []
-    typed: set[str] = set()
-    for name in sorted(node):
-        base = name.partition("{")[0]
-        if base not in typed:
-            typed.add(base)
-            lines.append(f"# TYPE {PREFIX}{base} {_kind(base)}")
-        lines.append(f"{PREFIX}{name} {_number(node[name])}")
-    for place, name, help_text in (
-        (0, "rpc_requests_total", "answers by route and status"),
-        (1, "rpc_request_seconds_total", "time spent on them"),
-    ):
-        lines.append(f"# HELP {PREFIX}{name} {help_text}")
-        lines.append(f"# TYPE {PREFIX}{name} counter")
-        for (method, path, status), values in sorted(counters.counts.items()):
-            labels = f'method="{method}",route="{path}",status="{status}"'
-            lines.append(f"{PREFIX}{name}{{{labels}}} {_number(values[place])}")
+    for name in sorted(samples):
+        lines += [f"# HELP {PREFIX}{name} {METRICS[name]}", f"# TYPE {PREFIX}{name} {kind_of(name)}"]
+        lines += [f"{PREFIX}{sample} {_number(value)}" for sample, value in samples[name].items()]
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if isinstance(value, bool | int) else repr(value)

@@ -40,7 +40,7 @@ async def _pages(folder: Path) -> list[str]:
     certificate, key = a_certificate(folder)
     node = Node(home, load_config(home.config, {}, {}), allow_dev_keys=True)
     try:
-        async with serving(node, tls_certificate=certificate, tls_key=key) as (_, server, _):
+        async with serving(node.backend, tls_certificate=certificate, tls_key=key) as (_, server, _):
             trusted = ssl.create_default_context(cafile=certificate)
             url = f"https://localhost:{server.port}/metrics"
             async with aiohttp.ClientSession() as http, http.get(url, ssl=trusted) as answer:

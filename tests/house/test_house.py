@@ -21,10 +21,6 @@ from node.txtypes.registry import TYPES
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for room in ("node", "wallet") for path in (ROOT / room).rglob("*.py"))
 LINES_MAX = 420
-LONGER = {
-    "node/daemon/node.py": "start and stop in order; it is being split into rooms of daemon/",
-}
-"""Files that may be longer, each with its reason."""
 
 
 # --- files that belong together ---------------------------------------------------------------------------
@@ -109,11 +105,9 @@ def test_every_bound_says_why() -> None:
 
 
 # --- files ------------------------------------------------------------------------------------------------------
-def test_no_file_is_too_long_unless_it_says_why() -> None:
+def test_no_file_is_too_long() -> None:
     lengths = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in SOURCES}
-    long = {name: length for name, length in lengths.items() if length > LINES_MAX}
-    assert {name: length for name, length in long.items() if name not in LONGER} == {}
-    assert {name for name in LONGER if name not in lengths} == set()
+    assert {name: length for name, length in lengths.items() if length > LINES_MAX} == {}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -15,7 +15,7 @@ from support.prometheus import prometheus
 from node.chain.dev_genesis import dev_genesis
 from node.cli.init import new_keys, write_home
 from node.daemon import snapshot_sync
-from node.daemon.bootstrap import begin
+from node.daemon.bootstrap import bootstrap
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice
@@ -74,8 +74,8 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
 
     async def play() -> None:
         stopping = asyncio.Event()
-        beginning = asyncio.create_task(begin(home, config, Choice(), lambda: 2**40, stopping))
-        status = f"http://127.0.0.1:{config.rpc['port']}/v1/status"
+        beginning = asyncio.create_task(bootstrap(home, config, Choice(), lambda: 2**40, stopping))
+        status = f"http://127.0.0.1:{config.rpc.port}/v1/status"
         async with aiohttp.ClientSession() as http, asyncio.timeout(60):
             while True:
                 try:
@@ -88,7 +88,7 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
             assert "0 peers are linked" in problem["detail"]
         stopping.set()
         assert 0 == await beginning
-        after = StartupServer(RpcConfig(port=config.rpc["port"]), lambda: StartupStatus(0))
+        after = StartupServer(RpcConfig(port=config.rpc.port), lambda: StartupStatus(0))
         await after.start()
         await after.stop()
 

@@ -54,7 +54,7 @@ class SingleNode:
         return self.peer_list
 
     def metrics(self) -> dict[str, float]:
-        return {"height": self.chain.store.height(), "pool_transactions": len(self._pending), "blocks_total": 1}
+        return {"height": self.chain.store.height(), "pool_txs": len(self._pending), "blocks_committed_total": 1}
 
     # --- transactions ---
     def tx_status(self, txid: bytes) -> TxStatus | None:

@@ -9,18 +9,21 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)'
 
 
 def prometheus(text: str) -> dict[tuple[str, str], float]:
-    """The text format 0.0.4, strictly: every sample is typed once before its group, no series twice."""
+    """The text format 0.0.4: help text and type come before the samples, no series comes twice."""
     assert text.endswith("\n")
     kinds: dict[str, str] = {}
+    helped = ""
     found: dict[tuple[str, str], float] = {}
     for line in text.splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
             assert name not in kinds, f"{name} is typed twice"
             assert kind in ("counter", "gauge")
+            assert name == helped, f"{name}: no help text before its type"
             kinds[name] = kind
         elif line.startswith("# HELP "):
-            assert len(line.split(" ", 3)) == 4
+            _, _, helped, help_text = line.split(" ", 3)
+            assert help_text
         else:
             match = SAMPLE.fullmatch(line)
             assert match is not None, line

@@ -13,7 +13,7 @@ from support.stores import archive_of, copied, entries, fingerprint, lax_block, 
 
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, StoreSource
-from node.audit.workers import VerifierPool
+from node.audit.workers import InProcesses
 from node.chain.block import Block, Commit, commit_hash, decode_commit
 from node.chain.vote import Evidence, Vote, vote_sign_bytes
 from node.codec import encode
@@ -76,7 +76,7 @@ def test_mixed_load_over_processes_and_a_day(tmp_path: Path) -> None:
     load.grow(3_000, 90)
     head = load.store.head()
     load.store.kv.close()
-    source, pool = StoreSource(tmp_path / "load"), VerifierPool(2)
+    source, pool = StoreSource(tmp_path / "load"), InProcesses(2)
     try:
         out = Replay(load.genesis, source, pool).run()
     finally:

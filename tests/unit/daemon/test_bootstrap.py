@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Home:
 def test_a_store_that_was_killed_before_its_first_batch_is_a_new_one(home: Home) -> None:
     shutil.rmtree(home.store)
     LevelStore(home.store).close()
-    assert bootstrap.own_standing(home) is None
+    assert bootstrap.own_chain(home) is None
 
 
 def test_an_archive_keeps_its_old_store(home: Home) -> None:
@@ -47,7 +47,7 @@ def test_an_archive_keeps_its_old_store(home: Home) -> None:
 
 
 def height_of(home: Home) -> int:
-    head = bootstrap.own_standing(home)
+    head = bootstrap.own_chain(home)
     return 0 if head is None else head.head.height
 
 

@@ -43,7 +43,7 @@ def take(node: Home, signer: Home):
 
 
 def member(signer: Home) -> str:
-    return str(load_config(signer.config, {}, {}).node["validator"])
+    return load_config(signer.config, {}, {}).node.validator
 
 
 def test_key_and_state_move_and_the_member_is_written_down(node: Home, signer: Home) -> None:

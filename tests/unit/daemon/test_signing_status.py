@@ -32,7 +32,7 @@ def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> SigningStat
 
 def told(signing_status: SigningStatus, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
-    signing_status.tell()
+    signing_status.log_changes()
     return [record.getMessage() for record in caplog.records]
 
 
@@ -55,10 +55,13 @@ def test_a_missing_or_rotated_key_is_told_once(
     assert [] == again
 
 
-def test_a_halted_node_does_not_say_that_it_signs() -> None:
+def test_a_failed_node_halts_and_does_not_sign() -> None:
     signing_status = duty_of(Chain(), "bmw")
-    signing_status._replica.halted = "a block was decided that does not hold here"
-    assert "halted" == signing_status.signing()
+    replica, later = signing_status._replica, LISTEN_MS * 10**6
+    assert [] == replica.handle(e.Failed("the disk is full"), later)
+    assert ("halted", "the disk is full") == (signing_status.signing(), replica.halted)
+    assert [] == replica.handle(e.Tick(), later)
+    assert [e.Admitted(1, ())] == replica.handle(e.Admit(1, ()), later)
 
 
 def test_an_upgrade_is_told_before_its_height(caplog: pytest.LogCaptureFixture) -> None:

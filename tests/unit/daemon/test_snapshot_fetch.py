@@ -97,7 +97,7 @@ def test_who_lies_is_named_with_the_chunk_and_asked_no_more(
 ) -> None:
     taken, _, asked = fetched(manifest, {1: lying, 2: honest})
     assert taken == DATA
-    assert [("1", "its data is not what the manifest names")] == warnings(caplog)
+    assert [("1", "its data does not match the manifest")] == warnings(caplog)
     assert [0] == [index for peer, index in asked if peer == 1]
 
 
@@ -153,7 +153,7 @@ def test_what_nobody_has_is_said(manifest: Manifest) -> None:
     async def most(index: int) -> bytes:
         return b"" if index == 7 else DATA[index]
 
-    with pytest.raises(InvalidCertificate, match="chunk 7 could be had from nobody"):
+    with pytest.raises(InvalidCertificate, match="no peer delivers chunk 7"):
         fetched(manifest, {1: most, 2: most})
 
 

@@ -203,7 +203,7 @@ def test_a_strangers_snapshot_gives_way_to_a_named_peer(
     assert grown[0].store.height() == height
     assert FIRST in {peer for peer, _ in network.asked}
     refused = [record.fields for record in caplog.records if record.getMessage() == "snapshot_refused"]
-    assert ["a member or a named peer is linked now"] == [fields["why"] for fields in refused]
+    assert ["a member or a configured peer is linked now"] == [fields["why"] for fields in refused]
 
 
 def test_of_strangers_snapshots_few_are_tried_and_none_for_long(

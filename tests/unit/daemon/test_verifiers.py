@@ -12,6 +12,7 @@ from support.chain import Chain
 from support.life import register
 
 from node.daemon.verifiers import CHUNK, INLINE_MAX, Verifiers
+from node.worker_pool import WorkerPool
 
 CHAIN = Chain()
 
@@ -25,6 +26,18 @@ def signed(count: int) -> tuple[list[bytes], list[bool]]:
         raws.append(raw if is_good else raw[:-1] + bytes([raw[-1] ^ 1]))
         good.append(is_good)
     return raws, good
+
+
+def pool_of(verifiers: Verifiers) -> WorkerPool:
+    assert verifiers.pool is not None
+    return verifiers.pool
+
+
+def kill(verifiers: Verifiers) -> None:
+    """Its one process is dead when this returns."""
+    process = pool_of(verifiers)._workers[0].process
+    process.kill()
+    process.join()
 
 
 @pytest.mark.parametrize("count", [0, 1, INLINE_MAX, 2 * INLINE_MAX])
@@ -43,9 +56,7 @@ def test_a_worker_answers_the_same_in_order_and_a_dead_one_is_replaced() -> None
         try:
             assert tuple(good) == await verifiers.verify(raws)
             assert 0 == verifiers.replaced
-            process = verifiers._workers[0].process
-            process.kill()
-            process.join()
+            kill(verifiers)
             assert tuple(good) == await verifiers.verify(raws)
             assert 1 == verifiers.replaced
         finally:
@@ -61,9 +72,7 @@ def test_signatures_count_and_not_transactions() -> None:
     async def play() -> None:
         verifiers = Verifiers(1, CHAIN.genesis_hash)
         try:
-            process = verifiers._workers[0].process
-            process.kill()
-            process.join()
+            kill(verifiers)
             assert tuple(good) == await verifiers.verify(raws, INLINE_MAX)
             assert 0 == verifiers.replaced, "done here"
             assert tuple(good) == await verifiers.verify(raws, INLINE_MAX + 1)
@@ -115,8 +124,7 @@ def test_a_caller_that_hangs_up_leaves_no_answer_behind_for_the_next_one() -> No
         verifiers = Verifiers(1, CHAIN.genesis_hash)
         try:
             first = asyncio.create_task(verifiers.verify(good[0]))
-            while not verifiers._under_way:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
             first.cancel()
             assert tuple(bad[1]) == await verifiers.verify(bad[0])
             assert 0 == verifiers.replaced
@@ -127,7 +135,7 @@ def test_a_caller_that_hangs_up_leaves_no_answer_behind_for_the_next_one() -> No
 
 
 def test_a_process_that_does_not_read_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.daemon.verifiers.SILENT_S", 0.5)
+    monkeypatch.setattr("node.daemon.verifiers.SILENCE_S", 0.5)
     monkeypatch.setattr("node.daemon.verifiers.CHUNK", 3_000)
     raws, good = signed(50)
     raws, good = 60 * raws, 60 * good  # more than a pipe holds
@@ -135,7 +143,7 @@ def test_a_process_that_does_not_read_holds_up_nobody_else(monkeypatch: pytest.M
     async def play() -> None:
         verifiers = Verifiers(1, CHAIN.genesis_hash)
         try:
-            os.kill(verifiers._workers[0].process.pid or 0, signal.SIGSTOP)
+            os.kill(pool_of(verifiers).pids[0], signal.SIGSTOP)
             asked = asyncio.create_task(verifiers.verify(raws))
             turns = 0
             while not asked.done():
@@ -156,15 +164,13 @@ def test_where_no_process_can_be_had_the_work_is_done_here(monkeypatch: pytest.M
     async def play() -> None:
         verifiers = Verifiers(1, CHAIN.genesis_hash)
         try:
-            process = verifiers._workers[0].process
-            process.kill()
-            process.join()
+            kill(verifiers)
 
             def none(*_: object) -> None:
                 raise OSError(errno.EAGAIN, "no more processes")
 
             with monkeypatch.context() as patch:
-                patch.setattr("node.daemon.verifiers._Worker", none)
+                patch.setattr("node.worker_pool._Worker", none)
                 assert tuple(good) == await verifiers.verify(raws)
                 assert tuple(good) == await verifiers.verify(raws)
             assert 0 == verifiers.replaced

@@ -1,12 +1,11 @@
-"""Processes that verify ranges of blocks: one that dies or falls silent is replaced."""
+"""A pool of processes: one that dies or falls silent is replaced."""
 
 import os
 import time
 
 import pytest
 
-from node.audit.workers import VerifierPool
-from node.errors import OperatorError
+from node.worker_pool import WorkerLost, WorkerPool
 
 
 def _die(work: bytes) -> bytes:
@@ -23,8 +22,8 @@ def _echo_slowly(work: bytes) -> bytes:
     return work
 
 
-def test_a_killed_worker_is_replaced_and_its_range_redone() -> None:
-    pool = VerifierPool(2, _echo_slowly)
+def test_a_killed_worker_is_replaced_and_its_work_redone() -> None:
+    pool = WorkerPool(2, _echo_slowly, silence_s=30.0, attempts=3)
     try:
         futures = [pool.submit(bytes([i])) for i in range(20)]
         assert b"\x00" == futures[0].result(30)
@@ -36,10 +35,10 @@ def test_a_killed_worker_is_replaced_and_its_range_redone() -> None:
 
 
 @pytest.mark.parametrize("job", [_die, _fall_silent])
-def test_a_range_that_no_worker_survives_is_a_clear_error(job: object) -> None:
-    pool = VerifierPool(1, job, silence_s=1.0)  # type: ignore[arg-type]
+def test_work_that_no_worker_survives_fails(job: object) -> None:
+    pool = WorkerPool(1, job, silence_s=1.0, attempts=3)  # type: ignore[arg-type]
     try:
-        with pytest.raises(OperatorError, match="--workers 0"):
+        with pytest.raises(WorkerLost, match="3 processes died"):
             pool.submit(b"").result(30)
     finally:
         pool.close()
