@@ -9,10 +9,8 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TypeVar
 
 from node.audit.divergence import Diverged
-from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
 from node.storage import schema
@@ -25,8 +23,6 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import NO_MONEY, PAYMENT
 from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
-
-V = TypeVar("V", bound=Value)
 
 OVER = ("rejected", "cancelled", "completed")
 """Final statuses of an order."""

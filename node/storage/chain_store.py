@@ -21,7 +21,7 @@ from node.execution.genesis_state import buckets_of, genesis_entries, genesis_he
 from node.execution.head import ChainHead
 from node.ledger.family import Family, index_changes
 from node.ledger.params import CHAIN
-from node.ledger.receipts import BlockReceipts, decode_receipts
+from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.kv import KeyValue, prefix_end
 from node.storage.receipt_rows import subject_keys
@@ -324,7 +324,7 @@ class ChainStore(ChainReader):
                 deletes.append(schema.bucket_key(number))
         for record in result.records:
             puts[schema.record_key(record.vin, record.sequence)] = record.body
-        puts[schema.receipts_key(result.height)] = encode(result.receipts)
+        puts[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         signatures = (tx.signed.signatures for tx in result.transactions)
         puts.update(dict.fromkeys(subject_keys(result.height, result.receipts, signatures), b""))
         for index, tx in enumerate(result.transactions):

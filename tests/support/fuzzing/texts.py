@@ -160,7 +160,11 @@ def _queries() -> list[bytes]:
 
 def _path_part(data: bytes) -> bool:
     text = text_of(data)
-    reads = (request_parsing.read_vin, request_parsing.read_address, lambda t: request_parsing.read_hash(t, "an id"))
+    reads = (
+        lambda t: canonical_ident(VEHICLE, t),
+        request_parsing.read_address,
+        lambda t: request_parsing.read_hash(t, "an id"),
+    )
     results = [taken(read, Problem)(text) for read in reads]  # type: ignore[arg-type]
     return any(results)
 
