@@ -48,7 +48,7 @@ from node.txtypes.sale.payments import Step
 from node.txtypes.service.accident import Damage
 from node.txtypes.service.maintenance import Due, Part
 from node.txtypes.vehicle.readings import Reading, ReadingsOfAuthor
-from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.vehicle.record import Content, Face
 from node.txtypes.vehicle.vehicle import Flag, Market, Registration
 from wallet.commands.examples import example_of
 
@@ -334,7 +334,7 @@ TABLES = {
     "hard-state": lambda: structs(
         safety.HardState, safety.NeverSigned, safety.SignedProposal, safety.SignedVote, safety.StoredLock
     ),
-    "record": lambda: structs(RecordBody),
+    "record": lambda: structs(Face, Content),
     "state": state_families,
     "shared": shared_structs,
     "messages": message_table,

@@ -24,7 +24,7 @@ from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
 from node.rules.countries import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
-from node.txtypes.identity.account import Keys, SealingKey, Threshold
+from node.txtypes.identity.account import Keys, SealingHash, Threshold
 from node.txtypes.members.member import Grant
 from node.txtypes.rulesets import RULESETS
 
@@ -56,7 +56,7 @@ class GenesisAccount(Value, frozen=True):
     address: Address
     keys: Keys
     threshold: Threshold
-    sealing_key: SealingKey
+    sealing_hash: SealingHash
     sponsor: Address
     member: GenesisMember | None
 
@@ -142,8 +142,8 @@ def _check(genesis: Genesis) -> None:
             raise Malformed(f"{path}.address: not the address of the first key, {to_text(address_of(account.keys[0]))}")
         if account.threshold > len(account.keys) or len(set(account.keys)) != len(account.keys):
             raise Malformed(f"{path}.threshold: {account.threshold} of {len(account.keys)} different keys can't be met")
-        if len(account.sealing_key) not in (0, 32):
-            raise Malformed(f"{path}.sealing_key: 32 bytes, or empty")
+        if len(account.sealing_hash) not in (0, 32):
+            raise Malformed(f"{path}.sealing_hash: 32 bytes, or empty")
         names.add(account.name)
         addresses.add(account.address)
         if account.member is not None:

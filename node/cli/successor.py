@@ -195,7 +195,7 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
                 one.address,
                 account.keys,
                 account.threshold,
-                account.sealing_key,
+                account.sealing_hash,
                 account.sponsor,
                 GenesisMember(member.country, member.grants, validator, member.node_key, member.node_address),
             )

@@ -34,13 +34,13 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
         put(
             ACCOUNT,
             account.address,
-            Account(account.keys, account.threshold, account.sealing_key, account.sponsor, 0, 0),
+            Account(account.keys, account.threshold, account.sealing_hash, account.sponsor, 0, 0),
         )
         member = account.member
         if member is None:
             continue
         entry = Member(
-            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address, False
+            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address
         )
         put(MEMBER, account.address, entry)
         put(MEMBER_NAME, account.name, NameHolder(account.address))

@@ -68,7 +68,7 @@ def _checked_validator(path: str, account: GenesisAccount, read: Read) -> Genesi
     if raw is None:
         raise Malformed(f"{path}.address: {to_text(account.address)} has no account on the chain that is continued")
     known = ACCOUNT.decode(raw)
-    for name in ("keys", "threshold", "sealing_key", "sponsor"):
+    for name in ("keys", "threshold", "sealing_hash", "sponsor"):
         _require_same(f"{path}.{name}", getattr(account, name), getattr(known, name))
     _check_member(path, account.name, member, read(MEMBER.key(account.address)))
     held = read(CONSENSUS_KEY.key(member.validator.consensus_key))

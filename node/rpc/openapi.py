@@ -38,7 +38,7 @@ TIME: Schema = {
 MONEY: Schema = {
     "type": "object",
     "properties": {
-        "amount": {"type": "string", "pattern": "^[0-9]{1,15}$", "description": "minor units (cents, yen)"},
+        "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
     },
     "required": ["amount", "currency"],

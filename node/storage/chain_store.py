@@ -14,7 +14,7 @@ from node.chain.block import Block, Commit, Committed, block_id_of, decode_block
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import Value, encode
-from node.crypto.state_tree import StateProof, StateTree, bucket_of, slot_of
+from node.crypto.state_tree import StateProof, StateTree, bucket_of, prove, slot_of
 from node.errors import Corrupted, OperatorError, Rejected
 from node.execution.block_run import BlockResult
 from node.execution.genesis_state import buckets_of, genesis_entries, genesis_head
@@ -372,4 +372,4 @@ class ChainStore(ChainReader):
     def proof(self, key: bytes) -> StateProof:
         """Of the key's presence or absence under the head's state root."""
         number = bucket_of(slot_of(key), self.tree.depth)
-        return StateProof(self.state.bucket(number), self.tree.siblings(number))
+        return prove(key, self.state.bucket(number), self.tree.siblings(number))

@@ -21,8 +21,8 @@ STRUCTS = {
     "part": "number:raw quantity:raw is_original:raw serial:raw",
     "rail": "rail:raw providers:address*",
     "site": "code:raw country:raw latitude_e6:raw longitude_e6:raw services:raw* opening_hours:raw phone:raw mail:raw",
-    "account.open": "keys:hex* threshold:raw sealing_key:hex",
-    "account.update_keys": "keys:hex* threshold:raw sealing_key:hex",
+    "account.open": "keys:hex* threshold:raw sealing_hash:hex",
+    "account.update_keys": "keys:hex* threshold:raw sealing_hash:hex",
     "member.update": "sites:site* node_key:hex node_address:raw",
     "governance.propose": "action:action",
     "governance.vote": "proposal:hex approve:raw",
@@ -61,7 +61,7 @@ STRUCTS = {
     "delivery.schedule": "order:hex site:raw window_from:time window_to:time",
     "delivery.event": "order:hex stage:raw site:raw event_at:time odometer:odometer?",
     "genesis": "chain_id:raw time:time tree_depth:raw params:params accounts:genesis-account* continues:raw",
-    "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_key:hex sponsor:address "
+    "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_hash:hex sponsor:address "
     "member:genesis-member?",
     "genesis-member": "country:raw roles:grant* validator:genesis-validator? node_key:hex node_address:raw",
     "genesis-validator": "consensus_key:hex possession:hex power:raw",

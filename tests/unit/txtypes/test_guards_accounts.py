@@ -51,7 +51,7 @@ def test_an_opened_account_is_as_it_was_asked_for() -> None:
     chain.do("bank-1", AccountOpen(keys, 2, bytes(32)), extra=[(NEW_ADDRESS, NEW), (NEW_ADDRESS, other)])
     account = chain.state(ACCOUNT, NEW_ADDRESS)
     assert (keys, 2, bytes(32), address("bank-1")) == (
-        account.keys, account.threshold, account.sealing_key, account.sponsor,
+        account.keys, account.threshold, account.sealing_hash, account.sponsor,
     )  # fmt: skip
     assert (1, 1) == (account.opened_height, account.updated_height)
 

@@ -54,7 +54,7 @@ def update(*sites: Site, node_key: bytes = b"", node_address: str = "") -> Membe
 
 @pytest.mark.parametrize("kind", [AccountOpen, AccountUpdateKeys])
 @pytest.mark.parametrize(
-    ("keys", "threshold", "sealing_key", "is_refused"),
+    ("keys", "threshold", "sealing_hash", "is_refused"),
     [
         (KEYS[:1], 1, b"", False),
         (KEYS[:8], 8, bytes(32), False),
@@ -70,8 +70,8 @@ def update(*sites: Site, node_key: bytes = b"", node_address: str = "") -> Membe
         ((bytes(31),), 1, b"", True),
     ],
 )
-def test_account_policies(kind, keys, threshold: int, sealing_key: bytes, is_refused: bool) -> None:
-    assert is_refused == refused(kind(keys, threshold, sealing_key))
+def test_account_policies(kind, keys, threshold: int, sealing_hash: bytes, is_refused: bool) -> None:
+    assert is_refused == refused(kind(keys, threshold, sealing_hash))
 
 
 GOOD = [
