@@ -17,23 +17,22 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect as shape
+from node.txtypes.unmet import TEXTS
 
 from node.chain import block, genesis, vote
 from node.consensus import safety
 from node.daemon.config import SETTINGS
 from node.execution import window  # noqa: F401 - its family belongs to the table
+from node.ledger.fields import Attachment, Money, Odometer
+from node.ledger.kinds import fields_of
+from node.ledger.params import SETTABLE, ChainParams
 from node.p2p import handshake, wire
 from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope, governance, listing, members, odometer, order, payment, vehicle, workshop
-from node.ledger.fields import Attachment, Money, Odometer
-from node.txtypes.registry import FAMILIES
-from node.ledger.params import ChainParams, SETTABLE
-from node.txtypes.registry import TYPES
-from node.ledger.kinds import fields_of
-from node.txtypes.unmet import TEXTS
 from node.txtypes.chain.validator_set import ValidatorEntry
+from node.txtypes.registry import FAMILIES, TYPES
 from wallet.commands.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,10 +12,10 @@ from support.life import km
 
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.service.accident import AccidentReport, Damage
 from node.txtypes.service.maintenance import Due, MaintenanceRecord
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.register import VehicleRegister
 from wallet.compose import sign_transaction
 
 BATCH = 250

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from node.rules.ruleset import RULESET_VERSION, ruleset_hash
 from support.load import LoadChain
 
 from benchmarks.measure import Measure, verifications_per_second
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_to_json
 from node.execution.genesis_state import genesis_entries, genesis_head
-from node.rules.ruleset import RULESET_VERSION, ruleset_hash
 from node.storage.leveldb import LevelStore
 
 BAR = 0.20

@@ -20,12 +20,12 @@ from node.codec import encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key, dev_seed
 from node.execution.genesis_state import genesis_entries, genesis_head
-from node.txtypes.rulesets import RULESETS
+from node.ledger.json_form import time_from_text, union_from_json
 from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
-from node.ledger.json_form import time_from_text, union_from_json
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import record_digest
+from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.compose import build_payload, sign_payload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

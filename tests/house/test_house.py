@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from node.txtypes.unmet import TEXTS
 from support import vectors
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash, genesis_to_json, parse_genesis
-from node.txtypes.registry import TYPES
-from node.ledger.kinds import fields_of
-from node.txtypes.unmet import TEXTS
 from node.ledger.guards import Unmet
+from node.ledger.kinds import fields_of
+from node.txtypes.registry import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for room in ("node", "wallet") for path in (ROOT / room).rglob("*.py"))

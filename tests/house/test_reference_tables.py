@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from node.txtypes.unmet import TEXTS
 
 from node.txtypes.registry import TYPES
-from node.txtypes.unmet import TEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

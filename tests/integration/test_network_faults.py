@@ -34,9 +34,9 @@ from node.cli.local_network import LocalNode
 from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
-from node.txtypes.sale.order_closing import OrderHandover
-from node.txtypes.sale.offer import OrderAccept, OrderOffer
 from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.sale.order_closing import OrderHandover
 
 VIN = "WBA8E9G50GNU12345"
 

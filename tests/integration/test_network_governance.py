@@ -14,9 +14,9 @@ from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
-from node.txtypes.identity.account import AccountOpen
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant, ValidatorSetPower
 from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.identity.account import AccountOpen
 from wallet.compose import sign_transaction
 
 

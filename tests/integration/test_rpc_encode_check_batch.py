@@ -15,9 +15,9 @@ from support.life import VIN, Life, handover, maintenance, register
 
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
-from node.txtypes.registry import TYPES
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text, to_json
+from node.txtypes.registry import TYPES
 
 SUBMIT, BATCH = "/v1/transactions", "/v1/transactions/batch"
 ENCODE, CHECK = "/v1/transactions/encode", "/v1/transactions/check"

@@ -20,11 +20,11 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.state_tree import StateProof, verify_state_proof
 from node.storage.leveldb import LevelStore
-from node.txtypes.chain.governance import GovernancePropose, PROPOSAL
 from node.txtypes.chain.actions import ParameterSet
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose
 from node.txtypes.members.member import MEMBER
-from node.txtypes.vehicle.vehicle import VEHICLE
 from node.txtypes.vehicle.record import next_history_head
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"
 UNKNOWN = "ab" * 32

@@ -15,8 +15,8 @@ from support.never_breaks import CHECKS, Broken, Past
 from support.walk import VINS, Block, Seen, Walk
 
 from node.codec import encode
-from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.payment.payment import PaymentAttest
+from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.vehicle.title import TitleTransfer
 
 SEEDS = range(8)

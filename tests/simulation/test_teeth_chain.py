@@ -19,6 +19,7 @@ from node.consensus.tally import Tally
 from node.crypto.hashing import ZERO32
 from node.execution import evidence as evidence_rules
 from node.execution.block_run import BlockResult
+from node.ledger.overlay import Ledger
 from node.mempool.pool import Pool
 from node.replica import consensus_driver, proposals_and_votes
 from node.replica.block_builder import BlockBuilder
@@ -29,7 +30,6 @@ from node.replica.proposals_and_votes import ProposalsAndVotes
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes import workshop
-from node.ledger.overlay import Ledger
 from node.txtypes.vehicle.vehicle import Vehicle
 
 LIVING = (LONG, "lives=2", "replays=30", "transactions=0")

@@ -9,12 +9,12 @@ from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockResult, BlockRun
 from node.execution.block_validation import check_frame, execute_block, seal_block
+from node.ledger.body import TransactionBody
+from node.ledger.guards import GuardsUnmet
+from node.ledger.params import ChainParams
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
-from node.ledger.body import TransactionBody
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
-from node.ledger.params import ChainParams
-from node.ledger.guards import GuardsUnmet
 from wallet.compose import sign_transaction
 
 START_MS = 1_767_225_600_000

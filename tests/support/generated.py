@@ -8,15 +8,15 @@ from typing import Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
+from node.txtypes.schema import code_strings
 
 from node import limits
 from node.errors import Malformed
-from node.rules.card_numbers import find_card_number
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
-from node.txtypes.registry import TYPES
 from node.ledger.kinds import Kind, fields_of
-from node.txtypes.schema import code_strings
+from node.rules.card_numbers import find_card_number
+from node.txtypes.registry import TYPES
 
 SHOWABLE_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: RFC 3339 has no later times."""

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from node.crypto.dev_keys import dev_key
 from node.txtypes import validators
-from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
 from node.txtypes.chain.actions import Action, ParameterSet, ValidatorSetPower
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 from support.chain import Chain, address
 from support.stages import at, force, ledger_of

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.txtypes.sale.order_closing import OrderHandover
-from node.txtypes.sale.delivery import DeliveryEvent
 from node.ledger.fields import Money, Odometer
-from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingCreate, disclosure_root
-from node.txtypes.sale.offer import OrderAccept, OrderOffer
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.delivery import DeliveryEvent
+from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingCreate, disclosure_root
+from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.sale.payments import reference_id
-from node.txtypes.vehicle.title import TitleTransfer
-from node.txtypes.vehicle.vehicle import VEHICLE
-from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.service.accident import AccidentReport, Damage
 from node.txtypes.service.maintenance import Due, MaintenanceRecord
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, Chain, address
 
 VIN = "WBA8E9G50GNU12345"

@@ -16,8 +16,8 @@ from node.chain.vote import vote_sign_bytes
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
 from node.txtypes.chain.actions import ValidatorSetPower
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import Chain, address

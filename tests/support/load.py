@@ -16,19 +16,19 @@ from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody
-from node.txtypes.sale.order_closing import OrderHandover
-from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.ledger.fields import Money, Odometer
-from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingCreate, disclosure_root
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingCreate, disclosure_root
+from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.sale.payments import reference_id
-from node.txtypes.vehicle.title import TitleTransfer
-from node.txtypes.vehicle.vehicle import VEHICLE
-from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.service.accident import AccidentReport, Damage
 from node.txtypes.service.maintenance import Due, MaintenanceRecord
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from wallet.compose import sign_transaction
 
@@ -157,7 +157,9 @@ class LoadChain(Chain):
         car.readings[key] = car.readings.get(key, 0) + 1
         return car.readings[key] <= READINGS_A_DAY
 
-    def _if_fresh(self, car: Car, author: str, make: Callable[[Car], TransactionBody]) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
+    def _if_fresh(
+        self, car: Car, author: str, make: Callable[[Car], TransactionBody]
+    ) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
         return (author, make(car), ()) if self._may_read(car, author) else None
 
     def _km(self, car: Car) -> Odometer:

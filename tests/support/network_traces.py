@@ -51,8 +51,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.replica.messages import EvidenceMessage, VoteMessage
 from node.ledger.body import TransactionBody
+from node.replica.messages import EvidenceMessage, VoteMessage
 from node.txtypes.chain.actions import Action, ValidatorSetPower
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import possession_bytes

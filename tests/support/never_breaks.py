@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
+from node.storage.indexes import holder_prefix
 
+from node.ledger.body import type_of
 from node.rules.rails import FORBIDDEN_RAILS
 from node.storage.chain_store import ChainReader
-from node.storage.indexes import holder_prefix
-from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.payment.payment import PaymentAttest
-from node.ledger.body import type_of
-from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import market_of
 from support.second_codec import h, unpack
 from support.walk import Block

@@ -24,6 +24,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
+from node.ledger.params import ChainParams
 from node.replica import events as e
 from node.replica.messages import CompactProposal, EvidenceMessage, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
@@ -31,7 +32,6 @@ from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
-from node.ledger.params import ChainParams
 from node.txtypes.vehicle.register import VehicleRegister
 from support.chain import START_MS
 from support.kept_state import KeptState, never_signed

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from node.codec import encode
 from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
-from node.storage import schema
-from node.storage.chain_store import ChainStore
 from node.ledger.body import TransactionBody
 from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
+from node.storage import schema
+from node.storage.chain_store import ChainStore
 from support.chain import HOUR_MS, Chain
 from support.life import Life
 from wallet.compose import sign_transaction

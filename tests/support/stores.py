@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from node.chain.block import Block, Commit
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
+from node.ledger.overlay import Ledger
 from node.storage import schema
 from node.storage.archive import write_archive
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import CheckedTx
-from node.ledger.overlay import Ledger
 from support.chain import Chain
 from support.life import Life, accident, maintenance
 

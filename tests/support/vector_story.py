@@ -10,23 +10,30 @@ from dataclasses import dataclass, field
 
 from node.chain.dev_genesis import dev_genesis
 from node.crypto.dev_keys import dev_key
-from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
-from node.ledger.body import TransactionBody
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
+from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Attachment, Money
+from node.txtypes.chain.actions import (
+    MemberAdmit,
+    MemberSetStatus,
+    ParameterSet,
+    RoleGrant,
+    RoleSetStatus,
+    RulesetActivate,
+    ValidatorSetPower,
+)
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
-from node.txtypes.chain.actions import MemberAdmit, MemberSetStatus, ParameterSet, RoleGrant, RoleSetStatus, RulesetActivate, ValidatorSetPower
-from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
-from node.txtypes.members.member import MemberUpdate, Site
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
 from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
-from node.txtypes.payment.payment import PaymentInitiate
-from node.ledger.body import type_of
 from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
+from node.txtypes.members.member import MemberUpdate, Site
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
+from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
+from node.txtypes.sale.order_closing import OrderCancel
 from node.txtypes.service.accident import Damage
 from node.txtypes.service.maintenance import Due, Part
+from node.txtypes.vehicle.reading import OdometerRead
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
 
@@ -53,7 +60,9 @@ class Story:
     played: list[Played] = field(default_factory=list)
     txids: dict[str, bytes] = field(default_factory=dict)
 
-    def raw(self, name: str, sender: str, body: TransactionBody, *cosigners: str, extra: tuple = ()) -> tuple[Played, bytes]:
+    def raw(
+        self, name: str, sender: str, body: TransactionBody, *cosigners: str, extra: tuple = ()
+    ) -> tuple[Played, bytes]:
         raw = self.chain.sign(sender, body, *cosigners, extra=extra)
         signers = (sender, *cosigners, *(["buyer-2"] if extra else []))
         return Played(name, raw, signers, self.chain.store.height() + 1, 0), self.chain.check(raw).txid

@@ -25,19 +25,19 @@ from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import ZERO32, commitment
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
-from node.txtypes.rulesets import RULESETS
-from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
-from node.txtypes.envelope import sign_bytes
-from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.listing import LISTING, disclosure_root
-from node.txtypes.sale.payments import reference_id
 from node.ledger.body import type_of
 from node.ledger.json_form import to_json
+from node.storage.chain_store import ChainStore
+from node.storage.memory import MemoryStore
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
 from node.txtypes.chain.validator_set import possession_bytes
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.envelope import sign_bytes
+from node.txtypes.registry import FAMILIES
+from node.txtypes.rulesets import RULESETS
+from node.txtypes.sale.listing import LISTING, disclosure_root
+from node.txtypes.sale.payments import reference_id
 from node.txtypes.vehicle.record import next_history_head, record_digest
+from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
 from support.vector_story import Story, play

@@ -21,21 +21,20 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.execution.block_validation import seal_block
-from node.rules.rails import TRANSITIONS
-from node.ledger.body import TransactionBody
-from node.txtypes.sale.order_closing import OrderCancel, OrderHandover
-from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.envelope import CheckedTx, Payload, assemble
+from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Money
-from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.sale.order import Order, is_live
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
-from node.txtypes.sale.payments import Payment
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
-from node.ledger.body import type_of
 from node.ledger.guards import GuardsUnmet
+from node.rules.rails import TRANSITIONS
+from node.txtypes.envelope import CheckedTx, Payload, assemble
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.registry import FAMILIES
+from node.txtypes.sale.delivery import DeliveryEvent
+from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
+from node.txtypes.sale.order import Order, is_live
+from node.txtypes.sale.order_closing import OrderCancel, OrderHandover
+from node.txtypes.sale.payments import Payment
+from node.txtypes.vehicle.reading import OdometerRead
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, register, transfer

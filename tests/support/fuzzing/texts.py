@@ -22,6 +22,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import key_info, node_key_file, parse_node_key_file, seal_key
 from node.daemon.config import ENV_PREFIX, config_text, load_config
 from node.errors import Corrupted, Malformed, OperatorError, Rejected
+from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from node.rpc import request_parsing, routes, stream
 from node.rpc import transactions as rpc_transactions
 from node.rpc.config import RpcConfig
@@ -31,7 +32,6 @@ from node.storage.safety_store import MAGIC as SAFETY_MAGIC
 from node.storage.safety_store import SafetyFile
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import TYPES
-from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, taken, text_of
 from wallet import options

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
 from node.txtypes.chain.actions import Action, MemberSetStatus, ValidatorSetPower
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import possession_bytes
 
 if TYPE_CHECKING:

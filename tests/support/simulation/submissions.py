@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from node.chain.genesis import Genesis
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.replica import events as e
 from node.ledger.body import TransactionBody
+from node.replica import events as e
 from support.chain import address
 from support.life import register
 from wallet.compose import sign_transaction

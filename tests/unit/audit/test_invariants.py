@@ -14,10 +14,10 @@ from node.audit.invariants import check_invariants
 from node.codec import encode
 from node.storage import schema
 from node.storage.chain_store import ChainStore
+from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import PAYMENT
-from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OTHER = b"\x07" * 32

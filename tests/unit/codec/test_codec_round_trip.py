@@ -9,9 +9,9 @@ from support import second_codec
 from support.generated import bodies
 
 from node.codec import encode
+from node.ledger.json_form import from_json, to_json
 from node.txtypes.envelope import Payload, TxSignature, assemble, decode_payload, decode_signed_tx, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
-from node.ledger.json_form import from_json, to_json
 
 ADDRESS = st.binary(min_size=20, max_size=20)
 U64 = st.integers(0, 2**64 - 1)

@@ -17,10 +17,10 @@ from node import limits
 from node.chain.block import decode_block, decode_commit, decode_committed, decode_header
 from node.codec import Decoder, Value, encode
 from node.errors import Malformed, TooLarge
+from node.ledger.body import type_of
 from node.p2p.wire import decode_wire
 from node.replica.messages import decode_message
 from node.txtypes.envelope import decode_payload, decode_signed_tx
-from node.ledger.body import type_of
 
 GENESIS = bytes(32)
 STORY = vectors.story()

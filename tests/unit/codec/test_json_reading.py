@@ -10,9 +10,9 @@ from support.life import VIN, listing
 
 from node.errors import Malformed
 from node.ledger.fields import Money
-from node.txtypes.sale.offer import LiveOffers
-from node.txtypes.registry import TYPES
 from node.ledger.json_form import from_json, to_json, union_from_json
+from node.txtypes.registry import TYPES
+from node.txtypes.sale.offer import LiveOffers
 
 
 def offered(**changes: Any) -> dict[str, Any]:

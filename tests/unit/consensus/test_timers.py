@@ -10,6 +10,7 @@ from node.chain.vote import NIL, Vote, VoteKind, vote_sign_bytes
 from node.codec import encode
 from node.consensus.safety import NeverSigned
 from node.crypto.dev_keys import dev_key
+from node.ledger.params import ChainParams
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
 from node.replica.messages import VoteMessage
@@ -17,7 +18,6 @@ from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
-from node.ledger.params import ChainParams
 
 NAMES = ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")
 PEER = 1

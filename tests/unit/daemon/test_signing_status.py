@@ -10,11 +10,11 @@ from support.stages import force
 
 from node.crypto.dev_keys import dev_key
 from node.daemon.signing_status import SigningStatus
+from node.ledger.params import CHAIN
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.ledger.params import CHAIN
 
 
 def duty_of(chain: Chain, key: str = "", *, account: str = "bmw") -> SigningStatus:

@@ -11,9 +11,9 @@ from support.life import register
 
 from node.daemon.tx_status import TxStatuses
 from node.errors import OperatorError
+from node.ledger.guards import Unmet
 from node.storage.journal import Journal
 from node.storage.memory import MemoryStore
-from node.ledger.guards import Unmet
 
 WHY = (Unmet("vehicle_exists", "WBA8E9G50GNU12345", "", ""),)
 

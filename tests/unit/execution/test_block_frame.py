@@ -20,10 +20,10 @@ from node.errors import InvalidBlock
 from node.execution.block_run import BlockFull, BlockRun
 from node.execution.block_validation import check_frame
 from node.execution.head import ChainHead
+from node.ledger.guards import GuardsUnmet
+from node.ledger.params import CHAIN
 from node.limits import HOUR_MS as WINDOW_HOUR_MS
 from node.txtypes.chain.replay_window import HOURS_MAX, hour_of, passed_hours
-from node.ledger.params import CHAIN
-from node.ledger.guards import GuardsUnmet
 
 OTHER = b"\x07" * 32
 VINS = [VIN[:-1] + str(number) for number in range(9)]

@@ -14,8 +14,8 @@ from support.stages import at, signed
 
 from node.crypto.dev_keys import dev_key
 from node.mempool.pool import Pool, PoolFull, PoolLimits, subjects_of
-from node.txtypes.identity.account import AccountOpen
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.identity.account import AccountOpen
 from node.txtypes.vehicle.reading import OdometerRead
 
 VINS = [f"WBA8E9G50GNU1234{number}" for number in range(10)]

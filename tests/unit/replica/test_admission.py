@@ -10,6 +10,7 @@ from support.stages import at, change, force, fork
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
+from node.ledger.params import CHAIN
 from node.replica import admission
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
@@ -18,7 +19,6 @@ from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.txtypes.identity.account import QUOTA, Quota
 from node.txtypes.sale.listing import ListingWithdraw
-from node.ledger.params import CHAIN
 
 PEER = 7
 

@@ -9,14 +9,14 @@ from support.chain import Chain
 from support.json_schema import KNOWN, errors, resolve
 from support.life import Life, register
 
+from node.ledger.json_form import to_json
+from node.ledger.kinds import fields_of
 from node.rpc.app import RPC, make_app
 from node.rpc.config import RpcConfig
 from node.rpc.openapi import openapi_document, pattern_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.routes import ROUTES
 from node.txtypes.registry import TYPES
-from node.ledger.kinds import fields_of
-from node.ledger.json_form import to_json
 
 DOCUMENT = json.loads(openapi_document(ROUTES, "bmw-test", RpcConfig()))
 

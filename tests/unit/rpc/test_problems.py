@@ -1,12 +1,12 @@
 """Problem documents: which status, which code, which language."""
 
 import pytest
+from node.txtypes.unmet import TEXTS
 
 from node.errors import BadSignature, Malformed, TooLarge, WrongChain
+from node.ledger.guards import GuardsUnmet, Unmet
 from node.rpc.backend import NotAdmitted, Syncing
 from node.rpc.problems import PROBLEMS, guards_problem, language_of, problem_of
-from node.txtypes.unmet import TEXTS
-from node.ledger.guards import GuardsUnmet, Unmet
 
 PERMISSION = Unmet("role_missing", "x", "", "dealer")
 RULE = Unmet("vehicle_unknown", "x", "", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from node.rules.ruleset import RULESET_VERSION, canonical, ruleset_hash
 
 from node.rules.countries import COUNTRIES
 from node.rules.currencies import MINOR_UNITS
@@ -19,7 +20,6 @@ from node.rules.rails import (
     TRANSITIONS,
 )
 from node.rules.roles import ROLES
-from node.rules.ruleset import RULESET_VERSION, canonical, ruleset_hash
 from node.rules.services import SERVICE_CODES
 
 RULESET_1 = "a2397272c86af1ace6ee37263ec1666a3692522f5293a16de5db8daa83426acb"

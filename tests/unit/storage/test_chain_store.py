@@ -7,6 +7,14 @@ from hashlib import sha256
 
 import pytest
 from msgspec.structs import replace
+from node.storage.indexes import (
+    INDEXES,
+    holder_prefix,
+    listings_prefix,
+    party_orders_prefix,
+    role_prefix,
+    vehicle_orders_prefix,
+)
 from support.chain import HOUR_MS, Chain, address, dev_test_genesis
 from support.life import VIN, Life, maintenance, offer, register
 from support.second_codec import h, state_root, unpack
@@ -19,14 +27,6 @@ from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, OperatorError
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore, StoredHead, TxPlace
-from node.storage.indexes import (
-    INDEXES,
-    holder_prefix,
-    listings_prefix,
-    party_orders_prefix,
-    role_prefix,
-    vehicle_orders_prefix,
-)
 from node.storage.memory import MemoryStore
 from node.txtypes.registry import FAMILIES
 from node.txtypes.vehicle.vehicle import VEHICLE

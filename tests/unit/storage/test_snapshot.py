@@ -13,7 +13,6 @@ from support.life import Life, maintenance, register
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
-from node.txtypes.chain.replay_window import EMPTY
 from node.storage import schema, snapshot
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
@@ -27,6 +26,7 @@ from node.storage.snapshot import (
     cut_snapshot,
     manifest_id,
 )
+from node.txtypes.chain.replay_window import EMPTY
 
 COMPARED = (b"S", b"K", b"R", b"W", b"X")
 

@@ -13,17 +13,17 @@ from node.chain.genesis import Continues, Genesis, GenesisAccount, genesis_to_js
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed, OperatorError
+from node.ledger.params import CHAIN
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.successor_import import import_predecessor
-from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
-from node.txtypes.registry import FAMILIES
-from node.txtypes.members.member import MEMBER
-from node.ledger.params import CHAIN
 from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS
+from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
+from node.txtypes.members.member import MEMBER
+from node.txtypes.registry import FAMILIES
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 STAYING = ("bmw", "dealer-munich")

@@ -7,21 +7,21 @@ from support.life import VIN, accident
 from support.stages import at
 
 from node.errors import Malformed
+from node.ledger.fields import Odometer
+from node.ledger.json_form import from_json, to_json
+from node.ledger.kinds import fields_of
 from node.rules.damage import COST_BANDS, DAMAGE_CLASSES
 from node.rules.flags import FLAGS
 from node.rules.odometer import CONTEXTS, SOURCES, UNITS
 from node.rules.rails import RAILS, STATUSES
-from node.ledger.fields import Odometer
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale.listing import AcceptedRail
-from node.txtypes.vehicle.reading import OdometerRead
 from node.txtypes.sale.order import Order
 from node.txtypes.sale.payments import Payment
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
-from node.ledger.kinds import fields_of
-from node.ledger.json_form import from_json, to_json
-from node.txtypes.vehicle.vehicle import Flag, Vehicle
-from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.service.accident import AccidentReport, Damage
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.vehicle import Flag, Vehicle
 
 FIELDS = [
     (AccidentReport, "cost_band", COST_BANDS),

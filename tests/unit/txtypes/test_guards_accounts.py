@@ -9,9 +9,9 @@ from support.stages import Case, at, change, ledger_of, signed, table
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
-from node.txtypes.members.member import Grant, MEMBER, MemberUpdate, Site, has_role, require_member, require_role
 from node.ledger.guards import GuardsUnmet, Unmet
+from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
+from node.txtypes.members.member import MEMBER, Grant, MemberUpdate, Site, has_role, require_member, require_role
 
 NEW = dev_key("account", "newcomer")
 NEW_ADDRESS = address_of(NEW.public)

@@ -9,11 +9,11 @@ from support.life import PRICE, VIN, Life, attest, handover
 from support.stages import Case, at, change, table
 
 from node import limits
-from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule, NEXT_STAGES
 from node.ledger.fields import Money
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import PAYMENT
-from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
 
 SELLER, BUYER = "dealer-munich", "buyer-1"

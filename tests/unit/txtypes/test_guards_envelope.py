@@ -11,11 +11,11 @@ from support.stages import at, change, force, signed
 from node.crypto.hashing import tagged
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockFull
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, hour_of
-from node.storage import schema
-from node.txtypes.identity.account import AccountUpdateKeys, QUOTA, Quota
-from node.ledger.params import CHAIN
 from node.ledger.guards import GuardsUnmet
+from node.ledger.params import CHAIN
+from node.storage import schema
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, hour_of
+from node.txtypes.identity.account import QUOTA, AccountUpdateKeys, Quota
 
 
 # --- lifetime ---------------------------------------------------------------------------------------

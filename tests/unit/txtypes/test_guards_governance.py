@@ -20,14 +20,22 @@ from support.stages import at, change
 from node import limits
 from node.errors import OperatorError
 from node.execution import block_run
+from node.ledger.params import CHAIN, SETTABLE, ChainParams
 from node.replica.events import Halt
 from node.replica.replica import Replica, ReplicaConfig
 from node.rules import ruleset
-from node.txtypes.chain.governance import GovernanceVote, OPEN_PROPOSALS, PROPOSAL
-from node.txtypes.chain.actions import Action, MemberAdmit, MemberSetStatus, ParameterSet, RoleGrant, RoleSetStatus, RulesetActivate
-from node.txtypes.members.member import MEMBER, MEMBER_NAME
-from node.ledger.params import CHAIN, ChainParams, SETTABLE
+from node.txtypes.chain.actions import (
+    Action,
+    MemberAdmit,
+    MemberSetStatus,
+    ParameterSet,
+    RoleGrant,
+    RoleSetStatus,
+    RulesetActivate,
+)
+from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATOR
+from node.txtypes.members.member import MEMBER, MEMBER_NAME
 
 
 # --- who may ------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from support.life import PRICE, VIN, Life, listing, transfer
 from support.stages import Case, at, change, force, table
 
 from node.errors import Malformed
+from node.ledger.fields import Money
 from node.rules.currencies import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
-from node.ledger.fields import Money
-from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingUpdate, ListingWithdraw, PricePoint, VERSIONS_MAX
 from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.listing import LISTING, VERSIONS_MAX, AcceptedRail, ListingUpdate, ListingWithdraw, PricePoint
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 

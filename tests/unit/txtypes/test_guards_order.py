@@ -24,16 +24,16 @@ from support.stages import Case, at, change, table
 from node import limits
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.txtypes.identity.account import AccountOpen
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.ledger.fields import Money
-from node.txtypes.sale.listing import AcceptedRail, LISTING, ListingWithdraw
+from node.txtypes.identity.account import AccountOpen
 from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
+from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingWithdraw
 from node.txtypes.sale.offer import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderReject
 from node.txtypes.sale.order import ORDER, is_live
+from node.txtypes.sale.order_closing import OrderCancel
 from node.txtypes.sale.payments import PAYMENT
-from node.txtypes.vehicle.vehicle import Market, VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE, Market
 
 
 # --- order.offer --------------------------------------------------------------------------------------

@@ -10,13 +10,13 @@ from support.stages import Case, at, change, force, ledger_of, table
 
 from node import limits
 from node.errors import Malformed
-from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, STATUSES, TRANSITIONS
 from node.ledger.fields import Money
-from node.txtypes.sale.listing import LISTING
+from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, STATUSES, TRANSITIONS
 from node.txtypes.members.member import MEMBER
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.offer import OrderAccept
 from node.txtypes.payment.payment import NEEDS_REFERENCE, PaymentAttest, PaymentInitiate
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.offer import OrderAccept
+from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import PAYMENT, REFERENCE, ReferenceUse, Step, has_money, reference_id, settled_amount
 
 PROVIDER, BUYER = "payment-provider-1", "buyer-1"

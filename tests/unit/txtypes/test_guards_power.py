@@ -23,8 +23,8 @@ from support.stages import at, ledger_of
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.txtypes import validators
-from node.txtypes.chain.governance import GovernancePropose, GovernanceVote, PROPOSAL
 from node.txtypes.chain.actions import ValidatorSetPower
+from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS, ValidatorEntry
 
 

@@ -11,7 +11,7 @@ from support.governing import (
 from support.stages import at, change
 
 from node.txtypes.chain.actions import Action, RoleGrant, RoleSetStatus
-from node.txtypes.members.member import Grant, MEMBER
+from node.txtypes.members.member import MEMBER, Grant
 
 
 # --- role.grant, role.set_status ----------------------------------------------------------------------

@@ -11,9 +11,9 @@ from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle.vehicle import Flag, VEHICLE
+from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {

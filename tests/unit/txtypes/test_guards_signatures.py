@@ -26,7 +26,6 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
-from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 from node.txtypes.envelope import (
     Signed,
     TxSignature,
@@ -36,6 +35,7 @@ from node.txtypes.envelope import (
     sign_bytes,
     verify_raw,
 )
+from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 
 
 # --- signature policies -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from node.txtypes.odometer import ACCREDITED
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
     VIN,
@@ -22,19 +23,18 @@ from support.life import (
 from support.stages import Case, at, change, force, table
 
 from node import limits
+from node.ledger.body import TransactionBody
 from node.rules.flags import FLAGS
 from node.rules.vin import check_digit
-from node.ledger.body import TransactionBody
+from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.members.member import Grant, MEMBER
-from node.txtypes.odometer import ACCREDITED
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.offer import OrderAccept
-from node.txtypes.vehicle.vehicle import Flag, OFF_MARKET, VEHICLE, Vehicle, market_of, summary
-from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.sale.order import ORDER
 from node.txtypes.service.accident import Damage
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000
 RECORD = msgspec.msgpack.Decoder(RecordBody)

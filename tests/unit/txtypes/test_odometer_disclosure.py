@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from node.rpc.render import listing_json
 from support import second_codec
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
@@ -12,16 +13,15 @@ from support.stages import at, change
 from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Malformed
-from node.rpc.render import listing_json
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
-from node.txtypes.payment.payment import PaymentInitiate
 from node.ledger.json_form import from_json, to_json
-from node.txtypes.vehicle.vehicle import Flag, VEHICLE
+from node.txtypes.envelope import Payload, decode_payload
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_closing import OrderCancel
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 from wallet.options import Names, body_from, options_of
 
 SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"

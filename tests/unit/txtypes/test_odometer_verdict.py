@@ -17,10 +17,10 @@ from support.stages import at, ledger_of
 
 from node import limits
 from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES
-from node.txtypes.vehicle.readings import ODOMETER, Reading
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.odometer import add_reading
 from node.rules.odometer_verdict import judge
+from node.txtypes.vehicle.odometer import add_reading
+from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.readings import ODOMETER, Reading
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 KM = 1_000

@@ -6,22 +6,22 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
+from node.rpc.queries import ListingFilter, listings_page
+from node.rpc.render import listing_json, order_json, vehicle_json
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, accident, attest, handover, listing, offer, register, transfer
 from support.stages import at, change
 
 from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
-from node.rpc.queries import ListingFilter, listings_page
-from node.rpc.render import listing_json, order_json, vehicle_json
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.delivery import DeliveryEvent
 from node.ledger.fields import Money
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.offer import LIVE_OFFERS, OrderAccept, OrderAcknowledge
 from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_closing import OrderCancel
 from node.txtypes.sale.payments import PAYMENT
-from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
 
 SELLER, BUYER, OTHER, PROVIDER = "dealer-munich", "buyer-1", "bmw", "payment-provider-1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from node.txtypes.schema import code_strings
 from support.chain import address
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
 from support.stages import at
@@ -12,16 +13,15 @@ from node import limits
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
-from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.envelope import Payload, decode_payload
+from node.ledger.body import type_of
 from node.ledger.fields import Attachment, Money
-from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
+from node.txtypes.chain.governance import GovernancePropose
+from node.txtypes.envelope import Payload, decode_payload
+from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
-from node.ledger.body import type_of
-from node.txtypes.schema import code_strings
+from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.service.accident import Damage
 from node.txtypes.service.maintenance import Part
 from wallet.compose import build_payload

@@ -14,13 +14,13 @@ from node import limits
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.rules.currencies import MINOR_UNITS
 from node.ledger.fields import Money, Odometer
-from node.txtypes.chain.governance import GovernancePropose
-from node.txtypes.chain.actions import MemberAdmit
-from node.txtypes.registry import TYPES
-from node.ledger.kinds import fields_of
 from node.ledger.json_form import time_from_text, to_json
+from node.ledger.kinds import fields_of
+from node.rules.currencies import MINOR_UNITS
+from node.txtypes.chain.actions import MemberAdmit
+from node.txtypes.chain.governance import GovernancePropose
+from node.txtypes.registry import TYPES
 from wallet.commands.examples import example_arguments
 from wallet.commands.tx import tx
 from wallet.options import Names, body_from, options_of, parse_amount, parse_odometer, parse_time, show_amount

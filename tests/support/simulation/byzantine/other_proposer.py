@@ -7,8 +7,8 @@ from contextlib import suppress
 from node.chain.block import Block
 from node.chain.vote import Evidence
 from node.execution.block_validation import seal_block
-from node.replica.messages import Message, ProposalMessage, VoteMessage
 from node.ledger.guards import GuardsUnmet
+from node.replica.messages import Message, ProposalMessage, VoteMessage
 from support.simulation.byzantine.behaviour import Behaviour, Said
 from support.simulation.node import SimulatedNode
 
