@@ -23,7 +23,7 @@ from node.ledger.kinds import Field, Kind, fields_of, tag_of
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
 _HEX = re.compile(r"([0-9a-f]{2})*")
-_AMOUNT = re.compile(r"[0-9]{1,16}")
+_AMOUNT = re.compile(r"[0-9]{1,15}")
 
 
 # --- times ------------------------------------------------------------------------------------------------
