@@ -27,7 +27,7 @@ from node.p2p.noise import CipherState
 from node.replica.messages import decode_message
 from node.storage import snapshot
 from node.storage.memory import MemoryStore
-from node.txtypes.envelope import _decode_payload, _decode_signed, decode_signed_tx
+from node.txtypes.envelope import _decode_payload, _decode_signed, decode_payload, decode_signed_tx
 from node.txtypes.registry import FAMILIES
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
@@ -41,6 +41,12 @@ def _replica_messages() -> list[bytes]:
 
 def _transactions() -> list[bytes]:
     return [raw for committed in specimens.blocks() for raw in committed.block.transactions]
+
+
+def _payloads_of_any_type() -> list[bytes]:
+    """Known types, and one that only newer software has a class for."""
+    known = [_decode_signed(raw).payload for raw in _transactions()]
+    return [*known, encode([bytes(20), 1, 1, ["vehicle.teleport", "WBA8E9G50GNU12345", [1, None, True], {"a": b"b"}]])]
 
 
 def _hard_states() -> list[bytes]:
@@ -177,6 +183,7 @@ DECODERS = [
     Target("transaction", taken(_signed_tx), _transactions),
     Target("envelope", round_trip(_decode_signed), _transactions),
     Target("payload", round_trip(_decode_payload), lambda: [_decode_signed(raw).payload for raw in _transactions()]),
+    Target("payload of any type", taken(decode_payload), _payloads_of_any_type),
     Target("validator set", round_trip(_decode_entries), lambda: [encode(specimens.store().head().validators.entries)]),
     Target("hard state", round_trip(decode_hard_state, Corrupted), _hard_states),
     Target(
