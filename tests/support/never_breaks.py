@@ -78,7 +78,9 @@ def one_birth_per_vin(block: Block, past: Past, reader: ChainReader) -> None:
 def one_title_holder_per_living_vin(block: Block, past: Past, reader: ChainReader) -> None:
     for vin, vehicle in block.after["vehicle"].items():
         require(vehicle.holder.hex() in block.after["account"], vin, "is held by nobody")
-        listed = [a for a in block.after["account"] if vin in reader.entries(index_prefix(VEHICLE, "holder", a), "", 99)]
+        listed = [
+            a for a in block.after["account"] if vin in reader.entries(index_prefix(VEHICLE, "holder", a), "", 99)
+        ]
         require(listed == [vehicle.holder.hex()], vin, "is held by", listed)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from node.ledger.codes import open_codes
 from support.chain import address
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
 from support.stages import at
@@ -14,6 +13,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.ledger.body import UnknownBody, type_of
+from node.ledger.codes import open_codes
 from node.ledger.fields import Attachment, Money
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose
