@@ -204,8 +204,9 @@ def test_a_type_without_a_class_is_decoded_as_unknown(tag: str, fields: tuple) -
 
 
 @pytest.mark.parametrize(
-    "tag", ["vehicle", "", ".", "a.", ".b", "a.b.c", "Vehicle.teleport", "a1.b", "a.b\n", "x" * 41 + ".b", "b." + "x" * 41,
-            7, None, b"a.b"]
+    "tag",
+    ["vehicle", "", ".", "a.", ".b", "a.b.c", "Vehicle.teleport", "a1.b", "a.b\n", "x" * 41 + ".b", "b." + "x" * 41,
+     7, None, b"a.b"],
 )  # fmt: skip
 def test_a_tag_that_no_type_can_have_is_malformed(tag: object) -> None:
     with pytest.raises(Malformed):
