@@ -5,7 +5,7 @@ Pure: works on overlays over a read-only state, and is dropped without a trace w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -55,7 +55,7 @@ class BlockResult:
     height: int
     time_ms: int
     changes: dict[bytes, bytes | None]
-    overlay: BlockOverlay
+    overlay: BlockOverlay = field(compare=False)
     tree: TreeChange
     records: tuple[Record, ...]
     window_added: tuple[WindowEntry, ...]
@@ -113,7 +113,7 @@ class BlockRun:
 
     def _activate_ruleset(self) -> None:
         params = self._head.params
-        if self.rules.number != params.ruleset:
+        if params.next_ruleset and self._block.height >= params.next_ruleset_height:
             activated = replace(params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0)
             self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
             self._happenings.append(Happening("ruleset.activated", ()))
