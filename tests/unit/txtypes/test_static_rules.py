@@ -137,7 +137,7 @@ BAD = {
     "a country of three letters": listing(CHAIN, country="DEU"),
     "no rails": listing(CHAIN, rails=()),
     "version 0": offer(CHAIN, bytes(32), listing_version=0),
-    "an id of 31 bytes": offer(CHAIN, bytes(31)),
+    "an id of 31 bytes": offer(CHAIN, bytes(32), listing=bytes(31)),
     "a time before 1970": transfer(CHAIN, event_at_ms=-1),
     "a time that no double holds": transfer(CHAIN, event_at_ms=2**53 + 1),
     "no such contract": offer(CHAIN, bytes(32), contract="other"),
