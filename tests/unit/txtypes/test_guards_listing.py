@@ -9,6 +9,7 @@ from support.stages import Case, at, change, force, table
 
 from node.errors import Malformed
 from node.ledger.fields import Money
+from node.ledger.json_form import time_to_text
 from node.rules.currencies import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
 from node.txtypes.members.member import MEMBER
@@ -203,3 +204,32 @@ def test_a_transfer_leaves_an_expired_listing_behind() -> None:
     assert ["listing_closed"] == alter(life)
     life.chain.do("dealer-shanghai", listing(life.chain))
     assert address("dealer-shanghai") == life.chain.state(VEHICLE, VIN).holder
+
+
+def test_a_stale_odometer_is_told_in_times_that_people_read() -> None:
+    life = at("wholesale")
+    life.chain.now += 100 * DAY_MS
+    raw = life.chain.sign("dealer-munich", listing(life.chain))
+    (unmet,) = life.chain.run().judge(life.chain.check(raw)).unmet_guards
+    newest = life.chain.state(ODOMETER, VIN).newest_event_ms
+    oldest = life.chain.now - 90 * DAY_MS
+    assert ("odometer_stale", time_to_text(newest)) == (unmet.code, unmet.have)
+    assert f"at least {time_to_text(oldest)}" == unmet.need
+    assert unmet.have.startswith("2026-01-")
+
+
+def test_an_unknown_code_names_its_table_before_anything_else() -> None:
+    life = at("wholesale")
+    body = listing(life.chain, country="XX", price=Money(1, "XTS"), expires_at_ms=life.chain.now)
+    unmet = life.chain.run().judge(life.chain.check(life.chain.sign("bmw", body))).unmet_guards
+    told = [(guard.code, guard.subject, guard.have) for guard in unmet]
+    assert [("code_unknown", "currencies", "XTS"), ("code_unknown", "countries", "XX")] == told[:2]
+    assert ["not_the_holder", "expiry_passed"] == [code for code, *_ in told[2:]]
+
+
+@pytest.mark.parametrize("known", ["card", "cash"])
+def test_a_rail_is_a_code_of_the_ruleset(known: str) -> None:
+    life = at("wholesale")
+    body = listing(life.chain, rails=(AcceptedRail(known, (address("bank-1"),)),))
+    expected = [] if known == "card" else ["code_unknown"]
+    assert expected == life.chain.unmet(life.chain.sign("dealer-munich", body))
