@@ -26,7 +26,6 @@ from node.consensus import safety
 from node.daemon.config import SETTINGS
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.codes import tables_of
 from node.ledger.fields import Attachment, Money, Odometer
 from node.ledger.guards import CODE_UNKNOWN, GUARDS, Guard
 from node.ledger.kinds import fields_of
@@ -56,6 +55,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 # --- what a field is -------------------------------------------------------------------------------------
+def tables_of(kind: kinds.Kind) -> Iterator[str]:
+    """The tables that a field's codes come from."""
+    match kind:
+        case kinds.CodeOf(table=table):
+            yield table
+        case kinds.ListOf(item=item) | kinds.OptionOf(item=item):
+            yield from tables_of(item)
+        case _:
+            return
+
+
 def _bounds(low: int | None, high: int | None) -> str:
     """`from 1 to 64`; powers of two as such."""
 

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-import msgspec
-
 from node.chain.block import Committed, Header, block_id_of, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
-from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
+from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
@@ -75,9 +73,9 @@ class _NodeSource:
         if value is None:
             raise Malformed("no validator set in the state")
         try:
-            return msgspec.msgpack.decode(value, type=VALIDATORS.kind).entries
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise Malformed(f"validator set: {error}") from None
+            return VALIDATORS.decode(value).entries
+        except Corrupted as error:
+            raise Malformed(str(error)) from None
 
 
 def known_ruleset(params: ChainParams, header: Header) -> Ruleset:

@@ -22,6 +22,7 @@ from node.ledger.codes import table_codes
 from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
+from node.ledger.ruleset import Ruleset
 from node.rules.countries import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
@@ -147,12 +148,21 @@ def _check(genesis: Genesis) -> None:
         names.add(account.name)
         addresses.add(account.address)
         if account.member is not None:
+            _check_roles(path + ".member", account.member, RULESETS[genesis.params.ruleset])
             total += _check_member(path + ".member", account, account.member, consensus_keys)
     for index, account in enumerate(genesis.accounts):
         if genesis.continues is None and account.sponsor not in addresses:
             raise Malformed(f"genesis.accounts[{index}].sponsor: no account of this genesis")
     if not 1 <= total <= limits.POWER_MAX:
         raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")
+
+
+def _check_roles(path: str, member: GenesisMember, rules: Ruleset) -> None:
+    """What a guard would check of a grant that governance makes."""
+    for place, grant in enumerate(member.roles):
+        for table, code in table_codes(grant):
+            if code not in rules.codes[table]:
+                raise Malformed(f"{path}.roles[{place}]: {code!r} is not in the ruleset's table of {table}")
 
 
 def _check_member(path: str, account: GenesisAccount, member: GenesisMember, consensus_keys: set[bytes]) -> int:

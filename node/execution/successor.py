@@ -15,9 +15,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisValidator, genesis_set, start_height
-from node.codec import Value, encode
 from node.crypto.addresses import to_text
 from node.errors import Malformed
+from node.ledger.overlay import Overlay, encoded
 from node.ledger.params import CHAIN
 from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.chain.validator_set import (
@@ -30,6 +30,7 @@ from node.txtypes.chain.validator_set import (
 )
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
+from node.txtypes.rulesets import RULESETS
 
 LEFT_BEHIND: Final = WINDOW.key("")
 """Prefix of the state keys that the successor does not take over."""
@@ -44,19 +45,20 @@ def changed_values(genesis: Genesis, read: Read, validators: Iterable[tuple[byte
 
     Raises `Malformed`, naming the account of the genesis that is not as the predecessor has it.
     """
-    changes: dict[bytes, Value] = {}
+    changes: Overlay = {}
     for index, account in enumerate(genesis.accounts):
         validator = _checked_validator(f"genesis.accounts[{index}]", account, read)
         record = ValidatorRecord(validator.consensus_key, validator.power, start_height(genesis) + 1, 0)
-        changes[VALIDATOR.key(account.address)] = record
-        changes[CONSENSUS_KEY.key(validator.consensus_key)] = KeyUse(account.address)
+        changes[VALIDATOR.key(account.address)] = (VALIDATOR, record)
+        changes[CONSENSUS_KEY.key(validator.consensus_key)] = (CONSENSUS_KEY, KeyUse(account.address))
     for key, raw in validators:
         known = VALIDATOR.decode(raw)
         if known.power or known.paused_power:
-            changes.setdefault(key, replace(known, power=0, paused_power=0))
-    changes[VALIDATORS.key("set")] = ValidatorState(genesis_set(genesis).entries, 0, 0, 0)
-    changes[CHAIN.key("params")] = genesis.params
-    return {key: encode(value) for key, value in changes.items()}
+            changes.setdefault(key, (VALIDATOR, replace(known, power=0, paused_power=0)))
+    changes[VALIDATORS.key("set")] = (VALIDATORS, ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
+    changes[CHAIN.key("params")] = (CHAIN, genesis.params)
+    stored = encoded(changes, RULESETS[genesis.params.ruleset])
+    return {key: raw for key, raw in stored.items() if raw is not None}
 
 
 def _checked_validator(path: str, account: GenesisAccount, read: Read) -> GenesisValidator:

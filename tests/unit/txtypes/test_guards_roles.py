@@ -25,7 +25,7 @@ def role_grant(**changes) -> Action:
     [
         ({}, []),
         ({"country": "FR", "wmis": ("WBA",)}, []),
-        ({"country": "XX"}, ["country_unknown"]),
+        ({"country": "XX"}, ["code_unknown"]),
         ({"member": address("buyer-1")}, ["not_a_member"]),
         ({"role": "bank"}, ["grant_exists"]),
         ({"role": "bank", "wmis": ("WBA",)}, []),
