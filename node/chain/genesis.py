@@ -170,10 +170,6 @@ def _check_member(path: str, account: GenesisAccount, member: GenesisMember, con
         raise Malformed(f"{path}.country: {member.country} is not in ISO 3166-1")
     if len(member.node_key) not in (0, 32):
         raise Malformed(f"{path}.node_key: 32 bytes, or empty")
-    for index, grant in enumerate(member.roles):
-        for table, code in table_codes(grant):
-            if code not in RULESETS[max(RULESETS)].codes[table]:
-                raise Malformed(f"{path}.roles[{index}]: {code} is not in the table of {table}")
     validator = member.validator
     if validator is None:
         return 0

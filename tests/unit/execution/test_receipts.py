@@ -12,11 +12,9 @@ from support.stages import at
 from support.walk import Walk
 
 from node.chain.vote import Evidence, Vote, vote_sign_bytes
-from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted
 from node.ledger.receipts import (
-    NOTHING,
     BlockReceipts,
     Change,
     Happening,
@@ -24,6 +22,7 @@ from node.ledger.receipts import (
     RecordRef,
     change_of,
     decode_receipts,
+    encode_receipts,
 )
 from node.limits import DAY_MS
 from node.storage.chain_store import ChainStore
@@ -38,6 +37,8 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 
 VEHICLE_KEY = f"vehicle/{VIN}"
 PROVIDER = "payment-provider-1"
+NOTHING = Receipt((), (), ())
+WHOLE = encode_receipts(BlockReceipts((), NOTHING))
 
 
 def account(name: str) -> str:
@@ -162,10 +163,10 @@ def test_what_ends_concerns_whom_it_concerned_before() -> None:
     assert ended is not None and "account" == ended.subjects[1].partition("/")[0]
 
 
-def test_subjects_stand_once_and_in_order() -> None:
+def test_subjects_stand_once() -> None:
     twice = (Change("order/1", "changed", "", ("a", "b")), Change("order/2", "changed", "", ("b", "c")))
     found = Receipt((RecordRef(VIN, 1), RecordRef(VIN, 2)), twice, (Happening("title.moved", ("c", "d")),))
-    assert [VEHICLE_KEY, "a", "b", "c", "d"] == list(found.subjects())
+    assert {"a", "b", "c", "d"} == found.subjects()
 
 
 # --- the block itself -----------------------------------------------------------------------------------
@@ -315,10 +316,10 @@ def test_a_row_comes_back_from_its_bytes() -> None:
     for height in range(1, chain.store.height() + 1):
         row = chain.store.receipts(height)
         raw = dict(chain.store.kv.scan(b"Q", b"R"))[b"Q" + height.to_bytes(8, "big")]
-        assert row == decode_receipts(raw) and raw == encode(row)
+        assert row == decode_receipts(raw) and raw == encode_receipts(row)
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x90", encode(BlockReceipts((), NOTHING)) + b"\x00", encode([[], []])])
+@pytest.mark.parametrize("raw", [b"", WHOLE[:-1], WHOLE + b"\x00", bytes([WHOLE[0] ^ 1]) + WHOLE[1:], WHOLE[8:]])
 def test_a_row_that_does_not_decode_is_damage(raw: bytes) -> None:
     with pytest.raises(Corrupted, match="receipts"):
         decode_receipts(raw)

@@ -223,7 +223,8 @@ def test_records_are_read_upwards_and_downwards() -> None:
     chain = handed_over().chain
     count = chain.state(VEHICLE, VIN).record_count
     everything = list(chain.store.records(VIN, 0, 1_000))
-    assert list(range(count)) == [sequence for sequence, _ in everything] == [unpack(b)[1] for _, b in everything]
+    faces = [unpack(unpack(raw)[0]) for _, raw in everything]
+    assert list(range(count)) == [sequence for sequence, _ in everything] == [face[1] for face in faces]
     assert everything[2:4] == list(chain.store.records(VIN, 2, 2))
     assert everything[1::-1] == list(chain.store.records(VIN, 2, 5, reverse=True))
     assert [everything[-1]] == list(chain.store.records(VIN, 2**63, 1, reverse=True))

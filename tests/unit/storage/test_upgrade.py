@@ -9,12 +9,19 @@ from support.stages import at
 
 from node.errors import Corrupted, OperatorError
 from node.storage import schema, upgrade
-from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.rebuild import extent_of
 from node.storage.store_check import StoreCheck
 
 OLD_INDEXES = {b"Xh/" + b"ab" * 20 + b"/" + VIN.encode(): b"", b"Xv/1": b"", b"Xvehicle/holder/none/x": b""}
+
+
+@pytest.fixture(autouse=True)
+def next_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The software of these tests has the schema version after the first."""
+    at("accepted")
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
 
 
 class Torn(Exception):
@@ -44,34 +51,28 @@ def grown() -> Chain:
 
 
 def as_version_1(chain: Chain) -> dict[bytes, bytes]:
-    """What software before receipts would have left: other indexes, no rows."""
-    old = {key: value for key, value in entries(chain.store.kv).items() if key[:1] not in (b"Q", b"X", b"Y")}
+    """What software with other indexes would have left."""
+    old = {key: value for key, value in entries(chain.store.kv).items() if key[:1] != b"X"}
     return old | OLD_INDEXES | {schema.META_SCHEMA: (1).to_bytes(4, "big")}
 
 
-def test_an_old_store_opens_with_new_indexes_and_says_from_where_its_receipts_are_complete() -> None:
+def test_an_old_store_opens_with_new_indexes() -> None:
     chain = grown()
-    new, height = entries(chain.store.kv), chain.store.height()
     kv = MemoryStore(as_version_1(chain))
     store = ChainStore(kv, chain.genesis)
     assert chain.store.head() == store.head()
-    expected = {key: value for key, value in new.items() if key[:1] not in (b"Q", b"Y")}
-    assert expected | {schema.META_RECEIPTS: schema.u64(height + 1)} == entries(kv)
-    assert (height + 1, None) == (store.receipts_from(), store.receipts(height))
+    assert entries(chain.store.kv) == entries(kv)
 
 
-def test_it_goes_on_with_receipts_and_is_whole() -> None:
+def test_it_goes_on_and_is_whole() -> None:
     chain = grown()
     kv = MemoryStore(as_version_1(chain))
     after = Chain(chain.genesis, kv)
     height = after.store.height()
     after.do("workshop-berlin", maintenance(after))
-    assert height + 1 == after.store.receipts_from()
-    assert after.store.receipts(height + 1) is not None
     assert [] == list(StoreCheck(kv, chain.genesis).damages())
     assert height + 1 == extent_of(kv, chain.genesis).last
-    again = ChainStore(kv, chain.genesis)
-    assert height + 1 == again.receipts_from(), "a store that is up to date is left alone"
+    assert height + 1 == ChainStore(kv, chain.genesis).height()
 
 
 @pytest.mark.parametrize("portion", [1, 3, 10_000])
@@ -126,9 +127,3 @@ def test_a_value_that_does_not_decode_stops_the_upgrade() -> None:
     with pytest.raises(Corrupted, match="vehicle"):
         ChainStore(kv, chain.genesis)
     assert 1 == schema.read_version(kv.get(schema.META_SCHEMA))
-
-
-def test_a_reader_of_an_old_store_says_so() -> None:
-    """Over a store that no node has opened since: what is not there is not invented."""
-    reader = ChainReader(MemoryStore(as_version_1(grown())))
-    assert reader.receipts(1) is None

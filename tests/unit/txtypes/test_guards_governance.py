@@ -16,7 +16,7 @@ from support.governing import (
     propose,
     vote,
 )
-from support.stages import at, change
+from support.stages import at, change, ledger_of
 
 from node import limits
 from node.errors import OperatorError
@@ -34,6 +34,7 @@ from node.txtypes.chain.actions import (
 )
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATOR
+from node.txtypes.members.frauds import is_fraudulent
 from node.txtypes.members.member import MEMBER, MEMBER_NAME
 from node.txtypes.rulesets import RULESETS
 
@@ -208,14 +209,15 @@ def test_who_loses_power_by_suspension_moves_it(powers, codes: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "is_fraudulent"),
+    ("status", "reason", "marked"),
     [("suspended", "fraud", False), ("revoked", "fraud", True), ("revoked", "ended", False)],
 )
-def test_who_is_not_active_has_no_power_and_fraud_marks(status: str, reason: str, is_fraudulent: bool) -> None:
+def test_who_is_not_active_has_no_power_and_fraud_marks(status: str, reason: str, marked: bool) -> None:
     chain = at("").chain
     assert "carried_out" == carry_out(chain, MemberSetStatus(address("dealer-shanghai"), status, reason))
     member = chain.state(MEMBER, address("dealer-shanghai"))
-    assert (status, reason, is_fraudulent) == (member.status, member.reason, member.is_fraudulent)
+    assert (status, reason) == (member.status, member.reason)
+    assert marked == is_fraudulent(ledger_of(chain), address("dealer-shanghai"))
     assert 0 == power_of(chain, "dealer-shanghai")
     assert 0 == chain.state(VALIDATOR, address("dealer-shanghai")).power
     assert address("dealer-shanghai") not in chain.store.head().validators
@@ -240,13 +242,13 @@ def test_a_member_that_is_active_already_keeps_its_power() -> None:
 def test_fraud_is_never_forgotten() -> None:
     chain = at("").chain
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "revoked", "fraud"))
-    assert chain.state(MEMBER, address("insurer-1")).is_fraudulent
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
     carry_out(chain, MemberSetStatus(address("insurer-1"), "suspended", "request"))
-    assert chain.state(MEMBER, address("insurer-1")).is_fraudulent
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
     carry_out(chain, MemberSetStatus(address("insurer-1"), "active", "request"))
     carry_out(chain, RoleGrant(address("insurer-1"), "insurer", (), "", 0, 0))
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "suspended", "request"))
-    assert chain.state(MEMBER, address("insurer-1")).is_fraudulent
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
 
 
 # --- parameter.set, ruleset.activate ------------------------------------------------------------------

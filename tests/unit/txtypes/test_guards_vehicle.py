@@ -32,11 +32,11 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.service.accident import Damage
 from node.txtypes.vehicle.reading import OdometerRead
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000
-RECORD = msgspec.msgpack.Decoder(RecordBody)
+CONTENT = msgspec.msgpack.Decoder(Content)
 OTHER = "WBA8E9G50GNU99999"
 
 
@@ -352,7 +352,7 @@ def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
     life.chain.do("buyer-1", accident(life.chain, 300))
     life.chain.do("workshop-berlin", accident(life.chain, 301))
     assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
-    told = [RECORD.decode(raw).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
+    told = [CONTENT.decode(stored_record(raw).content).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
     assert [True, False] == ["self_reported" in outcome for outcome in told]
 
 

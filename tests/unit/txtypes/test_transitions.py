@@ -56,7 +56,7 @@ TABLES: dict[str, Transitions] = {"order": orders.TRANSITIONS, "listing": listin
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_names_types_that_there_are_and_reaches_every_status(name: str) -> None:
     table = TABLES[name]
-    assert set(table.types()) <= set(TYPES)
+    assert {tag for _, tag, _ in table.edges()} <= set(TYPES)
     first = next(iter(table.steps))
     reached, frontier = {first}, [first]
     while frontier:
@@ -129,7 +129,7 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
     raise AssertionError(f"no transaction for {tag}")
 
 
-@pytest.mark.parametrize("tag", orders.TRANSITIONS.types())
+@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in orders.TRANSITIONS.edges()}))
 @pytest.mark.parametrize("status", orders.TRANSITIONS.steps)
 def test_orders(status: str, tag: str) -> None:
     life = ORDERS[status]()
@@ -184,7 +184,7 @@ def _about_listing(tag: str, status: str, life: Life, other: bytes) -> Signed:
     raise AssertionError(f"no transaction for {tag}")
 
 
-@pytest.mark.parametrize("tag", listings.TRANSITIONS.types())
+@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in listings.TRANSITIONS.edges()}))
 @pytest.mark.parametrize("status", listings.TRANSITIONS.steps)
 def test_listings(status: str, tag: str) -> None:
     life, other = _with_listing(status)
