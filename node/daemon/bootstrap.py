@@ -21,6 +21,7 @@ from node.errors import OperatorError
 from node.log import log
 from node.p2p.network import Events, Network
 from node.rpc.startup_server import StartupServer, StartupStatus
+from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.storage.store_dirs import (
@@ -45,7 +46,8 @@ class Standing(NamedTuple):
 
 
 def own_standing(home: Home) -> Standing | None:
-    """None for no store, or one that has nothing but the genesis state, or not even that whole."""
+    """None for no store, or one that has nothing but the genesis state, or not even that whole. Raises `OperatorError`
+    for a store that only newer software can read."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     settle(home.store)
     if not (home.store / "CURRENT").exists():
@@ -54,6 +56,8 @@ def own_standing(home: Home) -> Standing | None:
     try:
         drop_unfinished(home.store)
         reader = ChainReader(kv)
+        schema.read_version(kv.get(schema.META_SCHEMA))
+        reader.check_rules()
         if reader.height() <= start_height(home.read_genesis()):
             return None
         head = reader.head()

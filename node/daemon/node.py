@@ -304,11 +304,21 @@ class Node:
         return self._submissions.tx_status(txid)
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        self._check_running()
         return self.replica.judge(tx)
 
+    def _check_running(self) -> None:
+        """Raises `Syncing` for a node that has halted: it cannot judge what comes next."""
+        if self.replica.halted:
+            raise Syncing(f"the node has halted: {self.replica.halted}")
+
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        if self._is_syncing() or self.replica.halted:
-            return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
+        try:
+            self._check_running()
+            if self._is_syncing():
+                raise Syncing("the node is catching up and takes no transactions now")
+        except Syncing as refusal:
+            return [refusal] * len(raws)
         try:
             return await self._submissions.submit(raws)
         except (OperatorError, Corrupted) as error:  # a journal that can't be written stops the node, as a store does

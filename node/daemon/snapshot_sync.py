@@ -27,6 +27,7 @@ from node.log import log
 from node.p2p.wire import GetOffer, OfferMessage
 from node.storage.leveldb import LevelStore
 from node.storage.snapshot import CHUNK_BYTES, Offer, Restore, check_offer, manifest_id
+from node.txtypes.rulesets import unknown_ruleset
 
 LOOK_S = 3.0
 """How long a node waits for the peers that it is told of before it goes on with those it has: the first that comes must
@@ -74,11 +75,14 @@ class SnapshotSync(SnapshotPeers):
         self._strangers_left = STRANGERS_MAX
         self._known: set[bytes] = set()
         """Node keys of members and named peers that were linked when a snapshot was begun."""
+        self._unknown_rules = ""
+        """What to tell the operator where every snapshot left needs newer software, and there are no blocks either."""
         self.progress: SnapshotProgress | None = None
 
     # --- what is done ---
     async def run(self, folder: Path) -> int:
-        """The height of the snapshot that is now a store in `folder`; 0 where blocks are to be synced instead."""
+        """The height of the snapshot that is now a store in `folder`; 0 where blocks are to be synced instead. Raises
+        `OperatorError` where there is no way to go on, such as with this software."""
         await self._look()
         trust = None
         while self._is_far_behind():
@@ -86,6 +90,8 @@ class SnapshotSync(SnapshotPeers):
                 return 0
             found = self._choose(await self._offers())
             if found is None:
+                if self._unknown_rules and not self._leads_on(self._base(), is_newest_enough=False):
+                    raise OperatorError(self._unknown_rules)
                 log("snapshot_none", "info", {"why": "nobody offers one that was not tried; syncing by blocks instead"})
                 return 0
             offer, peers, patience_s = found
@@ -95,6 +101,7 @@ class SnapshotSync(SnapshotPeers):
                     raise InvalidCertificate("nobody has the blocks after it any more")
                 async with asyncio.timeout(BELIEVE_S):
                     await self._believe(trust, offer, peers)
+                self._check_rules(offer)
                 await self._fetch(offer, peers, folder, patience_s)
                 return height
             except (Rejected, OperatorError, TimeoutError, TooSlow, GaveWay) as error:
@@ -235,6 +242,13 @@ class SnapshotSync(SnapshotPeers):
         loop = asyncio.get_running_loop()
         source = PeerSource(self, offer, sorted(peers), loop)
         await asyncio.to_thread(advance, trust, LightBlock(header, offer.commit), source, self._genesis_hash)
+
+    def _check_rules(self, offer: Offer) -> None:
+        """Raises `OperatorError` where this software does not know the ruleset that judged a header that we believe."""
+        header = offer.manifest.header
+        if unknown := unknown_ruleset(header.height, header.ruleset_hash):
+            self._unknown_rules = unknown
+            raise OperatorError(unknown)
 
     async def _fetch(self, offer: Offer, peers: set[int], folder: Path, patience_s: float = 0.0) -> None:
         """Every chunk into a store in `folder`. Raises `Rejected` where it is not what the header stands for, `TooSlow`

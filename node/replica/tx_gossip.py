@@ -10,7 +10,7 @@ from node.errors import BadSignature, TooLarge
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, is_of_unknown_type, wire_id_of
 
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
@@ -55,8 +55,10 @@ class TxGossip:
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
-        """Of the announced those that were verified in a block, perhaps one that was never decided."""
-        return [tx for i in wire_ids if (tx := self._verified.get(i)) is not None and tx.txid not in self.pool]
+        """Of the announced those that were verified in a block, perhaps one that was never decided, and whose type this
+        software knows."""
+        verified = (tx for i in wire_ids if (tx := self._verified.get(i)) is not None)
+        return [tx for tx in verified if tx.txid not in self.pool and not is_of_unknown_type(tx.payload)]
 
     def have(self, wire_ids: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
         """Raw bytes of those in the pool, in portions of a message each."""
@@ -79,8 +81,9 @@ class TxGossip:
         return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
-        """Decoded, only those that we asked for. Raises `Malformed` or `TooLarge`, also for more bytes than an answer
-        has, and `BadSignature` for one that has none and so can hold nowhere: the peer's fault."""
+        """Decoded, only those that we asked for and whose type we know: one of another type is not asked for again, and
+        nobody's fault, for other software may have it. Raises `Malformed` or `TooLarge`, also for more bytes than an
+        answer has, and `BadSignature` for one that has none and so can hold nowhere: the peer's fault."""
         if (size := sum(map(len, raws))) > limits.TRANSACTIONS_BYTES_MAX:
             raise TooLarge(f"txs: {size} bytes, at most {limits.TRANSACTIONS_BYTES_MAX} in a message")
         found = []
@@ -91,7 +94,10 @@ class TxGossip:
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
                 raise BadSignature("a transaction without a signature is passed on")
-            found.append(signed)
+            if is_of_unknown_type(signed.payload):
+                self.refuse(wire_id)
+            else:
+                found.append(signed)
         return found
 
     # --- verification ---
