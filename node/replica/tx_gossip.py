@@ -55,10 +55,8 @@ class TxGossip:
         return tuple(wanted)
 
     def verified_not_pooled(self, wire_ids: tuple[bytes, ...]) -> list[CheckedTx]:
-        """Of the announced those that were verified in a block, perhaps one that was never decided, and whose type this
-        software knows."""
-        verified = (tx for i in wire_ids if (tx := self._verified.get(i)) is not None)
-        return [tx for tx in verified if tx.txid not in self.pool and not is_of_unknown_type(tx.payload)]
+        """Of the announced those that were verified in a block, perhaps one that was never decided."""
+        return [tx for i in wire_ids if (tx := self._verified.get(i)) is not None and tx.txid not in self.pool]
 
     def have(self, wire_ids: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
         """Raw bytes of those in the pool, in portions of a message each."""
