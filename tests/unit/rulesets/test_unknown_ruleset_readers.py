@@ -36,6 +36,7 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import StateAnswer, StateEntry
 from wallet.light import LightClient
+from wallet.txfile import parse_document
 
 SENTENCE = "which this software does not know: install a newer version and start again; the store is intact"
 BY_NUMBER = rf"from height \d+ on the chain is judged by ruleset 2, {SENTENCE}"
@@ -210,3 +211,13 @@ def test_a_wallet_reads_nothing_that_an_unknown_ruleset_has_written(tmp_path: Pa
         client().verified_view(lambda reader, as_of: reader.get(VEHICLE, VIN))
     with newer_software():
         assert client().verified_states((PARAMS_KEY,))[1].height == crossed().chain.store.height()
+
+
+def test_nobody_signs_a_file_of_a_type_that_the_wallet_cannot_show() -> None:
+    chain = Chain()
+    tx = chain.check(inspection(chain))
+    document = {"genesis_hash": chain.genesis_hash.hex(), "payload": tx.signed.payload_bytes.hex(), "signatures": []}
+    with pytest.raises(OperatorError, match=r"type inspection\.record: install a newer version"):
+        parse_document(document, chain.genesis_hash, "file")
+    with newer_software():
+        assert tx.txid == parse_document(document, chain.genesis_hash, "file").txid
