@@ -123,6 +123,8 @@ def _check(genesis: Genesis) -> None:
     addresses: set[bytes] = set()
     consensus_keys: set[bytes] = set()
     total = 0
+    if len(genesis.params.next_ruleset_hash) != (32 if genesis.params.next_ruleset else 0):
+        raise Malformed("genesis.params.next_ruleset_hash: 32 bytes where next_ruleset is set, else empty")
     first = start_height(genesis) + 1
     for height in (first, max(first, genesis.params.next_ruleset_height)):
         if unknown := unknown_rules(genesis.params, height):

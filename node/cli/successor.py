@@ -206,7 +206,7 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
     continues = Continues(store.genesis_hash, head.height, head.block_id, head.state_root)
     params = head.params
     if unknown_rules(params, params.next_ruleset_height):  # none has it: very likely why the chain can't go on
-        params = replace(params, next_ruleset=0, next_ruleset_height=0)
+        params = replace(params, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b"")
     genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, params, tuple(accounts), continues)
     return parse_genesis(genesis_to_json(genesis).encode())
 

@@ -114,7 +114,9 @@ class BlockRun:
     def _activate_ruleset(self) -> None:
         params = self._head.params
         if self.rules.number != params.ruleset:
-            activated = replace(params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0)
+            activated = replace(
+                params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b""
+            )
             self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
             self._happenings.append(Happening("ruleset.activated", ()))
 

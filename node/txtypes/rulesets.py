@@ -30,9 +30,12 @@ _INSTALL: Final = "which this software does not know: install a newer version an
 def unknown_rules(params: ChainParams, height: int) -> str:
     """Why this software cannot judge the block at `height`, where `params` are those before it; empty where it can."""
     number = params.ruleset_at(height)
-    if number in RULESETS:
-        return ""
-    return f"from height {height} on the chain is judged by ruleset {number}, {_INSTALL}"
+    known = RULESETS.get(number)
+    named = f"ruleset {number}"
+    if number != params.ruleset:
+        named += f" with hash {params.next_ruleset_hash.hex()}"
+        known = known if known is not None and known.hash == params.next_ruleset_hash else None
+    return "" if known is not None else f"from height {height} on the chain is judged by {named}, {_INSTALL}"
 
 
 def unknown_ruleset(height: int, ruleset_hash: bytes) -> str:

@@ -19,7 +19,7 @@ from support.commands import process
 from support.council import Council
 from support.life import accident, km
 from support.newer_chain import WORKSHOP, activation
-from support.newer_software import NEWER_SERVICE, InspectionRecord, environment
+from support.newer_software import NEWER_SERVICE, InspectionRecord, environment, ruleset_2
 from support.processes import check_no_fork, running_network, submit, wait_for, wait_height
 from support.stores import entries
 
@@ -104,7 +104,10 @@ def test_old_software_stops_at_the_height_and_newer_goes_on(upgrade: Upgrade, tm
     assert "upgrade_needed" in old.log.read_text()
     wait_for(lambda: bool(old.get("/v1/status")["halted"]), 60, "the old node stops")
     reason = old.get("/v1/status")["halted"]
-    assert reason == f"from height {height} on the chain is judged by ruleset 2, {SENTENCE}"
+    assert (
+        reason
+        == f"from height {height} on the chain is judged by ruleset 2 with hash {ruleset_2().hash.hex()}, {SENTENCE}"
+    )
     assert (old.height(), old.get("/v1/status")["signing"]) == (height - 1, "halted")
     with pytest.raises(urllib.error.HTTPError) as not_ready:
         old.get("/health/ready")

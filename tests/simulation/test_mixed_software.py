@@ -53,7 +53,7 @@ class MixedWorld(World):
         """Carry the activation of ruleset 2 so many heights from now; the height at which it is in force."""
         self.until(lambda: self.checks.top >= 1, "a first block")
         height = self.checks.top + after
-        self.governance.campaign_for(RulesetActivate(2, height))
+        self.governance.campaign_for(RulesetActivate(2, height, ruleset_2().hash))
         self.until(lambda: self.best().store.head().params.next_ruleset == 2, "the decision to activate")
         return height
 

@@ -13,22 +13,22 @@ from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.vehicle.reading import OdometerRead
 from support.chain import Chain
 from support.life import VIN, accident, km, register
-from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software
+from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, ruleset_2
 
 WORKSHOP = "workshop-berlin"
 VOTERS = ("dealer-munich", "dealer-shanghai", WORKSHOP)
 OTHER_VIN = VIN[:-1] + "6"
 
 
-def activation(height: int) -> RulesetActivate:
-    """The action that makes ruleset 2 begin."""
-    return RulesetActivate(2, height)
+def activation(height: int, ruleset_hash: bytes = b"") -> RulesetActivate:
+    """The action that makes ruleset 2 begin, or another build's."""
+    return RulesetActivate(2, height, ruleset_hash or ruleset_2().hash)
 
 
-def activate(chain: Chain, after: int = 2) -> int:
-    """Decide that ruleset 2 begins so many heights from now, and go on until it is next; its height."""
-    height = chain.store.height() + len(VOTERS) + after
-    proposal = chain.do("bmw", GovernancePropose(activation(height)))
+def activate(chain: Chain, action: RulesetActivate) -> int:
+    """Decide it, and go on until its height is next; its height."""
+    height = action.height
+    proposal = chain.do("bmw", GovernancePropose(action))
     for name in VOTERS:
         if not chain.store.head().params.next_ruleset:
             chain.do(name, GovernanceVote(proposal, True))
@@ -72,7 +72,7 @@ def crossed() -> Crossed:
         for vin in (VIN, OTHER_VIN):
             chain.do(WORKSHOP, OdometerRead(vin, km(100), chain.now, "reading"))
         chain.do(WORKSHOP, accident(chain))
-        height = activate(chain)
+        height = activate(chain, activation(chain.store.height() + 5))
         chain.produce(inspection(chain), chain.sign(WORKSHOP, accident(chain, 210)))
         chain.produce()
     return Crossed(chain, height)

@@ -164,7 +164,7 @@ def _become(*, newer: bool) -> None:
     RULESETS.pop(2, None)
     if newer:
         registry.TYPES[TAG] = InspectionRecord
-        RULESETS[2] = ruleset_2()
+        RULESETS[2] = _ruleset_2()
     _is_newer = newer
 
 
@@ -172,7 +172,13 @@ _made: list[Ruleset] = []
 
 
 def ruleset_2() -> Ruleset:
-    """The ruleset that only the newer software knows. Made by it."""
+    """The ruleset that only the newer software knows."""
+    with newer_software():
+        return RULESETS[2]
+
+
+def _ruleset_2() -> Ruleset:
+    """Made by the newer software, once."""
     if not _made:
         tables = Tables()
         _made.append(

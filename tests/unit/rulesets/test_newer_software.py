@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.blocks import sealed
 from support.chain import Chain, dev_test_genesis
+from support.commands import run
 from support.life import VIN, register
-from support.newer_chain import OTHER_VIN, crossed, inspection
+from support.newer_chain import OTHER_VIN, activate, activation, crossed, inspection
 from support.newer_software import NewerReadings, newer_software, older_software, ruleset_2
 from support.replaying import GENESIS
 from support.sources import ChainSource
@@ -16,15 +18,16 @@ from support.sources import ChainSource
 from node.audit.replay import Replay
 from node.audit.workers import InProcess
 from node.codec import Value, encode
-from node.errors import InvalidBlock
+from node.errors import InvalidBlock, OperatorError
 from node.execution import genesis_state
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.ledger.family import Family, Older
+from node.replica.replica import Replica, ReplicaConfig
 from node.rules.tables import Tables
 from node.storage.chain_store import ChainStore
 from node.txtypes.history import decode_record
 from node.txtypes.members.member import MEMBER_NAME, NameHolder
-from node.txtypes.rulesets import RULESETS, build_ruleset
+from node.txtypes.rulesets import RULESETS, build_ruleset, unknown_rules
 from node.txtypes.vehicle.readings import ODOMETER
 
 
@@ -129,3 +132,38 @@ def test_a_certified_block_with_a_type_that_is_not_active_is_invalid_for_both() 
             block = chain.build(chain.sign("bmw", register()))
             with pytest.raises(InvalidBlock, match=r"type_not_active.*transaction 1"):
                 chain.judge(sealed(block, transactions=(*block.transactions, inspection(chain))))
+
+
+# --- two builds of one number -----------------------------------------------------------------------------------
+def activated(chain: Chain, ruleset_hash: bytes) -> str:
+    """Why the software cannot judge the height after the head, where ruleset 2 with the hash begins there."""
+    params = replace(
+        chain.store.head().params,
+        next_ruleset=2,
+        next_ruleset_height=chain.store.height() + 1,
+        next_ruleset_hash=ruleset_hash,
+    )
+    return unknown_rules(params, chain.store.height() + 1)
+
+
+def test_two_builds_of_a_ruleset_are_told_apart_before_its_height() -> None:
+    other = bytes(range(32))
+    with newer_software():
+        chain = Chain()
+        assert "" == activated(chain, ruleset_2().hash)
+        assert f"judged by ruleset 2 with hash {other.hex()}, which this software does not know" in activated(
+            chain, other
+        )
+        height = activate(chain, activation(9, other))
+        replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+        replica.start(chain.now)
+        assert f"from height {height} on" in replica.halted and other.hex() in replica.halted
+        with pytest.raises(OperatorError, match=other.hex()):
+            chain.run()
+
+
+def test_operators_see_numbers_and_hashes() -> None:
+    assert run("bmw-node", "rulesets").out.split() == ["1", RULESETS[1].hash.hex()]
+    with newer_software():
+        found = run("bmw-node", "rulesets", "--json").json["rulesets"]
+        assert found == [{"version": n, "hash": RULESETS[n].hash.hex()} for n in (1, 2)]

@@ -39,7 +39,7 @@ from wallet.light import LightClient
 from wallet.txfile import parse_document
 
 SENTENCE = "which this software does not know: install a newer version and start again; the store is intact"
-BY_NUMBER = rf"from height \d+ on the chain is judged by ruleset 2, {SENTENCE}"
+BY_NUMBER = rf"from height \d+ on the chain is judged by ruleset 2 with hash [0-9a-f]{{64}}, {SENTENCE}"
 BY_HASH = rf"at height \d+ the chain is judged by a ruleset with hash [0-9a-f]{{64}}, {SENTENCE}"
 
 
