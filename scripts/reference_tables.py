@@ -313,7 +313,8 @@ def chain_parameters() -> str:
     rows = ["| parameter | range | default | by `parameter.set` |", "|---|---|---|---|"]
     for field in _shape_of(ChainParams).fields:
         settable = "yes" if field.name in SETTABLE else "no: `ruleset.activate`"
-        rows.append(f"| `{field.name}` | {type_text(field.type)[4:]} | {field.default:,} | {settable} |")
+        default = f"{field.default:,}" if isinstance(field.default, int) else "empty"
+        rows.append(f"| `{field.name}` | {type_text(field.type).removeprefix('int ')} | {default} | {settable} |")
     return "\n".join(rows)
 
 

@@ -29,7 +29,7 @@ from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.ruleset import Ruleset
 from node.ledger.views import GivenReader, MissingKey
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
-from node.txtypes.rulesets import RULESETS, unknown_rules
+from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
 from wallet.client import NodeRefused, StateAnswer
 
 T = TypeVar("T")
@@ -192,12 +192,15 @@ class LightClient:
     def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
         """The values of `keys` (None: proven to be absent) and the header that all of them were verified at.
 
-        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`.
+        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`, and
+        `OperatorError` where this software does not know the ruleset and so cannot read the values.
         """
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
         answer = self._client.states(keys)
         block = decode_light_block(answer)
         self._follow(block)
+        if unknown := unknown_ruleset(block.header.height, block.header.ruleset_hash):
+            raise OperatorError(unknown)
         if [entry.key for entry in answer.entries] != list(keys):
             raise Malformed("the node answers other state keys than were asked for")
         for entry in answer.entries:
@@ -208,7 +211,7 @@ class LightClient:
         """What `compute` makes of proven values, all of one height, as of that height's time and ruleset.
 
         Keys are found by running it: whenever it reads one that is not proven yet, all are asked for again. Raises as
-        `verified_states`, and `OperatorError` where this software does not know the ruleset.
+        `verified_states`.
         """
         keys = [PARAMS_KEY]
         while True:

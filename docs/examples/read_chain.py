@@ -74,6 +74,7 @@ def genesis_hash(document):
 
     accounts = [account(a) for a in document["accounts"]]
     params = [1, *document["params"].values()]
+    params[-1] = bytes.fromhex(params[-1])  # next_ruleset_hash
     assert document["continues"] is None, "this reader follows one chain"
     return tagged("bmw/genesis", encode([document["chain_id"], millis(document["time"]), document["tree_depth"],
                                          params, accounts, None]))  # fmt: skip

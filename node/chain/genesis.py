@@ -27,7 +27,7 @@ from node.rules.countries import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
 from node.txtypes.members.member import Grant
-from node.txtypes.rulesets import RULESETS
+from node.txtypes.rulesets import RULESETS, unknown_rules
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 
@@ -129,10 +129,12 @@ def _check(genesis: Genesis) -> None:
     addresses: set[bytes] = set()
     consensus_keys: set[bytes] = set()
     total = 0
-    if genesis.params.ruleset not in RULESETS:
-        raise Malformed(f"genesis.params.ruleset: {genesis.params.ruleset} is not known to this software")
-    if genesis.params.next_ruleset not in {0, *RULESETS}:
-        raise Malformed(f"genesis.params.next_ruleset: {genesis.params.next_ruleset} is not known to this software")
+    if len(genesis.params.next_ruleset_hash) != (32 if genesis.params.next_ruleset else 0):
+        raise Malformed("genesis.params.next_ruleset_hash: 32 bytes where next_ruleset is set, else empty")
+    first = start_height(genesis) + 1
+    for height in (first, max(first, genesis.params.next_ruleset_height)):
+        if unknown := unknown_rules(genesis.params, height):
+            raise Malformed(f"genesis.params: {unknown}")
     for index, account in enumerate(genesis.accounts):
         path = f"genesis.accounts[{index}]"
         if account.name in names:

@@ -28,7 +28,7 @@ from node.ledger.guards import (
     TYPE_NOT_ACTIVE,
 )
 from node.ledger.json_form import time_to_text
-from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, StateReader, encoded
+from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, StateReader
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.receipts import BlockReceipts, Happening, Receipt, receipt_of
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
@@ -114,7 +114,9 @@ class BlockRun:
     def _activate_ruleset(self) -> None:
         params = self._head.params
         if params.next_ruleset and self._block.height >= params.next_ruleset_height:
-            activated = replace(params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0)
+            activated = replace(
+                params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b""
+            )
             self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
             self._happenings.append(Happening("ruleset.activated", ()))
 
@@ -236,7 +238,11 @@ class BlockRun:
                 changes[key] = (WINDOW, None)
         validators = self._overlay.get(VALIDATORS, VALIDATORS.key("set"))
         assert validators is not None, "the genesis state has no validator set"
-        stored = encoded(changes, self.rules)
+        versions = self.rules.value_versions
+        stored = {
+            key: None if value is None else family.encode(value, versions[family.name])
+            for key, (family, value) in changes.items()
+        }
         return BlockResult(
             height=self._block.height,
             time_ms=self._block.time_ms,

@@ -10,7 +10,6 @@ from node.codec import Value
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
 from node.execution.head import ChainHead
 from node.ledger.family import Family
-from node.ledger.overlay import Overlay, encoded
 from node.ledger.params import CHAIN
 from node.txtypes.chain.validator_set import (
     CONSENSUS_KEY,
@@ -26,11 +25,12 @@ from node.txtypes.rulesets import RULESETS
 
 
 def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
-    """Every state key of height 0 and its value."""
-    values: Overlay = {}
+    """Every state key of height 0 and its value, in the version that the ruleset in force names."""
+    versions = RULESETS[genesis.params.ruleset].value_versions
+    entries: dict[bytes, bytes] = {}
 
     def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
-        values[family.key(ident)] = (family, value)
+        entries[family.key(ident)] = family.encode(value, versions[family.name])
 
     for account in genesis.accounts:
         put(
@@ -52,8 +52,7 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
             put(CONSENSUS_KEY, key, KeyUse(account.address))
     put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
     put(CHAIN, "params", genesis.params)
-    stored = encoded(values, RULESETS[genesis.params.ruleset])
-    return {key: raw for key, raw in stored.items() if raw is not None}
+    return entries
 
 
 def buckets_of(entries: dict[bytes, bytes], depth: int) -> dict[int, bytes]:

@@ -10,15 +10,16 @@ docs/PROTOCOL.md, Successor chain. Nothing about cars, orders, payments or accou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisValidator, genesis_set, start_height
+from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Malformed
-from node.ledger.overlay import Overlay, encoded
-from node.ledger.params import CHAIN
+from node.ledger.family import Family
+from node.ledger.params import CHAIN, PARAMS_ID
 from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.chain.validator_set import (
     CONSENSUS_KEY,
@@ -45,20 +46,24 @@ def changed_values(genesis: Genesis, read: Read, validators: Iterable[tuple[byte
 
     Raises `Malformed`, naming the account of the genesis that is not as the predecessor has it.
     """
-    changes: Overlay = {}
+    versions = RULESETS[genesis.params.ruleset].value_versions
+    changes: dict[bytes, bytes] = {}
+
+    def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
+        changes[family.key(ident)] = family.encode(value, versions[family.name])
+
     for index, account in enumerate(genesis.accounts):
         validator = _checked_validator(f"genesis.accounts[{index}]", account, read)
         record = ValidatorRecord(validator.consensus_key, validator.power, start_height(genesis) + 1, 0)
-        changes[VALIDATOR.key(account.address)] = (VALIDATOR, record)
-        changes[CONSENSUS_KEY.key(validator.consensus_key)] = (CONSENSUS_KEY, KeyUse(account.address))
+        put(VALIDATOR, account.address, record)
+        put(CONSENSUS_KEY, validator.consensus_key, KeyUse(account.address))
     for key, raw in validators:
         known = VALIDATOR.decode(raw)
-        if known.power or known.paused_power:
-            changes.setdefault(key, (VALIDATOR, replace(known, power=0, paused_power=0)))
-    changes[VALIDATORS.key("set")] = (VALIDATORS, ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
-    changes[CHAIN.key("params")] = (CHAIN, genesis.params)
-    stored = encoded(changes, RULESETS[genesis.params.ruleset])
-    return {key: raw for key, raw in stored.items() if raw is not None}
+        if (known.power or known.paused_power) and key not in changes:
+            put(VALIDATOR, key.decode("ascii").partition("/")[2], replace(known, power=0, paused_power=0))
+    put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
+    put(CHAIN, PARAMS_ID, genesis.params)
+    return changes
 
 
 def _checked_validator(path: str, account: GenesisAccount, read: Read) -> GenesisValidator:

@@ -56,14 +56,6 @@ Overlay = dict[bytes, tuple[Family[Any], Any]]
 """State key to its family and new value; None deletes."""
 
 
-def encoded(changes: Overlay, rules: Ruleset) -> dict[bytes, bytes | None]:
-    """The stored bytes of each value, in the version that the ruleset in force names."""
-    return {
-        key: None if value is None else family.encode(value, rules.value_versions[family.name])
-        for key, (family, value) in changes.items()
-    }
-
-
 class BlockOverlay:
     """Everything the block's accepted transactions have changed so far, and what they have read."""
 

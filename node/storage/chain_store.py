@@ -30,6 +30,7 @@ from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import family_of
+from node.txtypes.rulesets import unknown_ruleset
 
 V = TypeVar("V", bound=Value)
 
@@ -96,6 +97,21 @@ class ChainReader:
             CHAIN.decode(params),
             self.validators(max(head.height, 1)),
         )
+
+    def check_rules(self) -> None:
+        """Raises `OperatorError` where the head was judged by a ruleset that this software does not know: it cannot
+        read the state. A block that is damaged is not believed."""
+        head, genesis = self.stored_head(), self.kv.get(schema.META_GENESIS)
+        raw = None if head is None else self.block_bytes(head.height)
+        if head is None or genesis is None or raw is None:
+            return
+        try:
+            header = decode_block(raw).header
+        except Rejected:
+            return
+        unknown = unknown_ruleset(head.height, header.ruleset_hash)
+        if unknown and block_id_of(header, genesis) == head.block_id:
+            raise OperatorError(unknown)
 
     def validators(self, height: int) -> ValidatorSet:
         """The set that decides `height`, up to one above the head; at the genesis state the first set."""
@@ -213,7 +229,8 @@ class ChainStore(ChainReader):
     """The reader with the one write path, the tree and the head in memory."""
 
     def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
-        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree."""
+        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree, and
+        `OperatorError` for another chain's store and for one that only newer software can read."""
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
@@ -233,6 +250,7 @@ class ChainStore(ChainReader):
                 f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
                 "use its genesis file, or another folder"
             )
+        self.check_rules()
         upgrade(kv)
         self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()

@@ -34,7 +34,7 @@ STRUCTS = {
     "role.set_status": "member:address role:raw status:raw reason:raw",
     "validator.set_power": "member:address power:raw consensus_key:hex possession:hex",
     "parameter.set": "name:raw value:raw",
-    "ruleset.activate": "version:raw height:raw",
+    "ruleset.activate": "version:raw height:raw hash:hex",
     "vehicle.register": "vin:raw model:raw configuration:raw* plant:raw produced_on:raw powertrain:raw "
     "odometer_unit:raw vin_scheme:raw engine_serial:raw",
     "title.transfer": "vin:raw receiver:address reason:raw invoice_commitment:hex odometer:odometer event_at:time "
@@ -68,7 +68,8 @@ STRUCTS = {
     "grant": "role:raw wmis:raw* country:raw starts_at:time ends_at:time status:raw reason:raw",
     "params": "tx_lifetime_max_ms:raw block_bytes_max:raw block_txs_max:raw block_weight_max:raw timeout_cap_ms:raw "
     "evidence_age_max:raw proposal_lifetime_ms:raw keys_per_day:raw odometer_fresh_ms:raw listing_lifetime_max_ms:raw "
-    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw next_ruleset_height:raw",
+    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw "
+    "next_ruleset_height:raw next_ruleset_hash:hex",
 }
 VERSIONED = {"params": 1}
 """Structs that begin with a version."""

@@ -116,7 +116,7 @@ def _governance(story: Story) -> None:
         "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
         "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
-        "ruleset.activate": RulesetActivate(2, 1_000_000),
+        "ruleset.activate": RulesetActivate(2, 1_000_000, bytes(range(32))),
     }
     for tag, action in actions.items():
         story.do("bmw", GovernancePropose(action), name=f"governance.propose {tag}")

@@ -15,7 +15,7 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.ledger.fields import Address, Country, Height, Name, OptionalCountry, Role, Time
+from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, Role, Time
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -221,7 +221,7 @@ class ParameterSet(Value, tag="parameter.set", frozen=True):
 
 
 class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
-    """Judge by another ruleset from a height on.
+    """Judge by another ruleset from a height on. Its hash tells apart two builds that have different ones of a number.
 
     No guard asks whether a node's software knows the ruleset: all nodes must answer alike. A node whose software does
     not know it stops before that height.
@@ -229,6 +229,7 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
 
     version: Annotated[int, Meta(ge=1, le=10_000)]
     height: Height
+    hash: Hash32
 
     def guards(self, ledger: Ledger) -> None:
         if self.version <= ledger.params.ruleset:
@@ -237,7 +238,12 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
             ledger.unmet(HEIGHT_PASSED, str(self.height), ledger.block.height)
 
     def carry_out(self, ledger: Ledger) -> None:
-        changed = replace(ledger.params, next_ruleset=self.version, next_ruleset_height=self.height)
+        changed = replace(
+            ledger.params,
+            next_ruleset=self.version,
+            next_ruleset_height=self.height,
+            next_ruleset_hash=self.hash,
+        )
         ledger.put(CHAIN, PARAMS_ID, changed)
 
 

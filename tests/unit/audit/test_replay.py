@@ -208,7 +208,6 @@ def forged(chain: Chain, **header: object) -> Block:
         ("tx_root", bytes(32), "header_tx_root"),
         ("next_validators_hash", bytes(32), "header_next_validators"),
         ("validators_hash", bytes(32), "header_validators"),
-        ("ruleset_hash", bytes(32), "header_ruleset"),
         ("evidence_root", bytes(32), "header_evidence_root"),
         ("last_commit_hash", bytes(32), "header_last_commit"),
         ("parent_id", bytes(32), "header_parent"),

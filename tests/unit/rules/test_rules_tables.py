@@ -26,7 +26,7 @@ from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.schema_document import schema_of
 
-RULESET_1 = "f07c0e59a2c3525bc3527638b30acd99bc070dda0aa644a1c32c48d5c197f571"
+RULESET_1 = "efa038637ee4a34dfec270debf7e395edccd27f5589e763fea2f337c29697e29"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -313,7 +313,7 @@ def edited(puts: dict[bytes, bytes], *deletes: bytes) -> MemoryStore:
 
 def test_a_newer_schema_is_refused() -> None:
     newer = (schema.SCHEMA_VERSION + 1).to_bytes(4, "big")
-    told = f"schema version {schema.SCHEMA_VERSION + 1}, this software reads {schema.SCHEMA_VERSION}: use a newer one"
+    told = f"schema version {schema.SCHEMA_VERSION + 1}, this software reads {schema.SCHEMA_VERSION}: install a newer"
     before = contents(edited({schema.META_SCHEMA: newer}))
     kv = MemoryStore(before)
     with pytest.raises(OperatorError, match=told):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from support import rulesets
 from support.chain import DAY_MS, Chain, address
 from support.governing import (
     CHANGE,
@@ -16,6 +15,7 @@ from support.governing import (
     propose,
     vote,
 )
+from support.newer_software import newer_software, ruleset_2
 from support.stages import at, change, ledger_of
 
 from node import limits
@@ -36,7 +36,8 @@ from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernanceVo
 from node.txtypes.chain.validator_set import VALIDATOR
 from node.txtypes.members.frauds import is_fraudulent
 from node.txtypes.members.member import MEMBER, MEMBER_NAME
-from node.txtypes.rulesets import RULESETS
+
+HASH = bytes(range(32))
 
 
 # --- who may ------------------------------------------------------------------------------------------
@@ -264,6 +265,7 @@ def test_fraud_is_never_forgotten() -> None:
         ("ruleset", 1, ["parameter_unknown"]),
         ("next_ruleset", 0, ["parameter_unknown"]),
         ("next_ruleset_height", 9, ["parameter_unknown"]),
+        ("next_ruleset_hash", 9, ["parameter_unknown"]),
         ("no_such_thing", 1, ["parameter_unknown"]),
     ],
 )
@@ -273,7 +275,9 @@ def test_parameters_have_names_and_ranges(name: str, value: int, codes: list[str
 
 def test_every_parameter_but_the_ruleset_can_be_set() -> None:
     chain = at("").chain
-    assert set(ChainParams.__struct_fields__) - {"ruleset", "next_ruleset", "next_ruleset_height"} == set(SETTABLE)
+    assert set(ChainParams.__struct_fields__) - {
+        "ruleset", "next_ruleset", "next_ruleset_height", "next_ruleset_hash",
+    } == set(SETTABLE)  # fmt: skip
     for name in SETTABLE:
         value = getattr(ChainParams(), name) + 1
         assert "carried_out" == carry_out(chain, ParameterSet(name, value))
@@ -286,29 +290,29 @@ def test_a_ruleset_is_newer_and_ahead() -> None:
     """Whether this software knows the version is not asked: nodes of all versions must answer alike."""
     chain = at("").chain
     height = chain.store.height() + 1
-    assert [] == codes_of(chain, RulesetActivate(2, height + 1))
-    assert [] == codes_of(chain, RulesetActivate(9_999, height + 1))
-    assert ["height_passed"] == codes_of(chain, RulesetActivate(2, height))
-    assert ["ruleset_not_newer"] == codes_of(chain, RulesetActivate(1, height + 1))
-    assert ["ruleset_not_newer", "height_passed"] == codes_of(chain, RulesetActivate(1, 0))
+    assert [] == codes_of(chain, RulesetActivate(2, height + 1, HASH))
+    assert [] == codes_of(chain, RulesetActivate(9_999, height + 1, HASH))
+    assert ["height_passed"] == codes_of(chain, RulesetActivate(2, height, HASH))
+    assert ["ruleset_not_newer"] == codes_of(chain, RulesetActivate(1, height + 1, HASH))
+    assert ["ruleset_not_newer", "height_passed"] == codes_of(chain, RulesetActivate(1, 0, HASH))
 
 
-def test_a_ruleset_starts_at_its_height(monkeypatch) -> None:
-    second = rulesets.learn(monkeypatch)
-    chain = at("").chain
-    assert "carried_out" == carry_out(chain, RulesetActivate(2, 5))
-    assert (1, 2, 5) == _rulesets(chain)
-    chain.produce()
-    assert (1, 2, 5) == _rulesets(chain)
-    block = chain.produce()
-    assert 5 == block.header.height
-    assert second.hash == block.header.ruleset_hash != RULESETS[1].hash
-    assert (2, 0, 0) == _rulesets(chain)
+def test_a_ruleset_starts_at_its_height() -> None:
+    with newer_software():
+        chain = at("").chain
+        assert "carried_out" == carry_out(chain, RulesetActivate(2, 5, ruleset_2().hash))
+        assert (1, 2, 5, ruleset_2().hash) == _rulesets(chain)
+        chain.produce()
+        assert (1, 2, 5, ruleset_2().hash) == _rulesets(chain)
+        block = chain.produce()
+        assert 5 == block.header.height
+        assert ruleset_2().hash == block.header.ruleset_hash
+        assert (2, 0, 0, b"") == _rulesets(chain)
 
 
 def test_software_that_does_not_know_a_ruleset_stops_before_its_height() -> None:
     chain = at("").chain
-    assert "carried_out" == carry_out(chain, RulesetActivate(2, 5))
+    assert "carried_out" == carry_out(chain, RulesetActivate(2, 5, HASH))
     chain.produce()
     assert 4 == chain.store.height()
     with pytest.raises(OperatorError, match=r"from height 5 on .* ruleset 2.* install a newer version"):
@@ -319,6 +323,6 @@ def test_software_that_does_not_know_a_ruleset_stops_before_its_height() -> None
     assert "the store is intact" in replica.halted
 
 
-def _rulesets(chain: Chain) -> tuple[int, int, int]:
+def _rulesets(chain: Chain) -> tuple[int, int, int, bytes]:
     params = chain.state(CHAIN, "params")
-    return params.ruleset, params.next_ruleset, params.next_ruleset_height
+    return params.ruleset, params.next_ruleset, params.next_ruleset_height, params.next_ruleset_hash
