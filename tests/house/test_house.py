@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from node.txtypes.unmet import TEXTS
 from support import vectors
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash, genesis_to_json, parse_genesis
-from node.ledger.guards import Unmet
+from node.ledger.guards import GUARDS, Unmet
 from node.ledger.kinds import fields_of
 from node.txtypes.registry import TYPES
 
@@ -48,45 +47,53 @@ def test_every_type_is_documented() -> None:
 
 def test_every_field_of_every_type_can_be_shown() -> None:
     for kind in TYPES.values():
-        assert all(field.kind.name for field in fields_of(kind))
+        assert all(field.json_name for field in fields_of(kind))
         assert kind.weight > 0
 
 
 # --- guards ---------------------------------------------------------------------------------------------------
-def codes_used() -> dict[str, str]:
-    """Codes that some guard notes, and where."""
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in SOURCES}
+
+
+def guard_constants() -> dict[str, str]:
+    """Name of the constant to code, of every guard that a module declares."""
     found = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "unmet":
-                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}: the code is not a literal"
-                found[str(node.args[0].value)] = f"{path.relative_to(ROOT)}:{node.lineno}"
+    for path, tree in trees().items():
+        for statement in tree.body:
+            if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Call):
                 continue
-            is_made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Unmet"
-            if is_made and isinstance(node.args[0], ast.Constant):
-                found[str(node.args[0].value)] = f"{path.relative_to(ROOT)}:{node.lineno}"
+            made = statement.value
+            if isinstance(made.func, ast.Name) and made.func.id == "Guard":
+                target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+                assert isinstance(target, ast.Name) and isinstance(made.args[0], ast.Constant), path
+                found[target.id] = str(made.args[0].value)
     return found
 
 
-def test_every_code_has_texts_and_every_text_a_guard() -> None:
-    used = codes_used()
-    assert {code: where for code, where in used.items() if code not in TEXTS} == {}
-    assert set(TEXTS) - set(used) == set()
-    assert len(used) > 60
+def test_every_guard_is_a_constant_of_its_code_and_is_noted_somewhere() -> None:
+    constants = guard_constants()
+    assert {name: code for name, code in constants.items() if name.lower() != code} == {}
+    assert set(GUARDS) == set(constants.values())
+    used = {node.id for tree in trees().values() for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}  # fmt: skip
+    assert set(constants) - used == set()
+    assert len(constants) > 60
 
 
-@pytest.mark.parametrize("code", TEXTS)
+@pytest.mark.parametrize("code", sorted(GUARDS))
 def test_a_guard_speaks_three_languages(code: str) -> None:
-    texts = TEXTS[code]
+    guard = GUARDS[code]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
-    assert len({texts.en, texts.de, texts.zh}) == 3
-    assert re.fullmatch(r"[\x20-\x7e]{8,}", texts.en)
-    assert re.search(r"[一-鿿]{2,}", texts.zh) and not re.search(r"[一-鿿]", texts.de)
-    for text in texts[1:]:
+    assert len({guard.en, guard.de, guard.zh}) == 3
+    assert re.fullmatch(r"[\x20-\x7e]{8,}", guard.en)
+    assert re.search(r"[一-鿿]{2,}", guard.zh) and not re.search(r"[一-鿿]", guard.de)
+    texts = (guard.en, guard.de, guard.zh)
+    for text in texts:
         assert text == text.strip() and not text.endswith((".", "。"))
     shown = Unmet(code, "X", "1", "2")
     words = (("have", "need"), ("vorhanden", "nötig"), ("现有", "需要"))
-    wanted = [f"X: {text} ({have}: 1, {need}: 2)" for text, (have, need) in zip(texts[1:], words, strict=True)]
+    wanted = [f"X: {text} ({have}: 1, {need}: 2)" for text, (have, need) in zip(texts, words, strict=True)]
     assert wanted == [shown.text(tag) for tag in ("en", "de", "zh")]
     assert shown.text("fr") == shown.text()
 
