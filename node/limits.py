@@ -6,6 +6,7 @@ from typing import Final
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+"""Lengths of time that bounds are composed of."""
 
 # --- transactions (consensus rules) -------------------------------------------------------------
 TX_BYTES_MAX: Final = 64 * 1024
