@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from node.rules.ruleset import RULESET_VERSION, ruleset_hash
 from support.load import LoadChain
 
 from benchmarks.measure import Measure, verifications_per_second
@@ -16,6 +15,7 @@ from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_to_json
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage.leveldb import LevelStore
+from node.txtypes.rulesets import RULESETS
 
 BAR = 0.20
 WORKERS = 2
@@ -25,7 +25,7 @@ def rules_name() -> str:
     """Changes with the rules and the genesis state, so that no store outlives them."""
     genesis = dev_genesis()
     root = genesis_head(genesis, genesis_entries(genesis)).state_root
-    return (ruleset_hash(RULESET_VERSION)[:4] + root[:4]).hex()
+    return (RULESETS[genesis.params.ruleset].hash[:4] + root[:4]).hex()
 
 
 def store_of(folder: Path, transactions: int, seed: int, genesis: Genesis | None = None) -> Path:
