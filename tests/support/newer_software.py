@@ -123,7 +123,7 @@ def _with_index(family: Family[Any], index: Index) -> dict[str, Any]:
 
 _ATTRIBUTES: Final[tuple[tuple[Any, str, Any], ...]] = (
     (envelope, "_decode_payload", _decode_payload),
-    (history, "_decode_content", msgspec.msgpack.Decoder(Union[_NEWER_TYPES])),  # noqa: UP007
+    (history, "_decode_body", msgspec.msgpack.Decoder(Union[_NEWER_TYPES])),  # noqa: UP007
     (history, "AnyBody", Union[_NEWER_TYPES]),  # noqa: UP007
     (odometer, "with_reading", _with_reading),
     (schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1),

@@ -192,9 +192,9 @@ def test_evidence_is_in_the_receipt_of_the_block() -> None:
 
 
 def test_a_ruleset_that_begins_is_in_the_receipt_of_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    rulesets.learn(monkeypatch)
+    second = rulesets.learn(monkeypatch)
     chain = at("").chain
-    carry_out(chain, RulesetActivate(2, 5))
+    carry_out(chain, RulesetActivate(2, 5, second.hash))
     rows = {}
     while chain.store.height() < 6:
         chain.produce()
@@ -205,14 +205,14 @@ def test_a_ruleset_that_begins_is_in_the_receipt_of_its_block(monkeypatch: pytes
 
 def test_a_new_ruleset_judges_from_its_height_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more zone, another severity: the same transaction before and after."""
-    rulesets.learn(monkeypatch)
+    second = rulesets.learn(monkeypatch)
     chain = at("born").chain
     scratch = accident(chain, 120, extent="cosmetic")
     dent = accident(chain, 130, damages=(scratch.damages[0].__class__(rulesets.NEW_ZONE, "cosmetic"),))
     assert ["code_unknown"] == chain.unmet(chain.sign("police-1", dent))
     chain.do("police-1", scratch)
     height = chain.store.height() + 5
-    carry_out(chain, RulesetActivate(2, height))
+    carry_out(chain, RulesetActivate(2, height, second.hash))
     while chain.store.height() < height - 1:
         chain.produce()
     assert [] == chain.unmet(chain.sign("police-1", dent)), "a transaction is judged by the next block's ruleset"

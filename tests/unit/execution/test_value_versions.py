@@ -92,7 +92,7 @@ def test_until_the_activation_every_byte_is_as_before(request: pytest.FixtureReq
 
 def test_after_it_a_value_is_rewritten_when_it_is_next_written(newer_software: None) -> None:
     chain = Chain()
-    assert "carried_out" == carry_out(chain, RulesetActivate(2, ACTIVE_FROM))
+    assert "carried_out" == carry_out(chain, RulesetActivate(2, ACTIVE_FROM, RULESETS[2].hash))
     while chain.store.height() < ACTIVE_FROM:
         chain.produce()
     assert 2 == chain.store.head().params.ruleset

@@ -108,7 +108,7 @@ def test_a_newer_store_is_left_alone() -> None:
     chain = Chain()
     kv = MemoryStore(entries(chain.store.kv) | {schema.META_SCHEMA: (schema.SCHEMA_VERSION + 1).to_bytes(4, "big")})
     before = entries(kv)
-    with pytest.raises(OperatorError, match="use a newer one"):
+    with pytest.raises(OperatorError, match="install a newer version"):
         ChainStore(kv, chain.genesis)
     assert before == entries(kv)
 
