@@ -61,10 +61,10 @@ def test_a_value_is_rewritten_when_it_is_next_touched() -> None:
 
 def test_the_changed_function_judges_from_the_height_on() -> None:
     with newer_software():
-        records = [decode_record(raw)[0] for _, raw in crossed().chain.store.records(VIN, 0, 9)]
-    severities = [code for record in records for code in record.outcome if code.startswith("severity:")]
+        records = [decode_record(raw) for _, raw in crossed().chain.store.records(VIN, 0, 9)]
+    severities = [code for record in records for code in record.content.outcome if code.startswith("severity:")]
     assert ["severity:minor", "severity:moderate"] == severities
-    assert "inspection.record" in [record.kind for record in records]
+    assert "inspection.record" in [record.face.kind for record in records]
 
 
 @pytest.fixture(autouse=True)

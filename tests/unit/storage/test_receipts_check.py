@@ -14,7 +14,7 @@ from support.stores import entries, life_chain, tampered
 
 from node.audit.sources import StoreSource
 from node.codec import encode
-from node.ledger.receipts import BlockReceipts, Receipt, decode_receipts
+from node.ledger.receipts import BlockReceipts, Receipt, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
@@ -42,7 +42,7 @@ def with_row(height: int, change: Callable[[Receipt], Receipt]) -> dict[bytes, b
     key = schema.receipts_key(height)
     row = decode_receipts(ALL[key])
     first, *others = row.transactions
-    return {key: encode(BlockReceipts((change(first), *others), row.block))}
+    return {key: encode_receipts(BlockReceipts((change(first), *others), row.block))}
 
 
 def test_a_whole_store_has_a_row_for_every_block() -> None:
@@ -96,7 +96,8 @@ def test_a_row_that_cannot_be_read_or_is_of_another_block_is_named(raw: bytes) -
 
 
 def test_a_row_that_names_other_subjects_lacks_their_entries() -> None:
-    other = with_row(1, lambda first: replace(first, records=(replace(first.records[0], vin="WBA8E9G50GNU99999"),)))
+    named = ("vehicle/WBA8E9G50GNU99999",)
+    other = with_row(1, lambda first: replace(first, changes=(replace(first.changes[0], subjects=named),)))
     found = damages(other)
     assert any("WBA8E9G50GNU99999" in damage.key and "is missing" in damage.text for damage in found)
 
@@ -112,7 +113,7 @@ def test_a_row_that_says_something_else_only_a_replay_finds(tmp_path: Path) -> N
     row = decode_receipts(entries(folder, tmp_path / "scratch")[schema.receipts_key(4)])
     first = row.transactions[0]
     changes = tuple(replace(change, status="open") for change in first.changes)
-    bad = encode(BlockReceipts((replace(first, changes=changes), *row.transactions[1:]), row.block))
+    bad = encode_receipts(BlockReceipts((replace(first, changes=changes), *row.transactions[1:]), row.block))
     told = replay(StoreSource(tampered(folder, tmp_path / "lied", {schema.receipts_key(4): bad})))
     assert told.divergence is not None and "store_receipts" == told.divergence.rule
 

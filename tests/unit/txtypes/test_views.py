@@ -172,9 +172,9 @@ def test_one_forged_value_of_several_is_not_believed(tmp_path: Path) -> None:
 def test_a_ruleset_that_this_software_does_not_know_ends_a_view(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rulesets.learn(monkeypatch)
+    second = rulesets.learn(monkeypatch)
     chain = at("born").chain
-    carry_out(chain, RulesetActivate(2, chain.store.height() + 5))
+    carry_out(chain, RulesetActivate(2, chain.store.height() + 5, second.hash))
     light = light_client(ChainSource(chain), tmp_path)
     assert 1 == light.verified_view(lambda reader, as_of: as_of.rules.number), "the head is still judged by ruleset 1"
     while chain.store.head().params.ruleset == 1:
