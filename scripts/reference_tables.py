@@ -303,7 +303,7 @@ def guard_codes() -> str:
         for code in codes:
             used[code].append(f"`{name}`")
     rows = ["| code | answered | meaning | where |", "|---|---|---|---|"]
-    for code, text in GUARDS.items():
+    for code, text in sorted(GUARDS.items()):
         where = ", ".join((["every type"] if code in ENVELOPE_CODES else []) + used[code])
         rows.append(f"| `{code}` | {403 if text.is_permission else 422} | {text.en} | {where} |")
     return "\n".join(rows)
