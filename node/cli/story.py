@@ -118,7 +118,7 @@ class Story:
         )  # fmt: skip
 
     def _birth(self, vin: str) -> None:
-        self._heading(f"A car is born: {vin}")
+        self._heading(f"The manufacturer registers a car: {vin}")
         self._send(
             "registers the car", "vehicle.register", "--vin", vin, "--model", "330I", "--plant", "MUC",
             "--produced-on", "2025-12-01", "--powertrain", "petrol", "--odometer-unit", "km", "--vin-scheme", "EU",
@@ -126,7 +126,7 @@ class Story:
         )  # fmt: skip
 
     def _use(self, vin: str) -> None:
-        self._heading("It is looked after, damaged, and sold to a dealer")
+        self._heading("Delivery check, transport damage, wholesale to a dealer")
         self._send(
             "does the delivery check", "maintenance.record", "--vin", vin, "--services", "ENGINE_OIL",
             "--odometer", "12km", "--next-due", '{"odometer": 30000, "at": "+730d"}', sender="workshop-berlin",
@@ -143,7 +143,7 @@ class Story:
         )  # fmt: skip
 
     def _sale(self, vin: str, buyer: str) -> None:
-        self._heading(f"It is sold to {buyer}: title against money")
+        self._heading(f"Retail sale to {buyer}: delivery versus payment")
         rails = [{"rail": rail, "providers": ["payment-provider-1"]} for rail in ("bank_transfer", "card", "bitcoin")]
         listing = self._send(
             f"lists the car at {PRICE}", "listing.create", "--vin", vin, "--price", PRICE, "--country", "DE",
@@ -151,7 +151,7 @@ class Story:
             sender="dealer-munich",
         )  # fmt: skip
         order = self._send(
-            "offers the price, bound to what was disclosed", "order.offer", "--listing", listing, "--price", PRICE,
+            "offers the price, bound to the disclosed history", "order.offer", "--listing", listing, "--price", PRICE,
             "--rail", "bank_transfer", "--provider", "payment-provider-1", "--contract", "on_premises",
             "--expires-at", "+7d", sender=buyer,
         )  # fmt: skip
@@ -183,25 +183,25 @@ class Story:
         except StoryFailed as error:
             if "payment" not in str(error):
                 raise
-            self._tell("dealer-munich", "asks for the handover too early: refused, the payment is not settled")
+            self._tell("dealer-munich", "tries the handover before the payment is settled: rejected")
         else:
-            raise StoryFailed("a handover without money would have been accepted")
+            raise StoryFailed("a handover before the payment is settled would have been accepted")
 
     # --- results ---
     def _show(self, vin: str, buyer: str) -> None:
         node = self._next_node()
-        self._heading("The car's timeline, complete and proven by its wallet")
+        self._heading("The buyer's wallet verifies the car's history")
         click.echo(
             self._run("bmw-wallet", "history", vin, "--verify", "--accept-old-root", "--node", node.url).rstrip()
         )
-        holder = node.get(f"/v1/vehicles/{vin}")["title"]["holder"]
+        holder = node.get(f"/v1/vehicles/{vin}")["holder"]
         address = self._json("bmw-wallet", "key", "show", buyer)["address"]
         if holder != address:
             raise StoryFailed(f"the title is with {holder}, not with the buyer {address}")
         self._tell(buyer, "has the title now", address)
 
     def _audit(self) -> None:
-        self._heading("An auditor replays the chain from genesis, three times")
+        self._heading("An auditor replays the chain from genesis, from three sources")
         checkpoint, archive = self.folder / f"checkpoint-{self._height}", self.folder / f"blocks-{self._height}.bmw"
         source, live = self.network.nodes[0], self.network.nodes[-1]
         self._run("bmw-node", "checkpoint", "--home", str(source.home.path), str(checkpoint))

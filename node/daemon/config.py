@@ -27,16 +27,17 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class NodeSettings(Section, frozen=True):
     moniker: Annotated[str, "name shown to peers: lower case, digits, '.', '-'; empty: the folder's name"] = ""
     validator: Annotated[
-        str, "address of the member this node signs for; empty: whose consensus key the chain knows as ours"
+        str, "address of the member this node signs for; empty: the member whose consensus key on the chain is ours"
     ] = ""
     signer_socket: Annotated[
-        str, "Unix socket of the 'bmw-node signer' that holds the consensus key; empty: keys/consensus.json, here"
+        str,
+        "Unix socket of the 'bmw-node signer' that holds the consensus key; empty: keys/consensus.json of this home",
     ] = ""
     log_level: Annotated[str, "debug, info, warning or error"] = "info"
-    log_format: Annotated[str, "text or json (one object a line)"] = "text"
+    log_format: Annotated[str, "text or json (one object per line)"] = "text"
     verify_workers: Annotated[Count, "processes that verify signatures; 0: in the node itself"] = 1
     clock_offset_ms: Annotated[
-        Annotated[int, Meta(ge=-(10**12))], "added to this machine's clock, to try a wrong one; needs --dev"
+        Annotated[int, Meta(ge=-(10**12))], "added to this machine's clock, to test a wrong clock; needs --dev"
     ] = 0
 
 
@@ -44,47 +45,47 @@ class P2pSettings(Section, frozen=True):
     host: Annotated[str, "address to listen on"] = "0.0.0.0"
     port: Annotated[Count, "port to listen on"] = 26800
     peers: Annotated[tuple[str, ...], "host:port of nodes to stay connected to"] = ()
-    members_only: Annotated[bool, "refuse nodes that no member has published"] = False
-    peers_max: Annotated[Count, "links to nodes that are no members'"] = 50
-    exchange: Annotated[bool, "learn addresses from peers"] = True
+    members_only: Annotated[bool, "refuse nodes whose key no member has published"] = False
+    peers_max: Annotated[Count, "largest number of peers that are not members' nodes"] = 50
+    exchange: Annotated[bool, "ask peers for the addresses of others"] = True
 
 
 class RpcSettings(Section, frozen=True):
-    host: Annotated[str, "address to listen on; keep it on loopback unless something guards it"] = "127.0.0.1"
+    host: Annotated[str, "address to listen on; keep it on loopback unless a proxy or firewall guards it"] = "127.0.0.1"
     port: Annotated[Count, "port to listen on; 0: no RPC"] = 26700
     body_bytes_max: Annotated[Count, "largest request body"] = 2 * 1024 * 1024
     header_bytes_max: Annotated[int, Meta(ge=512), "largest request line, and largest single header"] = 8_190
-    requests_per_second: Annotated[Positive, "of one address, on average"] = 5_000
-    request_burst: Annotated[Positive, "of one address, at once"] = 10_000
-    headers_max: Annotated[int, Meta(ge=8), "headers of one request"] = 64
-    connections_max: Annotated[Positive, "open at once, of all addresses"] = 2_000
-    connections_per_address: Annotated[Positive, "open at once"] = 200
-    limit_loopback: Annotated[bool, "the two limits per address hold for this machine too: behind a proxy"] = False
-    streams_max: Annotated[Count, "event streams open at once"] = 100
-    streams_per_address: Annotated[Positive, "of one address"] = 100
-    cors_origins: Annotated[tuple[str, ...], "origins whose pages may call; empty: none"] = ()
+    requests_per_second: Annotated[Positive, "requests per second from one address, on average"] = 5_000
+    request_burst: Annotated[Positive, "requests from one address in a burst"] = 10_000
+    headers_max: Annotated[int, Meta(ge=8), "headers in one request"] = 64
+    connections_max: Annotated[Positive, "open connections in total"] = 2_000
+    connections_per_address: Annotated[Positive, "open connections per address"] = 200
+    limit_loopback: Annotated[bool, "apply the limits per address to loopback too, for a node behind a proxy"] = False
+    streams_max: Annotated[Count, "open event streams in total"] = 100
+    streams_per_address: Annotated[Positive, "open event streams per address"] = 100
+    cors_origins: Annotated[tuple[str, ...], "origins whose pages may call the interface; empty: none"] = ()
     tls_certificate: Annotated[str, "PEM file; empty: plain HTTP"] = ""
     tls_key: Annotated[str, "PEM file of the certificate's key"] = ""
 
 
 class ConsensusSettings(Section, frozen=True):
-    block_interval_min_ms: Annotated[Count, "pause after a block while there is something to propose"] = 200
-    block_interval_empty_ms: Annotated[Count, "pause after a block while there is nothing to propose"] = 10_000
-    build_txs_max: Annotated[Count, "transactions this node puts into a block at most"] = 1_000
+    block_interval_min_ms: Annotated[Count, "pause after a block while transactions are pending"] = 200
+    block_interval_empty_ms: Annotated[Count, "pause after a block while none are pending"] = 10_000
+    build_txs_max: Annotated[Count, "most transactions that this node puts into a block"] = 1_000
 
 
 class StorageSettings(Section, frozen=True):
-    snapshot_interval: Annotated[Count, "heights between two snapshots for new nodes; 0: none are cut"] = 10_000
-    snapshot_gap: Annotated[Count, "a new node so many blocks behind starts from a snapshot"] = 1_000
-    keep_blocks: Annotated[Count, "newest blocks that are kept; 0: all of them (an archive)"] = 0
-    keep_days: Annotated[Count, "blocks younger than this are kept in any case"] = 30
+    snapshot_interval: Annotated[Count, "heights between two snapshots for new nodes; 0: no snapshots"] = 10_000
+    snapshot_gap: Annotated[Count, "a new node that is more blocks behind starts from a snapshot"] = 1_000
+    keep_blocks: Annotated[Count, "number of newest blocks to keep; 0: all of them (an archive node)"] = 0
+    keep_days: Annotated[Count, "blocks of this many days are kept in any case"] = 30
 
 
 class MempoolSettings(Section, frozen=True):
-    txs_max: Annotated[Count, "pending transactions"] = 50_000
-    bytes_max: Annotated[Count, "their size"] = 64 * 1024 * 1024
-    per_account_max: Annotated[Count, "pending transactions of one sender"] = 5_000
-    bytes_per_account_max: Annotated[Count, "their size"] = 8 * 1024 * 1024
+    txs_max: Annotated[Count, "most pending transactions"] = 50_000
+    bytes_max: Annotated[Count, "their size in bytes"] = 64 * 1024 * 1024
+    per_account_max: Annotated[Count, "most pending transactions of one sender"] = 5_000
+    bytes_per_account_max: Annotated[Count, "their size in bytes"] = 8 * 1024 * 1024
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

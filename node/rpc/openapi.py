@@ -186,7 +186,7 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
         for _, shape in route.answers:
             components.shape(shape)
     components.struct(answers.Problem)
-    for name, codes in (("Problem", PROBLEMS), ("Unmet", GUARDS)):
+    for name, codes in (("Problem", PROBLEMS), ("Unmet", sorted(GUARDS))):
         components.schemas[name]["properties"]["code"]["enum"] = list(codes)
     requests = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
     for name, schema in requests.items():

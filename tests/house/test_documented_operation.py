@@ -64,18 +64,18 @@ def test_every_metric_that_the_documents_name_is_served(pages: list[str]) -> Non
     named = {path.name: set(re.findall(r"\bbmw_[a-z0-9_]+", path.read_text())) for path in DOCUMENTS}
 
     assert {name: found - _served(pages) for name, found in named.items() if found - _served(pages)} == {}
-    assert len(named["OPERATING.md"]) > 30
+    assert len(named["OPERATING_REFERENCE.md"]) > 30
 
 
 def test_every_metric_that_is_served_is_documented(pages: list[str]) -> None:
-    text = (ROOT / "docs" / "OPERATING.md").read_text()
+    text = (ROOT / "docs" / "OPERATING_REFERENCE.md").read_text()
 
     assert [name for name in sorted(_served(pages)) if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_every_kind_of_memory_is_documented(pages: list[str]) -> None:
     kinds = {labels for name, labels in prometheus(pages[-1]) if name == "bmw_memory_bytes"}
-    text = (ROOT / "docs" / "OPERATING.md").read_text()
+    text = (ROOT / "docs" / "OPERATING_REFERENCE.md").read_text()
 
     assert kinds and [kind for kind in kinds if f"`{kind[6:-1]}`" not in text] == []
 
@@ -113,7 +113,7 @@ def _documented(name: str) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("document", ["OPERATING.md", "SIGNER.md"])
+@pytest.mark.parametrize("document", ["OPERATING_REFERENCE.md", "SIGNER.md"])
 def test_the_tables_of_notices_are_those_of_the_code(document: str) -> None:
     told, named = _notices(of_signer=document == "SIGNER.md"), _documented(document)
 
