@@ -23,11 +23,10 @@ from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
-from node.ledger.family import AsOf, Reader
+from node.ledger.family import AsOf, GivenReader, MissingKey, Reader
 from node.ledger.json_form import time_to_text
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.ruleset import Ruleset
-from node.ledger.views import GivenReader, MissingKey
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
 from wallet.client import NodeRefused, StateAnswer

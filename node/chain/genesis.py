@@ -18,7 +18,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import tagged
 from node.crypto.signing import is_signature
 from node.errors import Malformed
-from node.ledger.codes import table_codes
+from node.ledger.body import table_codes
 from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams

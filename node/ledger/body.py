@@ -1,15 +1,27 @@
-"""The base of every transaction body. A type is one such class, one line in `registry` and one specimen."""
+"""The base of every transaction body: a type is one such class, one line in `registry` and one specimen.
+
+With it: codes within a struct, and the transition tables that say in which status of a thing a type may act.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, assert_never
 
 from node.codec import Value
-from node.ledger.codes import table_codes
+from node.ledger import kinds
 from node.ledger.example import Example
 from node.ledger.guards import CODE_UNKNOWN
+from node.ledger.kinds import Kind, fields_of
 from node.ledger.overlay import Ledger
+
+S = TypeVar("S", bound=str)
+T = TypeVar("T")
+Find = Callable[[Any], Iterable[T]]
+TAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
+"""The form of a type name."""
 
 
 class Permission(Protocol):
@@ -55,6 +67,12 @@ class TransactionBody(Value, frozen=True):
         raise AssertionError(f"{type(self).__name__} has no effect")
 
 
+class UnknownBody(TransactionBody, frozen=True):
+    """The body of a type that this software has no class for. No ruleset it knows has such a type active."""
+
+    tag: str
+
+
 def type_of(body: TransactionBody) -> str:
     """The type name, e.g. `vehicle.register`."""
     return body.tag if isinstance(body, UnknownBody) else str(type(body).__struct_config__.tag)
@@ -68,18 +86,96 @@ def judge_body(ledger: Ledger, body: TransactionBody) -> None:
     body.guards(ledger)
 
 
+# --- codes within a struct --------------------------------------------------------------------------------
 def check_codes(ledger: Ledger, value: Value) -> None:
-    """Note every code of a table that the ruleset in force does not have."""
+    """Note every code that its table in the ruleset in force does not have."""
     for table, code in table_codes(value):
         if code not in ledger.rules.codes[table]:
             ledger.unmet(CODE_UNKNOWN, table, code)
 
 
-TAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
-"""The form of a type's name."""
+def open_codes(value: Any) -> Iterable[str]:
+    """Every `Code` string within a struct."""
+    return _open_codes_of(value.__class__)(value)
 
 
-class UnknownBody(TransactionBody, frozen=True):
-    """The body of a type that this software has no class for. No ruleset it knows has such a type active."""
+def table_codes(value: Any) -> Iterable[tuple[str, str]]:
+    """(table, code) for every `CodeOf` within a struct, empty codes left out."""
+    return _table_codes_of(value.__class__)(value)
 
-    tag: str
+
+def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
+    """A function that lists the leaves below a kind; None where there can be none."""
+    match kind:
+        case kinds.ListOf(item=item):
+            find = _finder(item, leaf)
+            return None if find is None else lambda values: [code for value in values for code in find(value)]
+        case kinds.OptionOf(item=item):
+            inner = _finder(item, leaf)
+            return None if inner is None else lambda value: () if value is None else inner(value)
+        case kinds.StructOf(struct=struct):
+            return _struct_finder(struct, leaf)
+        case kinds.UnionOf(structs=structs):
+            by_struct = {struct: _struct_finder(struct, leaf) or _no_codes for struct in structs}
+            return lambda value: by_struct[type(value)](value)
+        case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf():
+            return leaf(kind)
+        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Choice() | kinds.Address():
+            return None
+        case kinds.Bytes() | kinds.Plain():
+            return None
+        case _:
+            assert_never(kind)
+
+
+def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
+    finders = [(field.name, find) for field in fields_of(struct) if (find := _finder(field.kind, leaf)) is not None]
+    return (lambda value: [code for name, find in finders for code in find(getattr(value, name))]) if finders else None
+
+
+def _no_codes(value: Any) -> Iterable[Any]:
+    return ()
+
+
+def _open_code(kind: Kind) -> Find[str] | None:
+    return (lambda value: (value,)) if isinstance(kind, kinds.Code) else None
+
+
+def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:
+    match kind:
+        case kinds.CodeOf(table=table):
+            return lambda value: ((table, value),) if value else ()
+        case kinds.MoneyAmount():
+            return lambda money: (("currencies", money.currency),)
+    return None
+
+
+@cache
+def _open_codes_of(struct: Any) -> Find[str]:
+    return _struct_finder(struct, _open_code) or _no_codes
+
+
+@cache
+def _table_codes_of(struct: Any) -> Find[tuple[str, str]]:
+    return _struct_finder(struct, _table_code) or _no_codes
+
+
+# --- transition tables ------------------------------------------------------------------------------------
+class Transitions(Generic[S]):
+    """Status to transaction type to following status. A status without types is final."""
+
+    def __init__(self, steps: Mapping[S, Mapping[str, S]]) -> None:
+        self.steps = steps
+        assert all(after in steps for step in steps.values() for after in step.values()), "every status has a row"
+
+    def before(self, tag: str) -> tuple[S, ...]:
+        """The statuses in which a type may act."""
+        return tuple(status for status, step in self.steps.items() if tag in step)
+
+    def after(self, status: S, tag: str) -> S:
+        """The status that follows."""
+        return self.steps[status][tag]
+
+    def edges(self) -> Iterator[tuple[S, str, S]]:
+        """(status, type, following status)"""
+        return ((status, tag, after) for status, step in self.steps.items() for tag, after in step.items())

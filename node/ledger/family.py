@@ -1,12 +1,17 @@
-"""State families: one declaration per kind of state value, from which storage, lists, proofs and answers follow."""
+"""State families: one declaration per kind of state value, from which storage, lists, proofs and answers follow.
+
+A view is a frozen struct and a pure function of the value, a reader of state and the time. Over proven values of one
+height it gives exactly what a node answers at that height.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, Union
 
 import msgspec
 
@@ -17,11 +22,14 @@ from node.ledger.ruleset import Ruleset
 from node.rules.vin import VIN_PATTERN
 
 V = TypeVar("V", bound=Value)
+W = TypeVar("W", bound=msgspec.Struct)
+KEYS_KEPT: Final = 1_024
+"""Cached state keys of a family: transactions read the same few again and again."""
 
 
 class Ident(NamedTuple):
-    """The form of a family's ids, so that a proof of absence can only be asked for ids that can exist. `choices`: all
-    of them, where they are few. `param`: the name of an id in an HTTP path."""
+    """The form of a family's ids: a proof of absence is given for possible ids only. `choices`: all ids of a small
+    family. `param`: the name of an id in an HTTP path."""
 
     what: str
     pattern: str
@@ -40,8 +48,6 @@ class Ident(NamedTuple):
         return ident
 
 
-KEYS_KEPT: Final = 1_024
-"""State keys of a family that are kept: a transaction asks for the same few again and again."""
 ADDRESS_IDENT: Final = Ident("an address: bmw1..., or 40 characters of lower-case hex", "[0-9a-f]{40}", (), "address")
 HASH_IDENT: Final = Ident("an id: 64 characters of lower-case hex", "[0-9a-f]{64}")
 VIN_IDENT: Final = Ident("a VIN: 17 characters of A-Z and 0-9 without I, O, Q", VIN_PATTERN.strip("^$"), (), "vin")
@@ -54,13 +60,13 @@ def fixed_ident(*names: str) -> Ident:
 
 
 class Reader(Protocol):
-    """Typed reads of state: a transaction's `Ledger`, a store, or values that were proven."""
+    """Typed reads of state: a transaction's `Ledger`, a store, or proven values."""
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None: ...
 
 
 class AsOf(NamedTuple):
-    """The time and the ruleset as of which a value is looked at: those of the head."""
+    """The time and the ruleset of the head, as of which a view is computed."""
 
     now_ms: int
     rules: Ruleset
@@ -69,9 +75,9 @@ class AsOf(NamedTuple):
 class Index(NamedTuple):
     """An index over a family: `values` gives the strings under which a value is listed, `ident` their form.
 
-    Entries are `X<family>/<index>/<value>/<id>`, a pure function of one state value, in ascending order. What lapses by
-    time is filtered by `counts(id, value, asked, reader, as of)` when the list is read. An index without `ident` is of
-    open things: its values are expiries (see `expiry_value`), and a list begins at the present time.
+    Entries are `X<family>/<index>/<value>/<id>`, a pure function of one state value, in ascending order. Reading a list
+    filters what has lapsed by `counts(id, value, asked, reader, as of)`. An index without `ident` lists open things:
+    its values are expiries (see `expiry_value`), and a list begins at the present time.
     """
 
     name: str
@@ -96,8 +102,8 @@ def expiry_value(expires_at_ms: int) -> str:
 
 
 class Older(NamedTuple):
-    """An earlier version of a family's value, written from ruleset `since` on. `downgrade` is total for whatever the
-    older ruleset can produce."""
+    """An earlier version of a family's value, written from ruleset `since` on. `downgrade` is total for every value
+    that the older ruleset can produce."""
 
     version: int
     since: int
@@ -106,57 +112,43 @@ class Older(NamedTuple):
     downgrade: Callable[[Any], Any]
 
 
+@dataclass(eq=False)
 class Family(Generic[V]):
     """One kind of state value: `name/id` to a struct, whose tag is the value's version.
 
     `version` is written from ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`.
-    `concerns(id, value)`: the subjects (state keys of vehicles, accounts, orders, listings) that a change concerns; a
-    family without it leaves no receipts. `event`: the name of the event that a change is. `status(value)`: the value's
-    own word in receipts. `contended`: whether pending transactions that read a value are judged again when it changes.
+    `concerns(id, value)`: the subjects (state keys of vehicles, accounts, orders, listings) of a change; a family
+    without it has no receipts. `event`: the event name of a change. `status(value)`: the value's status in receipts.
+    `contended`: whether a change of a value has the pending transactions that read it judged again.
     """
 
-    def __init__(
-        self,
-        name: str,
-        kind: type[V],
-        *,
-        ident: Ident,
-        version: int = 1,
-        since: int = 1,
-        older: tuple[Older, ...] = (),
-        indexes: tuple[Index, ...] = (),
-        filters: tuple[Filter, ...] = (),
-        concerns: Callable[[str, V], tuple[str, ...]] | None = None,
-        event: str = "",
-        status: Callable[[V], str] = lambda _: "",
-        path: str = "",
-        view: type[Any] | None = None,
-        contended: bool = True,
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.ident = ident
-        self.version = version
-        self._since = since
-        self.older = {entry.version: entry for entry in older}
-        self.indexes = indexes
-        self.filters = filters
-        self.concerns = concerns
-        self.event = event
-        self.status = status
-        self.path = path
-        self.view = view
-        self.parameters: tuple[Index | Filter, ...] = (*(i for i in indexes if i.ident is not None), *filters)
-        """What a list can be asked for by."""
-        self.contended = contended
-        self._prefix = name.encode("ascii") + b"/"
+    name: str
+    kind: type[V]
+    _: KW_ONLY
+    ident: Ident
+    version: int = 1
+    since: int = 1
+    older: tuple[Older, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    concerns: Callable[[str, V], tuple[str, ...]] | None = None
+    event: str = ""
+    status: Callable[[V], str] = lambda _: ""
+    path: str = ""
+    view: type[Any] | None = None
+    contended: bool = True
+
+    def __post_init__(self) -> None:
+        self.parameters: tuple[Index | Filter, ...] = (
+            *(index for index in self.indexes if index.ident is not None),
+            *self.filters,
+        )
+        """Query parameters of a list."""
         self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
         """(id) to the ASCII state key; binary ids are written in hex."""
-        union: Any = kind
-        for entry in older:
-            union = union | entry.kind
-        self._decoder = msgspec.msgpack.Decoder(union)
-        self._upgrades = {entry.kind: entry.upgrade for entry in older}
+        self._prefix = self.name.encode("ascii") + b"/"
+        self._decoder = msgspec.msgpack.Decoder(Union[self.kind, *(entry.kind for entry in self.older)])
+        self._upgrades = {entry.kind: entry.upgrade for entry in self.older}
 
     @property
     def param(self) -> str:
@@ -176,34 +168,31 @@ class Family(Generic[V]):
             value = self._decoder.decode(raw)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Corrupted(f"a stored value of family {self.name} does not decode: {error}") from None
-        if self._upgrades:
-            upgrade = self._upgrades.get(type(value))
-            if upgrade is not None:
-                value = upgrade(value)
+        if self._upgrades and (upgrade := self._upgrades.get(type(value))) is not None:
+            value = upgrade(value)
         return value  # type: ignore[no-any-return]
 
     def version_at(self, ruleset: int) -> int:
         """The version that a ruleset writes; 0 where it does not have the family."""
-        versions = [(self._since, self.version), *((entry.since, entry.version) for entry in self.older.values())]
+        versions = [(self.since, self.version), *((entry.since, entry.version) for entry in self.older)]
         return max((version for since, version in versions if since <= ruleset), default=0)
 
     def encode(self, value: V, version: int) -> bytes:
         """The stored bytes in the version that the ruleset in force names."""
-        return encode(value if version == self.version else self.older[version].downgrade(value))
+        if version == self.version:
+            return encode(value)
+        [older] = [entry for entry in self.older if entry.version == version]
+        return encode(older.downgrade(value))
 
     def index_keys(self, ident: str, value: V) -> list[bytes]:
         """Store keys of the index entries that follow from a value."""
-        return [
-            index_prefix(self, index.name, listed) + ident.encode("ascii")
-            for index in self.indexes
-            for listed in index.values(value)
-        ]
+        return [index_prefix(self, index.name, listed) + ident.encode("ascii")
+                for index in self.indexes for listed in index.values(value)]  # fmt: skip
 
 
 def index_prefix(family: Family[Any], index: str, value: str = "") -> bytes:
-    """What the store keys of an index begin with: of all its entries, or of those listed under `value`."""
-    prefix = f"X{family.name}/{index}/"
-    return (prefix + value + "/" if value else prefix).encode("ascii")
+    """The store key prefix of an index: of all its entries, or of those listed under `value`."""
+    return f"X{family.name}/{index}/{value}{'/' if value else ''}".encode("ascii")
 
 
 def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -> tuple[list[bytes], list[bytes]]:
@@ -216,3 +205,36 @@ def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -
     before = set() if old is None else set(family.index_keys(ident, old))
     after = set() if new is None else set(family.index_keys(ident, new))
     return sorted(after - before), sorted(before - after)
+
+
+class View(msgspec.Struct, frozen=True):
+    """Base of views that do not extend a state value."""
+
+
+def extended(view: type[W], value: Value, **derived: Any) -> W:
+    """A view that has the fields of `value`, those in `derived` replaced or added."""
+    return view(**{name: getattr(value, name) for name in value.__struct_fields__} | derived)
+
+
+class MissingKey(Exception):
+    """A view reads a state key that was not given."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key.decode("ascii"))
+        self.key = key
+
+
+class GivenReader(NamedTuple):
+    """A `Reader` of given values, such as proven ones; raises `MissingKey` for any other key.
+
+    `values`: state key to raw value, None where the key is absent.
+    """
+
+    values: dict[bytes, bytes | None]
+
+    def get(self, family: Family[V], ident: str | bytes) -> V | None:
+        key = family.key(ident)
+        if key not in self.values:
+            raise MissingKey(key)
+        raw = self.values[key]
+        return None if raw is None else family.decode(raw)

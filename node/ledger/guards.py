@@ -6,6 +6,7 @@ of permission guards alone is answered 403, any other 422.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from node.codec import Value
@@ -15,22 +16,19 @@ GUARDS: Final[dict[str, Guard]] = {}
 """Every guard by its code."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Guard:
     """One condition. `code` is stable; the texts say in one clause that it is not met."""
 
-    __slots__ = ("code", "de", "en", "is_permission", "zh")
+    code: str
+    en: str
+    de: str
+    zh: str
+    is_permission: bool = field(default=False, kw_only=True)
 
-    def __init__(self, code: str, en: str, de: str, zh: str, *, is_permission: bool = False) -> None:
-        assert code not in GUARDS, f"two guards have the code {code}"
-        self.code = code
-        self.en = en
-        self.de = de
-        self.zh = zh
-        self.is_permission = is_permission
-        GUARDS[code] = self
-
-    def __repr__(self) -> str:
-        return f"Guard({self.code})"
+    def __post_init__(self) -> None:
+        assert self.code not in GUARDS, f"two guards have the code {self.code}"
+        GUARDS[self.code] = self
 
     def unmet(self, subject: str = "", have: object = "", need: object = "") -> Unmet:
         """This guard, not met."""
@@ -38,7 +36,7 @@ class Guard:
 
 
 class Unmet(Value, frozen=True):
-    """A guard that is not met: what it is about, what there is, what is needed."""
+    """A guard that is not met: its subject, the present value, the value it needs."""
 
     code: str
     subject: str
@@ -73,53 +71,23 @@ class GuardsUnmet(Rejected):
 
 
 # --- guards of every transaction ----------------------------------------------------------------------------
-TYPE_NOT_ACTIVE: Final = Guard(
-    "type_not_active",
-    "the ruleset in force does not have this transaction type",
-    "das geltende Regelwerk kennt diesen Transaktionstyp nicht",
-    "现行规则集没有此交易类型",
-)
-TRANSACTION_EXPIRED: Final = Guard(
-    "transaction_expired", "the transaction has expired", "die Transaktion ist abgelaufen", "交易已过期"
-)
-EXPIRY_TOO_FAR: Final = Guard(
-    "expiry_too_far",
-    "the transaction would live longer than allowed",
-    "die Transaktion würde länger gelten als erlaubt",
-    "交易有效期过长",
-)
-ALREADY_COMMITTED: Final = Guard(
-    "already_committed",
-    "this transaction is on the chain already",
-    "diese Transaktion ist schon auf der Kette",
-    "该交易已上链",
-)
-SIGNATURE_MISSING: Final = Guard(
-    "signature_missing",
-    "a required signature is missing",
-    "eine nötige Unterschrift fehlt",
-    "缺少必需的签名",
-    is_permission=True,
-)
-SIGNATURE_SUPERFLUOUS: Final = Guard(
-    "signature_superfluous",
-    "a signature is not needed here",
-    "eine Unterschrift gehört nicht hierher",
-    "存在多余的签名",
-    is_permission=True,
-)
-CODE_UNKNOWN: Final = Guard(
-    "code_unknown",
-    "the code is not in the ruleset's table",
-    "der Code steht nicht in der Tabelle des Regelwerks",
-    "代码不在规则集的表中",
-)
-NOT_JUDGED: Final = Guard(
-    "not_judged",
-    "judging it failed, so it is set aside",
-    "die Prüfung schlug fehl, sie wird zurückgestellt",
-    "检验失败，已搁置",
-)
-EXPIRY_PASSED: Final = Guard(
-    "expiry_passed", "the deadline lies in the past", "die Frist liegt in der Vergangenheit", "期限已过"
-)
+# fmt: off
+TYPE_NOT_ACTIVE = Guard("type_not_active", "the ruleset in force does not have this transaction type",
+                        "das geltende Regelwerk kennt diesen Transaktionstyp nicht", "现行规则集没有此交易类型")
+TRANSACTION_EXPIRED = Guard("transaction_expired", "the transaction has expired", "die Transaktion ist abgelaufen",
+                            "交易已过期")
+EXPIRY_TOO_FAR = Guard("expiry_too_far", "the transaction would live longer than allowed",
+                       "die Transaktion würde länger gelten als erlaubt", "交易有效期过长")
+ALREADY_COMMITTED = Guard("already_committed", "this transaction is on the chain already",
+                          "diese Transaktion ist schon auf der Kette", "该交易已上链")
+SIGNATURE_MISSING = Guard("signature_missing", "a required signature is missing", "eine nötige Unterschrift fehlt",
+                          "缺少必需的签名", is_permission=True)
+SIGNATURE_SUPERFLUOUS = Guard("signature_superfluous", "a signature is not needed here",
+                              "eine Unterschrift gehört nicht hierher", "存在多余的签名", is_permission=True)
+CODE_UNKNOWN = Guard("code_unknown", "the code is not in the ruleset's table",
+                     "der Code steht nicht in der Tabelle des Regelwerks", "代码不在规则集的表中")
+NOT_JUDGED = Guard("not_judged", "judging it failed, so it is set aside",
+                   "die Prüfung schlug fehl, sie wird zurückgestellt", "检验失败，已搁置")
+EXPIRY_PASSED = Guard("expiry_passed", "the deadline lies in the past", "die Frist liegt in der Vergangenheit",
+                      "期限已过")
+# fmt: on

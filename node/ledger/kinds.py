@@ -106,6 +106,7 @@ CODE: Final = Code()
 MONEY: Final = MoneyAmount()
 PLAIN: Final = Plain()
 _Marker = Time | Address | Code | CodeOf | MoneyAmount | Plain
+_CONSTRAINTS: Final = ("pattern", "description", "ge", "le", "min_length", "max_length")
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -120,71 +121,45 @@ class Field(msgspec.Struct, frozen=True):
     """What the field is where JSON leaves it out."""
 
 
-class _Meta(msgspec.Struct):
-    """Constraints gathered from nested `Annotated` types, the innermost last."""
-
-    marker: _Marker | None = None
-    pattern: str = ""
-    description: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-
-    def take(self, extra: object) -> None:
+def _unwrapped(annotation: Any) -> tuple[Any, _Marker | None, dict[str, Any]]:
+    """The bare type of an `Annotated` one, its marker and its constraints; a later constraint replaces an earlier."""
+    bare, *extras = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    marker, constraints = None, dict[str, Any]()
+    for extra in extras:
         if isinstance(extra, _Marker):
-            self.marker = extra
-        if not isinstance(extra, msgspec.Meta):
-            return
-        self.pattern = extra.pattern or self.pattern
-        self.description = extra.description or self.description
-        for name, value in (("minimum", extra.ge), ("maximum", extra.le), ("min_length", extra.min_length),
-                            ("max_length", extra.max_length)):  # fmt: skip
-            if value is not None:
-                setattr(self, name, value)
-
-
-def _unwrapped(annotation: Any) -> tuple[Any, _Meta]:
-    """The bare type with all constraints of its `Annotated` layers; outer layers win."""
-    layers = []
-    while get_origin(annotation) is Annotated:
-        annotation, *extras = get_args(annotation)
-        layers.append(extras)
-    meta = _Meta()
-    for extras in reversed(layers):
-        for extra in extras:
-            meta.take(extra)
-    return annotation, meta
+            marker = extra
+        elif isinstance(extra, msgspec.Meta):
+            constraints |= {name: value for name in _CONSTRAINTS if (value := getattr(extra, name)) is not None}
+    return bare, marker, constraints
 
 
 def kind_of(annotation: Any) -> Kind:
     """The kind that an annotation declares. Raises `AssertionError` for a type no field may have."""
-    bare, meta = _unwrapped(annotation)
-    marker = meta.marker
+    bare, marker, meta = _unwrapped(annotation)
+    pattern, least, most = meta.get("pattern", ""), meta.get("min_length"), meta.get("max_length")
     if isinstance(marker, CodeOf):
-        return CodeOf(marker.table, meta.pattern)
+        return CodeOf(marker.table, pattern)
     if isinstance(marker, Code):
-        return Code(meta.pattern, meta.max_length)
+        return Code(pattern, most)
     if marker is not None:
         return marker
     origin = get_origin(bare)
     if origin in (Union, types.UnionType):
         return _of_union(get_args(bare))
     if origin is Literal:
-        return Choice(tuple(get_args(bare)))
+        return Choice(get_args(bare))
     if origin is tuple:
         item, *more = get_args(bare)
         assert more == [Ellipsis], f"{bare}: fields have lists, not tuples of fixed length"
-        return ListOf(kind_of(item), meta.min_length, meta.max_length)
+        return ListOf(kind_of(item), least, most)
     if bare is bool:
         return Boolean()
     if bare is int:
-        return Integer(meta.minimum, meta.maximum)
+        return Integer(meta.get("ge"), meta.get("le"))
     if bare is str:
-        return Text(meta.pattern, meta.max_length)
+        return Text(pattern, most)
     if bare is bytes:
-        is_fixed = meta.min_length is not None and meta.min_length == meta.max_length
-        return Bytes(meta.min_length or 0) if is_fixed else Bytes(0, meta.max_length)
+        return Bytes(least) if least and least == most else Bytes(0, most)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         own = getattr(bare, "KIND", None)
         return own if isinstance(own, _Marker) else StructOf(bare)
@@ -209,13 +184,12 @@ def fields_of(struct: type[Any]) -> tuple[Field, ...]:
 def _fields_of(struct: Any) -> tuple[Field, ...]:
     hints = get_type_hints(struct, include_extras=True)
     defaults = {f.name: f.default for f in msgspec.structs.fields(struct) if f.default is not msgspec.NODEFAULT}
-    found = []
+    fields = []
     for name in struct.__struct_fields__:
-        kind, description = kind_of(hints[name]), _unwrapped(hints[name])[1].description
-        is_time = isinstance(kind, Time) and name.endswith("_ms")
-        json_name = name[:-3] if is_time else name
-        found.append(Field(name, json_name, kind, description, name in defaults, defaults.get(name)))
-    return tuple(found)
+        kind, description = kind_of(hints[name]), _unwrapped(hints[name])[2].get("description", "")
+        json_name = name.removesuffix("_ms") if isinstance(kind, Time) else name
+        fields.append(Field(name, json_name, kind, description, name in defaults, defaults.get(name)))
+    return tuple(fields)
 
 
 def tag_of(struct: type[Any]) -> str:

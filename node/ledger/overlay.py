@@ -1,4 +1,4 @@
-"""What a transaction may read and write: typed families of state, the block it is in, and vehicle records.
+"""The ledger that a transaction reads and writes: typed state families, its block, and vehicle records.
 
 A `Ledger` belongs to one transaction. Reads fall through to the block's overlay and then to the state before the
 block; writes stay in the ledger until the transaction as a whole is valid.
@@ -6,7 +6,7 @@ block; writes stay in the ledger until the transaction as a whole is valid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from node.codec import Value
@@ -35,7 +35,7 @@ class StateReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
-    """What a transaction may know of the block it is in. `rules`: the ruleset that judges the block."""
+    """The block that a transaction is in. `rules`: the ruleset that judges the block."""
 
     genesis_hash: bytes
     height: int
@@ -57,7 +57,7 @@ Overlay = dict[bytes, tuple[Family[Any], Any]]
 
 
 class BlockOverlay:
-    """Everything the block's accepted transactions have changed so far, and what they have read."""
+    """The changes of the block's accepted transactions so far, and a cache of the values that they have read."""
 
     def __init__(self, state: StateReader) -> None:
         self.state = state
@@ -83,39 +83,26 @@ class BlockOverlay:
         return value
 
 
+@dataclass(slots=True, eq=False)
 class Ledger:
-    """One transaction's view of state, and what it does: writes, records, happenings, unmet guards.
+    """One transaction's view of state, and its effects: writes, records, happenings, unmet guards.
 
-    `reads`: the contended state keys that are read, while they are recorded; `contended`: those that judging has read.
+    `reads`: the contended state keys read so far, while they are recorded; `contended`: those that judging has read.
     A pending transaction is judged again when one of them changes.
     """
 
-    __slots__ = (
-        "block", "changes", "contended", "happenings", "overlay", "payload_bytes", "reads", "records", "sender", "txid",
-        "unmet_guards",
-    )  # fmt: skip
+    overlay: BlockOverlay
+    block: BlockContext
+    txid: bytes
+    sender: bytes
+    payload_bytes: bytes = b""
+    reads: dict[bytes, None] | None = None
+    contended: tuple[bytes, ...] = ()
+    changes: Overlay = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    unmet_guards: list[Unmet] = field(default_factory=list)
 
-    def __init__(
-        self,
-        overlay: BlockOverlay,
-        block: BlockContext,
-        txid: bytes,
-        sender: bytes,
-        payload_bytes: bytes = b"",
-    ) -> None:
-        self.overlay = overlay
-        self.block = block
-        self.txid = txid
-        self.sender = sender
-        self.payload_bytes = payload_bytes
-        self.reads: dict[bytes, None] | None = None
-        self.contended: tuple[bytes, ...] = ()
-        self.changes: Overlay = {}
-        self.records: list[Record] = []
-        self.happenings: list[Happening] = []
-        self.unmet_guards: list[Unmet] = []
-
-    # --- state ---
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
         key = family.key(ident)
         if self.reads is not None and family.contended:
@@ -126,7 +113,7 @@ class Ledger:
         return self.overlay.get(family, key)
 
     def the(self, family: Family[V], ident: str | bytes) -> V:
-        """The value, which the guards have made sure of."""
+        """The value, which exists because the guards were met."""
         value = self.get(family, ident)
         assert value is not None, f"no {family.name} {ident!r}, though the guards were met"
         return value
@@ -151,24 +138,19 @@ class Ledger:
             self.reads[PARAMS_KEY] = None
         return self.block.rules
 
-    # --- effects besides state ---
-    def append(self, record: Record) -> None:
-        self.records.append(record)
-
     def happened(self, name: str, *subjects: str) -> None:
-        """Note something that no single state value shows, such as a title that moved."""
+        """Note a fact that no single state value shows, such as a moved title."""
         self.happenings.append(Happening(name, subjects))
 
     @property
     def record_refs(self) -> tuple[RecordRef, ...]:
         return tuple(RecordRef(record.vin, record.sequence) for record in self.records)
 
-    # --- guards ---
     def unmet(self, guard: Guard, subject: str = "", have: object = "", need: object = "") -> None:
         """Note one guard that is not met."""
         self.unmet_guards.append(guard.unmet(subject, have, need))
 
     def check_guards(self) -> None:
-        """Raises `GuardsUnmet` with all that were noted."""
+        """Raises `GuardsUnmet` with every noted guard."""
         if self.unmet_guards:
             raise GuardsUnmet(tuple(self.unmet_guards))

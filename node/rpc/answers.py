@@ -9,10 +9,9 @@ from msgspec import Meta
 from node.chain.block import Commit, Header
 from node.chain.vote import Evidence
 from node.ledger import kinds
-from node.ledger.family import Family
+from node.ledger.family import Family, View
 from node.ledger.fields import Address, Hash32, Height, PublicKey, Time, Vin
 from node.ledger.receipts import Happening
-from node.ledger.views import View
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
 from node.txtypes.history import RecordView

@@ -7,8 +7,8 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, Malformed, Rejected
 from node.ledger.body import type_of
+from node.ledger.family import extended
 from node.ledger.json_form import to_json
-from node.ledger.views import extended
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
 from node.rpc.backend import Backend, NodeStatus

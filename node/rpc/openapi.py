@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from node.ledger import kinds
+from node.ledger.family import View
 from node.ledger.guards import GUARDS
 from node.ledger.json_form import is_required
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
-from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped

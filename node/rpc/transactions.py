@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
+from node.ledger.family import View
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
-from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers
 from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus

@@ -20,8 +20,7 @@ from node import limits
 from node.codec import Decoder, Value, encode
 from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
-from node.ledger.body import TAG, TransactionBody, UnknownBody
-from node.ledger.codes import open_codes
+from node.ledger.body import TAG, TransactionBody, UnknownBody, open_codes
 from node.ledger.fields import U64, Address, PublicKey, Signature, Time
 from node.rules.card_numbers import find_card_number
 from node.txtypes.registry import TYPES, AnyBody

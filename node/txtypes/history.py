@@ -8,9 +8,8 @@ import msgspec
 
 from node.errors import Corrupted
 from node.ledger.body import TransactionBody
-from node.ledger.family import Reader
+from node.ledger.family import Reader, extended
 from node.ledger.fields import Hash32
-from node.ledger.views import extended
 from node.limits import DAY_MS
 from node.txtypes.members.frauds import is_fraudulent
 from node.txtypes.registry import AnyBody

@@ -115,7 +115,7 @@ STEPS = Table(
         "decode transactions": ("node.txtypes.envelope:decode_signed_tx", "node.txtypes.envelope:decode_payload"),
         "static rules": (
             "node.txtypes:*.check_static",
-            "node.ledger.codes:open_codes",
+            "node.ledger.body:open_codes",
             "node.rules.card_numbers:find_card_number",
         ),
         "transaction signatures": ("node.txtypes.envelope:verify_raw", "node.txtypes.envelope:check_signatures"),

@@ -15,7 +15,7 @@ EXCLUDED = ("scripts/",)
 
 ALLOWED = {
     "node.storage.memory.MemoryStore": "the store of tests and of the simulator's disks",
-    "node.ledger.transitions.Transitions.edges": "one test walks every transition table by it",
+    "node.ledger.body.Transitions.edges": "one test walks every transition table by it",
     "node.worker_pool.WorkerPool.pids": "tests kill the pool's processes by it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }

@@ -68,7 +68,7 @@ def test_every_versioned_value_belongs_to_a_family() -> None:
     versioned = {kind for kind in declared(Value).values()
                  if isinstance(kind, type) and isinstance(kind.__struct_config__.tag, int)}  # fmt: skip
     of_families = {family.kind for family in FAMILIES.values()}
-    of_families |= {older.kind for family in FAMILIES.values() for older in family.older.values()}
+    of_families |= {older.kind for family in FAMILIES.values() for older in family.older}
     views = {family.view for family in FAMILIES.values()}
     left = {kind.__name__ for kind in versioned - of_families if not (set(kind.__mro__[1:]) & of_families)}
     assert {"Face", "Content", "RecordView"} == left
@@ -78,7 +78,7 @@ def test_every_versioned_value_belongs_to_a_family() -> None:
 def test_every_family_has_a_version_that_a_ruleset_writes() -> None:
     for family in FAMILIES.values():
         assert family.kind.__struct_config__.tag == family.version, family.name
-        assert {older.kind.__struct_config__.tag for older in family.older.values()} == set(family.older)
+        assert all(older.kind.__struct_config__.tag == older.version for older in family.older)
     assert set(RULESETS[max(RULESETS)].value_versions) == set(FAMILIES)
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from node import limits
 from node.errors import Malformed
 from node.ledger import kinds
-from node.ledger.body import TransactionBody
-from node.ledger.codes import open_codes
+from node.ledger.body import TransactionBody, open_codes
 from node.ledger.fields import Day, Money
 from node.ledger.kinds import Kind, fields_of, kind_of
 from node.rules.card_numbers import find_card_number

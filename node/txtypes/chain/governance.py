@@ -15,11 +15,10 @@ from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.ledger.body import TransactionBody, check_codes
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value, extended
 from node.ledger.fields import Address, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.views import extended
 from node.txtypes.chain import validator_set
 from node.txtypes.chain.actions import Action, ValidatorSetPower
 from node.txtypes.chain.validator_set import NOT_A_VALIDATOR

@@ -12,11 +12,10 @@ from node.crypto.addresses import address_of, to_text
 from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader
+from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Height, PublicKey
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.views import extended
 from node.limits import DAY_MS
 from node.txtypes.members.member import MEMBER, AnyMember, MemberView, name_of
 

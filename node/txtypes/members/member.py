@@ -14,7 +14,7 @@ from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader
+from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended
 from node.ledger.fields import (
     Address,
     Code,
@@ -30,7 +30,6 @@ from node.ledger.fields import (
 )
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.views import extended
 from node.rules.roles import ROLES
 
 Reason = Literal["ended", "fraud", "non_payment", "accreditation_lost", "security", "request", "other"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from node.codec import encode
 from node.crypto.hashing import tagged
-from node.ledger.family import AsOf, Reader
+from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Hash32, Id, Money, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.views import View
 from node.rules.odometer import Verdict
 from node.txtypes.sale.listing import LISTING, Listing
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle

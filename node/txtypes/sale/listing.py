@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, assert_never
 from msgspec import Meta
 
 from node.codec import Value
+from node.ledger.body import Transitions
 from node.ledger.family import (
     ADDRESS_IDENT,
     HASH_IDENT,
@@ -18,13 +19,12 @@ from node.ledger.family import (
     Index,
     Reader,
     expiry_value,
+    extended,
 )
 from node.ledger.fields import Address, Country, Id, Money, Rail, Time, Vin
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.ledger.transitions import Transitions
-from node.ledger.views import extended
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Vehicle, market_of
 

@@ -11,14 +11,12 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from node.codec import Value
-from node.ledger.body import TransactionBody, type_of
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader
+from node.ledger.body import TransactionBody, Transitions, type_of
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
 from node.ledger.fields import Address, Contract, Hash32, Id, Money, OptionalHash, Rail, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.ledger.transitions import Transitions
-from node.ledger.views import extended
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now

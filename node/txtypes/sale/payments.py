@@ -7,10 +7,9 @@ from typing import Final
 
 from node.codec import Value
 from node.crypto.hashing import tagged
-from node.ledger.family import HASH_IDENT, AsOf, Family, Reader
+from node.ledger.family import HASH_IDENT, AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Amount, Id, Money, OptionalHash, Rail, Time
 from node.ledger.ruleset import Ruleset
-from node.ledger.views import extended
 from node.rules.rails import Status
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})

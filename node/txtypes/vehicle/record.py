@@ -101,7 +101,7 @@ def append_record(
     )
     content = Content(tagged("bmw/record-salt", salted)[:16], encode(body), outcome)
     encoded = encode(StoredRecord(encode(face), encode(content)))
-    ledger.append(Record(vin, sequence, encoded))
+    ledger.records.append(Record(vin, sequence, encoded))
     head = next_history_head(vehicle.history_head, sequence, record_digest(encoded))
     ledger.put(VEHICLE, vin, replace(vehicle, record_count=sequence + 1, history_head=head))
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from node.codec import Value
 from node.crypto.hashing import ZERO32
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
@@ -21,7 +21,6 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
-from node.ledger.views import View, extended
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of

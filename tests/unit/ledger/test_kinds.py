@@ -12,7 +12,7 @@ from support.generated import of_kind
 from node.codec import Value, encode
 from node.errors import Malformed
 from node.ledger import fields, kinds
-from node.ledger.codes import open_codes, table_codes
+from node.ledger.body import open_codes, table_codes
 from node.ledger.example import resolved
 from node.ledger.json_form import from_json, is_required, to_json, value_from_json
 from node.ledger.kinds import Field, fields_of, kind_of, tag_of

@@ -12,8 +12,7 @@ from node import limits
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.ledger.body import UnknownBody, type_of
-from node.ledger.codes import open_codes
+from node.ledger.body import UnknownBody, open_codes, type_of
 from node.ledger.fields import Attachment, Money
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose

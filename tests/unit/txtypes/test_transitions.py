@@ -13,9 +13,8 @@ from support.ordering import BUYER, OTHER, SELLER, counter, initiate
 from support.specimens import PROVIDER, specimen
 from support.stages import at, fork
 
-from node.ledger.body import TransactionBody
+from node.ledger.body import TransactionBody, Transitions
 from node.ledger.guards import GuardsUnmet
-from node.ledger.transitions import Transitions
 from node.rules.rails import RAILS
 from node.rules.rails import TRANSITIONS as RAIL_TRANSITIONS
 from node.txtypes.registry import TYPES

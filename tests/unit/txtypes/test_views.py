@@ -21,11 +21,10 @@ from support.walk import Walk
 
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed, OperatorError
-from node.ledger.family import AsOf, Family, Reader
+from node.ledger.family import AsOf, Family, GivenReader, MissingKey, Reader
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
 from node.ledger.params import CHAIN, PARAMS_KEY
-from node.ledger.views import GivenReader, MissingKey
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.chain.governance import PROPOSAL
