@@ -139,10 +139,7 @@ class Family(Generic[V]):
     contended: bool = True
 
     def __post_init__(self) -> None:
-        self.parameters: tuple[Index | Filter, ...] = (
-            *(index for index in self.indexes if index.ident is not None),
-            *self.filters,
-        )
+        self.parameters: tuple[Index | Filter, ...] = (*(i for i in self.indexes if i.ident), *self.filters)
         """Query parameters of a list."""
         self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
         """(id) to the ASCII state key; binary ids are written in hex."""

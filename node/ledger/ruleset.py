@@ -11,7 +11,7 @@ from functools import cached_property
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
-from node.rules.odometer_verdict import JudgedReading, Judgement
+from node.rules.odometer import JudgedReading, Judgement
 from node.rules.tables import CODE_TABLES, Tables
 
 Severity = Callable[[str, int, int, bool, bool], str]

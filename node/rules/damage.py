@@ -10,22 +10,16 @@ _ZONES: Final = """
     """
 
 ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
-"""Where; left and right as the driver sees them."""
+"""Places on a car; left and right as the driver sees them."""
 
 DamageClass = Literal["cosmetic", "bolt_on", "structural"]
 DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
-"""Mildest first: paint and trim; parts that are unscrewed and replaced; what is welded or carries crash loads."""
+"""Mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
 
 CostBand = Literal[
-    "not_estimated",
-    "under_1000",
-    "1000_to_2999",
-    "3000_to_7999",
-    "8000_to_14999",
-    "15000_to_29999",
-    "30000_to_59999",
+    "not_estimated", "under_1000", "1000_to_2999", "3000_to_7999", "8000_to_14999", "15000_to_29999", "30000_to_59999",
     "60000_and_over",
-]
+]  # fmt: skip
 COST_BANDS: Final[tuple[str, ...]] = get_args(CostBand)
 """Estimated repair cost without tax in whole euros, other currencies converted by the author."""
 
@@ -50,8 +44,7 @@ def severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, d
     not drivable 1. Below 3 is minor, below 6 moderate, below 11 severe, from 11 a candidate for a total loss.
     So structural damage or a hit battery is at least severe, and both together are a candidate for a total loss.
     """
-    assert zones >= 0, "a number of zones is never negative"
-    assert airbags >= 0, "a number of airbags is never negative"
+    assert zones >= 0 and airbags >= 0, "a number is never negative"
     points = CLASS_POINTS[worst_class]
     if worst_class != "cosmetic":
         points += min(max(zones - 1, 0), ZONE_POINTS_MAX)
@@ -60,5 +53,4 @@ def severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, d
         points += HV_BATTERY_POINTS
     if not drivable:
         points += NOT_DRIVABLE_POINTS
-    reached = [name for name, least in zip(SEVERITIES, SEVERITY_POINTS, strict=True) if points >= least]
-    return reached[-1]
+    return [name for name, least in zip(SEVERITIES, SEVERITY_POINTS, strict=True) if points >= least][-1]

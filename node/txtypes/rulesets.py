@@ -7,7 +7,7 @@ from typing import Final
 from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset, Severity, Verdict
 from node.rules.damage import severity
-from node.rules.odometer_verdict import judge
+from node.rules.odometer import judge
 from node.rules.tables import Tables
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.schema_document import schema_of

@@ -24,7 +24,7 @@ from node.ledger.fields import U64, Address, Odometer, Service, Time, Vin
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import severity
-from node.rules.odometer_verdict import judge
+from node.rules.odometer import judge
 from node.rules.tables import Tables
 from node.storage import schema
 from node.txtypes import envelope, history, registry

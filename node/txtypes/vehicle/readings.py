@@ -12,8 +12,7 @@ from node.ledger.family import VIN_IDENT, Family
 from node.ledger.fields import Address, Time
 from node.ledger.ruleset import Ruleset
 from node.limits import DAY_MS
-from node.rules.odometer import Verdict
-from node.rules.odometer_verdict import in_event_time
+from node.rules.odometer import Verdict, in_event_time
 
 
 class Reading(Value, frozen=True):

@@ -16,8 +16,7 @@ from support.life import VIN, Life, accident, km, register
 from support.stages import at, ledger_of
 
 from node import limits
-from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES
-from node.rules.odometer_verdict import judge
+from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES, judge
 from node.txtypes.vehicle.odometer import add_reading
 from node.txtypes.vehicle.reading import OdometerRead
 from node.txtypes.vehicle.readings import ODOMETER, Reading
