@@ -42,11 +42,10 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.members.member import Grant, Site
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.sale.listing import AcceptedRail, PricePoint
-from node.txtypes.sale.offer import LiveOffer
-from node.txtypes.sale.payments import Step
-from node.txtypes.service.accident import Damage
-from node.txtypes.service.maintenance import Due, Part
-from node.txtypes.vehicle.readings import Reading, ReadingsOfAuthor
+from node.txtypes.sale.order import Step
+from node.txtypes.sale.order_types import LiveOffer
+from node.txtypes.service.records import Damage, Due, Part
+from node.txtypes.vehicle.odometer import Reading, ReadingsOfAuthor
 from node.txtypes.vehicle.record import Content, Face
 from node.txtypes.vehicle.vehicle import Flag, Market, Registration
 from wallet.commands.examples import example_of

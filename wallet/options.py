@@ -27,9 +27,9 @@ from node.ledger.example import parse_time
 from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
-from node.rules.currencies import MINOR_UNITS
+from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.offer import OrderOffer
+from node.txtypes.sale.order_types import OrderOffer
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")

@@ -20,8 +20,7 @@ from node.storage.kv import KeyValue
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
 from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.payments import NO_MONEY, PAYMENT
+from node.txtypes.sale.order import NO_MONEY, ORDER, PAYMENT
 from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 

@@ -23,7 +23,7 @@ from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, Pub
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset
-from node.rules.countries import COUNTRIES
+from node.rules.iso_codes import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
 from node.txtypes.members.member import Grant

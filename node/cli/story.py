@@ -15,7 +15,7 @@ import click
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.addresses import from_text
 from node.crypto.hashing import commitment
-from node.txtypes.sale.payments import reference_id
+from node.txtypes.sale.order import reference_id
 
 PASSPHRASE = "devnet-only"
 PRICE = "52900.00EUR"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -16,11 +16,6 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
 from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
-
-if TYPE_CHECKING:
-    from node.ledger.body import TransactionBody
-
-    AnyBody = TransactionBody
 
 Document = Annotated[Any, kinds.PLAIN]
 """JSON whose form depends on what was asked for."""

@@ -1,4 +1,4 @@
-"""Stop-flags of a vehicle: who sets each, who clears it, what it blocks."""
+"""Roles that governance grants to members, and a vehicle's stop-flags: their setters, clearers and effect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ FlagName = Literal[
     "stolen", "lien", "court_hold", "unroadworthy", "recall_do_not_drive", "title_dispute", "odometer_investigation"
 ]
 
+ROLES: Final[tuple[str, ...]] = (
+    "manufacturer", "dealer", "workshop", "inspector", "insurer", "registrar", "police", "bank", "payment_provider",
+    "carrier", "dismantler", "identity_attestor", "arbiter",
+)  # fmt: skip
+"""Writers' roles. Buyers and owners are plain accounts; a validator is not a writer."""
+
 OPERATIONS: Final = ("list", "offer", "accept", "handover", "transfer", "register_country")
-"""What a flag can block. `register_country` is registration in a country, export and import included."""
+"""The operations that a flag can block. `register_country` is registration in a country, export and import included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class FlagRule:
 
 FLAGS: Final[dict[FlagName, FlagRule]] = {
     "stolen": FlagRule(set_by=("police",), cleared_by=("police",), blocks=OPERATIONS),
-    # a financed car may be offered for sale; it does not change hands or leave before the bank has let go
+    # a financed car may be offered for sale; it does not change hands or leave before the bank has cleared the lien
     "lien": FlagRule(set_by=("bank",), cleared_by=("bank",), blocks=("handover", "transfer", "register_country")),
     # courts are no members: the registrar carries out their orders
     "court_hold": FlagRule(set_by=("registrar",), cleared_by=("registrar",), blocks=OPERATIONS),

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from node.rules import card_numbers, damage, odometer, vin
-from node.rules.countries import COUNTRIES
-from node.rules.currencies import MINOR_UNITS
-from node.rules.flags import FLAGS, OPERATIONS, FlagName, FlagRule
+from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
+from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
-from node.rules.roles import ROLES
 from node.rules.services import SERVICE_CODES
 
 Following = Mapping[str, frozenset[str]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -20,13 +20,10 @@ from node import limits
 from node.codec import Decoder, Value, encode
 from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
-from node.ledger.body import TAG, TransactionBody, UnknownBody, open_codes
+from node.ledger.body import TAG, UnknownBody, open_codes
 from node.ledger.fields import U64, Address, PublicKey, Signature, Time
 from node.rules.card_numbers import find_card_number
 from node.txtypes.registry import TYPES, AnyBody
-
-if TYPE_CHECKING:
-    AnyBody = TransactionBody
 
 
 class Payload(Value, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,12 +11,9 @@ from node.ledger.body import TransactionBody
 from node.ledger.family import Reader, extended
 from node.ledger.fields import Hash32
 from node.limits import DAY_MS
-from node.txtypes.members.frauds import is_fraudulent
+from node.txtypes.members.member import is_fraudulent
 from node.txtypes.registry import AnyBody
 from node.txtypes.vehicle.record import Content, Face, record_digest, stored_record
-
-if TYPE_CHECKING:
-    AnyBody = TransactionBody
 
 LATE_MS: Final = DAY_MS
 """A record is late where its event lies more than this before the block that took it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from support.processes import Fleet, post
 
 from node.cli.local_network import LocalNode
-from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import VehicleRegister
 
 TAGS = "ABCDEFGHJKLM"
 RIVAL_TAG = "X"

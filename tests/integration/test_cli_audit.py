@@ -20,7 +20,7 @@ from node.storage import schema
 from node.storage.archive import write_archive
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import decode_signed_tx
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.record import OdometerRead
 
 
 @pytest.fixture(scope="module")

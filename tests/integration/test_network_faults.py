@@ -35,8 +35,7 @@ from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.offer import OrderAccept, OrderOffer
-from node.txtypes.sale.order_closing import OrderHandover
+from node.txtypes.sale.order_types import OrderAccept, OrderHandover, OrderOffer
 
 VIN = "WBA8E9G50GNU12345"
 

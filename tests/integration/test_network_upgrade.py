@@ -24,7 +24,7 @@ from support.processes import check_no_fork, running_network, submit, wait_for, 
 from support.stores import entries
 
 from node.cli.local_network import LocalNetwork, LocalNode
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.record import OdometerRead
 
 pytestmark = pytest.mark.network
 

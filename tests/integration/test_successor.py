@@ -18,7 +18,7 @@ from support.processes import Fleet, free_base_port, running_network, submit, wa
 from node.chain.genesis import genesis_hash, parse_genesis
 from node.cli.local_network import LocalNode
 from node.daemon.home import Home
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.record import OdometerRead
 
 pytestmark = pytest.mark.network
 

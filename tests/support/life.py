@@ -8,9 +8,8 @@ from node.ledger.fields import Money, Odometer
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.offer import OrderAccept
-from node.txtypes.service.accident import Damage
-from node.txtypes.service.maintenance import Due
+from node.txtypes.sale.order_types import OrderAccept
+from node.txtypes.service.records import Damage, Due
 from support.chain import Chain, address
 from support.specimens import Readable, specimen
 

@@ -19,8 +19,8 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.listing_types import ListingCreate
-from node.txtypes.sale.offer import OrderAccept, OrderOffer
+from node.txtypes.sale.listing import ListingCreate
+from node.txtypes.sale.order_types import OrderAccept, OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, register, transfer
 from support.specimens import PROVIDER, specimen

@@ -15,9 +15,8 @@ from node.ledger.family import index_prefix
 from node.rules.rails import FORBIDDEN_RAILS
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.payment import PaymentAttest
-from node.txtypes.sale.order_closing import OrderHandover
-from node.txtypes.vehicle.register import VehicleRegister
-from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.sale.order_types import OrderHandover
+from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support.second_codec import h, unpack
 from support.walk import Block

@@ -10,7 +10,7 @@ from node.storage import schema
 from node.storage.memory import MemoryStore
 from node.txtypes.chain.actions import RulesetActivate
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.record import OdometerRead
 from support.chain import Chain
 from support.life import VIN, accident, km, register
 from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, ruleset_2

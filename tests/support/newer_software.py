@@ -31,8 +31,7 @@ from node.txtypes import envelope, history, registry
 from node.txtypes.members.member import Roles
 from node.txtypes.rulesets import RULESETS, build_ruleset
 from node.txtypes.vehicle import odometer
-from node.txtypes.vehicle.odometer import verdict_outcome
-from node.txtypes.vehicle.readings import ODOMETER, Reading, Readings, with_reading
+from node.txtypes.vehicle.odometer import ODOMETER, Reading, Readings, verdict_outcome, with_reading
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 

@@ -21,8 +21,8 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.p2p.network import Events, Network, NetworkConfig
 from node.replica.messages import VoteMessage
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.vehicle.title import VehicleRegister
 from support.life import km
 from wallet.compose import sign_transaction
 

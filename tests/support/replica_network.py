@@ -32,7 +32,7 @@ from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
-from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.vehicle.title import VehicleRegister
 from support.chain import START_MS
 from support.kept_state import KeptState, never_signed
 

@@ -22,19 +22,15 @@ from node.txtypes.chain.actions import (
     ValidatorSetPower,
 )
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
-from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
-from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, possession_bytes
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.listing import AcceptedRail
-from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.service.accident import Damage
-from node.txtypes.service.maintenance import Due, Part
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
+from node.txtypes.service.records import Damage, Due, Part
+from node.txtypes.vehicle.record import OdometerRead
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
 

@@ -36,7 +36,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.payments import reference_id
+from node.txtypes.sale.order import reference_id
 from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address

@@ -29,13 +29,17 @@ from node.txtypes.envelope import CheckedTx, Payload, assemble
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.listing import AcceptedRail, Listing
-from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge, OrderCounter, OrderReject
-from node.txtypes.sale.order import Order, is_live
-from node.txtypes.sale.order_closing import OrderCancel, OrderHandover
-from node.txtypes.sale.payments import Payment
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.order import Order, Payment, is_live
+from node.txtypes.sale.order_types import (
+    OrderAccept,
+    OrderAcknowledge,
+    OrderCancel,
+    OrderCounter,
+    OrderHandover,
+    OrderReject,
+)
+from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, register, transfer

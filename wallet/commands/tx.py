@@ -22,7 +22,7 @@ from node.ledger.json_form import time_to_text
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, Listing
-from node.txtypes.sale.offer import OrderOffer
+from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
 from wallet.commands.examples import example_of

@@ -22,7 +22,6 @@ from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
 from node.txtypes.chain import validator_set
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
-from node.txtypes.members.frauds import add_fraud, check_room
 from node.txtypes.members.member import (
     MEMBER,
     MEMBER_NAME,
@@ -33,6 +32,8 @@ from node.txtypes.members.member import (
     Reason,
     Scope,
     Standing,
+    add_fraud,
+    check_room,
     require_member,
 )
 

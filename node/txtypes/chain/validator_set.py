@@ -1,11 +1,11 @@
-"""The validator set as state, and every rule by which power moves (docs/PROTOCOL.md, Governance).
+"""The validator set as state, every rule by which power moves, and a validator's pause (docs/PROTOCOL.md, Governance).
 
-What a block changes here rules from the next height on.
+A block's changes of the set are in force from the next height on.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -14,10 +14,13 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.hashing import tagged
+from node.ledger.body import TransactionBody
+from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, Family, fixed_ident
 from node.ledger.fields import Address, Hash32, Height, PublicKey
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.txtypes.members.member import AnyMember
 
 Power = Annotated[int, Meta(ge=0, le=limits.POWER_MAX)]
 
@@ -32,6 +35,7 @@ POWER_MOVES_THIRD = Guard("power_moves_third", "one height may move less than a 
                           "单个高度的权重变动须小于三分之一")
 POWER_TOTAL = Guard("power_total", "the total power is out of bounds",
                     "die gesamte Stimmkraft liegt außerhalb der Grenzen", "总权重越界")
+NOT_PAUSED = Guard("not_paused", "the validator has not paused", "der Validator pausiert nicht", "该验证者未暂停")
 # fmt: on
 
 
@@ -44,7 +48,7 @@ class ValidatorEntry(Value, frozen=True):
 
 
 class ValidatorState(Value, tag=1, frozen=True):
-    """The set in force after this height, ascending by address, power above 0; and what this height has moved."""
+    """The set in force after this height, ascending by address, power above 0; and the power this height has moved."""
 
     entries: tuple[ValidatorEntry, ...]
     moved_height: Height
@@ -55,7 +59,7 @@ class ValidatorState(Value, tag=1, frozen=True):
 class ValidatorRecord(Value, tag=1, frozen=True):
     """A member that is or was a validator. `admitted_height` is its newest (re-)admission: older evidence is void.
 
-    `paused_power`: what it comes back with after a pause of its own; 0 where it has not paused.
+    `paused_power`: its power after a pause of its own; 0 where it has not paused.
     """
 
     consensus_key: PublicKey
@@ -90,7 +94,7 @@ EVIDENCE = Family("evidence", EvidenceUse, ident=HASH_IDENT)
 
 
 def possession_bytes(genesis_hash: bytes, member: bytes, consensus_key: bytes) -> bytes:
-    """What a consensus key signs to prove possession when it is admitted."""
+    """The message that a consensus key signs to prove possession at its admission."""
     return tagged("bmw/possession", genesis_hash + member + consensus_key)
 
 
@@ -107,10 +111,10 @@ def total_power(state: ValidatorState) -> int:
 
 
 def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return: bool = False) -> None:
-    """Notes what forbids giving `address` this power now.
+    """Notes every rule that forbids giving `address` this power now.
 
-    `is_return`: what comes back after a pause is measured against the total that it comes back to, as the pause was;
-    else none of four equal validators could ever come back.
+    `is_return`: power that returns after a pause is measured against the total with it, as the pause was; else none of
+    four equal validators could ever return.
     """
     state = current(ledger)
     total, old = total_power(state), power_of(ledger, address)
@@ -146,43 +150,64 @@ def paused_power(ledger: Ledger, address: bytes) -> int:
     return record.paused_power if record is not None else 0
 
 
-def pause(ledger: Ledger, address: bytes) -> None:
-    """Power 0, remembered; no new admission follows, so that nobody can pause away from evidence."""
-    record = ledger.the(VALIDATOR, address)
-    ledger.put(VALIDATOR, address, replace(record, power=0, paused_power=power_of(ledger, address)))
-    _move(ledger, address, 0, record.consensus_key)
-
-
-def resume(ledger: Ledger, address: bytes) -> None:
-    record = ledger.the(VALIDATOR, address)
-    ledger.put(VALIDATOR, address, replace(record, power=record.paused_power, paused_power=0))
-    _move(ledger, address, record.paused_power, record.consensus_key)
-
-
 def _move(ledger: Ledger, address: bytes, power: int, key: bytes) -> None:
-    """Change the set, and note how much this height has moved."""
+    """Change the set, and record how much power this height has moved."""
     state, old = current(ledger), power_of(ledger, address)
     entries = [entry for entry in state.entries if entry.address != address]
     if power:
         entries.append(ValidatorEntry(address, key, power))
     same_height = state.moved_height == ledger.block.height
-    ledger.put(
-        VALIDATORS,
-        "set",
-        replace(
-            state,
-            entries=tuple(sorted(entries, key=lambda entry: entry.address)),
-            moved_height=ledger.block.height,
-            moved_from_total=state.moved_from_total if same_height else total_power(state),
-            moved=(state.moved if same_height else 0) + abs(power - old),
-        ),
-    )
+    ascending = tuple(sorted(entries, key=lambda entry: entry.address))
+    base = state.moved_from_total if same_height else total_power(state)
+    moved = (state.moved if same_height else 0) + abs(power - old)
+    ledger.put(VALIDATORS, "set", ValidatorState(ascending, ledger.block.height, base, moved))
 
 
 def punish(ledger: Ledger, address: bytes, evidence_id: Hash32) -> None:
-    """Carry out verified evidence: power 0, unless the chain would be left without any (then it is only recorded)."""
+    """Carry out verified evidence: power 0, unless the chain would be left without any (then only record it)."""
     ledger.put(EVIDENCE, evidence_id, EvidenceUse(ledger.block.height))
     ledger.happened("evidence.punished", f"account/{address.hex()}")
     state = current(ledger)
     if total_power(state) > power_of(ledger, address) and (power_of(ledger, address) or paused_power(ledger, address)):
         set_power(ledger, address, 0)
+
+
+class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
+    """Pause: the member's power is 0 from the next height on, until it resumes. Its offences remain punishable."""
+
+    weight: ClassVar[int] = 200
+    by: ClassVar[AnyMember] = AnyMember()
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {})
+
+    def guards(self, ledger: Ledger) -> None:
+        if not power_of(ledger, ledger.sender):
+            ledger.unmet(NOT_A_VALIDATOR, to_text(ledger.sender))
+        else:
+            check_power_change(ledger, ledger.sender, 0)
+
+    def apply(self, ledger: Ledger) -> None:
+        """Not a new admission, so that nobody can pause away from evidence."""
+        record = ledger.the(VALIDATOR, ledger.sender)
+        paused = replace(record, power=0, paused_power=power_of(ledger, ledger.sender))
+        ledger.put(VALIDATOR, ledger.sender, paused)
+        _move(ledger, ledger.sender, 0, record.consensus_key)
+
+
+class ValidatorResume(TransactionBody, tag="validator.resume", frozen=True):
+    """Resume with the power from before the pause, unless somebody has changed it since."""
+
+    weight: ClassVar[int] = 200
+    by: ClassVar[AnyMember] = AnyMember()
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {})
+
+    def guards(self, ledger: Ledger) -> None:
+        paused = paused_power(ledger, ledger.sender)
+        if not paused:
+            ledger.unmet(NOT_PAUSED, to_text(ledger.sender))
+        else:
+            check_power_change(ledger, ledger.sender, paused, is_return=True)
+
+    def apply(self, ledger: Ledger) -> None:
+        record = ledger.the(VALIDATOR, ledger.sender)
+        ledger.put(VALIDATOR, ledger.sender, replace(record, power=record.paused_power, paused_power=0))
+        _move(ledger, ledger.sender, record.paused_power, record.consensus_key)

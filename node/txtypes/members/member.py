@@ -1,9 +1,9 @@
-"""Members: the roles governance grants them, and the directory entry that each keeps itself."""
+"""Members: the roles governance grants them, the directory entry that each keeps itself, revocations for fraud."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended
+from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended, fixed_ident
 from node.ledger.fields import (
     Address,
     Code,
@@ -30,7 +30,7 @@ from node.ledger.fields import (
 )
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.rules.roles import ROLES
+from node.rules.flags import ROLES
 
 Reason = Literal["ended", "fraud", "non_payment", "accreditation_lost", "security", "request", "other"]
 Standing = Literal["active", "suspended", "revoked"]
@@ -45,7 +45,12 @@ ROLE_MISSING = Guard("role_missing", "the account does not hold the role now", "
 ROLE_SCOPE = Guard("role_scope", "the role does not cover this", "die Rolle deckt das nicht ab", "角色范围不包括此项",
                    is_permission=True)
 MEMBER_UNKNOWN = Guard("member_unknown", "there is no such member", "dieses Mitglied gibt es nicht", "成员不存在")
+FRAUDS_FULL = Guard("frauds_full", "the list of authors revoked for fraud is full",
+                    "die Liste der wegen Betrugs Ausgeschlossenen ist voll", "因欺诈被撤销者名单已满")
 # fmt: on
+
+FRAUDS_MAX: Final = 1_000
+"""Authors in the list. When it is full, a revocation for fraud is refused; one for another reason remains possible."""
 
 
 class Grant(Value, frozen=True):
@@ -212,18 +217,12 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
     node_key: OptionalHash
     node_address: NodeAddress
     by: ClassVar[AnyMember] = AnyMember()
-    EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich",
-        {
-            "sites": [
-                {"code": "MUC-1", "country": "DE", "latitude_e6": 48_177_000, "longitude_e6": 11_559_000,
-                 "services": ["ENGINE_OIL"], "opening_hours": "Mo-Fr 08:00-18:00", "phone": "+498938200",
-                 "mail": "info@dealer-munich.example"}
-            ],
-            "node_key": "",
-            "node_address": "127.0.0.1:26801",
-        },
-    )  # fmt: skip
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "sites": [{"code": "MUC-1", "country": "DE", "latitude_e6": 48_177_000, "longitude_e6": 11_559_000,
+                   "services": ["ENGINE_OIL"], "opening_hours": "Mo-Fr 08:00-18:00", "phone": "+498938200",
+                   "mail": "info@dealer-munich.example"}],
+        "node_key": "", "node_address": "127.0.0.1:26801",
+    })  # fmt: skip
 
     def check_static(self) -> None:
         if len(self.node_key) not in (0, 32):
@@ -238,3 +237,45 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
         member = ledger.the(MEMBER, ledger.sender)
         changed = replace(member, sites=self.sites, node_key=self.node_key, node_address=self.node_address)
         ledger.put(MEMBER, ledger.sender, changed)
+
+
+# --- authors revoked for fraud ------------------------------------------------------------------------------
+class Fraud(Value, frozen=True):
+    """An author revoked for fraud, as a member (empty role) or in one role, and when."""
+
+    author: Address
+    role: str
+    since_ms: Time
+
+
+class Frauds(Value, tag=1, frozen=True):
+    """All authors revoked for fraud, ascending by author and role: one state value, so one proof covers all."""
+
+    entries: tuple[Fraud, ...]
+
+
+FRAUDS: Final = Family("frauds", Frauds, ident=fixed_ident("all"))
+
+
+def _entries(reader: Reader) -> tuple[Fraud, ...]:
+    frauds = reader.get(FRAUDS, "all")
+    return frauds.entries if frauds is not None else ()
+
+
+def is_fraudulent(reader: Reader, author: bytes) -> bool:
+    """Whether every record of the author is marked."""
+    return any(entry.author == author for entry in _entries(reader))
+
+
+def check_room(ledger: Ledger, author: bytes, role: str) -> None:
+    entries = _entries(ledger)
+    if (author, role) not in {(entry.author, entry.role) for entry in entries} and len(entries) >= FRAUDS_MAX:
+        ledger.unmet(FRAUDS_FULL, to_text(author), len(entries), f"below {FRAUDS_MAX}")
+
+
+def add_fraud(ledger: Ledger, author: bytes, role: str) -> None:
+    """List the author; an author that is listed already keeps its date."""
+    entries = {(entry.author, entry.role): entry for entry in _entries(ledger)}
+    if (author, role) not in entries:
+        entries[author, role] = Fraud(author, role, ledger.now_ms)
+        ledger.put(FRAUDS, "all", Frauds(tuple(entries[key] for key in sorted(entries))))

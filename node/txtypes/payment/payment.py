@@ -19,10 +19,10 @@ from node.ledger.fields import Id, Money, OptionalHash, Rail
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import require_role
-from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, RAIL_NOT_ACCEPTED, check_rail_allowed
-from node.txtypes.sale.offer import check_currency
-from node.txtypes.sale.order import ORDER, OrderBody
-from node.txtypes.sale.payments import PAYMENT, REFERENCE, Payment, ReferenceUse, Step, has_money, payments_of
+from node.txtypes.sale import order as orders
+from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, check_rail_allowed
+from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, OrderBody, Payment, Step
+from node.txtypes.sale.order_types import RAIL_NOT_ACCEPTED, check_currency
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEEDS_REFERENCE: Final = frozenset({"captured", "pending", "settled"})
@@ -54,7 +54,7 @@ def _note_money(ledger: Ledger, ident: bytes) -> None:
     """Write down at the vehicle whether the order's reservation has money under way now; another's is left alone."""
     order = ledger.the(ORDER, ident)
     vehicle = ledger.the(VEHICLE, order.vin)
-    holds_money = has_money(ledger, order.payments)
+    holds_money = orders.has_money(ledger, order.payments)
     if vehicle.market.order == ident and vehicle.market.holds_money != holds_money:
         ledger.put(VEHICLE, order.vin, replace(vehicle, market=replace(vehicle.market, holds_money=holds_money)))
 
@@ -65,10 +65,9 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     rail: Rail
     amount: Money
     weight: ClassVar[int] = 120
-    EXAMPLE: ClassVar[Example] = Example(
-        "buyer-1",
-        {"order": "$order", "rail": "bank_transfer", "amount": {"amount": "5290000", "currency": "EUR"}},
-    )
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {
+        "order": "$order", "rail": "bank_transfer", "amount": {"amount": "5290000", "currency": "EUR"},
+    })  # fmt: skip
 
     def check_static(self) -> None:
         if self.amount.amount == 0:
@@ -87,7 +86,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         if listing is not None:
             check_rail_allowed(ledger, subject, self.rail, listing.country)
         check_currency(ledger, subject, self.amount, order.price)
-        payments = payments_of(ledger, order.payments)
+        payments = orders.payments_of(ledger, order.payments)
         open_amount = sum(p.amount.amount for p in payments if p.status not in FREES_AMOUNT)
         if open_amount + self.amount.amount > order.price.amount:
             ledger.unmet(PAYMENT_EXCEEDS_PRICE, subject, open_amount + self.amount.amount, order.price.amount)
@@ -112,15 +111,10 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
     amount: Money
     reference: OptionalHash
     weight: ClassVar[int] = 120
-    EXAMPLE: ClassVar[Example] = Example(
-        "payment-provider-1",
-        {
-            "payment": "$payment",
-            "status": "settled",
-            "amount": {"amount": "5290000", "currency": "EUR"},
-            "reference": "$reference",
-        },
-    )
+    EXAMPLE: ClassVar[Example] = Example("payment-provider-1", {
+        "payment": "$payment", "status": "settled", "amount": {"amount": "5290000", "currency": "EUR"},
+        "reference": "$reference",
+    })  # fmt: skip
 
     def check_static(self) -> None:
         if len(self.reference) not in (0, 32):
@@ -158,7 +152,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         payment = ledger.the(PAYMENT, self.payment)
         if self.reference and not payment.reference:
-            ledger.put(REFERENCE, self.reference, ReferenceUse(self.payment))
+            ledger.put(REFERENCE, self.reference, orders.ReferenceUse(self.payment))
         changed = replace(
             payment,
             status=self.status,

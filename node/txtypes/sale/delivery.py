@@ -113,10 +113,9 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     event_at_ms: Time
     odometer: Odometer | None
     weight: ClassVar[int] = 110
-    EXAMPLE: ClassVar[Example] = Example(
-        "carrier-1",
-        {"order": "$order", "stage": "picked_up", "site": "MUC-1", "event_at": "now", "odometer": None},
-    )
+    EXAMPLE: ClassVar[Example] = Example("carrier-1", {
+        "order": "$order", "stage": "picked_up", "site": "MUC-1", "event_at": "now", "odometer": None,
+    })  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         order = self._guard(ledger, self.stage)

@@ -1,4 +1,4 @@
-"""Orders: the state of a sale between a seller and a buyer, its deadlines and its view.
+"""Orders and their payments as state: the sale between a seller and a buyer, its deadlines, its final money.
 
 Deadlines are lazy: an order past its time counts as expired for every guard and every answer. A reservation with money
 under way does not lapse: see `vehicle.market_of`.
@@ -6,22 +6,28 @@ under way does not lapse: see `vehicle.market_of`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec.structs import replace
 
 from node.codec import Value
+from node.crypto.hashing import tagged
 from node.ledger.body import TransactionBody, Transitions, type_of
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Address, Contract, Hash32, Id, Money, OptionalHash, Rail, Time, Vin
+from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, Rail, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.odometer import Verdict
+from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.sale.payments import PAYMENT, PaymentView, settled_amount
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, has_lasting_reservation
+
+NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
+"""Statuses in which no money is under way or settled."""
 
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
@@ -37,8 +43,99 @@ NOT_YOUR_TURN = Guard("not_your_turn", "it is the other party who has to answer"
 # fmt: on
 
 
+# --- payments ---------------------------------------------------------------------------------------------
+class Step(Value, frozen=True):
+    """A status and the block time at which it was attested."""
+
+    status: Status
+    at_ms: Time
+
+
+class Payment(Value, tag=1, frozen=True):
+    """One payment of an order."""
+
+    order: Id
+    payer: Address
+    rail: Rail
+    provider: Address
+    amount: Money
+    status: Status
+    reference: OptionalHash
+    settled: Amount
+    refunded: Amount
+    steps: tuple[Step, ...]
+
+
+class ReferenceUse(Value, tag=1, frozen=True):
+    """The payment that has consumed an external payment reference."""
+
+    payment: Id
+
+
+class PaymentView(Payment, frozen=True):
+    """A payment; all its amounts are of one currency."""
+
+    id: Id
+    settled: Money  # type: ignore[assignment]
+    refunded: Money  # type: ignore[assignment]
+    is_final_for_title: bool
+
+    @staticmethod
+    def of(ident: str, payment: Payment, reader: Reader, as_of: AsOf) -> PaymentView:
+        currency = payment.amount.currency
+        return extended(
+            PaymentView,
+            payment,
+            id=bytes.fromhex(ident),
+            settled=Money(payment.settled, currency),
+            refunded=Money(payment.refunded, currency),
+            is_final_for_title=is_final(payment, as_of.rules),
+        )
+
+
+PAYMENT = Family(
+    "payment",
+    Payment,
+    ident=HASH_IDENT,
+    concerns=lambda ident, payment: (
+        f"order/{payment.order.hex()}", f"account/{payment.payer.hex()}", f"account/{payment.provider.hex()}",
+    ),
+    event="payment",
+    status=lambda payment: payment.status,
+    path="/v1/payments",
+    view=PaymentView,
+)  # fmt: skip
+REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
+
+
+def reference_id(rail: str, provider: bytes, reference: bytes) -> bytes:
+    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`; references with little entropy are keyed with a
+    secret of the provider first."""
+    return tagged("bmw/payment-ref", rail.encode("ascii") + b"\x00" + provider + reference)
+
+
+def payments_of(reader: Reader, idents: Iterable[bytes]) -> list[Payment]:
+    return [payment for ident in idents if (payment := reader.get(PAYMENT, ident)) is not None]
+
+
+def is_final(payment: Payment, rules: Ruleset) -> bool:
+    """Whether the payment counts towards the price when title moves."""
+    return payment.status in rules.tables.rails_final_for_title[payment.rail]
+
+
+def settled_amount(reader: Reader, idents: Iterable[bytes], rules: Ruleset) -> int:
+    """Minor units that are final for the title."""
+    return sum(payment.amount.amount for payment in payments_of(reader, idents) if is_final(payment, rules))
+
+
+def has_money(reader: Reader, idents: Iterable[bytes]) -> bool:
+    """Whether any money is under way or settled."""
+    return any(payment.status not in NO_MONEY for payment in payments_of(reader, idents))
+
+
+# --- orders -----------------------------------------------------------------------------------------------
 class Order(Value, tag=1, frozen=True):
-    """What a buyer offers for a version of a listing, and how far the sale has come."""
+    """A buyer's offer for a version of a listing, and the progress of the sale."""
 
     listing: Id
     listing_version: int
@@ -62,37 +159,33 @@ class Order(Value, tag=1, frozen=True):
     """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
     title_record: OptionalHash
 
+    def agreed_to(self, vehicle: Vehicle) -> Order:
+        """The order whose buyer has agreed to the present state of the vehicle."""
+        return replace(self, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
+
 
 TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions(
     {
         "offered": {
-            "order.counter": "countered",
-            "order.accept": "accepted",
-            "order.reject": "rejected",
+            "order.counter": "countered", "order.accept": "accepted", "order.reject": "rejected",
             "order.cancel": "cancelled",
         },
         "countered": {"order.accept": "accepted", "order.reject": "rejected", "order.cancel": "cancelled"},
         "accepted": {
-            "order.acknowledge": "accepted",
-            "order.cancel": "cancelled",
-            "order.handover": "completed",
-            "payment.initiate": "accepted",
-            "delivery.schedule": "accepted",
-            "delivery.event": "accepted",
+            "order.acknowledge": "accepted", "order.cancel": "cancelled", "order.handover": "completed",
+            "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.event": "accepted",
         },
-        "completed": {},
-        "rejected": {},
-        "cancelled": {},
+        "completed": {}, "rejected": {}, "cancelled": {},
     }
-)
+)  # fmt: skip
 
 
-def is_live(order: Order | None, now_ms: int, *, is_lasting: bool = False) -> bool:
-    """Offered, countered or accepted, and within its deadline, or, once accepted, with a reservation that
-    `is_lasting`."""
-    if order is None or not TRANSITIONS.steps[order.status]:
+def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) -> bool:
+    """Whether the order is offered, countered or accepted, and within its deadline; an accepted one also while money
+    keeps its reservation from lapsing."""
+    if not TRANSITIONS.steps[order.status]:
         return False
-    return now_ms < order.expires_at_ms or (order.status == "accepted" and is_lasting)
+    return now_ms < order.expires_at_ms or (order.status == "accepted" and has_lasting_reservation(vehicle, ident))
 
 
 def status_of(ident: bytes, order: Order, reader: Reader, now_ms: int) -> str:
@@ -101,7 +194,7 @@ def status_of(ident: bytes, order: Order, reader: Reader, now_ms: int) -> str:
     if not TRANSITIONS.steps[order.status]:
         return order.status
     vehicle = reader.get(VEHICLE, order.vin)
-    if not is_live(order, now_ms, is_lasting=has_lasting_reservation(vehicle, ident)):
+    if not is_live(ident, order, vehicle, now_ms):
         return "expired"
     if order.status == "accepted":
         return order.status
@@ -167,40 +260,25 @@ class OrderBody(TransactionBody, frozen=True):
     order: Id
 
     def require_order(self, ledger: Ledger) -> Order | None:
-        return require_order(ledger, self.order, type_of(self))
+        """The order, None only where there is none; notes unless it is live and in a status in which the type may
+        act."""
+        order, subject = ledger.get(ORDER, self.order), self.order.hex()
+        if order is None:
+            ledger.unmet(ORDER_UNKNOWN, subject)
+        elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
+            ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
+        elif not is_live(self.order, order, ledger.get(VEHICLE, order.vin), ledger.now_ms):
+            need = f"after {time_to_text(ledger.now_ms)}"
+            ledger.unmet(ORDER_EXPIRED, subject, time_to_text(order.expires_at_ms), need)
+        return order
 
+    def check_party(self, ledger: Ledger, order: Order) -> None:
+        if ledger.sender not in (order.seller, order.buyer):
+            ledger.unmet(NOT_A_PARTY, self.order.hex())
 
-def require_order(ledger: Ledger, ident: bytes, tag: str) -> Order | None:
-    """The order, None only where there is none; notes unless it is live and in a status in which `tag` may act."""
-    order = ledger.get(ORDER, ident)
-    if order is None:
-        ledger.unmet(ORDER_UNKNOWN, ident.hex())
-        return None
-    if tag not in TRANSITIONS.steps[order.status]:
-        ledger.unmet(ORDER_STATUS, ident.hex(), order.status, " or ".join(TRANSITIONS.before(tag)))
-    elif not is_live(order, ledger.now_ms, is_lasting=is_lasting(ledger, ident, order)):
-        need = f"after {time_to_text(ledger.now_ms)}"
-        ledger.unmet(ORDER_EXPIRED, ident.hex(), time_to_text(order.expires_at_ms), need)
-    return order
-
-
-def is_lasting(ledger: Ledger, ident: bytes, order: Order) -> bool:
-    return has_lasting_reservation(ledger.get(VEHICLE, order.vin), ident)
-
-
-def agreed(order: Order, vehicle: Vehicle) -> Order:
-    """The order whose buyer has agreed to what the vehicle is now."""
-    return replace(order, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
-
-
-def check_party(ledger: Ledger, ident: bytes, order: Order) -> None:
-    if ledger.sender not in (order.seller, order.buyer):
-        ledger.unmet(NOT_A_PARTY, ident.hex())
-
-
-def check_turn(ledger: Ledger, ident: bytes, order: Order) -> None:
-    """Notes unless the sender is the party that has to answer: the buyer to a counter, the seller to an offer."""
-    check_party(ledger, ident, order)
-    answering = order.buyer if order.status == "countered" else order.seller
-    if ledger.sender in (order.seller, order.buyer) and ledger.sender != answering:
-        ledger.unmet(NOT_YOUR_TURN, ident.hex())
+    def check_turn(self, ledger: Ledger, order: Order) -> None:
+        """Notes unless the sender is the party that has to answer: the buyer to a counter, the seller to an offer."""
+        self.check_party(ledger, order)
+        answering = order.buyer if order.status == "countered" else order.seller
+        if ledger.sender in (order.seller, order.buyer) and ledger.sender != answering:
+            ledger.unmet(NOT_YOUR_TURN, self.order.hex())

@@ -1,8 +1,8 @@
-"""Vehicle records: the chain of everything that happened to a car, and the base of the types that append to it."""
+"""Vehicle records: the chain of a car's history, the base of the types that append to it, and `odometer.read`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -12,11 +12,13 @@ from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.errors import Corrupted
 from node.ledger.body import TransactionBody, type_of
-from node.ledger.fields import Address, Hash32, Height, Odometer, Time
+from node.ledger.example import Example
+from node.ledger.fields import Address, Hash32, Height, Odometer, Time, Vin
 from node.ledger.overlay import Ledger, Record
-from node.txtypes.members.member import name_of
+from node.rules.odometer import Context
+from node.txtypes.members.member import Roles, name_of
 from node.txtypes.vehicle.guards import check_event_time, require_vehicle
-from node.txtypes.vehicle.odometer import add_reading, check_reading
+from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 
@@ -90,15 +92,9 @@ def append_record(
     sequence = vehicle.record_count
     salted = ledger.payload_bytes + vin.encode("ascii") + sequence.to_bytes(8, "big")
     face = Face(
-        sequence,
-        ledger.txid,
-        ledger.block.height,
-        ledger.now_ms,
-        ledger.sender,
-        name_of(ledger, ledger.sender),
-        type_of(body),
-        event_at_ms,
-    )
+        sequence, ledger.txid, ledger.block.height, ledger.now_ms, ledger.sender, name_of(ledger, ledger.sender),
+        type_of(body), event_at_ms,
+    )  # fmt: skip
     content = Content(tagged("bmw/record-salt", salted)[:16], encode(body), outcome)
     encoded = encode(StoredRecord(encode(face), encode(content)))
     ledger.records.append(Record(vin, sequence, encoded))
@@ -146,3 +142,23 @@ class VehicleRecord(TransactionBody, frozen=True):
         vehicle = add_reading(ledger, self.vin, vehicle, self.odometer, self.event_at_ms, is_declared=declared)
         vehicle, outcome = self.effect(ledger, vehicle)
         append_record(ledger, self.vin, vehicle, self, self.event_at_ms, outcome)
+
+
+class OdometerRead(VehicleRecord, tag="odometer.read", frozen=True):
+    """A reading on its own, by any accredited writer."""
+
+    vin: Vin
+    odometer: Odometer
+    event_at_ms: Time
+    context: Context
+    by: ClassVar[Roles] = Roles(
+        "manufacturer", "dealer", "workshop", "inspector", "insurer", "registrar", "police", "carrier"
+    )
+    headline: ClassVar[tuple[str, ...]] = ("odometer", "context")
+    EXAMPLE: ClassVar[Example] = Example("inspector-1", {
+        "vin": "WBA8E9G50GNU12345", "odometer": {"value": 12_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "context": "inspection",
+    })  # fmt: skip
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
+        return vehicle, (verdict_outcome(vehicle),)

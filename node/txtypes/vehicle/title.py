@@ -1,26 +1,101 @@
-"""`title.transfer`: title moves between traders (wholesale, return, trade-in). Retail needs `order.handover`."""
+"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders (wholesale, return, trade-in).
+
+Retail needs `order.handover`.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from datetime import date
+from typing import Annotated, ClassVar, Literal
 
+from msgspec import Meta
 from msgspec.structs import replace
 
+from node import limits
 from node.crypto.addresses import to_text
+from node.crypto.hashing import ZERO32
+from node.errors import Malformed
+from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.fields import Address, Hash32, Odometer, Time, Vin
+from node.ledger.fields import Address, Code, Codes, Day, Hash32, Odometer, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.txtypes.members.member import require_role
-from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market
+from node.limits import DAY_MS
+from node.rules.odometer import Unit
+from node.rules.vin import has_valid_check_digit, has_valid_year_code
+from node.txtypes.members.member import Roles, require_role
+from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, check_flags, check_holder, check_off_market
 from node.txtypes.vehicle.odometer import verdict_outcome
-from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.vehicle import OFF_MARKET, Vehicle
+from node.txtypes.vehicle.record import VehicleRecord, append_record
+from node.txtypes.vehicle.vehicle import OFF_MARKET, UNREGISTERED, VEHICLE, Vehicle, VinScheme
+
+Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
 
 # fmt: off
+VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle was born before", "das Fahrzeug ist schon registriert",
+                       "车辆已登记")
+VIN_CHECK_DIGIT = Guard("vin_check_digit", "the check digit is wrong", "die Prüfziffer ist falsch", "校验位错误")
+VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "der Modelljahrcode ist nicht erlaubt",
+                      "年款代码无效")
 SAME_HOLDER = Guard("same_holder", "giver and receiver are the same", "Geber und Empfänger sind gleich",
                     "转让双方相同")
 # fmt: on
+
+
+class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
+    """Register a new car; only a manufacturer whose accreditation covers the WMI can. The title starts with it."""
+
+    vin: Vin
+    model: Code
+    configuration: Codes
+    plant: Code
+    produced_on: Day
+    powertrain: Powertrain
+    odometer_unit: Unit
+    vin_scheme: VinScheme
+    engine_serial: Annotated[str, Meta(pattern=r"^[A-Z0-9./_-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
+    weight: ClassVar[int] = 150
+    by: ClassVar[Roles] = Roles("manufacturer", wmi=lambda body: body.vin[:3])
+    headline: ClassVar[tuple[str, ...]] = ("model", "plant", "powertrain")
+    EXAMPLE: ClassVar[Example] = Example("bmw", {
+        "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
+        "produced_on": "2025-12-01", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
+        "engine_serial": "B48B20",
+    })  # fmt: skip
+
+    def check_static(self) -> None:
+        try:
+            produced = date.fromisoformat(self.produced_on)
+        except ValueError:
+            raise Malformed(f"produced_on: {self.produced_on} is no calendar day") from None
+        if produced.year < 1970:  # the birth is a time, and times count from 1970
+            raise Malformed(f"produced_on: {self.produced_on} is before 1970")
+
+    def guards(self, ledger: Ledger) -> None:
+        if self.vin_scheme in ("NA", "CN"):
+            if not has_valid_check_digit(self.vin):
+                ledger.unmet(VIN_CHECK_DIGIT, self.vin, self.vin[8])
+            if not has_valid_year_code(self.vin):
+                ledger.unmet(VIN_YEAR_CODE, self.vin, self.vin[9])
+        if ledger.get(VEHICLE, self.vin) is not None:
+            ledger.unmet(VEHICLE_EXISTS, self.vin)
+        if self._produced_ms() > ledger.now_ms + DAY_MS:
+            ledger.unmet(EVENT_IN_FUTURE, self.vin, self.produced_on)
+
+    def _produced_ms(self) -> int:
+        return (date.fromisoformat(self.produced_on) - date(1970, 1, 1)).days * DAY_MS
+
+    def apply(self, ledger: Ledger) -> None:
+        born = min(self._produced_ms(), ledger.now_ms)
+        vehicle = Vehicle(
+            maker=ledger.sender, model=self.model, configuration=self.configuration, plant=self.plant,
+            produced_on=self.produced_on, powertrain=self.powertrain, odometer_unit=self.odometer_unit,
+            vin_scheme=self.vin_scheme, born_at_ms=born, born_height=ledger.block.height, existence="born",
+            registration=UNREGISTERED, holder=ledger.sender, title_since_ms=ledger.now_ms, market=OFF_MARKET,
+            flags=(), brands=(), recalls=(), warranty=b"", verdict="NO_VERDICT", record_count=0, history_head=ZERO32,
+            maintenance_count=0, accident_count=0, transfer_count=0, material_changes=0,
+        )  # fmt: skip
+        append_record(ledger, self.vin, vehicle, self, born)
 
 
 class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
@@ -36,18 +111,10 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
     """Both know that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
     weight: ClassVar[int] = 120
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "odometer_disclosed")
-    EXAMPLE: ClassVar[Example] = Example(
-        "bmw",
-        {
-            "vin": "WBA8E9G50GNU12345",
-            "receiver": "dealer-munich",
-            "reason": "wholesale",
-            "invoice_commitment": "00" * 32,
-            "odometer": {"value": 150, "unit": "km", "source": "cluster"},
-            "event_at": "now",
-        },
-        ("dealer-munich",),
-    )
+    EXAMPLE: ClassVar[Example] = Example("bmw", {
+        "vin": "WBA8E9G50GNU12345", "receiver": "dealer-munich", "reason": "wholesale", "invoice_commitment": "00" * 32,
+        "odometer": {"value": 150, "unit": "km", "source": "cluster"}, "event_at": "now",
+    }, ("dealer-munich",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         return (self.receiver,)
@@ -67,13 +134,8 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:
-    """The vehicle in the hands of its new holder, off the market: money that comes late for a listing or reservation
-    that has lapsed must not revive it."""
+    """The vehicle with its new holder, off the market: late money for a lapsed listing or reservation must not revive
+    it."""
     ledger.happened("title.moved", f"vehicle/{vin}", f"account/{vehicle.holder.hex()}", f"account/{holder.hex()}")
-    return replace(
-        vehicle,
-        holder=holder,
-        title_since_ms=ledger.now_ms,
-        transfer_count=vehicle.transfer_count + 1,
-        market=OFF_MARKET,
-    )
+    transfers = vehicle.transfer_count + 1
+    return replace(vehicle, holder=holder, title_since_ms=ledger.now_ms, transfer_count=transfers, market=OFF_MARKET)

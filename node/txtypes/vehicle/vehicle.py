@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 from node.codec import Value
-from node.crypto.hashing import ZERO32
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
@@ -24,7 +23,7 @@ from node.ledger.fields import (
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
 VinScheme = Literal["EU", "NA", "CN"]
@@ -214,29 +213,3 @@ VEHICLE = Family(
     path="/v1/vehicles",
     view=VehicleView,
 )
-
-
-def new_vehicle(maker: bytes, born_at_ms: int, now_ms: int, height: int, **described: object) -> Vehicle:
-    """A vehicle that its maker has just registered and holds."""
-    return Vehicle(
-        maker=maker,
-        born_at_ms=born_at_ms,
-        born_height=height,
-        existence="born",
-        registration=UNREGISTERED,
-        holder=maker,
-        title_since_ms=now_ms,
-        market=OFF_MARKET,
-        flags=(),
-        brands=(),
-        recalls=(),
-        warranty=b"",
-        verdict="NO_VERDICT",
-        record_count=0,
-        history_head=ZERO32,
-        maintenance_count=0,
-        accident_count=0,
-        transfer_count=0,
-        material_changes=0,
-        **described,  # type: ignore[arg-type]
-    )

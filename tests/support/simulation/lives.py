@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from node.chain.dev_genesis import DEV_PARTIES, Party
 from node.ledger.body import TransactionBody
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.offer import OrderAccept
+from node.txtypes.sale.order_types import OrderAccept
 from support.life import PRICE, attest, handover, listing, maintenance, offer, register, transfer
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.ledger.body import TransactionBody
 from node.txtypes.chain.actions import ValidatorSetPower
-from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
-from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, possession_bytes
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode

@@ -16,8 +16,7 @@ from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OTHER = b"\x07" * 32

@@ -23,7 +23,7 @@ from node.errors import OperatorError
 from node.storage import schema
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_bytes, txid_of
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.vehicle.record import OdometerRead
 
 
 @pytest.fixture(scope="module")

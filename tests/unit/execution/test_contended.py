@@ -12,7 +12,7 @@ from support.walk import Walk
 from node.errors import Malformed
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.offer import OrderAccept
+from node.txtypes.sale.order_types import OrderAccept
 
 
 def account(name: str) -> str:

@@ -30,8 +30,7 @@ from node.storage.memory import MemoryStore
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.identity.account import ACCOUNT, QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS
-from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.listing_types import ListingWithdraw
+from node.txtypes.sale.listing import LISTING, ListingWithdraw
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 

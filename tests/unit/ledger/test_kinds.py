@@ -18,7 +18,7 @@ from node.ledger.json_form import from_json, is_required, to_json, value_from_js
 from node.ledger.kinds import Field, fields_of, kind_of, tag_of
 from node.rpc import openapi
 from node.txtypes.registry import FAMILIES, TYPES
-from node.txtypes.schema_document import schema_of
+from node.txtypes.rulesets import schema_of
 from wallet.commands.examples import example_arguments
 from wallet.options import options_of
 

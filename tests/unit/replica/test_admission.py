@@ -19,9 +19,9 @@ from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.txtypes.identity.account import QUOTA, Quota
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.sale.listing import ListingWithdraw
+from node.txtypes.sale.order import PAYMENT
+from node.txtypes.sale.order_types import OrderCancel
 
 PEER = 7
 

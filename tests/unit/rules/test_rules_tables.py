@@ -7,10 +7,9 @@ import re
 import pytest
 
 from node.ledger.ruleset import Ruleset
-from node.rules.countries import COUNTRIES
-from node.rules.currencies import MINOR_UNITS
 from node.rules.damage import COST_BANDS, ZONES
-from node.rules.flags import FLAGS, OPERATIONS
+from node.rules.flags import FLAGS, OPERATIONS, ROLES
+from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
 from node.rules.rails import (
     FINAL_FOR_TITLE,
     FORBIDDEN_RAILS,
@@ -19,12 +18,10 @@ from node.rules.rails import (
     STATUSES,
     TRANSITIONS,
 )
-from node.rules.roles import ROLES
 from node.rules.services import SERVICE_CODES
 from node.rules.tables import CODE_TABLES, Tables, canonical
 from node.txtypes.registry import TYPES
-from node.txtypes.rulesets import RULESETS
-from node.txtypes.schema_document import schema_of
+from node.txtypes.rulesets import RULESETS, schema_of
 
 RULESET_1 = "efa038637ee4a34dfec270debf7e395edccd27f5589e763fea2f337c29697e29"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.rules.countries import COUNTRIES
+from node.rules.iso_codes import COUNTRIES
 from node.rules.vin import (
     WMIS,
     YEAR_CODES,

@@ -19,8 +19,7 @@ from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.successor_import import import_predecessor
-from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
-from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS
+from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS, ValidatorPause, ValidatorResume
 from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES

@@ -21,11 +21,10 @@ from node.txtypes.chain.actions import RoleGrant
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import AcceptedRail
-from node.txtypes.sale.order import Order
-from node.txtypes.sale.payments import Payment
-from node.txtypes.service.accident import AccidentReport, Damage
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.register import VehicleRegister
+from node.txtypes.sale.order import Order, Payment
+from node.txtypes.service.records import AccidentReport, Damage
+from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.vehicle.title import VehicleRegister
 from node.txtypes.vehicle.vehicle import Flag, Vehicle
 
 FIELDS = [

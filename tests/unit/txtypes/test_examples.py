@@ -14,7 +14,7 @@ from node.ledger.example import resolved
 from node.ledger.json_form import from_json
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import GovernancePropose
-from node.txtypes.chain.validator_pause import ValidatorPause
+from node.txtypes.chain.validator_set import ValidatorPause
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.registry import TYPES
 

@@ -12,8 +12,7 @@ from node import limits
 from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
 
 SELLER, BUYER = "dealer-munich", "buyer-1"

@@ -25,7 +25,7 @@ from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import QUOTA, AccountUpdateKeys, Quota
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS, build_ruleset
-from node.txtypes.service.maintenance import MaintenanceRecord
+from node.txtypes.service.records import MaintenanceRecord
 from wallet.compose import sign_payload
 
 

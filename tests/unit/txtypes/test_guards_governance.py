@@ -34,8 +34,7 @@ from node.txtypes.chain.actions import (
 )
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATOR
-from node.txtypes.members.frauds import is_fraudulent
-from node.txtypes.members.member import MEMBER, MEMBER_NAME
+from node.txtypes.members.member import MEMBER, MEMBER_NAME, is_fraudulent
 
 HASH = bytes(range(32))
 

@@ -10,12 +10,11 @@ from support.stages import Case, at, change, force, table
 from node.errors import Malformed
 from node.ledger.fields import Money
 from node.ledger.json_form import time_to_text
-from node.rules.currencies import MINOR_UNITS
+from node.rules.iso_codes import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
 from node.txtypes.members.member import MEMBER
-from node.txtypes.sale.listing import LISTING, AcceptedRail, PricePoint
-from node.txtypes.sale.listing_types import VERSIONS_MAX, ListingUpdate, ListingWithdraw
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.sale.listing import LISTING, VERSIONS_MAX, AcceptedRail, ListingUpdate, ListingWithdraw, PricePoint
+from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROVIDER = address("payment-provider-1")

@@ -28,13 +28,10 @@ from node.ledger.fields import Money
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.listing import LISTING, AcceptedRail
-from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.offer import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderReject
-from node.txtypes.sale.order import ORDER, is_live
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.payments import PAYMENT
-from node.txtypes.vehicle.vehicle import VEHICLE, Market
+from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingWithdraw
+from node.txtypes.sale.order import ORDER, PAYMENT, is_live
+from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel, OrderReject
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market
 
 
 # --- order.offer --------------------------------------------------------------------------------------
@@ -263,10 +260,11 @@ def test_a_reservation_that_has_ended_frees_the_car_but_hands_nothing_over() -> 
 def test_is_live(status: str, expires: int, live: bool) -> None:
     life = at("offered")
     change(life.chain, ORDER, life.order, status=status, expires_at_ms=expires)
-    assert live == is_live(life.chain.state(ORDER, life.order), 10)
-    assert not is_live(None, 10)
+    assert live == is_live(life.order, life.chain.state(ORDER, life.order), None, 10)
     # money keeps a reservation, never an offer
-    assert (live or status == "accepted") == is_live(life.chain.state(ORDER, life.order), 10, is_lasting=True)
+    paid = replace(OFF_MARKET, status="reserved", order=life.order, holds_money=True)
+    vehicle = replace(life.chain.state(VEHICLE, VIN), market=paid)
+    assert (live or status == "accepted") == is_live(life.order, life.chain.state(ORDER, life.order), vehicle, 10)
 
 
 STATUSES = ("offered", "countered", "accepted", "completed", "rejected", "cancelled")

@@ -9,8 +9,7 @@ from node.chain.vote import Evidence, Vote, vote_sign_bytes
 from node.crypto.dev_keys import dev_key
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
-from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
-from node.txtypes.chain.validator_set import VALIDATOR
+from node.txtypes.chain.validator_set import VALIDATOR, ValidatorPause, ValidatorResume
 
 NAMES = ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")
 

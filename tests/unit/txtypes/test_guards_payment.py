@@ -15,9 +15,17 @@ from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, STATUSES, 
 from node.txtypes.members.member import MEMBER
 from node.txtypes.payment.payment import NEEDS_REFERENCE, PaymentAttest, PaymentInitiate
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.offer import OrderAccept
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.payments import PAYMENT, REFERENCE, ReferenceUse, Step, has_money, reference_id, settled_amount
+from node.txtypes.sale.order import (
+    ORDER,
+    PAYMENT,
+    REFERENCE,
+    ReferenceUse,
+    Step,
+    has_money,
+    reference_id,
+    settled_amount,
+)
+from node.txtypes.sale.order_types import OrderAccept
 
 PROVIDER, BUYER = "payment-provider-1", "buyer-1"
 REF, OTHER_REF = b"\x01" * 32, b"\x02" * 32

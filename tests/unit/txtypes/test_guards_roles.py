@@ -11,8 +11,7 @@ from support.governing import (
 from support.stages import at, change, ledger_of
 
 from node.txtypes.chain.actions import Action, RoleGrant, RoleSetStatus
-from node.txtypes.members.frauds import is_fraudulent
-from node.txtypes.members.member import MEMBER, Grant
+from node.txtypes.members.member import MEMBER, Grant, is_fraudulent
 
 
 # --- role.grant, role.set_status ----------------------------------------------------------------------

@@ -11,10 +11,9 @@ from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
 from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.listing_types import ListingUpdate
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
+from node.txtypes.sale.listing import LISTING, ListingUpdate
 from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 
 # --- what was shown ---------------------------------------------------------------------------------

@@ -27,12 +27,11 @@ from node.rules.flags import FLAGS
 from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.offer import OrderAccept
 from node.txtypes.sale.order import ORDER
-from node.txtypes.service.accident import Damage
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.record import Content, stored_record
+from node.txtypes.sale.order_types import OrderAccept
+from node.txtypes.service.records import Damage
+from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.record import Content, OdometerRead, stored_record
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000

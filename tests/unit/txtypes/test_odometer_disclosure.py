@@ -17,12 +17,10 @@ from node.ledger.json_form import from_json, to_json
 from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.listing_types import ListingUpdate
-from node.txtypes.sale.offer import OrderAccept, OrderAcknowledge
+from node.txtypes.sale.listing import LISTING, ListingUpdate
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.vehicle.reading import OdometerRead
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
+from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 from wallet.options import Names, body_from, options_of
 

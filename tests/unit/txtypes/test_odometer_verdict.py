@@ -17,9 +17,8 @@ from support.stages import at, ledger_of
 
 from node import limits
 from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES, judge
-from node.txtypes.vehicle.odometer import add_reading
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.readings import ODOMETER, Reading
+from node.txtypes.vehicle.odometer import ODOMETER, Reading, add_reading
+from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 KM = 1_000

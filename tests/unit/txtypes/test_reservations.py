@@ -14,12 +14,9 @@ from node.audit.invariants import check_invariants
 from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
-from node.txtypes.sale.offer import LIVE_OFFERS, OrderAccept, OrderAcknowledge
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.sale.listing import LISTING, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.order import ORDER, PAYMENT
+from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
 
 SELLER, BUYER, OTHER, PROVIDER = "dealer-munich", "buyer-1", "bmw", "payment-provider-1"

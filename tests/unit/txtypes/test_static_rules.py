@@ -21,8 +21,7 @@ from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.service.accident import Damage
-from node.txtypes.service.maintenance import Part
+from node.txtypes.service.records import Damage, Part
 from wallet.compose import build_payload
 
 CHAIN = at("").chain

@@ -22,12 +22,9 @@ from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale import order as orders
 from node.txtypes.sale.delivery import NEXT_STAGES
-from node.txtypes.sale.listing import LISTING, AcceptedRail
-from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.offer import OrderAccept, OrderReject
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_closing import OrderCancel
-from node.txtypes.sale.payments import PAYMENT
+from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingWithdraw
+from node.txtypes.sale.order import ORDER, PAYMENT
+from node.txtypes.sale.order_types import OrderAccept, OrderCancel, OrderReject
 
 Signed = tuple[str, TransactionBody, tuple[str, ...]]
 """Sender, body, who signs besides."""

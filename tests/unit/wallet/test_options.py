@@ -17,7 +17,7 @@ from node.errors import Malformed
 from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import time_from_text, to_json
 from node.ledger.kinds import fields_of
-from node.rules.currencies import MINOR_UNITS
+from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.chain.actions import MemberAdmit
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES

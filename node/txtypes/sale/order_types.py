@@ -1,8 +1,11 @@
-"""From offer to reservation: offer, counter, accept, reject, acknowledge."""
+"""The types of an order: offer, counter, accept, reject, acknowledge, cancel, handover.
+
+Acceptance reserves the car. The handover needs both signatures and final money, and moves the title.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -13,48 +16,40 @@ from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, Family
-from node.ledger.fields import Address, Contract, Hash32, Id, Money, Rail, Time
+from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, Rail, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.txtypes.members.member import has_role
+from node.txtypes.sale import listing as listings
 from node.txtypes.sale.disclosure import check_disclosure
-from node.txtypes.sale.listing import (
-    LISTING,
-    LISTING_VERSION,
-    NOT_A_PARTY,
-    PROVIDER_UNACCREDITED,
-    RAIL_NOT_ACCEPTED,
-    check_expiry,
-    check_open,
-    check_rail_allowed,
-    require_listing,
-)
-from node.txtypes.sale.listing import TRANSITIONS as LISTING_TRANSITIONS
-from node.txtypes.sale.order import (
-    ORDER,
-    TRANSITIONS,
-    Order,
-    OrderBody,
-    agreed,
-    check_turn,
-    is_lasting,
-    is_live,
-)
-from node.txtypes.vehicle.guards import check_flags, check_holder, require_vehicle
+from node.txtypes.sale.listing import LISTING, LISTING_VERSION, NOT_A_PARTY, check_expiry, check_open, require_listing
+from node.txtypes.sale.order import ORDER, TRANSITIONS, Order, OrderBody, has_money, is_live, settled_amount
+from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
+from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import VEHICLE, market_of, reserved_market
+from node.txtypes.vehicle.title import with_title
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, listed_market, market_of, reserved_market
 
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")
 OWN_LISTING = Guard("own_listing", "the seller cannot buy from himself", "der Verkäufer kann nicht bei sich kaufen",
                     "不能购买自己的挂牌")
+RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
+                          "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
 ORDER_RESERVED = Guard("order_reserved", "the vehicle is reserved by another order",
                        "das Fahrzeug ist durch einen anderen Auftrag reserviert", "车辆已被其他订单预定")
 PAYMENT_CURRENCY = Guard("payment_currency", "the payment is in another currency",
                          "die Zahlung hat eine andere Währung", "付款货币不符")
 NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed since the buyer agreed",
                                "seit der Zustimmung hat sich nichts geändert", "没有需要确认的变更")
+ORDER_HAS_MONEY = Guard("order_has_money", "money of this order is under way or settled",
+                        "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项")
+PAYMENT_NOT_FINAL = Guard("payment_not_final", "the money is not final for the whole price",
+                          "das Geld ist nicht in voller Höhe endgültig", "款项未最终到账")
+ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
+                            "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")
+ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged what has changed",
+                                "der Käufer hat die Änderung nicht bestätigt", "买方未确认变更")
 # fmt: on
 
 
@@ -91,27 +86,19 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
     disclosure_root: Hash32
     expires_at_ms: Time
     weight: ClassVar[int] = 150
-    EXAMPLE: ClassVar[Example] = Example(
-        "buyer-1",
-        {
-            "listing": "$listing",
-            "listing_version": 1,
-            "price": {"amount": "5290000", "currency": "EUR"},
-            "rail": "bank_transfer",
-            "provider": "payment-provider-1",
-            "contract": "on_premises",
-            "disclosure_root": "$disclosure_root",
-            "expires_at": "+7d",
-        },
-    )
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {
+        "listing": "$listing", "listing_version": 1, "price": {"amount": "5290000", "currency": "EUR"},
+        "rail": "bank_transfer", "provider": "payment-provider-1", "contract": "on_premises",
+        "disclosure_root": "$disclosure_root", "expires_at": "+7d",
+    })  # fmt: skip
 
     def _live(self, ledger: Ledger) -> tuple[LiveOffer, ...]:
-        known = ledger.get(LIVE_OFFERS, ledger.sender)
+        earlier = ledger.get(LIVE_OFFERS, ledger.sender)
         return tuple(
             offer
-            for offer in (known.offers if known else ())
+            for offer in (earlier.offers if earlier else ())
             if (order := ledger.get(ORDER, offer.order)) is not None
-            and is_live(order, ledger.now_ms, is_lasting=is_lasting(ledger, offer.order, order))
+            and is_live(offer.order, order, ledger.get(VEHICLE, order.vin), ledger.now_ms)
         )
 
     def guards(self, ledger: Ledger) -> None:
@@ -128,7 +115,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
         accepted = {a.rail: a.providers for a in listing.rails}
         if self.provider not in accepted.get(self.rail, ()):
             ledger.unmet(RAIL_NOT_ACCEPTED, subject, f"{self.rail} by {to_text(self.provider)}")
-        check_rail_allowed(ledger, subject, self.rail, listing.country)
+        listings.check_rail_allowed(ledger, subject, self.rail, listing.country)
         check_expiry(ledger, subject, self.expires_at_ms, ledger.params.offer_lifetime_max_ms)
         check_disclosure(ledger, self.disclosure_root, self.listing)
         if len(self._live(ledger)) >= limits.OFFERS_LIVE_MAX:
@@ -157,10 +144,9 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
 
     price: Money
     expires_at_ms: Time
-    EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich",
-        {"order": "$order", "price": {"amount": "5340000", "currency": "EUR"}, "expires_at": "+2d"},
-    )
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "order": "$order", "price": {"amount": "5340000", "currency": "EUR"}, "expires_at": "+2d",
+    })  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         order = self.require_order(ledger)
@@ -187,7 +173,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         order = self.require_order(ledger)
         if order is None:
             return
-        check_turn(ledger, self.order, order)
+        self.check_turn(ledger, order)
         listing = require_listing(ledger, order.listing)
         if listing is not None:
             check_open(ledger, order.listing, listing)
@@ -201,16 +187,15 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
             check_flags(ledger, order.vin, vehicle, "accept", is_disclosed=is_disclosed)
             if market_of(vehicle, ledger.now_ms).status == "reserved":
                 ledger.unmet(ORDER_RESERVED, order.vin)
-        if not has_role(ledger, order.provider, "payment_provider"):
-            ledger.unmet(PROVIDER_UNACCREDITED, to_text(order.provider))
+        listings.check_provider(ledger, order.provider)
 
     def apply(self, ledger: Ledger) -> None:
         order, tag = ledger.the(ORDER, self.order), type_of(self)
         vehicle, listing = ledger.the(VEHICLE, order.vin), ledger.the(LISTING, order.listing)
         until = ledger.now_ms + ledger.params.reservation_ms
-        ledger.put(LISTING, order.listing, replace(listing, status=LISTING_TRANSITIONS.after("open", tag)))
+        ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after("open", tag)))
         accepted = replace(order, status=TRANSITIONS.after(order.status, tag), expires_at_ms=until)
-        ledger.put(ORDER, self.order, agreed(accepted, vehicle))
+        ledger.put(ORDER, self.order, accepted.agreed_to(vehicle))
         market = reserved_market(order.listing, self.order, until, listing.expires_at_ms)
         append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
 
@@ -223,7 +208,7 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
     def guards(self, ledger: Ledger) -> None:
         order = self.require_order(ledger)
         if order is not None:
-            check_turn(ledger, self.order, order)
+            self.check_turn(ledger, order)
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
@@ -247,4 +232,84 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        ledger.put(ORDER, self.order, agreed(order, ledger.the(VEHICLE, order.vin)))
+        ledger.put(ORDER, self.order, order.agreed_to(ledger.the(VEHICLE, order.vin)))
+
+
+class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
+    """Either party steps back; once accepted, only while no money is under way or settled: it has to go back first."""
+
+    reason: Literal["changed_mind", "financing_failed", "vehicle_changed", "mistake", "other"]
+    headline: ClassVar[tuple[str, ...]] = ("reason",)
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
+
+    def guards(self, ledger: Ledger) -> None:
+        order = self.require_order(ledger)
+        if order is None:
+            return
+        self.check_party(ledger, order)
+        if has_money(ledger, order.payments):
+            ledger.unmet(ORDER_HAS_MONEY, self.order.hex())
+
+    def apply(self, ledger: Ledger) -> None:
+        order, tag = ledger.the(ORDER, self.order), type_of(self)
+        ledger.put(ORDER, self.order, replace(order, status=TRANSITIONS.after(order.status, tag)))
+        vehicle = ledger.the(VEHICLE, order.vin)
+        if vehicle.market.order != self.order:
+            return
+        listing = ledger.the(LISTING, order.listing)
+        ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))
+        is_listed = ledger.now_ms < listing.expires_at_ms
+        market = listed_market(order.listing, listing.expires_at_ms) if is_listed else OFF_MARKET
+        append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
+
+
+class OrderHandover(OrderBody, tag="order.handover", frozen=True):
+    """Seller and buyer sign the handover in one transaction; with final money the same step moves the title."""
+
+    odometer: Odometer | None
+    event_at_ms: Time
+    weight: ClassVar[int] = 200
+    headline: ClassVar[tuple[str, ...]] = ("odometer",)
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "order": "$order", "odometer": {"value": 160, "unit": "km", "source": "cluster"}, "event_at": "now",
+    }, ("buyer-1",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        order = ledger.get(ORDER, self.order)
+        return (order.seller, order.buyer) if order is not None else ()
+
+    def guards(self, ledger: Ledger) -> None:
+        order = self.require_order(ledger)
+        if order is None:
+            return
+        self.check_party(ledger, order)
+        settled = settled_amount(ledger, order.payments, ledger.rules)
+        if settled != order.price.amount:
+            ledger.unmet(PAYMENT_NOT_FINAL, self.order.hex(), settled, order.price.amount)
+        vehicle = require_vehicle(ledger, order.vin)
+        check_reading(ledger, order.vin, self.odometer, vehicle)
+        check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
+        if vehicle is None:
+            return
+        check_holder(ledger, order.vin, vehicle, order.seller)
+        # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
+        is_disclosed = order.agreed_verdict == "ILLOGICAL"
+        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=is_disclosed)
+        market = market_of(vehicle, ledger.now_ms)
+        if market.order != self.order:
+            ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
+        if vehicle.material_changes != order.agreed_changes:
+            ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
+
+    def apply(self, ledger: Ledger) -> None:
+        order, tag = ledger.the(ORDER, self.order), type_of(self)
+        listing = ledger.the(LISTING, order.listing)
+        assert self.odometer is not None, "guarded"
+        vehicle = add_reading(ledger, order.vin, ledger.the(VEHICLE, order.vin), self.odometer, self.event_at_ms)
+        outcome = (verdict_outcome(vehicle),)
+        existence = "in_service" if vehicle.existence == "born" else vehicle.existence
+        vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
+        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, outcome)
+        status = TRANSITIONS.after(order.status, tag)
+        ledger.put(ORDER, self.order, replace(order, status=status, title_record=ledger.txid))
+        ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))

@@ -1,4 +1,4 @@
-"""`accident.report`: a car was damaged."""
+"""`maintenance.record` and `accident.report`: service that a workshop has carried out, and damage."""
 
 from __future__ import annotations
 
@@ -11,15 +11,56 @@ from node import limits
 from node.codec import Value
 from node.errors import Malformed
 from node.ledger.example import Example
-from node.ledger.fields import Attachments, CostBand, Odometer, Serial, Time, Vin, Zone
+from node.ledger.fields import Attachments, Code, CostBand, Odometer, Serial, Service, Time, Vin, Zone
 from node.ledger.overlay import Ledger
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
-from node.txtypes.members.member import has_role, require_role
+from node.txtypes.members.member import Roles, has_role, require_role
 from node.txtypes.vehicle.odometer import verdict_outcome
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 REPORTERS: Final = ("workshop", "insurer", "police")
+
+
+class Part(Value, frozen=True):
+    """A part that was fitted."""
+
+    number: Code
+    quantity: Annotated[int, Meta(ge=1, le=999)]
+    is_original: bool
+    serial: Serial | None
+
+
+class Due(Value, frozen=True):
+    """When the next service is due: a distance in the vehicle's unit, a time, or both; 0 is none."""
+
+    odometer: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
+    at_ms: Time
+
+
+class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):
+    """Service that a workshop has carried out."""
+
+    vin: Vin
+    services: Annotated[tuple[Service, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
+    parts: Annotated[tuple[Part, ...], Meta(max_length=limits.LIST_MAX)]
+    odometer: Odometer
+    event_at_ms: Time
+    next_due: Due
+    attachments: Attachments
+    weight: ClassVar[int] = 120
+    by: ClassVar[Roles] = Roles("workshop")
+    headline: ClassVar[tuple[str, ...]] = ("services", "odometer")
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
+        "vin": "WBA8E9G50GNU12345", "services": ["ENGINE_OIL"],
+        "parts": [{"number": "11428575211", "quantity": 1, "is_original": True, "serial": None}],
+        "odometer": {"value": 12_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "next_due": {"odometer": 30_000, "at": "+730d"}, "attachments": [],
+    })  # fmt: skip
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
+        serviced = replace(vehicle, maintenance_count=vehicle.maintenance_count + 1)
+        return serviced, (verdict_outcome(vehicle),)
 
 
 class HolderOrReporter:
@@ -57,21 +98,12 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
     weight: ClassVar[int] = 120
     by: ClassVar[HolderOrReporter] = HolderOrReporter()
     headline: ClassVar[tuple[str, ...]] = ("damages", "odometer")
-    EXAMPLE: ClassVar[Example] = Example(
-        "workshop-berlin",
-        {
-            "vin": "WBA8E9G50GNU12345",
-            "damages": [{"zone": "front", "extent": "bolt_on"}],
-            "airbags": 0,
-            "hv_battery_hit": False,
-            "drivable": True,
-            "cost_band": "1000_to_2999",
-            "odometer": {"value": 12_500, "unit": "km", "source": "cluster"},
-            "event_at": "now",
-            "case_reference": "CASE-2026-1",
-            "attachments": [],
-        },
-    )
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
+        "vin": "WBA8E9G50GNU12345", "damages": [{"zone": "front", "extent": "bolt_on"}], "airbags": 0,
+        "hv_battery_hit": False, "drivable": True, "cost_band": "1000_to_2999",
+        "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "case_reference": "CASE-2026-1", "attachments": [],
+    })  # fmt: skip
 
     def check_static(self) -> None:
         if len({d.zone for d in self.damages}) != len(self.damages):
@@ -90,11 +122,7 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
             brands.add("structural_damage")
         if self.hv_battery_hit:
             brands.add("hv_battery_hit")
-        damaged = replace(
-            vehicle,
-            brands=tuple(sorted(brands)),
-            accident_count=vehicle.accident_count + 1,
-            material_changes=vehicle.material_changes + 1,
-        )
+        accidents, changes = vehicle.accident_count + 1, vehicle.material_changes + 1
+        damaged = replace(vehicle, brands=tuple(sorted(brands)), accident_count=accidents, material_changes=changes)
         outcome = (f"severity:{self._severity(ledger)}", verdict_outcome(vehicle))
         return damaged, (*outcome, "self_reported") if self.is_declared(ledger) else outcome
