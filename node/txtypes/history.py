@@ -56,13 +56,7 @@ class RecordView(Face, frozen=True):
 def record_view(vin: str, raw: bytes, reader: Reader) -> RecordView:
     face, content, body = decode_record(raw)
     return extended(
-        RecordView,
-        face,
-        id=f"{vin}/{face.sequence}",
-        author_is_fraudulent=is_fraudulent(reader, face.author),
-        late=face.time_ms - face.event_at_ms > LATE_MS,
-        content=body,
-        outcome=content.outcome,
-        digest=record_digest(raw),
-        salt=content.salt,
-    )
+        RecordView, face, id=f"{vin}/{face.sequence}", author_is_fraudulent=is_fraudulent(reader, face.author),
+        late=face.time_ms - face.event_at_ms > LATE_MS, content=body, outcome=content.outcome,
+        digest=record_digest(raw), salt=content.salt,
+    )  # fmt: skip

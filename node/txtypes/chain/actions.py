@@ -240,10 +240,7 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
 
     def carry_out(self, ledger: Ledger) -> None:
         changed = replace(
-            ledger.params,
-            next_ruleset=self.version,
-            next_ruleset_height=self.height,
-            next_ruleset_hash=self.hash,
+            ledger.params, next_ruleset=self.version, next_ruleset_height=self.height, next_ruleset_hash=self.hash
         )
         ledger.put(CHAIN, PARAMS_ID, changed)
 

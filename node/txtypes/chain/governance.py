@@ -80,20 +80,15 @@ def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["exp
 
 
 PROPOSAL: Final = Family(
-    "proposal",
-    Proposal,
-    ident=HASH_IDENT,
+    "proposal", Proposal, ident=HASH_IDENT,
     indexes=(
         Index(
             "open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
             lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open",
         ),
     ),
-    concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",),
-    event="governance",
-    status=lambda proposal: proposal.status,
-    path="/v1/proposals",
-    view=ProposalView,
+    concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",
+    status=lambda proposal: proposal.status, path="/v1/proposals", view=ProposalView,
 )  # fmt: skip
 OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_IDENT)
 

@@ -82,13 +82,10 @@ class EvidenceUse(Value, tag=1, frozen=True):
 
 VALIDATORS = Family("validators", ValidatorState, ident=fixed_ident("set"))
 VALIDATOR = Family(
-    "validator",
-    ValidatorRecord,
-    ident=ADDRESS_IDENT,
-    concerns=lambda ident, record: (f"account/{ident}",),
+    "validator", ValidatorRecord, ident=ADDRESS_IDENT, concerns=lambda ident, record: (f"account/{ident}",),
     event="validator",
     status=lambda record: "active" if record.power else "paused" if record.paused_power else "without power",
-)
+)  # fmt: skip
 CONSENSUS_KEY = Family("consensus-key", KeyUse, ident=HASH_IDENT)
 EVIDENCE = Family("evidence", EvidenceUse, ident=HASH_IDENT)
 

@@ -62,23 +62,15 @@ class AccountView(Account, frozen=True):
     def of(ident: str, account: Account, reader: Reader, as_of: AsOf) -> AccountView:
         member = reader.get(MEMBER, ident)
         return extended(
-            AccountView,
-            account,
-            address=bytes.fromhex(ident),
-            sponsor_name=name_of(reader, account.sponsor),
+            AccountView, account, address=bytes.fromhex(ident), sponsor_name=name_of(reader, account.sponsor),
             member=None if member is None else MemberView.of(ident, member, reader, as_of),
-        )
+        )  # fmt: skip
 
 
 ACCOUNT = Family(
-    "account",
-    Account,
-    ident=ADDRESS_IDENT,
-    concerns=lambda ident, account: (f"account/{ident}",),
-    event="account",
-    path="/v1/accounts",
-    view=AccountView,
-)
+    "account", Account, ident=ADDRESS_IDENT, concerns=lambda ident, account: (f"account/{ident}",), event="account",
+    path="/v1/accounts", view=AccountView,
+)  # fmt: skip
 QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
 
 

@@ -125,9 +125,7 @@ def roles_of(member: Member, now_ms: int) -> tuple[str, ...]:
 
 
 MEMBER = Family(
-    "member",
-    Member,
-    ident=ADDRESS_IDENT,
+    "member", Member, ident=ADDRESS_IDENT,
     indexes=(
         Index(
             "role",
@@ -137,12 +135,9 @@ MEMBER = Family(
             "a role that the member has now",
         ),
     ),
-    concerns=lambda ident, member: (f"account/{ident}",),
-    event="member",
-    status=lambda member: member.status,
-    path="/v1/members",
-    view=MemberView,
-)
+    concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
+    path="/v1/members", view=MemberView,
+)  # fmt: skip
 MEMBER_NAME = Family("member-name", NameHolder, ident=NAME_IDENT)
 
 

@@ -21,7 +21,7 @@ from node.ledger.overlay import Ledger
 from node.txtypes.members.member import require_role
 from node.txtypes.sale import order as orders
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, check_rail_allowed
-from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, OrderBody, Payment, Step
+from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, Order, OrderBody, Payment, Step
 from node.txtypes.sale.order_types import RAIL_NOT_ACCEPTED, check_currency
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -73,10 +73,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         if self.amount.amount == 0:
             raise Malformed("amount: nothing to pay")
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
         if ledger.sender != order.buyer:
             ledger.unmet(NOT_A_PARTY, subject)

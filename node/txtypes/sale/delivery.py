@@ -1,4 +1,4 @@
-"""Delivery of a sold car: the window that was agreed and the legs on the way."""
+"""Delivery of a sold car: the agreed window and the legs on the way."""
 
 from __future__ import annotations
 
@@ -52,22 +52,15 @@ class DeliveryEntry(Value, tag=1, frozen=True):
 
 
 DELIVERY = Family(
-    "delivery",
-    DeliveryEntry,
-    ident=Ident("a delivery's id: <order>-<number>", "[0-9a-f]{64}-[0-9]{1,3}"),
-    concerns=lambda ident, entry: (f"order/{entry.order.hex()}",),
-    event="delivery",
-    status=lambda entry: entry.stage,
-)
+    "delivery", DeliveryEntry, ident=Ident("a delivery's id: <order>-<number>", "[0-9a-f]{64}-[0-9]{1,3}"),
+    concerns=lambda ident, entry: (f"order/{entry.order.hex()}",), event="delivery", status=lambda entry: entry.stage,
+)  # fmt: skip
 
 
 class DeliveryBody(OrderBody, frozen=True):
     """A step of the delivery, by the seller or a carrier."""
 
-    def _guard(self, ledger: Ledger, stage: str) -> Order | None:
-        order = self.require_order(ledger)
-        if order is None:
-            return None
+    def check_step(self, ledger: Ledger, order: Order, stage: str) -> None:
         ident = self.order.hex()
         if ledger.sender != order.seller and not has_role(ledger, ledger.sender, "carrier"):
             ledger.unmet(NOT_A_PARTY, ident, need="the seller or a carrier")
@@ -77,7 +70,6 @@ class DeliveryBody(OrderBody, frozen=True):
         if stage not in following:
             need = ", ".join(sorted(following)) or "nothing"
             ledger.unmet(DELIVERY_ORDER, ident, f"{order.delivery_stage} to {stage}", need)
-        return order
 
     def _add(self, ledger: Ledger, entry: DeliveryEntry) -> None:
         order = ledger.the(ORDER, self.order)
@@ -96,8 +88,10 @@ class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
     )
 
     def guards(self, ledger: Ledger) -> None:
-        self._guard(ledger, "scheduled")
-        if not ledger.now_ms < self.window_to_ms or self.window_from_ms >= self.window_to_ms:
+        order = self.require_order(ledger)
+        if order is not None:
+            self.check_step(ledger, order, "scheduled")
+        if max(ledger.now_ms, self.window_from_ms) >= self.window_to_ms:
             ledger.unmet(DELIVERY_WINDOW, self.order.hex())
 
     def apply(self, ledger: Ledger) -> None:
@@ -117,10 +111,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
         "order": "$order", "stage": "picked_up", "site": "MUC-1", "event_at": "now", "odometer": None,
     })  # fmt: skip
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self._guard(ledger, self.stage)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        self.check_step(ledger, order, self.stage)
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
         if self.odometer is not None and vehicle is not None and self.odometer.unit != vehicle.odometer_unit:

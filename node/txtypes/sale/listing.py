@@ -129,13 +129,10 @@ class ListingView(Listing, frozen=True):
         vehicle = reader.get(VEHICLE, listing.vin)
         assert vehicle is not None, "a listing has a vehicle"
         return extended(
-            ListingView,
-            listing,
-            id=bytes.fromhex(ident),
+            ListingView, listing, id=bytes.fromhex(ident),
             status=status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms),
-            seller_name=name_of(reader, listing.seller),
-            model=vehicle.model,
-        )
+            seller_name=name_of(reader, listing.seller), model=vehicle.model,
+        )  # fmt: skip
 
 
 def _is_open(ident: str, listing: Listing, asked: str, reader: Reader, as_of: AsOf) -> bool:
@@ -154,9 +151,7 @@ def _if_unsettled(value: Callable[[Listing], str]) -> Callable[[Listing], tuple[
 
 
 LISTING = Family(
-    "listing",
-    Listing,
-    ident=families.HASH_IDENT,
+    "listing", Listing, ident=families.HASH_IDENT,
     indexes=(
         Index("vin", _if_unsettled(lambda listing: listing.vin), families.VIN_IDENT, _is_open, "VIN of the vehicle"),
         Index(
@@ -175,10 +170,7 @@ LISTING = Family(
     concerns=lambda ident, listing: (
         f"listing/{ident}", f"vehicle/{listing.vin}", f"account/{listing.seller.hex()}",
     ),
-    event="listing",
-    status=lambda listing: listing.status,
-    path="/v1/listings",
-    view=ListingView,
+    event="listing", status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
 )  # fmt: skip
 
 

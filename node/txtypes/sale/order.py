@@ -84,26 +84,17 @@ class PaymentView(Payment, frozen=True):
     def of(ident: str, payment: Payment, reader: Reader, as_of: AsOf) -> PaymentView:
         currency = payment.amount.currency
         return extended(
-            PaymentView,
-            payment,
-            id=bytes.fromhex(ident),
-            settled=Money(payment.settled, currency),
-            refunded=Money(payment.refunded, currency),
-            is_final_for_title=is_final(payment, as_of.rules),
-        )
+            PaymentView, payment, id=bytes.fromhex(ident), settled=Money(payment.settled, currency),
+            refunded=Money(payment.refunded, currency), is_final_for_title=is_final(payment, as_of.rules),
+        )  # fmt: skip
 
 
 PAYMENT = Family(
-    "payment",
-    Payment,
-    ident=HASH_IDENT,
+    "payment", Payment, ident=HASH_IDENT,
     concerns=lambda ident, payment: (
         f"order/{payment.order.hex()}", f"account/{payment.payer.hex()}", f"account/{payment.provider.hex()}",
     ),
-    event="payment",
-    status=lambda payment: payment.status,
-    path="/v1/payments",
-    view=PaymentView,
+    event="payment", status=lambda payment: payment.status, path="/v1/payments", view=PaymentView,
 )  # fmt: skip
 REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
 
@@ -220,22 +211,16 @@ class OrderView(Order, frozen=True):
         payments = [(payment, reader.get(PAYMENT, payment)) for payment in order.payments]
         settled = settled_amount(reader, order.payments, as_of.rules)
         return extended(
-            OrderView,
-            order,
-            id=bytes.fromhex(ident),
+            OrderView, order, id=bytes.fromhex(ident),
             status=status_of(bytes.fromhex(ident), order, reader, as_of.now_ms),
-            seller_name=name_of(reader, order.seller),
-            buyer_name=name_of(reader, order.buyer),
+            seller_name=name_of(reader, order.seller), buyer_name=name_of(reader, order.buyer),
             payments=tuple(PaymentView.of(p.hex(), value, reader, as_of) for p, value in payments if value is not None),
-            settled=replace(order.price, amount=settled),
-            is_paid=settled == order.price.amount,
-        )
+            settled=replace(order.price, amount=settled), is_paid=settled == order.price.amount,
+        )  # fmt: skip
 
 
 ORDER = Family(
-    "order",
-    Order,
-    ident=HASH_IDENT,
+    "order", Order, ident=HASH_IDENT,
     indexes=(
         Index("vin", lambda order: (order.vin,), VIN_IDENT, description="VIN of the vehicle"),
         Index(
@@ -246,18 +231,23 @@ ORDER = Family(
     concerns=lambda ident, order: (
         f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
     ),
-    event="order",
-    status=lambda order: order.status,
-    path="/v1/orders",
-    view=OrderView,
+    event="order", status=lambda order: order.status, path="/v1/orders", view=OrderView,
 )  # fmt: skip
 
 
 # --- what every type about an order shares --------------------------------------------------------------------
 class OrderBody(TransactionBody, frozen=True):
-    """A transaction about an order."""
+    """A transaction about an order; `order_guards` are those of the type."""
 
     order: Id
+
+    def guards(self, ledger: Ledger) -> None:
+        order = self.require_order(ledger)
+        if order is not None:
+            self.order_guards(ledger, order)
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        raise AssertionError(f"{type(self).__name__} has no guards")
 
     def require_order(self, ledger: Ledger) -> Order | None:
         """The order, None only where there is none; notes unless it is live and in a status in which the type may

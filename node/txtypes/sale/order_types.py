@@ -148,10 +148,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
         "order": "$order", "price": {"amount": "5340000", "currency": "EUR"}, "expires_at": "+2d",
     })  # fmt: skip
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         if ledger.sender != order.seller:
             ledger.unmet(NOT_A_PARTY, self.order.hex())
         check_currency(ledger, self.order.hex(), self.price, order.price)
@@ -169,10 +166,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
     weight: ClassVar[int] = 150
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_turn(ledger, order)
         listing = require_listing(ledger, order.listing)
         if listing is not None:
@@ -205,10 +199,8 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is not None:
-            self.check_turn(ledger, order)
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        self.check_turn(ledger, order)
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
@@ -220,10 +212,7 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         if ledger.sender != order.buyer:
             ledger.unmet(NOT_A_PARTY, self.order.hex())
         vehicle = require_vehicle(ledger, order.vin)
@@ -242,10 +231,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("reason",)
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order)
         if has_money(ledger, order.payments):
             ledger.unmet(ORDER_HAS_MONEY, self.order.hex())
@@ -278,10 +264,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         order = ledger.get(ORDER, self.order)
         return (order.seller, order.buyer) if order is not None else ()
 
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is None:
-            return
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order)
         settled = settled_amount(ledger, order.payments, ledger.rules)
         if settled != order.price.amount:

@@ -9,17 +9,7 @@ from typing import Literal
 
 from node.codec import Value
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
-from node.ledger.fields import (
-    Address,
-    Code,
-    Day,
-    Hash32,
-    Height,
-    OptionalCountry,
-    OptionalHash,
-    Time,
-    Vin,
-)
+from node.ledger.fields import Address, Code, Day, Hash32, Height, OptionalCountry, OptionalHash, Time, Vin
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of
@@ -163,16 +153,12 @@ class VehicleView(Vehicle, frozen=True):
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
         rules = as_of.rules.tables.flags
         return extended(
-            VehicleView,
-            vehicle,
-            vin=ident,
-            summary=summary(vehicle, as_of.now_ms),
-            maker_name=name_of(reader, vehicle.maker),
-            holder_name=name_of(reader, vehicle.holder),
+            VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
+            maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
             market=market_of(vehicle, as_of.now_ms),
             flags=tuple(extended(FlagView, flag, blocks=rules[flag.name].blocks) for flag in vehicle.flags),
             odometer=_odometer_view(ident, reader),
-        )
+        )  # fmt: skip
 
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
@@ -203,13 +189,10 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 
 VEHICLE = Family(
-    "vehicle",
-    Vehicle,
-    ident=VIN_IDENT,
+    "vehicle", Vehicle, ident=VIN_IDENT,
     indexes=(
         Index("holder", lambda vehicle: (vehicle.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
     ),
-    concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"),
-    path="/v1/vehicles",
+    concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView,
-)
+)  # fmt: skip
