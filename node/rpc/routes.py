@@ -44,8 +44,7 @@ from node.rpc.stream import EVENT_STREAM, StreamQuery, Streams
 from node.rpc.values import ListRequest, canonical_ident, list_page, value_json
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.disclosure import Disclosure
-from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 

@@ -3,7 +3,7 @@
     payload = [sender, salt, expires_at_ms, body]
     signed  = [payload_bytes, [[address, public_key, signature], ...]]
 
-`txid` names what was signed and is what people see; `wire_id` names these very bytes, signatures included.
+`txid` names the signed payload, for people; `wire_id` names the bytes with the signatures.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def wire_id_of(genesis_hash: bytes, raw: bytes) -> bytes:
 
 
 def sign_bytes(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
-    """What every signer of a transaction signs."""
+    """The message that every signer of a transaction signs."""
     return b"bmw/tx\x00" + genesis_hash + payload_bytes
 
 
@@ -152,14 +152,8 @@ def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:
     order = [(s.address, s.public_key) for s in envelope.signatures]
     if any(a >= b for a, b in zip(order, order[1:], strict=False)):
         raise Malformed("signatures: not strictly ascending by address and public key")
-    return SignedTx(
-        raw,
-        envelope.payload,
-        payload,
-        envelope.signatures,
-        txid_of(genesis_hash, envelope.payload),
-        wire_id_of(genesis_hash, raw),
-    )
+    txid, wire_id = txid_of(genesis_hash, envelope.payload), wire_id_of(genesis_hash, raw)
+    return SignedTx(raw, envelope.payload, payload, envelope.signatures, txid, wire_id)
 
 
 def check_signatures(signed: SignedTx, genesis_hash: bytes, verify: Verify = is_signature) -> CheckedTx:

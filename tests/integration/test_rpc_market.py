@@ -8,8 +8,7 @@ from support.http import get, over_http
 from support.life import VIN, Life, listing, register, transfer
 
 from node.crypto.addresses import to_text
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING, ListingUpdate
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"

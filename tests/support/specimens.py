@@ -13,8 +13,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.example import resolved
 from node.ledger.json_form import from_json
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing import LISTING, disclosure_root
 from node.txtypes.sale.order import reference_id
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address

@@ -34,8 +34,7 @@ from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.envelope import sign_bytes
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing import LISTING, disclosure_root
 from node.txtypes.sale.order import reference_id
 from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE

@@ -166,7 +166,10 @@ class Walk:
             if found.status == "open" and self.chain.now < found.expires_at_ms:
                 yield 4, self._of_listing(bytes.fromhex(ident), found)
         for ident, order in state["order"].items():
-            yield 8 if is_live(order, self.chain.now) else 0.2, self._of_order(bytes.fromhex(ident), order)
+            yield (
+                8 if is_live(bytes.fromhex(ident), order, None, self.chain.now) else 0.2,
+                self._of_order(bytes.fromhex(ident), order),
+            )
         for ident, payment in state["payment"].items():
             is_done = payment.status in ("settled", "failed", "returned", "refunded")
             yield 0.4 if is_done else 12, self._of_payment(bytes.fromhex(ident), payment)

@@ -20,8 +20,7 @@ from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import parse_time
 from node.ledger.json_form import time_to_text
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING, Listing
+from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of

@@ -35,7 +35,6 @@ ALREADY_VOTED = Guard("already_voted", "the member has voted on this", "das Mitg
                       "已投过票")
 # fmt: on
 
-
 ProposalStatus = Literal["open", "carried_out", "failed", "refused"]
 
 
@@ -105,10 +104,6 @@ class Voter:
         return "an active member with validator power"
 
 
-def _is_open(proposal: Proposal | None, now_ms: int) -> bool:
-    return proposal is not None and status_now(proposal, now_ms) == "open"
-
-
 def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:
     """Weigh the votes by power as it is now; carry the action out where more than two thirds approve."""
     state = validator_set.current(ledger)
@@ -135,22 +130,21 @@ class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
     action: Action
     weight: ClassVar[int] = 300
     by: ClassVar[Voter] = Voter()
-    EXAMPLE: ClassVar[Example] = Example(
-        "bmw", {"action": {"type": "parameter.set", "name": "block_txs_max", "value": 1_000}}
-    )
+    EXAMPLE: ClassVar[Example] = Example("bmw", {
+        "action": {"type": "parameter.set", "name": "block_txs_max", "value": 1_000},
+    })  # fmt: skip
 
     def check_static(self) -> None:
-        action = self.action
-        if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in (
-            (0, 0),
-            (32, 64),
-        ):
+        action, lengths = self.action, ((0, 0), (32, 64))
+        if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in lengths:
             raise Malformed("consensus_key and possession: 32 and 64 bytes, or both empty")
 
     def _open(self, ledger: Ledger) -> tuple[OpenProposal, ...]:
-        known = ledger.get(OPEN_PROPOSALS, ledger.sender)
-        proposals = known.proposals if known else ()
-        return tuple(p for p in proposals if _is_open(ledger.get(PROPOSAL, p.proposal), ledger.now_ms))
+        earlier = ledger.get(OPEN_PROPOSALS, ledger.sender)
+        return tuple(
+            entry for entry in (earlier.proposals if earlier else ())
+            if (proposal := ledger.get(PROPOSAL, entry.proposal)) and status_now(proposal, ledger.now_ms) == "open"
+        )  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         self.action.guards(ledger)
@@ -179,15 +173,12 @@ class GovernanceVote(TransactionBody, tag="governance.vote", frozen=True):
         proposal = ledger.get(PROPOSAL, self.proposal)
         if proposal is None:
             ledger.unmet(PROPOSAL_UNKNOWN, self.proposal.hex())
-        elif not _is_open(proposal, ledger.now_ms):
-            ledger.unmet(PROPOSAL_CLOSED, self.proposal.hex(), status_now(proposal, ledger.now_ms), "open")
+        elif (status := status_now(proposal, ledger.now_ms)) != "open":
+            ledger.unmet(PROPOSAL_CLOSED, self.proposal.hex(), status, "open")
         elif ledger.sender in proposal.yes + proposal.no:
             ledger.unmet(ALREADY_VOTED, to_text(ledger.sender))
 
     def apply(self, ledger: Ledger) -> None:
         proposal = ledger.the(PROPOSAL, self.proposal)
-        if self.approve:
-            proposal = replace(proposal, yes=(*proposal.yes, ledger.sender))
-        else:
-            proposal = replace(proposal, no=(*proposal.no, ledger.sender))
-        ledger.put(PROPOSAL, self.proposal, _decide(ledger, proposal))
+        vote = {"yes": (*proposal.yes, ledger.sender)} if self.approve else {"no": (*proposal.no, ledger.sender)}
+        ledger.put(PROPOSAL, self.proposal, _decide(ledger, replace(proposal, **vote)))

@@ -34,7 +34,7 @@ QUOTA_EXHAUSTED = Guard("quota_exhausted", "the daily quota of new entries is us
 
 
 class Account(Value, tag=1, frozen=True):
-    """Who can sign for an address: `threshold` of `keys`."""
+    """The signing policy of an address: `threshold` of `keys`."""
 
     keys: Keys
     threshold: Threshold
@@ -45,7 +45,7 @@ class Account(Value, tag=1, frozen=True):
 
 
 class Quota(Value, tag=1, frozen=True):
-    """How many new state keys a member and those it sponsors have made on `day` (block time / 24 h)."""
+    """New state keys that a member and the accounts it sponsors have made on `day` (block time / 24 h)."""
 
     day: int
     used: int
@@ -75,7 +75,7 @@ QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
 
 
 def charge_new_keys(ledger: Ledger, payer: bytes, count: int) -> None:
-    """Charges `count` new state keys to the payer's quota of the day; refilled by block time, never by a clock."""
+    """Charges `count` new state keys to the payer's quota of the day, which block time refills."""
     day, limit = ledger.now_ms // DAY_MS, ledger.params.keys_per_day
     quota = ledger.get(QUOTA, payer)
     used = quota.used if quota is not None and quota.day == day else 0
@@ -85,29 +85,30 @@ def charge_new_keys(ledger: Ledger, payer: bytes, count: int) -> None:
     ledger.put(QUOTA, payer, Quota(day, used + count))
 
 
-def _check_policy(keys: tuple[bytes, ...], threshold: int, sealing_hash: bytes) -> None:
-    if len(set(keys)) != len(keys):
-        raise Malformed("keys: the same key occurs twice")
-    if threshold > len(keys):
-        raise Malformed(f"threshold: {threshold} of {len(keys)} keys can never sign")
-    if len(sealing_hash) not in (0, 32):
-        raise Malformed("sealing_hash: 32 bytes, or empty")
-
-
-class AccountOpen(TransactionBody, tag="account.open", frozen=True):
-    """Open an account with the sender as its sponsor; every listed key signs for the new address."""
+class SigningPolicy(TransactionBody, frozen=True):
+    """The keys of an account, how many of them must sign, and the hash of its sealing keys."""
 
     keys: Keys
     threshold: Threshold
     sealing_hash: SealingHash
-    weight: ClassVar[int] = 150
-    by: ClassVar[AnyMember] = AnyMember()
-    EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich", {"keys": ["$key:alice"], "threshold": 1, "sealing_hash": ""}, ("alice",)
-    )
 
     def check_static(self) -> None:
-        _check_policy(self.keys, self.threshold, self.sealing_hash)
+        if len(set(self.keys)) != len(self.keys):
+            raise Malformed("keys: the same key occurs twice")
+        if self.threshold > len(self.keys):
+            raise Malformed(f"threshold: {self.threshold} of {len(self.keys)} keys can never sign")
+        if len(self.sealing_hash) not in (0, 32):
+            raise Malformed("sealing_hash: 32 bytes, or empty")
+
+
+class AccountOpen(SigningPolicy, tag="account.open", frozen=True):
+    """Open an account with the sender as its sponsor; every listed key signs for the new address."""
+
+    weight: ClassVar[int] = 150
+    by: ClassVar[AnyMember] = AnyMember()
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "keys": ["$key:alice"], "threshold": 1, "sealing_hash": "",
+    }, ("alice",))  # fmt: skip
 
     @property
     def address(self) -> bytes:
@@ -126,24 +127,15 @@ class AccountOpen(TransactionBody, tag="account.open", frozen=True):
         ledger.put(ACCOUNT, self.address, account)
 
 
-class AccountUpdateKeys(TransactionBody, tag="account.update_keys", frozen=True):
+class AccountUpdateKeys(SigningPolicy, tag="account.update_keys", frozen=True):
     """Replace the account's keys, threshold and sealing hash; signed by the policy that is in force."""
 
-    keys: Keys
-    threshold: Threshold
-    sealing_hash: SealingHash
     EXAMPLE: ClassVar[Example] = Example("alice", {"keys": ["$key:alice"], "threshold": 1, "sealing_hash": ""})
-
-    def check_static(self) -> None:
-        _check_policy(self.keys, self.threshold, self.sealing_hash)
 
     def guards(self, ledger: Ledger) -> None:
         """The signature of the sender's policy is enough."""
 
     def apply(self, ledger: Ledger) -> None:
-        old = ledger.the(ACCOUNT, ledger.sender)
-        ledger.put(
-            ACCOUNT,
-            ledger.sender,
-            Account(self.keys, self.threshold, self.sealing_hash, old.sponsor, old.opened_height, ledger.block.height),
-        )
+        old, height = ledger.the(ACCOUNT, ledger.sender), ledger.block.height
+        changed = Account(self.keys, self.threshold, self.sealing_hash, old.sponsor, old.opened_height, height)
+        ledger.put(ACCOUNT, ledger.sender, changed)

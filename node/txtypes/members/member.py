@@ -66,11 +66,12 @@ class Grant(Value, frozen=True):
 
     def is_active(self, now_ms: int) -> bool:
         """Deadlines are lazy: a role past its end counts as ended for every guard."""
-        return (
-            self.status == "active"
-            and self.starts_at_ms <= now_ms
-            and (self.ends_at_ms == 0 or now_ms < self.ends_at_ms)
-        )
+        is_running = self.starts_at_ms <= now_ms and (self.ends_at_ms == 0 or now_ms < self.ends_at_ms)
+        return self.status == "active" and is_running
+
+    def covers(self, wmi: str, country: str) -> bool:
+        """Whether the scope has both; an empty argument is always in scope."""
+        return (not wmi or not self.wmis or wmi in self.wmis) and (not country or self.country in ("", country))
 
 
 class Site(Value, frozen=True):
@@ -107,7 +108,7 @@ class NameHolder(Value, tag=1, frozen=True):
 
 
 class MemberView(Member, frozen=True):
-    """A member with the roles it has now; `grants` are all that it ever had."""
+    """A member with the roles it has now; `grants` are all of its present and past ones."""
 
     address: Address
     roles: tuple[str, ...]
@@ -128,8 +129,7 @@ MEMBER = Family(
     "member", Member, ident=ADDRESS_IDENT,
     indexes=(
         Index(
-            "role",
-            lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
+            "role", lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
             Ident("a role", "[a-z_]{1,40}", ROLES),
             lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
             "a role that the member has now",
@@ -166,18 +166,13 @@ def has_role(ledger: Ledger, address: bytes, *roles: str) -> bool:
 
 
 def require_role(ledger: Ledger, address: bytes, *roles: str, wmi: str = "", country: str = "") -> None:
-    """Notes `role_missing`, or `role_scope` where the grant covers neither the WMI nor the country."""
+    """Notes `role_missing`, or `role_scope` where no grant covers the WMI and the country."""
     member = active_member(ledger, address)
     held = [g for g in member.grants if g.role in roles and g.is_active(ledger.now_ms)] if member else []
     if not held:
         ledger.unmet(ROLE_MISSING, to_text(address), need=" or ".join(roles))
-        return
-    for grant in held:
-        if (not wmi or not grant.wmis or wmi in grant.wmis) and (
-            not country or not grant.country or country == grant.country
-        ):
-            return
-    ledger.unmet(ROLE_SCOPE, to_text(address), need=" ".join(filter(None, (wmi, country))))
+    elif not any(grant.covers(wmi, country) for grant in held):
+        ledger.unmet(ROLE_SCOPE, to_text(address), need=" ".join(filter(None, (wmi, country))))
 
 
 class Roles:

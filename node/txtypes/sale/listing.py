@@ -11,17 +11,19 @@ from typing import Annotated, ClassVar, Final, Literal, assert_never
 from msgspec import Meta
 from msgspec.structs import replace
 
-from node.codec import Value
+from node.codec import Value, encode
 from node.crypto.addresses import to_text
+from node.crypto.hashing import tagged
 from node.errors import Malformed
 from node.ledger import family as families
 from node.ledger.body import TransactionBody, Transitions, type_of
 from node.ledger.example import Example
-from node.ledger.family import AsOf, Family, Filter, Ident, Index, Reader, extended
-from node.ledger.fields import Address, Codes, Country, Id, Money, Rail, Time, Vin
+from node.ledger.family import AsOf, Family, Filter, Ident, Index, Reader, View, extended
+from node.ledger.fields import Address, Codes, Country, Hash32, Id, Money, Rail, Time, Vin
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
+from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market, require_vehicle
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
@@ -45,6 +47,8 @@ LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing was changed 
                               "das Inserat wurde zu oft geändert", "挂牌修改次数过多")
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
                        "der neueste Kilometerstand ist zu alt", "里程读数过旧")
+DISCLOSURE_STALE = Guard("disclosure_stale", "what was shown is not what is", "das Gezeigte ist nicht mehr der Stand",
+                         "披露信息已过时")
 # fmt: on
 
 
@@ -174,6 +178,46 @@ LISTING = Family(
 )  # fmt: skip
 
 
+# --- disclosure -------------------------------------------------------------------------------------------
+class Disclosure(View, frozen=True):
+    """The facts about a listed car that a buyer sees, and the root over them that an offer names."""
+
+    vin: Vin
+    listing: Id
+    listing_version: int
+    record_count: int
+    history_head: Hash32
+    flags: tuple[str, ...]
+    recalls: tuple[str, ...]
+    verdict: Verdict
+    brands: tuple[str, ...]
+    warranty: bytes
+    price: Money
+    disclosure_root: Hash32
+
+    @staticmethod
+    def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
+        vehicle = reader.get(VEHICLE, listing.vin)
+        assert vehicle is not None, "a listing has a vehicle"
+        return Disclosure(
+            listing.vin, bytes.fromhex(ident), listing.version, vehicle.record_count, vehicle.history_head,
+            tuple(flag.name for flag in vehicle.flags), vehicle.recalls, vehicle.verdict, vehicle.brands,
+            vehicle.warranty, listing.price, disclosure_root(bytes.fromhex(ident), listing, vehicle),
+        )  # fmt: skip
+
+
+def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
+    """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure).
+
+    It covers the version of the listing, and thereby `odometer_disclosed`, which never changes within a version.
+    """
+    flags = [flag.name for flag in vehicle.flags]
+    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
+             list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
+             listing.price.amount, listing.price.currency]  # fmt: skip
+    return tagged("bmw/disclosure", encode(facts))
+
+
 # --- guards that several types share --------------------------------------------------------------------------
 def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
     listing = ledger.get(LISTING, ident)
@@ -203,6 +247,16 @@ def check_provider(ledger: Ledger, provider: bytes) -> None:
 def check_rail_allowed(ledger: Ledger, subject: str, rail: str, country: str) -> None:
     if rail in ledger.rules.tables.rails_forbidden.get(country, frozenset()):
         ledger.unmet(RAIL_FORBIDDEN, subject, rail, f"a rail allowed in {country}")
+
+
+def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is that of the present facts."""
+    listing = ledger.get(LISTING, listing_id)
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
+    if listing is not None and vehicle is not None:
+        now = disclosure_root(listing_id, listing, vehicle)
+        if now != root:
+            ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
 
 
 # --- types ------------------------------------------------------------------------------------------------
@@ -306,15 +360,11 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
         listing = ledger.the(LISTING, self.listing)
         version = listing.version + 1
         changed = replace(
-            listing,
-            price=self.price,
-            rails=self.rails,
-            expires_at_ms=self.expires_at_ms,
-            version=version,
+            listing, price=self.price, rails=self.rails, expires_at_ms=self.expires_at_ms, version=version,
             prices=(*listing.prices, PricePoint(version, self.price, ledger.now_ms)),
-            odometer_disclosed=self.odometer_disclosed,
-        )
-        ledger.put(LISTING, self.listing, replace(changed, status=TRANSITIONS.after("open", type_of(self))))
+            odometer_disclosed=self.odometer_disclosed, status=TRANSITIONS.after("open", type_of(self)),
+        )  # fmt: skip
+        ledger.put(LISTING, self.listing, changed)
         vehicle = replace(ledger.the(VEHICLE, listing.vin), market=listed_market(self.listing, self.expires_at_ms))
         append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)
 

@@ -20,7 +20,6 @@ from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, R
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.sale import listing as listings
-from node.txtypes.sale.disclosure import check_disclosure
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, NOT_A_PARTY, check_expiry, check_open, require_listing
 from node.txtypes.sale.order import ORDER, TRANSITIONS, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
@@ -117,7 +116,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
             ledger.unmet(RAIL_NOT_ACCEPTED, subject, f"{self.rail} by {to_text(self.provider)}")
         listings.check_rail_allowed(ledger, subject, self.rail, listing.country)
         check_expiry(ledger, subject, self.expires_at_ms, ledger.params.offer_lifetime_max_ms)
-        check_disclosure(ledger, self.disclosure_root, self.listing)
+        listings.check_disclosure(ledger, self.disclosure_root, self.listing)
         if len(self._live(ledger)) >= limits.OFFERS_LIVE_MAX:
             ledger.unmet(OFFERS_LIVE, to_text(ledger.sender), need=f"at most {limits.OFFERS_LIVE_MAX}")
         vehicle = require_vehicle(ledger, listing.vin)
@@ -173,7 +172,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
             check_open(ledger, order.listing, listing)
             if listing.version != order.listing_version:
                 ledger.unmet(LISTING_VERSION, order.listing.hex(), order.listing_version, listing.version)
-        check_disclosure(ledger, order.disclosure_root, order.listing)
+        listings.check_disclosure(ledger, order.disclosure_root, order.listing)
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None:
             check_holder(ledger, order.vin, vehicle, order.seller)

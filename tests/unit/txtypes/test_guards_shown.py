@@ -10,8 +10,7 @@ from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING, ListingUpdate
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle.vehicle import VEHICLE, Flag

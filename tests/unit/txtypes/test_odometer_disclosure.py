@@ -16,8 +16,7 @@ from node.errors import Malformed
 from node.ledger.json_form import from_json, to_json
 from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING, ListingUpdate
+from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
 from node.txtypes.vehicle.record import OdometerRead

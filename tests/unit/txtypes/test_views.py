@@ -33,8 +33,7 @@ from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.disclosure import Disclosure
-from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.light import LightClient
