@@ -99,7 +99,6 @@ Kind = (
     Boolean | Integer | Time | Text | Code | CodeOf | Choice | Address | Bytes | MoneyAmount | ListOf | OptionOf
     | StructOf | UnionOf | Plain
 )  # fmt: skip
-
 TIME: Final = Time()
 ADDRESS: Final = Address()
 CODE: Final = Code()

@@ -1,4 +1,4 @@
-"""Receipts: what each transaction of a block, and the block itself, did to the state.
+"""Receipts: the effects of each transaction of a block, and of the block itself, on the state.
 
 A row is a pure function of the block and the state before it. The header does not commit to it, so a receipt is the
 node's word: a commit is proven by `tx_root`, a value by its state proof. No peer sends rows; each node makes its own.
@@ -17,7 +17,7 @@ from node.errors import Corrupted
 from node.ledger.family import Family
 
 BLOCK_INDEX: Final = 2**32 - 1
-"""The place of what the block itself did (evidence, a ruleset that begins) among its transactions."""
+"""The index of the block's own effects (evidence, a new ruleset) among its transactions."""
 
 
 class RecordRef(Value, frozen=True):
@@ -29,7 +29,7 @@ class RecordRef(Value, frozen=True):
 
 class Change(Value, frozen=True):
     """A state value that was created, changed or ended. `subjects`: the state keys of the vehicles, accounts, orders
-    and listings that the value before and the value after concern. `status`: the value's own word, see its family."""
+    and listings that the value before and the value after concern. `status`: see the family's."""
 
     key: str
     how: Literal["created", "changed", "ended"]
@@ -45,7 +45,7 @@ class Happening(Value, frozen=True):
 
 
 class Receipt(Value, frozen=True):
-    """What one transaction, or the block itself, did. Quota and replay window are not in it."""
+    """The effects of one transaction, or of the block itself, without quota and replay window."""
 
     records: tuple[RecordRef, ...]
     changes: tuple[Change, ...]
@@ -53,12 +53,8 @@ class Receipt(Value, frozen=True):
 
     def subjects(self) -> set[str]:
         """Every subject: vehicles of records are those of changes too."""
-        subjects = set[str]()
-        for change in self.changes:
-            subjects.update(change.subjects)
-        for happening in self.happenings:
-            subjects.update(happening.subjects)
-        return subjects
+        lists = [change.subjects for change in self.changes] + [happening.subjects for happening in self.happenings]
+        return set[str]().union(*lists)
 
 
 class BlockReceipts(Value, frozen=True):
@@ -94,7 +90,7 @@ def decode_receipts(raw: bytes) -> BlockReceipts:
 
 
 def change_of(family: Family[Any], key: bytes, old: Any, new: Any) -> Change | None:
-    """What became of one state value; None where nothing is told of it."""
+    """The change of one state value; None where receipts do not have it."""
     if family.concerns is None or old == new:
         return None
     text = key.decode("ascii")
@@ -114,9 +110,8 @@ def receipt_of(
     happenings: Iterable[Happening],
 ) -> Receipt:
     """`before(family, key)` gives the value that a change replaces."""
-    found = [
-        change
-        for key, (family, new) in changes.items()
-        if family.concerns is not None and (change := change_of(family, key, before(family, key), new)) is not None
-    ]
-    return Receipt(records, tuple(found), tuple(happenings))
+    changed = (
+        change_of(family, key, before(family, key), new)
+        for key, (family, new) in changes.items() if family.concerns is not None
+    )  # fmt: skip
+    return Receipt(records, tuple(change for change in changed if change is not None), tuple(happenings))

@@ -27,7 +27,6 @@ SCHEMES: Final[tuple[tuple[str, str, str, tuple[int, ...]], ...]] = (
     ("maestro", "6761", "6763", (13, 14, 15, 16, 17, 18, 19)),
 )
 """Scheme, first and last prefix (equally long, both included), lengths in use."""
-
 _RUN: Final = re.compile("[0-9]{13,}")
 _NO: Final = 0xFF
 
@@ -57,7 +56,6 @@ def _leads(first: str, last: str, lengths: tuple[int, ...]) -> Iterator[_Lead]:
 
 _LEADS: Final = tuple(lead for _, first, last, lengths in SCHEMES for lead in _leads(first, last, lengths))
 _LENGTHS: Final = sorted({length for lead in _LEADS for length in lead.lengths})
-
 _PLAIN: Final = bytes(byte - 48 if 48 <= byte <= 57 else 0 for byte in range(256))
 _DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[value] for value in _PLAIN)
 """Digit -> the digit sum of its double."""

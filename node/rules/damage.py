@@ -8,24 +8,19 @@ _ZONES: Final = """
     front front_left front_right left_side right_side rear rear_left rear_right
     bonnet boot roof windscreen rear_window underbody interior engine_bay drivetrain suspension wheels hv_battery
     """
-
 ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
 """Places on a car; left and right as the driver sees them."""
-
 DamageClass = Literal["cosmetic", "bolt_on", "structural"]
 DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
 """Mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
-
 CostBand = Literal[
     "not_estimated", "under_1000", "1000_to_2999", "3000_to_7999", "8000_to_14999", "15000_to_29999", "30000_to_59999",
     "60000_and_over",
 ]  # fmt: skip
 COST_BANDS: Final[tuple[str, ...]] = get_args(CostBand)
 """Estimated repair cost without tax in whole euros, other currencies converted by the author."""
-
 SEVERITIES: Final = ("minor", "moderate", "severe", "total_candidate")
 """Mildest first."""
-
 CLASS_POINTS: Final[dict[str, int]] = {"cosmetic": 0, "bolt_on": 2, "structural": 6}
 ZONE_POINTS_MAX: Final = 3
 AIRBAG_POINTS: Final = (0, 3, 3, 5)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 FlagName = Literal[
     "stolen", "lien", "court_hold", "unroadworthy", "recall_do_not_drive", "title_dispute", "odometer_investigation"
 ]
-
 ROLES: Final[tuple[str, ...]] = (
     "manufacturer", "dealer", "workshop", "inspector", "insurer", "registrar", "police", "bank", "payment_provider",
     "carrier", "dismantler", "identity_attestor", "arbiter",
 )  # fmt: skip
 """Writers' roles. Buyers and owners are plain accounts; a validator is not a writer."""
-
 OPERATIONS: Final = ("list", "offer", "accept", "handover", "transfer", "register_country")
 """The operations that a flag can block. `register_country` is registration in a country, export and import included."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlagRule:
+class FlagRule(NamedTuple):
     """Role names in `set_by` and `cleared_by`, any one of which suffices; operations in `blocks`."""
 
     set_by: tuple[str, ...]
@@ -29,24 +25,18 @@ class FlagRule:
 
 
 FLAGS: Final[dict[FlagName, FlagRule]] = {
-    "stolen": FlagRule(set_by=("police",), cleared_by=("police",), blocks=OPERATIONS),
+    "stolen": FlagRule(("police",), ("police",), OPERATIONS),
     # a financed car may be offered for sale; it does not change hands or leave before the bank has cleared the lien
-    "lien": FlagRule(set_by=("bank",), cleared_by=("bank",), blocks=("handover", "transfer", "register_country")),
+    "lien": FlagRule(("bank",), ("bank",), ("handover", "transfer", "register_country")),
     # courts are no members: the registrar carries out their orders
-    "court_hold": FlagRule(set_by=("registrar",), cleared_by=("registrar",), blocks=OPERATIONS),
+    "court_hold": FlagRule(("registrar",), ("registrar",), OPERATIONS),
     # may be sold as a wreck or between dealers by transfer, not handed to a buyer to drive away
-    "unroadworthy": FlagRule(
-        set_by=("inspector", "police"), cleared_by=("inspector",), blocks=("handover", "register_country")
-    ),
-    "recall_do_not_drive": FlagRule(
-        set_by=("manufacturer", "registrar"), cleared_by=("manufacturer", "workshop"), blocks=("handover",)
-    ),
-    "title_dispute": FlagRule(set_by=("arbiter", "registrar", "police"), cleared_by=("arbiter",), blocks=OPERATIONS),
+    "unroadworthy": FlagRule(("inspector", "police"), ("inspector",), ("handover", "register_country")),
+    "recall_do_not_drive": FlagRule(("manufacturer", "registrar"), ("manufacturer", "workshop"), ("handover",)),
+    "title_dispute": FlagRule(("arbiter", "registrar", "police"), ("arbiter",), OPERATIONS),
     # registration goes on: the car is in use and the reading is a matter between seller and buyer
     "odometer_investigation": FlagRule(
-        set_by=("inspector", "registrar", "police", "arbiter"),
-        cleared_by=("inspector", "arbiter"),
-        blocks=("list", "offer", "accept", "handover", "transfer"),
+        ("inspector", "registrar", "police", "arbiter"), ("inspector", "arbiter"),
+        ("list", "offer", "accept", "handover", "transfer"),
     ),
-}
-"""Flag -> its rule."""
+}  # fmt: skip

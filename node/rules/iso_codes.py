@@ -19,10 +19,8 @@ _ASSIGNED: Final = """
     SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU
     WF WS YE YT ZA ZM ZW
     """
-
 COUNTRIES: Final[frozenset[str]] = frozenset(_ASSIGNED.split())
 """The 249 codes in force. User-assigned (XK) and reserved codes (EU, UK) are not countries here."""
-
 _NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
 _TWO_DIGITS: Final = """
@@ -32,7 +30,6 @@ _TWO_DIGITS: Final = """
     PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY
     TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
     """
-
 MINOR_UNITS: Final[dict[str, int]] = {
     code: digits for codes, digits in ((_NO_DIGITS, 0), (_TWO_DIGITS, 2), (_THREE_DIGITS, 3)) for code in codes.split()
 }

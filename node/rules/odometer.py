@@ -13,29 +13,22 @@ from node.limits import DAY_MS
 _WINDOW_DAYS: Final = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 WINDOWS_MS: Final[dict[str, int]] = {window: days * DAY_MS for window, days in _WINDOW_DAYS.items()}
 """Lengths of the windows of `DISTANCE_LIMITS_METRES`, shortest first."""
-
 DISTANCE_LIMITS_METRES: Final[dict[str, int]] = {
     "day": 2_500_000, "week": 12_000_000, "month": 35_000_000, "quarter": 90_000_000, "year": 300_000_000,
 }  # fmt: skip
 """The longest plausible distance within a window: about 105 km/h round the clock for a day, drivers in shifts for a
 week, a taxi in three shifts for a year. A longer one marks an outlier, it never refuses a reading."""
-
 TOLERANCE_METRES: Final = 1_000
 """A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
-
 Source = Literal["cluster", "body_computer", "telematics", "visual"]
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """The origin of a reading."""
-
 Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
 CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
 """The occasion of an `odometer.read`. A reading inside another record needs none: the record names it."""
-
 Verdict = Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
-
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
-
 MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
 """Exact: the international mile of 1959 is 1,609.344 m."""
 

@@ -84,7 +84,5 @@ def canonical(value: object) -> object:
             return sorted(value)
         case dict():
             return [[key, canonical(value[key])] for key in sorted(value)]
-        case FlagRule(set_by, cleared_by, blocks):
-            return [list(set_by), list(cleared_by), list(blocks)]
         case _:
             raise AssertionError(f"a table of rules has a {type(value).__name__}")

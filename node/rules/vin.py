@@ -10,7 +10,6 @@ from typing import Final
 
 VIN_PATTERN: Final = r"^[A-HJ-NPR-Z0-9]{17}$"
 """17 characters without I, O and Q. Match it whole (`fullmatch`): with `search`, `$` lets a line end through."""
-
 TRANSLITERATION: Final[dict[str, int]] = {
     **{digit: int(digit) for digit in "0123456789"},
     **dict(zip("ABCDEFGH", range(1, 9), strict=True)),
@@ -20,16 +19,12 @@ TRANSLITERATION: Final[dict[str, int]] = {
     **dict(zip("STUVWXYZ", range(2, 10), strict=True)),
 }
 """49 CFR 565.15(c); the same values in GB 16735."""
-
 WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 """49 CFR 565.15(c). Position 9 is the check digit itself."""
-
 CHECK_DIGITS: Final = "0123456789X"
 """The remainder by 11 as a character."""
-
 YEAR_CODES: Final = "ABCDEFGHJKLMNPRSTVWXY123456789"
 """Position 10, 1980 to 2009 and again from 2010 (49 CFR 565.15(d)): no I, O, Q, U, Z and 0."""
-
 _VIN: Final = re.compile(VIN_PATTERN)
 
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any
@@ -82,8 +81,6 @@ class CheckedTx:
 _decode_signed: Decoder[Signed] = Decoder(Signed, limits.TX_BYTES_MAX, "transaction")
 _decode_payload: Decoder[Payload] = Decoder(Payload, limits.TX_BYTES_MAX, "payload")
 
-Verify = Callable[[bytes, bytes, bytes], bool]
-
 
 def txid_of(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
     return sha256(b"bmw/tx\x00" + genesis_hash + payload_bytes).digest()
@@ -156,11 +153,11 @@ def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:
     return SignedTx(raw, envelope.payload, payload, envelope.signatures, txid, wire_id)
 
 
-def check_signatures(signed: SignedTx, genesis_hash: bytes, verify: Verify = is_signature) -> CheckedTx:
-    """Every signature verifies for its key. Raises `BadSignature`. Whose key it is, execution judges."""
+def check_signatures(signed: SignedTx, genesis_hash: bytes) -> CheckedTx:
+    """The transaction with verified signatures. Raises `BadSignature`. Execution judges whose keys they are."""
     message = sign_bytes(genesis_hash, signed.payload_bytes)
     for entry in signed.signatures:
-        if not verify(entry.public_key, message, entry.signature):
+        if not is_signature(entry.public_key, message, entry.signature):
             raise BadSignature(f"the signature by key {entry.public_key.hex()} does not verify")
     return CheckedTx(signed)
 

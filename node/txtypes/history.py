@@ -17,7 +17,6 @@ from node.txtypes.vehicle.record import Content, Face, record_digest, stored_rec
 
 LATE_MS: Final = DAY_MS
 """A record is late where its event lies more than this before the block that took it."""
-
 _decode_face = msgspec.msgpack.Decoder(Face)
 _decode_content = msgspec.msgpack.Decoder(Content)
 _decode_body: msgspec.msgpack.Decoder[TransactionBody] = msgspec.msgpack.Decoder(AnyBody)

@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, Union
 from node.ledger.body import TransactionBody
 from node.ledger.family import Family
 from node.ledger.params import CHAIN
+from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
-from node.txtypes.chain.validator_set import (
-    CONSENSUS_KEY,
-    EVIDENCE,
-    VALIDATOR,
-    VALIDATORS,
-    ValidatorPause,
-    ValidatorResume,
-)
 from node.txtypes.identity.account import ACCOUNT, QUOTA, AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
@@ -32,7 +25,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 
 _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate,
-    GovernancePropose, GovernanceVote, ValidatorPause, ValidatorResume,
+    GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
@@ -41,17 +34,16 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     DeliverySchedule, DeliveryEvent,
 )  # fmt: skip
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
-    CHAIN, WINDOW, VALIDATORS, VALIDATOR, CONSENSUS_KEY, EVIDENCE, PROPOSAL, OPEN_PROPOSALS,
+    CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
+    PROPOSAL, OPEN_PROPOSALS,
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS,
     VEHICLE, ODOMETER,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
-
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""
 FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FAMILIES}
 """Family name to declaration."""
-
 HAPPENINGS: Final = ("title.moved", "evidence.punished", "ruleset.activated")
 """The names of facts that receipts have besides changes of state."""
 

@@ -78,8 +78,6 @@ def build_ruleset(number: int, tables: Tables, severity: Severity, verdict: Verd
 
 RULESETS: Final[dict[int, Ruleset]] = {1: build_ruleset(1, Tables(), severity, judge)}
 """Number to ruleset."""
-
-
 _INSTALL: Final = "which this software does not know: install a newer version and start again; the store is intact"
 
 

@@ -22,20 +22,8 @@ from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
 from node.txtypes.chain import validator_set
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
-from node.txtypes.members.member import (
-    MEMBER,
-    MEMBER_NAME,
-    MEMBER_UNKNOWN,
-    Grant,
-    Member,
-    NameHolder,
-    Reason,
-    Scope,
-    Standing,
-    add_fraud,
-    check_room,
-    require_member,
-)
+from node.txtypes.members import member as members
+from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
 # fmt: off
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
@@ -63,7 +51,7 @@ LAST_MEMBER = Guard("last_member", "the chain would be left without power", "der
 # fmt: on
 
 
-def _is_for_fraud(status: Standing, reason: Reason) -> bool:
+def _is_for_fraud(status: members.Standing, reason: members.Reason) -> bool:
     return status == "revoked" and reason == "fraud"
 
 
@@ -89,11 +77,11 @@ class MemberAdmit(Value, tag="member.admit", frozen=True):
 
 
 class MemberSetStatus(Value, tag="member.set_status", frozen=True):
-    """Suspend, reinstate or revoke. Whoever is not active has power 0; a return to power is a proposal of its own."""
+    """Suspend, reinstate or revoke. A member that is not active has power 0; a return to power is another proposal."""
 
     member: Address
-    status: Standing
-    reason: Reason
+    status: members.Standing
+    reason: members.Reason
 
     def guards(self, ledger: Ledger) -> None:
         member = ledger.get(MEMBER, self.member)
@@ -104,14 +92,14 @@ class MemberSetStatus(Value, tag="member.set_status", frozen=True):
                 ledger.unmet(LAST_MEMBER, to_text(self.member))
             validator_set.check_power_change(ledger, self.member, 0)
         if _is_for_fraud(self.status, self.reason):
-            check_room(ledger, self.member, "")
+            members.check_room(ledger, self.member, "")
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        reason: Literal[""] | Reason = self.reason if self.status != "active" else ""
+        reason: Literal[""] | members.Reason = self.reason if self.status != "active" else ""
         ledger.put(MEMBER, self.member, replace(member, status=self.status, reason=reason))
         if _is_for_fraud(self.status, self.reason):
-            add_fraud(ledger, self.member, "")
+            members.add_fraud(ledger, self.member, "")
         if self.status != "active" and validator_set.power_of(ledger, self.member):
             validator_set.set_power(ledger, self.member, 0)
 
@@ -121,7 +109,7 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
 
     member: Address
     role: Role
-    wmis: Scope
+    wmis: members.Scope
     country: OptionalCountry
     starts_at_ms: Time
     ends_at_ms: Time
@@ -149,8 +137,8 @@ class RoleSetStatus(Value, tag="role.set_status", frozen=True):
 
     member: Address
     role: Role
-    status: Standing
-    reason: Reason
+    status: members.Standing
+    reason: members.Reason
 
     def guards(self, ledger: Ledger) -> None:
         member = ledger.get(MEMBER, self.member)
@@ -159,18 +147,18 @@ class RoleSetStatus(Value, tag="role.set_status", frozen=True):
         elif not any(g.role == self.role and g.status != "revoked" for g in member.grants):
             ledger.unmet(GRANT_UNKNOWN, to_text(self.member), need=self.role)
         if _is_for_fraud(self.status, self.reason):
-            check_room(ledger, self.member, self.role)
+            members.check_room(ledger, self.member, self.role)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        reason: Literal[""] | Reason = self.reason if self.status != "active" else ""
+        reason: Literal[""] | members.Reason = self.reason if self.status != "active" else ""
         grants = tuple(
             replace(g, status=self.status, reason=reason) if g.role == self.role and g.status != "revoked" else g
             for g in member.grants
         )
         ledger.put(MEMBER, self.member, replace(member, grants=grants))
         if _is_for_fraud(self.status, self.reason):
-            add_fraud(ledger, self.member, self.role)
+            members.add_fraud(ledger, self.member, self.role)
 
 
 class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):

@@ -12,22 +12,11 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Malformed
+from node.ledger import fields
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended, fixed_ident
-from node.ledger.fields import (
-    Address,
-    Code,
-    Codes,
-    Country,
-    Height,
-    Name,
-    NodeAddress,
-    OptionalCountry,
-    OptionalHash,
-    Role,
-    Time,
-)
+from node.ledger.fields import Address, Code, Codes, Country, Height, Name, OptionalCountry, OptionalHash, Role, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.flags import ROLES
@@ -205,7 +194,7 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
 
     sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
     node_key: OptionalHash
-    node_address: NodeAddress
+    node_address: fields.NodeAddress
     by: ClassVar[AnyMember] = AnyMember()
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "sites": [{"code": "MUC-1", "country": "DE", "latitude_e6": 48_177_000, "longitude_e6": 11_559_000,

@@ -24,11 +24,10 @@ from node.rules.odometer import Verdict
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, has_lasting_reservation
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
 """Statuses in which no money is under way or settled."""
-
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
 
@@ -176,7 +175,8 @@ def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) ->
     keeps its reservation from lapsing."""
     if not TRANSITIONS.steps[order.status]:
         return False
-    return now_ms < order.expires_at_ms or (order.status == "accepted" and has_lasting_reservation(vehicle, ident))
+    is_kept = vehicle is not None and vehicle.market.order == ident and vehicle.market.holds_money
+    return now_ms < order.expires_at_ms or (order.status == "accepted" and is_kept)
 
 
 def status_of(ident: bytes, order: Order, reader: Reader, now_ms: int) -> str:

@@ -26,7 +26,7 @@ from node.txtypes.vehicle.guards import check_event_time, check_flags, check_hol
 from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.title import with_title
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, listed_market, market_of, reserved_market
+from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_market, market_of
 
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
@@ -189,7 +189,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after("open", tag)))
         accepted = replace(order, status=TRANSITIONS.after(order.status, tag), expires_at_ms=until)
         ledger.put(ORDER, self.order, accepted.agreed_to(vehicle))
-        market = reserved_market(order.listing, self.order, until, listing.expires_at_ms)
+        market = Market("reserved", order.listing, self.order, until, listing.expires_at_ms, False)
         append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
 
 

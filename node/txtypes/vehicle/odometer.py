@@ -45,7 +45,7 @@ class Reading(Value, frozen=True):
 
 
 class ReadingsOfAuthor(Value, frozen=True):
-    """How many readings an author has added on the day."""
+    """The number of readings that an author has added on the day."""
 
     author: Address
     count: int
@@ -66,7 +66,7 @@ class Readings(Value, tag=1, frozen=True):
     newest_event_ms: Time
 
     def added_today(self, author: bytes, now_ms: int) -> int:
-        """How many readings the author has added on the block day of `now_ms`."""
+        """The number of readings that the author has added on the block day of `now_ms`."""
         if self.day != now_ms // DAY_MS:
             return 0
         return next((entry.count for entry in self.today if entry.author == author), 0)
@@ -134,9 +134,8 @@ def add_reading(
     if judged.verdict == vehicle.verdict:
         return vehicle
     is_first_verdict = judged.verdict == "LOGICAL" and vehicle.verdict == "NO_VERDICT"
-    return replace(
-        vehicle, verdict=judged.verdict, material_changes=vehicle.material_changes + int(not is_first_verdict)
-    )
+    material_changes = vehicle.material_changes + (0 if is_first_verdict else 1)
+    return replace(vehicle, verdict=judged.verdict, material_changes=material_changes)
 
 
 def verdict_outcome(vehicle: Vehicle) -> str:

@@ -28,7 +28,7 @@ class Registration(Value, frozen=True):
 
 
 class Market(Value, frozen=True):
-    """Off, listed, or reserved by an order, until `until_ms`. What counts after that is the result of `market_of`."""
+    """Off, listed, or reserved by an order, until `until_ms`. `market_of` gives the region as it counts after that."""
 
     status: Literal["off", "listed", "reserved"]
     listing: OptionalHash
@@ -89,10 +89,6 @@ def listed_market(listing: bytes, until_ms: int) -> Market:
     return Market("listed", listing, b"", until_ms, 0, False)
 
 
-def reserved_market(listing: bytes, order: bytes, until_ms: int, listed_until_ms: int) -> Market:
-    return Market("reserved", listing, order, until_ms, listed_until_ms, False)
-
-
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer.
 
@@ -106,11 +102,6 @@ def market_of(vehicle: Vehicle, now_ms: int) -> Market:
             return market
         market = listed_market(market.listing, market.listed_until_ms)
     return market if now_ms < market.until_ms else OFF_MARKET
-
-
-def has_lasting_reservation(vehicle: Vehicle | None, order: bytes) -> bool:
-    """Whether the car is reserved by `order` and money keeps the reservation from lapsing."""
-    return vehicle is not None and vehicle.market.order == order and vehicle.market.holds_money
 
 
 # --- the view ---------------------------------------------------------------------------------------------
@@ -129,8 +120,8 @@ class NewestReading(View, frozen=True):
 
 
 class OdometerView(View, frozen=True):
-    """Why the odometer has its verdict. `likely_error`: sequence of the record that is probably a typing error, or -1.
-    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+    """The reasons of the odometer's verdict. `likely_error`: sequence of the record that is probably a typing error, or
+    -1. `outliers`: sequences of records whose distance is more than a car can cover in the time."""
 
     reasons: tuple[str, ...]
     likely_error: int
@@ -162,16 +153,11 @@ class VehicleView(Vehicle, frozen=True):
 
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
-    known = reader.get(ODOMETER, vin) or NO_READINGS
-    counted = [reading for reading in known.readings if not reading.is_declared]
-    newest = max(counted, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
-    return OdometerView(
-        known.reasons,
-        known.likely_error,
-        known.outliers,
-        len(known.readings),
-        None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence),
-    )
+    value = reader.get(ODOMETER, vin) or NO_READINGS
+    accredited = (reading for reading in value.readings if not reading.is_declared)
+    newest = max(accredited, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
+    view = None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence)
+    return OdometerView(value.reasons, value.likely_error, value.outliers, len(value.readings), view)
 
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
