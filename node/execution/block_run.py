@@ -30,7 +30,7 @@ from node.ledger.guards import (
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, StateReader
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
-from node.ledger.receipts import BlockReceipts, Happening, Receipt, receipt_of
+from node.ledger.receipts import BlockReceipts, Happening, Receipt, RecordRef, receipt_of
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
 from node.txtypes.chain.validator_set import VALIDATORS, punish
 from node.txtypes.envelope import CheckedTx, TxSignature
@@ -140,7 +140,8 @@ class BlockRun:
             raise BlockFull
         self.weight += weight
         self.bytes += len(tx.raw) + 5
-        self._receipts.append(receipt_of(ledger.record_refs, ledger.changes, self._overlay.get, ledger.happenings))
+        records = tuple(RecordRef(record.vin, record.sequence) for record in ledger.records)
+        self._receipts.append(receipt_of(records, ledger.changes, self._overlay.get, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
         self._records.extend(ledger.records)
         self._taken.append(tx)

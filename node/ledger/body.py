@@ -25,7 +25,7 @@ TAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 
 
 class Permission(Protocol):
-    """Who may send a type: a guard and its documentation in one."""
+    """The permitted senders of a type: a guard and its documentation in one."""
 
     def check(self, ledger: Ledger, body: Any) -> None:
         """Note a guard unless the sender may."""
@@ -35,13 +35,10 @@ class Permission(Protocol):
 
 
 class TransactionBody(Value, frozen=True):
-    """Fields, static rule, guards, effect.
-
-    `guards` notes every condition that is not met and changes nothing; `apply` runs only when all guards are met and
-    may assume so. `weight` is the type's share of `block_weight_max`; 100 is one ordinary record. `by` says who may
-    send it, `EXAMPLE` is a valid specimen; `headline` names the fields that a timeline shows. The type is active from
-    ruleset `since` on.
-    """
+    """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
+    runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
+    ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
+    shows. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
@@ -79,7 +76,7 @@ def type_of(body: TransactionBody) -> str:
 
 
 def judge_body(ledger: Ledger, body: TransactionBody) -> None:
-    """Note every guard of the type that is not met: its codes, who may send it, its own."""
+    """Note every guard of the type that is not met: codes, permission, its own."""
     check_codes(ledger, body)
     if body.by is not None:
         body.by.check(ledger, body)

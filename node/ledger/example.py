@@ -1,4 +1,4 @@
-"""Specimens of transaction types, with symbolic names for whatever only a run can know.
+"""Specimens of transaction types, with symbolic names for values that only a run has.
 
 A specimen's body is in JSON form, except that an address is a party's name, a time is `now` or relative such as `+7d`,
 and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.
@@ -22,7 +22,7 @@ _LATEST_MS: Final = 253_402_300_799_999
 
 
 class Example(NamedTuple):
-    """One valid transaction of a type: who sends it, the body's fields, who signs besides."""
+    """One valid transaction of a type: its sender, the body's fields, its cosigners."""
 
     sender: str
     body: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Example(NamedTuple):
 
 
 class Names(Protocol):
-    """What symbolic names stand for in one run."""
+    """The values of symbolic names in one run."""
 
     now_ms: int
 
@@ -47,17 +47,17 @@ def parse_time(text: str, now_ms: int) -> int:
     """RFC 3339, `now`, `+30d`, `now-2h`; the empty string is 0, which everywhere means none. Raises `Malformed`."""
     if text == "":
         return 0
-    found = _RELATIVE.fullmatch(text)
-    if found is None:
+    relative = _RELATIVE.fullmatch(text)
+    if relative is None:
         try:
             return time_from_text(text)
         except Malformed as error:
             raise Malformed(f"{error}, nor now, +30d or -2h (units {', '.join(_UNIT_MS)})") from None
-    if found[1] is None:
+    if relative[1] is None:
         return now_ms
-    moved = now_ms + (1 if found[1] == "+" else -1) * int(found[2]) * _UNIT_MS[found[3]]
+    moved = now_ms + (1 if relative[1] == "+" else -1) * int(relative[2]) * _UNIT_MS[relative[3]]
     if not 0 < moved <= _LATEST_MS:
-        raise Malformed(f"{text!r} lies outside the calendar")
+        raise Malformed(f"{text!r} is outside the calendar")
     return moved
 
 

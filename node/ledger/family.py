@@ -141,16 +141,13 @@ class Family(Generic[V]):
     def __post_init__(self) -> None:
         self.parameters: tuple[Index | Filter, ...] = (*(i for i in self.indexes if i.ident), *self.filters)
         """Query parameters of a list."""
+        self.param = self.ident.param or self.name
+        """The name of an id in an HTTP path."""
         self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
         """(id) to the ASCII state key; binary ids are written in hex."""
         self._prefix = self.name.encode("ascii") + b"/"
         self._decoder = msgspec.msgpack.Decoder(Union[self.kind, *(entry.kind for entry in self.older)])
         self._upgrades = {entry.kind: entry.upgrade for entry in self.older}
-
-    @property
-    def param(self) -> str:
-        """The name of an id in an HTTP path."""
-        return self.ident.param or self.name
 
     def _key(self, ident: str | bytes) -> bytes:
         return self._prefix + (ident.hex() if isinstance(ident, bytes) else ident).encode("ascii")
@@ -222,10 +219,8 @@ class MissingKey(Exception):
 
 
 class GivenReader(NamedTuple):
-    """A `Reader` of given values, such as proven ones; raises `MissingKey` for any other key.
-
-    `values`: state key to raw value, None where the key is absent.
-    """
+    """A `Reader` of given values, such as proven ones; raises `MissingKey` for any other key. `values`: state key to
+    raw value, None where the key is absent."""
 
     values: dict[bytes, bytes | None]
 

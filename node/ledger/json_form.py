@@ -50,14 +50,6 @@ def time_from_text(text: str) -> int:
 
 
 # --- to JSON ----------------------------------------------------------------------------------------------
-def money_to_json(money: Money) -> dict[str, str]:
-    return {"amount": str(money.amount), "currency": money.currency}
-
-
-def _as_is(value: Any) -> Any:
-    return value
-
-
 @cache
 def _writer(kind: Kind) -> Callable[[Any], Any]:
     match kind:
@@ -68,7 +60,7 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
         case kinds.Time():
             return time_to_text
         case kinds.MoneyAmount():
-            return money_to_json
+            return lambda money: {"amount": str(money.amount), "currency": money.currency}
         case kinds.ListOf(item=item):
             write_item = _writer(item)
             return lambda values: [write_item(value) for value in values]
@@ -78,9 +70,9 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
         case kinds.StructOf() | kinds.UnionOf():
             return to_json
         case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
-            return _as_is
+            return lambda value: value
         case kinds.Plain():
-            return _as_is
+            return lambda value: value
         case _:
             assert_never(kind)
 

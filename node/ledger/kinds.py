@@ -1,4 +1,4 @@
-"""Field kinds: what a field of a transaction, state value or view is, as a closed union.
+"""Field kinds of transactions, state values and views, as a closed union.
 
 A kind is derived once from the annotation. `int`, `str`, `bytes`, `bool`, literals, tuples, unions and structs name
 their kind by themselves; where the Python type is too wide, the annotation carries a marker (`TIME`, `ADDRESS`, `CODE`,
@@ -92,7 +92,7 @@ class UnionOf(_Kind, frozen=True):
 
 
 class Plain(_Kind, frozen=True):
-    """A value that is JSON already: documents whose form depends on what was asked for."""
+    """A value that is JSON already: a document whose form depends on the request."""
 
 
 Kind = (
@@ -117,7 +117,7 @@ class Field(msgspec.Struct, frozen=True):
     description: str = ""
     has_default: bool = False
     default: bool | int | str | None = None
-    """What the field is where JSON leaves it out."""
+    """The value where JSON leaves the field out."""
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, _Marker | None, dict[str, Any]]:

@@ -13,7 +13,7 @@ from node.codec import Value
 from node.ledger.family import Family
 from node.ledger.guards import Guard, GuardsUnmet, Unmet
 from node.ledger.params import CHAIN, PARAMS_ID, PARAMS_KEY, ChainParams
-from node.ledger.receipts import Happening, RecordRef
+from node.ledger.receipts import Happening
 from node.ledger.ruleset import Ruleset
 
 V = TypeVar("V", bound=Value)
@@ -85,11 +85,9 @@ class BlockOverlay:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """One transaction's view of state, and its effects: writes, records, happenings, unmet guards.
-
-    `reads`: the contended state keys read so far, while they are recorded; `contended`: those that judging has read.
-    A pending transaction is judged again when one of them changes.
-    """
+    """One transaction's view of state, and its effects: writes, records, happenings, unmet guards. `reads`: the
+    contended state keys read so far, while they are recorded; `contended`: those that judging has read. A pending
+    transaction is judged again when one of them changes."""
 
     overlay: BlockOverlay
     block: BlockContext
@@ -141,10 +139,6 @@ class Ledger:
     def happened(self, name: str, *subjects: str) -> None:
         """Note a fact that no single state value shows, such as a moved title."""
         self.happenings.append(Happening(name, subjects))
-
-    @property
-    def record_refs(self) -> tuple[RecordRef, ...]:
-        return tuple(RecordRef(record.vin, record.sequence) for record in self.records)
 
     def unmet(self, guard: Guard, subject: str = "", have: object = "", need: object = "") -> None:
         """Note one guard that is not met."""

@@ -1,6 +1,4 @@
-"""Payment card numbers (ISO/IEC 7812): found so that none gets on chain (PCI DSS 4.0, 3.5)."""
-
-from __future__ import annotations
+"""Detection of payment card numbers (ISO/IEC 7812), so that none gets on chain (PCI DSS 4.0, 3.5)."""
 
 import re
 from collections.abc import Iterator
@@ -64,13 +62,12 @@ _CHECKED: Final = _zero_for(frozenset(range(0, 256, 10)))
 
 
 def find_card_number(text: str) -> int:
-    """Where a window of a run of ASCII digits is a card number: prefix and length of a scheme, valid Luhn digit
-    (ISO/IEC 7812-1, annex B); -1 for none.
+    """The first index of a card number in a run of ASCII digits: prefix and length of a scheme, valid Luhn digit
+    (ISO/IEC 7812-1, annex B); -1 for none. One random run of 16 digits in ten hits, and of 19 one in four: for code
+    strings, not for serials and hashes.
 
-    One random run of 16 digits in ten hits, and of 19 one in four: for code strings, not for serials and hashes.
-
-    Anybody can send 64 KiB of digits that look like a card at every place, so all windows of a length are looked at in
-    one go: byte `i` of an integer stands for the window that begins at `i`, and no sum of 19 digits leaves its byte.
+    Anybody can send 64 KiB of digits that look like a card at every place, so all windows of a length are checked at
+    once: byte `i` of an integer represents the window at `i`, and no sum of 19 digits leaves its byte.
     """
     if not _RUN.search(text):
         return -1
@@ -93,8 +90,8 @@ def find_card_number(text: str) -> int:
                 no_lead &= lead
         sums = (if_odd if length % 2 else if_even).to_bytes(len(codes), "little")
         windows = (_integer(sums, _CHECKED) | gap | no_lead).to_bytes(len(codes), "little")
-        if (found := windows.find(0, 0, len(text) - length + 1)) >= 0:
-            return found
+        if (place := windows.find(0, 0, len(text) - length + 1)) >= 0:
+            return place
     return -1
 
 

@@ -1,7 +1,5 @@
 """Damage as codes, and the severity computed from them: severity is never declared."""
 
-from __future__ import annotations
-
 from typing import Final, Literal, get_args
 
 _ZONES: Final = """

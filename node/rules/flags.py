@@ -1,7 +1,5 @@
 """Roles that governance grants to members, and a vehicle's stop-flags: their setters, clearers and effect."""
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple
 
 FlagName = Literal[

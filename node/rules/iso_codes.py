@@ -5,8 +5,6 @@ XCG has replaced ANG and ZWG has replaced ZWL. Funds codes (BOV, CHE, CHW, CLF, 
 of account and test codes are not money. XAF, XCD, XCG, XOF and XPF are: currencies of several countries.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 _ASSIGNED: Final = """

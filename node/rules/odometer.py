@@ -3,8 +3,6 @@
 Two readings that contradict each other remain a contradiction whatever is read later, so no reading ends `ILLOGICAL`.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from node import limits
@@ -114,10 +112,8 @@ def in_event_time(readings: tuple[R, ...]) -> list[R]:
 
 
 def judge(readings: tuple[JudgedReading, ...], was_illogical: bool = False) -> Judgement:
-    """The verdict over the accredited readings in event time, in whatever order they were recorded.
-
-    `was_illogical`: earlier readings contradicted each other, and some of them may have been left out since.
-    """
+    """The verdict over the accredited readings in event time, in whatever order they were recorded. `was_illogical`:
+    earlier readings contradicted each other, and some of them may have been left out since."""
     ordered = in_event_time(readings)
     is_full = len(ordered) >= limits.READINGS_MAX
     outliers = _outliers(ordered)

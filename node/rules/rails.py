@@ -1,6 +1,4 @@
-"""Rails: the ways money moves outside this chain, what each can report, and when title may follow."""
-
-from __future__ import annotations
+"""Rails: ways of paying outside this chain, the payment statuses of each, and when title may follow."""
 
 from typing import Final, Literal, get_args
 
@@ -26,7 +24,7 @@ FORBIDDEN_RAILS: Final[dict[str, frozenset[str]]] = {
     "TN": _CRYPTO,  # Banque Centrale de Tunisie, 2018
     "TR": _CRYPTO,  # regulation on the disuse of crypto assets in payments, 16 April 2021
 }
-"""Country of the listing -> rails that never start there. A country that is not here forbids none that we know of."""
+"""Country of the listing -> rails that are forbidden there. An unlisted country has no known prohibition."""
 
 
 def _rail(**following: str) -> dict[str, frozenset[str]]:
@@ -63,11 +61,9 @@ TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
 }
 """Rail -> status -> the statuses that may follow. Everything else is refused."""
 FINAL_FOR_TITLE: Final[dict[str, frozenset[str]]] = {rail: frozenset({"settled"}) for rail in RAILS}
-"""Statuses at which a payment counts towards the price when title moves.
-
-A captured card payment does not: capture is the merchant's claim, the money has not arrived, and clearing can still
-refuse it. A settled one can still be charged back; that is a claim between the parties and never moves title back.
-"""
+"""Statuses at which a payment counts towards the price when title moves. A captured card payment does not: capture is
+the merchant's claim, the money has not arrived, and clearing can still refuse it. A settled one can still be charged
+back; that is a claim between the parties and never moves title back."""
 REFERENCE_HIGH_ENTROPY: Final[frozenset[str]] = frozenset({"bank_transfer", "instant_transfer", "bitcoin", "ether"})
 """Rails whose references nobody can guess (UETR, which is a version 4 UUID; outpoint; transaction hash): hashed as they
 are. References of the others are keyed with the provider's secret first."""

@@ -1,7 +1,5 @@
 """Maintenance services as codes: what a workshop did, in the manner of condition-based service (CBS) lists."""
 
-from __future__ import annotations
-
 from typing import Final
 
 SERVICE_CODES: Final[dict[str, str]] = {

@@ -5,8 +5,6 @@ card number schemes, units and damage classes are part of decoding and static ru
 hash all the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 

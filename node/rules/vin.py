@@ -3,8 +3,6 @@
 ISO 3779 (content), ISO 3780 (world manufacturer identifier), 49 CFR 565.15 and GB 16735 (check digit, year code).
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

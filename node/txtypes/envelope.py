@@ -96,15 +96,12 @@ def sign_bytes(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
 
 
 def decode_payload(raw: bytes) -> Payload:
-    """Canonical form and the type's static rule. Raises `Malformed` or `TooLarge`.
-
-    A type that this software has no class for is decoded as `UnknownBody`: whether it is active, the ruleset decides.
-    """
+    """Canonical form and the type's static rule. Raises `Malformed` or `TooLarge`. A type that this software has no
+    class for is decoded as `UnknownBody`: whether it is active, the ruleset decides."""
     try:
         payload = _decode_payload(raw)
     except Malformed:
-        unknown = _of_unknown_type(raw)
-        if unknown is None:
+        if (unknown := _of_unknown_type(raw)) is None:
             raise
         return unknown
     body = payload.body

@@ -119,9 +119,7 @@ def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:
             return replace(proposal, status="failed")
         proposal.action.carry_out(ledger)
         return replace(proposal, status="carried_out")
-    if 3 * no >= total:
-        return replace(proposal, status="refused")
-    return proposal
+    return replace(proposal, status="refused") if 3 * no >= total else proposal
 
 
 class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):

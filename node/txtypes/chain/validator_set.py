@@ -107,11 +107,8 @@ def total_power(state: ValidatorState) -> int:
 
 
 def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return: bool = False) -> None:
-    """Notes every rule that forbids giving `address` this power now.
-
-    `is_return`: power that returns after a pause is measured against the total with it, as the pause was; else none of
-    four equal validators could ever return.
-    """
+    """Notes every rule that forbids giving `address` this power now. `is_return`: power that returns after a pause is
+    measured against the total with it, as the pause was; else none of four equal validators could ever return."""
     state = current(ledger)
     total, old = total_power(state), power_of(ledger, address)
     after = total - old + power

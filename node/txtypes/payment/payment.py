@@ -51,7 +51,7 @@ REFERENCE_DIFFERS = Guard("reference_differs", "the payment has another referenc
 
 
 def _note_money(ledger: Ledger, ident: bytes) -> None:
-    """Write down at the vehicle whether the order's reservation has money under way now; another's is left alone."""
+    """Record at the vehicle whether the order's reservation has money under way; another order's stays as it is."""
     order = ledger.the(ORDER, ident)
     vehicle = ledger.the(VEHICLE, order.vin)
     holds_money = orders.has_money(ledger, order.payments)
@@ -60,7 +60,7 @@ def _note_money(ledger: Ledger, ident: bytes) -> None:
 
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
-    """The buyer starts a payment of an accepted order, on the rail and provider that were agreed."""
+    """The buyer starts a payment of an accepted order, on the agreed rail and provider."""
 
     rail: Rail
     amount: Money
@@ -101,7 +101,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
-    """The provider says what became of the money."""
+    """The provider attests the status of the money."""
 
     payment: Id
     status: Literal["authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"]
@@ -151,12 +151,10 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
         if self.reference and not payment.reference:
             ledger.put(REFERENCE, self.reference, orders.ReferenceUse(self.payment))
         changed = replace(
-            payment,
-            status=self.status,
-            reference=payment.reference or self.reference,
+            payment, status=self.status, reference=payment.reference or self.reference,
             settled=self.amount.amount if self.status == "settled" else payment.settled,
             refunded=self.amount.amount if self.status == "refunded" else payment.refunded,
             steps=(*payment.steps, Step(self.status, ledger.now_ms)),
-        )
+        )  # fmt: skip
         ledger.put(PAYMENT, self.payment, changed)
         _note_money(ledger, payment.order)

@@ -63,7 +63,7 @@ Rails = Annotated[tuple[AcceptedRail, ...], Meta(min_length=1, max_length=16)]
 
 
 class PricePoint(Value, frozen=True):
-    """What a version of the listing asked for."""
+    """The price of a version of the listing."""
 
     version: int
     price: Money
@@ -90,23 +90,18 @@ class Listing(Value, tag=1, frozen=True):
     """The seller says that the odometer's readings contradict each other."""
 
 
-TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions(
-    {
-        "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
-        "reserved": {"order.cancel": "open", "order.handover": "sold"},
-        "withdrawn": {},
-        "sold": {},
-    }
-)
+TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
+    "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
+    "reserved": {"order.cancel": "open", "order.handover": "sold"},
+    "withdrawn": {}, "sold": {},
+})  # fmt: skip
 """An open listing also has to be open as it counts now, see `status_now`."""
 
 
 def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: int) -> str:
-    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer.
-
-    A listing whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved
-    on.
-    """
+    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer. A
+    listing whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved
+    on."""
     match listing.status:
         case "withdrawn" | "sold":
             return listing.status
@@ -207,10 +202,8 @@ class Disclosure(View, frozen=True):
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure).
-
-    It covers the version of the listing, and thereby `odometer_disclosed`, which never changes within a version.
-    """
+    """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure). It covers the version of the
+    listing, and thereby `odometer_disclosed`, which never changes within a version."""
     flags = [flag.name for flag in vehicle.flags]
     facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
              list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,

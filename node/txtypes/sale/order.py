@@ -154,20 +154,18 @@ class Order(Value, tag=1, frozen=True):
         return replace(self, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
 
 
-TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions(
-    {
-        "offered": {
-            "order.counter": "countered", "order.accept": "accepted", "order.reject": "rejected",
-            "order.cancel": "cancelled",
-        },
-        "countered": {"order.accept": "accepted", "order.reject": "rejected", "order.cancel": "cancelled"},
-        "accepted": {
-            "order.acknowledge": "accepted", "order.cancel": "cancelled", "order.handover": "completed",
-            "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.event": "accepted",
-        },
-        "completed": {}, "rejected": {}, "cancelled": {},
-    }
-)  # fmt: skip
+TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
+    "offered": {
+        "order.counter": "countered", "order.accept": "accepted", "order.reject": "rejected",
+        "order.cancel": "cancelled",
+    },
+    "countered": {"order.accept": "accepted", "order.reject": "rejected", "order.cancel": "cancelled"},
+    "accepted": {
+        "order.acknowledge": "accepted", "order.cancel": "cancelled", "order.handover": "completed",
+        "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.event": "accepted",
+    },
+    "completed": {}, "rejected": {}, "cancelled": {},
+})  # fmt: skip
 
 
 def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) -> bool:

@@ -112,17 +112,15 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
     def is_declared(self, ledger: Ledger) -> bool:
         return not has_role(ledger, ledger.sender, *REPORTERS)
 
-    def _severity(self, ledger: Ledger) -> str:
-        worst = max((d.extent for d in self.damages), key=DAMAGE_CLASSES.index)
-        return ledger.rules.severity(worst, len(self.damages), self.airbags, self.hv_battery_hit, self.drivable)
-
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
         brands = set(vehicle.brands)
         if any(d.extent == "structural" for d in self.damages):
             brands.add("structural_damage")
         if self.hv_battery_hit:
             brands.add("hv_battery_hit")
+        worst, zones = max((d.extent for d in self.damages), key=DAMAGE_CLASSES.index), len(self.damages)
+        severity = ledger.rules.severity(worst, zones, self.airbags, self.hv_battery_hit, self.drivable)
         accidents, changes = vehicle.accident_count + 1, vehicle.material_changes + 1
         damaged = replace(vehicle, brands=tuple(sorted(brands)), accident_count=accidents, material_changes=changes)
-        outcome = (f"severity:{self._severity(ledger)}", verdict_outcome(vehicle))
+        outcome = (f"severity:{severity}", verdict_outcome(vehicle))
         return damaged, (*outcome, "self_reported") if self.is_declared(ledger) else outcome

@@ -103,10 +103,8 @@ def append_record(
 
 
 class VehicleRecord(TransactionBody, frozen=True):
-    """A type whose transactions are entries of a car's history, with an event time and an odometer reading.
-
-    A type declares the fields, in its own order; `record_guards` and `effect` are what is its own.
-    """
+    """A type whose transactions are entries of a car's history, with an event time and an odometer reading. A type
+    declares the fields, in its own order; `record_guards` and `effect` are what is its own."""
 
     if TYPE_CHECKING:
 
