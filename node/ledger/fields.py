@@ -69,7 +69,7 @@ class Money(Value, frozen=True):
 
 
 class Odometer(Value, frozen=True):
-    """What the instrument showed. A value lower than an earlier one is stored and judged, never refused."""
+    """A reading of the instrument. A value lower than an earlier one is stored and judged, never refused."""
 
     value: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
     unit: Unit

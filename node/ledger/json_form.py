@@ -170,11 +170,11 @@ def is_required(field: Field) -> bool:
 def from_json(struct: type[Any], value: Any, path: str = "body") -> Any:
     """Build a struct from JSON values, strictly: unknown and missing fields are named. Raises `Malformed`."""
     _expect(value, dict, path, "an object")
-    known = {field.json_name: field for field in fields_of(struct)}
-    if unknown := sorted(set(value) - set(known)):
-        raise Malformed(f"{path}.{unknown[0]}: unknown field; known are {', '.join(known)}")
+    fields = {field.json_name: field for field in fields_of(struct)}
+    if unknown := sorted(set(value) - set(fields)):
+        raise Malformed(f"{path}.{unknown[0]}: unknown field; known are {', '.join(fields)}")
     values: dict[str, Any] = {}
-    for json_name, field in known.items():
+    for json_name, field in fields.items():
         if json_name in value:
             values[field.name] = value_from_json(field.kind, value[json_name], f"{path}.{json_name}")
         elif is_required(field):

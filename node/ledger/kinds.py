@@ -37,7 +37,7 @@ class Text(_Kind, frozen=True):
 
 
 class Code(_Kind, frozen=True):
-    """An open code such as a part number: scanned for payment card numbers, since anybody can choose it."""
+    """An open code such as a part number: scanned for payment card numbers, since its author chooses it freely."""
 
     pattern: str = ""
     max_length: int | None = None

@@ -32,7 +32,7 @@ FLAGS: Final[dict[FlagName, FlagRule]] = {
     "unroadworthy": FlagRule(("inspector", "police"), ("inspector",), ("handover", "register_country")),
     "recall_do_not_drive": FlagRule(("manufacturer", "registrar"), ("manufacturer", "workshop"), ("handover",)),
     "title_dispute": FlagRule(("arbiter", "registrar", "police"), ("arbiter",), OPERATIONS),
-    # registration goes on: the car is in use and the reading is a matter between seller and buyer
+    # registration stays possible: the car is in use, and the reading concerns seller and buyer
     "odometer_investigation": FlagRule(
         ("inspector", "registrar", "police", "arbiter"), ("inspector", "arbiter"),
         ("list", "offer", "accept", "handover", "transfer"),

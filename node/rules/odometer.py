@@ -89,7 +89,7 @@ def _likely_error(readings: list[JudgedReading]) -> JudgedReading | None:
         if is_monotone_from[index + 1] and highest <= lowest_from[index + 1] + TOLERANCE_METRES:
             return suspect
         if suspect.metres < highest - TOLERANCE_METRES:
-            return None  # what it contradicts is before it: whichever later one goes, the two stay
+            return None  # it contradicts an earlier one: without any later one, the two remain
         highest = max(highest, suspect.metres)
     return None
 

@@ -1,4 +1,4 @@
-"""Maintenance services as codes: what a workshop did, in the manner of condition-based service (CBS) lists."""
+"""Codes of the maintenance services of a workshop, after condition-based service (CBS) lists."""
 
 from typing import Final
 

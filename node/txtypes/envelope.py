@@ -160,7 +160,7 @@ def check_signatures(signed: SignedTx, genesis_hash: bytes) -> CheckedTx:
 
 
 def verify_raw(raw: bytes, genesis_hash: bytes) -> bool:
-    """Whether all signatures of canonical signed bytes verify: what a verifier process does, without the body."""
+    """Whether all signatures of canonical signed bytes verify: the work of a verifier process, without the body."""
     envelope = _decode_signed(raw)
     message = sign_bytes(genesis_hash, envelope.payload)
     return all(is_signature(s.public_key, message, s.signature) for s in envelope.signatures)

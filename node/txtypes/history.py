@@ -1,4 +1,4 @@
-"""A vehicle's history for readers: stored records decoded, and the view of one."""
+"""A vehicle's history for readers: decoded records and their view."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def decode_record(raw: bytes) -> DecodedRecord:
 
 
 class RecordView(Face, frozen=True):
-    """One entry of a car's history. `content`: the body of its transaction; `outcome`: what the rules made of it."""
+    """One entry of a car's history. `content`: the body of its transaction; `outcome`: the codes that the rules derived."""
 
     id: str
     author_is_fraudulent: bool

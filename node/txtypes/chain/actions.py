@@ -1,4 +1,4 @@
-"""The actions that governance carries out: members, roles, validators' power, parameters, rulesets.
+"""The actions of governance: members, roles, validators' power, parameters, rulesets.
 
 Each action is a small struct with its own guards, checked when it is proposed and again when it is carried out.
 """

@@ -179,7 +179,7 @@ class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
             check_power_change(ledger, ledger.sender, 0)
 
     def apply(self, ledger: Ledger) -> None:
-        """Not a new admission, so that nobody can pause away from evidence."""
+        """Not a new admission, so that a pause voids no evidence."""
         record = ledger.the(VALIDATOR, ledger.sender)
         paused = replace(record, power=0, paused_power=power_of(ledger, ledger.sender))
         ledger.put(VALIDATOR, ledger.sender, paused)
@@ -187,7 +187,7 @@ class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
 
 
 class ValidatorResume(TransactionBody, tag="validator.resume", frozen=True):
-    """Resume with the power from before the pause, unless somebody has changed it since."""
+    """Resume with the power from before the pause, unless governance has changed it since."""
 
     weight: ClassVar[int] = 200
     by: ClassVar[AnyMember] = AnyMember()

@@ -136,7 +136,7 @@ def active_member(reader: Reader, address: bytes) -> Member | None:
 
 
 def name_of(reader: Reader, address: bytes) -> str:
-    """The member's business name, empty for anybody else."""
+    """The member's business name, empty for an account that is no member."""
     member = reader.get(MEMBER, address)
     return member.name if member is not None else ""
 
@@ -210,7 +210,7 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
             raise Malformed("sites: the same site code occurs twice")
 
     def guards(self, ledger: Ledger) -> None:
-        """Whoever is a member may."""
+        """Membership is enough."""
 
     def apply(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, ledger.sender)

@@ -135,7 +135,7 @@ class ListingView(Listing, frozen=True):
 
 
 def _is_open(ident: str, listing: Listing, asked: str, reader: Reader, as_of: AsOf) -> bool:
-    """The vehicle is read only where it decides: a page may look at thousands of listings."""
+    """The vehicle is read only where it decides: a page may filter thousands of listings."""
     vehicle = reader.get(VEHICLE, listing.vin) if listing.status == "reserved" else None
     return status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms) == "open"
 
@@ -319,14 +319,14 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
 
 
 class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
-    """A new version: price, rails, expiry, what is said of the odometer. Offers on older versions lapse."""
+    """A new version: price, rails, expiry, disclosure of the odometer. Offers on older versions lapse."""
 
     listing: Id
     price: Money
     rails: Rails
     expires_at_ms: Time
     odometer_disclosed: bool = False
-    """As in `listing.create`; what the version before said does not carry over."""
+    """As in `listing.create`; the disclosure of the version before does not carry over."""
     headline: ClassVar[tuple[str, ...]] = ("price", "odometer_disclosed")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "listing": "$listing", "price": {"amount": "5190000", "currency": "EUR"}, "rails": _RAILS, "expires_at": "+20d",

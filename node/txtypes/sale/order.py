@@ -233,7 +233,7 @@ ORDER = Family(
 )  # fmt: skip
 
 
-# --- what every type about an order shares --------------------------------------------------------------------
+# --- the base of the types --------------------------------------------------------------------------------
 class OrderBody(TransactionBody, frozen=True):
     """A transaction about an order; `order_guards` are those of the type."""
 

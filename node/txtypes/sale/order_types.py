@@ -74,7 +74,7 @@ def check_currency(ledger: Ledger, subject: str, given: Money, agreed_on: Money)
 
 
 class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
-    """The sender offers to buy what a version of a listing shows, on one of the listing's rails and providers."""
+    """The sender offers to buy the car of a version of a listing, on one of the listing's rails and providers."""
 
     listing: Id
     listing_version: Annotated[int, Meta(ge=1, le=10_000)]
@@ -207,7 +207,7 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to what has changed since: an accident, a flag, a brand, another verdict."""
+    """The buyer agrees to changes since: an accident, a flag, a brand, another verdict."""
 
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 

@@ -1,4 +1,4 @@
-"""Guards over the vehicle that many types share."""
+"""Guards over the vehicle, shared by many types."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at
 
 
 def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:
-    """Notes every stop-flag that blocks `operation`, and an illogical odometer that the other side was not told of."""
+    """Notes every stop-flag that blocks `operation`, and an illogical odometer that was not disclosed."""
     for flag in vehicle.flags:
         if operation in ledger.rules.tables.flags[flag.name].blocks:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")

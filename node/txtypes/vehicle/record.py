@@ -23,7 +23,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 
 class Face(Value, tag=1, frozen=True):
-    """What a redacted record still shows, with proof: its type, time and author."""
+    """The part of a record that a redacted one still proves: type, time and author."""
 
     sequence: int
     txid: Hash32
@@ -37,13 +37,13 @@ class Face(Value, tag=1, frozen=True):
 
 
 class Content(Value, tag=1, frozen=True):
-    """What a redacted record withholds. The salt keeps it unguessable."""
+    """The part of a record that a redacted one withholds. The salt makes it unguessable."""
 
     salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
     body: bytes
     """Canonical encoding of the transaction's body."""
     outcome: tuple[str, ...]
-    """What the rules made of it, as codes: a computed severity, a verdict."""
+    """Codes that the rules derived: a computed severity, a verdict."""
 
 
 class StoredRecord(Value, frozen=True):
@@ -62,7 +62,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def digest_of(face: bytes, content_digest: bytes) -> bytes:
-    """`H("bmw/record-body", face || content digest)`: what the history commits to, also without the content."""
+    """`H("bmw/record-body", face || content digest)`: the history's commitment, also without the content."""
     return tagged("bmw/record-body", face + content_digest)
 
 
@@ -103,8 +103,8 @@ def append_record(
 
 
 class VehicleRecord(TransactionBody, frozen=True):
-    """A type whose transactions are entries of a car's history, with an event time and an odometer reading. A type
-    declares the fields, in its own order; `record_guards` and `effect` are what is its own."""
+    """Base of the types whose transactions are entries of a car's history, with an event time and an odometer reading.
+    A type declares the fields in its own order, its `record_guards` and its `effect`."""
 
     if TYPE_CHECKING:
 
@@ -121,11 +121,11 @@ class VehicleRecord(TransactionBody, frozen=True):
         """The type's own guards, after those of every record."""
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        """The vehicle with what the type does to it, and the outcome besides the verdict."""
+        """The vehicle after the transaction, and the outcome codes of its record."""
         return vehicle, ()
 
     def is_declared(self, ledger: Ledger) -> bool:
-        """Whether the reading comes from a party without accreditation."""
+        """Whether the author of the reading has no accreditation."""
         return False
 
     def guards(self, ledger: Ledger) -> None:

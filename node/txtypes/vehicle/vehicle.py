@@ -49,7 +49,7 @@ class Flag(Value, frozen=True):
 
 
 class Vehicle(Value, tag=1, frozen=True):
-    """A car: what its maker registered, the regions of its state, and the head of its record chain."""
+    """A car: its maker's registration, the regions of its state, and the head of its record chain."""
 
     maker: Address
     model: Code
@@ -78,7 +78,7 @@ class Vehicle(Value, tag=1, frozen=True):
     accident_count: int
     transfer_count: int
     material_changes: int
-    """Accidents, flags, brands and verdict changes so far: what a buyer has to acknowledge."""
+    """The number of accidents, flags, brands and verdict changes, which a buyer has to acknowledge."""
 
 
 OFF_MARKET = Market("off", b"", b"", 0, 0, False)
@@ -161,7 +161,7 @@ def _odometer_view(vin: str, reader: Reader) -> OdometerView:
 
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
-    """One word for people, derived from the regions: what matters most first."""
+    """One word for people, derived from the regions, the most important first."""
     names = {flag.name for flag in vehicle.flags}
     for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
         if name in names:
