@@ -41,7 +41,7 @@ class Ruleset:
     @cached_property
     def codes(self) -> dict[str, frozenset[str]]:
         """The codes of each table that `CodeOf` fields name."""
-        return {table: self.tables.codes(table) for table in CODE_TABLES}
+        return {table: frozenset(getattr(self.tables, table)) for table in CODE_TABLES}
 
     @cached_property
     def hash(self) -> bytes:

@@ -62,10 +62,6 @@ class Tables(NamedTuple):
         """The tables as pairs of name and value, of strings, integers and lists only."""
         return [[name, canonical(table)] for name, table in zip(self._fields, self, strict=True)]
 
-    def codes(self, table: str) -> frozenset[str]:
-        """The codes of the table that a `CodeOf` field names."""
-        return frozenset(getattr(self, table))
-
 
 CODE_TABLES: Final = ("cost_bands", "countries", "currencies", "rails", "roles", "services", "zones")
 """Tables whose codes transactions name."""

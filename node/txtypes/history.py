@@ -41,7 +41,7 @@ def decode_record(raw: bytes) -> DecodedRecord:
 
 
 class RecordView(Face, frozen=True):
-    """One entry of a car's history. `content`: the body of its transaction; `outcome`: the codes that the rules derived."""
+    """An entry of a car's history. `content`: the body of its transaction; `outcome`: codes that the rules derived."""
 
     id: str
     author_is_fraudulent: bool

@@ -106,6 +106,12 @@ def total_power(state: ValidatorState) -> int:
     return sum(entry.power for entry in state.entries)
 
 
+def _moved(ledger: Ledger, state: ValidatorState) -> tuple[int, int]:
+    """The total before this height, and the power that this height has moved so far."""
+    is_moved = state.moved_height == ledger.block.height
+    return (state.moved_from_total, state.moved) if is_moved else (total_power(state), 0)
+
+
 def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return: bool = False) -> None:
     """Notes every rule that forbids giving `address` this power now. `is_return`: power that returns after a pause is
     measured against the total with it, as the pause was; else none of four equal validators could ever return."""
@@ -117,10 +123,8 @@ def check_power_change(ledger: Ledger, address: bytes, power: int, *, is_return:
         return
     if power > old and 3 * power > after:
         ledger.unmet(POWER_ABOVE_THIRD, to_text(address), power, f"at most {after // 3}")
-    same_height = state.moved_height == ledger.block.height
-    base = state.moved_from_total if same_height else total
-    base = max(base, after) if is_return else base
-    moved = (state.moved if same_height else 0) + abs(power - old)
+    base, moved = _moved(ledger, state)
+    base, moved = max(base, after) if is_return else base, moved + abs(power - old)
     if 3 * moved >= base:
         ledger.unmet(POWER_MOVES_THIRD, to_text(address), moved, f"less than a third of {base}")
 
@@ -149,11 +153,9 @@ def _move(ledger: Ledger, address: bytes, power: int, key: bytes) -> None:
     entries = [entry for entry in state.entries if entry.address != address]
     if power:
         entries.append(ValidatorEntry(address, key, power))
-    same_height = state.moved_height == ledger.block.height
     ascending = tuple(sorted(entries, key=lambda entry: entry.address))
-    base = state.moved_from_total if same_height else total_power(state)
-    moved = (state.moved if same_height else 0) + abs(power - old)
-    ledger.put(VALIDATORS, "set", ValidatorState(ascending, ledger.block.height, base, moved))
+    base, moved = _moved(ledger, state)
+    ledger.put(VALIDATORS, "set", ValidatorState(ascending, ledger.block.height, base, moved + abs(power - old)))
 
 
 def punish(ledger: Ledger, address: bytes, evidence_id: Hash32) -> None:

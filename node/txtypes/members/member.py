@@ -109,9 +109,8 @@ class MemberView(Member, frozen=True):
 
 def roles_of(member: Member, now_ms: int) -> tuple[str, ...]:
     """The roles that a member has now."""
-    if member.status != "active":
-        return ()
-    return tuple(sorted({grant.role for grant in member.grants if grant.is_active(now_ms)}))
+    active = {grant.role for grant in member.grants if grant.is_active(now_ms)}
+    return tuple(sorted(active)) if member.status == "active" else ()
 
 
 MEMBER = Family(

@@ -246,10 +246,8 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
     """Notes `disclosure_stale` unless `root` is that of the present facts."""
     listing = ledger.get(LISTING, listing_id)
     vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
-    if listing is not None and vehicle is not None:
-        now = disclosure_root(listing_id, listing, vehicle)
-        if now != root:
-            ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
+    if listing and vehicle and (now := disclosure_root(listing_id, listing, vehicle)) != root:
+        ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
 
 
 # --- types ------------------------------------------------------------------------------------------------

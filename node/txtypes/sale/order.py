@@ -7,7 +7,7 @@ under way does not lapse: see `vehicle.market_of`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -259,6 +259,11 @@ class OrderBody(TransactionBody, frozen=True):
             need = f"after {time_to_text(ledger.now_ms)}"
             ledger.unmet(ORDER_EXPIRED, subject, time_to_text(order.expires_at_ms), need)
         return order
+
+    def follow(self, ledger: Ledger, order: Order, **changed: Any) -> None:
+        """Write the order, changed, in the status that follows."""
+        status = TRANSITIONS.after(order.status, type_of(self))
+        ledger.put(ORDER, self.order, replace(order, status=status, **changed))
 
     def check_party(self, ledger: Ledger, order: Order) -> None:
         if ledger.sender not in (order.seller, order.buyer):

@@ -21,7 +21,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, NOT_A_PARTY, check_expiry, check_open, require_listing
-from node.txtypes.sale.order import ORDER, TRANSITIONS, Order, OrderBody, has_money, is_live, settled_amount
+from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
 from node.txtypes.vehicle.record import append_record
@@ -154,9 +154,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
         check_expiry(ledger, self.order.hex(), self.expires_at_ms, ledger.params.offer_lifetime_max_ms)
 
     def apply(self, ledger: Ledger) -> None:
-        order = ledger.the(ORDER, self.order)
-        status = TRANSITIONS.after(order.status, type_of(self))
-        ledger.put(ORDER, self.order, replace(order, price=self.price, expires_at_ms=self.expires_at_ms, status=status))
+        self.follow(ledger, ledger.the(ORDER, self.order), price=self.price, expires_at_ms=self.expires_at_ms)
 
 
 class OrderAccept(OrderBody, tag="order.accept", frozen=True):
@@ -187,8 +185,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         vehicle, listing = ledger.the(VEHICLE, order.vin), ledger.the(LISTING, order.listing)
         until = ledger.now_ms + ledger.params.reservation_ms
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after("open", tag)))
-        accepted = replace(order, status=TRANSITIONS.after(order.status, tag), expires_at_ms=until)
-        ledger.put(ORDER, self.order, accepted.agreed_to(vehicle))
+        self.follow(ledger, order.agreed_to(vehicle), expires_at_ms=until)
         market = Market("reserved", order.listing, self.order, until, listing.expires_at_ms, False)
         append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
 
@@ -202,8 +199,7 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
         self.check_turn(ledger, order)
 
     def apply(self, ledger: Ledger) -> None:
-        order = ledger.the(ORDER, self.order)
-        ledger.put(ORDER, self.order, replace(order, status=TRANSITIONS.after(order.status, type_of(self))))
+        self.follow(ledger, ledger.the(ORDER, self.order))
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
@@ -237,7 +233,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order, tag = ledger.the(ORDER, self.order), type_of(self)
-        ledger.put(ORDER, self.order, replace(order, status=TRANSITIONS.after(order.status, tag)))
+        self.follow(ledger, order)
         vehicle = ledger.the(VEHICLE, order.vin)
         if vehicle.market.order != self.order:
             return
@@ -292,6 +288,5 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
         append_record(ledger, order.vin, vehicle, self, self.event_at_ms, outcome)
-        status = TRANSITIONS.after(order.status, tag)
-        ledger.put(ORDER, self.order, replace(order, status=status, title_record=ledger.txid))
+        self.follow(ledger, order, title_record=ledger.txid)
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))

@@ -83,7 +83,7 @@ class Damage(Value, frozen=True):
 
 
 class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
-    """An accident and the damaged zones. Severity is computed, never declared; structural damage leaves a lasting brand."""
+    """An accident and its damage. Severity is computed, never declared; structural damage leaves a lasting brand."""
 
     vin: Vin
     damages: Annotated[tuple[Damage, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
