@@ -8,7 +8,7 @@ hash all the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from node.rules import card_numbers, damage, odometer, vin
 from node.rules.countries import COUNTRIES
@@ -65,14 +65,6 @@ class Tables(NamedTuple):
     def canonical(self) -> object:
         """The tables as pairs of name and value, of strings, integers and lists only."""
         return [[name, canonical(table)] for name, table in zip(self._fields, self, strict=True)]
-
-    def codes(self, table: str) -> frozenset[str]:
-        """The codes of the table that a `CodeOf` field names."""
-        return frozenset(getattr(self, table))
-
-
-CODE_TABLES: Final = ("cost_bands", "countries", "currencies", "rails", "roles", "services", "zones")
-"""Tables whose codes transactions name."""
 
 
 def canonical(value: object) -> object:
