@@ -7,7 +7,7 @@ longer integer forms, floats for integers and the like.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -16,16 +16,6 @@ from node.errors import Malformed, TooLarge
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()
-
-Hash32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Address = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
-PublicKey = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-U64 = Annotated[int, msgspec.Meta(ge=0)]
-"""MessagePack has no integer above 2^64 - 1."""
-Millis = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC")]
-"""Milliseconds since 1970, UTC; the upper bound keeps them exact as IEEE doubles."""
-Height = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Value(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):

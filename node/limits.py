@@ -33,8 +33,9 @@ CODE_LENGTH_MAX: Final = 40
 LIST_MAX: Final = 64
 """Entries of a list within one body (service codes, parts, zones). Above: malformed."""
 
-MONEY_MAX: Final = 10**12
-"""Minor units of one amount: ten billion euros, more than any car costs. Above: malformed."""
+MONEY_MAX: Final = 10**15
+"""Minor units of one amount: room for currencies of small units, and exact in programs that only have doubles. Above:
+malformed."""
 
 ODOMETER_MAX: Final = 9_999_999
 """Seven digits in any unit: no instrument cluster shows more."""

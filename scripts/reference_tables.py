@@ -26,8 +26,7 @@ from node.consensus import safety
 from node.daemon.config import SETTINGS
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.codes import tables_of
-from node.ledger.fields import Attachment, Money, Odometer
+from node.ledger.fields import Money
 from node.ledger.guards import CODE_UNKNOWN, GUARDS, Guard
 from node.ledger.kinds import fields_of
 from node.ledger.params import SETTABLE, ChainParams
@@ -38,24 +37,25 @@ from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
-from node.txtypes.chain.governance import OpenProposal
-from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.members.member import Grant, Site
 from node.txtypes.registry import FAMILIES, TYPES
-from node.txtypes.sale.listing import AcceptedRail, PricePoint
-from node.txtypes.sale.offer import LiveOffer
-from node.txtypes.sale.payments import Step
-from node.txtypes.service.accident import Damage
-from node.txtypes.service.maintenance import Due, Part
-from node.txtypes.vehicle.readings import Reading, ReadingsOfAuthor
-from node.txtypes.vehicle.record import RecordBody
-from node.txtypes.vehicle.vehicle import Flag, Market, Registration
+from node.txtypes.vehicle.record import Content, Face
 from wallet.commands.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 # --- what a field is -------------------------------------------------------------------------------------
+def tables_of(kind: kinds.Kind) -> Iterator[str]:
+    """The tables that a field's codes come from."""
+    match kind:
+        case kinds.CodeOf(table=table):
+            yield table
+        case kinds.ListOf(item=item) | kinds.OptionOf(item=item):
+            yield from tables_of(item)
+        case _:
+            return
+
+
 def _bounds(low: int | None, high: int | None) -> str:
     """`from 1 to 64`; powers of two as such."""
 
@@ -154,6 +154,29 @@ def struct_table(struct: type[Any], *, with_json: bool = False) -> str:
     return "\n".join(rows)
 
 
+def _structs_in(kind: Any) -> Iterator[type[Any]]:
+    match _described(kind)[0]:
+        case shape.StructType(cls=cls):
+            yield cls
+        case shape.VarTupleType(item_type=item):
+            yield from _structs_in(item)
+        case shape.TupleType(item_types=items) | shape.UnionType(types=items):
+            for item in items:
+                yield from _structs_in(item)
+
+
+def nested(*roots: type[Any]) -> list[type[Any]]:
+    """The structs within structs, at any depth, in order of their names; without those of a union, which are documented
+    elsewhere."""
+    found, left = set(roots), list(roots)
+    while left:
+        inner = {cls for field in _shape_of(left.pop()).fields for cls in _structs_in(field.type)} - found
+        found |= inner
+        left += inner
+    parts = (struct for struct in found - set(roots) if struct.__struct_config__.tag is None)
+    return sorted(parts, key=lambda struct: struct.__name__)
+
+
 def structs(*kinds: type[Any], with_json: bool = False) -> str:
     return "\n\n".join(f"`{kind.__name__}`\n\n{struct_table(kind, with_json=with_json)}" for kind in kinds)
 
@@ -215,13 +238,6 @@ def state_families() -> str:
         note = "" if note.startswith(family.kind.__name__ + "(") else note
         parts.append(f"#### `{name}/`\n\n{note}\n\n{struct_table(family.kind)}".replace("\n\n\n\n", "\n\n"))
     return "\n\n".join(parts)
-
-
-def shared_structs() -> str:
-    return structs(
-        Money, Odometer, Attachment, Grant, Site, Registration, Market, Flag, Reading, ReadingsOfAuthor, AcceptedRail,
-        PricePoint, LiveOffer, Step, OpenProposal, ValidatorEntry, Part, Due, Damage,
-    )  # fmt: skip
 
 
 def message_table() -> str:
@@ -293,7 +309,7 @@ def guard_codes() -> str:
         for code in codes:
             used[code].append(f"`{name}`")
     rows = ["| code | answered | meaning | where |", "|---|---|---|---|"]
-    for code, text in GUARDS.items():
+    for code, text in sorted(GUARDS.items()):
         where = ", ".join((["every type"] if code in ENVELOPE_CODES else []) + used[code])
         rows.append(f"| `{code}` | {403 if text.is_permission else 422} | {text.en} | {where} |")
     return "\n".join(rows)
@@ -303,7 +319,8 @@ def chain_parameters() -> str:
     rows = ["| parameter | range | default | by `parameter.set` |", "|---|---|---|---|"]
     for field in _shape_of(ChainParams).fields:
         settable = "yes" if field.name in SETTABLE else "no: `ruleset.activate`"
-        rows.append(f"| `{field.name}` | {type_text(field.type)[4:]} | {field.default:,} | {settable} |")
+        default = f"{field.default:,}" if isinstance(field.default, int) else "empty"
+        rows.append(f"| `{field.name}` | {type_text(field.type).removeprefix('int ')} | {default} | {settable} |")
     return "\n".join(rows)
 
 
@@ -334,9 +351,9 @@ TABLES = {
     "hard-state": lambda: structs(
         safety.HardState, safety.NeverSigned, safety.SignedProposal, safety.SignedVote, safety.StoredLock
     ),
-    "record": lambda: structs(RecordBody),
+    "record": lambda: structs(Face, Content),
     "state": state_families,
-    "shared": shared_structs,
+    "shared": lambda: structs(*nested(*(family.kind for family in FAMILIES.values()))),
     "messages": message_table,
     "hello": lambda: structs(handshake.Hello),
     "transactions": transaction_types,
@@ -347,9 +364,7 @@ TABLES = {
         genesis.Genesis, genesis.GenesisAccount, genesis.GenesisMember, genesis.GenesisValidator, genesis.Continues,
         with_json=True,
     ),
-    "body-structs": lambda: structs(
-        Money, Odometer, Attachment, Part, Due, Damage, AcceptedRail, Site, Grant, with_json=True,
-    ),
+    "body-structs": lambda: structs(*nested(*TYPES.values(), *action_structs()), with_json=True),
     "settings": settings,
     "metrics": metrics,
     "problems": problems,

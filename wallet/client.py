@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from node import limits
 from node.chain.block import Committed, decode_committed
-from node.crypto.state_tree import StateProof
+from node.crypto.state_tree import LargeBucket, StateProof
 from node.errors import Malformed, OperatorError, Rejected
 from node.ledger.json_form import from_json
 from node.txtypes.chain.validator_set import ValidatorEntry
@@ -337,11 +337,14 @@ class NodeClient:
 
 
 def _state_entry(entry: Any) -> StateEntry:
-    value, proof = entry["value"], entry["proof"]
+    value, proof, large = entry["value"], entry["proof"], None
+    if (given := proof["large"]) is not None:
+        paths = tuple(tuple(map(bytes.fromhex, path["path"])) for path in given["paths"])
+        large = LargeBucket(int(given["count"]), int(given["index"]), paths)
     return StateEntry(
         entry["key"].encode("ascii"),
         None if value is None else bytes.fromhex(value),
-        StateProof(bytes.fromhex(proof["entries"]), tuple(bytes.fromhex(s) for s in proof["siblings"])),
+        StateProof(bytes.fromhex(proof["entries"]), tuple(map(bytes.fromhex, proof["siblings"])), large),
     )
 
 

@@ -16,22 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-import msgspec
-
 from node.chain.block import Committed, Header, block_id_of, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
-from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
+from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.ruleset import Ruleset
 from node.ledger.views import GivenReader, MissingKey
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
-from node.txtypes.rulesets import RULESETS, unknown_rules
+from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
 from wallet.client import NodeRefused, StateAnswer
 
 T = TypeVar("T")
@@ -75,9 +73,9 @@ class _NodeSource:
         if value is None:
             raise Malformed("no validator set in the state")
         try:
-            return msgspec.msgpack.decode(value, type=VALIDATORS.kind).entries
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise Malformed(f"validator set: {error}") from None
+            return VALIDATORS.decode(value).entries
+        except Corrupted as error:
+            raise Malformed(str(error)) from None
 
 
 def known_ruleset(params: ChainParams, header: Header) -> Ruleset:
@@ -194,12 +192,15 @@ class LightClient:
     def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
         """The values of `keys` (None: proven to be absent) and the header that all of them were verified at.
 
-        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`.
+        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`, and
+        `OperatorError` where this software does not know the ruleset and so cannot read the values.
         """
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
         answer = self._client.states(keys)
         block = decode_light_block(answer)
         self._follow(block)
+        if unknown := unknown_ruleset(block.header.height, block.header.ruleset_hash):
+            raise OperatorError(unknown)
         if [entry.key for entry in answer.entries] != list(keys):
             raise Malformed("the node answers other state keys than were asked for")
         for entry in answer.entries:
@@ -210,7 +211,7 @@ class LightClient:
         """What `compute` makes of proven values, all of one height, as of that height's time and ruleset.
 
         Keys are found by running it: whenever it reads one that is not proven yet, all are asked for again. Raises as
-        `verified_states`, and `OperatorError` where this software does not know the ruleset.
+        `verified_states`.
         """
         keys = [PARAMS_KEY]
         while True:

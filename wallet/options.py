@@ -31,7 +31,7 @@ from node.rules.currencies import MINOR_UNITS
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.offer import OrderOffer
 
-_AMOUNT = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
+_AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")
 
 RESERVED: Final = frozenset(

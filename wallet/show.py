@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -133,7 +132,3 @@ def echo_rejected(error: Rejected) -> None:
 
 def is_terminal() -> bool:
     return sys.stderr.isatty()
-
-
-def columns() -> int:
-    return shutil.get_terminal_size().columns

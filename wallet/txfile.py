@@ -16,6 +16,7 @@ from typing import Any, Final
 from node import limits
 from node.crypto.addresses import to_text
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
+from node.ledger.body import type_of
 from node.ledger.json_form import from_json, time_to_text, to_json
 from node.txtypes.envelope import (
     Payload,
@@ -24,6 +25,7 @@ from node.txtypes.envelope import (
     check_signatures,
     decode_payload,
     decode_signed_tx,
+    is_of_unknown_type,
     txid_of,
 )
 from wallet.session import merged, read_file, write_file
@@ -76,7 +78,8 @@ class TxDocument:
 
 
 def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
-    """Everything about it is checked, every signature verifies. Raises `Malformed`, `WrongChain`, `BadSignature`."""
+    """Everything about it is checked, every signature verifies. Raises `Malformed`, `WrongChain`, `BadSignature`, and
+    `OperatorError` for a type that this software does not know: nobody signs what the wallet cannot show."""
     if not isinstance(value, dict):
         raise Malformed(f"{path}: not a transaction file")
     if unknown := sorted(set(value) - {"genesis_hash", "payload", "signatures", "summary"}):
@@ -101,6 +104,9 @@ def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
         raise Malformed(f"{path}: {error}") from None
     except BadSignature as error:
         raise BadSignature(f"{path}: {error}; have it signed again") from None
+    if is_of_unknown_type(document.payload):
+        tag = type_of(document.payload.body)
+        raise OperatorError(f"{path}: this software does not know transactions of type {tag}: install a newer version")
     return document
 
 

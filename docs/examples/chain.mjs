@@ -62,6 +62,7 @@ export function unpack(buffer) {
     if (b === 0xc2 || b === 0xc3) return b === 0xc3;
     if (b >= 0xc4 && b <= 0xc6) return Buffer.from(take(Number(uint(1 << (b - 0xc4)))));
     if (b >= 0xcc && b <= 0xcf) return uint(1 << (b - 0xcc));
+    if (b >= 0xd0 && b <= 0xd3) return BigInt.asIntN(8 << (b - 0xd0), uint(1 << (b - 0xd0)));
     if (b >= 0xd9 && b <= 0xdb) return take(Number(uint(1 << (b - 0xd9)))).toString();
     if (b === 0xdc || b === 0xdd) return list(Number(uint(2 << (b - 0xdc))));
     if (b >= 0xe0) return BigInt(b - 256);

@@ -69,11 +69,12 @@ def genesis_hash(document):
 
     def account(a):
         keys = [bytes.fromhex(key) for key in a["keys"]]
-        sealing, sponsor = bytes.fromhex(a["sealing_key"]), address(a["sponsor"])
+        sealing, sponsor = bytes.fromhex(a["sealing_hash"]), address(a["sponsor"])
         return [a["name"], address(a["address"]), keys, a["threshold"], sealing, sponsor, member(a["member"])]
 
     accounts = [account(a) for a in document["accounts"]]
     params = [1, *document["params"].values()]
+    params[-1] = bytes.fromhex(params[-1])  # next_ruleset_hash
     assert document["continues"] is None, "this reader follows one chain"
     return tagged("bmw/genesis", encode([document["chain_id"], millis(document["time"]), document["tree_depth"],
                                          params, accounts, None]))  # fmt: skip
@@ -119,14 +120,36 @@ def check_block(raw, genesis, height, parent_id, entries, following):
 
 
 # --- section 7, 9: proofs and records ---------------------------------------------------------------------------
-def check_proof(key, value, entries, siblings, root, depth):
+def large_bucket(slot, slots, entries, large):
+    """`large`: (number of all entries, index of the first one given, path of each)."""
+    count, index, paths = large
+    assert 256 < count and len(slots) == len(paths) in (1, 2) and 0 <= index <= count - len(slots)
+    roots = {list_root_of(entries[64 * i : 64 * i + 64], index + i, count, path) for i, path in enumerate(paths)}
+    before, behind = index == 0 and slot < slots[0], index + len(slots) == count and slot > slots[-1]
+    assert len(roots) == 1 and (slot in slots or before or behind or slots[0] < slot < slots[-1])
+    return sha(b"\2" + count.to_bytes(4, "big") + roots.pop())
+
+
+def list_root_of(entry, index, count, path):
+    if count == 1:
+        assert not path
+        return sha(b"\0" + entry)
+    split = 1 << (count - 1).bit_length() - 1
+    if index < split:
+        return sha(b"\1" + list_root_of(entry, index, split, path[:-1]) + path[-1])
+    return sha(b"\1" + path[-1] + list_root_of(entry, index - split, count - split, path[:-1]))
+
+
+def check_proof(key, value, entries, siblings, root, depth, large=None):
     assert len(siblings) == depth
     slot = tagged("bmw/slot", key)
     number = int.from_bytes(slot, "big") >> (256 - depth)
     slots = [entries[at : at + 32] for at in range(0, len(entries), 64)]
     assert slots == sorted(set(slots)) and all(int.from_bytes(s, "big") >> (256 - depth) == number for s in slots)
     assert {s: entries[64 * i + 32 : 64 * i + 64] for i, s in enumerate(slots)}.get(slot) == (value and sha(value))
-    node = sha(b"\0" + entries) if entries else bytes(32)
+    assert large or len(slots) <= 256
+    whole = sha(b"\0" + entries) if entries else bytes(32)
+    node = large_bucket(slot, slots, entries, large) if large else whole
     for sibling in siblings:
         pair = sibling + node if number & 1 else node + sibling
         node, number = bytes(32) if pair == bytes(64) else sha(pair), number >> 1
@@ -163,8 +186,11 @@ def main(node, vin=None):
         header, value = decode(bytes.fromhex(state["header"]["raw"])), bytes.fromhex(state["value"])
         proof = state["proof"]
         siblings = [bytes.fromhex(s) for s in proof["siblings"]]
+        if large := proof["large"]:
+            paths = [[bytes.fromhex(s) for s in entry["path"]] for entry in large["paths"]]
+            large = large["count"], large["index"], paths
         check_proof(f"vehicle/{vin}".encode(), value, bytes.fromhex(proof["entries"]), siblings, header[6],
-                    document["tree_depth"])  # fmt: skip
+                    document["tree_depth"], large)  # fmt: skip
         records = get(f"/v1/vehicles/{vin}/history?limit=1000")["records"]
         vehicle = decode(value)
         assert (vehicle[21], vehicle[22]) == (len(records), history_head(bytes.fromhex(r["digest"]) for r in records))

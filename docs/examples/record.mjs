@@ -5,7 +5,7 @@ import { call, compose, deliver, keyOf } from "./chain.mjs";
 
 const [nodes, vin, kilometres] = [process.argv[2].split(","), process.argv[3], Number(process.argv[4])];
 // Pinned: the chain that this workshop writes to. Here it is that of the development network.
-const genesisHash = Buffer.from("5f553c01c3eeea664c8b4e72ccd1b7bdc03d1fc3c9c21334012f2418b2ae007c", "hex");
+const genesisHash = Buffer.from("48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef", "hex");
 // A development key, which anybody can compute. Yours: 32 random bytes from a file that only you can read.
 const key = keyOf(process.env.SEED_FILE
   ? readFileSync(process.env.SEED_FILE)

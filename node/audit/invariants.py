@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TypeVar
 
 from node.audit.divergence import Diverged
-from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
+from node.errors import Corrupted
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue
@@ -25,8 +24,6 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import NO_MONEY, PAYMENT
 from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
-
-V = TypeVar("V", bound=Value)
 
 OVER = ("rejected", "cancelled", "completed")
 """Final statuses of an order."""
@@ -55,7 +52,10 @@ def _check_histories(kv: KeyValue, height: int) -> None:
         while pending is not None and pending[0].startswith(prefix):
             if pending[0] != prefix + schema.u64(count):
                 raise Diverged(height, "invariant_record_gap", f"vehicle/{vin} has no record {count}")
-            head = next_history_head(head, count, record_digest(pending[1]))
+            try:
+                head = next_history_head(head, count, record_digest(pending[1]))
+            except Corrupted as error:
+                raise Diverged(height, "invariant_record", f"vehicle/{vin}, record {count}: {error}") from None
             count += 1
             pending = next(records, None)
         if count != vehicle.record_count:

@@ -32,6 +32,7 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
 from node.execution.block_validation import check_frame, execute_block
+from node.execution.head import ChainHead
 from node.ledger.body import type_of
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
@@ -39,6 +40,7 @@ from node.storage.successor_import import import_predecessor
 from node.storage.write_back import WriteBackStore
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
 from node.txtypes.members.member import MEMBER
+from node.txtypes.rulesets import unknown_rules, unknown_ruleset
 from node.worker_pool import WorkerLost
 
 RANGE_TXS = 1_000
@@ -299,6 +301,7 @@ class Replay:
     def _execute(self, store: ReplayStore, committed: Committed, findings: Findings, assumed: ValidatorSet) -> None:
         block, head = committed.block, store.head()
         height = head.height + 1
+        self._check_rules(committed, head)
         try:
             check_frame(block, head, self._genesis_hash, verify_last_commit=False)
         except InvalidBlock as error:
@@ -320,6 +323,16 @@ class Replay:
         store.advance(result, block_id_of(block.header, self._genesis_hash))
         self._parent_commit = encode(committed.commit)
         self._types.update(type_of(tx.payload.body) for tx in transactions)
+
+    def _check_rules(self, committed: Committed, head: ChainHead) -> None:
+        """Before anything else is judged: another version may see it otherwise. Raises `OperatorError` where this
+        software does not know the ruleset, as the state names it, or a header that the validators have decided."""
+        height, header = head.height + 1, committed.block.header
+        if unknown := unknown_rules(head.params, height):
+            raise OperatorError(unknown)
+        unknown = unknown_ruleset(height, header.ruleset_hash)
+        if unknown and not certificate_fault(committed, self._genesis_hash, head.validators):
+            raise OperatorError(unknown)
 
     def _check_certificates(
         self, committed: Committed, findings: Findings, assumed: ValidatorSet, store: ReplayStore

@@ -22,11 +22,12 @@ from node.ledger.codes import table_codes
 from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
+from node.ledger.ruleset import Ruleset
 from node.rules.countries import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
-from node.txtypes.identity.account import Keys, SealingKey, Threshold
+from node.txtypes.identity.account import Keys, SealingHash, Threshold
 from node.txtypes.members.member import Grant
-from node.txtypes.rulesets import RULESETS
+from node.txtypes.rulesets import RULESETS, unknown_rules
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 
@@ -56,7 +57,7 @@ class GenesisAccount(Value, frozen=True):
     address: Address
     keys: Keys
     threshold: Threshold
-    sealing_key: SealingKey
+    sealing_hash: SealingHash
     sponsor: Address
     member: GenesisMember | None
 
@@ -128,10 +129,12 @@ def _check(genesis: Genesis) -> None:
     addresses: set[bytes] = set()
     consensus_keys: set[bytes] = set()
     total = 0
-    if genesis.params.ruleset not in RULESETS:
-        raise Malformed(f"genesis.params.ruleset: {genesis.params.ruleset} is not known to this software")
-    if genesis.params.next_ruleset not in {0, *RULESETS}:
-        raise Malformed(f"genesis.params.next_ruleset: {genesis.params.next_ruleset} is not known to this software")
+    if len(genesis.params.next_ruleset_hash) != (32 if genesis.params.next_ruleset else 0):
+        raise Malformed("genesis.params.next_ruleset_hash: 32 bytes where next_ruleset is set, else empty")
+    first = start_height(genesis) + 1
+    for height in (first, max(first, genesis.params.next_ruleset_height)):
+        if unknown := unknown_rules(genesis.params, height):
+            raise Malformed(f"genesis.params: {unknown}")
     for index, account in enumerate(genesis.accounts):
         path = f"genesis.accounts[{index}]"
         if account.name in names:
@@ -142,11 +145,12 @@ def _check(genesis: Genesis) -> None:
             raise Malformed(f"{path}.address: not the address of the first key, {to_text(address_of(account.keys[0]))}")
         if account.threshold > len(account.keys) or len(set(account.keys)) != len(account.keys):
             raise Malformed(f"{path}.threshold: {account.threshold} of {len(account.keys)} different keys can't be met")
-        if len(account.sealing_key) not in (0, 32):
-            raise Malformed(f"{path}.sealing_key: 32 bytes, or empty")
+        if len(account.sealing_hash) not in (0, 32):
+            raise Malformed(f"{path}.sealing_hash: 32 bytes, or empty")
         names.add(account.name)
         addresses.add(account.address)
         if account.member is not None:
+            _check_roles(path + ".member", account.member, RULESETS[genesis.params.ruleset])
             total += _check_member(path + ".member", account, account.member, consensus_keys)
     for index, account in enumerate(genesis.accounts):
         if genesis.continues is None and account.sponsor not in addresses:
@@ -155,15 +159,19 @@ def _check(genesis: Genesis) -> None:
         raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")
 
 
+def _check_roles(path: str, member: GenesisMember, rules: Ruleset) -> None:
+    """What a guard would check of a grant that governance makes."""
+    for place, grant in enumerate(member.roles):
+        for table, code in table_codes(grant):
+            if code not in rules.codes[table]:
+                raise Malformed(f"{path}.roles[{place}]: {code!r} is not in the ruleset's table of {table}")
+
+
 def _check_member(path: str, account: GenesisAccount, member: GenesisMember, consensus_keys: set[bytes]) -> int:
     if member.country not in COUNTRIES:
         raise Malformed(f"{path}.country: {member.country} is not in ISO 3166-1")
     if len(member.node_key) not in (0, 32):
         raise Malformed(f"{path}.node_key: 32 bytes, or empty")
-    for index, grant in enumerate(member.roles):
-        for table, code in table_codes(grant):
-            if code not in RULESETS[max(RULESETS)].codes[table]:
-                raise Malformed(f"{path}.roles[{index}]: {code} is not in the table of {table}")
     validator = member.validator
     if validator is None:
         return 0

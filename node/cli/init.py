@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -28,6 +28,9 @@ from node.storage.safety_store import SafetyFile
 from node.txtypes.chain.validator_set import possession_bytes
 
 P2P_PORT, RPC_PORT = 26800, 26700
+
+TESTNET_TREE_DEPTH: Final = 20
+"""A million buckets: a few entries each at ten million vehicles. The tree takes 64 MiB of memory."""
 
 
 def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey], overrides: dict[str, Any]) -> Home:
@@ -110,7 +113,13 @@ def testnet(count: int, output: Path, hosts: str, chain_id: str, as_json: bool) 
     keys = {name: new_keys() for name in names}
     roles = (("manufacturer", ()), ("dealer", ()), ("workshop", ()), ("payment_provider", ()))
     parties = tuple(Party(name, "DE", roles, max(1, 1000 // count // 10)) for name in names)
-    genesis = build_genesis(chain_id, time.time_ns() // 1_000_000, parties, lambda purpose, name: keys[name][purpose])
+    genesis = build_genesis(
+        chain_id,
+        time.time_ns() // 1_000_000,
+        parties,
+        lambda purpose, name: keys[name][purpose],
+        tree_depth=TESTNET_TREE_DEPTH,
+    )
     endpoints = [
         (host, P2P_PORT, RPC_PORT) for host in addresses
     ] or [("127.0.0.1", P2P_PORT + i, RPC_PORT + i) for i in range(count)]  # fmt: skip

@@ -10,6 +10,7 @@ from node.cli.exit_codes import fail
 from node.cli.init import init, keys, reset_signing, testnet
 from node.cli.options import example
 from node.cli.repair import compact, reindex, rollback, verify_store
+from node.cli.rulesets import rulesets
 from node.cli.signer import signer
 from node.cli.start import start
 from node.cli.status import peers, status, validators
@@ -36,6 +37,7 @@ def cli() -> None:
 for command in (
     init, start, signer, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect,
     reset_signing, rollback, reindex, verify_store, compact, debug, successor, inherit,
+    rulesets,
 ):  # fmt: skip
     cli.add_command(command)
 with_versions(cli, "bmw-node")

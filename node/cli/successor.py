@@ -41,7 +41,7 @@ from node.storage.store_dirs import reading, repairing
 from node.storage.successor_import import import_predecessor, validators_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
-from node.txtypes.rulesets import RULESETS
+from node.txtypes.rulesets import unknown_rules
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path)
@@ -195,7 +195,7 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
                 one.address,
                 account.keys,
                 account.threshold,
-                account.sealing_key,
+                account.sealing_hash,
                 account.sponsor,
                 GenesisMember(member.country, member.grants, validator, member.node_key, member.node_address),
             )
@@ -205,8 +205,8 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
     time_ms = max(time.time_ns() // 1_000_000, head.time_ms + 1)
     continues = Continues(store.genesis_hash, head.height, head.block_id, head.state_root)
     params = head.params
-    if params.next_ruleset not in RULESETS:  # no node has it: very likely why the chain can't go on
-        params = replace(params, next_ruleset=0, next_ruleset_height=0)
+    if unknown_rules(params, params.next_ruleset_height):  # none has it: very likely why the chain can't go on
+        params = replace(params, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b"")
     genesis = Genesis(chain_id, time_ms, store.genesis.tree_depth, params, tuple(accounts), continues)
     return parse_genesis(genesis_to_json(genesis).encode())
 

@@ -26,3 +26,29 @@ def root(entries: Sequence[bytes]) -> bytes:
             paired.append(level[-1])
         level = paired
     return level[0]
+
+
+def inclusion_path(entries: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The hashes beside the way from `entries[index]` to the root, the lowest first (RFC 9162, 2.1.3.1)."""
+    if len(entries) == 1:
+        return ()
+    split = 1 << ((len(entries) - 1).bit_length() - 1)
+    if index < split:
+        return (*inclusion_path(entries[:split], index), root(entries[split:]))
+    return (*inclusion_path(entries[split:], index - split), root(entries[:split]))
+
+
+def root_of_path(entry: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that a path leads to; None where it has not the length that a list of `count` demands."""
+    node, first, last = leaf_hash(entry), index, count - 1
+    for sibling in path:
+        if last == 0:
+            return None
+        if first & 1 or first == last:
+            node = sha256(b"\x01" + sibling + node).digest()
+            while first & 1 == 0 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            node = sha256(b"\x01" + node + sibling).digest()
+        first, last = first >> 1, last >> 1
+    return node if last == 0 else None

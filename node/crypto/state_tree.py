@@ -1,7 +1,8 @@
 """State tree: commits to the state with a Merkle tree of fixed depth over 2^depth buckets (docs/PROTOCOL.md, State).
 
     slot    = H("bmw/slot", key)                      the first `depth` bits choose the bucket
-    bucket  = SHA-256(0x00 || slot || SHA-256(value) || ...)   entries ascending by slot, 64 bytes each
+    bucket  = SHA-256(0x00 || slot || SHA-256(value) || ...)   up to 256 entries of 64 bytes, ascending by slot
+              SHA-256(0x02 || count4 || Merkle root)           more: the root of RFC 9162 over the entries
     inner   = SHA-256(left || right)
     empty   = 32 zero bytes, for a bucket without entries and a node above two empty ones
 
@@ -10,14 +11,19 @@ An undecided block works on a `TreeChange`, never on the tree.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from node.crypto import merkle
 from node.crypto.hashing import ZERO32
 from node.errors import InvalidProof
 
 ENTRY = 64
+WHOLE_MAX = 256
+"""Entries of a bucket that a proof gives whole. Anybody can grind keys into one bucket; beyond this a proof gives one
+or two entries of it, so that no answer and no proof can be blown up."""
 _SLOT_PREFIX = b"bmw/slot\x00"
 
 
@@ -32,7 +38,19 @@ def bucket_of(slot: bytes, depth: int) -> int:
 
 
 def bucket_hash(entries: bytes) -> bytes:
+    """32 bytes; of an empty bucket zeros."""
+    if len(entries) > ENTRY * WHOLE_MAX:
+        return large_bucket_hash(len(entries) // ENTRY, merkle.root(entries_of(entries)))
     return sha256(b"\x00" + entries).digest() if entries else ZERO32
+
+
+def large_bucket_hash(count: int, root: bytes) -> bytes:
+    return sha256(b"\x02" + count.to_bytes(4, "big") + root).digest()
+
+
+def entries_of(bucket: bytes) -> list[bytes]:
+    """The entries of a bucket, each 64 bytes."""
+    return [bucket[at : at + ENTRY] for at in range(0, len(bucket), ENTRY)]
 
 
 def changed_bucket(entries: bytes, slot: bytes, value_hash: bytes | None) -> bytes:
@@ -54,11 +72,37 @@ class TreeChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeBucket:
+    """Where the entries of a proof are in a bucket of more than `WHOLE_MAX`: the number of all entries, the index of
+    the first one given, and the path of each to the Merkle root."""
+
+    count: int
+    index: int
+    paths: tuple[tuple[bytes, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateProof:
-    """A proof of membership or absence: the whole bucket, and the siblings from the bucket to the root."""
+    """A proof of membership or absence: the bucket, and the siblings from the bucket to the root.
+
+    `entries` are all of the bucket, or of a large one the key's own entry, or the two between which it would be.
+    """
 
     entries: bytes
     siblings: tuple[bytes, ...]
+    large: LargeBucket | None = None
+
+
+def prove(key: bytes, bucket: bytes, siblings: tuple[bytes, ...]) -> StateProof:
+    """The proof of a key's value or absence, given its bucket."""
+    if len(bucket) <= ENTRY * WHOLE_MAX:
+        return StateProof(bucket, siblings)
+    entries, slot = entries_of(bucket), slot_of(key)
+    at = bisect_left(entries, slot, key=lambda entry: entry[:32])
+    first, end = (at, at + 1) if at < len(entries) and entries[at][:32] == slot else (max(at - 1, 0), at + 1)
+    given = entries[first:end]
+    paths = tuple(merkle.inclusion_path(entries, first + place) for place in range(len(given)))
+    return StateProof(b"".join(given), siblings, LargeBucket(len(entries), first, paths))
 
 
 class StateTree:
@@ -128,8 +172,9 @@ def verify_state_proof(key: bytes, value: bytes | None, proof: StateProof, root:
         raise InvalidProof(f"the proof has {len(proof.siblings)} siblings, this chain's tree has depth {depth}")
     slot = slot_of(key)
     number = bucket_of(slot, depth)
-    _check_bucket(proof.entries, number, depth)
-    proved = _lookup(proof.entries, slot)
+    _check_entries(proof.entries, number, depth)
+    node = _bucket_hash_of(proof, slot)
+    proved = next((entry[32:] for entry in entries_of(proof.entries) if entry[:32] == slot), None)
     expected = sha256(value).digest() if value is not None else None
     if proved != expected:
         raise InvalidProof(
@@ -137,7 +182,6 @@ def verify_state_proof(key: bytes, value: bytes | None, proof: StateProof, root:
             if proved and expected
             else ("the proof shows that the key is absent" if expected else "the proof shows that the key has a value")
         )
-    node = bucket_hash(proof.entries)
     for sibling in proof.siblings:
         pair = sibling + node if number & 1 else node + sibling
         node = sha256(pair).digest() if pair != bytes(64) else ZERO32
@@ -146,14 +190,35 @@ def verify_state_proof(key: bytes, value: bytes | None, proof: StateProof, root:
         raise InvalidProof("the proof does not lead to the state root")
 
 
-def _lookup(entries: bytes, slot: bytes) -> bytes | None:
-    for at in range(0, len(entries), ENTRY):
-        if entries[at : at + 32] == slot:
-            return entries[at + 32 : at + ENTRY]
-    return None
+def _bucket_hash_of(proof: StateProof, slot: bytes) -> bytes:
+    """The hash of the proof's bucket; of a large one only where its entries decide about the slot."""
+    entries, large = entries_of(proof.entries), proof.large
+    if large is None:
+        if len(entries) > WHOLE_MAX:
+            raise InvalidProof(
+                f"the proof gives {len(entries)} entries of a bucket, at most {WHOLE_MAX} are given whole"
+            )
+        return bucket_hash(proof.entries)
+    if not WHOLE_MAX < large.count < 2**32 or not 0 <= large.index <= large.count - len(entries):
+        raise InvalidProof("the proof's entries are not in a large bucket")
+    if len(entries) != len(large.paths) or len(entries) not in (1, 2):
+        raise InvalidProof("a proof gives one or two entries of a large bucket, each with its path")
+    roots = {
+        merkle.root_of_path(entry, large.index + place, large.count, path)
+        for place, (entry, path) in enumerate(zip(entries, large.paths, strict=True))
+    }
+    root = roots.pop()
+    if roots or root is None:
+        raise InvalidProof("the entries of the bucket do not lead to one root")
+    slots = [entry[:32] for entry in entries]
+    is_before_all = large.index == 0 and slot < slots[0]
+    is_after_all = large.index + len(entries) == large.count and slot > slots[-1]
+    if slot not in slots and not is_before_all and not is_after_all and not slots[0] < slot < slots[-1]:
+        raise InvalidProof("the entries of the bucket say nothing about the key")
+    return large_bucket_hash(large.count, root)
 
 
-def _check_bucket(entries: bytes, number: int, depth: int) -> None:
+def _check_entries(entries: bytes, number: int, depth: int) -> None:
     if len(entries) % ENTRY:
         raise InvalidProof("the bucket is not a whole number of entries")
     slots: Sequence[bytes] = [entries[at : at + 32] for at in range(0, len(entries), ENTRY)]

@@ -21,6 +21,7 @@ from node.errors import OperatorError
 from node.log import log
 from node.p2p.network import Events, Network
 from node.rpc.startup_server import StartupServer, StartupStatus
+from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.storage.store_dirs import (
@@ -45,7 +46,8 @@ class OwnChain(NamedTuple):
 
 
 def own_chain(home: Home) -> OwnChain | None:
-    """None where there is no store, or it has no block."""
+    """None where there is no store, or it has no block. Raises `OperatorError` for a store that only newer software can
+    read."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     settle(home.store)
     if not (home.store / "CURRENT").exists():
@@ -54,6 +56,8 @@ def own_chain(home: Home) -> OwnChain | None:
     try:
         drop_unfinished(home.store)
         reader = ChainReader(kv)
+        schema.read_version(kv.get(schema.META_SCHEMA))
+        reader.check_rules()
         if reader.height() <= start_height(home.read_genesis()):
             return None
         head = reader.head()

@@ -105,10 +105,17 @@ class NodeBackend:
         return self._submissions.tx_status(txid)
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+        if self._replica.halted:
+            raise self._halted()
         return self._replica.judge(tx)
 
+    def _halted(self) -> Syncing:
+        return Syncing(f"the node has halted: {self._replica.halted}")
+
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        if self._replica.is_syncing() or self._replica.halted:
+        if self._replica.halted:
+            return [self._halted()] * len(raws)
+        if self._replica.is_syncing():
             return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
         try:
             return await self._submissions.submit(raws)

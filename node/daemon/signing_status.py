@@ -8,7 +8,7 @@ from node.log import log
 from node.replica.doppelganger import Duty
 from node.replica.replica import Replica
 from node.storage.chain_store import ChainStore
-from node.txtypes.rulesets import RULESETS
+from node.txtypes.rulesets import unknown_rules
 
 
 class SigningStatus:
@@ -50,7 +50,7 @@ class SigningStatus:
     def upgrade_height(self) -> int:
         """The height at which governance activates a ruleset that is unknown here; 0 for none."""
         params = self._store.head().params
-        return params.next_ruleset_height if params.next_ruleset not in {0, *RULESETS} else 0
+        return params.next_ruleset_height if unknown_rules(params, params.next_ruleset_height) else 0
 
     def log_changes(self) -> None:
         """Log once per change: a consensus key that is missing or not the chain's; an upgrade that is due."""

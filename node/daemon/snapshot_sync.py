@@ -29,6 +29,7 @@ from node.log import log
 from node.p2p.wire import GetOffer, OfferMessage
 from node.storage.leveldb import LevelStore
 from node.storage.snapshot import CHUNK_BYTES, Offer, Restore, check_offer, manifest_id
+from node.txtypes.rulesets import unknown_ruleset
 
 LOOK_S = 3.0
 """Time to wait for configured peers before going on with those connected: the first to connect must not decide
@@ -76,11 +77,14 @@ class SnapshotSync(SnapshotPeers):
         self._strangers_left = STRANGERS_MAX
         self._friends_seen: set[bytes] = set()
         """Node keys of friends that were linked when a snapshot was started."""
+        self._unknown_rules = ""
+        """What to tell the operator where every snapshot left needs newer software, and there are no blocks either."""
         self.progress: SnapshotProgress | None = None
 
     async def run(self, folder: Path) -> int:
-        """Returns the height of the snapshot that is a store in `folder` now; 0 where blocks are to be synced
-        instead."""
+        """Returns the height of the snapshot that is a store in `folder` now; 0 where blocks are to be synced instead.
+
+        Raises `OperatorError` where there is no way to go on, such as with this software."""
         await self._wait_for_peers()
         trust = None
         while self._is_far_behind():
@@ -88,6 +92,8 @@ class SnapshotSync(SnapshotPeers):
                 return 0
             chosen = self._choose(await self._offers())
             if chosen is None:
+                if self._unknown_rules and not self._can_sync_from(self._base(), is_newest_enough=False):
+                    raise OperatorError(self._unknown_rules)
                 log(
                     "snapshot_none", "info", {"why": "no peer offers one that was not tried; syncing by blocks instead"}
                 )
@@ -99,6 +105,7 @@ class SnapshotSync(SnapshotPeers):
                     raise InvalidCertificate("no peer has the blocks after it any more")
                 async with asyncio.timeout(HEADERS_S):
                     await self._verify_header(trust, offer, peers)
+                self._check_rules(offer)
                 await self._fetch(offer, peers, folder, patience_s)
                 return height
             except (Rejected, OperatorError, TimeoutError, TooSlow, GaveWay) as error:
@@ -238,6 +245,13 @@ class SnapshotSync(SnapshotPeers):
         loop = asyncio.get_running_loop()
         source = PeerSource(self, offer, sorted(peers), loop)
         await asyncio.to_thread(advance, trust, LightBlock(header, offer.commit), source, self._genesis_hash)
+
+    def _check_rules(self, offer: Offer) -> None:
+        """Raises `OperatorError` where this software does not know the ruleset that judged a header that we believe."""
+        header = offer.manifest.header
+        if unknown := unknown_ruleset(header.height, header.ruleset_hash):
+            self._unknown_rules = unknown
+            raise OperatorError(unknown)
 
     async def _fetch(self, offer: Offer, peers: set[int], folder: Path, patience_s: float = 0.0) -> None:
         """Fetch every chunk into a store in `folder`. Raises `Rejected` where they are not the header's state,

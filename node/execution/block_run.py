@@ -5,7 +5,7 @@ Pure: works on overlays over a read-only state, and is dropped without a trace w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -55,7 +55,7 @@ class BlockResult:
     height: int
     time_ms: int
     changes: dict[bytes, bytes | None]
-    overlay: BlockOverlay
+    overlay: BlockOverlay = field(compare=False)
     tree: TreeChange
     records: tuple[Record, ...]
     window_added: tuple[WindowEntry, ...]
@@ -113,8 +113,10 @@ class BlockRun:
 
     def _activate_ruleset(self) -> None:
         params = self._head.params
-        if self.rules.number != params.ruleset:
-            activated = replace(params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0)
+        if params.next_ruleset and self._block.height >= params.next_ruleset_height:
+            activated = replace(
+                params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b""
+            )
             self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
             self._happenings.append(Happening("ruleset.activated", ()))
 
@@ -237,16 +239,16 @@ class BlockRun:
         validators = self._overlay.get(VALIDATORS, VALIDATORS.key("set"))
         assert validators is not None, "the genesis state has no validator set"
         versions = self.rules.value_versions
-        encoded = {
+        stored = {
             key: None if value is None else family.encode(value, versions[family.name])
             for key, (family, value) in changes.items()
         }
         return BlockResult(
             height=self._block.height,
             time_ms=self._block.time_ms,
-            changes=encoded,
+            changes=stored,
             overlay=self._overlay,
-            tree=self._tree.change(self._changed_buckets(encoded)),
+            tree=self._tree.change(self._changed_buckets(stored)),
             records=tuple(self._records),
             window_added=tuple(self._window_added.values()),
             transactions=tuple(self._taken),
@@ -266,9 +268,9 @@ class BlockRun:
         self._overlay.changes.update(ledger.changes)
         return receipt
 
-    def _changed_buckets(self, encoded: dict[bytes, bytes | None]) -> dict[int, bytes]:
+    def _changed_buckets(self, stored: dict[bytes, bytes | None]) -> dict[int, bytes]:
         changed: dict[int, bytes] = {}
-        for key, value in encoded.items():
+        for key, value in stored.items():
             slot, number = self._slot(key)
             entries = changed.get(number)
             if entries is None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from node.chain.genesis import Genesis, genesis_hash, genesis_set
-from node.codec import Value, encode
+from node.codec import Value
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
 from node.execution.head import ChainHead
 from node.ledger.family import Family
@@ -21,26 +21,28 @@ from node.txtypes.chain.validator_set import (
 )
 from node.txtypes.identity.account import ACCOUNT, Account
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, Member, NameHolder
+from node.txtypes.rulesets import RULESETS
 
 
 def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
-    """Every state key of height 0 and its value."""
-    values: dict[bytes, Value] = {}
+    """Every state key of height 0 and its value, in the version that the ruleset in force names."""
+    versions = RULESETS[genesis.params.ruleset].value_versions
+    entries: dict[bytes, bytes] = {}
 
     def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
-        values[family.key(ident)] = value
+        entries[family.key(ident)] = family.encode(value, versions[family.name])
 
     for account in genesis.accounts:
         put(
             ACCOUNT,
             account.address,
-            Account(account.keys, account.threshold, account.sealing_key, account.sponsor, 0, 0),
+            Account(account.keys, account.threshold, account.sealing_hash, account.sponsor, 0, 0),
         )
         member = account.member
         if member is None:
             continue
         entry = Member(
-            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address, False
+            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address
         )
         put(MEMBER, account.address, entry)
         put(MEMBER_NAME, account.name, NameHolder(account.address))
@@ -50,7 +52,7 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
             put(CONSENSUS_KEY, key, KeyUse(account.address))
     put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
     put(CHAIN, "params", genesis.params)
-    return {key: encode(value) for key, value in values.items()}
+    return entries
 
 
 def buckets_of(entries: dict[bytes, bytes], depth: int) -> dict[int, bytes]:

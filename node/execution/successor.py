@@ -10,15 +10,16 @@ docs/PROTOCOL.md, Successor chain. Nothing about cars, orders, payments or accou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from node.chain.genesis import Genesis, GenesisAccount, GenesisMember, GenesisValidator, genesis_set, start_height
-from node.codec import Value, encode
+from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Malformed
-from node.ledger.params import CHAIN
+from node.ledger.family import Family
+from node.ledger.params import CHAIN, PARAMS_ID
 from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.chain.validator_set import (
     CONSENSUS_KEY,
@@ -30,6 +31,7 @@ from node.txtypes.chain.validator_set import (
 )
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
+from node.txtypes.rulesets import RULESETS
 
 LEFT_BEHIND: Final = WINDOW.key("")
 """Prefix of the state keys that the successor does not take over."""
@@ -44,19 +46,24 @@ def changed_values(genesis: Genesis, read: Read, validators: Iterable[tuple[byte
 
     Raises `Malformed`, naming the account of the genesis that is not as the predecessor has it.
     """
-    changes: dict[bytes, Value] = {}
+    versions = RULESETS[genesis.params.ruleset].value_versions
+    changes: dict[bytes, bytes] = {}
+
+    def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
+        changes[family.key(ident)] = family.encode(value, versions[family.name])
+
     for index, account in enumerate(genesis.accounts):
         validator = _checked_validator(f"genesis.accounts[{index}]", account, read)
         record = ValidatorRecord(validator.consensus_key, validator.power, start_height(genesis) + 1, 0)
-        changes[VALIDATOR.key(account.address)] = record
-        changes[CONSENSUS_KEY.key(validator.consensus_key)] = KeyUse(account.address)
+        put(VALIDATOR, account.address, record)
+        put(CONSENSUS_KEY, validator.consensus_key, KeyUse(account.address))
     for key, raw in validators:
         known = VALIDATOR.decode(raw)
-        if known.power or known.paused_power:
-            changes.setdefault(key, replace(known, power=0, paused_power=0))
-    changes[VALIDATORS.key("set")] = ValidatorState(genesis_set(genesis).entries, 0, 0, 0)
-    changes[CHAIN.key("params")] = genesis.params
-    return {key: encode(value) for key, value in changes.items()}
+        if (known.power or known.paused_power) and key not in changes:
+            put(VALIDATOR, key.decode("ascii").partition("/")[2], replace(known, power=0, paused_power=0))
+    put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
+    put(CHAIN, PARAMS_ID, genesis.params)
+    return changes
 
 
 def _checked_validator(path: str, account: GenesisAccount, read: Read) -> GenesisValidator:
@@ -68,7 +75,7 @@ def _checked_validator(path: str, account: GenesisAccount, read: Read) -> Genesi
     if raw is None:
         raise Malformed(f"{path}.address: {to_text(account.address)} has no account on the chain that is continued")
     known = ACCOUNT.decode(raw)
-    for name in ("keys", "threshold", "sealing_key", "sponsor"):
+    for name in ("keys", "threshold", "sealing_hash", "sponsor"):
         _require_same(f"{path}.{name}", getattr(account, name), getattr(known, name))
     _check_member(path, account.name, member, read(MEMBER.key(account.address)))
     held = read(CONSENSUS_KEY.key(member.validator.consensus_key))

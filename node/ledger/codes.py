@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar, assert_never
 
@@ -81,14 +81,3 @@ def table_codes(value: Any) -> Iterable[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
     find = _table_codes_of(value.__class__)
     return () if find is None else find(value)
-
-
-def tables_of(kind: Kind) -> Iterator[str]:
-    """The tables that a field's codes come from."""
-    match kind:
-        case kinds.CodeOf(table=table):
-            yield table
-        case kinds.ListOf(item=item) | kinds.OptionOf(item=item):
-            yield from tables_of(item)
-        case _:
-            return

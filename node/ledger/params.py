@@ -9,6 +9,7 @@ from msgspec import Meta
 from node import limits
 from node.codec import Value
 from node.ledger.family import Family, fixed_ident
+from node.ledger.fields import OptionalHash
 from node.limits import DAY_MS
 
 
@@ -30,6 +31,7 @@ class ChainParams(Value, tag=1, frozen=True):
     ruleset: Annotated[int, Meta(ge=1, le=10_000)] = 1
     next_ruleset: Annotated[int, Meta(ge=0, le=10_000)] = 0
     next_ruleset_height: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    next_ruleset_hash: OptionalHash = b""
 
     def ruleset_at(self, height: int) -> int:
         """The number of the ruleset that judges the block at `height`, where these are the parameters before it."""

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from node.codec import Value
+from node.codec import Value, encode
+from node.crypto.hashing import tagged
 from node.errors import Corrupted
 from node.ledger.family import Family
 
@@ -67,14 +68,27 @@ class BlockReceipts(Value, frozen=True):
     block: Receipt
 
 
-NOTHING: Final = Receipt((), (), ())
+CHECKSUM_BYTES: Final = 8
 _decode = msgspec.msgpack.Decoder(BlockReceipts).decode
+
+
+def encode_receipts(receipts: BlockReceipts) -> bytes:
+    """A row as it is stored: behind a checksum, since no hash of the chain covers it."""
+    row = encode(receipts)
+    return _checksum(row) + row
+
+
+def _checksum(row: bytes) -> bytes:
+    return tagged("bmw/receipts", row)[:CHECKSUM_BYTES]
 
 
 def decode_receipts(raw: bytes) -> BlockReceipts:
     """Raises `Corrupted`: only our own encoding is ever stored."""
+    row = raw[CHECKSUM_BYTES:]
+    if _checksum(row) != raw[:CHECKSUM_BYTES]:
+        raise Corrupted("a stored row of receipts does not match its checksum")
     try:
-        return _decode(raw)
+        return _decode(row)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Corrupted(f"a stored row of receipts does not decode: {error}") from None
 

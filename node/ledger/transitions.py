@@ -23,10 +23,6 @@ class Transitions(Generic[S]):
         """The status that follows."""
         return self.steps[status][tag]
 
-    def types(self) -> tuple[str, ...]:
-        """Every type in the table, once."""
-        return tuple(dict.fromkeys(tag for step in self.steps.values() for tag in step))
-
     def edges(self) -> Iterator[tuple[S, str, S]]:
         """(status, type, following status)"""
         for status, step in self.steps.items():

@@ -17,6 +17,7 @@ from node.replica.progress import SyncPace, SyncProgress
 from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
+from node.txtypes.rulesets import unknown_ruleset
 
 VERIFY_AHEAD = 8
 """Blocks whose signatures are verified ahead of execution."""
@@ -90,15 +91,22 @@ class BlockSync:
                 # More than two thirds signed the block's id, and the id commits to every byte of the body.
                 self._context.halt(f"block {height} was decided with a transaction whose signature does not verify")
                 return
+            if unknown := unknown_ruleset(height, arrived.committed.block.header.ruleset_hash):
+                self._context.halt(unknown)
+                return
+            self._builder.check_frame(arrived.committed.block)
             is_ready = self._is_verified(arrived.committed)
         except Rejected as error:
             self._refuse(arrived.peer, height, error)
             return
         for later in self._catch_up.ahead(head, VERIFY_AHEAD):
+            header = later.committed.block.header
+            if unknown_ruleset(header.height, header.ruleset_hash):
+                break  # nothing here can decode it, and whether the chain has decided it is not known yet
             try:
                 self._is_verified(later.committed)
             except Rejected as error:
-                self._refuse(later.peer, later.committed.block.header.height, error)
+                self._refuse(later.peer, header.height, error)
                 break
         if is_ready and self._catch_up.next(head) is arrived:  # else a bad block ahead discarded all of its peer's
             self._execute()
@@ -126,7 +134,7 @@ class BlockSync:
         return False
 
     def _check(self, committed: Committed) -> None:
-        """Verify a delivered block against its certificate, which is verified in full. Raises `Rejected`."""
+        """Verify a delivered block's certificate, and that the block is the one it decides. Raises `Rejected`."""
         block, commit = committed.block, committed.commit
         if commit.height != block.header.height:
             raise InvalidCertificate("the certificate is for another height")
@@ -136,7 +144,6 @@ class BlockSync:
         # Before the commit counts: a valid certificate with a false body must not stop us from signing.
         check_contents(block)
         self._catch_up.verified(block.header.height, self._context.now_ms)
-        self._builder.check_frame(block)
 
     def on_verified(self, purpose: SyncJob, job: int, *, is_good: bool) -> None:
         """A body's signatures were checked. A bad body is handled when its certificate can be: at its height."""

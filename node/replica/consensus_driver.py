@@ -21,6 +21,7 @@ from node.replica.pending_verifications import BodyJob
 from node.replica.services import Services
 from node.replica.signer import NO_PROMISE, Promise
 from node.replica.undecided_blocks import Candidate, UndecidedBlocks
+from node.txtypes.rulesets import unknown_ruleset
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
@@ -170,11 +171,15 @@ class ConsensusDriver:
                 case m.Decide(round_, block_id):
                     self._decide(round_, block_id)
                 case m.DecidedInvalid(_, block_id):
-                    candidate = self.undecided.get(block_id)
-                    fault = candidate.fault if candidate else ""
-                    self._context.halt(f"block {self.height} was decided but is invalid here: {fault}")
+                    self._halt_decided(self.undecided.get(block_id))
                 case _:
                     assert_never(effect)
+
+    def _halt_decided(self, candidate: Candidate | None) -> None:
+        """More than two thirds decided a block that is invalid here, or judged it by rules that are unknown here."""
+        header, fault = (candidate.block.header, candidate.fault) if candidate else (None, "")
+        unknown = unknown_ruleset(self.height, header.ruleset_hash) if header else ""
+        self._context.halt(unknown or f"block {self.height} was decided but does not hold here: {fault}")
 
     def _decide(self, round_: int, block_id: bytes) -> None:
         candidate = self.undecided.get(block_id)

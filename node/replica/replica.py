@@ -154,20 +154,22 @@ class Replica:
         self._announce_at = now_ms + limits.ANNOUNCE_AGAIN_MS
         head = self.store.head()
         self._context.notice("started", "info", height=head.height, id=head.block_id.hex())
-        if unknown := unknown_rules(head.params, head.height + 1):
-            self._context.halt(unknown)
-        else:
+        if not unknown_rules(head.params, head.height + 1):
             self._signing_duty.start()
-            self._begin_height()
+        self._begin_height()
         return self._flush()
 
     def _begin_height(self) -> None:
         """Start the next height; restore the hard state if it is of that height.
 
-        That is so after a restart, and after syncing a store that was older than the hard state.
+        That is so after a restart, and after syncing a store that was older than the hard state. Halt if
+        this software does not know the ruleset that judges the height.
         """
         self._driver = ConsensusDriver(self._services)
-        if self._signing_duty.has_signed_at(self._driver.height):
+        head = self.store.head()
+        if unknown := unknown_rules(head.params, head.height + 1):
+            self._context.halt(unknown)
+        elif self._signing_duty.has_signed_at(self._driver.height):
             self._driver.restore()
 
     def handle(self, event: e.Event, now_ms: int, wall_ms: int | None = None) -> list[e.Action]:
@@ -350,12 +352,10 @@ class Replica:
         self._tx_gossip.committed(result.transactions)
         self._context.add(e.BlockCommitted(block, result, result.transactions, commit.round))
         self._begin_height()
+        if self.halted:
+            return
         self._blocks.height_decided()
         self.sync.committed()
-        head = self.store.head()
-        if unknown := unknown_rules(head.params, head.height + 1):
-            self._context.halt(unknown)
-            return
         self._evidence.committed()
         self._admission.recheck(result)
         self._tell_status()

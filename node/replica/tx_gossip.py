@@ -10,7 +10,7 @@ from node.errors import BadSignature, TooLarge
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, is_of_unknown_type, wire_id_of
 
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
@@ -79,8 +79,12 @@ class TxGossip:
         return tx.raw if tx is not None else None
 
     def fetched(self, raws: tuple[bytes, ...]) -> list[SignedTx]:
-        """Decode the transactions that we requested; others are ignored. Raises `Malformed`, `TooLarge` (for the whole
-        answer too), and `BadSignature` for one without signatures: the peer's fault."""
+        """Decode the transactions that we requested and whose type we know; others are ignored.
+
+        A transaction of another type is not requested again, and is nobody's fault: other software may know the type.
+        Raises `Malformed`, `TooLarge` (for the whole answer too), and `BadSignature` for one without signatures: the
+        peer's fault.
+        """
         if (size := sum(map(len, raws))) > limits.TRANSACTIONS_BYTES_MAX:
             raise TooLarge(f"txs: {size} bytes, at most {limits.TRANSACTIONS_BYTES_MAX} in a message")
         transactions = []
@@ -91,7 +95,10 @@ class TxGossip:
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
                 raise BadSignature("a transaction without a signature was relayed")
-            transactions.append(signed)
+            if is_of_unknown_type(signed.payload):
+                self.refuse(wire_id)
+            else:
+                transactions.append(signed)
         return transactions
 
     # --- verification ---

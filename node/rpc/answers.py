@@ -178,11 +178,27 @@ class RawCommit(Commit, frozen=True):
     raw: bytes
 
 
+class EntryPath(View, frozen=True):
+    """The Merkle path of one entry of a large bucket."""
+
+    path: tuple[Hash32, ...]
+
+
+class LargeBucketAnswer(View, frozen=True):
+    """Where the entries are in a bucket of more than 256: the number of all, the index of the first one given, and
+    the path of each."""
+
+    count: int
+    index: int
+    paths: tuple[EntryPath, ...]
+
+
 class StateProofAnswer(View, frozen=True):
     """Bucket entries and siblings that lead from a key to the state root."""
 
     entries: bytes
     siblings: tuple[Hash32, ...]
+    large: LargeBucketAnswer | None
 
 
 class StateEntry(View, frozen=True):

@@ -260,7 +260,11 @@ def _state_entry(backend: Backend, moment: Moment, text: str, is_proof_wanted: b
     proof = None
     if is_proof_wanted:
         found = backend.proof(key)
-        proof = answers.StateProofAnswer(found.entries, found.siblings)
+        large = None
+        if found.large is not None:
+            paths = tuple(map(answers.EntryPath, found.large.paths))
+            large = answers.LargeBucketAnswer(found.large.count, found.large.index, paths)
+        proof = answers.StateProofAnswer(found.entries, found.siblings, large)
     return answers.StateEntry(text, raw, decoded, proof)
 
 

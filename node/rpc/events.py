@@ -154,13 +154,13 @@ def _record_data(reader: ChainReader, ref: RecordRef) -> Json:
     raw = reader.record(ref.vin, ref.sequence)
     if raw is None:
         raise Corrupted(f"record {ref.vin}/{ref.sequence} is missing, though its receipt is there")
-    record, _ = decode_record(raw)
+    face, content, _ = decode_record(raw)
     return {
         "record": f"{ref.vin}/{ref.sequence}",
         "vin": ref.vin,
         "sequence": ref.sequence,
-        "kind": record.kind,
-        "author": to_text(record.author),
-        "event_at": time_to_text(record.event_at_ms),
-        "outcome": record.outcome,
+        "kind": face.kind,
+        "author": to_text(face.author),
+        "event_at": time_to_text(face.event_at_ms),
+        "outcome": content.outcome,
     }

@@ -38,7 +38,7 @@ TIME: Schema = {
 MONEY: Schema = {
     "type": "object",
     "properties": {
-        "amount": {"type": "string", "pattern": "^[0-9]{1,15}$", "description": "minor units (cents, yen)"},
+        "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
     },
     "required": ["amount", "currency"],
@@ -186,7 +186,7 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
         for _, shape in route.answers:
             components.shape(shape)
     components.struct(answers.Problem)
-    for name, codes in (("Problem", PROBLEMS), ("Unmet", GUARDS)):
+    for name, codes in (("Problem", PROBLEMS), ("Unmet", sorted(GUARDS))):
         components.schemas[name]["properties"]["code"]["enum"] = list(codes)
     requests = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
     for name, schema in requests.items():

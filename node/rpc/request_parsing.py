@@ -123,12 +123,6 @@ def number_cursor(kind: str, text: str, default: int) -> int:
 
 
 # --- path parts ----------------------------------------------------------------------------------------
-def read_vin(text: str) -> str:
-    if not _VIN.fullmatch(text):
-        raise Problem("malformed", f"{text[:40]!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O, Q")
-    return text
-
-
 def read_hash(text: str, what: str) -> bytes:
     if not _HASH.fullmatch(text):
         raise Problem("malformed", f"{text[:80]!r} is not {what}: 64 characters of lower-case hex expected")

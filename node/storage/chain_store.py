@@ -14,14 +14,14 @@ from node.chain.block import Block, Commit, Committed, block_id_of, decode_block
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import Value, encode
-from node.crypto.state_tree import StateProof, StateTree, bucket_of, slot_of
+from node.crypto.state_tree import StateProof, StateTree, bucket_of, prove, slot_of
 from node.errors import Corrupted, OperatorError, Rejected
 from node.execution.block_run import BlockResult
 from node.execution.genesis_state import buckets_of, genesis_entries, genesis_head
 from node.execution.head import ChainHead
 from node.ledger.family import Family, index_changes
 from node.ledger.params import CHAIN
-from node.ledger.receipts import BlockReceipts, decode_receipts
+from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.kv import KeyValue, prefix_end
 from node.storage.receipt_rows import subject_keys
@@ -30,6 +30,7 @@ from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import family_of
+from node.txtypes.rulesets import unknown_ruleset
 
 V = TypeVar("V", bound=Value)
 
@@ -96,6 +97,21 @@ class ChainReader:
             CHAIN.decode(params),
             self.validators(max(head.height, 1)),
         )
+
+    def check_rules(self) -> None:
+        """Raises `OperatorError` where the head was judged by a ruleset that this software does not know: it cannot
+        read the state. A block that is damaged is not believed."""
+        head, genesis = self.stored_head(), self.kv.get(schema.META_GENESIS)
+        raw = None if head is None else self.block_bytes(head.height)
+        if head is None or genesis is None or raw is None:
+            return
+        try:
+            header = decode_block(raw).header
+        except Rejected:
+            return
+        unknown = unknown_ruleset(head.height, header.ruleset_hash)
+        if unknown and block_id_of(header, genesis) == head.block_id:
+            raise OperatorError(unknown)
 
     def validators(self, height: int) -> ValidatorSet:
         """The set that decides `height`, up to one above the head; at the genesis state the first set."""
@@ -213,7 +229,8 @@ class ChainStore(ChainReader):
     """The reader with the one write path, the tree and the head in memory."""
 
     def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
-        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree."""
+        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree, and
+        `OperatorError` for another chain's store and for one that only newer software can read."""
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
@@ -233,6 +250,7 @@ class ChainStore(ChainReader):
                 f"the store belongs to the chain with genesis hash {stored.hex()}, not {self.genesis_hash.hex()}: "
                 "use its genesis file, or another folder"
             )
+        self.check_rules()
         upgrade(kv)
         self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()
@@ -324,7 +342,7 @@ class ChainStore(ChainReader):
                 deletes.append(schema.bucket_key(number))
         for record in result.records:
             puts[schema.record_key(record.vin, record.sequence)] = record.body
-        puts[schema.receipts_key(result.height)] = encode(result.receipts)
+        puts[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         signatures = (tx.signed.signatures for tx in result.transactions)
         puts.update(dict.fromkeys(subject_keys(result.height, result.receipts, signatures), b""))
         for index, tx in enumerate(result.transactions):
@@ -372,4 +390,4 @@ class ChainStore(ChainReader):
     def proof(self, key: bytes) -> StateProof:
         """Of the key's presence or absence under the head's state root."""
         number = bucket_of(slot_of(key), self.tree.depth)
-        return StateProof(self.state.bucket(number), self.tree.siblings(number))
+        return prove(key, self.state.bucket(number), self.tree.siblings(number))

@@ -18,6 +18,7 @@ from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue
 from node.txtypes.envelope import check_signatures, decode_signed_tx
+from node.txtypes.rulesets import unknown_rules, unknown_ruleset
 
 OnProgress = Callable[[int, int], None]
 """(height reached, transactions so far)"""
@@ -118,12 +119,17 @@ def _stored(source: KeyValue, height: int) -> Committed:
 
 
 def take(store: ChainStore, block: Block, commit: Commit) -> None:
-    """Verify in full, execute, commit: the next block, from whoever hands it to us. Raises `Rejected`."""
+    """Verify in full, execute, commit: the next block, from whoever hands it to us. Raises `Rejected`, and
+    `OperatorError` where this software does not know the ruleset that judges the block."""
     head, ident = store.head(), store.genesis_hash
     height = head.height + 1
+    if unknown := unknown_rules(head.params, height):
+        raise OperatorError(unknown)
     if (commit.height, commit.block_id) != (height, block_id_of(block.header, ident)):
         raise InvalidBlock("certificate", "the certificate is for another block")
     verify_commit(commit, ident, head.validators)
+    if unknown := unknown_ruleset(height, block.header.ruleset_hash):
+        raise OperatorError(unknown)
     # Where the block holds the very certificate that we have of its parent, that one was verified a moment ago.
     own = store.commit(head.height)
     is_known = own is not None and encode(own) == encode(block.last_commit)

@@ -108,7 +108,8 @@ def read_version(stored: bytes | None) -> int:
     version = int.from_bytes(stored or b"", "big")
     if version > SCHEMA_VERSION:
         raise OperatorError(
-            f"the store has schema version {version}, this software reads {SCHEMA_VERSION}: use a newer one"
+            f"the store has schema version {version}, this software reads {SCHEMA_VERSION}: install a newer version "
+            "and start again; the store is intact"
         )
     return version
 

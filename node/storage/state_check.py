@@ -131,7 +131,11 @@ class StateCheck:
                 if sequence != count:
                     yield self._damage(schema.record_key(vin, count), "is missing")
                     is_chained = False
-                head = next_history_head(head, sequence, record_digest(pending[1]))
+                try:
+                    head = next_history_head(head, sequence, record_digest(pending[1]))
+                except Corrupted as error:
+                    yield self._damage(pending[0], str(error))
+                    is_chained = False
                 count = sequence + 1
                 pending = next(records, None)
             if count < vehicle.record_count:

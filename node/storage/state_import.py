@@ -49,7 +49,10 @@ class StateImport:
         count, head = self._records.get(vin, (0, bytes(32)))
         if sequence != count:
             raise Malformed(f"the records of {vin} have a gap at {count}")
-        self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
+        try:
+            self._records[vin] = (count + 1, next_history_head(head, count, record_digest(value)))
+        except Corrupted as error:
+            raise Malformed(f"record {vin}/{sequence}: {error}") from None
         self._check_size()
 
     def _check_size(self) -> None:

@@ -12,6 +12,7 @@ from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, EVIDENCE, VALIDATOR, VALIDATORS
 from node.txtypes.identity.account import ACCOUNT, QUOTA, AccountOpen, AccountUpdateKeys
+from node.txtypes.members.frauds import FRAUDS
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
@@ -77,6 +78,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     QUOTA,
     MEMBER,
     MEMBER_NAME,
+    FRAUDS,
     VEHICLE,
     ODOMETER,
     LISTING,

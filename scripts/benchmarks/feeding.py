@@ -8,14 +8,11 @@ from collections.abc import Iterator
 
 import aiohttp
 from support.chain import address
-from support.life import km
+from support.life import accident, km, maintenance, register
+from support.specimens import specimen
 
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
-from node.txtypes.service.accident import AccidentReport, Damage
-from node.txtypes.service.maintenance import Due, MaintenanceRecord
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.register import VehicleRegister
 from wallet.compose import sign_transaction
 
 BATCH = 250
@@ -35,12 +32,15 @@ class Workload:
         self._genesis_hash = genesis_hash
         self._salt = seed << 32
         self._keys = {n: dev_key("account", n) for n in ("bmw", "workshop-berlin")}
-        self._now = time.time_ns() // 1_000_000
+        self.now = time.time_ns() // 1_000_000
+
+    def state(self, family: object, ident: object) -> None:
+        """None of the bodies depends on state."""
 
     def _sign(self, sender: str, body: TransactionBody) -> bytes:
         self._salt += 1
         signers = [(address(sender), self._keys[sender])]
-        expires = self._now + LIFETIME_MS
+        expires = self.now + LIFETIME_MS
         return sign_transaction(
             signers[0][0], body, signers, self._genesis_hash, salt=self._salt, expires_at_ms=expires
         )
@@ -52,8 +52,7 @@ class Workload:
         return [self._birth(index) for index in range(count)]
 
     def _birth(self, index: int) -> bytes:
-        body = VehicleRegister(self._vin(index), "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", "")
-        return self._sign("bmw", body)
+        return self._sign("bmw", register(self._vin(index), configuration=(), engine_serial=""))
 
     def cars_needed(self, count: int) -> int:
         """Cars that are to be born before a stream of `count`."""
@@ -72,14 +71,13 @@ class Workload:
                 yield self._record(i % 4, i // 4, 100 + i % 4)
 
     def _record(self, kind: int, car: int, value: int) -> bytes:
-        vin, event = self._vin(car), self._now
+        vin = self._vin(car)
         if kind == 1:
-            body: TransactionBody = MaintenanceRecord(vin, ("ENGINE_OIL",), (), km(value), event, Due(30_000, 0), ())
+            body = maintenance(self, value, vin)
         elif kind == 2:
-            body = OdometerRead(vin, km(value), event, "reading")
+            body = specimen("odometer.read", self, vin=vin, odometer=km(value), context="reading")
         else:
-            damage = (Damage("front", "cosmetic"),)
-            body = AccidentReport(vin, damage, 0, False, True, "1000_to_2999", km(value), event, None, ())
+            body = accident(self, value, vin, "cosmetic")
         return self._sign("workshop-berlin", body)
 
 

@@ -25,7 +25,7 @@ def rules_name() -> str:
     """Changes with the rules and the genesis state, so that no store outlives them."""
     genesis = dev_genesis()
     root = genesis_head(genesis, genesis_entries(genesis)).state_root
-    return (RULESETS[1].hash[:4] + root[:4]).hex()
+    return (RULESETS[genesis.params.ruleset].hash[:4] + root[:4]).hex()
 
 
 def store_of(folder: Path, transactions: int, seed: int, genesis: Genesis | None = None) -> Path:

@@ -43,46 +43,53 @@ def test_every_type_is_documented() -> None:
 
 def test_every_field_of_every_type_can_be_shown() -> None:
     for kind in TYPES.values():
-        assert fields_of(kind) or kind.__struct_fields__ == ()
+        assert all(field.json_name for field in fields_of(kind))
         assert kind.weight > 0
 
 
 # --- guards ---------------------------------------------------------------------------------------------------
-def guards_noted() -> dict[str, str]:
-    """Names of the constants that are noted as unmet, and where."""
-    noted = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "unmet":
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in SOURCES}
+
+
+def guard_constants() -> dict[str, str]:
+    """Name of the constant to code, of every guard that a module declares."""
+    found = {}
+    for path, tree in trees().items():
+        for statement in tree.body:
+            if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Call):
                 continue
-            named = node.args[0] if ast.unparse(node.func.value) == "ledger" else node.func.value
-            if isinstance(named, ast.Name) and named.id.isupper():
-                noted[named.id] = f"{path.relative_to(ROOT)}:{node.lineno}"
-            else:
-                assert "guard.unmet" == ast.unparse(node.func), f"{path}:{node.lineno}: the guard is no constant"
-    return noted
+            made = statement.value
+            if isinstance(made.func, ast.Name) and made.func.id == "Guard":
+                target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+                assert isinstance(target, ast.Name) and isinstance(made.args[0], ast.Constant), path
+                found[target.id] = str(made.args[0].value)
+    return found
 
 
-def test_every_guard_is_noted_somewhere_under_its_own_name() -> None:
-    noted = guards_noted()
-    assert {name: where for name, where in noted.items() if name.lower() not in GUARDS} == {}
-    assert set(GUARDS) - {name.lower() for name in noted} == set()
-    assert len(noted) > 60
+def test_every_guard_is_a_constant_of_its_code_and_is_noted_somewhere() -> None:
+    constants = guard_constants()
+    assert {name: code for name, code in constants.items() if name.lower() != code} == {}
+    assert set(GUARDS) == set(constants.values())
+    used = {node.id for tree in trees().values() for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}  # fmt: skip
+    assert set(constants) - used == set()
+    assert len(constants) > 60
 
 
-@pytest.mark.parametrize("code", GUARDS)
+@pytest.mark.parametrize("code", sorted(GUARDS))
 def test_a_guard_speaks_three_languages(code: str) -> None:
-    texts = GUARDS[code]
+    guard = GUARDS[code]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
-    assert len({texts.en, texts.de, texts.zh}) == 3
-    assert re.fullmatch(r"[\x20-\x7e]{8,}", texts.en)
-    assert re.search(r"[一-鿿]{2,}", texts.zh) and not re.search(r"[一-鿿]", texts.de)
-    for text in (texts.en, texts.de, texts.zh):
+    assert len({guard.en, guard.de, guard.zh}) == 3
+    assert re.fullmatch(r"[\x20-\x7e]{8,}", guard.en)
+    assert re.search(r"[一-鿿]{2,}", guard.zh) and not re.search(r"[一-鿿]", guard.de)
+    texts = (guard.en, guard.de, guard.zh)
+    for text in texts:
         assert text == text.strip() and not text.endswith((".", "。"))
     shown = Unmet(code, "X", "1", "2")
     words = (("have", "need"), ("vorhanden", "nötig"), ("现有", "需要"))
-    spoken = zip((texts.en, texts.de, texts.zh), words, strict=True)
-    wanted = [f"X: {text} ({have}: 1, {need}: 2)" for text, (have, need) in spoken]
+    wanted = [f"X: {text} ({have}: 1, {need}: 2)" for text, (have, need) in zip(texts, words, strict=True)]
     assert wanted == [shown.text(tag) for tag in ("en", "de", "zh")]
     assert shown.text("fr") == shown.text()
 

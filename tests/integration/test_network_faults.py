@@ -38,8 +38,6 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.offer import OrderAccept, OrderOffer
 from node.txtypes.sale.order_closing import OrderHandover
 
-pytestmark = pytest.mark.network
-
 VIN = "WBA8E9G50GNU12345"
 
 

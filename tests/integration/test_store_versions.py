@@ -83,7 +83,7 @@ def test_a_store_of_another_version_is_refused_and_left_as_it_is(
     before, untouched = stored(home), besides_the_store(home)
     EVERY[name](home).refused(
         3,
-        *("schema version 2, this software reads 1", "use a newer one")
+        *("schema version 2, this software reads 1", "install a newer version")
         if version == NEWER
         else ("schema version", "reindex"),
     )

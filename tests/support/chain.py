@@ -57,8 +57,13 @@ class Chain:
     def check(self, raw: bytes) -> CheckedTx:
         return check_signatures(decode_signed_tx(raw, self.genesis_hash), self.genesis_hash)
 
-    def run(self) -> BlockRun:
-        return BlockRun(self.store.state, self.store.tree, self.store.head(), self.genesis_hash, self.now)
+    def run(self, *, records_reads: bool = False) -> BlockRun:
+        store = self.store
+        return BlockRun(store.state, store.tree, store.head(), self.genesis_hash, self.now, records_reads=records_reads)
+
+    def contended(self, raw: bytes) -> set[str]:
+        """The state keys that a pending transaction depends on: those that judging it reads."""
+        return {key.decode("ascii") for key in self.run(records_reads=True).judge(self.check(raw)).contended}
 
     def unmet(self, raw: bytes) -> list[str]:
         """Codes of every unmet guard now; empty where the transaction would hold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from node.crypto.dev_keys import dev_key
-from node.txtypes import validators
+from node.txtypes.chain import validator_set
 from node.txtypes.chain.actions import Action, ParameterSet, ValidatorSetPower
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
@@ -50,12 +50,12 @@ def codes_of(chain: Chain, action: Action, by: str = "bmw") -> list[str]:
 
 
 def power_of(chain: Chain, name: str) -> int:
-    return validators.power_of(ledger_of(chain), address(name))
+    return validator_set.power_of(ledger_of(chain), address(name))
 
 
 def admission(chain: Chain, name: str = "bank-1", power: int = 5, key: str = "", genesis: bytes = b"") -> Action:
     secret = dev_key("consensus", key or name)
-    proof = validators.possession_bytes(genesis or chain.genesis_hash, address(name), secret.public)
+    proof = validator_set.possession_bytes(genesis or chain.genesis_hash, address(name), secret.public)
     return ValidatorSetPower(address(name), power, secret.public, secret.sign(proof))
 
 

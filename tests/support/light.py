@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,7 +24,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import Chain, address
 from support.life import VIN, Life, register
 from support.stages import fork
-from wallet.client import StateAnswer
+from wallet.client import StateAnswer, StateEntry
 from wallet.light import LightClient
 
 KEY = VEHICLE.key(VIN)
@@ -49,12 +50,12 @@ class ChainSource:
             raise Malformed("no such query parameter")
         return self.chain.store.validators(height).entries
 
-    def state(self, key: bytes) -> StateAnswer:
+    def states(self, keys: Sequence[bytes]) -> StateAnswer:
         store = self.chain.store
         block, commit = store.block(store.height()), store.commit(store.height())
         assert block is not None and commit is not None
-        value = store.state.get(key)
-        return self.tamper(StateAnswer(key, value, store.proof(key), encode(block.header), encode(commit)))
+        entries = tuple(StateEntry(key, store.state.get(key), store.proof(key)) for key in keys)
+        return self.tamper(StateAnswer(entries, encode(block.header), encode(commit)))
 
 
 def light_client(source: ChainSource, home: Path, **settings) -> LightClient:
@@ -77,6 +78,18 @@ def edit(answer: StateAnswer, header: Callable[[Header], Header] | None = None, 
     source_header = decoded(answer)[0]
     made = header(source_header) if header else source_header
     return changed(answer, header=encode(made), commit=encode(replace(decoded(answer)[1], **commit)))
+
+
+def with_entry(answer: StateAnswer, **changes: Any) -> StateAnswer:
+    """The answer with its first entry changed."""
+    first, *others = answer.entries
+    return changed(answer, entries=(changed(first, **changes), *others))
+
+
+def verified(light: LightClient, key: bytes = KEY) -> tuple[bytes | None, Header]:
+    """One state value, verified."""
+    values, header = light.verified_states((key,))
+    return values[key], header
 
 
 def decoded(answer: StateAnswer) -> tuple[Header, Commit]:
@@ -110,8 +123,8 @@ class Usurpers(ChainSource):
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
         return self.members
 
-    def state(self, key: bytes) -> StateAnswer:
-        answer = super().state(key)
+    def states(self, keys: Sequence[bytes]) -> StateAnswer:
+        answer = super().states(keys)
         header, commit = self._forge(decoded(answer)[0])
         return changed(answer, header=encode(header), commit=encode(commit))
 

@@ -16,29 +16,23 @@ from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody
-from node.ledger.fields import Money, Odometer
+from node.ledger.fields import Odometer
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
-from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING, AcceptedRail
+from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing_types import ListingCreate
 from node.txtypes.sale.offer import OrderAccept, OrderOffer
-from node.txtypes.sale.order_closing import OrderHandover
-from node.txtypes.sale.payments import reference_id
-from node.txtypes.service.accident import AccidentReport, Damage
-from node.txtypes.service.maintenance import Due, MaintenanceRecord
-from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.register import VehicleRegister
-from node.txtypes.vehicle.title import TitleTransfer
-from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
+from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, register, transfer
+from support.specimens import PROVIDER, specimen
 from wallet.compose import sign_transaction
 
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")
-PROVIDER = "payment-provider-1"
-PRICE = Money(5_290_000, "EUR")
 READINGS_A_DAY = 7
+
+
+Step = tuple[str, TransactionBody, tuple[str, ...]]
+"""Sender, body, who signs besides."""
 
 
 @dataclass
@@ -64,7 +58,7 @@ class LoadChain(Chain):
         self.block_ms = block_ms
         self._keys = {p.name: (address(p.name), dev_key("account", p.name)) for p in DEV_PARTIES}
         self._consensus = {address(p.name): dev_key("consensus", p.name) for p in DEV_PARTIES if p.power}
-        self._sale_steps: tuple[Callable[[Car], tuple[str, TransactionBody, tuple[str, ...]]], ...] = (
+        self._sale_steps: tuple[Callable[[Car], Step], ...] = (
             self._list, self._offer, self._accept, self._initiate, self._attest, self._hand_over,
         )  # fmt: skip
         self._run: BlockRun | None = None
@@ -81,6 +75,7 @@ class LoadChain(Chain):
         self._run = run = self.run()
         for _ in range(count):
             self._step(run)
+        self._run = None
         result = run.finish()
         last = self.store.commit(head.height) if head.height else EMPTY_COMMIT
         proposer = head.validators.entries[head.height % len(head.validators)].address
@@ -88,6 +83,12 @@ class LoadChain(Chain):
         self.store.commit_block(block, result, self.commit_for(block))
         self.last_result = result
         self.now += self.block_ms
+
+    def state(self, family, ident):
+        """As the block that is being made has it, or else the head."""
+        if self._run is None:
+            return super().state(family, ident)
+        return self._run._overlay.get(family, family.key(ident))
 
     # --- one transaction ------------------------------------------------------------------------------
     def _step(self, run: BlockRun) -> None:
@@ -118,7 +119,7 @@ class LoadChain(Chain):
         )
         return CheckedTx(decode_signed_tx(raw, self.genesis_hash))
 
-    def _next(self) -> tuple[Car, tuple[str, TransactionBody, tuple[str, ...]]]:
+    def _next(self) -> tuple[Car, Step]:
         while True:
             # Sales go on briskly: live offers of one buyer are capped.
             among = self._selling if len(self._selling) > 10 or self.random.random() < 0.2 else self.cars
@@ -129,7 +130,7 @@ class LoadChain(Chain):
             if made is not None:
                 return car, made
 
-    def _for(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
+    def _for(self, car: Car) -> Step | None:
         if car.sale:
             return self._sale(car)
         kind = self.random.random()
@@ -145,7 +146,7 @@ class LoadChain(Chain):
             return self._transfer(car)
         return self._sale(car) if car.holder in DEALERS else self._transfer(car)
 
-    def _sale(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
+    def _sale(self, car: Car) -> Step:
         made = self._sale_steps[car.sale](car)
         if car.sale == 0:
             self._selling.append(car)
@@ -159,9 +160,7 @@ class LoadChain(Chain):
         car.readings[key] = car.readings.get(key, 0) + 1
         return car.readings[key] <= READINGS_A_DAY
 
-    def _if_fresh(
-        self, car: Car, author: str, make: Callable[[Car], TransactionBody]
-    ) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
+    def _if_fresh(self, car: Car, author: str, make: Callable[[Car], TransactionBody]) -> Step | None:
         return (author, make(car), ()) if self._may_read(car, author) else None
 
     def _km(self, car: Car) -> Odometer:
@@ -177,58 +176,40 @@ class LoadChain(Chain):
         return "WBA8E9" + self.random.choice("ABCDEFGH") + serial + self.random.choice("KLM") + "N"
 
     def _register(self, car: Car) -> TransactionBody:
-        return VehicleRegister(
-            car.vin, "330I", ("S205A", "P337A"), "MUC", "2025-12-01", "petrol", "km", "EU", "B48B20"
-        )  # fmt: skip
+        return register(car.vin)
 
     def _maintenance(self, car: Car) -> TransactionBody:
-        return MaintenanceRecord(
-            car.vin, ("ENGINE_OIL",), (), self._km(car), self.now, Due(car.km + 30_000, 0), ()
-        )  # fmt: skip
+        return maintenance(self, vin=car.vin, odometer=self._km(car))
 
     def _odometer(self, car: Car) -> TransactionBody:
-        return OdometerRead(car.vin, self._km(car), self.now, "reading")
+        return specimen("odometer.read", self, vin=car.vin, odometer=self._km(car))
 
     def _accident(self, car: Car) -> TransactionBody:
-        return AccidentReport(
-            car.vin, (Damage("front", "bolt_on"),), 0, False, True, "1000_to_2999", self._km(car), self.now, None, ()
-        )  # fmt: skip
+        return accident(self, vin=car.vin, odometer=self._km(car))
 
-    def _transfer(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]] | None:
+    def _transfer(self, car: Car) -> Step | None:
         sender, receiver = car.holder, self.random.choice([d for d in DEALERS if d != car.holder])
         if not self._may_read(car, sender):
             return None
-        body = TitleTransfer(car.vin, address(receiver), "wholesale", bytes(32), self._km(car), self.now)
+        body = transfer(self, receiver, vin=car.vin, odometer=self._km(car))
         car.holder = receiver
         return sender, body, (receiver,)
 
-    def _list(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
-        rails = (AcceptedRail("bank_transfer", (address(PROVIDER),)),)
-        return car.holder, ListingCreate(car.vin, PRICE, "DE", (), rails, self.now + 30 * DAY_MS), ()
+    def _list(self, car: Car) -> Step:
+        return car.holder, listing(self, car.vin), ()
 
-    def _offer(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
-        assert self._run is not None
-        overlay = self._run._overlay
-        listing = overlay.get(LISTING, LISTING.key(car.listing))
-        vehicle = overlay.get(VEHICLE, VEHICLE.key(car.vin))
-        assert listing is not None and vehicle is not None
-        root = disclosure_root(car.listing, listing, vehicle)
-        body = OrderOffer(
-            car.listing, listing.version, PRICE, "bank_transfer", address(PROVIDER), "on_premises", root,
-            self.now + 7 * DAY_MS,
-        )  # fmt: skip
-        return "buyer-1", body, ()
+    def _offer(self, car: Car) -> Step:
+        return "buyer-1", offer(self, car.listing), ()
 
-    def _accept(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
+    def _accept(self, car: Car) -> Step:
         return car.holder, OrderAccept(car.order), ()
 
-    def _initiate(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
+    def _initiate(self, car: Car) -> Step:
         return "buyer-1", PaymentInitiate(car.order, "bank_transfer", PRICE), ()
 
-    def _attest(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
-        reference = reference_id("bank_transfer", address(PROVIDER), car.payment)
-        return PROVIDER, PaymentAttest(car.payment, "settled", PRICE, reference), ()
+    def _attest(self, car: Car) -> Step:
+        return PROVIDER, attest(car.payment, reference=car.payment), ()
 
-    def _hand_over(self, car: Car) -> tuple[str, TransactionBody, tuple[str, ...]]:
+    def _hand_over(self, car: Car) -> Step:
         seller, car.holder = car.holder, "buyer-1"
-        return seller, OrderHandover(car.order, self._km(car), self.now), ("buyer-1",)
+        return seller, handover(self, car.order, odometer=self._km(car)), ("buyer-1",)

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
-from node.storage.indexes import holder_prefix
 
 from node.ledger.body import type_of
+from node.ledger.family import index_prefix
 from node.rules.rails import FORBIDDEN_RAILS
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.payment import PaymentAttest
 from node.txtypes.sale.order_closing import OrderHandover
 from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.vehicle.title import TitleTransfer
-from node.txtypes.vehicle.vehicle import market_of
+from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support.second_codec import h, unpack
 from support.walk import Block
 
@@ -78,7 +78,9 @@ def one_birth_per_vin(block: Block, past: Past, reader: ChainReader) -> None:
 def one_title_holder_per_living_vin(block: Block, past: Past, reader: ChainReader) -> None:
     for vin, vehicle in block.after["vehicle"].items():
         require(vehicle.holder.hex() in block.after["account"], vin, "is held by nobody")
-        listed = [a for a in block.after["account"] if vin in reader.index(holder_prefix(bytes.fromhex(a)), "", 99)]
+        listed = [
+            a for a in block.after["account"] if vin in reader.entries(index_prefix(VEHICLE, "holder", a), "", 99)
+        ]
         require(listed == [vehicle.holder.hex()], vin, "is held by", listed)
 
 

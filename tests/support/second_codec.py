@@ -21,8 +21,8 @@ STRUCTS = {
     "part": "number:raw quantity:raw is_original:raw serial:raw",
     "rail": "rail:raw providers:address*",
     "site": "code:raw country:raw latitude_e6:raw longitude_e6:raw services:raw* opening_hours:raw phone:raw mail:raw",
-    "account.open": "keys:hex* threshold:raw sealing_key:hex",
-    "account.update_keys": "keys:hex* threshold:raw sealing_key:hex",
+    "account.open": "keys:hex* threshold:raw sealing_hash:hex",
+    "account.update_keys": "keys:hex* threshold:raw sealing_hash:hex",
     "member.update": "sites:site* node_key:hex node_address:raw",
     "governance.propose": "action:action",
     "governance.vote": "proposal:hex approve:raw",
@@ -34,7 +34,7 @@ STRUCTS = {
     "role.set_status": "member:address role:raw status:raw reason:raw",
     "validator.set_power": "member:address power:raw consensus_key:hex possession:hex",
     "parameter.set": "name:raw value:raw",
-    "ruleset.activate": "version:raw height:raw",
+    "ruleset.activate": "version:raw height:raw hash:hex",
     "vehicle.register": "vin:raw model:raw configuration:raw* plant:raw produced_on:raw powertrain:raw "
     "odometer_unit:raw vin_scheme:raw engine_serial:raw",
     "title.transfer": "vin:raw receiver:address reason:raw invoice_commitment:hex odometer:odometer event_at:time "
@@ -61,14 +61,15 @@ STRUCTS = {
     "delivery.schedule": "order:hex site:raw window_from:time window_to:time",
     "delivery.event": "order:hex stage:raw site:raw event_at:time odometer:odometer?",
     "genesis": "chain_id:raw time:time tree_depth:raw params:params accounts:genesis-account* continues:raw",
-    "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_key:hex sponsor:address "
+    "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_hash:hex sponsor:address "
     "member:genesis-member?",
     "genesis-member": "country:raw roles:grant* validator:genesis-validator? node_key:hex node_address:raw",
     "genesis-validator": "consensus_key:hex possession:hex power:raw",
     "grant": "role:raw wmis:raw* country:raw starts_at:time ends_at:time status:raw reason:raw",
     "params": "tx_lifetime_max_ms:raw block_bytes_max:raw block_txs_max:raw block_weight_max:raw timeout_cap_ms:raw "
     "evidence_age_max:raw proposal_lifetime_ms:raw keys_per_day:raw odometer_fresh_ms:raw listing_lifetime_max_ms:raw "
-    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw next_ruleset_height:raw",
+    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw "
+    "next_ruleset_height:raw next_ruleset_hash:hex",
 }
 VERSIONED = {"params": 1}
 """Structs that begin with a version."""

@@ -17,6 +17,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from node.storage import schema
 from node.storage.chain_store import ChainStore
+from node.txtypes.rulesets import RULESETS
 from support.chain import HOUR_MS, Chain
 from support.life import Life
 from wallet.compose import sign_transaction
@@ -65,7 +66,8 @@ def change(chain: Chain, family, ident, **changes) -> None:
 
 def ledger_of(chain: Chain, sender: bytes = b"") -> Ledger:
     """What a transaction by `sender` would see in the next block."""
-    block = BlockContext(chain.genesis_hash, chain.store.height() + 1, chain.now)
+    rules = RULESETS[chain.store.head().params.ruleset]
+    block = BlockContext(chain.genesis_hash, chain.store.height() + 1, chain.now, rules)
     return Ledger(BlockOverlay(chain.store.state), block, bytes(32), sender)
 
 

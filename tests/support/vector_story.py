@@ -27,6 +27,7 @@ from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail
 from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
@@ -37,6 +38,7 @@ from node.txtypes.service.maintenance import Due, Part
 from node.txtypes.vehicle.reading import OdometerRead
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
 SECOND_KEY = dev_key("account", "buyer-2/second")
@@ -88,6 +90,7 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _others(story)
     story.chain.produce()
     return story
 
@@ -116,7 +119,7 @@ def _governance(story: Story) -> None:
         "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
         "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
-        "ruleset.activate": RulesetActivate(2, 1_000_000),
+        "ruleset.activate": RulesetActivate(2, 1_000_000, bytes(range(32))),
     }
     for tag, action in actions.items():
         story.do("bmw", GovernancePropose(action), name=f"governance.propose {tag}")
@@ -184,3 +187,10 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
+
+
+def _others(story: Story) -> None:
+    """The specimens of the types that the story needs for nothing else."""
+    played = {played.name.partition(" ")[0] for played in story.played}
+    for tag in sorted(TYPES.keys() - played):
+        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, story.chain))

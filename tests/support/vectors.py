@@ -37,7 +37,7 @@ from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.payments import reference_id
-from node.txtypes.vehicle.record import next_history_head, record_digest
+from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
@@ -245,11 +245,11 @@ def records() -> dict[str, object]:
     """The whole history of the story's car, and the leaf that commits to it."""
     store, head, found = story().chain.store, ZERO32, []
     vehicle = story().chain.state(VEHICLE, VIN)
-    for sequence, body in store.records(VIN, 0, 1_000):
-        head = next_history_head(head, sequence, record_digest(body))
-        found.append(
-            {"sequence": sequence, "body": body.hex(), "digest": record_digest(body).hex(), "head": head.hex()}
-        )
+    for sequence, raw in store.records(VIN, 0, 1_000):
+        record, digest = stored_record(raw), record_digest(raw)
+        head = next_history_head(head, sequence, digest)
+        encodings = {"face": record.face.hex(), "content": record.content.hex()}
+        found.append({"sequence": sequence, **encodings, "digest": digest.hex(), "head": head.hex()})
     return {
         **_chain(),
         "vin": VIN,

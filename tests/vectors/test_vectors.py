@@ -207,15 +207,16 @@ def test_the_record_chain_leads_to_the_leaf() -> None:
     file, head = FILES["records.json"], bytes(32)
     txids = {vector["txid"]: vector for vector in TRANSACTIONS}
     for sequence, record in enumerate(file["records"]):
-        body = x(record["body"])
-        digest = h("bmw/record-body", body)
+        face, content = x(record["face"]), x(record["content"])
+        digest = h("bmw/record-body", face + h("bmw/record-content", content))
         head = h("bmw/record", head + sequence.to_bytes(8, "big") + digest)
         assert [sequence, digest.hex(), head.hex()] == [record["sequence"], record["digest"], record["head"]]
-        version, number, txid, height, _, author, salt, kind, _, content, _ = unpack(body)
+        version, number, txid, height, _, author, _, kind, _ = unpack(face)
+        content_version, salt, body, _ = unpack(content)
         source = txids[txid.hex()]
-        assert [1, sequence, source["height"], source["type"]] == [version, number, height, kind]
+        assert [1, 1, sequence, source["height"], source["type"]] == [version, content_version, number, height, kind]
         assert second.address_bytes(source["sender"]) == author
-        assert source["body_bytes"] == content.hex()
+        assert source["body_bytes"] == body.hex()
         secret = x(source["payload"]) + file["vin"].encode() + sequence.to_bytes(8, "big")
         assert h("bmw/record-salt", secret)[:16] == salt
     leaf = unpack(x(file["leaf"]))

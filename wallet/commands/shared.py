@@ -17,7 +17,6 @@ from wallet.show import echo_rejected, plain
 F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_REFUSED = 1
-EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 
 

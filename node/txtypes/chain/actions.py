@@ -15,13 +15,14 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.ledger.fields import Address, Country, Height, Name, OptionalCountry, Role, Time
+from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, Role, Time
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
 from node.txtypes.chain import validator_set
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
+from node.txtypes.members.frauds import add_fraud, check_room
 from node.txtypes.members.member import (
     MEMBER,
     MEMBER_NAME,
@@ -61,6 +62,10 @@ LAST_MEMBER = Guard("last_member", "the chain would be left without power", "der
 # fmt: on
 
 
+def _is_for_fraud(status: Standing, reason: Reason) -> bool:
+    return status == "revoked" and reason == "fraud"
+
+
 class MemberAdmit(Value, tag="member.admit", frozen=True):
     """Make an existing account a member."""
 
@@ -78,7 +83,7 @@ class MemberAdmit(Value, tag="member.admit", frozen=True):
 
     def carry_out(self, ledger: Ledger) -> None:
         height = ledger.block.height
-        ledger.put(MEMBER, self.member, Member(self.name, self.country, "active", "", height, (), (), b"", "", False))
+        ledger.put(MEMBER, self.member, Member(self.name, self.country, "active", "", height, (), (), b"", ""))
         ledger.put(MEMBER_NAME, self.name, NameHolder(self.member))
 
 
@@ -97,13 +102,15 @@ class MemberSetStatus(Value, tag="member.set_status", frozen=True):
             if validator_set.total_power(validator_set.current(ledger)) == power:
                 ledger.unmet(LAST_MEMBER, to_text(self.member))
             validator_set.check_power_change(ledger, self.member, 0)
+        if _is_for_fraud(self.status, self.reason):
+            check_room(ledger, self.member, "")
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        fraudulent = member.is_fraudulent or (self.status == "revoked" and self.reason == "fraud")
         reason: Literal[""] | Reason = self.reason if self.status != "active" else ""
-        changed = replace(member, status=self.status, reason=reason, is_fraudulent=fraudulent)
-        ledger.put(MEMBER, self.member, changed)
+        ledger.put(MEMBER, self.member, replace(member, status=self.status, reason=reason))
+        if _is_for_fraud(self.status, self.reason):
+            add_fraud(ledger, self.member, "")
         if self.status != "active" and validator_set.power_of(ledger, self.member):
             validator_set.set_power(ledger, self.member, 0)
 
@@ -150,6 +157,8 @@ class RoleSetStatus(Value, tag="role.set_status", frozen=True):
             ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
         elif not any(g.role == self.role and g.status != "revoked" for g in member.grants):
             ledger.unmet(GRANT_UNKNOWN, to_text(self.member), need=self.role)
+        if _is_for_fraud(self.status, self.reason):
+            check_room(ledger, self.member, self.role)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
@@ -158,8 +167,9 @@ class RoleSetStatus(Value, tag="role.set_status", frozen=True):
             replace(g, status=self.status, reason=reason) if g.role == self.role and g.status != "revoked" else g
             for g in member.grants
         )
-        fraudulent = member.is_fraudulent or (self.status == "revoked" and self.reason == "fraud")
-        ledger.put(MEMBER, self.member, replace(member, grants=grants, is_fraudulent=fraudulent))
+        ledger.put(MEMBER, self.member, replace(member, grants=grants))
+        if _is_for_fraud(self.status, self.reason):
+            add_fraud(ledger, self.member, self.role)
 
 
 class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):
@@ -211,7 +221,7 @@ class ParameterSet(Value, tag="parameter.set", frozen=True):
 
 
 class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
-    """Judge by another ruleset from a height on.
+    """Judge by another ruleset from a height on. Its hash tells apart two builds that have different ones of a number.
 
     No guard asks whether a node's software knows the ruleset: all nodes must answer alike. A node whose software does
     not know it stops before that height.
@@ -219,6 +229,7 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
 
     version: Annotated[int, Meta(ge=1, le=10_000)]
     height: Height
+    hash: Hash32
 
     def guards(self, ledger: Ledger) -> None:
         if self.version <= ledger.params.ruleset:
@@ -227,7 +238,12 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
             ledger.unmet(HEIGHT_PASSED, str(self.height), ledger.block.height)
 
     def carry_out(self, ledger: Ledger) -> None:
-        changed = replace(ledger.params, next_ruleset=self.version, next_ruleset_height=self.height)
+        changed = replace(
+            ledger.params,
+            next_ruleset=self.version,
+            next_ruleset_height=self.height,
+            next_ruleset_hash=self.hash,
+        )
         ledger.put(CHAIN, PARAMS_ID, changed)
 
 

@@ -22,7 +22,7 @@ from node.txtypes.members.member import MEMBER, AnyMember, MemberView, name_of
 
 Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=limits.ACCOUNT_KEYS_MAX)]
 Threshold = Annotated[int, Meta(ge=1, le=limits.ACCOUNT_KEYS_MAX)]
-SealingKey = Annotated[bytes, Meta(max_length=32, description="X25519 public key, or empty")]
+SealingHash = Annotated[bytes, Meta(max_length=32, description="hash of the account's sealing keys, or empty")]
 
 # fmt: off
 ACCOUNT_UNKNOWN = Guard("account_unknown", "there is no such account", "dieses Konto gibt es nicht", "账户不存在",
@@ -39,7 +39,7 @@ class Account(Value, tag=1, frozen=True):
 
     keys: Keys
     threshold: Threshold
-    sealing_key: SealingKey
+    sealing_hash: SealingHash
     sponsor: Address
     opened_height: Height
     updated_height: Height
@@ -94,13 +94,13 @@ def charge_new_keys(ledger: Ledger, payer: bytes, count: int) -> None:
     ledger.put(QUOTA, payer, Quota(day, used + count))
 
 
-def _check_policy(keys: tuple[bytes, ...], threshold: int, sealing_key: bytes) -> None:
+def _check_policy(keys: tuple[bytes, ...], threshold: int, sealing_hash: bytes) -> None:
     if len(set(keys)) != len(keys):
         raise Malformed("keys: the same key occurs twice")
     if threshold > len(keys):
         raise Malformed(f"threshold: {threshold} of {len(keys)} keys can never sign")
-    if len(sealing_key) not in (0, 32):
-        raise Malformed("sealing_key: 32 bytes, or empty")
+    if len(sealing_hash) not in (0, 32):
+        raise Malformed("sealing_hash: 32 bytes, or empty")
 
 
 class AccountOpen(TransactionBody, tag="account.open", frozen=True):
@@ -108,15 +108,15 @@ class AccountOpen(TransactionBody, tag="account.open", frozen=True):
 
     keys: Keys
     threshold: Threshold
-    sealing_key: SealingKey
+    sealing_hash: SealingHash
     weight: ClassVar[int] = 150
     by: ClassVar[AnyMember] = AnyMember()
     EXAMPLE: ClassVar[Example] = Example(
-        "dealer-munich", {"keys": ["$key:alice"], "threshold": 1, "sealing_key": ""}, ("alice",)
+        "dealer-munich", {"keys": ["$key:alice"], "threshold": 1, "sealing_hash": ""}, ("alice",)
     )
 
     def check_static(self) -> None:
-        _check_policy(self.keys, self.threshold, self.sealing_key)
+        _check_policy(self.keys, self.threshold, self.sealing_hash)
 
     @property
     def address(self) -> bytes:
@@ -131,20 +131,20 @@ class AccountOpen(TransactionBody, tag="account.open", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         height = ledger.block.height
-        account = Account(self.keys, self.threshold, self.sealing_key, ledger.sender, height, height)
+        account = Account(self.keys, self.threshold, self.sealing_hash, ledger.sender, height, height)
         ledger.put(ACCOUNT, self.address, account)
 
 
 class AccountUpdateKeys(TransactionBody, tag="account.update_keys", frozen=True):
-    """Replace the account's keys, threshold and sealing key; signed by the policy that is in force."""
+    """Replace the account's keys, threshold and sealing hash; signed by the policy that is in force."""
 
     keys: Keys
     threshold: Threshold
-    sealing_key: SealingKey
-    EXAMPLE: ClassVar[Example] = Example("alice", {"keys": ["$key:alice"], "threshold": 1, "sealing_key": ""})
+    sealing_hash: SealingHash
+    EXAMPLE: ClassVar[Example] = Example("alice", {"keys": ["$key:alice"], "threshold": 1, "sealing_hash": ""})
 
     def check_static(self) -> None:
-        _check_policy(self.keys, self.threshold, self.sealing_key)
+        _check_policy(self.keys, self.threshold, self.sealing_hash)
 
     def guards(self, ledger: Ledger) -> None:
         """The signature of the sender's policy is enough."""
@@ -154,5 +154,5 @@ class AccountUpdateKeys(TransactionBody, tag="account.update_keys", frozen=True)
         ledger.put(
             ACCOUNT,
             ledger.sender,
-            Account(self.keys, self.threshold, self.sealing_key, old.sponsor, old.opened_height, ledger.block.height),
+            Account(self.keys, self.threshold, self.sealing_hash, old.sponsor, old.opened_height, ledger.block.height),
         )

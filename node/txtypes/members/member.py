@@ -94,8 +94,6 @@ class Member(Value, tag=1, frozen=True):
     sites: tuple[Site, ...]
     node_key: OptionalHash
     node_address: str
-    is_fraudulent: bool
-    """Revoked for fraud: all records of this author are marked from then on."""
 
 
 class NameHolder(Value, tag=1, frozen=True):

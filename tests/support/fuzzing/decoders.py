@@ -26,7 +26,7 @@ from node.p2p.handshake import Handshake, Hello, _decode_hello
 from node.p2p.noise import CipherState
 from node.storage import snapshot
 from node.storage.memory import MemoryStore
-from node.txtypes.envelope import _decode_payload, _decode_signed, decode_signed_tx
+from node.txtypes.envelope import _decode_payload, _decode_signed, decode_payload, decode_signed_tx
 from node.txtypes.registry import FAMILIES
 from support.frames import seal
 from support.fuzzing import specimens
@@ -36,6 +36,12 @@ from wallet.light import _decode_entries
 
 def _transactions() -> list[bytes]:
     return [raw for committed in specimens.blocks() for raw in committed.block.transactions]
+
+
+def _payloads_of_any_type() -> list[bytes]:
+    """Known types, and one that only newer software has a class for."""
+    known = [_decode_signed(raw).payload for raw in _transactions()]
+    return [*known, encode([bytes(20), 1, 1, ["vehicle.teleport", "WBA8E9G50GNU12345", [1, None, True], {"a": b"b"}]])]
 
 
 def _hard_states() -> list[bytes]:
@@ -171,6 +177,7 @@ DECODERS = [
     Target("transaction", taken(_signed_tx), _transactions),
     Target("envelope", round_trip(_decode_signed), _transactions),
     Target("payload", round_trip(_decode_payload), lambda: [_decode_signed(raw).payload for raw in _transactions()]),
+    Target("payload of any type", taken(decode_payload), _payloads_of_any_type),
     Target("validator set", round_trip(_decode_entries), lambda: [encode(specimens.store().head().validators.entries)]),
     Target("hard state", round_trip(decode_hard_state, Corrupted), _hard_states),
     Target(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from node.crypto.keyfile import key_info, node_key_file, parse_node_key_file, se
 from node.daemon.config import ENV_PREFIX, config_text, load_config
 from node.errors import Corrupted, Malformed, OperatorError, Rejected
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
-from node.rpc import request_parsing, routes, stream
+from node.rpc import chain_queries, request_parsing, routes, values
 from node.rpc import transactions as rpc_transactions
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
@@ -31,7 +31,7 @@ from node.storage import archive
 from node.storage.safety_store import MAGIC as SAFETY_MAGIC
 from node.storage.safety_store import SafetyFile
 from node.txtypes.envelope import decode_signed_tx
-from node.txtypes.registry import TYPES
+from node.txtypes.registry import FAMILIES, TYPES
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, taken, text_of
 from wallet import options
@@ -127,10 +127,7 @@ def _trusts() -> list[bytes]:
 
 
 # --- RPC ----------------------------------------------------------------------------------------------------
-QUERIES = (
-    routes.BlocksQuery, routes.ValidatorsQuery, routes.ListingsQuery, routes.MembersQuery, routes.StateQuery,
-    stream.StreamQuery, rpc_transactions.SubmitQuery,
-)  # fmt: skip
+QUERIES = tuple(dict.fromkeys(route.query for route in routes.ROUTES))
 _CONFIG = RpcConfig()
 
 
@@ -159,8 +156,15 @@ def _queries() -> list[bytes]:
 
 
 def _path_part(data: bytes) -> bool:
+    """As an id of every family, a state key and a hash."""
     text = text_of(data)
-    reads = (request_parsing.read_vin, request_parsing.read_address, lambda t: request_parsing.read_hash(t, "an id"))
+
+    def state_key(text: str) -> None:
+        key = chain_queries.canonical_key(text)
+        assert key == chain_queries.canonical_key(key)
+
+    reads = [partial(values.canonical_ident, family) for family in FAMILIES.values()]
+    reads += [state_key, partial(request_parsing.read_hash, what="an id")]
     results = [taken(read, Problem)(text) for read in reads]  # type: ignore[arg-type]
     return any(results)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,10 @@ class SimulatedNode:
         """Its hard state was lost under a non-empty store: it must not sign heights that it may have signed."""
         self.is_banished = False
         """Deliberately kept down: boots do nothing."""
+        self.software: Callable[[], AbstractContextManager[None]] = nullcontext
+        """All of its code runs within it."""
+        self.stopped = ""
+        """Why it has halted, where that is what it should do."""
         self.actions_left: int | None = None
         """Number of further actions until a power cut."""
         self._tick_at = -1
@@ -72,8 +78,11 @@ class SimulatedNode:
 
     # --- start and stop -----------------------------------------------------------------------------------------
     def boot(self) -> None:
-        if self.is_up or self.is_banished:
-            return
+        if not self.is_up and not self.is_banished:
+            with self.software():
+                self._boot()
+
+    def _boot(self) -> None:
         world = self.world
         self.boots += 1
         self.up_since = world.now
@@ -88,7 +97,7 @@ class SimulatedNode:
             return
         world.checks.after_event(self)
         self._act(actions)
-        pending = tuple(world.checked(raw) for _, raw in self.disk.journal.pending())
+        pending = tuple(world.decoded(raw) for _, raw in self.disk.journal.pending())
         if pending:
             self.handle(e.Admit(READMISSION, pending))
         for other in world.nodes:
@@ -110,7 +119,7 @@ class SimulatedNode:
         world.later(world.chance("power").randint(50, 6_000), self.boot)
 
     def _stop(self) -> None:
-        self.replica = None
+        self.replica, self.stopped = None, ""
         self.actions_left = self.disk.fuse = None
         for other in list(self.links):
             self.world.network.disconnect(self, self.world.nodes[other])
@@ -125,12 +134,13 @@ class SimulatedNode:
     def handle(self, event: e.Event) -> None:
         if self.replica is None:
             return
-        try:
-            actions = self.replica.handle(event, self.world.now, self.now())
-        except PowerCut:
-            self.lose_power()
-            return
-        self.world.checks.after_event(self)
+        with self.software():
+            try:
+                actions = self.replica.handle(event, self.world.now, self.now())
+            except PowerCut:
+                self.lose_power()
+                return
+            self.world.checks.after_event(self)
         self._act(actions)
 
     def _act(self, actions: list[e.Action]) -> None:
@@ -173,6 +183,8 @@ class SimulatedNode:
                 world.notices[name] += 1
                 world.log(self, name, fields)
                 world.checks.noticed(self, name, fields)
+            case e.Halt(reason) if "install a newer version" in reason and self.software is not nullcontext:
+                self.stopped = reason
             case e.Halt(reason):
                 raise Violation(f"{self.label} halted: {reason}")
 
@@ -207,7 +219,7 @@ class SimulatedNode:
 
     # --- time -----------------------------------------------------------------------------------------
     def _schedule(self) -> None:
-        if self.replica is None:
+        if self.replica is None or self.stopped:
             return
         world = self.world
         at = max(self.replica.next_deadline_ms(), world.now + 1)

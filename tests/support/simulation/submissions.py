@@ -84,7 +84,9 @@ class Submissions:
             return
         self._count += 1
         self._asked[self._count] = raw
-        node.handle(e.Admit(self._count, (self._world.checked(raw),)))
+        with node.software():
+            tx = self._world.decoded(raw)
+        node.handle(e.Admit(self._count, (tx,)))
 
     def submit_again(self, node: SimulatedNode) -> None:
         """Submit a committed transaction again. A node without its block may accept it; no block contains it twice."""

@@ -41,7 +41,9 @@ def first_key(stored: dict[bytes, bytes], prefix: bytes) -> bytes:
         (b"I", "store_block_id", "block id"),
         (b"V", "store_validator_set", "validator set 1"),
         (b"W", "store_replay_window_entry", "hour"),
-        (b"Xh/", "store_index_entry", "h/"),
+        (b"Xvehicle/holder/", "store_index_entry", "vehicle/holder/"),
+        (b"Q", "store_receipts", "receipts 1"),
+        (b"Yvehicle/", "store_subject_entry", f"vehicle/{VIN}, height 1, transaction 0"),
     ],
 )
 def test_every_family_of_a_store_is_recomputed(

@@ -153,7 +153,7 @@ def with_body(change: Any) -> bytes:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda body: ["odometer.rewind", *body[1:]], "odometer.rewind"),
+        (lambda body: ["odometer rewind", *body[1:]], "odometer rewind"),
         (lambda body: ["odometer.read/2", *body[1:]], "odometer.read/2"),
         (lambda body: ["title.transfer", *body[1:]], "payload"),
         (lambda body: [1, *body[1:]], "payload"),

@@ -9,14 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.chain import Chain, address
-from support.life import km, maintenance, register
+from support.life import register
 from support.stages import at, signed
 
 from node.crypto.dev_keys import dev_key
-from node.mempool.pool import Pool, PoolFull, PoolLimits, subjects_of
+from node.mempool.pool import Pool, PoolFull, PoolLimits
 from node.txtypes.envelope import CheckedTx
-from node.txtypes.identity.account import AccountOpen
-from node.txtypes.vehicle.reading import OdometerRead
 
 VINS = [f"WBA8E9G50GNU1234{number}" for number in range(10)]
 SENDERS = ("bmw", "workshop-berlin", "buyer-1")
@@ -116,20 +114,23 @@ def test_of_two_signature_sets_under_one_txid_the_first_stays() -> None:
 
 
 # --- what a commit touches ------------------------------------------------------------------------------
+def vehicle(vin: str) -> bytes:
+    return b"vehicle/" + vin.encode()
+
+
 def test_entries_are_found_by_the_state_keys_they_depend_on() -> None:
-    one, other, of_buyer = tx(1, vin=VINS[1]), tx(2, vin=VINS[2]), tx(3, "buyer-1", VINS[1])
     pool = Pool()
-    for entry in (one, other, of_buyer):
-        pool.add(entry)
-    bmw, buyer = (address(name).hex().encode() for name in ("bmw", "buyer-1"))
-    assert [one, of_buyer] == pool.touching([b"vehicle/" + VINS[1].encode()])
-    assert [other] == pool.touching([b"vehicle/" + VINS[2].encode()])
-    assert [one, other] == pool.touching([b"account/" + bmw]) == pool.touching([b"member/" + bmw])
-    assert [of_buyer] == pool.touching([b"member/" + buyer, b"account/" + buyer])
-    assert [one, of_buyer, other] == pool.touching([b"vehicle/" + VINS[1].encode(), b"account/" + bmw])
-    assert [] == pool.touching([b"vehicle/" + VINS[9].encode(), b"chain/params", b""])
-    pool.remove(one.txid)
-    assert [of_buyer] == pool.touching([b"vehicle/" + VINS[1].encode()])
+    pool.add(tx(1), (b"vehicle/1", b"account/a"))
+    pool.add(tx(2), (b"vehicle/2", b"account/a"))
+    pool.add(tx(3), (b"account/b", b"vehicle/1"))
+    pool.add(tx(4))
+    assert [tx(1), tx(3)] == pool.touching([b"vehicle/1"])
+    assert [tx(2)] == pool.touching([b"vehicle/2"])
+    assert [tx(1), tx(2)] == pool.touching([b"account/a"])
+    assert [tx(1), tx(3), tx(2)] == pool.touching([b"vehicle/1", b"account/a", b"account/b"])
+    assert [] == pool.touching([b"vehicle/9", b"chain/params", b""])
+    pool.remove(tx(1).txid)
+    assert [tx(3)] == pool.touching([b"vehicle/1"])
 
 
 def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
@@ -137,26 +138,28 @@ def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
     pool = Pool()
     arrivals = [tx(number) for number in (9, 3, 30, 12, 7, 1, 25, 14, 2, 21, 5, 8)]
     for entry in arrivals:
-        pool.add(entry)
-    assert arrivals == pool.touching([b"vehicle/" + VINS[0].encode()]) == list(pool)
+        pool.add(entry, (vehicle(VINS[0]),))
+    assert arrivals == pool.touching([vehicle(VINS[0])]) == list(pool)
 
 
-def test_every_type_depends_on_its_sender() -> None:
-    bmw = address("bmw").hex().encode()
-    for body in (register(), maintenance(chain()), OdometerRead(VINS[0], km(1), 0, "reading")):
-        tx = chain().check(signed(chain(), address("bmw"), body, key_of("bmw")))
-        assert [b"vehicle/" + body.vin.encode(), b"account/" + bmw, b"member/" + bmw] == subjects_of(tx)
-
-
-def test_a_subject_that_is_named_twice_goes_once() -> None:
-    """An account can't be opened twice, but the pool must handle the attempt."""
-    key = dev_key("account", "bmw")
-    body = AccountOpen((key.public,), 1, b"")
-    entry = chain().check(signed(chain(), address("bmw"), body, (address("bmw"), key)))
+def test_an_entry_that_is_judged_again_depends_on_what_was_read_then() -> None:
     pool = Pool()
-    pool.add(entry)
-    assert entry == pool.remove(entry.txid)
-    assert [] == pool.touching(subjects_of(entry))
+    pool.add(tx(1), (b"a", b"b"))
+    pool.add(tx(2), (b"a",))
+    pool.judged_again(tx(1).txid, (b"b", b"c"))
+    assert [[tx(2)], [tx(1)], [tx(1)]] == [pool.touching([key]) for key in (b"a", b"b", b"c")]
+    pool.judged_again(tx(2).txid, ())
+    assert [] == pool.touching([b"a"])
+    for entry in (tx(1), tx(2)):
+        pool.remove(entry.txid)
+    assert vars(Pool()) == vars(pool)
+
+
+def test_the_first_variant_keeps_what_it_depends_on() -> None:
+    pool = Pool()
+    assert pool.add(tx(1), (b"a",))
+    assert not pool.add(tx(1), (b"b",))
+    assert [[tx(1)], []] == [pool.touching([key]) for key in (b"a", b"b")]
 
 
 # --- time ------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class RandomPool(RuleBasedStateMachine):
             and sum(own) + len(entry.raw) <= self.bounds.bytes_per_account_max
         )
         if fits:
-            assert self.pool.add(entry)
+            assert self.pool.add(entry, (vehicle(entry.payload.body.vin), b"all"))
             self.held.append(entry)
         else:
             with pytest.raises(PoolFull):
@@ -203,13 +206,21 @@ class RandomPool(RuleBasedStateMachine):
         assert self.pool.remove(entry.txid) == (entry if entry in self.held else None)
         self.held = [e for e in self.held if e != entry]
 
+    @rule(number=st.integers(0, 20), sender=st.sampled_from(SENDERS))
+    def judge_again(self, number: int, sender: str) -> None:
+        """Reads the same again: arrival order within a key is that of the judgement."""
+        entry = tx(number, sender, VINS[number % 4])
+        if entry in self.held:
+            self.pool.judged_again(entry.txid, (b"all", vehicle(entry.payload.body.vin)))
+
     @invariant()
     def answers_are_the_lists(self) -> None:
         assert self.held == list(self.pool)
         assert (len(self.held), sum(len(e.raw) for e in self.held)) == (len(self.pool), self.pool.bytes)
         for vin in VINS[:4]:
             wanted = [e for e in self.held if e.payload.body.vin == vin]
-            assert wanted == self.pool.touching([b"vehicle/" + vin.encode()])
+            assert set(wanted) == set(self.pool.touching([vehicle(vin)]))
+        assert set(self.held) == set(self.pool.touching([b"all"]))
         for entry in self.held:
             assert entry is self.pool.by_wire_id(entry.wire_id) is self.pool.get(entry.txid)
 

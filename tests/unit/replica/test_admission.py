@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.kept_state import never_signed
-from support.life import offer, register
+from support.life import PRICE, VIN, accident, attest, handover, offer, register
 from support.stages import at, change, force, fork
 
 from node.chain.dev_genesis import DEV_PARTIES
@@ -18,7 +18,10 @@ from node.replica.messages import Blocks, ProposalMessage, Status
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.txtypes.identity.account import QUOTA, Quota
+from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing_types import ListingWithdraw
+from node.txtypes.sale.order_closing import OrderCancel
+from node.txtypes.sale.payments import PAYMENT
 
 PEER = 7
 
@@ -100,4 +103,55 @@ def test_what_no_block_takes_because_its_quota_is_used_up_is_not_admitted() -> N
     (answer, *_) = replica.handle(e.Admit(1, (tx,)), chain.now)
 
     assert ["quota_exhausted"] == [guard.code for guard in answer.outcomes[0]]
+    assert 0 == len(replica.pool)
+
+
+def committed(replica: Replica, source: Chain, *raws: bytes) -> list[e.Action]:
+    """A block of `raws` that others have decided, then as many ticks as it takes to look at the pool again."""
+    chain = Chain(source.genesis, source.store.kv.snapshot())
+    chain.now = source.now
+    block = chain.build(*raws)
+    replica._commit(block, chain.judge(block), chain.commit_for(block))
+    did: list[e.Action] = []
+    while replica.next_deadline_ms() <= chain.now:
+        did += replica.handle(e.Tick(), chain.now)
+    return did
+
+
+def test_a_pending_handover_falls_with_an_accident_of_its_car() -> None:
+    """The handover names its order only; its guards read the vehicle, so a change of the vehicle touches it."""
+    life = at("paid")
+    chain = life.chain
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    pending = chain.check(chain.sign("dealer-munich", handover(chain, life.order), "buyer-1"))
+    other = chain.check(chain.sign("bmw", register(VIN[:-1] + "9")))
+    replica.handle(e.Admit(1, (pending, other)), chain.now)
+    assert 2 == len(replica.pool)
+
+    did = committed(replica, chain, chain.sign("police-1", accident(chain, 170)))
+
+    dropped = [action for action in did if isinstance(action, e.Dropped)]
+    assert [pending] == [action.tx for action in dropped]
+    assert ["acknowledgement_missing"] == [guard.code for guard in dropped[0].unmet]
+    assert [other] == list(replica.pool)
+
+
+def test_what_a_second_judgement_has_read_counts_from_then_on() -> None:
+    """A cancellation reads no payment while there is none; once one has been initiated, its steps concern it."""
+    life = at("accepted")
+    chain = life.chain
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    pending = chain.check(chain.sign("buyer-1", OrderCancel(life.order, "other")))
+    replica.handle(e.Admit(1, (pending,)), chain.now)
+
+    initiated = chain.sign("buyer-1", PaymentInitiate(life.order, "bank_transfer", PRICE))
+    assert [] == [action for action in committed(replica, chain, initiated) if isinstance(action, e.Dropped)]
+    key = PAYMENT.key(chain.check(initiated).txid)
+    assert [pending] == replica.pool.touching([key])
+
+    chain.now += 1_000
+    did = committed(replica, chain, chain.sign("payment-provider-1", attest(chain.check(initiated).txid, "pending")))
+    assert [["order_has_money"]] == [[g.code for g in a.unmet] for a in did if isinstance(a, e.Dropped)]
     assert 0 == len(replica.pool)

@@ -15,12 +15,17 @@ from node.rpc.request_parsing import (
     read_address,
     read_hash,
     read_query,
-    read_vin,
     text_cursor,
 )
 from node.rpc.routes import BlocksQuery, StateQuery
+from node.rpc.values import canonical_ident
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 CONFIG = RpcConfig()
+
+
+def read_a_vin(text: str) -> str:
+    return canonical_ident(VEHICLE, text)
 
 
 def asked(query: str = "", **headers: str):
@@ -80,10 +85,10 @@ def test_no_text_is_a_cursor_by_chance(text: str) -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (read_vin, "WBA8E9G50GNU1234"),
-        (read_vin, "WBA8E9G50GNU12345\n"),
-        (read_vin, "wba8e9g50gnu12345"),
-        (read_vin, "WBA8E9G50GNU1234O"),
+        (read_a_vin, "WBA8E9G50GNU1234"),
+        (read_a_vin, "WBA8E9G50GNU12345\n"),
+        (read_a_vin, "wba8e9g50gnu12345"),
+        (read_a_vin, "WBA8E9G50GNU1234O"),
         (read_address, "bmw1qqq"),
         (read_address, "BMW172PHE9NP2KNJ3YR5JZN2AU45K47DLQJ0PNKFY4"),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from node.rules.ruleset import RULESET_VERSION, canonical, ruleset_hash
 
+from node.ledger.ruleset import Ruleset
 from node.rules.countries import COUNTRIES
 from node.rules.currencies import MINOR_UNITS
 from node.rules.damage import COST_BANDS, ZONES
@@ -21,20 +21,43 @@ from node.rules.rails import (
 )
 from node.rules.roles import ROLES
 from node.rules.services import SERVICE_CODES
+from node.rules.tables import CODE_TABLES, Tables, canonical
+from node.txtypes.registry import TYPES
+from node.txtypes.rulesets import RULESETS
+from node.txtypes.schema_document import schema_of
 
-RULESET_1 = "a2397272c86af1ace6ee37263ec1666a3692522f5293a16de5db8daa83426acb"
+RULESET_1 = "efa038637ee4a34dfec270debf7e395edccd27f5589e763fea2f337c29697e29"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
-    """A table changed? Then this is a new version that governance activates, not a new value here."""
-    assert ruleset_hash(RULESET_VERSION).hex() == RULESET_1
+    """A table, a field or a value's version changed? Until 1.0 that is a new genesis; then it is a new ruleset that
+    governance activates, not a new value here."""
+    assert RULESETS[1].hash.hex() == RULESET_1
 
 
-def test_unknown_versions_have_no_hash() -> None:
-    with pytest.raises(KeyError):
-        ruleset_hash(0)
-    with pytest.raises(KeyError):
-        ruleset_hash(RULESET_VERSION + 1)
+def changed_ruleset(**changes) -> Ruleset:
+    fields = {name: getattr(RULESETS[1], name) for name in Ruleset.__dataclass_fields__}
+    return Ruleset(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"number": 2},
+        {"tables": Tables()._replace(zones=ZONES | {"nose"})},
+        {"tables": Tables()._replace(vin_year_codes="")},
+        {"types": {tag: kind for tag, kind in TYPES.items() if tag != "odometer.read"}},
+        {"schema": schema_of({tag: kind for tag, kind in TYPES.items() if tag != "odometer.read"})},
+        {"value_versions": {**RULESETS[1].value_versions, "order": 2}},
+    ],
+)
+def test_the_hash_covers_everything_that_is_no_function(changes: dict) -> None:
+    assert RULESETS[1].hash == changed_ruleset().hash != changed_ruleset(**changes).hash
+
+
+def test_every_table_of_codes_is_there() -> None:
+    assert set(CODE_TABLES) == RULESETS[1].codes.keys()
+    assert all(codes for codes in RULESETS[1].codes.values())
 
 
 def test_the_canonical_form_knows_no_order_of_insertion() -> None:

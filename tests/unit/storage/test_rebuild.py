@@ -18,6 +18,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.crypto.state_tree import slot_of
 from node.errors import Busy, OperatorError
+from node.ledger.family import index_prefix
 from node.storage import schema, store_dirs
 from node.storage.chain_store import ChainStore, StoredHead
 from node.storage.leveldb import LevelStore
@@ -28,9 +29,10 @@ from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.store_check import StoreCheck
 from node.storage.store_dirs import MARKER, Rebuilt, exchange, finish_rebuilt, marked, rebuilt_folder, settle
 from node.storage.verify_report import StoreDamage
+from node.txtypes.members.member import MEMBER
 
 GENESIS = dev_test_genesis()
-DERIVED = b"IKRSTVWX"
+DERIVED = b"IKQRSTVWXY"
 
 
 def offence(chain: Chain, name: str) -> Evidence:
@@ -204,7 +206,7 @@ def test_a_store_that_begins_above_block_1_is_whole_and_its_damage_is_named(make
     assert [] == damages(kv)
     whole = entries(kv)
     for key in whole:
-        if key[:1] in (b"B", b"C", b"I", b"K", b"R", b"S", b"W", b"X"):
+        if key[:1] in (b"B", b"C", b"I", b"K", b"Q", b"R", b"S", b"W", b"X", b"Y"):
             assert names(damages(MemoryStore({k: v for k, v in whole.items() if k != key})), key), key
     for base in (None, schema.u64(1), schema.u64(first - 1), schema.u64(first + 1)):
         puts = {} if base is None else {schema.META_BASE: base}
@@ -218,8 +220,9 @@ def test_every_key_that_is_lost_is_named(family: bytes) -> None:
         assert names(found, key), (key, found)
 
 
-@pytest.mark.parametrize("family", sorted({key[:1] for key in ALL}))
+@pytest.mark.parametrize("family", sorted({key[:1] for key in ALL} - {b"Q"}))
 def test_every_value_with_a_flipped_bit_is_named(family: bytes) -> None:
+    """Not of receipts: whether a row says the right thing only a replay can tell (see test_receipts_check)."""
     for key in [key for key in ALL if key[:1] == family]:
         value = ALL[key]
         for place in {0, len(value) // 3, len(value) - 1} if value else ():
@@ -238,6 +241,11 @@ def test_what_is_too_much_is_named() -> None:
         (schema.tx_key(b"\x07" * 32), schema.u64(2) + bytes(4)),
         (schema.validators_key(3), ALL[schema.validators_key(1)]),
         (b"Xr/dealer/" + b"00" * 20, b""),
+        (index_prefix(MEMBER, "role", "dealer") + b"00" * 20, b""),
+        (schema.receipts_key(HEIGHT + 1), ALL[schema.receipts_key(HEIGHT)]),
+        (schema.receipts_key(0), ALL[schema.receipts_key(1)]),
+        (schema.subject_key("vehicle/WBA8E9G50GNU12345", HEIGHT, 900), b""),
+        (schema.subject_key("vehicle/WBA8E9G50GNU99999", 1, 0), b""),
         (schema.record_key("WBA8E9G50GNU12345", 900), b"more"),
         (schema.record_key("WBA8E9G50GNU99999", 0), b"no such car"),
         (schema.window_key(2**32, b"\x07" * 32), schema.u64(1)),

@@ -141,7 +141,7 @@ def _continues(genesis: Genesis, **changes) -> Genesis:
 WRONG: list[tuple[str, Callable[[Genesis], Genesis], str]] = [
     ("other keys", lambda g: _first(g, keys=(dev_key("account", "thief").public,)), r"accounts\[0\].keys"),
     ("lower threshold", lambda g: _first(g, threshold=2), r"accounts\[0\].threshold"),
-    ("other sealing key", lambda g: _first(g, sealing_key=bytes(32)), r"accounts\[0\].sealing_key"),
+    ("other sealing hash", lambda g: _first(g, sealing_hash=bytes(32)), r"accounts\[0\].sealing_hash"),
     ("other sponsor", lambda g: _first(g, sponsor=address("buyer-1")), r"accounts\[0\].sponsor"),
     ("other name", lambda g: _first(g, name="bmw-ag"), r"accounts\[0\].name"),
     ("another's address", lambda g: _first(g, address=bytes(20)), "has no account"),

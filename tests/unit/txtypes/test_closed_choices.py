@@ -1,20 +1,25 @@
-"""Every choice that a type's field leaves open is a table of the ruleset: a value in one is a value in the other."""
+"""Fixed choices and codes: every choice that a type's field leaves open is a table of the ruleset."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from support.life import VIN, accident
 from support.stages import at
 
 from node.errors import Malformed
-from node.ledger.fields import Odometer
+from node.ledger import kinds
+from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import from_json, to_json
 from node.ledger.kinds import fields_of
 from node.rules.damage import COST_BANDS, DAMAGE_CLASSES
 from node.rules.flags import FLAGS
 from node.rules.odometer import CONTEXTS, SOURCES, UNITS
-from node.rules.rails import RAILS, STATUSES
+from node.rules.rails import STATUSES
+from node.txtypes.chain.actions import RoleGrant
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import AcceptedRail
 from node.txtypes.sale.order import Order
 from node.txtypes.sale.payments import Payment
@@ -24,7 +29,6 @@ from node.txtypes.vehicle.register import VehicleRegister
 from node.txtypes.vehicle.vehicle import Flag, Vehicle
 
 FIELDS = [
-    (AccidentReport, "cost_band", COST_BANDS),
     (Damage, "extent", DAMAGE_CLASSES),
     (OdometerRead, "context", CONTEXTS),
     (Odometer, "source", SOURCES),
@@ -32,19 +36,39 @@ FIELDS = [
     (Vehicle, "odometer_unit", UNITS),
     (VehicleRegister, "odometer_unit", UNITS),
     (Flag, "name", tuple(FLAGS)),
-    (AcceptedRail, "rail", RAILS),
-    (Order, "rail", RAILS),
-    (Payment, "rail", RAILS),
-    (PaymentInitiate, "rail", RAILS),
     (Payment, "status", STATUSES),
     (PaymentAttest, "status", STATUSES[1:]),
 ]
+CODES = [
+    (AccidentReport, "cost_band", "cost_bands"),
+    (Damage, "zone", "zones"),
+    (AcceptedRail, "rail", "rails"),
+    (Order, "rail", "rails"),
+    (Payment, "rail", "rails"),
+    (PaymentInitiate, "rail", "rails"),
+    (RoleGrant, "role", "roles"),
+    (RoleGrant, "country", "countries"),
+    (Money, "currency", "currencies"),
+]
+
+
+def kind_of_field(struct: type, name: str) -> kinds.Kind:
+    (kind,) = (field.kind for field in fields_of(struct) if field.name == name)
+    return kind
 
 
 @pytest.mark.parametrize(("struct", "name", "values"), FIELDS)
-def test_a_field_takes_what_its_table_says(struct: type, name: str, values: tuple[str, ...]) -> None:
-    (kind,) = (field.kind for field in fields_of(struct) if field.name == name)
-    assert ("enum", set(values)) == (kind.name, set(kind.choices))
+def test_a_fixed_choice_takes_what_its_table_says(struct: type, name: str, values: tuple[str, ...]) -> None:
+    kind = kind_of_field(struct, name)
+    assert isinstance(kind, kinds.Choice) and set(values) == set(kind.values)
+
+
+@pytest.mark.parametrize(("struct", "name", "table"), CODES)
+def test_what_may_grow_is_a_code_of_a_table(struct: type, name: str, table: str) -> None:
+    """Decoding takes any code of the form, so that a later ruleset can extend the table."""
+    kind = kind_of_field(struct, name)
+    assert isinstance(kind, kinds.CodeOf) and table == kind.table
+    assert all(re.match(kind.pattern, code) for code in RULESETS[1].codes[table])
 
 
 @pytest.mark.parametrize("band", COST_BANDS)
@@ -60,9 +84,18 @@ def test_every_context_can_be_told(context: str) -> None:
     assert [] == life.chain.unmet(life.chain.sign("police-1", body))
 
 
-def test_what_stands_in_no_table_is_refused() -> None:
+def test_a_code_of_no_table_is_decoded_and_is_an_unmet_guard() -> None:
     life = at("born")
     shown = to_json(accident(life.chain))
     del shown["type"]
-    with pytest.raises(Malformed, match="cost_band"):
-        from_json(AccidentReport, shown | {"cost_band": "1000_5000"})
+    body = from_json(AccidentReport, shown | {"cost_band": "1000_5000"})
+    assert ["code_unknown"] == life.chain.unmet(life.chain.sign("police-1", body))
+
+
+def test_a_choice_outside_its_values_does_not_decode() -> None:
+    life = at("born")
+    shown = to_json(accident(life.chain))
+    del shown["type"]
+    damage = {"zone": "front", "extent": "total"}
+    with pytest.raises(Malformed, match="damages"):
+        from_json(AccidentReport, shown | {"damages": [damage]})

@@ -51,7 +51,7 @@ def test_an_opened_account_is_as_it_was_asked_for() -> None:
     chain.do("bank-1", AccountOpen(keys, 2, bytes(32)), extra=[(NEW_ADDRESS, NEW), (NEW_ADDRESS, other)])
     account = chain.state(ACCOUNT, NEW_ADDRESS)
     assert (keys, 2, bytes(32), address("bank-1")) == (
-        account.keys, account.threshold, account.sealing_key, account.sponsor,
+        account.keys, account.threshold, account.sealing_hash, account.sponsor,
     )  # fmt: skip
     assert (1, 1) == (account.opened_height, account.updated_height)
 
@@ -69,10 +69,10 @@ def test_an_address_is_never_opened_twice_even_when_its_first_key_is_gone() -> N
 @table(
     Case("no site", "", "bmw", lambda life: update()),
     Case("a site", "", "bmw", lambda life: update(site())),
-    Case("unknown country", "", "bmw", lambda life: update(site("XX")), ("country_unknown",)),
+    Case("unknown country", "", "bmw", lambda life: update(site("XX")), ("code_unknown",)),
     Case("two unknown countries", "", "bmw", lambda life: update(site("XX"), site("DE", "A"), site("EU", "B")),
-         ("country_unknown", "country_unknown")),
-    Case("no member", "", "buyer-1", lambda life: update(site("XX")), ("not_a_member", "country_unknown")),
+         ("code_unknown", "code_unknown")),
+    Case("no member", "", "buyer-1", lambda life: update(site("XX")), ("code_unknown", "not_a_member")),
 )  # fmt: skip
 def test_member_update(case: Case) -> None:
     assert case.codes == case.run()
@@ -167,4 +167,4 @@ def test_a_manufacturer_registers_what_its_accreditation_covers(case: Case) -> N
 
 def test_a_refusal_is_about_permission_when_every_guard_is() -> None:
     assert GuardsUnmet((Unmet("not_a_member", "", "", ""), Unmet("role_missing", "", "", ""))).is_permission
-    assert not GuardsUnmet((Unmet("not_a_member", "", "", ""), Unmet("country_unknown", "", "", ""))).is_permission
+    assert not GuardsUnmet((Unmet("not_a_member", "", "", ""), Unmet("code_unknown", "", "", ""))).is_permission

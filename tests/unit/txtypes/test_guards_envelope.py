@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import maintenance, offer, register
 from support.signers import BMW, SHARED, A, B, C, key_of, rotate, with_shared_account
 from support.stages import at, change, force, signed
 
+from node.codec import encode
+from node.crypto import merkle
+from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import tagged
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockFull
 from node.ledger.guards import GuardsUnmet
 from node.ledger.params import CHAIN
+from node.ledger.ruleset import Ruleset
+from node.rules.tables import Tables
 from node.storage import schema
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, hour_of
+from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import QUOTA, AccountUpdateKeys, Quota
+from node.txtypes.registry import TYPES
+from node.txtypes.rulesets import RULESETS, build_ruleset
+from node.txtypes.service.maintenance import MaintenanceRecord
+from wallet.compose import sign_payload
 
 
 # --- lifetime ---------------------------------------------------------------------------------------
@@ -204,3 +215,52 @@ def test_a_block_that_is_too_heavy_is_invalid() -> None:
         chain.judge(block)
     assert "block_weight" == caught.value.rule
     assert 50 < caught.value.index < 100
+
+
+# --- types ------------------------------------------------------------------------------------------
+def unknown_tx(chain: Chain, tag: str = "vehicle.teleport", sender: str = "bmw", lifetime_ms: int = HOUR_MS) -> bytes:
+    """Signed by what newer software would be: this one has no class for the body."""
+    payload = encode([address(sender), 1, chain.now + lifetime_ms, [tag, "WBA8E9G50GNU12345", {"to": [1, 2]}]])
+    key = dev_key("account", sender)
+    return assemble(payload, [sign_payload(payload, chain.genesis_hash, address(sender), key)])
+
+
+@pytest.mark.parametrize("sender", ["bmw", "nobody-at-all"])
+@pytest.mark.parametrize("lifetime_ms", [-1, HOUR_MS, 400 * DAY_MS])
+def test_a_type_without_a_class_is_not_active_and_nothing_else_is_asked(sender: str, lifetime_ms: int) -> None:
+    chain = at("").chain
+    raw = unknown_tx(chain, sender=sender, lifetime_ms=lifetime_ms)
+    (unmet,) = chain.run().judge(chain.check(raw)).unmet_guards
+    assert ("type_not_active", "vehicle.teleport") == (unmet.code, unmet.subject)
+    assert ["type_not_active"] == chain.unmet(raw)
+
+
+def test_a_known_type_outside_the_ruleset_is_not_active_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = at("born")
+    raw = life.chain.sign("buyer-1", maintenance(life.chain, services=("NONSENSE",)))
+    assert ["code_unknown", "role_missing"] == life.chain.unmet(raw)
+    without = rules_with(types={tag: kind for tag, kind in TYPES.items() if tag != "maintenance.record"})
+    monkeypatch.setitem(RULESETS, 1, without)
+    assert ["type_not_active"] == life.chain.unmet(raw)
+
+
+def test_a_later_type_is_not_in_an_earlier_ruleset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MaintenanceRecord, "since", 2)
+    first, second = (build_ruleset(n, Tables(), RULESETS[1].severity, RULESETS[1].verdict) for n in (1, 2))
+    assert {"maintenance.record"} == second.types.keys() - first.types.keys()
+    assert 25 == len(first.types)
+
+
+def test_a_block_with_a_type_that_is_not_active_is_invalid() -> None:
+    """Not malformed: whether others can read it must not decide what a block is."""
+    chain = at("").chain
+    block = chain.build(chain.sign("bmw", register()))
+    bad = replace(block, transactions=(unknown_tx(chain),))
+    bad = replace(bad, header=replace(block.header, tx_root=merkle.root(bad.transactions)))
+    with pytest.raises(InvalidBlock, match="type"):
+        chain.judge(bad)
+
+
+def rules_with(**changes: object) -> Ruleset:
+    fields = {name: getattr(RULESETS[1], name) for name in Ruleset.__dataclass_fields__}
+    return Ruleset(**fields | changes)

@@ -9,6 +9,7 @@ from support.stages import Case, at, change, force, table
 
 from node.errors import Malformed
 from node.ledger.fields import Money
+from node.ledger.json_form import time_to_text
 from node.rules.currencies import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
 from node.txtypes.members.member import MEMBER
@@ -79,8 +80,8 @@ def test_a_withdrawn_listing_is_closed_and_the_car_can_be_listed_anew() -> None:
 # --- terms --------------------------------------------------------------------------------------------
 TERMS = [
     ({"price": Money(1, "JPY")}, []),
-    ({"price": Money(1, "XTS")}, ["currency_unknown"]),
-    ({"price": Money(1, "BGN")}, ["currency_unknown"]),
+    ({"price": Money(1, "XTS")}, ["code_unknown"]),
+    ({"price": Money(1, "BGN")}, ["code_unknown"]),
     ({"rails": (rail("card", "bank-1", "payment-provider-1"), rail("bitcoin"))}, []),
     ({"rails": (rail("card", "dealer-munich"),)}, ["provider_unaccredited"]),
     ({"rails": (rail("card", "bank-1", "buyer-1"), rail("finance", "bmw"))}, ["provider_unaccredited"] * 2),
@@ -97,12 +98,9 @@ def test_terms_of_a_new_version(changes: dict, codes: list[str]) -> None:
     assert codes == alter(at("listed"), **changes)
 
 
-@pytest.mark.parametrize(("country", "codes"), [("FR", []), ("XX", ["country_unknown"]), ("EU", ["country_unknown"])])
+@pytest.mark.parametrize(("country", "codes"), [("FR", []), ("XX", ["code_unknown"]), ("EU", ["code_unknown"])])
 def test_the_country_is_in_the_table(country: str, codes: list[str]) -> None:
     assert codes == create(country=country)
-    life = at("listed")
-    change(life.chain, LISTING, life.listing, country=country)
-    assert codes == alter(life)
 
 
 @pytest.mark.parametrize("country", ["DE", *FORBIDDEN_RAILS])
@@ -207,3 +205,32 @@ def test_a_transfer_leaves_an_expired_listing_behind() -> None:
     assert ["listing_closed"] == alter(life)
     life.chain.do("dealer-shanghai", listing(life.chain))
     assert address("dealer-shanghai") == life.chain.state(VEHICLE, VIN).holder
+
+
+def test_a_stale_odometer_is_told_in_times_that_people_read() -> None:
+    life = at("wholesale")
+    life.chain.now += 100 * DAY_MS
+    raw = life.chain.sign("dealer-munich", listing(life.chain))
+    (unmet,) = life.chain.run().judge(life.chain.check(raw)).unmet_guards
+    newest = life.chain.state(ODOMETER, VIN).newest_event_ms
+    oldest = life.chain.now - 90 * DAY_MS
+    assert ("odometer_stale", time_to_text(newest)) == (unmet.code, unmet.have)
+    assert f"at least {time_to_text(oldest)}" == unmet.need
+    assert unmet.have.startswith("2026-01-")
+
+
+def test_an_unknown_code_names_its_table_before_anything_else() -> None:
+    life = at("wholesale")
+    body = listing(life.chain, country="XX", price=Money(1, "XTS"), expires_at_ms=life.chain.now)
+    unmet = life.chain.run().judge(life.chain.check(life.chain.sign("bmw", body))).unmet_guards
+    told = [(guard.code, guard.subject, guard.have) for guard in unmet]
+    assert [("code_unknown", "currencies", "XTS"), ("code_unknown", "countries", "XX")] == told[:2]
+    assert ["not_the_holder", "expiry_passed"] == [code for code, *_ in told[2:]]
+
+
+@pytest.mark.parametrize("known", ["card", "cash"])
+def test_a_rail_is_a_code_of_the_ruleset(known: str) -> None:
+    life = at("wholesale")
+    body = listing(life.chain, rails=(AcceptedRail(known, (address("bank-1"),)),))
+    expected = [] if known == "card" else ["code_unknown"]
+    assert expected == life.chain.unmet(life.chain.sign("dealer-munich", body))

@@ -102,7 +102,7 @@ def test_an_account_has_twenty_live_offers() -> None:
     life.chain.do(SELLER, OrderReject(orders[4]))
     assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
     newest = life.chain.do(BUYER, offer(life.chain, life.listing))
-    known = dict(life.chain.state(LIVE_OFFERS, address(BUYER)).offers)
+    known = [live.order for live in life.chain.state(LIVE_OFFERS, address(BUYER)).offers]
     assert limits.OFFERS_LIVE_MAX == len(known)
     assert newest in known
     assert orders[4] not in known

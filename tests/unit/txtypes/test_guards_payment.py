@@ -228,9 +228,9 @@ def test_a_payment_keeps_its_steps_amounts_and_reference() -> None:
 def test_only_settled_money_counts_towards_the_price(rail: str, status: str) -> None:
     life = at("paying")
     change(life.chain, PAYMENT, life.payment, rail=rail, status=status)
-    ledger, order = ledger_of(life.chain), life.chain.state(ORDER, life.order)
-    assert (PRICE.amount if status == "settled" else 0) == settled_amount(ledger, order)
-    assert (status in ("authorised", "captured", "pending", "settled")) == has_money(ledger, order)
+    ledger, payments = ledger_of(life.chain), life.chain.state(ORDER, life.order).payments
+    assert (PRICE.amount if status == "settled" else 0) == settled_amount(ledger, payments, ledger.rules)
+    assert (status in ("authorised", "captured", "pending", "settled")) == has_money(ledger, payments)
 
 
 def test_a_charge_back_never_moves_title_back() -> None:

@@ -22,7 +22,7 @@ from support.stages import at, ledger_of
 
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.txtypes import validators
+from node.txtypes.chain import validator_set
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS, ValidatorEntry
@@ -219,15 +219,15 @@ def test_key_and_proof_come_together(key: int, proof: int) -> None:
 def test_punishment_takes_all_power_unless_nothing_would_be_left(powers, left: int) -> None:
     chain = chain_with(*powers)
     ledger = ledger_of(chain)
-    validators.punish(ledger, address("bmw"), bytes(32))
-    assert left == validators.power_of(ledger, address("bmw"))
-    assert chain.store.height() + 1 == ledger.get(validators.EVIDENCE, bytes(32)).height
-    assert validators.total_power(validators.current(ledger)) >= 1
+    validator_set.punish(ledger, address("bmw"), bytes(32))
+    assert left == validator_set.power_of(ledger, address("bmw"))
+    assert chain.store.height() + 1 == ledger.get(validator_set.EVIDENCE, bytes(32)).height
+    assert validator_set.total_power(validator_set.current(ledger)) >= 1
 
 
 def test_punishment_of_who_has_no_power_moves_none() -> None:
     chain = chain_with(0, 10)
     ledger = ledger_of(chain)
-    before = validators.current(ledger)
-    validators.punish(ledger, address("bmw"), bytes(32))
-    assert before == validators.current(ledger)
+    before = validator_set.current(ledger)
+    validator_set.punish(ledger, address("bmw"), bytes(32))
+    assert before == validator_set.current(ledger)

@@ -135,7 +135,7 @@ def test_new_keys_and_threshold_are_in_force_at_once() -> None:
     body = AccountUpdateKeys((B.public, FOREIGN.public), 2, bytes(32))
     chain.produce(signed(chain, SHARED, body, (SHARED, A), (SHARED, B)))
     account = chain.state(ACCOUNT, SHARED)
-    assert ((B.public, FOREIGN.public), 2, bytes(32)) == (account.keys, account.threshold, account.sealing_key)
+    assert ((B.public, FOREIGN.public), 2, bytes(32)) == (account.keys, account.threshold, account.sealing_hash)
     assert (address("bmw"), 1, 2) == (account.sponsor, account.opened_height, account.updated_height)
     old = signed(chain, SHARED, body, (SHARED, A), (SHARED, B), salt=8)
     assert ["signature_missing", "signature_superfluous"] == chain.unmet(old)

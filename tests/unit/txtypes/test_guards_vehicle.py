@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from node.txtypes.odometer import ACCREDITED
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
     VIN,
@@ -32,12 +31,12 @@ from node.txtypes.sale.offer import OrderAccept
 from node.txtypes.sale.order import ORDER
 from node.txtypes.service.accident import Damage
 from node.txtypes.vehicle.reading import OdometerRead
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
-from node.txtypes.vehicle.record import RecordBody
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000
-RECORD = msgspec.msgpack.Decoder(RecordBody)
+CONTENT = msgspec.msgpack.Decoder(Content)
 OTHER = "WBA8E9G50GNU99999"
 
 
@@ -156,13 +155,19 @@ def test_an_author_adds_eight_readings_a_day_to_one_vehicle(kind: str) -> None:
     day = life.chain.now // DAY_MS
     for today, codes in ((7, []), (8, ["readings_today"])):
         known = life.chain.state(ODOMETER, VIN) or NO_READINGS
-        counts = dict(known.today) | {address(sender): today}
+        counts = {entry.author: entry.count for entry in known.today} | {address(sender): today}
         force(life.chain, ODOMETER, VIN, known)
-        change(life.chain, ODOMETER, VIN, day=day, today=tuple(sorted(counts.items())))
+        change(
+            life.chain,
+            ODOMETER,
+            VIN,
+            day=day,
+            today=tuple(ReadingsOfAuthor(*entry) for entry in sorted(counts.items())),
+        )
         assert codes == unmet(kind, life)
     change(life.chain, ODOMETER, VIN, day=day - 1)
     assert [] == unmet(kind, life)
-    change(life.chain, ODOMETER, VIN, day=day, today=((address("carrier-1"), 8),))
+    change(life.chain, ODOMETER, VIN, day=day, today=(ReadingsOfAuthor(address("carrier-1"), 8),))
     assert [] == unmet(kind, life)
 
 
@@ -175,7 +180,7 @@ def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
     assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
     life.chain.now += DAY_MS
     life.chain.do("bmw", read(life))
-    assert ((address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
+    assert (ReadingsOfAuthor(address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
 
 
 @pytest.mark.parametrize("kind", NAMING_A_VIN)
@@ -303,10 +308,14 @@ def test_a_transfer_moves_title_and_counts() -> None:
 @table(
     Case("service", "born", "workshop-berlin", lambda life: maintenance(life.chain)),
     Case("unknown service", "born", "workshop-berlin", lambda life: maintenance(life.chain, services=("NONSENSE",)),
-         ("service_unknown",)),
+         ("code_unknown",)),
     Case("two of three unknown", "born", "workshop-berlin",
          lambda life: maintenance(life.chain, services=("A", "ENGINE_OIL", "B")),
-         ("service_unknown", "service_unknown")),
+         ("code_unknown", "code_unknown")),
+    Case("a card number as a service", "born", "workshop-berlin",
+         lambda life: maintenance(life.chain, services=("4111111111111111",)), ("code_unknown",)),
+    Case("no such cost band", "born", "police-1", lambda life: accident(life.chain, cost_band="a_lot"),
+         ("code_unknown",)),
     Case("service by a dealer", "born", "dealer-munich", lambda life: maintenance(life.chain), ("role_missing",)),
     Case("service by the owner", "born", "bmw", lambda life: maintenance(life.chain), ("role_missing",)),
     Case("accident by a workshop", "born", "workshop-berlin", lambda life: accident(life.chain)),
@@ -318,7 +327,7 @@ def test_a_transfer_moves_title_and_counts() -> None:
     Case("accident by a bank", "born", "bank-1", lambda life: accident(life.chain), ("role_missing",)),
     Case("unknown zone", "born", "police-1",
          lambda life: accident(life.chain, damages=(Damage("nose", "cosmetic"), Damage("front", "cosmetic"))),
-         ("zone_unknown",)),
+         ("code_unknown",)),
 )  # fmt: skip
 def test_workshop(case: Case) -> None:
     assert case.codes == case.run()
@@ -343,7 +352,7 @@ def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
     life.chain.do("buyer-1", accident(life.chain, 300))
     life.chain.do("workshop-berlin", accident(life.chain, 301))
     assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
-    told = [RECORD.decode(raw).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
+    told = [CONTENT.decode(stored_record(raw).content).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
     assert [True, False] == ["self_reported" in outcome for outcome in told]
 
 
@@ -359,7 +368,7 @@ NAMES = {
 @pytest.mark.parametrize("role", NAMES)
 def test_accredited_writers_read_odometers(role: str) -> None:
     life = at("born")
-    expected = [] if role in ACCREDITED else ["role_missing"]
+    expected = [] if role in OdometerRead.by.names else ["role_missing"]
     assert expected == life.chain.unmet(life.chain.sign(NAMES[role], read(life)))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from node.rpc.render import listing_json
 from support import second_codec
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
 from support.stages import at, change
+from support.views import view_of
 
 from node.codec import encode
 from node.crypto.addresses import to_text
@@ -56,7 +56,7 @@ def test_a_listing_of_an_illogical_odometer_says_so() -> None:
     life.listing = life.chain.do(SELLER, listing(life.chain, odometer_disclosed=True))
     found = life.chain.state(LISTING, life.listing)
     assert found.odometer_disclosed
-    shown = listing_json(life.chain.store, life.listing.hex(), found, life.chain.now)
+    shown = view_of(life.chain, LISTING, life.listing)
     assert (True, "open") == (shown["odometer_disclosed"], shown["status"])
 
 

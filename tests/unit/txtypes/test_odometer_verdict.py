@@ -257,7 +257,7 @@ class Readings:
     def add(self, kilometres: int, at: int, is_declared: bool = False) -> str:
         """`at` in minutes after birth; the verdict."""
         event = self.born + at * 60_000
-        vehicle = add_reading(self.ledger, VIN, self.vehicle, km(kilometres), event, is_declared)
+        vehicle = add_reading(self.ledger, VIN, self.vehicle, km(kilometres), event, is_declared=is_declared)
         self.vehicle = replace(vehicle, record_count=vehicle.record_count + 1)
         assert len(self.known.readings) <= limits.READINGS_MAX
         assert self.known.verdict == self.vehicle.verdict

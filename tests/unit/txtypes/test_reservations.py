@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from msgspec.structs import replace
-from node.rpc.queries import ListingFilter, listings_page
-from node.rpc.render import listing_json, order_json, vehicle_json
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, accident, attest, handover, listing, offer, register, transfer
 from support.stages import at, change
+from support.views import listed, view_of
 
 from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
@@ -84,13 +81,13 @@ def update(life: Life) -> ListingUpdate:
 
 def answers(life: Life) -> tuple[str, str, str, bool]:
     """What is answered at the head's time of market, listing and order, and whether the market shows the listing."""
-    chain, store, now = life.chain, life.chain.store, life.chain.store.head().time_ms
-    vehicle = vehicle_json(store, VIN, chain.state(VEHICLE, VIN), now)["market"]["status"]
-    found = listing_json(store, life.listing.hex(), chain.state(LISTING, life.listing), now)["status"]
-    order = order_json(store, life.order.hex(), chain.state(ORDER, life.order), now)["status"]
+    chain = life.chain
+    vehicle = view_of(chain, VEHICLE, VIN)["market"]["status"]
+    found = view_of(chain, LISTING, life.listing)["status"]
+    order = view_of(chain, ORDER, life.order)["status"]
     shown = set()
-    for wanted in (ListingFilter(), ListingFilter(vin=VIN), ListingFilter(model="330I", country="DE")):
-        _, page = asyncio.run(listings_page(store, wanted, 10, ""))
+    for wanted in ({}, {"vin": VIN}, {"model": "330I", "country": "DE"}):
+        page = listed(chain, LISTING, **wanted)
         shown.add(life.listing.hex() in {entry["id"] for entry in page["listings"]})
     assert 1 == len(shown), "every filter finds it or none"
     return vehicle, found, order, shown.pop()
@@ -205,10 +202,14 @@ def test_an_order_that_lasts_counts_among_the_live_offers() -> None:
     pass_deadline(life)
     life.chain.do("bmw", OrderCancel(life.chain.do("bmw", _other_car(life)), "other"))
     life.chain.do(BUYER, _other_car(life))
-    assert life.order in dict(life.chain.state(LIVE_OFFERS, address(BUYER)).offers)
+    assert life.order in live_offers(life)
     tell(life, "failed")
     life.chain.do(BUYER, _other_car(life))
-    assert life.order not in dict(life.chain.state(LIVE_OFFERS, address(BUYER)).offers)
+    assert life.order not in live_offers(life)
+
+
+def live_offers(life: Life) -> list[bytes]:
+    return [live.order for live in life.chain.state(LIVE_OFFERS, address(BUYER)).offers]
 
 
 def _other_car(life: Life):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.light import KEY, ChainSource, born, edit, liars, light_client, signatures_of, usurping
+from support.light import (
+    KEY,
+    ChainSource,
+    born,
+    edit,
+    liars,
+    light_client,
+    signatures_of,
+    usurping,
+    verified,
+    with_entry,
+)
 
 from node.chain.trust import genesis_trust
 from node.crypto.state_tree import StateProof
@@ -22,10 +32,10 @@ from wallet.light import LightClient
 def test_value_and_absence_are_proven(tmp_path: Path) -> None:
     source = ChainSource(born())
     light = light_client(source, tmp_path)
-    value, header = light.verified_state(KEY)
+    value, header = verified(light)
     assert source.chain.store.state.get(KEY) == value
     assert source.chain.store.height() == header.height
-    assert (None, header) == light.verified_state(VEHICLE.key("WBA8E9G50GNU99999"))
+    assert (None, header) == verified(light, VEHICLE.key("WBA8E9G50GNU99999"))
     assert [] == source.asked
     report = light.report()
     assert (0, source.chain.genesis_hash, 0) == (report.root_height, report.root_id, report.set_changes)
@@ -33,23 +43,28 @@ def test_value_and_absence_are_proven(tmp_path: Path) -> None:
 
 def test_the_newest_header_is_the_next_root(tmp_path: Path) -> None:
     source = ChainSource(born())
-    light_client(source, tmp_path).verified_state(KEY)
+    verified(light_client(source, tmp_path))
     height = source.chain.store.height()
     source.chain.produce()
     later = light_client(source, tmp_path)
-    assert height + 1 == later.verified_state(KEY)[1].height
+    assert height + 1 == verified(later)[1].height
     assert height == later.report().root_height
 
 
 # --- forged proofs ---
 def with_value(answer: StateAnswer) -> StateAnswer:
-    assert answer.value is not None
-    return changed(answer, value=answer.value[:-1] + bytes([answer.value[-1] ^ 1]))
+    value = answer.entries[0].value
+    assert value is not None
+    return with_entry(answer, value=value[:-1] + bytes([value[-1] ^ 1]))
+
+
+def proof_of(answer: StateAnswer) -> StateProof:
+    return answer.entries[0].proof
 
 
 def with_sibling(answer: StateAnswer) -> StateAnswer:
-    others = answer.proof.siblings[1:]
-    return changed(answer, proof=StateProof(answer.proof.entries, (bytes(31) + b"\x01", *others)))
+    proof = proof_of(answer)
+    return with_entry(answer, proof=StateProof(proof.entries, (bytes(31) + b"\x01", *proof.siblings[1:])))
 
 
 @pytest.mark.parametrize(
@@ -57,16 +72,18 @@ def with_sibling(answer: StateAnswer) -> StateAnswer:
     [
         with_value,
         with_sibling,
-        lambda answer: changed(answer, value=None),
-        lambda answer: changed(answer, proof=StateProof(b"", answer.proof.siblings)),
-        lambda answer: changed(answer, proof=StateProof(answer.proof.entries, answer.proof.siblings[:-1])),
-        lambda answer: changed(answer, proof=StateProof(answer.proof.entries + b"\x00", answer.proof.siblings)),
-        lambda answer: changed(answer, value=None, proof=StateProof(b"", (bytes(32),) * 6)),
+        lambda answer: with_entry(answer, value=None),
+        lambda answer: with_entry(answer, proof=StateProof(b"", proof_of(answer).siblings)),
+        lambda answer: with_entry(answer, proof=StateProof(proof_of(answer).entries, proof_of(answer).siblings[:-1])),
+        lambda answer: with_entry(
+            answer, proof=StateProof(proof_of(answer).entries + b"\x00", proof_of(answer).siblings)
+        ),
+        lambda answer: with_entry(answer, value=None, proof=StateProof(b"", (bytes(32),) * 6)),
     ],
 )
 def test_forged_proofs(tamper: Callable[[StateAnswer], StateAnswer], tmp_path: Path) -> None:
     with pytest.raises(InvalidProof):
-        light_client(ChainSource(born(), tamper), tmp_path).verified_state(KEY)
+        verified(light_client(ChainSource(born(), tamper), tmp_path))
 
 
 # --- forged headers and certificates ---
@@ -87,26 +104,26 @@ def flip(signature: bytes) -> bytes:
 )
 def test_forged_certificates(tamper: Callable[[StateAnswer], StateAnswer], says: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidCertificate, match=says):
-        light_client(ChainSource(born(), tamper), tmp_path).verified_state(KEY)
+        verified(light_client(ChainSource(born(), tamper), tmp_path))
     assert not (tmp_path / "light.json").exists()
 
 
 def test_three_of_four_signatures_are_enough(tmp_path: Path) -> None:
     source = ChainSource(born(), lambda a: edit(a, signatures=(b"", *signatures_of(a)[1:])))
-    light_client(source, tmp_path).verified_state(KEY)
+    verified(light_client(source, tmp_path))
 
 
 def test_a_set_of_strangers_decides_nothing(tmp_path: Path) -> None:
     source = usurping(born(), liars())
     with pytest.raises(InvalidCertificate, match="not decided by the set that height 0 names"):
-        light_client(source, tmp_path).verified_state(KEY)
+        verified(light_client(source, tmp_path))
 
 
 def test_naming_honest_validators_without_their_signatures_helps_nobody(tmp_path: Path) -> None:
     chain = born()
     source = usurping(chain, [*liars(), *genesis_trust(chain.genesis).validators.entries])
     with pytest.raises(InvalidCertificate):
-        light_client(source, tmp_path).verified_state(KEY)
+        verified(light_client(source, tmp_path))
 
 
 def test_honest_addresses_with_foreign_keys_help_nobody(tmp_path: Path) -> None:
@@ -116,7 +133,7 @@ def test_honest_addresses_with_foreign_keys_help_nobody(tmp_path: Path) -> None:
         chain, [replace(e, consensus_key=liar.consensus_key) for e, liar in zip(honest, liars(), strict=True)]
     )
     with pytest.raises(InvalidCertificate):
-        light_client(source, tmp_path).verified_state(KEY)
+        verified(light_client(source, tmp_path))
 
 
 def test_another_chain_is_not_this_one(tmp_path: Path) -> None:
@@ -124,4 +141,4 @@ def test_another_chain_is_not_this_one(tmp_path: Path) -> None:
     other = replace(source.chain.genesis, chain_id="another-chain")
     light = LightClient(other, tmp_path / "light.json", source, now_ms=lambda: source.chain.now)
     with pytest.raises(InvalidCertificate):
-        light.verified_state(KEY)
+        verified(light)

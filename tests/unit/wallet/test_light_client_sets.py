@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import register
-from support.light import KEY, NEW, OLD, ChainSource, decoded, handed_on, light_client, set_power
+from support.light import KEY, NEW, OLD, ChainSource, decoded, handed_on, light_client, set_power, verified, with_entry
 
 from node.chain import trust
 from node.chain.block import Commit, Committed, block_id_of
@@ -27,7 +27,7 @@ def test_the_set_is_followed_to_one_that_shares_no_validator(tmp_path: Path) -> 
     source = ChainSource(handed_on())
     assert sorted(map(address, NEW)) == [e.address for e in source.chain.store.head().validators.entries]
     light = light_client(source, tmp_path)
-    value, header = light.verified_state(KEY)
+    value, header = verified(light)
     assert source.chain.store.state.get(KEY) == value
     assert source.chain.store.height() == header.height
     assert 0 < len(source.asked) < header.height
@@ -37,7 +37,7 @@ def test_the_set_is_followed_to_one_that_shares_no_validator(tmp_path: Path) -> 
 def test_without_old_sets_the_way_is_not_invented(tmp_path: Path) -> None:
     source = ChainSource(handed_on(), serves_old_sets=False)
     with pytest.raises(InvalidCertificate, match="does not give the validator set"):
-        light_client(source, tmp_path).verified_state(KEY)
+        verified(light_client(source, tmp_path))
 
 
 def test_a_header_of_another_height_than_asked_for_is_refused(tmp_path: Path) -> None:
@@ -46,17 +46,17 @@ def test_a_header_of_another_height_than_asked_for_is_refused(tmp_path: Path) ->
             return super().committed(height - 1)
 
     with pytest.raises(InvalidCertificate, match="the node gives another"):
-        light_client(Shifted(handed_on()), tmp_path).verified_state(KEY)
+        verified(light_client(Shifted(handed_on()), tmp_path))
 
 
 def test_only_so_many_headers_are_asked_for_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = ChainSource(handed_on())
-    light_client(source, tmp_path / "free").verified_state(KEY)
+    verified(light_client(source, tmp_path / "free"))
     monkeypatch.setattr(trust, "FETCHES_MAX", len(source.asked))
-    light_client(source, tmp_path / "enough").verified_state(KEY)
+    verified(light_client(source, tmp_path / "enough"))
     monkeypatch.setattr(trust, "FETCHES_MAX", trust.FETCHES_MAX - 1)
     with pytest.raises(InvalidCertificate, match="start from a newer root"):
-        light_client(source, tmp_path / "too few").verified_state(KEY)
+        verified(light_client(source, tmp_path / "too few"))
 
 
 def test_one_change_needs_no_old_sets(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_one_change_needs_no_old_sets(tmp_path: Path) -> None:
     set_power(chain, "workshop-berlin", 0)
     chain.produce()
     source = ChainSource(chain, serves_old_sets=False)
-    light_client(source, tmp_path).verified_state(KEY)
+    verified(light_client(source, tmp_path))
     assert [] == source.asked
 
 
@@ -75,20 +75,20 @@ def test_the_set_that_the_head_itself_names_is_kept(tmp_path: Path) -> None:
     chain.do("bmw", register())
     set_power(chain, "workshop-berlin", 0)
     source = ChainSource(chain)
-    light_client(source, tmp_path).verified_state(KEY)
+    verified(light_client(source, tmp_path))
     kept = TrustStore(tmp_path / "light.json", chain.genesis_hash).load()
     assert kept is not None
     assert chain.store.head().validators == kept.validators
     chain.produce()
-    light_client(source, tmp_path).verified_state(KEY)
+    verified(light_client(source, tmp_path))
 
 
 def test_removed_validators_decide_nothing_any_more(tmp_path: Path) -> None:
     """Their keys may have been sold since: from a newer root they count for nothing."""
     chain = handed_on()
-    light_client(ChainSource(chain), tmp_path).verified_state(KEY)
+    verified(light_client(ChainSource(chain), tmp_path))
     height = chain.store.height()
-    old = decoded(ChainSource(chain).state(KEY))[0]
+    old = decoded(ChainSource(chain).states((KEY,)))[0]
     forged_set = genesis_trust(chain.genesis).validators
 
     def forge(answer: StateAnswer) -> StateAnswer:
@@ -108,10 +108,12 @@ def test_removed_validators_decide_nothing_any_more(tmp_path: Path) -> None:
 
     chain.produce()
     with pytest.raises(Rejected):
-        light_client(Forger(chain, forge), tmp_path).verified_state(KEY)
+        verified(light_client(Forger(chain, forge), tmp_path))
 
 
 @pytest.mark.parametrize("value", [None, b"\xc1", b"\x90"], ids=["none", "no msgpack", "nothing in it"])
 def test_a_set_in_the_state_that_is_none_is_asked_for_by_height(value: bytes | None, tmp_path: Path) -> None:
-    source = ChainSource(handed_on(), lambda a: changed(a, value=value) if a.key == VALIDATORS.key("set") else a)
-    light_client(source, tmp_path).verified_state(KEY)
+    source = ChainSource(
+        handed_on(), lambda a: with_entry(a, value=value) if a.entries[0].key == VALIDATORS.key("set") else a
+    )
+    verified(light_client(source, tmp_path))

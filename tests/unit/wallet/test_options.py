@@ -76,7 +76,7 @@ def test_amounts_are_exact(text: str, amount: int, currency: str) -> None:
         ("٣EUR", "not an amount"),
         ("52900.00EUR\n", "not an amount"),
         ("", "not an amount"),
-        ("10000000000.01EUR", "above the highest amount, 10000000000.00 EUR"),
+        ("10000000000000.01EUR", "above the highest amount, 10000000000000.00 EUR"),
     ],
 )
 def test_other_amounts_are_refused(text: str, says: str) -> None:
@@ -188,7 +188,7 @@ def test_keys_may_be_named() -> None:
         ({"rails": ["card"]}, r"body.rails\[0\]: 'card' is neither JSON nor name=value"),
         ({"rails": ['{"rail": "card"']}, r"body.rails\[0\]: not JSON"),
         ({"rails": ["rail=card,rail=card,providers=bank-1"]}, "rail stands twice"),
-        ({"rails": ["rail=cash,providers=bank-1"]}, r"body.rails\[0\]"),
+        ({"rails": ["rail=Cash,providers=bank-1"]}, r"body.rails\[0\]"),
         ({"rails": ["rail=card,providers=bank-1,fee=1"]}, r"body.rails\[0\].fee: unknown field"),
         ({"colour": "red"}, "body.colour: unknown field; known are vin"),
         ({"vin": VIN.lower()}, r"\$\.vin"),
@@ -227,6 +227,7 @@ def test_every_example_is_a_valid_body(name: str) -> None:
     context = command.make_context(name, example_arguments(name))
     fields = {field.json_name for field in fields_of(TYPES[name])}
     given = {n: list(v) if isinstance(v, tuple) else v for n, v in context.params.items() if v not in (None, ())}
+    given = {n: "00" * 32 if isinstance(v, str) and v.startswith("$") else v for n, v in given.items()}
     body = {n: v for n, v in given.items() if n in fields}
     if name == "order.offer":
         body |= {"disclosure_root": "00" * 32, "listing_version": 1}

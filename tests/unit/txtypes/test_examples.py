@@ -1,0 +1,126 @@
+"""Every type's specimen is a transaction that a chain takes at its place, sent and signed as the specimen says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.chain import address
+from support.life import VIN, Life, km, maintenance
+from support.specimens import specimen
+from support.stages import at, signed
+
+from node.crypto.dev_keys import dev_key
+from node.ledger.body import TransactionBody
+from node.ledger.example import resolved
+from node.ledger.json_form import from_json
+from node.txtypes.chain.actions import ParameterSet
+from node.txtypes.chain.governance import GovernancePropose
+from node.txtypes.chain.validator_pause import ValidatorPause
+from node.txtypes.identity.account import AccountOpen
+from node.txtypes.registry import TYPES
+
+ALICE = (address("alice"), dev_key("account", "alice"))
+
+
+def opened(life: Life) -> None:
+    body = specimen("account.open", life.chain)
+    life.chain.do("dealer-munich", body, extra=(ALICE,))
+
+
+def proposed(life: Life) -> None:
+    life.proposal = life.chain.do("bmw", GovernancePropose(ParameterSet("block_txs_max", 1_000)))  # type: ignore[attr-defined]
+
+
+def damaged(life: Life) -> None:
+    life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120)))
+
+
+def nothing(life: Life) -> None:
+    """The stage is enough."""
+
+
+STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
+    "account.update_keys": ("", opened),
+    "governance.vote": ("", proposed),
+    "validator.resume": ("", lambda life: life.chain.do("workshop-berlin", ValidatorPause())),
+    "title.transfer": ("born", nothing),
+    "odometer.read": ("born", nothing),
+    "maintenance.record": ("born", nothing),
+    "accident.report": ("born", nothing),
+    "listing.create": ("wholesale", nothing),
+    "listing.update": ("listed", nothing),
+    "listing.withdraw": ("listed", nothing),
+    "order.offer": ("listed", nothing),
+    "order.counter": ("offered", nothing),
+    "order.accept": ("offered", nothing),
+    "order.reject": ("offered", nothing),
+    "order.cancel": ("offered", nothing),
+    "order.acknowledge": ("accepted", damaged),
+    "order.handover": ("paid", nothing),
+    "payment.initiate": ("accepted", nothing),
+    "payment.attest": ("paying", nothing),
+    "delivery.schedule": ("accepted", nothing),
+    "delivery.event": ("accepted", nothing),
+}
+"""Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
+
+
+def placed(tag: str) -> tuple[Life, TransactionBody]:
+    stage, before = STAGES.get(tag, ("", nothing))
+    life = at(stage)
+    before(life)
+    ids = {name: getattr(life, name, b"") for name in ("listing", "order", "payment", "proposal")}
+    return life, specimen(tag, life.chain, ids)
+
+
+@pytest.mark.parametrize("tag", TYPES)
+def test_a_specimen_is_valid_at_its_place(tag: str) -> None:
+    life, body = placed(tag)
+    example = TYPES[tag].EXAMPLE
+    signers = [(address(name), dev_key("account", name)) for name in (example.sender, *example.cosigners)]
+    raw = signed(life.chain, address(example.sender), body, *signers)
+    assert [] == life.chain.unmet(raw)
+    life.chain.produce(raw)
+
+
+class Foreign:
+    """Names of another run."""
+
+    now_ms = 1_800_000_000_000
+
+    def address_text(self, name: str) -> str:
+        return f"<{name}>"
+
+    def bytes_of(self, symbol: str) -> bytes:
+        return symbol.encode()
+
+
+def test_symbols_addresses_and_times_are_what_the_run_says() -> None:
+    shown = resolved(TYPES["order.offer"], TYPES["order.offer"].EXAMPLE.body, Foreign())
+    assert ("<payment-provider-1>", b"$listing".hex()) == (shown["provider"], shown["listing"])
+    assert "2027-01-22T08:00:00.000Z" == shown["expires_at"]
+    assert {"amount": "5290000", "currency": "EUR"} == shown["price"]
+
+
+def test_what_is_within_lists_options_structs_and_actions_is_resolved() -> None:
+    listed = resolved(TYPES["listing.create"], TYPES["listing.create"].EXAMPLE.body, Foreign())
+    assert ["<payment-provider-1>", "<bank-1>"] == listed["rails"][1]["providers"]
+    served = resolved(TYPES["maintenance.record"], TYPES["maintenance.record"].EXAMPLE.body, Foreign())
+    assert "2029-01-14T08:00:00.000Z" == served["next_due"]["at"]
+    action = {"type": "role.grant", "member": "bmw", "role": "dealer", "wmis": [], "country": "", "starts_at": "now",
+              "ends_at": ""}  # fmt: skip
+    shown = resolved(GovernancePropose, {"action": action}, Foreign())["action"]
+    assert ("<bmw>", "2027-01-15T08:00:00.000Z", "") == (shown["member"], shown["starts_at"], shown["ends_at"])
+    opened = resolved(AccountOpen, AccountOpen.EXAMPLE.body, Foreign())
+    assert [b"$key:alice".hex()] == opened["keys"]
+
+
+def test_changes_stay_as_they_are() -> None:
+    """A test may ask for what no decoder takes."""
+    chain = at("born").chain
+    assert -1 == maintenance(chain, odometer=km(-1)).odometer.value
+    assert VIN.lower() == specimen("vehicle.register", vin=VIN.lower()).vin
+    assert from_json(TYPES["vehicle.register"], dict(TYPES["vehicle.register"].EXAMPLE.body)) == specimen(
+        "vehicle.register"
+    )
