@@ -11,10 +11,8 @@ find_python() {
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
         [ -n "$candidate" ] || continue
         # The interpreter below an active environment: ours may have to be removed.
-        if "$candidate" -c 'import sys; print(sys._base_executable)
-sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else 1)' 2>/dev/null; then
-            return 0
-        fi
+        "$candidate" -c 'import sys; print(sys._base_executable) if (3, 11) <= sys.version_info[:2] <= (3, 12) else exit(1)' \
+            2>/dev/null && return 0
     done
     return 1
 }
