@@ -14,9 +14,9 @@ import pytest
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.crypto.keyfile import WrongPassphrase, open_key
+from node.crypto.keyfile import KeyInfo, WrongPassphrase, open_key
 from node.errors import Malformed, OperatorError
-from wallet.keystore import KeyInfo, Keystore, seed_of, words_of
+from wallet.keystore import Keystore, seed_of, words_of
 
 PASSPHRASE = "correct horse"
 ZERO_WORDS = "abandon " * 23 + "art"
