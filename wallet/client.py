@@ -27,12 +27,17 @@ TIMEOUT_S: Final = 15.0
 """From connecting to the last byte of a node's answer, on top of the time that the node is asked to wait."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
+BATCH_TIMEOUT_S: Final = 60.0
 
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest useful answer is a block of 4 MiB decoded to JSON. Above: the next node is tried."""
 
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
+
+Query = Mapping[str, str] | None
+Body = bytes | dict[str, Any] | None
+"""Bytes are MessagePack; an object is sent as JSON."""
 
 
 class Unreachable(OperatorError):
@@ -99,9 +104,9 @@ class NodeClient:
         self._nodes = list(nodes)
 
     # --- reads ---
-    def get_json(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def get_json(self, path: str, query: Query = None) -> dict[str, Any]:
         """The JSON object at `path`. Raises `NodeRefused` or `Unreachable`, as every call here does."""
-        return self._call_json("GET", path, query)
+        return self._call_json(path, query)
 
     def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
         """The first `limit` items of the list `name`, fetched page by page."""
@@ -121,7 +126,7 @@ class NodeClient:
 
     def committed(self, height: int) -> Committed:
         """A block with its certificate, decoded, not verified."""
-        raw = self._call("GET", f"/v1/blocks/{height}", accept=MSGPACK)
+        raw = self._call(f"/v1/blocks/{height}", accept=MSGPACK)
         try:
             return decode_committed(raw)
         except Rejected as error:
@@ -165,13 +170,13 @@ class NodeClient:
     def submit(self, raw: bytes, wait_ms: int = 0) -> dict[str, Any]:
         """The status of a transaction after submitting it. With `wait_ms` the node waits that long for the commit."""
         query = {"wait": "commit", "timeout_ms": str(wait_ms)} if wait_ms else {}
-        return self._call_json("POST", "/v1/transactions", query, raw, timeout_s=TIMEOUT_S + wait_ms / 1000)
+        return self._call_json("/v1/transactions", query, raw, TIMEOUT_S + wait_ms / 1000)
 
     def submit_batch(self, raws: list[bytes]) -> list[dict[str, Any]]:
         """One result for each transaction, in order. At most `RPC_BATCH_MAX`."""
         assert 0 < len(raws) <= limits.RPC_BATCH_MAX, "a batch has a bound"
-        body = json.dumps({"transactions": [raw.hex() for raw in raws]}).encode()
-        answer = self._call_json("POST", "/v1/transactions/batch", {}, body, JSON, timeout_s=60.0)
+        body = {"transactions": [raw.hex() for raw in raws]}
+        answer = self._call_json("/v1/transactions/batch", {}, body, BATCH_TIMEOUT_S)
         results = answer.get("results")
         if not isinstance(results, list) or len(results) != len(raws) or not all(isinstance(r, dict) for r in results):
             raise Unreachable(f"{self._nodes[0]} did not answer every item of the batch: submit the files again")
@@ -179,45 +184,36 @@ class NodeClient:
 
     def check(self, raw: bytes) -> dict[str, Any]:
         """Whether a transaction is valid now, with every unmet guard if it is not."""
-        return self._call_json("POST", "/v1/transactions/check", {}, raw)
+        return self._call_json("/v1/transactions/check", {}, raw)
 
     # --- transport ---
     def _unusable(self, answer: str) -> Unreachable:
         return Unreachable(f"{self._nodes[0]} answers {answer}: name another node")
 
     def _call_json(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: bytes | None = None,
-        content_type: str = MSGPACK,
-        timeout_s: float = TIMEOUT_S,
+        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S
     ) -> dict[str, Any]:
-        value = _json_object(self._call(method, path, query, body, content_type, timeout_s))
+        value = _json_object(self._call(path, query, body, timeout_s))
         if value is None:
             raise Unreachable(f"{self._nodes[0]} does not answer like a node: check its address")
         return value
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        content_type: str = MSGPACK,
-        timeout_s: float = TIMEOUT_S,
-        accept: str = JSON,
+        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S, accept: str = JSON
     ) -> bytes:
-        """The body of the first answer below status 500. Raises `NodeRefused`, or `Unreachable` if there is none."""
+        """The first answer below status 500 to a GET, or a POST if there is a body.
+
+        Raises `NodeRefused` for an error status, `Unreachable` without an answer.
+        """
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": accept, "Accept-Language": "en", "User-Agent": "bmw-wallet", "Connection": "close"}
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers["Content-Type"] = MSGPACK if isinstance(body, bytes) else JSON
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         failures = []
         for node in tuple(self._nodes):
             try:
-                status, answer, retry_after_s = _exchange(node, method, target, headers, body, timeout_s)
+                status, answer, retry_after_s = _exchange(node, target, headers, content, timeout_s)
             except (OSError, http.client.HTTPException, _Unusable) as error:
                 failures.append(f"{node}: {_reason(error)}")
                 continue
@@ -240,7 +236,7 @@ class _Unusable(Exception):
 
 
 def _exchange(
-    node: str, method: str, target: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+    node: str, target: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
 ) -> tuple[int, bytes, float]:
     """Status, body and `Retry-After` in seconds of one node's answer."""
     url = urlsplit(node)
@@ -250,7 +246,7 @@ def _exchange(
     with closing(kind(url.hostname or "", port, timeout=CONNECT_TIMEOUT_S)) as connection:
         connection.connect()
         connection.sock.settimeout(timeout_s)
-        connection.request(method, url.path + target, body=body, headers=headers)
+        connection.request("GET" if body is None else "POST", url.path + target, body, headers)
         response = connection.getresponse()
         answer = bytearray()
         while chunk := response.read1(65536):

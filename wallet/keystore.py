@@ -20,7 +20,6 @@ from typing import Final
 from mnemonic import Mnemonic
 
 from node.crypto import keyfile
-from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import KeyInfo, is_key_name
 from node.crypto.signing import PrivateKey
 from node.errors import OperatorError, Rejected
@@ -66,19 +65,18 @@ class Keystore:
         key = self.import_seed(name, secrets.token_bytes(32), passphrase)
         return key, words_of(key.seed())
 
-    def import_mnemonic(self, name: str, words: str, passphrase: str) -> PrivateKey:
-        """Store the key of a backup's 24 words."""
-        return self.import_seed(name, seed_of(words), passphrase)
-
     def import_seed(self, name: str, seed: bytes, passphrase: str) -> PrivateKey:
         """Store the key of 32 secret bytes."""
         if len(seed) != 32:
             raise OperatorError(f"a seed has 32 bytes and this one {len(seed)}: give all 64 hex digits")
-        return self._add(name, PrivateKey(seed), passphrase)
-
-    def import_dev(self, name: str, passphrase: str) -> PrivateKey:
-        """Store the development network's account key of that name, which anybody can compute."""
-        return self._add(name, dev_key("account", name), passphrase)
+        self._check_free(name)  # early, because sealing is slow; the check under the lock is the one that counts
+        key = PrivateKey(seed)
+        salt, nonce = secrets.token_bytes(keyfile.SALT_BYTES), secrets.token_bytes(keyfile.NONCE_BYTES)
+        data = keyfile.seal_key(key, name, passphrase, salt, nonce, self._scrypt_n)
+        with self._locked() as directory:
+            self._check_free(name)
+            self._write(self._path(name), data, directory)
+        return key
 
     def import_file(self, name: str, data: bytes, passphrase: str) -> PrivateKey:
         """Store the key of a sealed key file, sealed again as `name` with the same passphrase.
@@ -86,7 +84,7 @@ class Keystore:
         Raises `Malformed`, `TooLarge` or `WrongPassphrase` for the file, `OperatorError` for the name.
         """
         self._check_free(name)
-        return self._add(name, keyfile.open_key(data, passphrase), passphrase)
+        return self.import_seed(name, keyfile.open_key(data, passphrase).seed(), passphrase)
 
     def export_file(self, name: str) -> bytes:
         """The bytes of the sealed file."""
@@ -150,15 +148,6 @@ class Keystore:
             raise OperatorError(
                 f"there is a key {name} already ({path}): choose another name, or delete that key first"
             )
-
-    def _add(self, name: str, key: PrivateKey, passphrase: str) -> PrivateKey:
-        self._check_free(name)  # early, because sealing is slow; the check under the lock is the one that counts
-        salt, nonce = secrets.token_bytes(keyfile.SALT_BYTES), secrets.token_bytes(keyfile.NONCE_BYTES)
-        data = keyfile.seal_key(key, name, passphrase, salt, nonce, self._scrypt_n)
-        with self._locked() as directory:
-            self._check_free(name)
-            self._write(self._path(name), data, directory)
-        return key
 
     def _write(self, path: Path, data: bytes, directory: int) -> None:
         """Write all of `data` or nothing, also in a power failure. The caller has locked `directory`."""

@@ -66,18 +66,11 @@ class _NodeSource:
         self.committed = node.committed
 
     def validators(self, height: int) -> Iterator[tuple[ValidatorEntry, ...]]:
-        with contextlib.suppress(Malformed, NodeRefused):
-            yield self._of_state()
+        with contextlib.suppress(Malformed, NodeRefused, Corrupted):
+            for entry in self._node.states((VALIDATORS.key("set"),)).entries:
+                if entry.value is not None:
+                    yield VALIDATORS.decode(entry.value).entries
         yield self._node.validators(height)
-
-    def _of_state(self) -> tuple[ValidatorEntry, ...]:
-        value = self._node.states((VALIDATORS.key("set"),)).entries[0].value
-        if value is None:
-            raise Malformed("no validator set in the state")
-        try:
-            return VALIDATORS.decode(value).entries
-        except Corrupted as error:
-            raise Malformed(str(error)) from None
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from node.crypto.addresses import to_text
+from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import KEY_FILE_BYTES_MAX, KeyInfo, parse_node_key_file
 from node.errors import Malformed, OperatorError, TooLarge
 from wallet.commands.shared import PATH, example, with_session
 from wallet.files import check_absent, read_file, write_file
-from wallet.keystore import words_of
+from wallet.keystore import seed_of, words_of
 from wallet.passphrase import read_passphrase
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table
@@ -86,33 +87,32 @@ def import_key(
     """Take in a key from elsewhere."""
     if dev + mnemonic + (file is not None) + (node_key is not None) != 1:
         raise click.UsageError("say where the key comes from: --dev, --mnemonic, --file FILE or --node-key FILE")
-    keystore = session.keystore
-    if mnemonic:
-        words = _read_words()
-        keystore.import_mnemonic(name, words, read_passphrase(True, session.passphrase_file))
-    elif node_key is not None:
-        try:
-            seed = parse_node_key_file(read_file(node_key, KEY_FILE_BYTES_MAX, "node key file")).seed()
-        except (Malformed, TooLarge) as error:
-            raise OperatorError(f"{node_key} is no node's key ({error}): name its keys/account.json") from None
-        keystore.import_seed(name, seed, read_passphrase(True, session.passphrase_file))
-    elif file is not None:
+    if file is not None:
         data = read_file(file, KEY_FILE_BYTES_MAX, "key file")
         try:
-            keystore.import_file(name, data, read_passphrase(False, session.passphrase_file))
+            session.keystore.import_file(name, data, read_passphrase(False, session.passphrase_file))
         except (Malformed, TooLarge) as error:
             raise OperatorError(f"{file} is no key file ({error}): name one made with key export") from None
     else:
-        keystore.import_dev(name, read_passphrase(True, session.passphrase_file))
-    echo_facts(_info_json(keystore.info(name)), session.wants_json)
+        seed = _seed_of(name, mnemonic, node_key)
+        session.keystore.import_seed(name, seed, read_passphrase(True, session.passphrase_file))
+    echo_facts(_info_json(session.keystore.info(name)), session.wants_json)
     if dev and not session.wants_json:
         click.echo("This key is public knowledge: for development networks only.", err=True)
 
 
-def _read_words() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("24 words", hide_input=True, err=True, type=str))
-    return sys.stdin.readline(4096)
+def _seed_of(name: str, mnemonic: bool, node_key: Path | None) -> bytes:
+    """The seed from 24 words, or of a node's key, or else of the development network's account key."""
+    if mnemonic and sys.stdin.isatty():
+        return seed_of(click.prompt("24 words", hide_input=True, err=True, type=str))
+    if mnemonic:
+        return seed_of(sys.stdin.readline(4096))
+    if node_key is None:
+        return dev_key("account", name).seed()
+    try:
+        return parse_node_key_file(read_file(node_key, KEY_FILE_BYTES_MAX, "node key file")).seed()
+    except (Malformed, TooLarge) as error:
+        raise OperatorError(f"{node_key} is no node's key ({error}): name its keys/account.json") from None
 
 
 @key.command(

@@ -55,7 +55,7 @@ def tx() -> None:
 def _add_command(name: str, struct: type[TransactionBody]) -> None:
     text = inspect.cleandoc(struct.__doc__ or name)
 
-    @tx.command(name, cls=TxCommand, params=[*options_of(struct)], help=text, epilog=example(example_of(name)))
+    @tx.command(name, cls=TxCommand, params=options_of(struct), help=text, epilog=example(example_of(name)))
     @click.option("sender", "--from", required=True, metavar="NAME",
                   help="the sender's key; NAME@ADDRESS signs for another account than the key's own")  # fmt: skip
     @click.option("cosigners", "--cosign", multiple=True, metavar="NAME", help="further signer (may be repeated)")
