@@ -15,20 +15,16 @@ from node.txtypes.vehicle.record import Content, Face, content_digest, digest_of
 from node.txtypes.vehicle.vehicle import Vehicle
 
 
-def _has_face(record: Mapping[str, Any]) -> bool:
-    return record.get("content") is not None or record.get("content_digest") is not None
-
-
 def _digest_of(record: Mapping[str, Any]) -> bytes:
     """The digest of a record in JSON: computed from content and face, or the bare digest if it has no face."""
-    if not _has_face(record):
-        return bytes.fromhex(str(record.get("digest", "")))
-    if record.get("content") is None:
-        digest = bytes.fromhex(record["content_digest"])
-    else:
+    if record.get("content") is not None:
         body = encode(union_from_json(dict(TYPES), record["content"], "content"))
         outcome = tuple(str(code) for code in record["outcome"])
         digest = content_digest(encode(Content(bytes.fromhex(record["salt"]), body, outcome)))
+    elif record.get("content_digest") is not None:
+        digest = bytes.fromhex(record["content_digest"])
+    else:
+        return bytes.fromhex(str(record.get("digest", "")))
     face = Face(
         int(record["sequence"]),
         bytes.fromhex(record["txid"]),
@@ -50,7 +46,8 @@ def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int
     """
     head, withheld = ZERO32, 0
     for sequence, record in enumerate(records):
-        if _has_face(record) and record.get("sequence") != sequence:
+        has_face = record.get("content") is not None or record.get("content_digest") is not None
+        if has_face and record.get("sequence") != sequence:
             raise InvalidProof(f"record {sequence} is missing")
         withheld += record.get("content") is None
         try:

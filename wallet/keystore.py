@@ -145,9 +145,7 @@ class Keystore:
     def _check_free(self, name: str) -> None:
         path = self._path(name)
         if os.path.lexists(path):
-            raise OperatorError(
-                f"there is a key {name} already ({path}): choose another name, or delete that key first"
-            )
+            raise OperatorError(f"there is a key {name} already ({path}): choose another name, or delete it first")
 
     def _write(self, path: Path, data: bytes, directory: int) -> None:
         """Write all of `data` or nothing, also in a power failure. The caller has locked `directory`."""
@@ -230,6 +228,4 @@ def _failed(verb: str, path: Path, error: OSError) -> OperatorError:
 
 
 def _broken(path: Path, error: Rejected) -> OperatorError:
-    return OperatorError(
-        f"{path} is broken ({error}): move it aside, then restore the key from a backup or its 24 words"
-    )
+    return OperatorError(f"{path} is broken ({error}): move it, then restore the key from a backup or its 24 words")

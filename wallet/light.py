@@ -110,9 +110,7 @@ class TrustStore:
             if validators.hash != header.next_validators_hash:
                 raise Malformed("header and validators do not belong together")
         except (ValueError, KeyError, TypeError, Rejected) as error:
-            raise OperatorError(
-                f"{self._path} is broken ({error}): delete it, and the next verification starts from genesis"
-            ) from None
+            raise OperatorError(f"{self._path} is broken ({error}): delete it to start from genesis again") from None
         return Trust(header.height, block_id_of(header, self._genesis), header.time_ms, validators, header)
 
     def keep(self, trust: Trust) -> None:

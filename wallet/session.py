@@ -154,12 +154,13 @@ class Session:
                         return account.address
         raise Malformed(f"{text[:60]!r} is neither an address (bmw1...) nor the name of a key or a genesis account")
 
-    def public_key(self, name: str) -> bytes | None:
-        """The public key of a key's name, None if this home has no such key."""
-        return self.keystore.info(name).public_key if self.keystore.has(name) else None
-
     def names(self, now_ms: int) -> Names:
-        return Names(now_ms, lambda text: to_text(self.address(text)), self.public_key)
+        keys = self.keystore
+        return Names(
+            now_ms,
+            lambda text: to_text(self.address(text)),
+            lambda name: keys.info(name).public_key if keys.has(name) else None,
+        )
 
     def open_key(self, name: str) -> PrivateKey:
         """The decrypted key. Prompts for the passphrase if neither a file nor the environment gives it."""

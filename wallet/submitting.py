@@ -13,7 +13,7 @@ import click
 
 from node import limits
 from node.errors import OperatorError
-from wallet.client import NodeClient, NodeRefused, problem_text
+from wallet.client import NodeClient, NodeRefused
 from wallet.session import Session
 from wallet.txfile import TxDocument, write_document
 
@@ -33,10 +33,6 @@ BATCH_HEX_MAX: Final = limits.RPC_BODY_BYTES_MAX - 64 * 1024
 BUSY_CODES: Final = frozenset({"rate_limited", "too_many_connections", "pool_full", "syncing", "not_ready"})
 
 
-class StillPending(OperatorError):
-    """The node has accepted the transaction, and it is not committed yet."""
-
-
 @dataclass
 class Sent:
     """The outcome of one submission. `problem` is the node's problem document if it refused the transaction."""
@@ -49,10 +45,6 @@ class Sent:
     @property
     def is_refused(self) -> bool:
         return bool(self.problem) or self.status not in ("pending", "committed")
-
-    @property
-    def why(self) -> str:
-        return problem_text(self.problem, 0) if self.problem else self.status
 
     def to_json(self) -> dict[str, Any]:
         return self.answer | {"txid": self.txid.hex(), "status": self.status}
@@ -95,16 +87,11 @@ def _submit(client: NodeClient, document: TxDocument, is_waiting: bool) -> Sent:
             break
         answer = send()
     if is_waiting and answer.get("status") == "pending":
-        raise StillPending(f"{document.txid.hex()} is accepted and not yet committed after {WAIT_TOTAL_S} s")
+        raise OperatorError(f"{document.txid.hex()} is accepted and not yet committed after {WAIT_TOTAL_S} s")
     return Sent(document.txid, str(answer.get("status")), answer)
 
 
 # --- many ----------------------------------------------------------------------------------------------
-def _bar(length: int, label: str) -> Any:
-    """A progress bar on standard error, hidden without a terminal."""
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
-
-
 def _batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
     """The documents in order, in batches within the bounds on count and bytes."""
     batch: list[TxDocument] = []
@@ -123,26 +110,22 @@ def _batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
 def submit_many(session: Session, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
     """Submit transactions. Returns one result for each, in order; a refused one does not stop the others."""
     results: list[Sent] = []
-    with _bar(len(documents), "submitting") as bar:
+    is_hidden = not sys.stderr.isatty()
+    with click.progressbar(length=len(documents), label="submitting", file=sys.stderr, hidden=is_hidden) as bar:
         for batch in _batches(documents):
             results.extend(_submit_batch(session.client, batch))
             bar.update(len(batch))
     if not is_waiting:
         return results
-    with _bar(len(results), "waiting   ") as bar:
+    with click.progressbar(length=len(results), label="waiting   ", file=sys.stderr, hidden=is_hidden) as bar:
         for index, document in enumerate(documents):
             if results[index].status == "pending":
-                results[index] = _submit_again(session.client, document)
+                try:
+                    results[index] = _submit(session.client, document, True)
+                except NodeRefused as refused:
+                    results[index] = Sent(document.txid, "refused", {}, refused.problem)
             bar.update(1)
     return results
-
-
-def _submit_again(client: NodeClient, document: TxDocument) -> Sent:
-    """Submit a pending transaction once more and wait for its commit."""
-    try:
-        return _submit(client, document, True)
-    except NodeRefused as refused:
-        return Sent(document.txid, "refused", {}, refused.problem)
 
 
 def _submit_batch(client: NodeClient, batch: list[TxDocument]) -> list[Sent]:

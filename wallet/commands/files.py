@@ -12,7 +12,7 @@ from node.crypto.addresses import address_of, to_text
 from node.crypto.keyfile import KeyInfo
 from node.errors import OperatorError
 from node.ledger.body import TransactionBody
-from wallet.client import unmet_of
+from wallet.client import problem_text, unmet_of
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.commands.tx import echo_sent, signed_by
 from wallet.session import Session, Signer
@@ -35,8 +35,13 @@ def _signing_command(name: str, is_sender: bool, default: str, summary: str, exa
         session.go_offline()
         document = read_document(file, session.genesis_hash)
         signers = [session.signer(name) for name in names] or [_fitting(session, document, is_sender)]
-        if is_sender:
-            _check_sender(session, document, signers)
+        sender = document.payload.sender
+        for signer in signers if is_sender else ():
+            if (signer.address or session.keystore.info(signer.name).address) != sender:
+                raise OperatorError(  # a superfluous signature would make the file worthless
+                    f"{signer.name} is not the sender, {to_text(sender)}: use bmw-wallet cosign, or "
+                    f"--from {signer.name}@{to_text(sender)} where its key is one of the sender's"
+                )
         for line in facts(document.summary()):
             click.echo(line, err=True)
         if not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -61,18 +66,6 @@ cosign = _signing_command(
     "Add a further party's signature to a transaction file, without any node.",
     "bmw-wallet cosign handover.json --from buyer-1 -o signed.json",
 )  # fmt: skip
-
-
-def _check_sender(session: Session, document: TxDocument, signers: list[Signer]) -> None:
-    """Raises `OperatorError` for a signer that is not the sender: a superfluous signature makes the file worthless."""
-    sender = document.payload.sender
-    for signer in signers:
-        info = session.keystore.info(signer.name)
-        if (signer.address or info.address) != sender:
-            raise OperatorError(
-                f"{signer.name} is not the sender, {to_text(sender)}: use bmw-wallet cosign, or "
-                f"--from {signer.name}@{to_text(sender)} where its key is one of the sender's"
-            )
 
 
 def _fitting(session: Session, document: TxDocument, is_sender: bool) -> Signer:
@@ -126,7 +119,8 @@ def _echo_results(session: Session, results: list[Sent]) -> None:
         click.echo(", ".join(f"{count} {plain(status)}" for status, count in sorted(counts.items())))
     refused = [sent for sent in results if sent.is_refused]
     for sent in refused[:REFUSED_SHOWN_MAX]:
-        click.secho(f"{sent.txid.hex()}: {plain(sent.why)}", fg="red", err=True)
+        reason = problem_text(sent.problem, 0) if sent.problem else sent.status
+        click.secho(f"{sent.txid.hex()}: {plain(reason)}", fg="red", err=True)
         echo_unmet(unmet_of(sent.problem))
     if len(refused) > REFUSED_SHOWN_MAX:
         click.echo(f"... and {len(refused) - REFUSED_SHOWN_MAX} more (--json shows all)", err=True)

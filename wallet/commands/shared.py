@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
 
 from wallet.client import DEFAULT_NODE
 from wallet.session import Session
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREADABLE: Final = 3
@@ -58,7 +56,7 @@ _OPTIONS: Final = (
 """Option, attribute of the session, type, metavar, environment variable, help."""
 
 
-def session_options(command: F, *, is_root: bool = False) -> F:
+def session_options(command: Callable[..., Any], *, is_root: bool = False) -> Callable[..., Any]:
     """Add the session's options, accepted before and after a command's name.
 
     Only the root reads the environment, so that no variable overrides an option before the command's name.

@@ -64,7 +64,7 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
     @click.option("expires", "--expires", default="+30m", show_default=True, metavar="TIME",
                   help="until when it may be committed, from the head's time")  # fmt: skip
     @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed; print height and index")
-    @click.option("is_dry", "--dry-run", is_flag=True, help="ask whether it would hold now; send nothing")
+    @click.option("is_dry", "--dry-run", is_flag=True, help="check whether it is valid now; send nothing")
     @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
     @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
     @with_session
@@ -117,7 +117,7 @@ def _signers(
     """
     first = session.signer(sender)
     others = [session.signer(text) for text in cosigners]
-    if session.public_key(first.name) is not None or output is None:
+    if session.keystore.has(first.name) or output is None:
         session.keystore.info(first.name)
         return first.address, [first, *others]
     return first.address or session.address(first.name), others
@@ -198,9 +198,9 @@ def _dry_run(session: Session, document: TxDocument) -> None:
     if session.wants_json:
         echo_json(answer)
     elif not unmet:
-        click.echo(f"It would hold now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
+        click.echo(f"It is valid now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
     if unmet:
-        click.secho(f"It would not hold now: {counted(len(unmet), 'condition')} not met.", fg="red", err=True)
+        click.secho(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", fg="red", err=True)
         echo_unmet(unmet)
         raise click.exceptions.Exit(EXIT_REFUSED)
 
