@@ -117,11 +117,7 @@ def _struct_text(kind: kinds.StructOf | kinds.UnionOf, text: str) -> Any:
 
 def _kinds_of(kind: kinds.StructOf | kinds.UnionOf, tag: Any) -> dict[str, Kind]:
     """The kinds of the fields, by JSON name, of a struct or of the union's member with that tag."""
-    structs = (
-        [struct for struct in kind.structs if tag_of(struct) == tag]
-        if isinstance(kind, kinds.UnionOf)
-        else [kind.struct]
-    )
+    structs = [s for s in kind.structs if tag_of(s) == tag] if isinstance(kind, kinds.UnionOf) else [kind.struct]
     return {field.json_name: field.kind for struct in structs for field in fields_of(struct)}
 
 
@@ -227,7 +223,7 @@ FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
 """Fields that the wallet reads from the chain if they are not given."""
 
 CHOICES_MAX: Final = 30
-"""Of a table with more codes than this, the help has the name instead of the codes."""
+"""The help lists the codes of a table up to this number. Above: only the table's name."""
 
 
 def _choices(kind: Kind) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def _is_node_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         is_http = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         return False
     return bool(is_http and not (parts.username or parts.query or parts.fragment))
 
