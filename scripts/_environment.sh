@@ -10,11 +10,9 @@ find_python() {
     local candidate
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
         [ -n "$candidate" ] || continue
-        if "$candidate" -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else 1)' \
-            >/dev/null 2>&1; then
-            echo "$candidate"
-            return 0
-        fi
+        # The interpreter below an active environment: ours may have to be removed.
+        "$candidate" -c 'import sys; print(sys._base_executable) if (3, 11) <= sys.version_info[:2] <= (3, 12) else exit(1)' \
+            2>/dev/null && return 0
     done
     return 1
 }

@@ -26,7 +26,7 @@ from node.consensus import safety
 from node.daemon.config import SETTINGS
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.fields import Attachment, Money, Odometer
+from node.ledger.fields import Money
 from node.ledger.guards import CODE_UNKNOWN, GUARDS, Guard
 from node.ledger.kinds import fields_of
 from node.ledger.params import SETTABLE, ChainParams
@@ -37,17 +37,8 @@ from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
-from node.txtypes.chain.governance import OpenProposal
-from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.members.member import Grant, Site
 from node.txtypes.registry import FAMILIES, TYPES
-from node.txtypes.sale.listing import AcceptedRail, PricePoint
-from node.txtypes.sale.order import Step
-from node.txtypes.sale.order_types import LiveOffer
-from node.txtypes.service.records import Damage, Due, Part
-from node.txtypes.vehicle.odometer import Reading, ReadingsOfAuthor
 from node.txtypes.vehicle.record import Content, Face
-from node.txtypes.vehicle.vehicle import Flag, Market, Registration
 from wallet.commands.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,6 +154,29 @@ def struct_table(struct: type[Any], *, with_json: bool = False) -> str:
     return "\n".join(rows)
 
 
+def _structs_in(kind: Any) -> Iterator[type[Any]]:
+    match _described(kind)[0]:
+        case shape.StructType(cls=cls):
+            yield cls
+        case shape.VarTupleType(item_type=item):
+            yield from _structs_in(item)
+        case shape.TupleType(item_types=items) | shape.UnionType(types=items):
+            for item in items:
+                yield from _structs_in(item)
+
+
+def nested(*roots: type[Any]) -> list[type[Any]]:
+    """The structs within structs, at any depth, in order of their names; without those of a union, which are documented
+    elsewhere."""
+    found, left = set(roots), list(roots)
+    while left:
+        inner = {cls for field in _shape_of(left.pop()).fields for cls in _structs_in(field.type)} - found
+        found |= inner
+        left += inner
+    parts = (struct for struct in found - set(roots) if struct.__struct_config__.tag is None)
+    return sorted(parts, key=lambda struct: struct.__name__)
+
+
 def structs(*kinds: type[Any], with_json: bool = False) -> str:
     return "\n\n".join(f"`{kind.__name__}`\n\n{struct_table(kind, with_json=with_json)}" for kind in kinds)
 
@@ -224,13 +238,6 @@ def state_families() -> str:
         note = "" if note.startswith(family.kind.__name__ + "(") else note
         parts.append(f"#### `{name}/`\n\n{note}\n\n{struct_table(family.kind)}".replace("\n\n\n\n", "\n\n"))
     return "\n\n".join(parts)
-
-
-def shared_structs() -> str:
-    return structs(
-        Money, Odometer, Attachment, Grant, Site, Registration, Market, Flag, Reading, ReadingsOfAuthor, AcceptedRail,
-        PricePoint, LiveOffer, Step, OpenProposal, ValidatorEntry, Part, Due, Damage,
-    )  # fmt: skip
 
 
 def message_table() -> str:
@@ -346,7 +353,7 @@ TABLES = {
     ),
     "record": lambda: structs(Face, Content),
     "state": state_families,
-    "shared": shared_structs,
+    "shared": lambda: structs(*nested(*(family.kind for family in FAMILIES.values()))),
     "messages": message_table,
     "hello": lambda: structs(handshake.Hello),
     "transactions": transaction_types,
@@ -357,9 +364,7 @@ TABLES = {
         genesis.Genesis, genesis.GenesisAccount, genesis.GenesisMember, genesis.GenesisValidator, genesis.Continues,
         with_json=True,
     ),
-    "body-structs": lambda: structs(
-        Money, Odometer, Attachment, Part, Due, Damage, AcceptedRail, Site, Grant, with_json=True,
-    ),
+    "body-structs": lambda: structs(*nested(*TYPES.values(), *action_structs()), with_json=True),
     "settings": settings,
     "metrics": metrics,
     "problems": problems,

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import click
 
+from node.errors import Corrupted, OperatorError, Rejected
 from node.usage import Program, with_versions
 from wallet.commands.files import cosign, sign, submit
 from wallet.commands.key import key
 from wallet.commands.read import account, history, listings, order, vehicle
-from wallet.commands.shared import errors_told, example, session_of, session_options
+from wallet.commands.shared import EXIT_REFUSED, EXIT_UNREADABLE, example, session_options
 from wallet.commands.tx import tx
+from wallet.show import echo_rejected, plain
 
 
 class Wallet(Program):
-    """Errors that come up anywhere are told the same way."""
+    """The root group. It turns every error into one sentence on standard error and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
-        with errors_told():
-            session_of(ctx)
+        try:
             return super().invoke(ctx)
+        except Rejected as error:
+            echo_rejected(error)
+            ctx.exit(EXIT_REFUSED)
+        except OperatorError as error:
+            click.secho(f"Error: {plain(error)}.", fg="red", err=True)
+            ctx.exit(EXIT_UNREADABLE)
+        except Corrupted as error:
+            click.secho(f"Error: {plain(error)}: name another node.", fg="red", err=True)
+            ctx.exit(EXIT_UNREADABLE)
+        except BrokenPipeError:
+            # The reader of our output has closed it (`| head`), which is no error of ours.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(0)
 
 
 @click.group(
@@ -37,6 +52,7 @@ class Wallet(Program):
         "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"
     ),
 )
+@partial(session_options, is_root=True)
 def main() -> None:
     """Keys, transactions and reads for the vehicle chain.
 
@@ -47,7 +63,6 @@ def main() -> None:
         sys.exit(2)
 
 
-main.params.extend(session_options())
 for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, listings):
     main.add_command(_command)
 with_versions(main, "bmw-wallet")

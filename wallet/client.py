@@ -1,17 +1,17 @@
-"""HTTP to the nodes: synchronous, bounded in time and bytes. The next node is tried when one does not answer.
+"""HTTP client of the nodes: synchronous, with bounds on time and bytes, falling back to the next node.
 
-Every call may be repeated: reads change nothing, and a transaction sent twice is one transaction (its txid).
+Every call can be repeated: reads change nothing, and a transaction that is sent twice is one transaction (its txid).
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from node import limits
@@ -24,55 +24,59 @@ from node.txtypes.chain.validator_set import ValidatorEntry
 DEFAULT_NODE: Final = "http://127.0.0.1:26700"
 
 TIMEOUT_S: Final = 15.0
-"""From connecting to the last byte of one node's answer, where the call itself is not meant to wait."""
+"""From connecting to the last byte of a node's answer, on top of the time that the node is asked to wait."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
+BATCH_TIMEOUT_S: Final = 60.0
 
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
-"""The largest useful answer is a block of 4 MiB decoded to JSON. Above: the node is passed over."""
+"""The largest useful answer is a block of 4 MiB decoded to JSON. Above: the next node is tried."""
 
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
 
+Query = Mapping[str, str] | None
+Body = bytes | dict[str, Any] | None
+"""Bytes are MessagePack; an object is sent as JSON."""
+
 
 class Unreachable(OperatorError):
-    """No node gave an answer that can be used."""
+    """No node gave a usable answer."""
 
 
-class NodeRefused(Rejected):
-    """A node answered with a problem document (RFC 9457). `unmet` are its guards, each with a text."""
-
-    code = "node_refused"
-
-    def __init__(self, node: str, status: int, problem: Mapping[str, Any], retry_after_s: float = 1.0) -> None:
-        self.node = node
-        self.status = status
-        self.problem = dict(problem)
-        self.problem_code = str(problem.get("code") or f"http_{status}")
-        self.unmet = unmet_of(problem)
-        self.retry_after_s = retry_after_s
-        super().__init__(problem_text(problem, status))
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the same bytes may well be taken a little later."""
-        return self.status in (429, 503)
-
-
-@dataclass(frozen=True, slots=True)
-class UnmetGuard:
-    """A guard as the node tells it."""
+class UnmetGuard(NamedTuple):
+    """An unmet guard in a node's answer."""
 
     code: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    node: str
-    status: int
-    body: bytes
-    retry_after_s: float
+def unmet_of(problem: Mapping[str, Any]) -> tuple[UnmetGuard, ...]:
+    """The unmet guards that a problem document lists."""
+    listed = problem.get("unmet")
+    return tuple(
+        UnmetGuard(code := str(guard.get("code", "")), str(guard.get("text") or guard.get("subject") or code))
+        for guard in (listed if isinstance(listed, list) else [])
+        if isinstance(guard, dict)
+    )
+
+
+def problem_text(problem: Mapping[str, Any], status: int) -> str:
+    """What a problem document says happened, or just the HTTP status."""
+    return str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
+
+
+class NodeRefused(Rejected):
+    """A node answered with an error status, and as a rule with a problem document (RFC 9457)."""
+
+    code = "node_refused"
+
+    def __init__(self, status: int, problem: dict[str, Any], retry_after_s: float) -> None:
+        super().__init__(problem_text(problem, status))
+        self.status = status
+        self.problem = problem
+        self.problem_code = str(problem.get("code") or f"http_{status}")
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,108 +90,61 @@ class StateEntry:
 
 @dataclass(frozen=True, slots=True)
 class StateAnswer:
-    """State values of one height with everything that proves them; nothing is verified yet."""
+    """State values of one height with their proofs, header and commit certificate; nothing is verified yet."""
 
     entries: tuple[StateEntry, ...]
     header: bytes
     commit: bytes
 
 
-def unmet_of(problem: Mapping[str, Any]) -> tuple[UnmetGuard, ...]:
-    """The unmet guards of a problem document, whatever else is in it."""
-    listed = problem.get("unmet")
-    found = []
-    for guard in listed if isinstance(listed, list) else []:
-        if isinstance(guard, dict):
-            code = str(guard.get("code", ""))
-            found.append(UnmetGuard(code, str(guard.get("text") or guard.get("subject") or code)))
-    return tuple(found)
-
-
-def problem_text(problem: Mapping[str, Any], status: int) -> str:
-    detail = problem.get("detail") or problem.get("title") or f"HTTP {status}"
-    return str(detail)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeUrl:
-    text: str
-    is_tls: bool
-    host: str
-    port: int
-    path: str
-
-
-def parse_node_url(text: str) -> NodeUrl:
-    """Raises `ValueError` that says what a node's address looks like."""
-    hint = f"{text!r} is not a node's address: write it like {DEFAULT_NODE}"
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(hint) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError(hint)
-    is_tls = parts.scheme == "https"
-    path = parts.path.rstrip("/")
-    host = parts.hostname
-    default = 443 if is_tls else 80
-    return NodeUrl(text.strip().rstrip("/"), is_tls, host, port if port is not None else default, path)
-
-
-def parse_node_urls(text: str) -> tuple[NodeUrl, ...]:
-    """A list with commas between. Raises `ValueError`."""
-    found = tuple(parse_node_url(part) for part in text.split(",") if part.strip())
-    if not found:
-        raise ValueError(f"no node is named: write its address like {DEFAULT_NODE}")
-    return found
-
-
 class NodeClient:
-    """The nodes of one wallet, in order of preference; the one that answered last is asked first."""
+    """The nodes of one wallet in order of preference; the node that answered last is tried first."""
 
-    def __init__(
-        self,
-        nodes: tuple[NodeUrl, ...],
-        timeout_s: float = TIMEOUT_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        assert nodes, "a client needs a node"
+    def __init__(self, nodes: Sequence[str]) -> None:
         self._nodes = list(nodes)
-        self._timeout_s = timeout_s
-        self._clock = clock
 
-    # --- typed calls ---
-    def status(self) -> dict[str, Any]:
-        return self.get_json("/v1/status")
+    # --- reads ---
+    def get_json(self, path: str, query: Query = None) -> dict[str, Any]:
+        """The JSON object at `path`. Raises `NodeRefused` or `Unreachable`, as every call here does."""
+        return self._call_json(path, query)
 
-    def genesis(self) -> dict[str, Any]:
-        return self.get_json("/v1/genesis")
+    def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
+        """The first `limit` items of the list `name`, fetched page by page."""
+        rows: list[dict[str, Any]] = []
+        cursor = ""
+        while len(rows) < limit:
+            page = {**query, "limit": str(min(limits.RPC_PAGE_MAX, limit - len(rows)))}
+            answer = self.get_json(path, page | ({"cursor": cursor} if cursor else {}))
+            items = answer.get(name)
+            if not isinstance(items, list):
+                raise self._unusable(f"no list of {name}")
+            rows.extend(item for item in items if isinstance(item, dict))
+            last, cursor = cursor, str(answer.get("cursor") or "")
+            if not cursor or cursor == last or not items:
+                break
+        return rows[:limit]
 
     def committed(self, height: int) -> Committed:
         """A block with its certificate, decoded, not verified."""
-        answer = self._expect_ok(self._call("GET", f"/v1/blocks/{height}", accept=MSGPACK))
+        raw = self._call(f"/v1/blocks/{height}", accept=MSGPACK)
         try:
-            return decode_committed(answer.body)
+            return decode_committed(raw)
         except Rejected as error:
-            raise Unreachable(f"{answer.node} answers no block that can be read ({error}): name another node") from None
+            raise self._unusable(f"no block that can be read ({error})") from None
 
     def states(self, keys: Sequence[bytes]) -> StateAnswer:
         """State values of one height with their proofs."""
-        texts = ",".join(key.decode("ascii") for key in keys)
-        answer = self.get_json("/v1/state", {"keys": texts, "proof": "true"})
+        answer = self.get_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
         if answer.get("header", "") is None:
             raise Unreachable("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
             entries = tuple(_state_entry(entry) for entry in answer["entries"])
             return StateAnswer(entries, _raw(answer["header"]), _raw(answer["commit"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise Unreachable(
-                f"{self._nodes[0].text} answers no proof that can be read ({error}): name another node"
-            ) from None
+            raise self._unusable(f"no proof that can be read ({error})") from None
 
     def state_value(self, key: bytes) -> bytes | None:
-        """A state value as the node tells it, without proof."""
+        """A state value without proof."""
         try:
             value = self.get_json(f"/v1/state/{quote(key.decode('ascii'))}").get("value")
             return None if value is None else bytes.fromhex(value)
@@ -196,169 +153,120 @@ class NodeClient:
                 return None
             raise
         except (TypeError, ValueError) as error:
-            raise Unreachable(f"{self._nodes[0].text} answers no state value ({error}): name another node") from None
+            raise self._unusable(f"no state value ({error})") from None
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
-        """The set that decides `height`, as the node tells it. Raises `Malformed` for anything else."""
+        """The validator set that decides `height`, not verified. Raises `Malformed`."""
         listed = self.get_json("/v1/validators", {"height": str(height)}).get("validators")
         if not isinstance(listed, list) or len(listed) > limits.VALIDATORS_MAX:
             raise Malformed("the node's validators are no list")
-        wanted = ValidatorEntry.__struct_fields__
+        names = ValidatorEntry.__struct_fields__
         return tuple(
-            from_json(ValidatorEntry, {n: entry.get(n) for n in wanted} if isinstance(entry, dict) else entry, "entry")
+            from_json(ValidatorEntry, {n: entry.get(n) for n in names} if isinstance(entry, dict) else entry, "entry")
             for entry in listed
         )
 
+    # --- writes ---
     def submit(self, raw: bytes, wait_ms: int = 0) -> dict[str, Any]:
-        """Where the transaction stands. `wait_ms` asks the node to answer only when it is committed."""
+        """The status of a transaction after submitting it. With `wait_ms` the node waits that long for the commit."""
         query = {"wait": "commit", "timeout_ms": str(wait_ms)} if wait_ms else {}
-        answer = self._call("POST", "/v1/transactions", query, raw, MSGPACK, self._timeout_s + wait_ms / 1000)
-        return self._object(self._expect_ok(answer))
+        return self._call_json("/v1/transactions", query, raw, TIMEOUT_S + wait_ms / 1000)
 
     def submit_batch(self, raws: list[bytes]) -> list[dict[str, Any]]:
-        """One result each, in order. At most `RPC_BATCH_MAX`."""
+        """One result for each transaction, in order. At most `RPC_BATCH_MAX`."""
         assert 0 < len(raws) <= limits.RPC_BATCH_MAX, "a batch has a bound"
-        answer = self.post_json("/v1/transactions/batch", {"transactions": [raw.hex() for raw in raws]}, 60.0)
+        body = {"transactions": [raw.hex() for raw in raws]}
+        answer = self._call_json("/v1/transactions/batch", {}, body, BATCH_TIMEOUT_S)
         results = answer.get("results")
         if not isinstance(results, list) or len(results) != len(raws) or not all(isinstance(r, dict) for r in results):
-            raise Unreachable(f"{self._nodes[0].text} did not answer every item of the batch: submit the files again")
+            raise Unreachable(f"{self._nodes[0]} did not answer every item of the batch: submit the files again")
         return results
 
     def check(self, raw: bytes) -> dict[str, Any]:
-        """A dry run: would it hold now, and every unmet guard if not."""
-        return self._object(self._expect_ok(self._call("POST", "/v1/transactions/check", {}, raw, MSGPACK)))
-
-    def transaction(self, txid: bytes) -> dict[str, Any]:
-        return self.get_json(f"/v1/transactions/{txid.hex()}")
-
-    # --- untyped calls ---
-    def get_json(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        return self._object(self._expect_ok(self._call("GET", path, query or {})))
-
-    def post_json(self, path: str, value: Any, timeout_s: float | None = None) -> dict[str, Any]:
-        body = json.dumps(value).encode()
-        return self._object(self._expect_ok(self._call("POST", path, {}, body, JSON, timeout_s)))
-
-    def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
-        """The items of a list, page after page, at most `limit`."""
-        found: list[dict[str, Any]] = []
-        cursor = ""
-        while len(found) < limit:
-            wanted = {**query, "limit": str(min(limits.RPC_PAGE_MAX, limit - len(found)))}
-            answer = self.get_json(path, wanted | ({"cursor": cursor} if cursor else {}))
-            items = answer.get(name)
-            if not isinstance(items, list):
-                raise Unreachable(f"{self._nodes[0].text} answers no list of {name}: name another node")
-            found.extend(item for item in items if isinstance(item, dict))
-            following = str(answer.get("cursor") or "")
-            if not following or following == cursor or not items:
-                break
-            cursor = following
-        return found[:limit]
+        """Whether a transaction is valid now, with every unmet guard if it is not."""
+        return self._call_json("/v1/transactions/check", {}, raw)
 
     # --- transport ---
-    def _object(self, answer: Answer) -> dict[str, Any]:
-        try:
-            value = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise Unreachable(f"{answer.node} does not answer like a node: check its address")
+    def _unusable(self, answer: str) -> Unreachable:
+        return Unreachable(f"{self._nodes[0]} answers {answer}: name another node")
+
+    def _call_json(
+        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
+        value = _json_object(self._call(path, query, body, timeout_s))
+        if value is None:
+            raise Unreachable(f"{self._nodes[0]} does not answer like a node: check its address")
         return value
 
-    def _expect_ok(self, answer: Answer) -> Answer:
-        if 200 <= answer.status < 300:
-            return answer
-        try:
-            problem = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            problem = {}
-        raise NodeRefused(
-            answer.node, answer.status, problem if isinstance(problem, dict) else {}, answer.retry_after_s
-        )
-
     def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        content_type: str = "",
-        timeout_s: float | None = None,
-        accept: str = JSON,
-    ) -> Answer:
-        """The first answer below 500. Raises `Unreachable` where there is none."""
+        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S, accept: str = JSON
+    ) -> bytes:
+        """The first answer below status 500 to a GET, or a POST if there is a body.
+
+        Raises `NodeRefused` for an error status, `Unreachable` without an answer.
+        """
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": accept, "Accept-Language": "en", "User-Agent": "bmw-wallet", "Connection": "close"}
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers["Content-Type"] = MSGPACK if isinstance(body, bytes) else JSON
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         failures = []
-        for node in list(self._nodes):
+        for node in tuple(self._nodes):
             try:
-                answer = self._exchange(node, method, target, headers, body, timeout_s or self._timeout_s)
+                status, answer, retry_after_s = _exchange(node, target, headers, content, timeout_s)
             except (OSError, http.client.HTTPException, _Unusable) as error:
-                failures.append(f"{node.text}: {_reason(error)}")
+                failures.append(f"{node}: {_reason(error)}")
                 continue
-            if answer.status >= 500:
-                failures.append(f"{node.text}: {_server_problem(answer)}")
+            problem = {} if 200 <= status < 300 else _json_object(answer) or {}
+            if status >= 500:
+                failures.append(f"{node}: {problem_text(problem, status)}")
                 continue
             self._nodes.remove(node)
             self._nodes.insert(0, node)
-            return answer
+            if 200 <= status < 300:
+                return answer
+            raise NodeRefused(status, problem, retry_after_s)
         raise Unreachable(
             f"no node answers ({'; '.join(failures)}): start it, or name another with --node or BMW_WALLET_NODE"
         )
 
-    def _exchange(
-        self, node: NodeUrl, method: str, target: str, headers: dict[str, str], body: bytes | None, timeout_s: float
-    ) -> Answer:
-        deadline = self._clock() + timeout_s
-        connection: http.client.HTTPConnection
-        if node.is_tls:
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(node.host, node.port, timeout=CONNECT_TIMEOUT_S, context=context)
-        else:
-            connection = http.client.HTTPConnection(node.host, node.port, timeout=CONNECT_TIMEOUT_S)
-        try:
-            connection.connect()
-            connection.sock.settimeout(timeout_s)
-            connection.request(method, node.path + target, body=body, headers=headers)
-            response = connection.getresponse()
-            read = bytearray()
-            while chunk := response.read1(65536):
-                read += chunk
-                if len(read) > ANSWER_BYTES_MAX:
-                    raise _Unusable(f"the answer is above {ANSWER_BYTES_MAX} bytes")
-                if self._clock() > deadline:
-                    raise _Unusable("the answer takes too long")
-            return Answer(node.text, response.status, bytes(read), _retry_after(response.getheader("Retry-After")))
-        finally:
-            connection.close()
-
-
-def _state_entry(entry: Any) -> StateEntry:
-    value, proof, large = entry["value"], entry["proof"], None
-    if (given := proof["large"]) is not None:
-        paths = tuple(tuple(map(bytes.fromhex, path["path"])) for path in given["paths"])
-        large = LargeBucket(int(given["count"]), int(given["index"]), paths)
-    return StateEntry(
-        entry["key"].encode("ascii"),
-        None if value is None else bytes.fromhex(value),
-        StateProof(bytes.fromhex(proof["entries"]), tuple(map(bytes.fromhex, proof["siblings"])), large),
-    )
-
-
-def _raw(shown: Any) -> bytes:
-    """Canonical bytes, given in hex or as the `raw` of what is shown decoded."""
-    return bytes.fromhex(shown["raw"] if isinstance(shown, dict) else shown)
-
 
 class _Unusable(Exception):
-    """An answer that is cut off."""
+    """An answer that is too long or too slow."""
 
 
-def _retry_after(text: str | None) -> float:
-    return float(min(int(text), 60)) if text is not None and text.isascii() and text.isdigit() else 1.0
+def _exchange(
+    node: str, target: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+) -> tuple[int, bytes, float]:
+    """Status, body and `Retry-After` in seconds of one node's answer."""
+    url = urlsplit(node)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    port = kind.default_port if url.port is None else url.port
+    deadline = time.monotonic() + timeout_s
+    with closing(kind(url.hostname or "", port, timeout=CONNECT_TIMEOUT_S)) as connection:
+        connection.connect()
+        connection.sock.settimeout(timeout_s)
+        connection.request("GET" if body is None else "POST", url.path + target, body, headers)
+        response = connection.getresponse()
+        answer = bytearray()
+        while chunk := response.read1(65536):
+            answer += chunk
+            if len(answer) > ANSWER_BYTES_MAX:
+                raise _Unusable(f"the answer is above {ANSWER_BYTES_MAX} bytes")
+            if time.monotonic() > deadline:
+                raise _Unusable("the answer takes too long")
+        retry_after = response.getheader("Retry-After", "")
+        is_number = retry_after.isascii() and retry_after.isdigit()
+        return response.status, bytes(answer), float(min(int(retry_after), 60)) if is_number else 1.0
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in `body`, None for anything else."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _reason(error: Exception) -> str:
@@ -369,9 +277,18 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _server_problem(answer: Answer) -> str:
-    try:
-        problem = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        problem = None
-    return problem_text(problem if isinstance(problem, dict) else {}, answer.status)
+def _state_entry(entry: Any) -> StateEntry:
+    value, proof, large = entry["value"], entry["proof"], None
+    if (bucket := proof["large"]) is not None:
+        paths = tuple(tuple(map(bytes.fromhex, path["path"])) for path in bucket["paths"])
+        large = LargeBucket(int(bucket["count"]), int(bucket["index"]), paths)
+    return StateEntry(
+        entry["key"].encode("ascii"),
+        None if value is None else bytes.fromhex(value),
+        StateProof(bytes.fromhex(proof["entries"]), tuple(map(bytes.fromhex, proof["siblings"])), large),
+    )
+
+
+def _raw(value: Any) -> bytes:
+    """Canonical bytes from hex, or from the `raw` hex of a decoded document."""
+    return bytes.fromhex(value["raw"] if isinstance(value, dict) else value)

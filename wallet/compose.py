@@ -1,4 +1,4 @@
-"""Build, sign and assemble transactions. The salt is an argument, so that everything here is reproducible."""
+"""Building and signing of transactions. The salt is an argument, so that the results are reproducible."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def sign_transaction(
     salt: int,
     expires_at_ms: int,
 ) -> bytes:
-    """Signed bytes by all `signers`, each (address, key)."""
+    """The transaction's signed bytes, with a signature of each of `signers`: (address, key)."""
     payload = build_payload(sender, body, salt=salt, expires_at_ms=expires_at_ms)
     return assemble(payload, [sign_payload(payload, genesis_hash, address, key) for address, key in signers])

@@ -1,4 +1,4 @@
-"""The records of a vehicle against its leaf: complete, in order, unchanged (docs/PROTOCOL.md, State)."""
+"""Verification of a vehicle's records against its proven state: all, in order, unchanged (docs/PROTOCOL.md, State)."""
 
 from __future__ import annotations
 
@@ -15,53 +15,45 @@ from node.txtypes.vehicle.record import Content, Face, content_digest, digest_of
 from node.txtypes.vehicle.vehicle import Vehicle
 
 
-def face_of(shown: Mapping[str, Any]) -> bytes:
-    """The encoded face of a record that a node shows as JSON. Raises `Malformed`."""
-    try:
-        return encode(
-            Face(
-                int(shown["sequence"]),
-                bytes.fromhex(shown["txid"]),
-                int(shown["height"]),
-                time_from_text(shown["time"]),
-                from_text(shown["author"]),
-                str(shown["author_name"]),
-                str(shown["kind"]),
-                time_from_text(shown["event_at"]),
-            )
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Malformed(f"a record can't be read: {error}") from None
-
-
-def _digest_of(shown: Mapping[str, Any]) -> bytes:
-    """What the record as shown commits to: whole, with its face alone, or as a bare digest. Raises `Malformed`."""
-    try:
-        if shown.get("content") is not None:
-            body = encode(union_from_json(dict(TYPES), shown["content"], "content"))
-            outcome = tuple(str(code) for code in shown["outcome"])
-            content = encode(Content(bytes.fromhex(shown["salt"]), body, outcome))
-            return digest_of(face_of(shown), content_digest(content))
-        if shown.get("content_digest") is not None:
-            return digest_of(face_of(shown), bytes.fromhex(shown["content_digest"]))
-        return bytes.fromhex(str(shown.get("digest", "")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Malformed(f"a record can't be read: {error}") from None
+def _digest_of(record: Mapping[str, Any]) -> bytes:
+    """The digest of a record in JSON: computed from content and face, or the bare digest if it has no face."""
+    if record.get("content") is not None:
+        body = encode(union_from_json(dict(TYPES), record["content"], "content"))
+        outcome = tuple(str(code) for code in record["outcome"])
+        digest = content_digest(encode(Content(bytes.fromhex(record["salt"]), body, outcome)))
+    elif record.get("content_digest") is not None:
+        digest = bytes.fromhex(record["content_digest"])
+    else:
+        return bytes.fromhex(str(record.get("digest", "")))
+    face = Face(
+        int(record["sequence"]),
+        bytes.fromhex(record["txid"]),
+        int(record["height"]),
+        time_from_text(record["time"]),
+        from_text(record["author"]),
+        str(record["author_name"]),
+        str(record["kind"]),
+        time_from_text(record["event_at"]),
+    )
+    return digest_of(encode(face), digest)
 
 
 def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int:
-    """Raises `InvalidProof` unless these are all records of `vehicle`, in order; how many were withheld.
+    """The number of withheld records. Raises `InvalidProof` unless `records` are all records of `vehicle` in order.
 
-    A withheld record is shown by its face and the digest of its content, or by its digest alone: that the records are
-    complete is proven all the same.
+    A withheld record has only its face and the digest of its content, or only its own digest. This proves completeness
+    just the same.
     """
     head, withheld = ZERO32, 0
-    for sequence, shown in enumerate(records):
-        has_face = shown.get("content") is not None or shown.get("content_digest") is not None
-        if has_face and shown.get("sequence") != sequence:
+    for sequence, record in enumerate(records):
+        has_face = record.get("content") is not None or record.get("content_digest") is not None
+        if has_face and record.get("sequence") != sequence:
             raise InvalidProof(f"record {sequence} is missing")
-        withheld += shown.get("content") is None
-        head = next_history_head(head, sequence, _digest_of(shown))
+        withheld += record.get("content") is None
+        try:
+            head = next_history_head(head, sequence, _digest_of(record))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"a record can't be read: {error}") from None
     if len(records) != vehicle.record_count:
         raise InvalidProof(f"{len(records)} records are shown, the vehicle has {vehicle.record_count}")
     if head != vehicle.history_head:

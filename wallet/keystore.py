@@ -1,6 +1,6 @@
 """Account keys on disk: `HOME/keys/NAME.json`, sealed (`node.crypto.keyfile`), directory 0700, files 0600.
 
-A backup is 24 words of BIP 39 (English). Their 32 bytes of entropy ARE the Ed25519 seed: no PBKDF2, no derivation
+A backup is 24 English words of BIP 39. Their 32 bytes of entropy are the Ed25519 seed itself: no PBKDF2, no derivation
 path, no BIP 39 passphrase. So the words restore the key with any BIP 39 word list and any Ed25519 library.
 """
 
@@ -19,22 +19,10 @@ from typing import Final
 
 from mnemonic import Mnemonic
 
-from node.crypto.dev_keys import dev_key
-from node.crypto.keyfile import (
-    KEY_FILE_BYTES_MAX,
-    NONCE_BYTES,
-    SALT_BYTES,
-    SCRYPT_N,
-    KeyInfo,
-    is_key_name,
-    key_info,
-    open_key,
-    seal_key,
-)
+from node.crypto import keyfile
+from node.crypto.keyfile import KeyInfo, is_key_name
 from node.crypto.signing import PrivateKey
 from node.errors import OperatorError, Rejected
-
-__all__ = ["KeyInfo", "Keystore", "words_of", "seed_of"]
 
 MNEMONIC_WORDS: Final = 24
 _SUFFIX: Final = ".json"
@@ -42,13 +30,13 @@ _BIP39 = Mnemonic("english")
 
 
 def words_of(seed: bytes) -> str:
-    """24 words with single spaces between them, the backup of a 32-byte seed."""
+    """The backup of a 32-byte seed: 24 words, separated by single spaces."""
     assert len(seed) == 32, "a seed has 32 bytes"
     return _BIP39.to_mnemonic(seed)
 
 
 def seed_of(words: str) -> bytes:
-    """32 bytes. White space and case are free. Raises `OperatorError`, which never repeats a word: it may be logged."""
+    """The 32-byte seed of a backup, in any case and spacing. Raises `OperatorError` that repeats no word."""
     typed = words.lower().split()
     if len(typed) != MNEMONIC_WORDS:
         raise OperatorError(f"the backup has {MNEMONIC_WORDS} words and {len(typed)} were given: give all of them")
@@ -62,49 +50,48 @@ def seed_of(words: str) -> bytes:
 
 
 class Keystore:
-    """The keys of one wallet home. Existing names are never overwritten, also not by two processes at once.
+    """The keys of one wallet home. An existing key is never overwritten, not even by two processes at once.
 
-    Passphrases come from `wallet.passphrase`, which judges them; here any is taken. `scrypt_n` is for new files.
+    Any passphrase is accepted: `wallet.passphrase` checks its length. `scrypt_n` is for new files.
     """
 
-    def __init__(self, home: Path, scrypt_n: int = SCRYPT_N) -> None:
+    def __init__(self, home: Path, scrypt_n: int = keyfile.SCRYPT_N) -> None:
         self._home = home
         self._directory = home / "keys"
         self._scrypt_n = scrypt_n
 
     def create(self, name: str, passphrase: str) -> tuple[PrivateKey, str]:
-        """A new random key, stored, and its 24 words, which are kept nowhere."""
+        """Store a new random key. Returns it with its 24 words, which are not stored."""
         key = self.import_seed(name, secrets.token_bytes(32), passphrase)
         return key, words_of(key.seed())
 
-    def import_mnemonic(self, name: str, words: str, passphrase: str) -> PrivateKey:
-        """The key of a backup's 24 words."""
-        return self.import_seed(name, seed_of(words), passphrase)
-
     def import_seed(self, name: str, seed: bytes, passphrase: str) -> PrivateKey:
-        """The key of 32 secret bytes."""
+        """Store the key of 32 secret bytes."""
         if len(seed) != 32:
             raise OperatorError(f"a seed has 32 bytes and this one {len(seed)}: give all 64 hex digits")
-        return self._add(name, PrivateKey(seed), passphrase)
-
-    def import_dev(self, name: str, passphrase: str) -> PrivateKey:
-        """The development network's account key of that name, which anybody can compute."""
-        return self._add(name, dev_key("account", name), passphrase)
+        self._check_free(name)  # early, because sealing is slow; the check under the lock is the one that counts
+        key = PrivateKey(seed)
+        salt, nonce = secrets.token_bytes(keyfile.SALT_BYTES), secrets.token_bytes(keyfile.NONCE_BYTES)
+        data = keyfile.seal_key(key, name, passphrase, salt, nonce, self._scrypt_n)
+        with self._locked() as directory:
+            self._check_free(name)
+            self._write(self._path(name), data, directory)
+        return key
 
     def import_file(self, name: str, data: bytes, passphrase: str) -> PrivateKey:
-        """A sealed key file from elsewhere, sealed again under `name` with the same passphrase.
+        """Store the key of a sealed key file, sealed again as `name` with the same passphrase.
 
         Raises `Malformed`, `TooLarge` or `WrongPassphrase` for the file, `OperatorError` for the name.
         """
         self._check_free(name)
-        return self._add(name, open_key(data, passphrase), passphrase)
+        return self.import_seed(name, keyfile.open_key(data, passphrase).seed(), passphrase)
 
     def export_file(self, name: str) -> bytes:
-        """The sealed file as it is."""
+        """The bytes of the sealed file."""
         return self._read(name)[0]
 
     def list(self) -> list[KeyInfo]:
-        """All keys by name. Other files in the directory are passed over; a broken key file is an `OperatorError`."""
+        """All keys in order of name. Skips other files. Raises `OperatorError` for a broken key file."""
         try:
             files = os.listdir(self._directory)
         except FileNotFoundError:
@@ -115,23 +102,23 @@ class Keystore:
         return [self._read(name)[1] for name in sorted(names) if is_key_name(name)]
 
     def has(self, name: str) -> bool:
-        """Whether there is a key of that name, be it one that can't be read."""
+        """Whether there is a key of that name, readable or not."""
         return is_key_name(name) and os.path.lexists(self._path(name))
 
     def info(self, name: str) -> KeyInfo:
-        """One key without its passphrase."""
+        """Name, address and public key; needs no passphrase. Raises `OperatorError`."""
         return self._read(name)[1]
 
     def open(self, name: str, passphrase: str) -> PrivateKey:
-        """Raises `WrongPassphrase`, or `OperatorError` naming the mend."""
+        """The decrypted key. Raises `WrongPassphrase` or `OperatorError`."""
         data, _ = self._read(name)
         try:
-            return open_key(data, passphrase)
+            return keyfile.open_key(data, passphrase)
         except Rejected as error:
             raise _broken(self._path(name), error) from None
 
     def delete(self, name: str) -> None:
-        """For good, unless there is a backup. Takes no passphrase: whoever forgot it may delete, too."""
+        """Delete a key file. Needs no passphrase, so that a key whose passphrase is lost can be deleted."""
         path = self._path(name)
         if not os.path.lexists(path):
             raise self._missing(name)
@@ -153,32 +140,19 @@ class Keystore:
         return self._directory / (name + _SUFFIX)
 
     def _missing(self, name: str) -> OperatorError:
-        return OperatorError(
-            f"there is no key {name} in {self._directory}: `bmw-wallet key list` shows those there are"
-        )
+        return OperatorError(f"there is no key {name} in {self._directory}: `bmw-wallet key list` shows all names")
 
     def _check_free(self, name: str) -> None:
         path = self._path(name)
         if os.path.lexists(path):
-            raise OperatorError(
-                f"there is a key {name} already ({path}): choose another name, or delete that key first"
-            )
-
-    def _add(self, name: str, key: PrivateKey, passphrase: str) -> PrivateKey:
-        self._check_free(name)  # early, because sealing takes its time; it counts under the lock
-        salt, nonce = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
-        data = seal_key(key, name, passphrase, salt, nonce, self._scrypt_n)
-        with self._locked() as directory:
-            self._check_free(name)
-            self._write(self._path(name), data, directory)
-        return key
+            raise OperatorError(f"there is a key {name} already ({path}): choose another name, or delete it first")
 
     def _write(self, path: Path, data: bytes, directory: int) -> None:
-        """All of `data` under the name or nothing, whenever the power fails. The caller holds the lock."""
+        """Write all of `data` or nothing, also in a power failure. The caller has locked `directory`."""
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)  # of a process that was killed right here
+                os.unlink(temporary)  # left by a process that was killed
             try:
                 handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 with os.fdopen(handle, "wb") as stream:
@@ -197,20 +171,20 @@ class Keystore:
     def _read(self, name: str) -> tuple[bytes, KeyInfo]:
         path = self._path(name)
         try:
-            # O_NONBLOCK: opening a pipe that bears a key's name must not hang.
+            # O_NONBLOCK: opening a pipe with a key's name must not block.
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             with os.fdopen(handle, "rb") as stream:
                 status = os.fstat(handle)
                 if not stat.S_ISREG(status.st_mode):
                     raise OperatorError(f"{path} is not a file: move it out of the way")
                 _check_private(path, status, "600")
-                data = stream.read(KEY_FILE_BYTES_MAX + 1)
+                data = stream.read(keyfile.KEY_FILE_BYTES_MAX + 1)
         except FileNotFoundError:
             raise self._missing(name) from None
         except OSError as error:
             raise _failed("read", path, error) from None
         try:
-            info = key_info(data)
+            info = keyfile.key_info(data)
         except Rejected as error:
             raise _broken(path, error) from None
         if info.name != name:
@@ -219,45 +193,39 @@ class Keystore:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """The key directory, made where it is missing, open for fsync and locked against other writers."""
-        try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self._directory.exists():
-                self._directory.mkdir(mode=0o700, exist_ok=True)
-                _sync_directory(self._home)
-            handle = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _failed("open", self._directory, error) from None
-        try:
+        """The descriptor of the key directory, which is created if missing and locked against other writers."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not self._directory.exists():
+                    self._directory.mkdir(mode=0o700, exist_ok=True)
+                    os.fsync(_open_directory(self._home, stack))
+                handle = _open_directory(self._directory, stack)
+            except OSError as error:
+                raise _failed("open", self._directory, error) from None
             _check_private(self._directory, os.fstat(handle), "700")
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield handle
-        finally:
-            os.close(handle)
+
+
+def _open_directory(path: Path, stack: contextlib.ExitStack) -> int:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, handle)
+    return handle
 
 
 def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
     if status.st_mode & 0o077:
         raise OperatorError(
-            f"{path} has mode {stat.S_IMODE(status.st_mode):04o}, so that others can get at your keys: "
+            f"{path} has mode {stat.S_IMODE(status.st_mode):04o}, so others can read or replace your keys: "
             f"run `chmod {mode} {shlex.quote(str(path))}`"
         )
 
 
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _failed(verb: str, path: Path, error: OSError) -> OperatorError:
-    mend = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its owner"
-    return OperatorError(f"cannot {verb} {path} ({error.strerror}): {mend}")
+    advice = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its owner"
+    return OperatorError(f"cannot {verb} {path} ({error.strerror}): {advice}")
 
 
 def _broken(path: Path, error: Rejected) -> OperatorError:
-    return OperatorError(
-        f"{path} is broken ({error}): move it aside, then restore the key from a backup or its 24 words"
-    )
+    return OperatorError(f"{path} is broken ({error}): move it, then restore the key from a backup or its 24 words")

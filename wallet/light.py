@@ -1,7 +1,7 @@
-"""Light client: a state value is believed when its proof leads to a header that the chain's validators have decided.
+"""Light client: a state value is verified when its proof leads to a header that the chain's validators have decided.
 
-How the chain is followed from the trust root to that header is in `node.chain.trust`; here are the node that is asked,
-the newest header that was verified, kept for the next time, and the proof.
+`node.chain.trust` follows the chain from the trust root to that header. This module fetches headers and proofs from a
+node, verifies the proofs, and keeps the newest verified header as the next trust root.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
+
+import msgspec
 
 from node.chain.block import Committed, Header, block_id_of, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
@@ -24,17 +24,19 @@ from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, GivenReader, MissingKey, Reader
+from node.ledger.fields import Time
 from node.ledger.json_form import time_to_text
-from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
-from node.ledger.ruleset import Ruleset
+from node.ledger.params import CHAIN, PARAMS_KEY
+from node.limits import DAY_MS
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
 from wallet.client import NodeRefused, StateAnswer
+from wallet.files import write_file
 
 T = TypeVar("T")
 
 CLOCK_AHEAD_MAX_MS: Final = 3_600_000
-"""How far a header may lie above our own clock: clocks off by an hour still verify. Above: refused."""
+"""How far a header's time may be ahead of this computer's clock, which may be wrong by an hour. Above: refused."""
 
 STORE_BYTES_MAX: Final = 256 * 1024
 
@@ -42,11 +44,11 @@ _decode_entries: Decoder[tuple[ValidatorEntry, ...]] = Decoder(tuple[ValidatorEn
 
 
 class BehindTrust(OperatorError):
-    """The node's head is below what was verified before."""
+    """The node's head is below the newest verified height."""
 
 
 class Node(Protocol):
-    """Where headers, sets and proofs come from; nothing it says is believed unverified. `NodeClient` is one."""
+    """Untrusted source of headers, validator sets and proofs. `NodeClient` implements it."""
 
     def committed(self, height: int) -> Committed: ...
 
@@ -56,60 +58,41 @@ class Node(Protocol):
 
 
 class _NodeSource:
-    """A node as `trust.HeaderSource`: the set in its state is tried before the one it names for the height."""
+    """A node as `trust.HeaderSource`: candidates are the set in its state, then its answer for the height."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.committed = node.committed
 
     def validators(self, height: int) -> Iterator[tuple[ValidatorEntry, ...]]:
-        with contextlib.suppress(Malformed, NodeRefused):
-            yield self._of_state()
+        with contextlib.suppress(Malformed, NodeRefused, Corrupted):
+            for entry in self._node.states((VALIDATORS.key("set"),)).entries:
+                if entry.value is not None:
+                    yield VALIDATORS.decode(entry.value).entries
         yield self._node.validators(height)
 
-    def _of_state(self) -> tuple[ValidatorEntry, ...]:
-        value = self._node.states((VALIDATORS.key("set"),)).entries[0].value
-        if value is None:
-            raise Malformed("no validator set in the state")
-        try:
-            return VALIDATORS.decode(value).entries
-        except Corrupted as error:
-            raise Malformed(str(error)) from None
 
+class Verified(msgspec.Struct, frozen=True):
+    """The newest verified header, the trust root, and how often the validator set changed between them."""
 
-def known_ruleset(params: ChainParams, header: Header) -> Ruleset:
-    """The ruleset in force after `header`. Raises `OperatorError` where this software does not know it."""
-    if unknown := unknown_rules(params, header.height):
-        raise OperatorError(unknown)
-    return RULESETS[params.ruleset]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """How a value was verified: from which root, how old that is, and how often the set changed on the way."""
-
-    header: Header
+    height: int
+    time_ms: Time
     root_height: int
     root_id: bytes
-    root_age_ms: int
+    root_age_days: int
     set_changes: int
 
 
-def decode_light_block(answer: StateAnswer) -> LightBlock:
-    """Raises `Malformed`."""
-    return LightBlock(decode_header(answer.header), decode_commit(answer.commit))
-
-
-# --- what is kept ------------------------------------------------------------------------------------
+# --- trust store --------------------------------------------------------------------------------------
 class TrustStore:
-    """The newest verified header, one file for each chain. Never goes back."""
+    """File with the newest verified header of one chain. Its height only increases."""
 
     def __init__(self, path: Path, genesis: bytes) -> None:
         self._path = path
         self._genesis = genesis
 
     def load(self) -> Trust | None:
-        """None where nothing was verified yet. Raises `OperatorError` for a file that is not ours."""
+        """The kept trust, None if nothing was verified yet. Raises `OperatorError` for a damaged or foreign file."""
         try:
             with self._path.open("rb") as stream:
                 raw = stream.read(STORE_BYTES_MAX + 1)
@@ -126,13 +109,11 @@ class TrustStore:
             if validators.hash != header.next_validators_hash:
                 raise Malformed("header and validators do not belong together")
         except (ValueError, KeyError, TypeError, Rejected) as error:
-            raise OperatorError(
-                f"{self._path} is broken ({error}): delete it, and the next verification starts from genesis"
-            ) from None
+            raise OperatorError(f"{self._path} is broken ({error}): delete it to start from genesis again") from None
         return Trust(header.height, block_id_of(header, self._genesis), header.time_ms, validators, header)
 
     def keep(self, trust: Trust) -> None:
-        """Keeps `trust` unless a newer one is there. Raises `Conflict`, or `OperatorError` naming the mend."""
+        """Store `trust` unless the file has a newer one. Raises `Conflict` or `OperatorError`."""
         assert trust.header is not None, "genesis needs no file"
         document = {
             "genesis_hash": self._genesis.hex(),
@@ -140,7 +121,6 @@ class TrustStore:
             "header": encode(trust.header).hex(),
             "validators": encode(trust.validators.entries).hex(),
         }
-        temporary = self._path.with_suffix(".tmp")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.with_suffix(".lock").open("a") as lock:
@@ -148,26 +128,22 @@ class TrustStore:
                 kept = self.load()
                 if kept is not None and kept.height >= trust.height:
                     if kept.height == trust.height and kept.block_id != trust.block_id:
-                        raise Conflict(conflict_text(kept, trust.block_id))
+                        raise _conflict(kept, trust.block_id)
                     return
-                with temporary.open("w") as stream:
-                    json.dump(document, stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(temporary, self._path)
+                write_file(self._path, json.dumps(document).encode())
         except OSError as error:
             raise OperatorError(f"cannot write {self._path} ({error.strerror}): check its folder") from None
 
 
-def conflict_text(kept: Trust, block_id: bytes) -> str:
-    return (
+def _conflict(kept: Trust, block_id: bytes) -> Conflict:
+    return Conflict(
         f"height {kept.height} was verified with block id {kept.block_id.hex()}, the node shows {block_id.hex()}: "
         "this is a fork or a false node; ask another node and the operators"
     )
 
 
 class LightClient:
-    """Verified reads. Keeps its newest verified header in `store_path` and accepts nothing that conflicts."""
+    """Verified reads. Keeps the newest verified header in `store_path` and rejects headers that conflict with it."""
 
     def __init__(
         self,
@@ -189,14 +165,14 @@ class LightClient:
         self._set_changes = 0
 
     def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
-        """The values of `keys` (None: proven to be absent) and the header that all of them were verified at.
+        """The values of `keys`, None for a proven absence, and the header that they were verified at.
 
-        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`, and
-        `OperatorError` where this software does not know the ruleset and so cannot read the values.
+        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and
+        `OperatorError` if this software does not know the ruleset, so that it cannot read the values.
         """
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
         answer = self._client.states(keys)
-        block = decode_light_block(answer)
+        block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
         self._follow(block)
         if unknown := unknown_ruleset(block.header.height, block.header.ruleset_hash):
             raise OperatorError(unknown)
@@ -207,10 +183,10 @@ class LightClient:
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
     def verified_view(self, compute: Callable[[Reader, AsOf], T]) -> T:
-        """What `compute` makes of proven values, all of one height, as of that height's time and ruleset.
+        """The result of `compute` over proven values of one height, as of that height's time and ruleset.
 
-        Keys are found by running it: whenever it reads one that is not proven yet, all are asked for again. Raises as
-        `verified_states`.
+        Running it finds the keys: whenever it reads a key that is not proven yet, all keys are requested again.
+        Raises as `verified_states`.
         """
         keys = [PARAMS_KEY]
         while True:
@@ -218,17 +194,20 @@ class LightClient:
             raw = values[PARAMS_KEY]
             if raw is None:
                 raise InvalidProof("the state has no chain parameters")
-            rules = known_ruleset(CHAIN.decode(raw), header)
+            params = CHAIN.decode(raw)
+            if unknown := unknown_rules(params, header.height):
+                raise OperatorError(unknown)
             try:
-                return compute(GivenReader(values), AsOf(header.time_ms, rules))
+                return compute(GivenReader(values), AsOf(header.time_ms, RULESETS[params.ruleset]))
             except MissingKey as missing:
                 keys.append(missing.key)
 
     def report(self) -> Verified:
-        """How the newest header was reached. Only after `verified_state`."""
-        assert self._trust.header is not None, "nothing was verified yet"
-        age = max(0, self._now_ms() - self._root.time_ms)
-        return Verified(self._trust.header, self._root.height, self._root.block_id, age, self._set_changes)
+        """How the newest header was verified. Only after `verified_states`."""
+        header, root = self._trust.header, self._root
+        assert header is not None, "nothing was verified yet"
+        age_days = max(0, self._now_ms() - root.time_ms) // DAY_MS
+        return Verified(header.height, header.time_ms, root.height, root.block_id, age_days, self._set_changes)
 
     def _follow(self, block: LightBlock) -> None:
         header = block.header
@@ -243,8 +222,8 @@ class LightClient:
                 "wait until it has caught up, or name another with --node"
             )
         if header.height == trust.height:
-            if block_id_of(header, self._genesis_hash) != trust.block_id:
-                raise Conflict(conflict_text(trust, block_id_of(header, self._genesis_hash)))
+            if (block_id := block_id_of(header, self._genesis_hash)) != trust.block_id:
+                raise _conflict(trust, block_id)
             return
         self._trust, changes = advance(trust, block, _NodeSource(self._client), self._genesis_hash)
         self._set_changes += changes

@@ -1,6 +1,6 @@
-"""From what people type to strict JSON for `schema.from_json`, and command options from a type's fields.
+"""Command options for a type's fields, and conversion of their values to the strict JSON of `node.ledger.json_form`.
 
-Friendly forms, on the command line and within `--body` files alike:
+Friendly forms, on the command line and in `--body` files:
 
     amounts     52900.00EUR           exactly; a decimal more than the currency has is refused
     odometer    12000km, 7500mi:visual
@@ -24,7 +24,7 @@ from node.errors import Malformed
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
 from node.ledger.example import parse_time
-from node.ledger.fields import Money, Odometer
+from node.ledger.fields import Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
@@ -37,12 +37,12 @@ _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telemat
 RESERVED: Final = frozenset(
     {"from", "cosign", "wait", "dry_run", "offline", "output", "body", "expires", "json", "help", "yes"}
 )
-"""Names of the options that every transaction command has; no field may bear one."""
+"""Names of the options that every transaction command has: no field may have one of them."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What relative times and names refer to. `address_of` raises `Malformed`; `key_of` gives None for no key."""
+    """What relative times and names stand for. `address_of` raises `Malformed`; `key_of` returns None for no key."""
 
     now_ms: int
     address_of: Callable[[str], str]
@@ -52,30 +52,24 @@ class Names:
 # --- single values -----------------------------------------------------------------------------------
 def parse_amount(text: str) -> dict[str, str]:
     """`52900.00EUR` to {"amount": "5290000", "currency": "EUR"}, exactly. Raises `Malformed`."""
-    found = _AMOUNT.fullmatch(text)
-    if found is None:
+    parts = _AMOUNT.fullmatch(text)
+    if parts is None:
         raise Malformed(f"{text!r} is not an amount: write digits and currency, such as 52900.00EUR")
-    whole, decimals, currency = found[1], found[2] or "", found[3]
+    whole, decimals, currency = parts[1], parts[2] or "", parts[3]
     if currency not in MINOR_UNITS:
         raise Malformed(f"{currency} is not a currency of ISO 4217: write one such as EUR, CNY or USD")
     digits = MINOR_UNITS[currency]
     if len(decimals) > digits:
-        raise Malformed(
-            f"{text!r} has {len(decimals)} decimals and {currency} has {digits}: write {_amount_example(currency)}"
-        )
+        example = f"52900{'.' + '0' * digits if digits else ''}{currency}"
+        raise Malformed(f"{text!r} has {len(decimals)} decimals and {currency} has {digits}: write it like {example}")
     amount = int(whole + decimals.ljust(digits, "0"))
     if amount > limits.MONEY_MAX:
         raise Malformed(f"{text!r} is above the highest amount, {show_amount(limits.MONEY_MAX, currency)}")
     return {"amount": str(amount), "currency": currency}
 
 
-def _amount_example(currency: str) -> str:
-    digits = MINOR_UNITS[currency]
-    return f"it like 52900{'.' + '0' * digits if digits else ''}{currency}"
-
-
 def show_amount(amount: int, currency: str) -> str:
-    """5290000 EUR to `52900.00 EUR`; minor units where the currency is not known."""
+    """5290000 EUR to `52900.00 EUR`; in minor units if the currency is unknown."""
     digits = MINOR_UNITS.get(currency, 0)
     if not digits:
         return f"{amount} {currency}"
@@ -84,71 +78,51 @@ def show_amount(amount: int, currency: str) -> str:
 
 def parse_odometer(text: str) -> dict[str, Any]:
     """`12000km`, `12000km:visual`. Raises `Malformed`."""
-    found = _ODOMETER.fullmatch(text)
-    if found is None:
+    parts = _ODOMETER.fullmatch(text)
+    if parts is None:
         raise Malformed(
             f"{text!r} is not an odometer reading: write 12000km or 7500mi, "
-            "and :visual, :telematics or :body_computer where it was not read from the cluster"
+            "and :visual, :telematics or :body_computer if it was not read from the cluster"
         )
-    return {"value": int(found[1]), "unit": found[2], "source": found[3] or "cluster"}
-
-
-def _parse_int(text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,18}", text):
-        raise Malformed(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _parse_bool(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise Malformed(f"{text!r} is neither true nor false")
-    return text == "true"
+    return {"value": int(parts[1]), "unit": parts[2], "source": parts[3] or "cluster"}
 
 
 # --- any value ---------------------------------------------------------------------------------------
-Structured = kinds.StructOf | kinds.UnionOf
+def _json(text: str, problem: str = "not JSON") -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{problem}: {error}") from None
 
 
-def _struct_text(kind: Structured | kinds.MoneyAmount, text: str) -> dict[str, Any]:
-    """JSON text, or `name=value,name=value`; a name that occurs twice, and every list, gathers its values."""
+def _struct_text(kind: kinds.StructOf | kinds.UnionOf, text: str) -> Any:
+    """A JSON object, or `name=value,name=value`. A list's name may be repeated, once for each item."""
     if text.lstrip().startswith("{"):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise Malformed(f"not JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise Malformed("an object is expected")
-        return value
-    gathered: dict[str, Any] = {}
+        return _json(text)
+    values: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if not equals:
             raise Malformed(f"{text!r} is neither JSON nor name=value,name=value")
-        gathered.setdefault(name.strip(), []).append(value.strip())
-    fields = {field.json_name: field.kind for field in _struct_fields(kind, gathered)}
-    for name, values in gathered.items():
-        is_list = isinstance(fields.get(name), kinds.ListOf)
-        if len(values) > 1 and not is_list:
-            raise Malformed(f"{name} stands twice")
-        gathered[name] = values if is_list else values[0]
-    return gathered
+        values.setdefault(name.strip(), []).append(value.strip())
+    fields = _kinds_of(kind, values.get("type", [""])[0])
+    for name, items in values.items():
+        if isinstance(fields.get(name), kinds.ListOf):
+            continue
+        if len(items) > 1:
+            raise Malformed(f"{name} is given twice")
+        values[name] = items[0]
+    return values
 
 
-def _struct_fields(kind: Structured | kinds.MoneyAmount, value: Mapping[str, Any]) -> tuple[Field, ...]:
-    """The fields of a struct, or of the union's member that `type` names."""
-    match kind:
-        case kinds.StructOf(struct=struct):
-            return fields_of(struct)
-        case kinds.MoneyAmount():
-            return fields_of(Money)
-        case kinds.UnionOf(structs=structs):
-            tag = value.get("type")
-            tag = tag[0] if isinstance(tag, list) and tag else tag
-            return next((fields_of(struct) for struct in structs if tag_of(struct) == tag), ())
+def _kinds_of(kind: kinds.StructOf | kinds.UnionOf, tag: Any) -> dict[str, Kind]:
+    """The kinds of the fields, by JSON name, of a struct or of the union's member with that tag."""
+    structs = [s for s in kind.structs if tag_of(s) == tag] if isinstance(kind, kinds.UnionOf) else [kind.struct]
+    return {field.json_name: field.kind for struct in structs for field in fields_of(struct)}
 
 
 def strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
-    """The strict JSON form of what was typed, a string or friendly JSON. Raises `Malformed` naming the path."""
+    """The strict JSON form of a friendly value, a string or JSON. Raises `Malformed` with the path."""
     try:
         return _strict_text(kind, value, path, names) if isinstance(value, str) else _strict(kind, value, path, names)
     except Malformed as error:
@@ -159,7 +133,7 @@ def strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
 def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
     match kind:
         case kinds.MoneyAmount():
-            return _strict(kind, _struct_text(kind, text) if "{" in text else parse_amount(text), path, names)
+            return _json(text) if text.lstrip().startswith("{") else parse_amount(text)
         case kinds.StructOf(struct=struct) if struct is Odometer and "=" not in text and "{" not in text:
             return parse_odometer(text)
         case kinds.StructOf() | kinds.UnionOf():
@@ -173,17 +147,17 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
                 return key.hex()
             return text
         case kinds.Integer():
-            return _parse_int(text)
+            if not re.fullmatch(r"-?[0-9]{1,18}", text):
+                raise Malformed(f"{text!r} is not a whole number")
+            return int(text)
         case kinds.Boolean():
-            return _parse_bool(text)
+            if text not in ("true", "false"):
+                raise Malformed(f"{text!r} is neither true nor false")
+            return text == "true"
         case kinds.OptionOf(item=item):
             return _strict_text(item, text, path, names)
         case kinds.ListOf():
-            try:
-                values = json.loads(text)
-            except (ValueError, RecursionError):
-                raise Malformed(f"{text!r} is not a JSON list") from None
-            return _strict(kind, values, path, names)
+            return _strict(kind, _json(text, f"{text!r} is not a JSON list"), path, names)
         case kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice() | kinds.Plain():
             return text
         case _:
@@ -197,7 +171,7 @@ def _strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
         case kinds.ListOf(item=item) if isinstance(value, list | tuple):
             return [strict(item, entry, f"{path}[{index}]", names) for index, entry in enumerate(value)]
         case kinds.StructOf() | kinds.UnionOf() if isinstance(value, dict):
-            known = {field.json_name: field.kind for field in _struct_fields(kind, value)}
+            known = _kinds_of(kind, value.get("type"))
             return {
                 name: strict(known[name], entry, f"{path}.{name}", names) if name in known else entry
                 for name, entry in value.items()
@@ -208,7 +182,7 @@ def _strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
 
 # --- bodies ------------------------------------------------------------------------------------------
 def default_of(field: Field) -> str | None:
-    """What an option that was not given stands for; None where it must be given."""
+    """The value of an option that is not given, None if the field has no default."""
     match field.kind:
         case kinds.Time() if field.json_name == "event_at":
             return "now"
@@ -231,64 +205,29 @@ def option_name(field: Field) -> str:
 
 
 def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Names) -> TransactionBody:
-    """The body from friendly values by JSON name. Raises `Malformed`, naming option or path."""
+    """The body with these friendly values by JSON name. Raises `Malformed` that names the option or the path."""
+    values = {name: value for name, value in given.items() if value is not None}
     fields = fields_of(struct)
-    if unknown := sorted(set(given) - {field.json_name for field in fields}):
-        raise Malformed(f"body.{unknown[0]}: unknown field; known are {', '.join(f.json_name for f in fields)}")
-    values = dict(given)
-    missing = []
-    for field in fields:
-        if values.get(field.json_name) is None:
-            values.pop(field.json_name, None)
-            if is_required(field):
-                missing.append(option_name(field))
-            elif (default := default_of(field)) is not None:
-                values[field.json_name] = default
-    if missing:
+    if missing := [option_name(field) for field in fields if is_required(field) and field.json_name not in values]:
         raise Malformed(f"{', '.join(missing)} must be given, or the whole body with --body FILE.json")
-    known = {field.json_name: field.kind for field in fields}
-    built: TransactionBody = from_json(struct, {n: strict(known[n], v, f"body.{n}", names) for n, v in values.items()})
-    built.check_static()
-    return built
+    defaults = {field.json_name: value for field in fields if (value := default_of(field)) is not None}
+    body: TransactionBody = from_json(struct, _strict(kinds.StructOf(struct), defaults | values, "body", names))
+    body.check_static()
+    return body
 
 
 # --- click -------------------------------------------------------------------------------------------
-def _item(kind: Kind) -> Kind:
-    """What an option takes once: of a list or an optional field, the item."""
-    return kind.item if isinstance(kind, kinds.ListOf | kinds.OptionOf) else kind
-
-
-def _metavar(kind: Kind) -> str:
-    match _item(kind):
-        case kinds.MoneyAmount():
-            return "AMOUNT"
-        case kinds.StructOf(struct=struct) if struct is Odometer:
-            return "READING"
-        case kinds.Bytes():
-            return "HEX"
-        case kinds.StructOf() | kinds.UnionOf():
-            return "JSON"
-        case kinds.Text():
-            return "TEXT"
-        case kinds.Integer():
-            return "INT"
-        case kinds.Code() | kinds.CodeOf():
-            return "CODE"
-        case other:
-            return type(other).__name__.upper()
-
-
 FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
     OrderOffer: frozenset({"listing_version", "disclosure_root"})
 }
-"""Fields that the wallet finds out itself where they are not given."""
+"""Fields that the wallet reads from the chain if they are not given."""
 
 CHOICES_MAX: Final = 30
-"""Tables with more codes than this are named in the help instead of listed."""
+"""The help lists the codes of a table up to this number. Above: only the table's name."""
 
 
 def _choices(kind: Kind) -> tuple[str, ...]:
-    """All values there are, where they are few; those of the newest ruleset that this software knows."""
+    """All values if they are few; codes are those of the newest ruleset that this software knows."""
     match kind:
         case kinds.Choice(values=values):
             return values
@@ -299,63 +238,59 @@ def _choices(kind: Kind) -> tuple[str, ...]:
             return ()
 
 
-def _form(kind: Kind, description: str) -> str:
-    """How a value is written."""
+def _metavar_and_form(kind: Kind, description: str) -> tuple[str, str]:
+    """The placeholder of a value in the help, and how the value is written."""
     match kind:
         case kinds.MoneyAmount():
-            return "such as 52900.00EUR"
+            return "AMOUNT", "such as 52900.00EUR"
         case kinds.StructOf(struct=struct) if struct is Odometer:
-            return "such as 12000km or 7500mi:visual"
+            return "READING", "such as 12000km or 7500mi:visual"
         case kinds.StructOf(struct=struct):
-            return f"JSON, or {','.join(f.json_name + '=...' for f in fields_of(struct))}"
+            return "JSON", f"JSON, or {','.join(f.json_name + '=...' for f in fields_of(struct))}"
         case kinds.UnionOf(structs=structs):
-            return "JSON with a type of " + ", ".join(tag_of(struct) for struct in structs)
+            return "JSON", "JSON with a type of " + ", ".join(tag_of(struct) for struct in structs)
         case kinds.Time():
-            return "RFC 3339, now, or relative such as +30d"
+            return "TIME", "RFC 3339, now, or relative such as +30d"
         case kinds.Address():
-            return "bmw1..., or the name of a key or a genesis account"
+            return "ADDRESS", "bmw1..., or the name of a key or a genesis account"
         case kinds.Bytes(length=length, max_length=most):
-            return f"{length or f'up to {most}'} bytes in hex"
-        case kinds.CodeOf(table=table) if not _choices(kind):
-            return description or f"a code of the table of {table}"
+            return "HEX", f"{length or f'up to {most}'} bytes in hex"
+        case kinds.CodeOf(table=table):
+            return "CODE", description or ("" if _choices(kind) else f"a code of the table of {table}")
+        case kinds.Integer():
+            return "INT", description
         case _:
-            return description
+            return type(kind).__name__.upper(), description
 
 
-def _help(field: Field, *, is_found: bool) -> str:
-    parts = [_form(_item(field.kind), field.description)]
-    if isinstance(field.kind, kinds.ListOf):
-        parts.append("(may be repeated)")
+def _note(field: Field, struct: type[TransactionBody]) -> str:
+    if field.json_name in FROM_THE_CHAIN.get(struct, ()):
+        return "[default: as the chain has it now]"
+    if is_required(field):
+        return "[required]"
     default = default_of(field)
-    if is_found:
-        parts.append("[default: as the chain has it now]")
-    elif is_required(field):
-        parts.append("[required]")
-    elif default is not None:
-        parts.append(f"[default: {default or 'empty'}]")
-    return " ".join(part for part in parts if part)
+    return "" if default is None else f"[default: {default or 'empty'}]"
 
 
-def options_of(struct: type[TransactionBody]) -> list[click.Option]:
-    """One option for each field; values come as typed and become strict in `body_from`."""
-    made = []
+def options_of(struct: type[TransactionBody]) -> list[click.Parameter]:
+    """One option for each field. Their values are strings or flags, which `body_from` converts."""
+    options: list[click.Parameter] = []
     for field in fields_of(struct):
-        assert field.json_name not in RESERVED, f"{struct.__name__}.{field.name} bears the name of a common option"
+        assert field.json_name not in RESERVED, f"{struct.__name__}.{field.name} has the name of a common option"
         name, kind = option_name(field), field.kind
-        text = _help(field, is_found=field.json_name in FROM_THE_CHAIN.get(struct, ()))
-        if isinstance(kind, kinds.Boolean):
-            flags = f"{name}/--no-{name[2:]}"
-            made.append(click.Option([field.json_name, flags], default=None, help=text))
-            continue
-        choices = _choices(_item(kind))
-        made.append(
+        is_flag, is_list = isinstance(kind, kinds.Boolean), isinstance(kind, kinds.ListOf)
+        item = kind.item if isinstance(kind, kinds.ListOf | kinds.OptionOf) else kind
+        metavar, form = _metavar_and_form(item, field.description)
+        choices = _choices(item)
+        parts = (form, "(may be repeated)" if is_list else "", _note(field, struct))
+        options.append(
             click.Option(
-                [field.json_name, name],
-                type=click.Choice(choices) if choices else str,
-                multiple=isinstance(kind, kinds.ListOf),
+                [field.json_name, f"{name}/--no-{name[2:]}" if is_flag else name],
+                type=None if is_flag else click.Choice(choices) if choices else str,
+                multiple=is_list,
                 default=None,
-                metavar=None if choices else _metavar(kind),
-                help=text,
+                metavar=None if is_flag or choices else metavar,
+                help=" ".join(part for part in parts if part),
             )
         )
-    return made
+    return options

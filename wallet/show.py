@@ -1,24 +1,27 @@
-"""Answers for people: facts, tables, timelines. Plain text; what came from a node can't move the cursor."""
+"""Output for people: facts, tables, timelines, errors. Control characters of a node's text are replaced."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from node.errors import Rejected
-from node.ledger.guards import GuardsUnmet
 from node.txtypes.registry import TYPES
-from wallet.client import NodeRefused, UnmetGuard
+from wallet.client import NodeRefused, UnmetGuard, unmet_of
 from wallet.options import show_amount
 
 
 def plain(value: Any) -> str:
-    """One line without control characters, whoever wrote it."""
+    """One line of text without control characters."""
     return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 condition`, `2 conditions`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def echo_json(value: Any) -> None:
@@ -47,46 +50,41 @@ def value_text(value: Any) -> str:
 
 
 def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Name and value, one line each; structures and lists of structures indented below their name."""
+    """One line for each name and value. Long structures and lists of structures are indented below their name."""
     width = max((len(name) for name in values), default=0)
     lines = []
     pad = " " * indent
     for name, value in values.items():
-        shown = plain(name).replace("_", " ")
+        title = plain(name).replace("_", " ")
         if isinstance(value, dict) and value and not is_money(value) and len(value_text(value)) > 60:
-            lines.append(f"{pad}{shown}")
-            lines.extend(facts(value, indent + 2))
+            lines += [f"{pad}{title}", *facts(value, indent + 2)]
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            lines.append(f"{pad}{shown}")
-            lines.extend(f"{pad}  - {value_text(item)}" for item in value)
+            lines += [f"{pad}{title}", *(f"{pad}  - {value_text(item)}" for item in value)]
         else:
-            lines.append(f"{pad}{shown.ljust(width)}  {value_text(value)}")
+            lines.append(f"{pad}{title.ljust(width)}  {value_text(value)}")
     return lines
 
 
-def echo_facts(values: Mapping[str, Any]) -> None:
-    for line in facts(values):
-        click.echo(line)
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Columns as wide as what they hold."""
-    shown = [[value_text(cell) for cell in row] for row in rows]
-    widths = [max([len(h), *(len(row[i]) for row in shown)]) for i, h in enumerate(headings)]
-    lines = ["  ".join(h.ljust(w) for h, w in zip(headings, widths, strict=True)).rstrip()]
-    lines.extend("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in shown)
-    return lines
+def echo_facts(values: Mapping[str, Any], wants_json: bool = False) -> None:
+    """Print facts, as JSON if `wants_json`."""
+    if wants_json:
+        echo_json(values)
+    else:
+        click.echo("".join(f"{line}\n" for line in facts(values)), nl=False)
 
 
 def echo_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    lines = table(headings, rows)
+    """Print a table whose columns are as wide as their longest cell."""
+    cells = [list(headings), *([value_text(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     click.secho(lines[0], bold=True)
     for line in lines[1:]:
         click.echo(line)
 
 
 def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One entry a record, the oldest first."""
+    """The lines of a vehicle's records, in the given order."""
     lines = []
     for record in records:
         kind = plain(record.get("kind", "?"))
@@ -110,25 +108,15 @@ def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 # --- errors ------------------------------------------------------------------------------------------
 def echo_unmet(guards: Iterable[UnmetGuard]) -> None:
-    """Every guard that does not hold, on standard error."""
+    """Print unmet guards on standard error."""
     for guard in guards:
         click.echo(f"  {plain(guard.code)}: {plain(guard.text)}", err=True)
 
 
 def echo_rejected(error: Rejected) -> None:
-    """Why the chain, a check or the wallet itself refused."""
-    if isinstance(error, NodeRefused) and error.unmet:
-        count = len(error.unmet)
-        click.secho(f"Refused: {count} condition{'' if count == 1 else 's'} not met.", fg="red", err=True)
-        echo_unmet(error.unmet)
-    elif isinstance(error, NodeRefused):
-        click.secho(f"Refused ({plain(error.problem_code)}): {plain(error)}.", fg="red", err=True)
-    elif isinstance(error, GuardsUnmet):
-        click.secho("Refused:", fg="red", err=True)
-        echo_unmet(UnmetGuard(guard.code, guard.text()) for guard in error.unmet)
-    else:
-        click.secho(f"Refused ({error.code}): {plain(error)}.", fg="red", err=True)
-
-
-def is_terminal() -> bool:
-    return sys.stderr.isatty()
+    """Print why a node, a check or the wallet itself refused."""
+    unmet = unmet_of(error.problem) if isinstance(error, NodeRefused) else ()
+    code = error.problem_code if isinstance(error, NodeRefused) else error.code
+    reason = f": {counted(len(unmet), 'condition')} not met" if unmet else f" ({plain(code)}): {plain(error)}"
+    click.secho(f"Refused{reason}.", fg="red", err=True)
+    echo_unmet(unmet)

@@ -1,46 +1,41 @@
-"""Signed bytes to the chain: one or many, waiting or not. The same bytes are sent again, never a re-signed copy."""
+"""Submission of signed transactions, one or many. Every attempt sends the same bytes, never a re-signed copy."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from node import limits
 from node.errors import OperatorError
-from wallet.client import NodeClient, NodeRefused, UnmetGuard, problem_text, unmet_of
+from wallet.client import NodeClient, NodeRefused
 from wallet.session import Session
-from wallet.show import is_terminal
 from wallet.txfile import TxDocument, write_document
 
 T = TypeVar("T")
 
 TRIES: Final = 6
-"""A busy node (429, 503) is asked again, after the time it names, this often."""
+"""Attempts at a busy node (429), each after the time that the node's answer names."""
 
 WAIT_MS: Final = 10_000
-"""One request that waits for a commit; below every proxy's patience."""
+"""One request that waits for a commit: shorter than the timeout of any proxy."""
 
 WAIT_TOTAL_S: Final = 60
-"""How long --wait waits in all: some rounds of consensus, even slow ones."""
+"""The total time that --wait waits: several rounds of consensus, even slow ones."""
 
 BATCH_HEX_MAX: Final = limits.RPC_BODY_BYTES_MAX - 64 * 1024
 
 BUSY_CODES: Final = frozenset({"rate_limited", "too_many_connections", "pool_full", "syncing", "not_ready"})
 
 
-class StillPending(OperatorError):
-    """It was taken, and not yet committed."""
-
-
 @dataclass
 class Sent:
-    """What became of one transaction. `problem` where it was refused."""
+    """The outcome of one submission. `problem` is the node's problem document if it refused the transaction."""
 
     txid: bytes
     status: str
@@ -51,35 +46,28 @@ class Sent:
     def is_refused(self) -> bool:
         return bool(self.problem) or self.status not in ("pending", "committed")
 
-    @property
-    def unmet(self) -> tuple[UnmetGuard, ...]:
-        return unmet_of(self.problem)
-
-    @property
-    def why(self) -> str:
-        return problem_text(self.problem, 0) if self.problem else self.status
-
     def to_json(self) -> dict[str, Any]:
         return self.answer | {"txid": self.txid.hex(), "status": self.status}
 
 
-def _patiently(send: Callable[[], T], sleep: Callable[[float], None]) -> T:
-    for attempt in range(TRIES):
+def _retried(send: Callable[[], T]) -> T:
+    """The result of `send`, called again as long as the node is busy."""
+    for _ in range(TRIES - 1):
         try:
             return send()
         except NodeRefused as refused:
-            if not refused.is_busy or attempt == TRIES - 1:
+            if refused.status != 429:
                 raise
-            sleep(refused.retry_after_s)
-    raise AssertionError("the loop returns or raises")
+            time.sleep(refused.retry_after_s)
+    return send()
 
 
 def submit_one(session: Session, document: TxDocument, is_waiting: bool) -> Sent:
-    """Kept in the home's outbox until a node has answered, so that the very bytes can be sent again."""
+    """Submit a transaction. The outbox keeps it until a node answers, so that the same bytes can be sent again."""
     outbox = session.home / "outbox" / f"{document.txid.hex()}.json"
     write_document(outbox, document)
     try:
-        sent = _submit(session.client, document, is_waiting, session.sleep)
+        sent = _submit(session.client, document, is_waiting)
     except NodeRefused:
         outbox.unlink(missing_ok=True)
         raise
@@ -91,39 +79,21 @@ def submit_one(session: Session, document: TxDocument, is_waiting: bool) -> Sent
     return sent
 
 
-def _submit(client: NodeClient, document: TxDocument, is_waiting: bool, sleep: Callable[[float], None]) -> Sent:
-    answer = _patiently(lambda: client.submit(document.raw, WAIT_MS if is_waiting else 0), sleep)
-    rounds = WAIT_TOTAL_S * 1000 // WAIT_MS
-    while is_waiting and answer.get("status") == "pending":
-        rounds -= 1
-        if rounds <= 0:
-            raise StillPending(f"{document.txid.hex()} is taken and not yet committed after {WAIT_TOTAL_S} s")
-        answer = _patiently(lambda: client.submit(document.raw, WAIT_MS), sleep)
+def _submit(client: NodeClient, document: TxDocument, is_waiting: bool) -> Sent:
+    send = partial(_retried, partial(client.submit, document.raw, WAIT_MS if is_waiting else 0))
+    answer = send()
+    for _ in range(WAIT_TOTAL_S * 1000 // WAIT_MS - 1):
+        if not is_waiting or answer.get("status") != "pending":
+            break
+        answer = send()
+    if is_waiting and answer.get("status") == "pending":
+        raise OperatorError(f"{document.txid.hex()} is accepted and not yet committed after {WAIT_TOTAL_S} s")
     return Sent(document.txid, str(answer.get("status")), answer)
 
 
 # --- many ----------------------------------------------------------------------------------------------
-class SubmitProgress(Protocol):
-    def update(self, n_steps: int) -> None: ...
-
-
-class _Silent:
-    def update(self, n_steps: int) -> None:
-        """Not on a terminal: nothing to show."""
-
-
-@contextmanager
-def progress(length: int, label: str) -> Iterator[SubmitProgress]:
-    """A bar on standard error, on a terminal only."""
-    if not is_terminal():
-        yield _Silent()
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as shown:
-        yield shown
-
-
-def batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
-    """In order, each within the batch's bounds of count and bytes."""
+def _batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
+    """The documents in order, in batches within the bounds on count and bytes."""
     batch: list[TxDocument] = []
     size = 0
     for document in documents:
@@ -138,46 +108,38 @@ def batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
 
 
 def submit_many(session: Session, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
-    """One result each, in order; a bad one never spoils the others."""
+    """Submit transactions. Returns one result for each, in order; a refused one does not stop the others."""
     results: list[Sent] = []
-    with progress(len(documents), "submitting") as bar:
-        for batch in batches(documents):
-            results.extend(_submit_batch(session, batch))
+    is_hidden = not sys.stderr.isatty()
+    with click.progressbar(length=len(documents), label="submitting", file=sys.stderr, hidden=is_hidden) as bar:
+        for batch in _batches(documents):
+            results.extend(_submit_batch(session.client, batch))
             bar.update(len(batch))
-    if is_waiting:
-        with progress(len(results), "waiting   ") as bar:
-            waited = []
-            for document, sent in zip(documents, results, strict=True):
-                waited.append(_submit_again(session, document) if sent.status == "pending" else sent)
-                bar.update(1)
-            results = waited
+    if not is_waiting:
+        return results
+    with click.progressbar(length=len(results), label="waiting   ", file=sys.stderr, hidden=is_hidden) as bar:
+        for index, document in enumerate(documents):
+            if results[index].status == "pending":
+                try:
+                    results[index] = _submit(session.client, document, True)
+                except NodeRefused as refused:
+                    results[index] = Sent(document.txid, "refused", {}, refused.problem)
+            bar.update(1)
     return results
 
 
-def _submit_again(session: Session, document: TxDocument) -> Sent:
-    """The same bytes answer with their present state, or once they are committed."""
-    try:
-        return _submit(session.client, document, True, session.sleep)
-    except NodeRefused as refused:
-        return Sent(document.txid, "refused", {}, refused.problem)
-
-
-def _submit_batch(session: Session, batch: list[TxDocument]) -> list[Sent]:
-    """Items that a busy node did not take are sent again."""
-    done: dict[int, Sent] = {}
+def _submit_batch(client: NodeClient, batch: list[TxDocument]) -> list[Sent]:
+    """Submit one batch. Items that a busy node refused are sent again."""
+    results: dict[int, Sent] = {}
     waiting = list(range(len(batch)))
     for attempt in range(TRIES):
-        raws = [batch[index].raw for index in waiting]
-        results = _patiently(partial(session.client.submit_batch, raws), session.sleep)
-        busy = []
-        for index, result in zip(waiting, results, strict=True):
-            found = result.get("problem")
-            problem = found if isinstance(found, dict) else {}
-            done[index] = Sent(batch[index].txid, str(result.get("status")), result, problem)
-            if problem.get("code") in BUSY_CODES:
-                busy.append(index)
-        waiting = busy
+        answers = _retried(partial(client.submit_batch, [batch[index].raw for index in waiting]))
+        for index, answer in zip(waiting, answers, strict=True):
+            problem = answer.get("problem")
+            problem = problem if isinstance(problem, dict) else {}
+            results[index] = Sent(batch[index].txid, str(answer.get("status")), answer, problem)
+        waiting = [index for index in waiting if results[index].problem.get("code") in BUSY_CODES]
         if not waiting or attempt == TRIES - 1:
             break
-        session.sleep(float(attempt + 1))
-    return [done[index] for index in range(len(batch))]
+        time.sleep(attempt + 1.0)
+    return [results[index] for index in range(len(batch))]

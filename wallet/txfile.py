@@ -1,9 +1,9 @@
-"""Transactions as files: what is carried between those who sign and whoever submits.
+"""Transaction files, passed between the signers and whoever submits.
 
     {"genesis_hash": "<32>", "payload": "<hex>", "signatures": [{"address", "public_key", "signature"}], "summary": {}}
 
-`<32>` is 32 bytes in lower-case hex. `summary` is for people and never believed: what a file says is read from its
-payload. A file may hold a list of such documents.
+`<32>` is 32 bytes in lower-case hex. `summary` is for people and is never read: only the payload counts. A file may
+also have a list of such documents.
 """
 
 from __future__ import annotations
@@ -18,46 +18,41 @@ from node.crypto.addresses import to_text
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
 from node.ledger.body import type_of
 from node.ledger.json_form import from_json, time_to_text, to_json
-from node.txtypes.envelope import (
-    Payload,
-    TxSignature,
-    assemble,
-    check_signatures,
-    decode_payload,
-    decode_signed_tx,
-    is_of_unknown_type,
-    txid_of,
-)
-from wallet.session import merged, read_file, write_file
+from node.txtypes import envelope
+from node.txtypes.envelope import Payload, TxSignature
+from wallet.files import read_file, write_file
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
-"""A million ordinary transactions. Above: several files."""
+"""A million ordinary transactions. Above: refused; use several files."""
 
 
 @dataclass(frozen=True)
 class TxDocument:
+    """A transaction with the signatures so far."""
+
     genesis_hash: bytes
     payload_bytes: bytes
     signatures: tuple[TxSignature, ...]
 
     @property
     def payload(self) -> Payload:
-        return decode_payload(self.payload_bytes)
+        return envelope.decode_payload(self.payload_bytes)
 
     @property
     def txid(self) -> bytes:
-        return txid_of(self.genesis_hash, self.payload_bytes)
+        return envelope.txid_of(self.genesis_hash, self.payload_bytes)
 
     @property
     def raw(self) -> bytes:
-        """The signed bytes: always the same for the same signatures."""
-        return assemble(self.payload_bytes, list(self.signatures))
+        """The signed bytes, the same for the same set of signatures."""
+        return envelope.assemble(self.payload_bytes, list(self.signatures))
 
-    def with_signature(self, signature: TxSignature) -> TxDocument:
-        signatures = merged(self.signatures, signature)
-        if len(signatures) > limits.SIGNATURES_MAX:
+    def with_signature(self, added: TxSignature) -> TxDocument:
+        """The document with one signature for each (account, key), in canonical order."""
+        by_signer = {(s.address, s.public_key): s for s in (*self.signatures, added)}
+        if len(by_signer) > limits.SIGNATURES_MAX:
             raise Malformed(f"a transaction has at most {limits.SIGNATURES_MAX} signatures")
-        return replace(self, signatures=signatures)
+        return replace(self, signatures=tuple(by_signer[signer] for signer in sorted(by_signer)))
 
     def summary(self) -> dict[str, Any]:
         payload = self.payload
@@ -78,8 +73,11 @@ class TxDocument:
 
 
 def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
-    """Everything about it is checked, every signature verifies. Raises `Malformed`, `WrongChain`, `BadSignature`, and
-    `OperatorError` for a type that this software does not know: nobody signs what the wallet cannot show."""
+    """The document in JSON, fully checked, with all its signatures verified.
+
+    Raises `Malformed`, `WrongChain`, `BadSignature`; and `OperatorError` for a type that this software does not know,
+    because nobody should sign what the wallet cannot show.
+    """
     if not isinstance(value, dict):
         raise Malformed(f"{path}: not a transaction file")
     if unknown := sorted(set(value) - {"genesis_hash", "payload", "signatures", "summary"}):
@@ -99,19 +97,19 @@ def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
         )
     document = TxDocument(theirs, payload, signatures)
     try:
-        check_signatures(decode_signed_tx(document.raw, genesis_hash), genesis_hash)
+        envelope.check_signatures(envelope.decode_signed_tx(document.raw, genesis_hash), genesis_hash)
     except Malformed as error:
         raise Malformed(f"{path}: {error}") from None
     except BadSignature as error:
         raise BadSignature(f"{path}: {error}; have it signed again") from None
-    if is_of_unknown_type(document.payload):
+    if envelope.is_of_unknown_type(document.payload):
         tag = type_of(document.payload.body)
         raise OperatorError(f"{path}: this software does not know transactions of type {tag}: install a newer version")
     return document
 
 
 def read_documents(path: Path, genesis_hash: bytes) -> list[TxDocument]:
-    """One document, or all of a list."""
+    """The documents of a file with one document or a list. Raises as `parse_document`."""
     try:
         value = json.loads(read_file(path, FILE_BYTES_MAX, "transaction file"))
     except (ValueError, RecursionError) as error:
@@ -122,9 +120,10 @@ def read_documents(path: Path, genesis_hash: bytes) -> list[TxDocument]:
 
 
 def read_document(path: Path, genesis_hash: bytes) -> TxDocument:
+    """The only document of a file. Raises as `parse_document`."""
     documents = read_documents(path, genesis_hash)
     if len(documents) != 1:
-        raise Malformed(f"{path} holds {len(documents)} transactions: sign them one file each")
+        raise Malformed(f"{path} has {len(documents)} transactions: sign them in one file each")
     return documents[0]
 
 

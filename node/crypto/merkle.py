@@ -39,7 +39,9 @@ def inclusion_path(entries: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def root_of_path(entry: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that a path leads to; None where it has not the length that a list of `count` demands."""
+    """The root that a path leads to; None if a list of `count` has no such index, or its paths another length."""
+    if not 0 <= index < count:
+        return None
     node, first, last = leaf_hash(entry), index, count - 1
     for sibling in path:
         if last == 0:

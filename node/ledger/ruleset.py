@@ -12,7 +12,7 @@ from functools import cached_property
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.rules.odometer import JudgedReading, Judgement
-from node.rules.tables import CODE_TABLES, Tables
+from node.rules.tables import Tables
 
 Severity = Callable[[str, int, int, bool, bool], str]
 """(worst damage class, zones, airbags, high-voltage battery hit, drivable) to one of `damage.SEVERITIES`."""
@@ -40,8 +40,9 @@ class Ruleset:
 
     @cached_property
     def codes(self) -> dict[str, frozenset[str]]:
-        """The codes of each table that `CodeOf` fields name."""
-        return {table: frozenset(getattr(self.tables, table)) for table in CODE_TABLES}
+        """The codes of each table, for the fields (`CodeOf`) that name it."""
+        tables = self.tables._asdict().items()
+        return {name: frozenset(table) for name, table in tables if not isinstance(table, int | str)}
 
     @cached_property
     def hash(self) -> bytes:

@@ -179,7 +179,7 @@ class ConsensusDriver:
         """More than two thirds decided a block that is invalid here, or judged it by rules that are unknown here."""
         header, fault = (candidate.block.header, candidate.fault) if candidate else (None, "")
         unknown = unknown_ruleset(self.height, header.ruleset_hash) if header else ""
-        self._context.halt(unknown or f"block {self.height} was decided but does not hold here: {fault}")
+        self._context.halt(unknown or f"block {self.height} was decided but is invalid here: {fault}")
 
     def _decide(self, round_: int, block_id: bytes) -> None:
         candidate = self.undecided.get(block_id)

@@ -6,7 +6,7 @@ hash all the same.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from node.rules import card_numbers, damage, odometer, vin
 from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
@@ -61,10 +61,6 @@ class Tables(NamedTuple):
     def canonical(self) -> object:
         """The tables as pairs of name and value, of strings, integers and lists only."""
         return [[name, canonical(table)] for name, table in zip(self._fields, self, strict=True)]
-
-
-CODE_TABLES: Final = ("cost_bands", "countries", "currencies", "rails", "roles", "services", "zones")
-"""Tables whose codes transactions name."""
 
 
 def canonical(value: object) -> object:

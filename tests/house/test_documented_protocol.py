@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 from support.chain import Chain
-from support.life import VIN, maintenance, register, transfer
+from support.life import VIN, maintenance, many_cars, register, transfer
 
 from node.chain.block import Committed
 from node.chain.dev_genesis import dev_genesis
@@ -91,6 +91,22 @@ def test_the_reader_proves_presence_and_absence(chain: Chain) -> None:
         READER.check_proof(key, value, proof.entries, list(proof.siblings), root, depth)
         with pytest.raises(AssertionError):
             READER.check_proof(key, b"another", proof.entries, list(proof.siblings), root, depth)
+
+
+def test_the_reader_proves_presence_and_absence_in_large_buckets() -> None:
+    chain = many_cars(600, depth=1)
+    root = chain.store.head().state_root
+    for number in (7, 99_999):
+        key = VEHICLE.key(f"WBA8E9G50GNU{number:05}")
+        proof, value = chain.store.proof(key), chain.store.state.get(key)
+        assert proof.large is not None
+        large = (proof.large.count, proof.large.index, list(proof.large.paths))
+        READER.check_proof(key, value, proof.entries, list(proof.siblings), root, 1, large)
+        for forged in (b"another", None if value else b"another"):
+            with pytest.raises(AssertionError):
+                READER.check_proof(key, forged, proof.entries, list(proof.siblings), root, 1, large)
+        with pytest.raises(AssertionError):
+            READER.check_proof(key, value, proof.entries, list(proof.siblings), root, 1)
 
 
 def test_the_reader_chains_the_records(chain: Chain) -> None:

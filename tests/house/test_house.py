@@ -77,6 +77,11 @@ def test_every_guard_is_a_constant_of_its_code_and_is_noted_somewhere() -> None:
     assert len(constants) > 60
 
 
+def test_every_guard_is_expected_by_a_test_of_its_own() -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "unit").rglob("*.py"))
+    assert [code for code in GUARDS if f'"{code}"' not in tests] == []
+
+
 @pytest.mark.parametrize("code", sorted(GUARDS))
 def test_a_guard_speaks_three_languages(code: str) -> None:
     guard = GUARDS[code]

@@ -266,7 +266,7 @@ def test_what_can_be_read_is_enough_to_mend_a_flipped_byte(home: Home) -> None:
         (damaged.store / table.name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         failed = run("bmw-node", "verify-store", "--home", damaged.path)
         command = re.search(r"'bmw-node ([^']*)'", failed.err)
-        assert command is not None
+        assert command is not None, failed.err
         assert command[1].startswith(mend)
         assert 0 == run("bmw-node", *command[1].split()).code
         assert 0 == run("bmw-node", "verify-store", "--home", damaged.path).code

@@ -150,7 +150,7 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     wallet(
         "tx", "odometer.read", "--vin", vin, "--odometer", "9km", "--event-at", "now", "--context", "reading",
         "--from", "workshop-berlin", "--offline", "-o", file,
-    ).refused(3, "is there already")  # fmt: skip
+    ).refused(3, "exists already")  # fmt: skip
     assert before == file.read_bytes()
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"

@@ -185,7 +185,7 @@ def test_two_handovers_of_one_order_at_once(tmp_path: Path) -> None:
         for node in network.nodes:
             wait_height([node], committed[0]["height"])
         vehicle = network.nodes[3].get(f"/v1/vehicles/{VIN}")
-        assert to_text(address("buyer-1")) == vehicle["title"]["holder"]
+        assert to_text(address("buyer-1")) == vehicle["holder"]
         history = network.nodes[3].get(f"/v1/vehicles/{VIN}/history")
         assert 1 == sum(record["kind"] == "order.handover" for record in history["records"])
         check_no_fork(network)

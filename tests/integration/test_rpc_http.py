@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from dataclasses import replace
@@ -12,7 +13,7 @@ from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain, address
 from support.http import get, over_http
 from support.json_schema import errors
-from support.life import VIN, Life, accident, maintenance
+from support.life import VIN, Life, accident, maintenance, many_cars
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
 from node.chain.genesis import genesis_hash, parse_genesis
@@ -25,6 +26,8 @@ from node.txtypes.chain.governance import PROPOSAL, GovernancePropose
 from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.record import next_history_head
 from node.txtypes.vehicle.vehicle import VEHICLE
+from wallet.client import NodeClient
+from wallet.light import LightClient
 
 VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"
 UNKNOWN = "ab" * 32
@@ -262,6 +265,23 @@ async def test_state_with_its_proof_verifies_from_header_and_certificate_alone()
         by_text = await get(http, f"/v1/state/account/{to_text(address('bmw'))}?proof=true")
         assert by_text == await get(http, f"/v1/state/account/{address('bmw').hex()}?proof=true")
         assert by_text["value"] and by_text["key"] == f"account/{address('bmw').hex()}"
+
+
+@over_http
+async def test_the_wallet_reads_proofs_of_large_buckets() -> None:
+    async with serving(SingleNode(many_cars(600, depth=1))) as (node, server, http):
+        born, unborn = (f"vehicle/WBA8E9G50GNU{number:05}" for number in (7, 99_999))
+        for key in (born, unborn):
+            shown = await get(http, f"/v1/state/{key}?proof=true")
+            assert shown["proof"]["large"]["count"] > 256 and len(shown["proof"]["entries"]) <= 2 * 128
+        client = NodeClient([server.url])
+        with tempfile.TemporaryDirectory() as folder:
+            light = LightClient(
+                node.genesis, Path(folder) / "light.json", client, accept_old_root=True, now_ms=lambda: node.chain.now
+            )
+            values, _ = await asyncio.to_thread(light.verified_states, (born.encode(), unborn.encode()))
+    assert values[unborn.encode()] is None
+    assert VEHICLE.decode(values[born.encode()] or b"").model == "330I"
 
 
 @over_http

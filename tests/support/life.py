@@ -10,7 +10,7 @@ from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.records import Damage, Due
-from support.chain import Chain, address
+from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
 
 VIN = "WBA8E9G50GNU12345"
@@ -102,3 +102,12 @@ class Life:
 
     def handed_over(self) -> None:
         self.chain.do("dealer-munich", handover(self.chain, self.order), "buyer-1")
+
+
+def many_cars(count: int, depth: int) -> Chain:
+    """A chain with a state tree of `depth`, on which `count` cars were born."""
+    chain = Chain(dev_test_genesis(depth))
+    for first in range(0, count, 300):
+        numbers = range(first, min(first + 300, count))
+        chain.produce(*(chain.sign("bmw", register(f"WBA8E9G50GNU{number:05}")) for number in numbers))
+    return chain

@@ -142,9 +142,11 @@ def brands_only_grow(block: Block, past: Past, reader: ChainReader) -> None:
 def the_history_has_no_gap_and_its_count_and_head_match(block: Block, past: Past, reader: ChainReader) -> None:
     for vin, vehicle in block.after["vehicle"].items():
         head, count = bytes(32), 0
-        for sequence, body in reader.records(vin, 0, 1_000_000):
-            require(sequence == count == unpack(body)[1], vin, "has record", sequence, "at place", count)
-            head = h("bmw/record", head + count.to_bytes(8, "big") + h("bmw/record-body", body))
+        for sequence, raw in reader.records(vin, 0, 1_000_000):
+            face, content = unpack(raw)
+            require(sequence == count == unpack(face)[1], vin, "has record", sequence, "at place", count)
+            digest = h("bmw/record-body", face + h("bmw/record-content", content))
+            head = h("bmw/record", head + count.to_bytes(8, "big") + digest)
             count += 1
         require((count, head) == (vehicle.record_count, vehicle.history_head), vin, "has", count, "records")
         before = block.before["vehicle"].get(vin)

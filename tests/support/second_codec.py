@@ -174,6 +174,18 @@ def list_root(entries: list[bytes]) -> bytes:
     return sha256(b"\x01" + list_root(entries[:split]) + list_root(entries[split:])).digest()
 
 
+def path_root(entry: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """RFC 9162, section 2.1.3, from the top: the path's last node is the half that the entry is not in."""
+    if size == 1:
+        assert not path, "the path is too long"
+        return sha256(b"\x00" + entry).digest()
+    split = 1 << (size - 1).bit_length() - 1
+    *inner, other = path
+    if index < split:
+        return sha256(b"\x01" + path_root(entry, index, split, inner) + other).digest()
+    return sha256(b"\x01" + other + path_root(entry, index - split, size - split, inner)).digest()
+
+
 def state_root(state: dict[bytes, bytes], depth: int) -> bytes:
     """Over (key, value), recursively from the top: what the documents say, without any bookkeeping."""
     slots = sorted((h("bmw/slot", key), sha256(value).digest()) for key, value in state.items())
@@ -184,7 +196,10 @@ def _subtree(slots: list[tuple[bytes, bytes]], level: int, depth: int) -> bytes:
     if not slots:
         return bytes(32)
     if level == depth:
-        return sha256(b"\x00" + b"".join(slot + digest for slot, digest in slots)).digest()
+        entries = [slot + digest for slot, digest in slots]
+        if len(entries) > 256:
+            return sha256(b"\x02" + len(entries).to_bytes(4, "big") + list_root(entries)).digest()
+        return sha256(b"\x00" + b"".join(entries)).digest()
     left = [entry for entry in slots if not _bit(entry[0], level)]
     right = [entry for entry in slots if _bit(entry[0], level)]
     return sha256(_subtree(left, level + 1, depth) + _subtree(right, level + 1, depth)).digest()

@@ -26,6 +26,7 @@ from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, po
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
@@ -33,6 +34,7 @@ from node.txtypes.service.records import Damage, Due, Part
 from node.txtypes.vehicle.record import OdometerRead
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
 SECOND_KEY = dev_key("account", "buyer-2/second")
@@ -84,6 +86,7 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _others(story)
     story.chain.produce()
     return story
 
@@ -180,3 +183,10 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
+
+
+def _others(story: Story) -> None:
+    """The specimens of the types that the story needs for nothing else."""
+    played = {played.name.partition(" ")[0] for played in story.played}
+    for tag in sorted(TYPES.keys() - played):
+        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, story.chain))

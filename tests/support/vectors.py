@@ -24,7 +24,7 @@ from node.crypto import merkle
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import ZERO32, commitment
-from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, slot_of
+from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, prove, slot_of
 from node.ledger.body import type_of
 from node.ledger.json_form import to_json
 from node.storage.chain_store import ChainStore
@@ -40,7 +40,6 @@ from node.txtypes.vehicle.record import next_history_head, record_digest, stored
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
-from support.merkle_proofs import inclusion_path
 from support.vector_story import Story, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +104,7 @@ def _block_vector(block: Block, commit: Commit) -> dict[str, object]:
         "transactions": _hex(raws),
         "tx_leaves": _hex([merkle.leaf_hash(raw) for raw in raws]),
         "tx_root": merkle.root(raws).hex(),
-        "tx_paths": [_hex(inclusion_path(raws, index)) for index in range(len(raws))],
+        "tx_paths": [_hex(merkle.inclusion_path(raws, index)) for index in range(len(raws))],
         "evidence_root": evidence_root(block.evidence).hex(),
         "last_commit": _commit_vector(block.last_commit),
         "block_bytes": encode(block).hex(),
@@ -226,6 +225,33 @@ def _small_tree() -> dict[str, object]:
     }
 
 
+def _large_bucket() -> dict[str, object]:
+    """600 keys at depth 1: both buckets have more than 256 entries. One key is there, the other is not."""
+    state = {b"family/%d" % n: b"value %d" % n for n in range(600)}
+    buckets = {0: b"", 1: b""}
+    for key, value in state.items():
+        number = bucket_of(slot_of(key), 1)
+        buckets[number] = changed_bucket(buckets[number], slot_of(key), sha256(value).digest())
+    tree = StateTree(1, buckets.items())
+    proofs = []
+    for key in (b"family/7", b"family/600"):
+        number = bucket_of(slot_of(key), 1)
+        made = prove(key, buckets[number], tree.siblings(number))
+        assert made.large is not None
+        proofs.append(
+            {
+                "key": key.decode(),
+                "value": state[key].decode() if key in state else None,
+                "entries": made.entries.hex(),
+                "siblings": _hex(made.siblings),
+                "count": made.large.count,
+                "index": made.large.index,
+                "paths": [_hex(path) for path in made.large.paths],
+            }
+        )
+    return {"depth": 1, "keys": 600, "root": tree.root.hex(), "proofs": proofs}
+
+
 def proof() -> dict[str, object]:
     store = story().chain.store
     vehicle = VEHICLE.key(VIN)
@@ -237,6 +263,7 @@ def proof() -> dict[str, object]:
         "present": [_proof_vector(store, key) for key in (vehicle, b"chain/params", b"validators/set")],
         "absent": [_proof_vector(store, key) for key in (b"vehicle/NOT-BORN", _absent_beside_another(store))],
         "small_tree": _small_tree(),
+        "large_bucket": _large_bucket(),
     }
 
 

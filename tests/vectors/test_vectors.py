@@ -6,6 +6,7 @@ The second half imports nothing of the node: `support.second_codec` has msgpack,
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,29 @@ def test_a_small_tree_grows() -> None:
     for (key, value), root in zip(tree["entries"], tree["roots_after_each"], strict=True):
         state[key.encode()] = value.encode()
         assert root == second.state_root(state, tree["depth"]).hex()
+
+
+def test_a_large_bucket_hashes_as_a_list_and_is_proven_by_its_neighbours() -> None:
+    tree = FILES["proof.json"]["large_bucket"]
+    state = {f"family/{n}".encode(): f"value {n}".encode() for n in range(tree["keys"])}
+    assert tree["root"] == second.state_root(state, tree["depth"]).hex()
+    for proof in tree["proofs"]:
+        slot, entries = h("bmw/slot", proof["key"].encode()), x(proof["entries"])
+        given = [entries[at : at + 64] for at in range(0, len(entries), 64)]
+        places = range(proof["index"], proof["index"] + len(given))
+        roots = {
+            second.path_root(entry, place, proof["count"], [x(node) for node in path])
+            for entry, place, path in zip(given, places, proof["paths"], strict=True)
+        }
+        (root,) = roots
+        bucket = sha256(b"\x02" + proof["count"].to_bytes(4, "big") + root).digest()
+        (sibling,) = map(x, proof["siblings"])
+        pair = sibling + bucket if slot[0] >> 7 else bucket + sibling
+        assert tree["root"] == sha256(pair).hexdigest()
+        if proof["value"] is None:
+            assert given[0][:32] < slot < given[1][:32]
+        else:
+            assert given == [slot + sha256(proof["value"].encode()).digest()]
 
 
 def test_the_state_of_height_0() -> None:

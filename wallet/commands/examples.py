@@ -1,4 +1,4 @@
-"""Example command lines, from the specimen that every transaction type has."""
+"""Example command lines, derived from the example of each transaction type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wallet.options import FROM_THE_CHAIN, default_of, option_name, show_amount
 
 
 def _friendly(kind: Kind, value: Any) -> Any:
-    """A value of a specimen as people write it. What only a run can know is a shell variable such as `$ORDER`."""
+    """A value of an example in its friendly form. Ids that only a run produces are shell variables (`$ORDER`)."""
     match kind:
         case kinds.OptionOf(item=item):
             return _friendly(item, value)
@@ -39,31 +39,24 @@ def _friendly(kind: Kind, value: Any) -> Any:
 
 def _words(field: Field, value: Any) -> Iterator[str]:
     option, friendly = option_name(field), _friendly(field.kind, value)
-    match field.kind:
-        case kinds.Boolean():
-            yield option if value else f"--no-{option[2:]}"
-        case kinds.ListOf():
-            for entry in friendly:
-                yield from (option, _text(entry))
-        case _:
-            yield from (option, _text(friendly))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    if isinstance(field.kind, kinds.Boolean):
+        yield option if value else f"--no-{option[2:]}"
+        return
+    for entry in friendly if isinstance(field.kind, kinds.ListOf) else [friendly]:
+        yield option
+        yield json.dumps(entry) if isinstance(entry, dict | list) else str(entry)
 
 
 def example_arguments(name: str) -> list[str]:
-    """What follows `bmw-wallet tx TYPE`: the fields that are not left to their default, and who signs."""
+    """The arguments of `bmw-wallet tx TYPE`: the fields that differ from their default, sender and cosigners."""
     struct, words = TYPES[name], list[str]()
-    specimen = struct.EXAMPLE
+    example = struct.EXAMPLE
     for field in fields_of(struct):
-        value = specimen.body.get(field.json_name)
-        is_left_out = value is None or value == [] or value == default_of(field)
-        if not is_left_out and field.json_name not in FROM_THE_CHAIN.get(struct, ()):
+        value = example.body.get(field.json_name)
+        if value not in (None, [], default_of(field)) and field.json_name not in FROM_THE_CHAIN.get(struct, ()):
             words.extend(_words(field, value))
-    words.extend(["--from", specimen.sender])
-    for cosigner in specimen.cosigners:
+    words.extend(["--from", example.sender])
+    for cosigner in example.cosigners:
         words.extend(["--cosign", cosigner])
     return words
 
@@ -74,7 +67,7 @@ def _quoted(word: str) -> str:
 
 
 def example_of(name: str) -> str:
-    """One command line, broken where it is long."""
+    """The example command of a transaction type, wrapped if it is long."""
     lines, line = [], f"bmw-wallet tx {name}"
     words = [*example_arguments(name), "--wait"]
     while words:

@@ -1,4 +1,4 @@
-"""`bmw-wallet vehicle`, `history`, `order`, `account`, `listings`: what is on the chain, proven where asked for."""
+"""`bmw-wallet vehicle`, `history`, `order`, `account`, `listings`: state of the chain, on request with proofs."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.json_form import time_to_text, to_json
-from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
-from wallet.commands.shared import errors_told, example, session_of, with_session
+from wallet.commands.shared import example, with_session
 from wallet.history import check_history
 from wallet.light import LightClient
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
 
 
-def _vin(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.match(VIN_PATTERN, value):
-        raise click.BadParameter(f"{value!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
-    return value
+def _vin(text: str) -> str:
+    if not re.match(VIN_PATTERN, text):
+        raise click.BadParameter(f"{text!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
+    return text
 
 
-def _ident(_: click.Context, __: click.Parameter, value: str) -> bytes:
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise click.BadParameter(f"{value!r} is not an id: 64 characters of lower-case hex, as `tx` printed them")
-    return bytes.fromhex(value)
+def _ident(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise click.BadParameter(f"{text!r} is not an id: 64 characters of lower-case hex, as `tx` printed them")
+    return text
+
+
+def _address(session: Session, text: str, parameter: str) -> bytes:
+    try:
+        return session.address(text)
+    except Malformed as error:
+        raise click.BadParameter(str(error), param_hint=parameter) from None
 
 
 def verifying(command: Callable[..., None]) -> Callable[..., None]:
-    """`--verify` and `--accept-old-root`: the command gets a light client, or None."""
+    """Add `--verify`, `--accept-old-root` and the session's options. Passes session, and light client or None."""
 
     @click.option("--verify", is_flag=True, help="show only what is proven against the validators' signatures")
     @click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")
+    @with_session
     @wraps(command)
-    def wrapped(*args: Any, verify: bool, accept_old_root: bool, **values: Any) -> None:
-        with errors_told():
-            session = session_of(click.get_current_context())
-            session.check_known_chain()
-            light = session.light_client(accept_old_root) if verify else None
-            command(*args, session=session, light=light, **values)
+    def wrapped(session: Session, verify: bool, accept_old_root: bool, **values: Any) -> None:
+        session.check_known_chain()
+        command(session, session.light_client(accept_old_root) if verify else None, **values)
 
     return wrapped
 
 
 def _view(session: Session, light: LightClient | None, family: Family[Any], ident: str) -> dict[str, Any] | None:
-    """What a value counts as now: as the node says, or computed here from proven values; None where its absence is
-    proven. Both are one function's."""
+    """The view of a value: the node's answer, or computed here from proven values; None if its absence is proven."""
     if light is None:
-        shown = session.client.get_json(f"{family.path}/{ident}")
-        return {name: value for name, value in shown.items() if name not in ("height", "time")}
+        answer = session.client.get_json(f"{family.path}/{ident}")
+        return {name: value for name, value in answer.items() if name not in ("height", "time")}
 
     def compute(reader: Reader, as_of: AsOf) -> dict[str, Any] | None:
         value = reader.get(family, ident)
@@ -69,134 +72,117 @@ def _view(session: Session, light: LightClient | None, family: Family[Any], iden
     return session.verified(light, compute)
 
 
-def _verification(light: LightClient) -> dict[str, Any]:
-    report = light.report()
-    return {
-        "height": report.header.height,
-        "time": time_to_text(report.header.time_ms),
-        "root_height": report.root_height,
-        "root_id": report.root_id.hex(),
-        "root_age_days": report.root_age_ms // DAY_MS,
-        "set_changes": report.set_changes,
-    }
+def _verified_json(light: LightClient | None) -> dict[str, Any]:
+    return {} if light is None else {"verified": to_json(light.report())}
 
 
-def _tell(session: Session, shown: dict[str, Any], light: LightClient | None) -> None:
-    """Facts, and on standard error how they were verified."""
-    if light is not None:
-        shown = shown | {"verified": _verification(light)}
-    if session.wants_json:
-        echo_json(shown)
-        return
-    echo_facts({name: value for name, value in shown.items() if name != "verified"})
-    _tell_verified(light)
-
-
-def _tell_verified(light: LightClient | None) -> None:
+def _echo_verified(light: LightClient | None) -> None:
+    """Print the verified height, and the trust root on standard error."""
     if light is None:
         return
-    found = _verification(light)
-    click.secho(f"verified at height {found['height']}, {found['time']}", fg="green")
+    report = light.report()
+    click.secho(f"verified at height {report.height}, {time_to_text(report.time_ms)}", fg="green")
     click.echo(
-        f"(trust root: height {found['root_height']}, id {found['root_id']}, {found['root_age_days']} days old; "
-        f"{found['set_changes']} changes of the validator set since)",
+        f"(trust root: height {report.root_height}, id {report.root_id.hex()}, {report.root_age_days} days old; "
+        f"{report.set_changes} changes of the validator set since)",
         err=True,
     )
 
 
+def _echo_view(session: Session, view: dict[str, Any], light: LightClient | None) -> None:
+    if session.wants_json:
+        echo_json(view | _verified_json(light))
+        return
+    echo_facts(view)
+    _echo_verified(light)
+
+
 @click.command("vehicle", epilog=example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify"))
-@click.argument("vin", callback=_vin)
-@with_session
+@click.argument("vin", type=_vin)
 @verifying
-def vehicle(vin: str, session: Session, light: LightClient | None) -> None:
+def vehicle(session: Session, light: LightClient | None, vin: str) -> None:
     """A vehicle as it is now: existence, registration, title, market, flags, odometer verdict."""
-    shown = _view(session, light, VEHICLE, vin)
-    if shown is None:
-        _tell_verified(light)
-        raise InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
-    _tell(session, shown, light)
+    view = _view(session, light, VEHICLE, vin)
+    if view is None:
+        _echo_verified(light)
+        raise _no_vehicle(vin)
+    _echo_view(session, view, light)
+
+
+def _no_vehicle(vin: str) -> InvalidProof:
+    return InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
 
 
 @click.command("history", epilog=example("bmw-wallet history WBA8E9G50GNU12345 --limit 50"))
-@click.argument("vin", callback=_vin)
+@click.argument("vin", type=_vin)
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="records at most")
-@with_session
 @verifying
-def history(vin: str, limit: int, session: Session, light: LightClient | None) -> None:
+def history(session: Session, light: LightClient | None, vin: str, limit: int) -> None:
     """Every record of a vehicle, the oldest first; with --verify complete and unchanged."""
-    found: Vehicle | None = None
+    proven: Vehicle | None = None
     if light is not None:
-        found = session.verified(light, lambda reader, _: reader.get(VEHICLE, vin))
-        if found is None:
-            raise InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
-        limit = found.record_count
+        proven = session.verified(light, lambda reader, _: reader.get(VEHICLE, vin))
+        if proven is None:
+            raise _no_vehicle(vin)
+        limit = proven.record_count
     records = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", limit) if limit else []
-    shown: dict[str, Any] = {"vin": vin, "records": records}
-    if light is not None and found is not None:
-        withheld = check_history(records, found)
-        shown["verified"] = _verification(light) | {"withheld": withheld}
+    verified = _verified_json(light)
+    if proven is not None:
+        verified["verified"]["withheld"] = check_history(records, proven)
     if session.wants_json:
-        echo_json(shown)
+        echo_json({"vin": vin, "records": records} | verified)
         return
     for line in timeline(records):
         click.echo(line)
     click.echo(f"{len(records)} records")
-    _tell_verified(light)
+    _echo_verified(light)
 
 
 @click.command("order", epilog=example("bmw-wallet order 5f1c... --json"))
-@click.argument("ident", metavar="ID", callback=_ident)
-@with_session
+@click.argument("ident", metavar="ID", type=_ident)
 @verifying
-def order(ident: bytes, session: Session, light: LightClient | None) -> None:
+def order(session: Session, light: LightClient | None, ident: str) -> None:
     """An order with its payments."""
-    shown = _view(session, light, ORDER, ident.hex())
-    if shown is None:
-        raise InvalidProof(f"it is proven that there is no order {ident.hex()}: compare the id")
-    _tell(session, shown, light)
+    view = _view(session, light, ORDER, ident)
+    if view is None:
+        raise InvalidProof(f"it is proven that there is no order {ident}: compare the id")
+    _echo_view(session, view, light)
 
 
 @click.command("account", epilog=example("bmw-wallet account\nbmw-wallet account dealer-munich --verify"))
 @click.argument("address", required=False)
-@with_session
 @verifying
-def account(address: str | None, session: Session, light: LightClient | None) -> None:
+def account(session: Session, light: LightClient | None, address: str | None) -> None:
     """An account: keys, sponsor, membership, roles. ADDRESS may be a name; without one, this home's keys are asked."""
     if address is not None:
-        try:
-            addresses = [session.address(address)]
-        except Malformed as error:
-            raise click.BadParameter(str(error), param_hint="ADDRESS") from None
+        addresses = [_address(session, address, "ADDRESS")]
     else:
         addresses = [info.address for info in session.keystore.list()]
         if not addresses:
             raise click.UsageError("there are no keys here: name an ADDRESS, or make one with bmw-wallet key new")
-    shown = [_account(session, light, one, is_asked_for=address is not None) for one in addresses]
-    if len(shown) == 1:
-        _tell(session, shown[0], light)
+    views = [_account(session, light, each, is_named=address is not None) for each in addresses]
+    if len(views) == 1:
+        _echo_view(session, views[0], light)
     elif session.wants_json:
-        echo_json({"accounts": shown} | ({"verified": _verification(light)} if light is not None else {}))
+        echo_json({"accounts": views} | _verified_json(light))
     else:
-        for one in shown:
-            echo_facts(one)
+        for view in views:
+            echo_facts(view)
             click.echo()
-        _tell_verified(light)
+        _echo_verified(light)
 
 
-def _account(
-    session: Session, light: LightClient | None, address: bytes, *, is_asked_for: bool = True
-) -> dict[str, Any]:
-    """A key that has no account yet is only shown as such, unless it was asked for by name."""
-    none_yet = {"address": to_text(address), "account": None}
+def _account(session: Session, light: LightClient | None, address: bytes, *, is_named: bool) -> dict[str, Any]:
+    """The view of an account. A key of this home may have none yet; an account that was named must exist."""
     try:
-        shown = _view(session, light, ACCOUNT, address.hex())
+        view = _view(session, light, ACCOUNT, address.hex())
     except NodeRefused as error:
-        if error.problem_code != "account_unknown" or is_asked_for:
+        if error.problem_code != "account_unknown" or is_named:
             raise
-        return none_yet
-    if shown is None and is_asked_for:
+        view = None
+    if view is None and is_named:
         raise InvalidProof(f"it is proven that there is no account {to_text(address)}: a member opens one for you")
-    return shown or none_yet
+    return view or {"address": to_text(address), "account": None}
 
 
 @click.command("listings", epilog=example("bmw-wallet listings --country DE --model 330I"))
@@ -206,31 +192,25 @@ def _account(
 @click.option("--vin", metavar="VIN", help="one vehicle")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="listings at most")
 @with_session
-@click.pass_context
-def listings(context: click.Context, /, limit: int, **filters: str | None) -> None:
+def listings(session: Session, /, limit: int, **filters: str | None) -> None:
     """Cars on offer."""
-    with errors_told():
-        session = session_of(context)
-        session.check_known_chain()
-        query = {name: value for name, value in filters.items() if value}
-        if "seller" in query:
-            try:
-                query["seller"] = to_text(session.address(query["seller"]))
-            except Malformed as error:
-                raise click.BadParameter(str(error), param_hint="--seller") from None
-        found = session.client.pages("/v1/listings", query, "listings", limit)
-        if session.wants_json:
-            echo_json({"listings": found})
-        elif found:
-            echo_table(
-                ("listing", "vin", "model", "price", "country", "seller", "until"),
-                [
-                    (
-                        item.get("id"), item.get("vin"), item.get("model"), item.get("price"), item.get("country"),
-                        item.get("seller_name") or item.get("seller"), plain(item.get("expires_at", ""))[:10],
-                    )
-                    for item in found
-                ],
-            )  # fmt: skip
-        else:
-            click.echo("No cars on offer that fit.", err=True)
+    session.check_known_chain()
+    query = {name: value for name, value in filters.items() if value}
+    if "seller" in query:
+        query["seller"] = to_text(_address(session, query["seller"], "--seller"))
+    items = session.client.pages("/v1/listings", query, "listings", limit)
+    if session.wants_json:
+        echo_json({"listings": items})
+    elif items:
+        echo_table(
+            ("listing", "vin", "model", "price", "country", "seller", "until"),
+            [
+                (
+                    item.get("id"), item.get("vin"), item.get("model"), item.get("price"), item.get("country"),
+                    item.get("seller_name") or item.get("seller"), plain(item.get("expires_at", ""))[:10],
+                )
+                for item in items
+            ],
+        )  # fmt: skip
+    else:
+        click.echo("No cars on offer that fit.", err=True)

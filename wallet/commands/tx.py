@@ -1,4 +1,4 @@
-"""`bmw-wallet tx`: one command for each transaction type, made from its fields."""
+"""`bmw-wallet tx`: one command for each transaction type, derived from its fields."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,61 +23,23 @@ from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
 from wallet.commands.examples import example_of
-from wallet.commands.shared import EXIT_REFUSED, Ended, errors_told, example, session_of, session_options
+from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.compose import build_payload, sign_payload
+from wallet.files import check_absent, read_file
 from wallet.options import body_from, options_of
-from wallet.session import Session, Signer, parse_signer, read_file
-from wallet.show import echo_facts, echo_json, echo_unmet, plain
+from wallet.session import Session, Signer
+from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
 from wallet.submitting import Sent, submit_one
 from wallet.txfile import TxDocument, write_document
 
-EXPIRES_DEFAULT: Final = "+30m"
 BODY_BYTES_MAX: Final = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Wish:
-    """The options that every transaction command has."""
-
-    sender: str
-    cosigners: tuple[str, ...]
-    is_waiting: bool
-    is_dry: bool
-    is_offline: bool
-    output: Path | None
-    body_file: Path | None
-    expires: str
-
-
 class TxCommand(click.Command):
-    """Understands `--event_at` as `--event-at`: fields bear underscores everywhere else."""
+    """Accepts `--event_at` as `--event-at`: everywhere else fields are written with underscores."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_dashed(argument) for argument in args])
-
-
-def _dashed(argument: str) -> str:
-    if not argument.startswith("--"):
-        return argument
-    name, equals, value = argument.partition("=")
-    return name.replace("_", "-") + equals + value
-
-
-def _common_options() -> list[click.Option]:
-    path = click.Path(path_type=Path)
-    return [
-        click.Option(["sender", "--from"], required=True, metavar="NAME",
-                     help="the sender's key; NAME@ADDRESS signs for another account than the key's own"),
-        click.Option(["cosigners", "--cosign"], multiple=True, metavar="NAME", help="further signer (may be repeated)"),
-        click.Option(["body_file", "--body"], type=path, metavar="FILE.json",
-                     help="the body's fields as JSON; options win over it"),
-        click.Option(["expires", "--expires"], default=EXPIRES_DEFAULT, show_default=True, metavar="TIME",
-                     help="until when it may be committed, from the head's time"),
-        click.Option(["is_waiting", "--wait"], is_flag=True, help="wait until it is committed; print height and index"),
-        click.Option(["is_dry", "--dry-run"], is_flag=True, help="ask whether it would hold now; send nothing"),
-        click.Option(["is_offline", "--offline"], is_flag=True, help="ask no node; write a file with -o for submit"),
-        click.Option(["output", "-o", "--output"], type=path, metavar="FILE", help="the transaction file to write"),
-    ]  # fmt: skip
+        return super().parse_args(ctx, [re.sub("^--[^=]+", lambda m: m[0].replace("_", "-"), arg) for arg in args])
 
 
 @click.group("tx", epilog=example(example_of("vehicle.register")))
@@ -91,88 +51,79 @@ def tx() -> None:
     """
 
 
-def _command(name: str, struct: type[TransactionBody]) -> TxCommand:
-    def run(**values: Any) -> None:
-        context = click.get_current_context()
-        wish = Wish(**{field: values.pop(field) for field in Wish.__dataclass_fields__})
-        if wish.is_offline and (wish.is_dry or wish.is_waiting):
-            raise click.UsageError("--offline asks no node: leave --dry-run and --wait away", context)
-        if wish.is_offline and wish.output is None:
-            raise click.UsageError("--offline needs a file to write: -o FILE", context)
-        given = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items() if v not in (None, ())}
-        with errors_told():
-            _run(session_of(context), context, struct, given, wish)
+def _add_command(name: str, struct: type[TransactionBody]) -> None:
+    text = inspect.cleandoc(struct.__doc__ or name)
 
-    return TxCommand(
-        name,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        params=[*options_of(struct), *_common_options(), *session_options()],
-        callback=run,
-        help=inspect.cleandoc(struct.__doc__ or name),
-        epilog=example(example_of(name)),
-    )
-
-
-for _name, _struct in TYPES.items():
-    tx.add_command(_command(_name, _struct))
-
-
-# --- making it -----------------------------------------------------------------------------------------
-def _run(
-    session: Session, context: click.Context, struct: type[TransactionBody], given: dict[str, Any], wish: Wish
-) -> None:
-    now_ms = _now(session, wish)
-    try:
-        if wish.body_file is not None:
-            given = _body_file(wish.body_file, struct) | given
-        if struct is OrderOffer and not wish.is_offline:
-            given = _with_disclosure(session, given)
-        body = body_from(struct, given, session.names(now_ms))
-        expires_at_ms = parse_time(wish.expires, now_ms)
-        sender, signers = _signers(session, wish)
-        payload = build_payload(
-            sender if sender is not None else signers[0].account(session.open_key(signers[0].name)),
-            body,
-            salt=secrets.randbits(64),
-            expires_at_ms=expires_at_ms,
-        )
-    except Malformed as error:
-        raise click.UsageError(_as_options(str(error), struct), context) from None
-    document = TxDocument(session.genesis_hash, payload, ())
-    for signer in signers:
-        document = signed_by(session, document, signer)
-    if wish.output is not None and wish.output.exists():
-        raise OperatorError(f"{wish.output} is there already: name another file with -o")
-    if wish.output is not None:
-        write_document(wish.output, document)
-        click.echo(f"Written to {wish.output}, with {len(document.signatures)} signatures.", err=True)
-    if wish.is_dry:
-        _dry_run(session, document)
-    elif wish.output is None:
-        tell_sent(session, submit_one(session, document, wish.is_waiting), document)
-    elif session.wants_json:
-        echo_json(document.to_json())
+    @tx.command(name, cls=TxCommand, params=options_of(struct), help=text, epilog=example(example_of(name)))
+    @click.option("sender", "--from", required=True, metavar="NAME",
+                  help="the sender's key; NAME@ADDRESS signs for another account than the key's own")  # fmt: skip
+    @click.option("cosigners", "--cosign", multiple=True, metavar="NAME", help="further signer (may be repeated)")
+    @click.option("body_file", "--body", type=PATH, metavar="FILE.json",
+                  help="the body's fields as JSON; options win over it")  # fmt: skip
+    @click.option("expires", "--expires", default="+30m", show_default=True, metavar="TIME",
+                  help="until when it may be committed, from the head's time")  # fmt: skip
+    @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed; print height and index")
+    @click.option("is_dry", "--dry-run", is_flag=True, help="check whether it is valid now; send nothing")
+    @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
+    @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
+    @with_session
+    def command(
+        session: Session, body_file: Path | None, sender: str, cosigners: tuple[str, ...], expires: str,
+        is_waiting: bool, is_dry: bool, is_offline: bool, output: Path | None, **values: Any,
+    ) -> None:  # fmt: skip
+        if is_offline and (is_dry or is_waiting):
+            raise click.UsageError("--offline asks no node: leave --dry-run and --wait away")
+        if is_offline and output is None:
+            raise click.UsageError("--offline needs a file to write: -o FILE")
+        if is_offline:
+            session.go_offline()
+        now_ms = time.time_ns() // 1_000_000 if is_offline else session.now_ms()
+        fields = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items() if v not in (None, ())}
+        try:
+            if body_file is not None:
+                fields = _body_file(body_file, struct) | fields
+            if struct is OrderOffer and not is_offline:
+                fields = _with_disclosure(session, fields)
+            body = body_from(struct, fields, session.names(now_ms))
+            expires_at_ms = parse_time(expires, now_ms)
+            address, signers = _signers(session, sender, cosigners, output)
+            address = address or signers[0].account(session.open_key(signers[0].name))
+            payload = build_payload(address, body, salt=secrets.randbits(64), expires_at_ms=expires_at_ms)
+        except Malformed as error:
+            raise click.UsageError(_as_options(str(error), struct)) from None
+        document = TxDocument(session.genesis_hash, payload, ())
+        for signer in signers:
+            document = signed_by(session, document, signer)
+        if output is not None:
+            check_absent(output)
+            write_document(output, document)
+            click.echo(f"Written to {output}, with {counted(len(document.signatures), 'signature')}.", err=True)
+        if is_dry:
+            _dry_run(session, document)
+        elif output is None:
+            echo_sent(session, submit_one(session, document, is_waiting), document)
+        elif session.wants_json:
+            echo_json(document.to_json())
 
 
-def _now(session: Session, wish: Wish) -> int:
-    """The head's time, or this clock's where no node may be asked."""
-    if wish.is_offline:
-        session.genesis = session.offline_genesis()
-        return time.time_ns() // 1_000_000
-    return session.now_ms()
+# --- building ------------------------------------------------------------------------------------------
+def _signers(
+    session: Session, sender: str, cosigners: tuple[str, ...], output: Path | None
+) -> tuple[bytes | None, list[Signer]]:
+    """The sender's address, None for that of the first signer's key; and the signers.
 
-
-def _signers(session: Session, wish: Wish) -> tuple[bytes | None, list[Signer]]:
-    """(sender where it is known without its key, who signs). Without the key, a file may go out to be signed."""
-    first = parse_signer(session, wish.sender)
-    cosigners = [parse_signer(session, text) for text in wish.cosigners]
-    if session.has_key(first.name) or wish.output is None:
+    A file can be written without the sender's key, to be signed elsewhere.
+    """
+    first = session.signer(sender)
+    others = [session.signer(text) for text in cosigners]
+    if session.keystore.has(first.name) or output is None:
         session.keystore.info(first.name)
-        return first.address, [first, *cosigners]
-    return first.address or session.address(first.name), cosigners
+        return first.address, [first, *others]
+    return first.address or session.address(first.name), others
 
 
 def signed_by(session: Session, document: TxDocument, signer: Signer) -> TxDocument:
+    """The document with a signature of `signer`."""
     key = session.open_key(signer.name)
     account = signer.account(key, document.payload.body.new_account_keys())
     return document.with_signature(sign_payload(document.payload_bytes, document.genesis_hash, account, key))
@@ -185,52 +136,47 @@ def _body_file(path: Path, struct: type[TransactionBody]) -> dict[str, Any]:
         raise OperatorError(f"{path} is not JSON ({error}): write the body's fields as one object") from None
     if not isinstance(value, dict):
         raise Malformed(f"{path}: an object with the body's fields is expected")
-    named, wanted = value.pop("type", None), str(struct.__struct_config__.tag)
-    if named not in (None, wanted):
-        raise Malformed(f"{path} is the body of {named}, this command makes {wanted}")
+    tag, expected = value.pop("type", None), str(struct.__struct_config__.tag)
+    if tag not in (None, expected):
+        raise Malformed(f"{path} is the body of {tag}, this command makes {expected}")
     return value
 
 
 def _as_options(text: str, struct: type[TransactionBody]) -> str:
-    """The field that an error names, as the option that was typed.
+    """An error's text with the field that it names replaced by the option.
 
-    `body.event_at: ...` comes from reading, `body: ... - at `$.vin`` from decoding, `event_at: ...` from a static rule.
+    `body.event_at: ...` is an error of reading, `body: ... - at `$.vin`` of decoding, `event_at: ...` of a static rule.
     """
-    decoded = re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text)
-    if decoded is not None:
-        text = f"body.{decoded[2]}{decoded[3]}: {decoded[1]}"
+    if decoding := re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text):
+        text = f"body.{decoding[2]}{decoding[3]}: {decoding[1]}"
     for field in struct.__struct_fields__:
         name = field.removesuffix("_ms") if field.endswith("_at_ms") else field
-        for head in (f"body.{name}", f"body.{field}", name, field):
-            if text.startswith(head) and text[len(head) :][:1] in (":", ".", "["):
-                return "--" + name.replace("_", "-") + text[len(head) :]
+        if named := re.match(rf"(body\.)?({name}|{field})(?=[:.\[])", text):
+            return "--" + name.replace("_", "-") + text[named.end() :]
     return text
 
 
-# --- what was shown ------------------------------------------------------------------------------------
-def _with_disclosure(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The listing's version and the root over what is disclosed now, computed here, where they were not given."""
-    filled = dict(given)
-    listing_id = filled.get("listing")
-    if listing_id is None or ("disclosure_root" in filled and "listing_version" in filled):
-        return filled
+# --- disclosure ----------------------------------------------------------------------------------------
+def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an offer, with the listing's version and the disclosure root computed here if they are missing."""
+    if "listing" not in fields or ("disclosure_root" in fields and "listing_version" in fields):
+        return fields
     try:
-        ident = bytes.fromhex(str(listing_id))
+        ident = bytes.fromhex(str(fields["listing"]))
     except ValueError:
-        return filled
+        return fields
     raw = session.client.state_value(LISTING.key(ident))
     if raw is None:
-        raise Malformed(f"--listing: there is no listing {ident.hex()}; `bmw-wallet listings` shows those there are")
+        raise Malformed(f"--listing: there is no listing {ident.hex()}; `bmw-wallet listings` shows all")
     listing: Listing = LISTING.decode(raw)
-    vehicle_raw = session.client.state_value(VEHICLE.key(listing.vin))
-    if vehicle_raw is None:
+    raw = session.client.state_value(VEHICLE.key(listing.vin))
+    if raw is None:
         raise OperatorError("the node shows a listing without its vehicle: name another node")
-    vehicle: Vehicle = VEHICLE.decode(vehicle_raw)
-    filled.setdefault("listing_version", listing.version)
-    if "disclosure_root" not in filled:
-        filled["disclosure_root"] = disclosure_root(ident, listing, vehicle).hex()
+    vehicle: Vehicle = VEHICLE.decode(raw)
+    if "disclosure_root" not in fields:
         click.echo(_disclosed(listing, vehicle), err=True)
-    return filled
+    root = disclosure_root(ident, listing, vehicle).hex()
+    return {"listing_version": listing.version, "disclosure_root": root} | fields
 
 
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
@@ -244,23 +190,22 @@ def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
     )
 
 
-# --- telling it ----------------------------------------------------------------------------------------
+# --- results -------------------------------------------------------------------------------------------
 def _dry_run(session: Session, document: TxDocument) -> None:
     answer = session.client.check(document.raw)
     unmet = unmet_of(answer)
     if session.wants_json:
         echo_json(answer)
     elif not unmet:
-        click.echo(f"It would hold now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
+        click.echo(f"It is valid now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
     if unmet:
-        count = len(unmet)
-        click.secho(f"It would not hold now: {count} condition{'' if count == 1 else 's'} not met.", fg="red", err=True)
+        click.secho(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", fg="red", err=True)
         echo_unmet(unmet)
-        raise Ended(EXIT_REFUSED)
+        raise click.exceptions.Exit(EXIT_REFUSED)
 
 
-def tell_sent(session: Session, sent: Sent, document: TxDocument) -> None:
-    """Where it stands, and its txid, which also names what it creates."""
+def echo_sent(session: Session, sent: Sent, document: TxDocument) -> None:
+    """Print the status of a submitted transaction and its txid, which is also the id of what it creates."""
     if session.wants_json:
         echo_json(sent.to_json())
         return
@@ -270,3 +215,7 @@ def tell_sent(session: Session, sent: Sent, document: TxDocument) -> None:
         | {name: sent.answer[name] for name in ("height", "index") if name in sent.answer}
         | {"sender": to_text(payload.sender), "expires at": time_to_text(payload.expires_at_ms)}
     )
+
+
+for _name, _struct in TYPES.items():
+    _add_command(_name, _struct)

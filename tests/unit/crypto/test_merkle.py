@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.merkle_proofs import inclusion_path, is_included
 from support.second_codec import list_root
 
 from node.crypto import merkle
+from node.crypto.merkle import inclusion_path, root_of_path
 
 # The eight entries and roots that the certificate transparency log implementations share.
 ENTRIES = [
@@ -30,6 +31,12 @@ ROOTS = (
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 )
+
+
+def is_included(entry: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    return root_of_path(entry, index, size, path) == root
+
+
 LISTS = st.lists(st.binary(max_size=40), max_size=40)
 
 
@@ -50,10 +57,10 @@ def test_the_paths_of_the_rfcs_example() -> None:
     g, i, k = node(a, b), node(c, e), node(f, h)
     left, right = node(g, i), node(k, j)
     assert node(left, right) == merkle.root(d)
-    assert [b, i, right] == inclusion_path(d, 0)
-    assert [c, g, right] == inclusion_path(d, 3)
-    assert [h, j, left] == inclusion_path(d, 4)
-    assert [k, left] == inclusion_path(d, 6)
+    assert (b, i, right) == inclusion_path(d, 0)
+    assert (c, g, right) == inclusion_path(d, 3)
+    assert (h, j, left) == inclusion_path(d, 4)
+    assert (k, left) == inclusion_path(d, 6)
 
 
 @given(LISTS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -11,14 +12,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.second_codec import state_root
 
+from node.crypto import merkle
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import (
     ENTRY,
+    WHOLE_MAX,
+    LargeBucket,
     StateProof,
     StateTree,
     bucket_hash,
     bucket_of,
     changed_bucket,
+    entries_of,
+    prove,
     slot_of,
     verify_state_proof,
 )
@@ -249,3 +255,98 @@ def test_no_flipped_bit_goes_unseen() -> None:
             siblings = (*GOOD.siblings[:number], bytes(bent), *GOOD.siblings[number + 1 :])
             with pytest.raises(InvalidProof):
                 verify_state_proof(KEY, STATE[KEY], StateProof(GOOD.entries, siblings), ROOT, DEPTH)
+
+
+# --- large buckets ------------------------------------------------------------------------------------------
+LARGE = Tree(1, {b"family/%d" % n: b"value %d" % n for n in range(700)})
+ENTRIES = {number: entries_of(bucket) for number, bucket in LARGE.buckets.items()}
+
+
+def large_proof(key: bytes) -> StateProof:
+    number = bucket_of(slot_of(key), 1)
+    return prove(key, LARGE.buckets[number], LARGE.tree.siblings(number))
+
+
+def checked(key: bytes, value: bytes | None, proof: StateProof) -> None:
+    verify_state_proof(key, value, proof, LARGE.tree.root, 1)
+
+
+def test_a_tree_with_large_buckets_has_the_documents_root() -> None:
+    assert min(map(len, ENTRIES.values())) > WHOLE_MAX
+    state = {b"family/%d" % n: b"value %d" % n for n in range(700)}
+    assert state_root(state, 1) == LARGE.tree.root
+
+
+@pytest.mark.parametrize("count", [WHOLE_MAX, WHOLE_MAX + 1])
+def test_a_bucket_becomes_large_with_its_257th_entry(count: int) -> None:
+    entries = ENTRIES[0][:count]
+    proof = prove(b"family/7", b"".join(entries), ())
+    assert (proof.large is None) == (count == WHOLE_MAX)
+    assert len(proof.entries) <= ENTRY * WHOLE_MAX
+
+
+@given(st.integers(0, 2_000))
+def test_present_and_absent_keys_of_a_large_bucket_are_proven_by_at_most_two_entries(number: int) -> None:
+    key, value = b"family/%d" % number, b"value %d" % number
+    proof = large_proof(key)
+    assert len(proof.entries) in (ENTRY, 2 * ENTRY)
+    checked(key, value if number < 700 else None, proof)
+    for other in (b"another", None if number < 700 else value):
+        with pytest.raises(InvalidProof):
+            checked(key, other, proof)
+
+
+@pytest.mark.parametrize("bucket", [0, 1])
+def test_keys_before_the_first_and_after_the_last_entry_are_absent(bucket: int) -> None:
+    first, last = ENTRIES[bucket][0][:32], ENTRIES[bucket][-1][:32]
+    ground = (b"ground/%d" % n for n in range(10**6))
+    outside = [next(key for key in ground if bucket_of(slot_of(key), 1) == bucket and is_beyond(slot_of(key)))
+               for is_beyond in (lambda slot: slot < first, lambda slot: slot > last)]  # fmt: skip
+    for key in outside:
+        proof = large_proof(key)
+        assert ENTRY == len(proof.entries)
+        checked(key, None, proof)
+
+
+def with_large(proof: StateProof, **changes: object) -> StateProof:
+    assert proof.large is not None
+    return replace(proof, large=replace(proof.large, **changes))  # type: ignore[arg-type]
+
+
+def forgeries(key: bytes, proof: StateProof) -> Iterator[StateProof]:
+    large = proof.large
+    assert large is not None
+    entries, number = ENTRIES[bucket_of(slot_of(key), 1)], len(proof.entries) // ENTRY
+    yield replace(proof, large=None)
+    yield replace(proof, entries=b"".join(entries), large=None)
+    yield with_large(proof, count=large.count + 1)
+    yield with_large(proof, count=WHOLE_MAX)
+    yield with_large(proof, index=large.index + 1)
+    yield with_large(proof, index=-1)
+    yield with_large(proof, paths=large.paths[:-1])
+    yield with_large(proof, paths=(*large.paths, large.paths[0]))
+    yield with_large(proof, paths=tuple(path[:-1] for path in large.paths))
+    yield with_large(proof, paths=tuple((bytes(32), *path[1:]) for path in large.paths))
+    for first in (0, large.index + number, len(entries) - number):  # entries that are there, and say nothing of the key
+        if first != large.index:
+            paths = tuple(merkle.inclusion_path(entries, first + place) for place in range(number))
+            yield StateProof(
+                b"".join(entries[first : first + number]), proof.siblings, LargeBucket(large.count, first, paths)
+            )
+    if number == 2:  # two that are no neighbours
+        wide = (large.index - 1, large.index + 1)
+        paths = tuple(merkle.inclusion_path(entries, place) for place in wide)
+        yield StateProof(
+            b"".join(entries[place] for place in wide), proof.siblings, LargeBucket(large.count, wide[0], paths)
+        )
+
+
+@pytest.mark.parametrize("key", [b"family/7", b"family/350", b"family/701", b"family/1500"])
+def test_no_forged_proof_of_a_large_bucket_proves_presence_or_absence(key: bytes) -> None:
+    checked(key, b"value %d" % int(key[7:]) if int(key[7:]) < 700 else None, large_proof(key))
+    forged = list(forgeries(key, large_proof(key)))
+    assert len(forged) > 10
+    for proof in forged:
+        for value in (None, b"value %d" % int(key[7:])):
+            with pytest.raises(InvalidProof):
+                checked(key, value, proof)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from node.ledger.kinds import CodeOf, ListOf, OptionOf, fields_of
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import COST_BANDS, ZONES
 from node.rules.flags import FLAGS, OPERATIONS, ROLES
@@ -19,8 +20,8 @@ from node.rules.rails import (
     TRANSITIONS,
 )
 from node.rules.services import SERVICE_CODES
-from node.rules.tables import CODE_TABLES, Tables, canonical
-from node.txtypes.registry import TYPES
+from node.rules.tables import Tables, canonical
+from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
 RULESET_1 = "efa038637ee4a34dfec270debf7e395edccd27f5589e763fea2f337c29697e29"
@@ -52,9 +53,13 @@ def test_the_hash_covers_everything_that_is_no_function(changes: dict) -> None:
     assert RULESETS[1].hash == changed_ruleset().hash != changed_ruleset(**changes).hash
 
 
-def test_every_table_of_codes_is_there() -> None:
-    assert set(CODE_TABLES) == RULESETS[1].codes.keys()
-    assert all(codes for codes in RULESETS[1].codes.values())
+def test_a_field_that_names_a_table_names_one_of_codes() -> None:
+    for kind in (*TYPES.values(), *(family.kind for family in FAMILIES.values())):
+        for field in fields_of(kind):
+            match field.kind:
+                case CodeOf(table=table) | ListOf(item=CodeOf(table=table)) | OptionOf(item=CodeOf(table=table)):
+                    assert RULESETS[1].codes[table]
+                    assert all(isinstance(code, str) for code in RULESETS[1].codes[table])
 
 
 def test_the_canonical_form_knows_no_order_of_insertion() -> None:

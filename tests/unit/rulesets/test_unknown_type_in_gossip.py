@@ -152,7 +152,7 @@ def test_a_decided_block_with_it_halts_as_any_invalid_one(software: Callable[[],
         node.hear(ProposalMessage(proposal, block, ()))
         for message in precommits(node.chain, proposal.block_id):
             node.hear(message)
-        assert "was decided but does not hold here: type_not_active" in node.replica.halted
+        assert "was decided but is invalid here: type_not_active" in node.replica.halted
 
 
 def test_a_decided_block_of_an_unknown_ruleset_asks_for_newer_software() -> None:

@@ -10,8 +10,9 @@ from support.governing import (
 )
 from support.stages import at, change, ledger_of
 
-from node.txtypes.chain.actions import Action, RoleGrant, RoleSetStatus
-from node.txtypes.members.member import MEMBER, Grant, is_fraudulent
+from node.txtypes.chain.actions import Action, MemberSetStatus, RoleGrant, RoleSetStatus
+from node.txtypes.members import member
+from node.txtypes.members.member import FRAUDS, MEMBER, Grant, is_fraudulent
 
 
 # --- role.grant, role.set_status ----------------------------------------------------------------------
@@ -119,3 +120,30 @@ def test_a_role_that_is_revoked_for_fraud_marks_its_member(status: str, reason: 
     chain = at("").chain
     carry_out(chain, RoleSetStatus(address("bank-1"), "bank", status, reason))
     assert marked == is_fraudulent(ledger_of(chain), address("bank-1"))
+
+
+def test_a_full_list_of_frauds_takes_no_more_and_a_revocation_for_another_reason_remains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(member, "FRAUDS_MAX", 1)
+    chain = at("").chain
+    carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "revoked", "fraud"))
+    assert ["frauds_full"] == codes_of(chain, RoleSetStatus(address("bank-1"), "bank", "revoked", "fraud"))
+    assert ["frauds_full"] == codes_of(chain, MemberSetStatus(address("bank-1"), "revoked", "fraud"))
+    assert [] == codes_of(chain, RoleSetStatus(address("bank-1"), "bank", "revoked", "ended"))
+    (entry,) = chain.state(FRAUDS, "all").entries
+    assert (address("insurer-1"), "insurer") == (entry.author, entry.role)
+
+
+def test_frauds_are_listed_by_author_and_role_and_keep_their_date() -> None:
+    chain = at("").chain
+    for action in (
+        RoleSetStatus(address("bank-1"), "payment_provider", "revoked", "fraud"),
+        RoleSetStatus(address("bank-1"), "bank", "revoked", "fraud"),
+        MemberSetStatus(address("bank-1"), "revoked", "fraud"),
+    ):
+        carry_out(chain, action)
+    entries = chain.state(FRAUDS, "all").entries
+    assert ["", "bank", "payment_provider"] == [entry.role for entry in entries]
+    assert entries[0].since_ms < chain.now and len({entry.since_ms for entry in entries}) == 3
+    assert list(entries) == sorted(entries, key=lambda entry: (entry.author, entry.role))

@@ -14,9 +14,9 @@ import pytest
 
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
-from node.crypto.keyfile import WrongPassphrase, open_key
+from node.crypto.keyfile import KeyInfo, WrongPassphrase, open_key
 from node.errors import Malformed, OperatorError
-from wallet.keystore import KeyInfo, Keystore, seed_of, words_of
+from wallet.keystore import Keystore, seed_of, words_of
 
 PASSPHRASE = "correct horse"
 ZERO_WORDS = "abandon " * 23 + "art"
@@ -74,7 +74,8 @@ def test_mnemonic_restores_the_same_address(keystore: Keystore, tmp_path: Path) 
     key, words = keystore.create("alice", PASSPHRASE)
     elsewhere = Keystore(tmp_path / "elsewhere", scrypt_n=2)
 
-    restored = elsewhere.import_mnemonic("alice-again", f"  {words.upper()}\n".replace(" ", "\n", 5), "other phrase")
+    typed = f"  {words.upper()}\n".replace(" ", "\n", 5)
+    restored = elsewhere.import_seed("alice-again", seed_of(typed), "other phrase")
 
     assert restored.seed() == key.seed()
     assert elsewhere.info("alice-again").address == keystore.info("alice").address
@@ -96,16 +97,15 @@ def test_entropy_of_the_words_is_the_seed() -> None:
         ("abandon " * 22 + "secretish art", "word 23 "),
     ],
 )
-def test_wrong_words_are_explained_and_never_repeated(keystore: Keystore, words: str, sentence: str) -> None:
+def test_wrong_words_are_explained_and_never_repeated(words: str, sentence: str) -> None:
     with pytest.raises(OperatorError, match=sentence) as caught:
-        keystore.import_mnemonic("alice", words, PASSPHRASE)
+        seed_of(words)
     assert "abandon" not in str(caught.value)
     assert "secretish" not in str(caught.value)
-    assert keystore.list() == []
 
 
 def test_development_key(keystore: Keystore) -> None:
-    assert keystore.import_dev("buyer-1", PASSPHRASE).public == dev_key("account", "buyer-1").public
+    keystore.import_seed("buyer-1", dev_key("account", "buyer-1").seed(), PASSPHRASE)
     assert keystore.open("buyer-1", PASSPHRASE).public == dev_key("account", "buyer-1").public
 
 
@@ -136,8 +136,6 @@ def test_existing_name_is_never_overwritten(keystore: Keystore, tmp_path: Path) 
     for attempt in (
         lambda: keystore.create("buyer-1", PASSPHRASE),
         lambda: keystore.import_seed("buyer-1", bytes(32), PASSPHRASE),
-        lambda: keystore.import_mnemonic("buyer-1", ZERO_WORDS, PASSPHRASE),
-        lambda: keystore.import_dev("buyer-1", PASSPHRASE),
         lambda: keystore.import_file("buyer-1", before, PASSPHRASE),
     ):
         with pytest.raises(OperatorError, match=r"already.*choose another name"):
@@ -169,7 +167,7 @@ def test_of_many_that_create_one_name_at_once_one_wins(tmp_path: Path) -> None:
 def test_bad_name_is_refused_everywhere(keystore: Keystore, name: str) -> None:
     for attempt in (
         lambda: keystore.create(name, PASSPHRASE),
-        lambda: keystore.import_dev(name, PASSPHRASE),
+        lambda: keystore.import_seed(name, bytes(32), PASSPHRASE),
         lambda: keystore.import_file(name, b"", PASSPHRASE),
         lambda: keystore.export_file(name),
         lambda: keystore.open(name, PASSPHRASE),

@@ -187,7 +187,7 @@ def test_keys_may_be_named() -> None:
         ({"rails": ["rail=card,providers=nobody"]}, r"body.rails\[0\].providers\[0\]: 'nobody'"),
         ({"rails": ["card"]}, r"body.rails\[0\]: 'card' is neither JSON nor name=value"),
         ({"rails": ['{"rail": "card"']}, r"body.rails\[0\]: not JSON"),
-        ({"rails": ["rail=card,rail=card,providers=bank-1"]}, "rail stands twice"),
+        ({"rails": ["rail=card,rail=card,providers=bank-1"]}, "rail is given twice"),
         ({"rails": ["rail=Cash,providers=bank-1"]}, r"body.rails\[0\]"),
         ({"rails": ["rail=card,providers=bank-1,fee=1"]}, r"body.rails\[0\].fee: unknown field"),
         ({"colour": "red"}, "body.colour: unknown field; known are vin"),
@@ -201,7 +201,7 @@ def test_what_is_wrong_is_named(changes: dict, says: str) -> None:
 
 
 def test_yes_and_no_must_be_said() -> None:
-    """A flag left out must not become a statement on a ledger that never forgets."""
+    """A flag that is not given must not become a statement on a ledger that never forgets."""
     with pytest.raises(Malformed, match="--approve must be given"):
         body_from(TYPES["governance.vote"], {"proposal": "00" * 32}, NAMES)
 
