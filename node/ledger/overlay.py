@@ -94,12 +94,12 @@ class Ledger:
     txid: bytes
     sender: bytes
     payload_bytes: bytes = b""
-    reads: dict[bytes, None] | None = None
-    contended: tuple[bytes, ...] = ()
-    changes: Overlay = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
-    unmet_guards: list[Unmet] = field(default_factory=list)
+    reads: dict[bytes, None] | None = field(init=False, default=None)
+    contended: tuple[bytes, ...] = field(init=False, default=())
+    changes: Overlay = field(init=False, default_factory=dict)
+    records: list[Record] = field(init=False, default_factory=list)
+    happenings: list[Happening] = field(init=False, default_factory=list)
+    unmet_guards: list[Unmet] = field(init=False, default_factory=list)
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
         key = family.key(ident)
