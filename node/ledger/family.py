@@ -73,12 +73,10 @@ class AsOf(NamedTuple):
 
 
 class Index(NamedTuple):
-    """An index over a family: `values` gives the strings under which a value is listed, `ident` their form.
-
-    Entries are `X<family>/<index>/<value>/<id>`, a pure function of one state value, in ascending order. Reading a list
-    filters what has lapsed by `counts(id, value, asked, reader, as of)`. An index without `ident` lists open things:
-    its values are expiries (see `expiry_value`), and a list begins at the present time.
-    """
+    """An index over a family: `values` gives the strings under which a value is listed, `ident` their form. Entries are
+    `X<family>/<index>/<value>/<id>`, a pure function of one state value, in ascending order. Reading a list filters
+    what has lapsed by `counts(id, value, asked, reader, as of)`. An index without `ident` lists open things: its values
+    are expiries (see `expiry_value`), and a list begins at the present time."""
 
     name: str
     values: Callable[[Any], Sequence[str]]
@@ -114,13 +112,11 @@ class Older(NamedTuple):
 
 @dataclass(eq=False)
 class Family(Generic[V]):
-    """One kind of state value: `name/id` to a struct, whose tag is the value's version.
-
-    `version` is written from ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`.
-    `concerns(id, value)`: the subjects (state keys of vehicles, accounts, orders, listings) of a change; a family
-    without it has no receipts. `event`: the event name of a change. `status(value)`: the value's status in receipts.
-    `contended`: whether a change of a value has the pending transactions that read it judged again.
-    """
+    """One kind of state value: `name/id` to a struct, whose tag is the value's version. `version` is written from
+    ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`. `concerns(id, value)`: the
+    subjects (state keys of vehicles, accounts, orders, listings) of a change; a family without it has no receipts.
+    `event`: the event name of a change. `status(value)`: the value's status in receipts. `contended`: whether a change
+    of a value has the pending transactions that read it judged again."""
 
     name: str
     kind: type[V]

@@ -11,12 +11,14 @@ ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
 DamageClass = Literal["cosmetic", "bolt_on", "structural"]
 DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
 """Mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
+
 CostBand = Literal[
     "not_estimated", "under_1000", "1000_to_2999", "3000_to_7999", "8000_to_14999", "15000_to_29999", "30000_to_59999",
     "60000_and_over",
 ]  # fmt: skip
 COST_BANDS: Final[tuple[str, ...]] = get_args(CostBand)
 """Estimated repair cost without tax in whole euros, other currencies converted by the author."""
+
 SEVERITIES: Final = ("minor", "moderate", "severe", "total_candidate")
 """Mildest first."""
 CLASS_POINTS: Final[dict[str, int]] = {"cosmetic": 0, "bolt_on": 2, "structural": 6}

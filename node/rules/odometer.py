@@ -18,12 +18,14 @@ DISTANCE_LIMITS_METRES: Final[dict[str, int]] = {
 week, a taxi in three shifts for a year. A longer one marks an outlier, it never refuses a reading."""
 TOLERANCE_METRES: Final = 1_000
 """A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
+
 Source = Literal["cluster", "body_computer", "telematics", "visual"]
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """The origin of a reading."""
 Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
 CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
 """The occasion of an `odometer.read`. A reading inside another record needs none: the record names it."""
+
 Verdict = Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)

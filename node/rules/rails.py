@@ -9,6 +9,7 @@ Status = Literal[
 ]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 """Of a payment. `initiated` is the buyer's; every other one is attested by the payment provider."""
+
 _CRYPTO: Final = frozenset({"bitcoin", "ether"})
 FORBIDDEN_RAILS: Final[dict[str, frozenset[str]]] = {
     "BD": _CRYPTO,  # Bangladesh Bank: Foreign Exchange Regulation Act 1947 (notice of 2017)
@@ -37,6 +38,7 @@ _ON_CHAIN: Final = _rail(
     pending="settled failed",  # failed: never mined, double-spent, or reorganised away
     settled="refunded",  # settled: as deep as the provider's policy asks; a refund is a payment back
 )
+
 TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
     "card": _rail(
         initiated="authorised failed",
@@ -60,10 +62,12 @@ TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
     "trade_in": _rail(initiated="pending settled failed", pending="settled failed", settled="returned refunded"),
 }
 """Rail -> status -> the statuses that may follow. Everything else is refused."""
+
 FINAL_FOR_TITLE: Final[dict[str, frozenset[str]]] = {rail: frozenset({"settled"}) for rail in RAILS}
 """Statuses at which a payment counts towards the price when title moves. A captured card payment does not: capture is
 the merchant's claim, the money has not arrived, and clearing can still refuse it. A settled one can still be charged
 back; that is a claim between the parties and never moves title back."""
+
 REFERENCE_HIGH_ENTROPY: Final[frozenset[str]] = frozenset({"bank_transfer", "instant_transfer", "bitcoin", "ether"})
 """Rails whose references nobody can guess (UETR, which is a version 4 UUID; outpoint; transaction hash): hashed as they
 are. References of the others are keyed with the provider's secret first."""

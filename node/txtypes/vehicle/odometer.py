@@ -77,12 +77,10 @@ NO_READINGS = Readings((), 0, (), "NO_VERDICT", ("too_few",), -1, (), 0)
 
 
 def _bounded(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """At most `READINGS_MAX` readings: one more displaces the one with the least information.
-
-    That is the oldest declared reading; without any, the reading between the first and the last in event time that is
-    closest to both its neighbours in metres. Padding thus displaces padding, and the rest still contradicts every later
-    reading that contradicts a displaced one by more than that spread.
-    """
+    """At most `READINGS_MAX` readings: one more displaces the one with the least information. That is the oldest
+    declared reading; without any, the reading between the first and the last in event time that is closest to both its
+    neighbours in metres. Padding thus displaces padding, and the rest still contradicts every later reading that
+    contradicts a displaced one by more than that spread."""
     if len(readings) <= limits.READINGS_MAX:
         return readings
     displaced = next((r for r in readings if r.is_declared), None)

@@ -90,12 +90,9 @@ def listed_market(listing: bytes, until_ms: int) -> Market:
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
-    """The market region as it counts now, for every guard and every answer.
-
-    A reservation past its deadline is listed again for as long as its listing runs, unless money is under way: then
-    it stays, however late, until the money has gone back or the car has changed hands. A listing past its deadline is
-    off.
-    """
+    """The market region as it counts now, for every guard and every answer. A reservation past its deadline is listed
+    again for as long as its listing runs, unless money is under way: then it stays, however late, until the money has
+    gone back or the car has changed hands. A listing past its deadline is off."""
     market = vehicle.market
     if market.status == "reserved":
         if now_ms < market.until_ms or market.holds_money:
