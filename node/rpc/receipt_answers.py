@@ -1,50 +1,44 @@
-"""What transactions did, from the receipts: answers and events name no transaction type."""
+"""What transactions did, by their receipts. No function depends on a transaction type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from node.chain.block import block_id_of
 from node.ledger.body import type_of
+from node.ledger.family import Family
 from node.ledger.receipts import BLOCK_INDEX, Change
 from node.rpc import answers
 from node.rpc.backend import Backend
+from node.rpc.call import Call
 from node.rpc.chain_queries import signed, transaction_of
-from node.rpc.moments import Moment, standing_paced
+from node.rpc.moments import Moment, moment_of, standing_paced
 from node.rpc.request_parsing import cursor_text, text_cursor
+from node.rpc.values import path_ident, require
 from node.storage.chain_store import ChainReader, TxPlace
-
-_LAST = (2**63, 0)
-"""Above every place there is."""
 
 
 def subjects_by_kind(subjects: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Ids by the family of the subject: vehicle, account, order, listing."""
-    found: dict[str, list[str]] = {"vehicle": [], "account": [], "order": [], "listing": []}
+    """Subject ids by family name: vehicle, account, order, listing."""
+    by_kind: dict[str, tuple[str, ...]] = dict.fromkeys(("vehicle", "account", "order", "listing"), ())
     for subject in subjects:
         kind, _, ident = subject.partition("/")
-        found[kind].append(ident)
-    return {kind: tuple(idents) for kind, idents in found.items()}
+        by_kind[kind] += (ident,)
+    return by_kind
 
 
 def change_answer(change: Change) -> answers.ChangeAnswer:
-    by_kind = subjects_by_kind(change.subjects)
-    return answers.ChangeAnswer(
-        change.key,
-        change.how,
-        change.status,
-        by_kind["vehicle"],
-        tuple(map(bytes.fromhex, by_kind["account"])),
-        tuple(map(bytes.fromhex, by_kind["order"])),
-        tuple(map(bytes.fromhex, by_kind["listing"])),
-    )
+    vins, *others = subjects_by_kind(change.subjects).values()
+    accounts, orders, listings = (tuple(map(bytes.fromhex, idents)) for idents in others)
+    return answers.ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
 
 
 def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull | answers.Committed:
-    """A committed transaction with what it did."""
+    """A committed transaction with its effects."""
     reader = backend.reader()
     block = reader.block(place.height)
-    if block is None:  # pruned, or below the snapshot that this node started from: its place is still known
+    if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
         return answers.Committed(txid, "committed", place.height, place.index)
     row = reader.receipts(place.height)
     receipt = None if row is None else row.transactions[place.index]
@@ -63,31 +57,30 @@ def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.C
     )
 
 
-async def touching_page(backend: Backend, subject: str, limit: int, cursor: str) -> tuple[Moment, answers.TouchingPage]:
-    """Transactions that concern a subject, the newest first."""
+async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.TouchingPage]:
+    """Transactions that concern the value in the path, in descending order."""
+    ident = path_ident(family, call)
+    require(moment_of(call.reader()), family, ident)
+    subject, limit = family.subject(ident), call.query.limit
     kind = "transactions/" + subject
-    below = _place_of(text_cursor(kind, cursor))
-    async with standing_paced(backend.reader()) as (moment, share):
+    height, _, index = text_cursor(kind, call.query.cursor).partition("-")
+    below = (int(height), int(index)) if height else (2**63, 0)
+    entries = []
+    async with standing_paced(call.reader()) as (moment, share):
         places = moment.reader.touching(subject, below, limit + 1)
-        entries = []
         for place in places[:limit]:
             if place.index != BLOCK_INDEX:
-                entries.append(_touching_entry(moment.reader, place, backend.genesis_hash))
+                entries.append(_touching_entry(moment.reader, place, call.backend.genesis_hash))
             await share.rest()
-        last = places[limit - 1] if len(places) > limit else None
-        following = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
-        return moment, answers.TouchingPage(tuple(entries), following, moment.reader.receipts_from())
-
-
-def _place_of(text: str) -> tuple[int, int]:
-    height, _, index = text.partition("-")
-    return (int(height), int(index)) if text else _LAST
+        complete_from = moment.reader.receipts_from()
+    last = places[limit - 1] if len(places) > limit else None
+    cursor = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
+    return moment, answers.TouchingPage(tuple(entries), cursor, complete_from)
 
 
 def _touching_entry(reader: ChainReader, place: TxPlace, genesis_hash: bytes) -> answers.TouchingEntry:
     block = reader.block(place.height)
     assert block is not None, "a subject entry is deleted with its block"
     tx = signed(block.transactions[place.index], genesis_hash)
-    return answers.TouchingEntry(
-        tx.txid, place.height, place.index, block.header.time_ms, type_of(tx.payload.body), tx.payload.sender
-    )
+    type_, sender = type_of(tx.payload.body), tx.payload.sender
+    return answers.TouchingEntry(tx.txid, place.height, place.index, block.header.time_ms, type_, sender)

@@ -21,9 +21,8 @@ from support.life import register
 from support.prometheus import prometheus
 
 from node.errors import Busy, OperatorError
-from node.rpc.app import RPC
+from node.rpc.app import RPC, RpcServer
 from node.rpc.config import RpcConfig
-from node.rpc.server import RpcServer
 
 SUBMIT = "/v1/transactions"
 
@@ -151,7 +150,7 @@ async def test_whoever_does_not_read_its_answers_is_given_up() -> None:
             while True:
                 await asyncio.get_running_loop().sock_sendall(end, 10 * asked)
                 await asyncio.sleep(0)
-        while server._connections.open:
+        while server.connections.open:
             await asyncio.sleep(0.01)
 
 

@@ -14,9 +14,9 @@ from node.chain.block import Block
 from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
 from node.ledger.guards import GuardsUnmet
+from node.rpc.app import RpcServer
 from node.rpc.backend import CommittedHeight, NodeStatus, NotAdmitted, PeerInfo, Syncing, TxStatus
 from node.rpc.config import RpcConfig
-from node.rpc.server import RpcServer
 from node.txtypes.envelope import CheckedTx
 from support.chain import Chain, address
 

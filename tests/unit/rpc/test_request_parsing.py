@@ -5,6 +5,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.rpc.chain_queries import BlocksQuery, StateQuery
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
 from node.rpc.request_parsing import (
@@ -17,7 +18,6 @@ from node.rpc.request_parsing import (
     read_query,
     text_cursor,
 )
-from node.rpc.routes import BlocksQuery, StateQuery
 from node.rpc.values import canonical_ident
 from node.txtypes.vehicle.vehicle import VEHICLE
 
