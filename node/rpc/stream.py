@@ -9,7 +9,7 @@ import asyncio
 import re
 import socket
 import traceback
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -110,16 +110,12 @@ class Streams:
     async def _follow(self) -> None:
         """If the backend's notices end or fail, streams still read the head at each heartbeat."""
         while True:
-            commits = self._backend.commits()
             try:
-                async for _ in commits:
-                    self._wake()
+                async with aclosing(self._backend.commits()) as commits:
+                    async for _ in commits:
+                        self._wake()
             except Exception:
                 log("streams_failed", "error", {"why": traceback.format_exc()})
-            finally:
-                close = getattr(commits, "aclose", None)
-                if close is not None:
-                    await close()
             await asyncio.sleep(1)
 
     async def serve(self, request: web.Request, query: StreamQuery) -> web.StreamResponse:
