@@ -15,7 +15,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.metrics import RouteCounters
 from node.rpc.moments import Moment
 from node.rpc.problems import language_of
-from node.rpc.request_parsing import JSON
+from node.rpc.request_parsing import JSON, MSGPACK, negotiate
 from node.storage.chain_store import ChainReader
 
 if TYPE_CHECKING:
@@ -52,18 +52,24 @@ class Call(NamedTuple):
         return self.rpc.backend.reader()
 
     @property
+    def wants_msgpack(self) -> bool:
+        return negotiate(self.request, JSON, MSGPACK) == MSGPACK
+
+    @property
     def language(self) -> str:
         return language_of(self.request.headers.get("Accept-Language", ""))
 
 
-Answer = web.StreamResponse | msgspec.Struct | dict[str, Any] | tuple[Moment | int, Any]
-"""A response, a JSON value, a JSON value with the moment it was read at, or an HTTP status with a JSON value."""
+Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Moment | int, Any]
+"""A response, MessagePack, or a JSON value: alone, with the moment of its state, or with an HTTP status."""
 
 
 def respond(answer: Answer) -> web.StreamResponse:
     """The response of an answer. A moment adds its height and time to the JSON and sets `X-Chain-Height`."""
     if isinstance(answer, web.StreamResponse):
         return answer
+    if isinstance(answer, bytes):
+        return web.Response(body=answer, content_type=MSGPACK)
     origin, content = answer if isinstance(answer, tuple) else (200, answer)
     document = to_json(content) if isinstance(content, msgspec.Struct) else content
     if isinstance(origin, Moment):

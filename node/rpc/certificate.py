@@ -22,6 +22,8 @@ class Certificate:
     """PEM files of a certificate with its chain, and of its key. Raises `OperatorError` if they cannot be used."""
 
     def __init__(self, certificate: str, key: str) -> None:
+        if not certificate or not key:
+            raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
         self._certificate, self._key = certificate, key
         self._ends = datetime.max.replace(tzinfo=UTC)
         self._seen = (0, 0)

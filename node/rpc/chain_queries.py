@@ -1,7 +1,8 @@
-"""Handlers about the chain: status, peers, validators, blocks, state values and proofs."""
+"""Handlers about the chain: status, peers, validators, blocks, effects of transactions, state values and proofs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -12,7 +13,9 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, Malformed, Rejected
 from node.ledger.body import type_of
+from node.ledger.family import Family
 from node.ledger.json_form import to_json
+from node.ledger.receipts import BLOCK_INDEX, Change
 from node.ledger.views import extended
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
@@ -20,18 +23,9 @@ from node.rpc.backend import Backend
 from node.rpc.call import Call, json_response
 from node.rpc.moments import Moment, WorkShare, moment_of, standing_paced
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import (
-    JSON,
-    MSGPACK,
-    LimitField,
-    PageQuery,
-    Query,
-    cursor_text,
-    negotiate,
-    number_cursor,
-    read_hash,
-)
-from node.storage.chain_store import ChainReader
+from node.rpc.request_parsing import LimitField, PageQuery, Query, cursor_text, number_cursor, read_hash, text_cursor
+from node.rpc.values import path_ident, require
+from node.storage.chain_store import ChainReader, TxPlace
 from node.txtypes.envelope import SignedTx, decode_signed_tx
 from node.txtypes.members.member import name_of
 from node.txtypes.registry import FAMILIES, family_of
@@ -171,23 +165,21 @@ async def _block_of(block: Block, commit: Commit, genesis_hash: bytes, share: Wo
     return answers.Block(*names, header, decoded, block.evidence, block.last_commit, commit)
 
 
-async def block(call: Call) -> web.Response:
-    """A block never changes, so only its height is looked up in one moment."""
-    is_raw = negotiate(call.request, JSON, MSGPACK) == MSGPACK
-    reader = call.reader()
+async def block(call: Call) -> web.Response | bytes:
+    """A block, as JSON or as the canonical encoding of `Committed`."""
+    is_raw, reader = call.wants_msgpack, call.reader()
     height = reader.height()
     block, commit = stored(reader, height_of(reader, call.request.match_info["block"]))
     if is_raw:
-        return web.Response(body=encode(Committed(block, commit)), content_type=MSGPACK)
+        return encode(Committed(block, commit))
     view = await _block_of(block, commit, call.backend.genesis_hash, WorkShare())
     return json_response(to_json(view), height=height)
 
 
-async def blocks(call: Call) -> web.Response | tuple[Moment, answers.BlocksPage]:
+async def blocks(call: Call) -> bytes | tuple[Moment, answers.BlocksPage]:
     """Blocks in ascending order, as JSON or as a MessagePack array of `Committed`. A page ends at `limit` blocks, or
     before that at `PAGE_TXS_MAX` transactions (JSON) or `SYNC_BATCH_BYTES` (MessagePack)."""
-    is_raw = negotiate(call.request, JSON, MSGPACK) == MSGPACK
-    query, genesis_hash = call.query, call.backend.genesis_hash
+    is_raw, query, genesis_hash = call.wants_msgpack, call.query, call.backend.genesis_hash
     height = number_cursor("blocks", query.cursor, query.start or call.reader().first_height())
     if height < 1:
         raise Problem("malformed", "from: the first block has height 1")
@@ -205,8 +197,76 @@ async def blocks(call: Call) -> web.Response | tuple[Moment, answers.BlocksPage]
                 page.append(await _block_of(block, commit, genesis_hash, share))
             height += 1
     if is_raw:
-        return web.Response(body=encode(page), content_type=MSGPACK)
+        return encode(page)
     return moment, answers.BlocksPage(tuple(page), cursor_text("blocks", height) if height <= moment.height else None)
+
+
+# --- effects of transactions --------------------------------------------------------------------------------
+def subjects_by_kind(subjects: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Subject ids by family name: vehicle, account, order, listing."""
+    by_kind: dict[str, tuple[str, ...]] = dict.fromkeys(("vehicle", "account", "order", "listing"), ())
+    for subject in subjects:
+        kind, _, ident = subject.partition("/")
+        by_kind[kind] += (ident,)
+    return by_kind
+
+
+def change_answer(change: Change) -> answers.ChangeAnswer:
+    vins, *others = subjects_by_kind(change.subjects).values()
+    accounts, orders, listings = (tuple(map(bytes.fromhex, idents)) for idents in others)
+    return answers.ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
+
+
+def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull | answers.Committed:
+    """A committed transaction with its effects."""
+    reader = backend.reader()
+    block = reader.block(place.height)
+    if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
+        return answers.Committed(txid, "committed", place.height, place.index)
+    row = reader.receipts(place.height)
+    receipt = None if row is None else row.transactions[place.index]
+    return answers.CommittedInFull(
+        txid=txid,
+        status="committed",
+        height=place.height,
+        index=place.index,
+        block_id=block_id_of(block.header, backend.genesis_hash),
+        time_ms=block.header.time_ms,
+        transaction=transaction_of(signed(block.transactions[place.index], backend.genesis_hash)),
+        records=None if receipt is None else tuple(f"{r.vin}/{r.sequence}" for r in receipt.records),
+        changes=None if receipt is None else tuple(map(change_answer, receipt.changes)),
+        happenings=None if receipt is None else receipt.happenings,
+        complete_from=reader.receipts_from(),
+    )
+
+
+async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.TouchingPage]:
+    """Transactions that concern the value in the path, in descending order."""
+    ident = path_ident(family, call)
+    require(moment_of(call.reader()), family, ident)
+    subject, limit = family.subject(ident), call.query.limit
+    kind = "transactions/" + subject
+    height, _, index = text_cursor(kind, call.query.cursor).partition("-")
+    below = (int(height), int(index)) if height else (2**63, 0)
+    entries = []
+    async with standing_paced(call.reader()) as (moment, share):
+        places = moment.reader.touching(subject, below, limit + 1)
+        for place in places[:limit]:
+            if place.index != BLOCK_INDEX:
+                entries.append(_touching_entry(moment.reader, place, call.backend.genesis_hash))
+            await share.rest()
+        complete_from = moment.reader.receipts_from()
+    last = places[limit - 1] if len(places) > limit else None
+    cursor = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
+    return moment, answers.TouchingPage(tuple(entries), cursor, complete_from)
+
+
+def _touching_entry(reader: ChainReader, place: TxPlace, genesis_hash: bytes) -> answers.TouchingEntry:
+    block = reader.block(place.height)
+    assert block is not None, "a subject entry is deleted with its block"
+    tx = signed(block.transactions[place.index], genesis_hash)
+    type_, sender = type_of(tx.payload.body), tx.payload.sender
+    return answers.TouchingEntry(tx.txid, place.height, place.index, block.header.time_ms, type_, sender)
 
 
 # --- state and proofs --------------------------------------------------------------------------------------

@@ -18,10 +18,9 @@ from node.errors import Corrupted
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text
 from node.ledger.receipts import Receipt, RecordRef
-from node.rpc.chain_queries import signed, stored
+from node.rpc.chain_queries import signed, stored, subjects_by_kind
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
-from node.rpc.receipt_answers import subjects_by_kind
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import SignedTx
 from node.txtypes.history import decode_record

@@ -58,7 +58,8 @@ class Listener:
     async def listen(self, app: web.Application) -> None:
         """Raises `OperatorError` if the certificate or the port cannot be used."""
         config, loop = self.config, asyncio.get_running_loop()
-        self.certificate = certificate_of(config)
+        if config.tls_certificate or config.tls_key:
+            self.certificate = Certificate(config.tls_certificate, config.tls_key)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=config.stop_s, access_log=None)
         await self._runner.setup()
         try:
@@ -69,7 +70,10 @@ class Listener:
                     duplicate.listen(BACKLOG)
         except OSError as error:
             await self.stop()
-            raise _port_error(error, config) from None
+            place, why = f"{config.host}:{config.port}", error.strerror or error
+            if error.errno == errno.EADDRINUSE:
+                raise Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port") from None
+            raise OperatorError(f"rpc: can't listen on {place} ({why}): set another rpc host or port") from None
         self.port = self._server.sockets[0].getsockname()[1]
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())
@@ -267,19 +271,3 @@ def _without_request(problem: Problem, height: int) -> bytes:
         f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {height}\r\nConnection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
-
-
-def certificate_of(config: RpcConfig) -> Certificate | None:
-    """None if no certificate is configured. Raises `OperatorError`."""
-    if not config.tls_certificate and not config.tls_key:
-        return None
-    if not config.tls_certificate or not config.tls_key:
-        raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
-    return Certificate(config.tls_certificate, config.tls_key)
-
-
-def _port_error(error: OSError, config: RpcConfig) -> OperatorError:
-    place = f"{config.host}:{config.port}"
-    if error.errno == errno.EADDRINUSE:
-        return Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port")
-    return OperatorError(f"rpc: can't listen on {place} ({error.strerror or error}): set another rpc host or port")

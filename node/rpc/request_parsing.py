@@ -14,8 +14,6 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.msgpack import Decoder
 
-from node.crypto.addresses import from_text
-from node.errors import Malformed
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
 
@@ -28,8 +26,6 @@ MSGPACK = "application/msgpack"
 
 LimitField = Annotated[int, Meta(ge=1, description="entries of a page", extra_json_schema={"maximum": 1000})]
 CursorField = Annotated[str, Meta(max_length=400, description="`cursor` of the page before; opaque")]
-
-
 _TEXT_CURSOR: Decoder[tuple[str, str]] = Decoder(tuple[str, Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")]])
 _NUMBER_CURSOR: Decoder[tuple[str, int]] = Decoder(tuple[str, Annotated[int, Meta(ge=0, le=2**63 - 1)]])
 
@@ -102,13 +98,6 @@ def read_hash(text: str, what: str) -> bytes:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise Problem("malformed", f"{text[:80]!r} is not {what}: 64 characters of lower-case hex expected")
     return bytes.fromhex(text)
-
-
-def read_address(text: str) -> bytes:
-    try:
-        return from_text(text)
-    except Malformed as error:
-        raise Problem("malformed", str(error)) from None
 
 
 # --- bodies --------------------------------------------------------------------------------------------

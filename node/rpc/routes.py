@@ -19,7 +19,6 @@ from node.rpc.answers import PageOf, Shape, Stamped
 from node.rpc.call import Answer, Call, Rpc, respond
 from node.rpc.metrics import METRICS_TYPE, render_metrics
 from node.rpc.problems import PROBLEMS
-from node.rpc.receipt_answers import touching
 from node.rpc.request_parsing import JSON, MSGPACK, PageQuery, Query, negotiate, read_query
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
@@ -145,7 +144,7 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
 
 def _touching(family: Family[Any]) -> Route:
     return _get(
-        f"{family.path}/{{{family.param}}}/transactions", partial(touching, family), "values",
+        f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
         f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
         f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions",
     )  # fmt: skip

@@ -9,8 +9,8 @@ import asyncio
 import re
 import socket
 import traceback
+from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Annotated
 
 from aiohttp import web
@@ -25,7 +25,6 @@ from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
 from node.rpc.request_parsing import Query, nearest
-from node.rpc.values import canonical_ident
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
@@ -34,6 +33,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 EVENT_STREAM = "text/event-stream"
 CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
 """CORS headers of the response. A stream sends its headers itself, before the middleware can add them."""
+Filter = Callable[[Event], bool]
 _EVENT_ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
 
 
@@ -46,25 +46,14 @@ class StreamQuery(Query, frozen=True):
     from_height: Annotated[int, Meta(ge=0, description="first height; left out: from the next block on")] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Selects the events of these names that concern all of these subjects. A block event concerns none."""
-
-    names: frozenset[str]
-    subjects: frozenset[str]
-
-    def fits(self, event: Event) -> bool:
-        return event.name in self.names and self.subjects <= event.subjects
-
-
 def read_filter(query: StreamQuery) -> Filter:
+    """Selects events of the given names that concern all given subjects. A block event concerns none."""
     names = frozenset(query.types.split(",")) if query.types else frozenset(EVENTS)
-    for name in sorted(names):
-        if name not in EVENTS:
-            raise Problem("malformed", f"types: {name[:80]!r} is unknown; {nearest(name, EVENTS)[1]}")
-    asked = ((VEHICLE, query.vin), (ACCOUNT, query.account), (ORDER, query.order), (LISTING, query.listing))
-    subjects = (family.subject(canonical_ident(family, text)) for family, text in asked if text)
-    return Filter(names, frozenset(subjects))
+    for name in sorted(names - set(EVENTS)):
+        raise Problem("malformed", f"types: {name[:80]!r} is unknown; {nearest(name, EVENTS)[1]}")
+    given = ((VEHICLE, query.vin), (ACCOUNT, query.account), (ORDER, query.order), (LISTING, query.listing))
+    subjects = frozenset(family.subject(family.ident.canonical(text)) for family, text in given if text)
+    return lambda event: event.name in names and subjects <= event.subjects
 
 
 def read_start(query: StreamQuery, last_event_id: str, head: int) -> tuple[int, int]:
@@ -162,7 +151,7 @@ class Streams:
             woken, reader = self._woken, self._backend.reader()
             while height <= reader.height() and not self.stopping.is_set():
                 events = await self._events.of(reader, height, WorkShare())
-                chosen = [e.text for e in events if e.sequence >= sequence and event_filter.fits(e)]
+                chosen = [e.text for e in events if e.sequence >= sequence and event_filter(e)]
                 if chosen:
                     await sse.write(b"".join(chosen))
                 sse.passed = f"{height}-{len(events) - 1}"

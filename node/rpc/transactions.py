@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from node.codec import encode
+from node.crypto.addresses import from_text
 from node.errors import BadSignature, Malformed, Rejected
 from node.ledger.guards import GuardsUnmet
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
@@ -18,20 +20,12 @@ from node.limits import TX_BYTES_MAX
 from node.rpc import answers
 from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
 from node.rpc.call import Call
+from node.rpc.chain_queries import committed_answer
 from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, guards_problem, problem_of, unmet_guards
-from node.rpc.receipt_answers import committed_answer
-from node.rpc.request_parsing import JSON, MSGPACK, Query, read_address, read_body, read_hash, read_hex, read_json
-from node.txtypes.envelope import (
-    CheckedTx,
-    Payload,
-    SignedTx,
-    check_signatures,
-    decode_payload,
-    decode_signed_tx,
-    sign_bytes,
-    txid_of,
-)
+from node.rpc.request_parsing import JSON, MSGPACK, Query, read_body, read_hash, read_hex, read_json
+from node.txtypes import envelope
+from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from node.txtypes.registry import TYPES
 
 Json = dict[str, Any]
@@ -69,7 +63,7 @@ class EncodeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class BatchResult(View, frozen=True):
-    """What has become of one transaction of a batch; `txid` is empty where the bytes have none."""
+    """The result of one transaction of a batch. `txid`: empty if the bytes do not decode."""
 
     txid: str
     status: str
@@ -80,7 +74,7 @@ class BatchResult(View, frozen=True):
 
 
 class BatchResults(View, frozen=True):
-    """One result for each transaction, in order."""
+    """One result per transaction, in order."""
 
     results: tuple[BatchResult, ...]
 
@@ -106,8 +100,8 @@ def _salt(given: int | str | None) -> int:
 
 
 def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, bytes]:
-    """The payload and its canonical bytes, checked by the static rules of its type."""
-    sender = read_address(request.sender)
+    """The payload and its canonical bytes, checked by the static rules of its type. Raises `Malformed` or `Problem`."""
+    sender = from_text(request.sender)
     try:
         if not isinstance(request.body.get("type"), str):
             raise Malformed(f"body.type: one of {', '.join(sorted(TYPES))} expected")
@@ -120,9 +114,7 @@ def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, by
                 raise Malformed("expires_at: a time after 1970 expected")
         payload = Payload(sender, _salt(request.salt), expires, body)
         raw = encode(payload)
-        decode_payload(raw)
-    except Malformed as error:
-        raise Problem("malformed", str(error)) from None
+        envelope.decode_payload(raw)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Problem("malformed", f"body: {error}") from None
     return payload, raw
@@ -132,7 +124,7 @@ async def encode_transaction(call: Call) -> answers.Encoded:
     _, body = await read_body(call.request, call.rpc.config, JSON)
     payload, raw = build_payload(call.backend, read_json(body, EncodeRequest))
     genesis_hash, salt = call.backend.genesis_hash, str(payload.salt)
-    signed, txid = sign_bytes(genesis_hash, raw), txid_of(genesis_hash, raw)
+    signed, txid = envelope.sign_bytes(genesis_hash, raw), envelope.txid_of(genesis_hash, raw)
     return answers.Encoded(raw, signed, txid, payload.sender, salt, payload.expires_at_ms)
 
 
@@ -145,42 +137,37 @@ async def check(call: Call) -> tuple[Moment, answers.Checked]:
 
 async def _read_check(call: Call) -> CheckedTx:
     """A signed transaction whose signatures verify, or an unsigned transaction."""
+    genesis_hash = call.backend.genesis_hash
     media_type, raw = await read_body(call.request, call.rpc.config, MSGPACK, JSON)
     if media_type == JSON:
         asked = read_json(raw, CheckRequest)
-        unsigned = (asked.sender, asked.body, asked.expires_at, asked.salt)
         if asked.transaction is None:
             if asked.sender is None or asked.body is None:
                 raise Problem("malformed", "body: either transaction, or sender and body expected")
-            return _unsigned(call.backend, EncodeRequest(asked.sender, asked.body, asked.expires_at, asked.salt))
-        if any(field is not None for field in unsigned):
+            request = EncodeRequest(asked.sender, asked.body, asked.expires_at, asked.salt)
+            payload, raw = build_payload(call.backend, request)
+            if len(raw) > TX_BYTES_MAX:
+                raise Problem("too_large", f"the payload has {len(raw)} bytes, at most {TX_BYTES_MAX} are allowed")
+            return CheckedTx(SignedTx(b"", raw, payload, (), envelope.txid_of(genesis_hash, raw), b""))
+        if any(field is not None for field in (asked.sender, asked.body, asked.expires_at, asked.salt)):
             raise Problem("malformed", "body: either transaction, or sender and body expected, not both")
         raw = read_hex(asked.transaction, "transaction")
-    return check_signatures(decode_signed_tx(raw, call.backend.genesis_hash), call.backend.genesis_hash)
-
-
-def _unsigned(backend: Backend, request: EncodeRequest) -> CheckedTx:
-    payload, raw = build_payload(backend, request)
-    if len(raw) > TX_BYTES_MAX:
-        raise Problem("too_large", f"the payload has {len(raw)} bytes, at most {TX_BYTES_MAX} are allowed")
-    return CheckedTx(SignedTx(b"", raw, payload, (), txid_of(backend.genesis_hash, raw), b""))
+    return envelope.check_signatures(envelope.decode_signed_tx(raw, genesis_hash), genesis_hash)
 
 
 # --- status ----------------------------------------------------------------------------------------------
 def tx_status_view(status: TxStatus, now_ms: int, language: str) -> View:
     """A rejection is final only after the transaction has expired: until then another node's pool may have it."""
+    unmet, expires_at_ms = unmet_guards(status.unmet, language), status.expires_at_ms
     match status.status:
         case "committed":
             return answers.Committed(status.txid, "committed", status.height, status.index)
         case "rejected":
-            unmet = unmet_guards(status.unmet, language)
-            is_final = now_ms > status.expires_at_ms
-            return answers.Rejected(status.txid, "rejected", unmet, is_final, status.expires_at_ms)
+            return answers.Rejected(status.txid, "rejected", unmet, now_ms > expires_at_ms, expires_at_ms)
         case "expired":
-            unmet = unmet_guards(status.unmet, language)
-            return answers.Expired(status.txid, "expired", unmet, True, status.expires_at_ms)
+            return answers.Expired(status.txid, "expired", unmet, True, expires_at_ms)
         case _:
-            return answers.Pending(status.txid, "pending", status.expires_at_ms)
+            return answers.Pending(status.txid, "pending", expires_at_ms)
 
 
 async def transaction(call: Call) -> View:
@@ -200,13 +187,12 @@ def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple
     """(HTTP status, answer): 202 for a journalled transaction, 200 for a committed one. Raises `Problem` for a rejected
     or expired one."""
     view = tx_status_view(status, backend.reader().head().time_ms, language)
+    txid, until = status.txid.hex(), time_to_text(status.expires_at_ms)
     match view:
         case answers.Rejected():
-            until = time_to_text(view.until_ms)
-            raise guards_problem(status.unmet, language, txid=view.txid.hex(), final=view.final, until=until)
+            raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
         case answers.Expired():
-            text = f"it was valid until {time_to_text(view.until_ms)} and never got into a block"
-            raise Problem("transaction_expired", text, txid=view.txid.hex())
+            raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
         case _:
             return 200 if isinstance(view, answers.Committed) else 202, view
 
@@ -256,7 +242,9 @@ async def batch(call: Call) -> Json:
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
     outcomes = iter(await _submit(call.backend, raws) if raws else [])
     results = [
-        _refused("", raw) if isinstance(raw, Problem) else _result(call.backend, raw, next(outcomes), call.language)
+        {"txid": "", "status": "refused", "problem": raw.document()}
+        if isinstance(raw, Problem)
+        else _result(call.backend, raw, next(outcomes), call.language)
         for raw in parsed
     ]
     return {"results": results}
@@ -269,24 +257,15 @@ def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
         return problem
 
 
-def _refused(txid: str, problem: Problem) -> Json:
-    return {"txid": txid, "status": "refused", "problem": problem.document()}
-
-
 def _result(backend: Backend, raw: bytes, outcome: TxStatus | Exception, language: str) -> Json:
+    txid, status = "", "refused"
     try:
         if isinstance(outcome, Exception):
             raise problem_of(outcome, language)
+        txid, status = outcome.txid.hex(), outcome.status
         return to_json(submitted_answer(backend, outcome, language)[1])
     except Problem as problem:
-        if isinstance(outcome, TxStatus):
-            return {"txid": outcome.txid.hex(), "status": outcome.status, "problem": problem.document()}
-        is_decodable = isinstance(outcome, NotAdmitted | Syncing | GuardsUnmet | BadSignature)
-        return _refused(_txid_of_raw(backend, raw) if is_decodable else "", problem)
-
-
-def _txid_of_raw(backend: Backend, raw: bytes) -> str:
-    try:
-        return decode_signed_tx(raw, backend.genesis_hash).txid.hex()
-    except Rejected:
-        return ""
+        if isinstance(outcome, NotAdmitted | Syncing | GuardsUnmet | BadSignature):
+            with suppress(Rejected):
+                txid = envelope.decode_signed_tx(raw, backend.genesis_hash).txid.hex()
+        return {"txid": txid, "status": status, "problem": problem.document()}

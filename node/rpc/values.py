@@ -31,17 +31,9 @@ SCAN_STEP: Final = 500
 
 
 # --- one value -------------------------------------------------------------------------------------------
-def canonical_ident(family: Family[Any], text: str) -> str:
-    """The canonical form of an id. Raises `Problem`."""
-    try:
-        return family.ident.canonical(text)
-    except Malformed as error:
-        raise Problem("malformed", str(error)) from None
-
-
 def path_ident(family: Family[Any], call: Call) -> str:
-    """The id in the path of a call. Raises `Problem`."""
-    return canonical_ident(family, call.request.match_info[family.param])
+    """The id in the path of a call. Raises `Malformed`."""
+    return family.ident.canonical(call.request.match_info[family.param])
 
 
 def require(moment: Moment, family: Family[Any], ident: str) -> Any:

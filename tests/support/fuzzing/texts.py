@@ -23,7 +23,7 @@ from node.crypto.keyfile import key_info, node_key_file, parse_node_key_file, se
 from node.daemon.config import ENV_PREFIX, config_text, load_config
 from node.errors import Corrupted, Malformed, OperatorError, Rejected
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
-from node.rpc import chain_queries, request_parsing, routes, values
+from node.rpc import chain_queries, request_parsing, routes
 from node.rpc import transactions as rpc_transactions
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
@@ -163,9 +163,9 @@ def _path_part(data: bytes) -> bool:
         key = chain_queries.canonical_key(text)
         assert key == chain_queries.canonical_key(key)
 
-    reads = [partial(values.canonical_ident, family) for family in FAMILIES.values()]
+    reads = [family.ident.canonical for family in FAMILIES.values()]
     reads += [state_key, partial(request_parsing.read_hash, what="an id")]
-    results = [taken(read, Problem)(text) for read in reads]  # type: ignore[arg-type]
+    results = [taken(read, Problem, Malformed)(text) for read in reads]  # type: ignore[arg-type]
     return any(results)
 
 
