@@ -20,10 +20,19 @@ from node.ledger.views import extended
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
 from node.rpc.backend import Backend
-from node.rpc.call import Call, json_response
+from node.rpc.call import (
+    Call,
+    LimitField,
+    PageQuery,
+    Query,
+    cursor_text,
+    json_response,
+    number_cursor,
+    read_hash,
+    text_cursor,
+)
 from node.rpc.moments import Moment, WorkShare, moment_of, standing_paced
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import LimitField, PageQuery, Query, cursor_text, number_cursor, read_hash, text_cursor
 from node.rpc.values import path_ident, require
 from node.storage.chain_store import ChainReader, TxPlace
 from node.txtypes.envelope import SignedTx, decode_signed_tx
@@ -223,21 +232,16 @@ def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.C
     block = reader.block(place.height)
     if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
         return answers.Committed(txid, "committed", place.height, place.index)
+    effects: tuple[Any, Any, Any] = (None, None, None)
     row = reader.receipts(place.height)
-    receipt = None if row is None else row.transactions[place.index]
-    return answers.CommittedInFull(
-        txid=txid,
-        status="committed",
-        height=place.height,
-        index=place.index,
-        block_id=block_id_of(block.header, backend.genesis_hash),
-        time_ms=block.header.time_ms,
-        transaction=transaction_of(signed(block.transactions[place.index], backend.genesis_hash)),
-        records=None if receipt is None else tuple(f"{r.vin}/{r.sequence}" for r in receipt.records),
-        changes=None if receipt is None else tuple(map(change_answer, receipt.changes)),
-        happenings=None if receipt is None else receipt.happenings,
-        complete_from=reader.receipts_from(),
-    )
+    if row is not None:
+        receipt = row.transactions[place.index]
+        records = tuple(f"{ref.vin}/{ref.sequence}" for ref in receipt.records)
+        effects = (records, tuple(map(change_answer, receipt.changes)), receipt.happenings)
+    header, tx = block.header, transaction_of(signed(block.transactions[place.index], backend.genesis_hash))
+    block_id, start = block_id_of(header, backend.genesis_hash), reader.receipts_from()
+    at = (place.height, place.index, block_id, header.time_ms)
+    return answers.CommittedInFull(txid, "committed", *at, tx, *effects, start)
 
 
 async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.TouchingPage]:
@@ -324,9 +328,8 @@ def canonical_key(text: str) -> str:
         raise Problem("malformed", f"{text[:80]!r} is not a state key such as vehicle/WBA8E9G50GNU12345")
     family = FAMILIES.get(name)
     if family is None:
-        raise Problem(
-            "malformed", f"{name[:40]!r} is not a family of state keys; known are {', '.join(sorted(FAMILIES))}"
-        )
+        text = f"{name[:40]!r} is not a family of state keys; known are {', '.join(sorted(FAMILIES))}"
+        raise Problem("malformed", text)
     try:
         return f"{name}/{family.ident.canonical(ident)}"
     except Malformed as error:

@@ -78,14 +78,9 @@ class BlockEvents:
             first = reader.receipts_from()
             raise Problem("block_unknown", f"{height}: this node has the receipts of blocks from {first} on")
         header, events = block.header, _Events(reader, height, block.header.time_ms)
-        block_data = {
-            "id": block_id_of(header, self._genesis_hash).hex(),
-            "proposer": to_text(header.proposer),
-            "state_root": header.state_root.hex(),
-            "transactions": len(block.transactions),
-            "evidence": len(block.evidence),
-        }
-        events.add("block", block_data)
+        names = {"id": block_id_of(header, self._genesis_hash).hex(), "proposer": to_text(header.proposer)}
+        counts = {"transactions": len(block.transactions), "evidence": len(block.evidence)}
+        events.add("block", names | {"state_root": header.state_root.hex()} | counts)
         events.add_effects({}, row.block, set())
         for index, (raw, receipt) in enumerate(zip(block.transactions, row.transactions, strict=True)):
             events.add_transaction(index, signed(raw, self._genesis_hash), receipt)
@@ -141,12 +136,6 @@ def _record_data(reader: ChainReader, ref: RecordRef) -> Json:
     if raw is None:
         raise Corrupted(f"record {ref.vin}/{ref.sequence} is missing, but its receipt is stored")
     face, content, _ = decode_record(raw)
-    return {
-        "record": f"{ref.vin}/{ref.sequence}",
-        "vin": ref.vin,
-        "sequence": ref.sequence,
-        "kind": face.kind,
-        "author": to_text(face.author),
-        "event_at": time_to_text(face.event_at_ms),
-        "outcome": content.outcome,
-    }
+    place = {"record": f"{ref.vin}/{ref.sequence}", "vin": ref.vin, "sequence": ref.sequence, "kind": face.kind}
+    event_at = time_to_text(face.event_at_ms)
+    return place | {"author": to_text(face.author), "event_at": event_at, "outcome": content.outcome}

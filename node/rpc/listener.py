@@ -1,4 +1,4 @@
-"""The listening socket: limits on connections, TLS, problem documents for invalid HTTP, a bounded stop."""
+"""The listening socket: TLS and its certificate, limits on connections, problems for invalid HTTP, a bounded stop."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from cryptography import x509
 
 from node.errors import Busy, OperatorError
-from node.log import logger
-from node.rpc.certificate import Certificate
+from node.log import log, logger
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
@@ -28,6 +31,10 @@ HANDSHAKE_S = 5.0
 """Timeout of the TLS handshake. A connection is counted, and limited, from before its handshake on."""
 ACCEPTS_AT_ONCE, BACKLOG = 16, 1024
 """Connections accepted per iteration of the event loop; connections that the kernel queues meanwhile."""
+LOOK_S = 60.0
+WARNED_S = 14 * 24 * 3_600
+"""Time before expiry from which a warning is logged once a day."""
+WARN_EVERY_S = 24 * 3_600
 
 
 class Listener:
@@ -115,6 +122,70 @@ class Listener:
         if self._server is not None:
             await self._server.wait_closed()
         self._server = self._runner = None
+
+
+class Certificate:
+    """PEM files of a certificate with its chain, and of its key. Raises `OperatorError` if they cannot be used."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        if not certificate or not key:
+            raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
+        self._certificate, self._key = certificate, key
+        self._ends = datetime.max.replace(tzinfo=UTC)
+        self._seen = (0, 0)
+        self._warned_s = float("-inf")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            self._seen = self._versions()
+            self._load(self.context)
+        except (OSError, ValueError) as error:
+            hint = "give PEM files that belong together and that this user may read, the key without a pass phrase"
+            text = f"rpc: the certificate {certificate} or its key {key} can't be used ({error}): {hint}"
+            raise OperatorError(text) from None
+
+    def _versions(self) -> tuple[int, int]:
+        """Change times of both files: they differ after a change of content, owner or mode."""
+        return Path(self._certificate).stat().st_ctime_ns, Path(self._key).stat().st_ctime_ns
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""
+        context.load_cert_chain(self._certificate, self._key, password=_no_pass_phrase)
+        self._ends = x509.load_pem_x509_certificate(Path(self._certificate).read_bytes()).not_valid_after_utc
+
+    def seconds_left(self) -> float:
+        """Time until expiry; negative afterwards."""
+        return (self._ends - datetime.now(UTC)).total_seconds()
+
+    def refresh(self) -> None:
+        """Load changed files, for new connections. If they cannot be used, log it and keep the old certificate."""
+        try:
+            seen = self._versions()
+            if seen != self._seen:
+                self._seen = seen
+                self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+                self._load(self.context)
+                log("certificate_read", "warning", {"file": self._certificate, "ends": self._ends.isoformat()})
+        except (OSError, ValueError) as error:
+            log("certificate_unusable", "error", {"file": self._certificate, "why": f"{error}: the old one stays"})
+
+    def warn(self, now_s: float) -> None:
+        """`now_s`: time of a monotonic clock."""
+        if self.seconds_left() < WARNED_S and now_s - self._warned_s >= WARN_EVERY_S:
+            self._warned_s = now_s
+            log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
+
+    async def follow(self) -> None:
+        """Check the files and the expiry until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self.warn(loop.time())
+            await asyncio.sleep(LOOK_S)
+            self.refresh()
+
+
+def _no_pass_phrase() -> str:
+    raise ValueError("the key is encrypted")
 
 
 class Gone(asyncio.Protocol):
@@ -209,7 +280,13 @@ class Connection(RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._force_close = True
         problem = Problem("too_many_connections", "too many connections are open")
-        transport.write(_without_request(problem, self._listener.height()))
+        body = msgspec.json.encode(problem.document())
+        head = (
+            f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
+            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {self._listener.height()}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        transport.write(head.encode("ascii") + body)  # the request is never read
         transport.close()
 
     def pause_writing(self) -> None:
@@ -261,13 +338,3 @@ class Connection(RequestHandler):
         response.headers["X-Chain-Height"] = str(self._listener.height())
         response.force_close()
         return response
-
-
-def _without_request(problem: Problem, height: int) -> bytes:
-    """A response for a connection whose request is never read."""
-    body = msgspec.json.encode(problem.document())
-    head = (
-        f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {height}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + body

@@ -15,9 +15,9 @@ from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped
+from node.rpc.call import MSGPACK, Query
 from node.rpc.config import RpcConfig
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
-from node.rpc.request_parsing import MSGPACK, Query
 from node.rpc.values import plural_of
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
@@ -232,7 +232,8 @@ def _operation(route: Route, components: Components) -> Schema:
     problem = _content((PROBLEM_TYPE,), components.struct(answers.Problem))
     for status, codes in sorted(by_status.items()):
         responses[str(status)] = {"description": ", ".join(codes), "content": problem}
-    operation: Schema = {"operationId": route.operation, "summary": route.summary, "tags": [route.tag]}
+    name = route.name or getattr(route.handler, "__name__", "")
+    operation: Schema = {"operationId": name, "summary": route.summary, "tags": [route.tag]}
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body:

@@ -16,10 +16,9 @@ from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.rpc import answers, chain_queries, transactions, values
 from node.rpc.answers import PageOf, Shape, Stamped
-from node.rpc.call import Answer, Call, Rpc, respond
+from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.metrics import METRICS_TYPE, render_metrics
 from node.rpc.problems import PROBLEMS
-from node.rpc.request_parsing import JSON, MSGPACK, PageQuery, Query, negotiate, read_query
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
@@ -93,10 +92,6 @@ class Route:
     body_media: tuple[str, ...] = (JSON,)
     problems: tuple[str, ...] = ()
     name: str = ""
-
-    @property
-    def operation(self) -> str:
-        return self.name or getattr(self.handler, "__name__", "")
 
     async def serve(self, rpc: Rpc, request: web.Request) -> web.StreamResponse:
         query = read_query(request, self.query, rpc.config) if request.rel_url.raw_query_string else self.query()

@@ -56,15 +56,9 @@ class StartupServer(Listener):
 
     async def _metrics(self, _: web.Request) -> web.Response:
         status = self._status()
-        numbers = {
-            "is_syncing": 1,
-            "peers": status.peers,
-            "snapshot_height": status.height,
-            "snapshot_chunk": status.chunk,
-            "snapshot_chunks": status.of,
-            "snapshot_seconds_left": status.left_s,
-        }
-        text = render_metrics(numbers, RouteCounters())
+        chunks = {"snapshot_chunk": status.chunk, "snapshot_chunks": status.of}
+        progress = {"snapshot_height": status.height, "snapshot_seconds_left": status.left_s, **chunks}
+        text = render_metrics({"is_syncing": 1, "peers": status.peers, **progress}, RouteCounters())
         return web.Response(body=text.encode("utf-8"), headers={"Content-Type": METRICS_TYPE})
 
     async def _other(self, _: web.Request) -> web.Response:

@@ -19,12 +19,12 @@ from msgspec import Meta
 
 from node.log import log
 from node.rpc.backend import Backend
+from node.rpc.call import Query, nearest
 from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import Query, nearest
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER

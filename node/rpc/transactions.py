@@ -19,11 +19,10 @@ from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers
 from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
-from node.rpc.call import Call
+from node.rpc.call import JSON, MSGPACK, Call, Query, read_body, read_hash, read_hex, read_json
 from node.rpc.chain_queries import committed_answer
 from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, guards_problem, problem_of, unmet_guards
-from node.rpc.request_parsing import JSON, MSGPACK, Query, read_body, read_hash, read_hex, read_json
 from node.txtypes import envelope
 from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from node.txtypes.registry import TYPES

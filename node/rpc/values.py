@@ -12,10 +12,9 @@ from node.errors import Malformed
 from node.ledger.family import Family, Filter, Index, expiry_value, index_prefix
 from node.ledger.json_form import to_json
 from node.rpc.answers import HistoryPage
-from node.rpc.call import Call
+from node.rpc.call import JSON, Call, cursor_text, number_cursor, text_cursor
 from node.rpc.moments import Moment, moment_of, standing_paced
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import JSON, cursor_text, number_cursor, text_cursor
 from node.storage.chain_store import ChainReader
 from node.txtypes.history import RecordView, record_view
 from node.txtypes.identity.account import ACCOUNT
@@ -135,8 +134,7 @@ class ListRequest:
             all(asked in index.values(value) for index, asked in self._indexes)
             and all(entry.fits(value, asked, moment) for entry, asked in self._filters)
             and all(
-                index.counts is None or index.counts(ident, value, asked, moment, moment.as_of)
-                for index, asked in self._scanned
+                i.counts is None or i.counts(ident, value, asked, moment, moment.as_of) for i, asked in self._scanned
             )
         )
 

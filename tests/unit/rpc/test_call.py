@@ -7,10 +7,7 @@ from hypothesis import strategies as st
 
 from node.crypto.addresses import from_text
 from node.errors import Malformed
-from node.rpc.chain_queries import BlocksQuery, StateQuery
-from node.rpc.config import RpcConfig
-from node.rpc.problems import Problem
-from node.rpc.request_parsing import (
+from node.rpc.call import (
     PageQuery,
     cursor_text,
     negotiate,
@@ -19,6 +16,9 @@ from node.rpc.request_parsing import (
     read_query,
     text_cursor,
 )
+from node.rpc.chain_queries import BlocksQuery, StateQuery
+from node.rpc.config import RpcConfig
+from node.rpc.problems import Problem
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 CONFIG = RpcConfig()
