@@ -33,15 +33,8 @@ class RpcServer(Listener):
 
     async def start(self) -> None:
         """Raises `OperatorError` if the certificate or the port cannot be used."""
-        app = make_app(self._backend, self.config)
-        await self.listen(app)
-        app[RPC].certificate = self.certificate
-
-    async def stop(self) -> None:
-        """Close streams with a reason, give open requests `stop_s`, then close all connections."""
-        if self._runner is not None:
-            self.app[RPC].streams.stopping.set()
-        await super().stop()
+        await self.listen(make_app(self._backend, self.config))
+        self.app[RPC].certificate = self.certificate
 
 
 def make_app(backend: Backend, config: RpcConfig) -> web.Application:

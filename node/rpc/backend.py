@@ -16,10 +16,7 @@ from node.txtypes.envelope import CheckedTx
 
 @dataclass(frozen=True, slots=True)
 class TxStatus:
-    """The status of a transaction. `unmet`: why it is rejected; a rejection is final only after expiry.
-
-    status: pending (journalled here), committed, rejected, expired
-    """
+    """`status`: pending (journalled here), committed, rejected (`unmet` says why; final only after expiry), expired."""
 
     txid: bytes
     status: str
@@ -86,11 +83,9 @@ class Backend(Protocol):
 
     def reader(self) -> ChainReader:
         """The chain at its head. Reads without an await between them are of one height."""
-        ...
 
     def proof(self, key: bytes) -> StateProof:
         """A proof against the state root of the head."""
-        ...
 
     def status(self) -> NodeStatus: ...
 
@@ -98,11 +93,9 @@ class Backend(Protocol):
 
     def tx_status(self, txid: bytes) -> TxStatus | None:
         """None for a txid that this node does not know."""
-        ...
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that is not met now, missing signatures included. Changes nothing."""
-        ...
 
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
         """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others.
@@ -110,16 +103,12 @@ class Backend(Protocol):
         An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`. A
         known txid returns its present status.
         """
-        ...
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         """The status once it is no longer pending, or at the timeout."""
-        ...
 
     def commits(self) -> AsyncGenerator[int, None]:
         """The height of each block that is committed from now on. The caller closes the generator."""
-        ...
 
     def metrics(self) -> dict[str, float]:
         """Samples by metric name (see `metrics.METRICS`), some with labels in braces."""
-        ...

@@ -11,7 +11,7 @@ from msgspec import Meta
 from node.chain.block import Block, Commit, Committed, block_id_of
 from node.codec import encode
 from node.crypto.addresses import to_text
-from node.errors import Corrupted, Malformed, Rejected
+from node.errors import Corrupted, Rejected
 from node.ledger.body import type_of
 from node.ledger.family import Family
 from node.ledger.json_form import to_json
@@ -33,7 +33,7 @@ from node.rpc.call import (
 )
 from node.rpc.moments import Moment, WorkShare, moment_of, standing_paced
 from node.rpc.problems import Problem
-from node.rpc.values import path_ident, require
+from node.rpc.values import canonical, path_ident, require
 from node.storage.chain_store import ChainReader, TxPlace
 from node.txtypes.envelope import SignedTx, decode_signed_tx
 from node.txtypes.members.member import name_of
@@ -256,21 +256,17 @@ async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.Tou
     async with standing_paced(call.reader()) as (moment, share):
         places = moment.reader.touching(subject, below, limit + 1)
         for place in places[:limit]:
+            block = moment.reader.block(place.height)
+            assert block is not None, "a subject entry is deleted with its block"
             if place.index != BLOCK_INDEX:
-                entries.append(_touching_entry(moment.reader, place, call.backend.genesis_hash))
+                tx = signed(block.transactions[place.index], call.backend.genesis_hash)
+                at, payload = (place.height, place.index, block.header.time_ms), tx.payload
+                entries.append(answers.TouchingEntry(tx.txid, *at, type_of(payload.body), payload.sender))
             await share.rest()
         complete_from = moment.reader.receipts_from()
     last = places[limit - 1] if len(places) > limit else None
     cursor = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
     return moment, answers.TouchingPage(tuple(entries), cursor, complete_from)
-
-
-def _touching_entry(reader: ChainReader, place: TxPlace, genesis_hash: bytes) -> answers.TouchingEntry:
-    block = reader.block(place.height)
-    assert block is not None, "a subject entry is deleted with its block"
-    tx = signed(block.transactions[place.index], genesis_hash)
-    type_, sender = type_of(tx.payload.body), tx.payload.sender
-    return answers.TouchingEntry(tx.txid, place.height, place.index, block.header.time_ms, type_, sender)
 
 
 # --- state and proofs --------------------------------------------------------------------------------------
@@ -330,7 +326,4 @@ def canonical_key(text: str) -> str:
     if family is None:
         text = f"{name[:40]!r} is not a family of state keys; known are {', '.join(sorted(FAMILIES))}"
         raise Problem("malformed", text)
-    try:
-        return f"{name}/{family.ident.canonical(ident)}"
-    except Malformed as error:
-        raise Problem("malformed", f"family {name}: {error}") from None
+    return f"{name}/{canonical(family.ident, ident, f'family {name}')}"

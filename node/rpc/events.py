@@ -78,9 +78,9 @@ class BlockEvents:
             first = reader.receipts_from()
             raise Problem("block_unknown", f"{height}: this node has the receipts of blocks from {first} on")
         header, events = block.header, _Events(reader, height, block.header.time_ms)
-        names = {"id": block_id_of(header, self._genesis_hash).hex(), "proposer": to_text(header.proposer)}
+        ids = {"id": block_id_of(header, self._genesis_hash).hex(), "proposer": to_text(header.proposer)}
         counts = {"transactions": len(block.transactions), "evidence": len(block.evidence)}
-        events.add("block", names | {"state_root": header.state_root.hex()} | counts)
+        events.add("block", ids | {"state_root": header.state_root.hex()} | counts)
         events.add_effects({}, row.block, set())
         for index, (raw, receipt) in enumerate(zip(block.transactions, row.transactions, strict=True)):
             events.add_transaction(index, signed(raw, self._genesis_hash), receipt)

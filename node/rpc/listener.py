@@ -25,8 +25,7 @@ from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
 
 STALLS = 5
-"""A connection whose client reads nothing is aborted after this many `stream_stall_s`. A stream ends earlier, with a
-reason."""
+"""A connection whose client reads nothing is aborted after this many `stream_stall_s`; a stream closes after one."""
 HANDSHAKE_S = 5.0
 """Timeout of the TLS handshake. A connection is counted, and limited, from before its handshake on."""
 ACCEPTS_AT_ONCE, BACKLOG = 16, 1024

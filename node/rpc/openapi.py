@@ -15,7 +15,7 @@ from node.ledger.views import View
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped
-from node.rpc.call import MSGPACK, Query
+from node.rpc.call import MSGPACK
 from node.rpc.config import RpcConfig
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
 from node.rpc.values import plural_of
@@ -91,15 +91,15 @@ class Components:
             if name in self.schemas:
                 name = struct.__module__.rpartition(".")[2].title().replace("_", "") + name
             self._names[struct] = name
-            self.schemas[name] = {}
-            self.schemas[name] = self._struct_schema(struct)
+            self.schemas[name] = {}  # reserves the name
+            self.schemas[name] = self._schema(struct)
         return ref(name)
 
-    def _struct_schema(self, struct: type[Any]) -> Schema:
-        tag, fields = tag_of(struct), fields_of(struct)
+    def _schema(self, struct: type[Any]) -> Schema:
+        tag = tag_of(struct)
         properties: Schema = {"type": {"const": tag}} if tag else {}
         required = list(properties)
-        for field in fields:
+        for field in fields_of(struct):
             properties[field.json_name] = schema = self.kind(field.kind)
             if field.description and "$ref" not in schema and not isinstance(field.kind, kinds.Time):
                 properties[field.json_name] = {**schema, "description": field.description}
@@ -194,16 +194,8 @@ def _parameters(route: Route) -> list[Schema]:
     for name in re.findall(r"{(\w+)}", route.path):
         schema = PATH_PARTS.get(name, {"type": "string", "pattern": "^[0-9a-f]{64}$"})
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
-    parameters += _query_parameters(route.query)
-    if header := _HEADERS.get(route.tag):
-        parameters.append({"name": header[0], "in": "header", "schema": _TEXT, "description": header[1]})
-    return parameters
-
-
-def _query_parameters(query: type[Query]) -> list[Schema]:
-    schema = next(iter(msgspec.json.schema_components([query])[1].values()))
-    parameters = []
-    for name, field in schema["properties"].items():
+    query = next(iter(msgspec.json.schema_components([route.query])[1].values()))
+    for name, field in query["properties"].items():
         description = field.pop("description", "")
         if "anyOf" in field:
             field = next(option for option in field["anyOf"] if option.get("type") != "null")
@@ -211,6 +203,8 @@ def _query_parameters(query: type[Query]) -> list[Schema]:
         if field.get("default") == "":
             del field["default"]
         parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
+    if header := _HEADERS.get(route.tag):
+        parameters.append({"name": header[0], "in": "header", "schema": _TEXT, "description": header[1]})
     return parameters
 
 
@@ -248,14 +242,13 @@ def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig
     paths: dict[str, Schema] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, components)
+    description = (
+        "Bytes are lower-case hex, addresses bech32m, amounts strings of minor units, times RFC 3339. "
+        "Errors are problem documents (RFC 9457) with a stable `code`."
+    )
     document = {
         "openapi": "3.1.0",
-        "info": {
-            "title": f"Vehicle chain {chain_id}",
-            "version": "1",
-            "description": "Bytes are lower-case hex, addresses bech32m, amounts strings of minor units, times RFC "
-            "3339. Errors are problem documents (RFC 9457) with a stable `code`.",
-        },
+        "info": {"title": f"Vehicle chain {chain_id}", "version": "1", "description": description},
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": paths,
         "components": {"schemas": components.schemas},

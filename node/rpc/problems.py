@@ -56,11 +56,9 @@ class Problem(Exception):
 
     def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
-        self.code = code
+        self.code, self.detail, self.members = code, detail, members
         self.status, self.title = PROBLEMS[code]
-        self.detail = detail
         self.headers = headers or {}
-        self.members = members
 
     def document(self) -> dict[str, Any]:
         """The JSON document. `type` links to the documentation of the code."""

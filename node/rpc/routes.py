@@ -39,7 +39,7 @@ DOCS_HEADERS = {
 }
 
 
-# --- handlers without state ----------------------------------------------------------------------------------
+# --- handlers --------------------------------------------------------------------------------------------
 async def live(_: Call) -> answers.Live:
     return answers.Live(True)
 
@@ -120,8 +120,7 @@ def list_query(family: Family[Any]) -> type[PageQuery]:
     """The query of a family's list: one parameter per index and filter."""
     fields = [(entry.name, Annotated[str, Meta(description=entry.description)], "") for entry in family.parameters]
     name = f"{family.kind.__name__}Query"
-    query = msgspec.defstruct(name, fields, bases=(PageQuery,), frozen=True, forbid_unknown_fields=True)
-    assert issubclass(query, PageQuery), "by its base"
+    query: type[Any] = msgspec.defstruct(name, fields, bases=(PageQuery,), frozen=True, forbid_unknown_fields=True)
     return query
 
 
@@ -138,19 +137,15 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
 
 
 def _touching(family: Family[Any]) -> Route:
-    return _get(
-        f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
-        f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
-        f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions",
-    )  # fmt: skip
+    return _get(f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
+                f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
+                f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
 
 
 def _of_account(family: Family[Any], index: str, summary: str) -> Route:
-    plural = plural_of(family)
-    return _get(
-        f"/v1/accounts/{{address}}/{plural}", partial(values.listed_of_account, family, index), "values", summary,
-        PageOf(family), "account_unknown", *_PAGE, query=PageQuery, name=f"account_{plural}",
-    )  # fmt: skip
+    name, handler = plural_of(family), partial(values.listed_of_account, family, index)
+    return _get(f"/v1/accounts/{{address}}/{name}", handler, "values", summary, PageOf(family), "account_unknown",
+                *_PAGE, query=PageQuery, name=f"account_{name}")  # fmt: skip
 
 
 ROUTES: Final[tuple[Route, ...]] = (

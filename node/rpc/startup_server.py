@@ -41,27 +41,20 @@ class StartupServer(Listener):
     async def start(self) -> None:
         """Raises `OperatorError` if the certificate or the port cannot be used."""
         app = web.Application(client_max_size=self.config.body_bytes_max)
-        app.router.add_get("/health/live", self._live)
-        app.router.add_get("/health/ready", self._ready)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_route("*", "/{path:.*}", self._other)
+        app.router.add_route("*", "/{path:.*}", self._answer)
         await self.listen(app)
 
-    async def _live(self, _: web.Request) -> web.Response:
-        return json_response({"live": True})
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        reasons = [self._status().text()]
-        return Problem("not_ready", reasons[0], ready=False, reasons=reasons).response()
-
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.Response:
         status = self._status()
-        chunks = {"snapshot_chunk": status.chunk, "snapshot_chunks": status.of}
-        progress = {"snapshot_height": status.height, "snapshot_seconds_left": status.left_s, **chunks}
-        text = render_metrics({"is_syncing": 1, "peers": status.peers, **progress}, RouteCounters())
-        return web.Response(body=text.encode("utf-8"), headers={"Content-Type": METRICS_TYPE})
-
-    async def _other(self, _: web.Request) -> web.Response:
-        status = self._status()
+        path = request.path if request.method in ("GET", "HEAD") else ""
+        if path == "/health/live":
+            return json_response({"live": True})
+        if path == "/health/ready":
+            return Problem("not_ready", status.text(), ready=False, reasons=[status.text()]).response()
+        if path == "/metrics":
+            chunks = {"snapshot_chunk": status.chunk, "snapshot_chunks": status.of}
+            progress = {"snapshot_height": status.height, "snapshot_seconds_left": status.left_s, **chunks}
+            text = render_metrics({"is_syncing": 1, "peers": status.peers, **progress}, RouteCounters())
+            return web.Response(body=text.encode("utf-8"), headers={"Content-Type": METRICS_TYPE})
         snapshot = {"height": status.height, "chunk": status.chunk, "of": status.of}
         return Problem("syncing", status.text(), headers={"Retry-After": "5"}, snapshot=snapshot).response()

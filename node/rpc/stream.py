@@ -138,8 +138,7 @@ class Streams:
 
     def _bound_buffer(self, request: web.Request) -> None:
         transport = request.transport
-        sock = transport.get_extra_info("socket") if transport else None
-        if transport is not None and sock is not None:
+        if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._config.stream_buffer_bytes)
             transport.set_write_buffer_limits(high=self._config.stream_buffer_bytes)

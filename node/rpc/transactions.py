@@ -28,7 +28,6 @@ from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from node.txtypes.registry import TYPES
 
 Json = dict[str, Any]
-
 LIFETIME_DEFAULT_MS = 30 * 60_000
 
 Hex = Annotated[str, Meta(description="lower-case hex", extra_json_schema={"pattern": r"^([0-9a-f]{2})*$"})]
@@ -240,13 +239,7 @@ async def batch(call: Call) -> Json:
     parsed = [_hex_or_problem(text, f"transactions[{index}]") for index, text in enumerate(texts)]
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
     outcomes = iter(await _submit(call.backend, raws) if raws else [])
-    results = [
-        {"txid": "", "status": "refused", "problem": raw.document()}
-        if isinstance(raw, Problem)
-        else _result(call.backend, raw, next(outcomes), call.language)
-        for raw in parsed
-    ]
-    return {"results": results}
+    return {"results": [_result(call, raw, raw if isinstance(raw, Problem) else next(outcomes)) for raw in parsed]}
 
 
 def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
@@ -256,15 +249,16 @@ def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
         return problem
 
 
-def _result(backend: Backend, raw: bytes, outcome: TxStatus | Exception, language: str) -> Json:
+def _result(call: Call, raw: bytes | Problem, outcome: TxStatus | Exception) -> Json:
     txid, status = "", "refused"
     try:
         if isinstance(outcome, Exception):
-            raise problem_of(outcome, language)
+            raise problem_of(outcome, call.language)
         txid, status = outcome.txid.hex(), outcome.status
-        return to_json(submitted_answer(backend, outcome, language)[1])
+        return to_json(submitted_answer(call.backend, outcome, call.language)[1])
     except Problem as problem:
-        if isinstance(outcome, NotAdmitted | Syncing | GuardsUnmet | BadSignature):
+        is_decodable = isinstance(outcome, NotAdmitted | Syncing | GuardsUnmet | BadSignature)
+        if is_decodable and isinstance(raw, bytes):
             with suppress(Rejected):
-                txid = envelope.decode_signed_tx(raw, backend.genesis_hash).txid.hex()
+                txid = envelope.decode_signed_tx(raw, call.backend.genesis_hash).txid.hex()
         return {"txid": txid, "status": status, "problem": problem.document()}

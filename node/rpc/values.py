@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from node.errors import Malformed
-from node.ledger.family import Family, Filter, Index, expiry_value, index_prefix
+from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index_prefix
 from node.ledger.json_form import to_json
 from node.rpc.answers import HistoryPage
 from node.rpc.call import JSON, Call, cursor_text, number_cursor, text_cursor
@@ -30,6 +30,15 @@ SCAN_STEP: Final = 500
 
 
 # --- one value -------------------------------------------------------------------------------------------
+def canonical(ident: Ident | None, text: str, what: str) -> str:
+    """The canonical form of an id. Raises `Problem` that names `what` is malformed."""
+    assert ident is not None, "an index of open entries has no parameter"
+    try:
+        return ident.canonical(text)
+    except Malformed as error:
+        raise Problem("malformed", f"{what}: {error}") from None
+
+
 def path_ident(family: Family[Any], call: Call) -> str:
     """The id in the path of a call. Raises `Malformed`."""
     return family.ident.canonical(call.request.match_info[family.param])
@@ -113,7 +122,7 @@ class ListRequest:
 
     def __init__(self, family: Family[Any], given: Mapping[str, str]) -> None:
         self.family = family
-        asked = [(entry, _canonical(entry, text)) for entry in family.parameters if (text := given.get(entry.name))]
+        asked = [(p, canonical(p.ident, text, p.name)) for p in family.parameters if (text := given.get(p.name))]
         self.kind = "/".join((family.name, *(f"{entry.name}={value}" for entry, value in asked)))
         """The list that a cursor is bound to."""
         self._filters = [(entry, value) for entry, value in asked if isinstance(entry, Filter)]
@@ -137,14 +146,6 @@ class ListRequest:
                 i.counts is None or i.counts(ident, value, asked, moment, moment.as_of) for i, asked in self._scanned
             )
         )
-
-
-def _canonical(entry: Index | Filter, text: str) -> str:
-    assert entry.ident is not None, "an index of open entries has no parameter"
-    try:
-        return entry.ident.canonical(text)
-    except Malformed as error:
-        raise Problem("malformed", f"{entry.name}: {error}") from None
 
 
 async def list_page(reader: ChainReader, request: ListRequest, limit: int, cursor: str) -> tuple[Moment, Json]:
