@@ -41,7 +41,7 @@ def make_app(backend: Backend, config: RpcConfig) -> web.Application:
     """All routes over a backend."""
     document = openapi_document(ROUTES, backend.genesis.chain_id, config)
     rpc = Rpc(backend, config, Streams(backend, config), document)
-    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_edge(rpc)])
+    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_middleware(rpc)])
     app[RPC] = rpc
     for route in ROUTES:
         path, handler = route.path.replace("{key}", "{key:.+}"), partial(Route.serve, route, rpc)
@@ -52,7 +52,7 @@ def make_app(backend: Backend, config: RpcConfig) -> web.Application:
     return app
 
 
-def _edge(rpc: Rpc) -> Middleware:
+def _middleware(rpc: Rpc) -> Middleware:
     """The middleware of all requests: rate limit and CORS before the handler; problems, height and counters after."""
     backend, config = rpc.backend, rpc.config
     buckets = TokenBuckets(config.requests_per_second, config.request_burst)

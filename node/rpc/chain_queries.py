@@ -31,7 +31,7 @@ from node.rpc.call import (
     read_hash,
     text_cursor,
 )
-from node.rpc.moments import Moment, WorkShare, moment_of, standing_paced
+from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.values import canonical, path_ident, require
 from node.storage.chain_store import ChainReader, TxPlace
@@ -46,12 +46,12 @@ KEYS_MAX = 100
 
 
 class ValidatorsQuery(Query, frozen=True):
-    height: Annotated[int, Meta(ge=0, description="the height whose set is asked for; 0: the next one")] = 0
+    height: Annotated[int, Meta(ge=0, description="height of the set; 0: the next one")] = 0
 
 
 class BlocksQuery(PageQuery, frozen=True, rename={"start": "from"}):
     limit: LimitField = 20
-    start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest that the node holds")] = 0
+    start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest block of the node")] = 0
 
 
 class StateQuery(Query, frozen=True):
@@ -194,7 +194,7 @@ async def blocks(call: Call) -> bytes | tuple[Moment, answers.BlocksPage]:
         raise Problem("malformed", "from: the first block has height 1")
     page: list[Any] = []
     weight, weight_max = 0, SYNC_BATCH_BYTES if is_raw else PAGE_TXS_MAX
-    async with standing_paced(call.reader()) as (moment, share):
+    async with paced_snapshot(call.reader()) as (moment, share):
         while height <= moment.height and len(page) < query.limit and weight < weight_max:
             block, commit = stored(moment.reader, height)
             if is_raw:
@@ -253,7 +253,7 @@ async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.Tou
     height, _, index = text_cursor(kind, call.query.cursor).partition("-")
     below = (int(height), int(index)) if height else (2**63, 0)
     entries = []
-    async with standing_paced(call.reader()) as (moment, share):
+    async with paced_snapshot(call.reader()) as (moment, share):
         places = moment.reader.touching(subject, below, limit + 1)
         for place in places[:limit]:
             block = moment.reader.block(place.height)

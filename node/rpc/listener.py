@@ -30,8 +30,8 @@ HANDSHAKE_S = 5.0
 """Timeout of the TLS handshake. A connection is counted, and limited, from before its handshake on."""
 ACCEPTS_AT_ONCE, BACKLOG = 16, 1024
 """Connections accepted per iteration of the event loop; connections that the kernel queues meanwhile."""
-LOOK_S = 60.0
-WARNED_S = 14 * 24 * 3_600
+CHECK_EVERY_S = 60.0
+WARN_BEFORE_S = 14 * 24 * 3_600
 """Time before expiry from which a warning is logged once a day."""
 WARN_EVERY_S = 24 * 3_600
 
@@ -87,7 +87,7 @@ class Listener:
     def _protocol(self) -> asyncio.Protocol:
         """The protocol of an accepted connection; it may have been accepted after the stop began."""
         if self._is_stopping:
-            return Gone()
+            return Refused()
         return self.connection() if self.certificate is None else TlsHandshake(self, self.certificate)
 
     def connection(self, party: str | None = None) -> Connection:
@@ -170,7 +170,7 @@ class Certificate:
 
     def warn(self, now_s: float) -> None:
         """`now_s`: time of a monotonic clock."""
-        if self.seconds_left() < WARNED_S and now_s - self._warned_s >= WARN_EVERY_S:
+        if self.seconds_left() < WARN_BEFORE_S and now_s - self._warned_s >= WARN_EVERY_S:
             self._warned_s = now_s
             log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
 
@@ -179,7 +179,7 @@ class Certificate:
         loop = asyncio.get_running_loop()
         while True:
             self.warn(loop.time())
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             self.refresh()
 
 
@@ -187,7 +187,7 @@ def _no_pass_phrase() -> str:
     raise ValueError("the key is encrypted")
 
 
-class Gone(asyncio.Protocol):
+class Refused(asyncio.Protocol):
     """Aborts a connection that was accepted during the stop."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -302,14 +302,14 @@ class Connection(RequestHandler):
         if transport is not None:
             left = transport.get_write_buffer_size()
             delay = STALLS * self._listener.config.stream_stall_s
-            self._stall = asyncio.get_running_loop().call_later(delay, self._give_up, transport, left)
+            self._stall = asyncio.get_running_loop().call_later(delay, self._abort_if_stalled, transport, left)
 
     def _unwatch(self) -> None:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
 
-    def _give_up(self, transport: asyncio.Transport, left: int) -> None:
+    def _abort_if_stalled(self, transport: asyncio.Transport, left: int) -> None:
         if transport.get_write_buffer_size() >= left:
             transport.abort()
         else:

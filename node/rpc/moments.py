@@ -65,7 +65,7 @@ def moment_of(reader: ChainReader) -> Moment:
 
 
 @asynccontextmanager
-async def standing_paced(reader: ChainReader) -> AsyncIterator[tuple[Moment, WorkShare]]:
+async def paced_snapshot(reader: ChainReader) -> AsyncIterator[tuple[Moment, WorkShare]]:
     """The state at the head as a snapshot, and a work share, for answers that await."""
     snapshot = reader.kv.snapshot()
     try:

@@ -138,18 +138,18 @@ async def _read_check(call: Call) -> CheckedTx:
     genesis_hash = call.backend.genesis_hash
     media_type, raw = await read_body(call.request, call.rpc.config, MSGPACK, JSON)
     if media_type == JSON:
-        asked = read_json(raw, CheckRequest)
-        if asked.transaction is None:
-            if asked.sender is None or asked.body is None:
+        given = read_json(raw, CheckRequest)
+        if given.transaction is None:
+            if given.sender is None or given.body is None:
                 raise Problem("malformed", "body: either transaction, or sender and body expected")
-            request = EncodeRequest(asked.sender, asked.body, asked.expires_at, asked.salt)
+            request = EncodeRequest(given.sender, given.body, given.expires_at, given.salt)
             payload, raw = build_payload(call.backend, request)
             if len(raw) > TX_BYTES_MAX:
                 raise Problem("too_large", f"the payload has {len(raw)} bytes, at most {TX_BYTES_MAX} are allowed")
             return CheckedTx(SignedTx(b"", raw, payload, (), envelope.txid_of(genesis_hash, raw), b""))
-        if any(field is not None for field in (asked.sender, asked.body, asked.expires_at, asked.salt)):
+        if any(field is not None for field in (given.sender, given.body, given.expires_at, given.salt)):
             raise Problem("malformed", "body: either transaction, or sender and body expected, not both")
-        raw = read_hex(asked.transaction, "transaction")
+        raw = read_hex(given.transaction, "transaction")
     return envelope.check_signatures(envelope.decode_signed_tx(raw, genesis_hash), genesis_hash)
 
 
@@ -196,7 +196,7 @@ def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple
 
 
 async def _submit(backend: Backend, raws: list[bytes]) -> list[TxStatus | Exception]:
-    """A client that disconnects does not cancel the submission: it may be journalled already."""
+    """Submit even if the client disconnects meanwhile: the transactions may be journalled already."""
     return await asyncio.shield(asyncio.ensure_future(backend.submit(raws)))
 
 

@@ -13,7 +13,7 @@ from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index
 from node.ledger.json_form import to_json
 from node.rpc.answers import HistoryPage
 from node.rpc.call import JSON, Call, cursor_text, number_cursor, text_cursor
-from node.rpc.moments import Moment, moment_of, standing_paced
+from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
 from node.txtypes.history import RecordView, record_view
@@ -31,7 +31,7 @@ SCAN_STEP: Final = 500
 
 # --- one value -------------------------------------------------------------------------------------------
 def canonical(ident: Ident | None, text: str, what: str) -> str:
-    """The canonical form of an id. Raises `Problem` that names `what` is malformed."""
+    """The canonical form of an id. Raises `Problem`, whose detail starts with `what`."""
     assert ident is not None, "an index of open entries has no parameter"
     try:
         return ident.canonical(text)
@@ -88,7 +88,7 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
     kind = "history/" + vin
     start = number_cursor(kind, call.query.cursor, 0)
     records: list[RecordView] = []
-    async with standing_paced(call.reader()) as (moment, share):
+    async with paced_snapshot(call.reader()) as (moment, share):
         vehicle = require(moment, VEHICLE, vin)
         for _, raw in moment.reader.records(vin, start, call.query.limit):
             records.append(record_view(vin, raw, moment))
@@ -122,11 +122,11 @@ class ListRequest:
 
     def __init__(self, family: Family[Any], given: Mapping[str, str]) -> None:
         self.family = family
-        asked = [(p, canonical(p.ident, text, p.name)) for p in family.parameters if (text := given.get(p.name))]
-        self.kind = "/".join((family.name, *(f"{entry.name}={value}" for entry, value in asked)))
+        given_values = [(p, canonical(p.ident, text, p.name)) for p in family.parameters if (text := given.get(p.name))]
+        self.kind = "/".join((family.name, *(f"{entry.name}={value}" for entry, value in given_values)))
         """The list that a cursor is bound to."""
-        self._filters = [(entry, value) for entry, value in asked if isinstance(entry, Filter)]
-        self._indexes = [(entry, value) for entry, value in asked if isinstance(entry, Index)]
+        self._filters = [(entry, value) for entry, value in given_values if isinstance(entry, Filter)]
+        self._indexes = [(entry, value) for entry, value in given_values if isinstance(entry, Index)]
         open_indexes = [(index, "") for index in family.indexes if index.ident is None]
         self._scanned = self._indexes or open_indexes[:1]
 
@@ -140,11 +140,9 @@ class ListRequest:
 
     def fits(self, moment: Moment, ident: str, value: Any) -> bool:
         return (
-            all(asked in index.values(value) for index, asked in self._indexes)
-            and all(entry.fits(value, asked, moment) for entry, asked in self._filters)
-            and all(
-                i.counts is None or i.counts(ident, value, asked, moment, moment.as_of) for i, asked in self._scanned
-            )
+            all(key in index.values(value) for index, key in self._indexes)
+            and all(entry.fits(value, text, moment) for entry, text in self._filters)
+            and all(i.counts is None or i.counts(ident, value, key, moment, moment.as_of) for i, key in self._scanned)
         )
 
 
@@ -153,7 +151,7 @@ async def list_page(reader: ChainReader, request: ListRequest, limit: int, curso
     family, after = request.family, text_cursor(request.kind, cursor)
     views: list[Json] = []
     following, last = None, ""
-    async with standing_paced(reader) as (moment, share):
+    async with paced_snapshot(reader) as (moment, share):
         prefix, start = request.scan(moment)
         for count, place in enumerate(_places(moment, prefix, max(start, after + "\x00" if after else ""))):
             if len(views) == limit or count == SCAN_MAX:
