@@ -39,7 +39,7 @@ from node.p2p.wire import SnapshotMessage
 from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.rpc.server import RpcServer
+from node.rpc.app import RpcServer
 from node.storage.chain_store import ChainStore
 from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore

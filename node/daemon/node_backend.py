@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from importlib.metadata import version
 
 from node.chain.genesis import Genesis, genesis_hash
@@ -17,7 +17,7 @@ from node.errors import Corrupted, OperatorError
 from node.ledger.guards import Unmet
 from node.p2p.network import Network
 from node.replica.replica import Replica
-from node.rpc.backend import CommittedHeight, NodeStatus, PeerInfo, Syncing, TxStatus
+from node.rpc.backend import NodeStatus, PeerInfo, Syncing, TxStatus
 from node.storage.chain_store import ChainReader, ChainStore
 from node.txtypes.envelope import CheckedTx
 
@@ -52,13 +52,13 @@ class NodeBackend:
         self._clock_watch = clock_watch
         self._metrics = metrics
         self._on_failure = on_failure
-        self._subscribers: set[asyncio.Queue[CommittedHeight]] = set()
+        self._subscribers: set[asyncio.Queue[int]] = set()
         self._version = version("bmw-chain")
 
     def committed(self, height: int) -> None:
         """Tell the subscribers of `commits`."""
         for queue in list(self._subscribers):
-            queue.put_nowait(CommittedHeight(height))
+            queue.put_nowait(height)
 
     # --- Backend ----------------------------------------------------------------------------------------
     def reader(self) -> ChainReader:
@@ -126,8 +126,8 @@ class NodeBackend:
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         return await self._submissions.wait_for(txid, timeout_ms)
 
-    async def commits(self) -> AsyncIterator[CommittedHeight]:
-        queue: asyncio.Queue[CommittedHeight] = asyncio.Queue()
+    async def commits(self) -> AsyncGenerator[int, None]:
+        queue: asyncio.Queue[int] = asyncio.Queue()
         self._subscribers.add(queue)
         try:
             while True:

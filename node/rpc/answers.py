@@ -1,4 +1,4 @@
-"""The answers of the HTTP interface that are no views of state values: the node, blocks, transactions, pages."""
+"""JSON answers other than views of state values: the node, blocks, transactions, pages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
 
 Document = Annotated[Any, kinds.PLAIN]
-"""JSON whose form depends on what was asked for."""
+"""JSON whose form depends on the request."""
 Cursor = Annotated[str | None, Meta(description="for the next page; null at the end")]
 OptionalAddress = Annotated[str, Meta(description="an address, or empty for none")]
 
 
 class Stamp(View, frozen=True):
-    """The height and time of the state that an answer was read at."""
+    """Height and time of the state that an answer was read from."""
 
     height: Height
     time_ms: Time
@@ -41,7 +41,7 @@ class HeadAnswer(View, frozen=True):
 
 
 class SyncAnswer(View, frozen=True):
-    """How far block sync has come; 0 where the node is not behind."""
+    """Progress of block sync; 0 while the node is not behind."""
 
     target: Height
     blocks_per_second: int
@@ -49,7 +49,7 @@ class SyncAnswer(View, frozen=True):
 
 
 class PoolAnswer(View, frozen=True):
-    """What waits for a block."""
+    """The pending transactions."""
 
     transactions: int
     bytes: int
@@ -79,13 +79,13 @@ class Status(View, frozen=True):
 
 
 class Live(View, frozen=True):
-    """The process answers."""
+    """The process responds."""
 
     live: bool
 
 
 class Ready(View, frozen=True):
-    """Whether the node should get traffic, and why not."""
+    """Whether the node should receive traffic, else the reasons."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -117,7 +117,7 @@ class NamedValidator(ValidatorEntry, frozen=True):
 
 
 class Validators(View, frozen=True):
-    """The validator set that decides a height."""
+    """The validator set of a height."""
 
     height: Height
     hash: Hash32
@@ -127,7 +127,7 @@ class Validators(View, frozen=True):
 
 # --- blocks and state ---------------------------------------------------------------------------------------
 class Transaction(View, frozen=True):
-    """A signed transaction. `size`: its bytes."""
+    """A signed transaction. `size`: in bytes."""
 
     txid: Hash32
     wire_id: Hash32
@@ -141,7 +141,7 @@ class Transaction(View, frozen=True):
 
 
 class Block(View, frozen=True):
-    """A block with the certificate that decided it."""
+    """A block with its commit certificate."""
 
     height: Height
     id: Hash32
@@ -154,7 +154,7 @@ class Block(View, frozen=True):
 
 
 class BlocksPage(View, frozen=True):
-    """Blocks upwards from a height."""
+    """Blocks in ascending order."""
 
     blocks: tuple[Block, ...]
     cursor: Cursor
@@ -179,8 +179,7 @@ class EntryPath(View, frozen=True):
 
 
 class LargeBucketAnswer(View, frozen=True):
-    """Where the entries are in a bucket of more than 256: the number of all, the index of the first one given, and
-    the path of each."""
+    """Positions in a bucket of more than 256 entries. `count`: of all entries; `index`: of the first one here."""
 
     count: int
     index: int
@@ -188,7 +187,7 @@ class LargeBucketAnswer(View, frozen=True):
 
 
 class StateProofAnswer(View, frozen=True):
-    """Bucket entries and siblings that lead from a key to the state root."""
+    """Bucket entries and siblings on the path from a key to the state root."""
 
     entries: bytes
     siblings: tuple[Hash32, ...]
@@ -196,7 +195,7 @@ class StateProofAnswer(View, frozen=True):
 
 
 class StateEntry(View, frozen=True):
-    """A state key with its value, absent as null. `proof` where one was asked for."""
+    """A state key with its value, null if absent. `proof`: if requested."""
 
     key: str
     value: bytes | None
@@ -205,8 +204,8 @@ class StateEntry(View, frozen=True):
 
 
 class StateValues(View, frozen=True):
-    """State values of one height. Where proofs were asked for, the header and certificate that the root is in: null at
-    the genesis state."""
+    """State values of one height. `header`, `commit`: of the block with the state root, if proofs were requested; null
+    at the genesis state."""
 
     entries: tuple[StateEntry, ...]
     tree_depth: int
@@ -215,13 +214,9 @@ class StateValues(View, frozen=True):
     commit: RawCommit | None
 
 
-class StateAnswer(View, frozen=True):
-    """One state value, with the proof of it or of its absence where that was asked for."""
+class StateAnswer(StateEntry, frozen=True):
+    """One state value; with the proof of it or of its absence if requested."""
 
-    key: str
-    value: bytes | None
-    decoded: Document
-    proof: StateProofAnswer | None
     tree_depth: int
     state_root: Hash32
     header: RawHeader | None
@@ -230,7 +225,7 @@ class StateAnswer(View, frozen=True):
 
 # --- transactions -------------------------------------------------------------------------------------------
 class Unmet(View, frozen=True):
-    """A guard that is not met. `text`: one sentence in the language that was asked for."""
+    """A guard that is not met. `text`: one sentence in the requested language."""
 
     code: str
     subject: str
@@ -240,8 +235,7 @@ class Unmet(View, frozen=True):
 
 
 class Problem(View, frozen=True):
-    """A problem document (RFC 9457). Members besides `type`, `title`, `status`, `detail` and `code` are there where
-    they apply."""
+    """A problem document (RFC 9457). Members after `code` are present if they apply."""
 
     type: str
     title: str
@@ -258,7 +252,7 @@ class Problem(View, frozen=True):
 
 
 class Pending(View, frozen=True):
-    """Journalled and waiting for a block."""
+    """Journalled, not yet in a block."""
 
     txid: Hash32
     status: Literal["pending"]
@@ -275,8 +269,8 @@ class Committed(View, frozen=True):
 
 
 class ChangeAnswer(View, frozen=True):
-    """What became of one state value; `status` is the value's own word. `vins`, `accounts`, `orders`, `listings`: what
-    the value before and after concerns."""
+    """A change of one state value. `status`: of the value after it. `vins`, `accounts`, `orders`, `listings`: the
+    subjects of the value before and after."""
 
     key: str
     change: Literal["created", "changed", "ended"]
@@ -287,14 +281,10 @@ class ChangeAnswer(View, frozen=True):
     listings: tuple[Hash32, ...]
 
 
-class CommittedInFull(View, frozen=True):
-    """In a block, with what it did: the node's own record of it (`docs/INTEGRATION.md`). `complete_from`: the height
-    from which on this node knows; records, changes and happenings of a transaction below are null."""
+class CommittedInFull(Committed, frozen=True):
+    """In a block, with its effects as this node recorded them. Below the height `complete_from` the node has no
+    receipts: records, changes and happenings are null."""
 
-    txid: Hash32
-    status: Literal["committed"]
-    height: Height
-    index: int
     block_id: Hash32
     time_ms: Time
     transaction: Transaction
@@ -305,7 +295,7 @@ class CommittedInFull(View, frozen=True):
 
 
 class Rejected(View, frozen=True):
-    """Refused here. Unless `final`, it may still get into a block: send the same bytes, never a re-signed copy."""
+    """This node rejected it. Unless `final`, it may still commit: send the same bytes, never a re-signed copy."""
 
     txid: Hash32
     status: Literal["rejected"]
@@ -315,7 +305,7 @@ class Rejected(View, frozen=True):
 
 
 class Expired(View, frozen=True):
-    """It can never commit. `unmet`: why it was refused here before; empty where it only waited."""
+    """It can never commit. `unmet`: why it was rejected here before; empty if it only waited."""
 
     txid: Hash32
     status: Literal["expired"]
@@ -325,7 +315,7 @@ class Expired(View, frozen=True):
 
 
 class Encoded(View, frozen=True):
-    """An unsigned transaction, encoded. `sign_bytes`: what each signer signs."""
+    """An encoded unsigned transaction. `sign_bytes`: the bytes that each signer signs."""
 
     payload: bytes
     sign_bytes: bytes
@@ -344,7 +334,7 @@ class Checked(View, frozen=True):
 
 
 class TouchingEntry(View, frozen=True):
-    """A transaction that concerns what was asked for."""
+    """A transaction that concerns the subject of the list."""
 
     txid: Hash32
     height: Height
@@ -355,8 +345,8 @@ class TouchingEntry(View, frozen=True):
 
 
 class TouchingPage(View, frozen=True):
-    """Transactions that concern a vehicle, order or account, the newest first. `complete_from`: the height from which
-    on this node knows them all."""
+    """Transactions that concern a vehicle, order or account, the newest first. The list is complete from the height
+    `complete_from` on."""
 
     transactions: tuple[TouchingEntry, ...]
     cursor: Cursor
@@ -376,16 +366,16 @@ class HistoryPage(View, frozen=True):
 
 # --- shapes -------------------------------------------------------------------------------------------------
 class PageOf(NamedTuple):
-    """The answer of a list: views of a family, a cursor, the stamp."""
+    """A list: views of a family, a cursor and a stamp."""
 
     family: Family[Any]
 
 
 class Stamped(NamedTuple):
-    """A view with the height and time that it was read at."""
+    """A view with a stamp."""
 
     view: type[Any]
 
 
 Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object"]
-"""What an answer is: a struct, one of several, a page, a stamped view, or something without a schema."""
+"""The form of an answer: a struct, one of several structs, a page, a stamped view, or a form without schema."""

@@ -1,8 +1,9 @@
-"""The application: routes, and the one middleware that every request passes."""
+"""The application, its middleware, and the server of a node with a chain."""
 
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from time import monotonic
 
 from aiohttp import web
@@ -11,50 +12,49 @@ from aiohttp.typedefs import Handler, Middleware
 from node.errors import Rejected
 from node.log import log
 from node.rpc.backend import Backend, NotAdmitted, Syncing
+from node.rpc.call import Rpc
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
+from node.rpc.listener import Listener
 from node.rpc.openapi import openapi_document
 from node.rpc.problems import Problem, http_problem, language_of, problem_of
-from node.rpc.routes import ROUTES, Route, Rpc
-from node.rpc.stream import CORS
+from node.rpc.routes import ROUTES, Route
+from node.rpc.stream import CORS, Streams
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
-_UNROUTED = "unrouted"
+
+
+class RpcServer(Listener):
+    """The HTTP interface over a backend."""
+
+    def __init__(self, backend: Backend, config: RpcConfig) -> None:
+        super().__init__(config, lambda: backend.reader().height())
+        self._backend = backend
+
+    async def start(self) -> None:
+        """Raises `OperatorError` if the certificate or the port cannot be used."""
+        await self.listen(make_app(self._backend, self.config))
+        self.app[RPC].certificate = self.certificate
 
 
 def make_app(backend: Backend, config: RpcConfig) -> web.Application:
-    """The whole HTTP interface over a backend."""
-    rpc = Rpc(backend, config)
-    rpc.openapi = openapi_document(ROUTES, backend.genesis.chain_id, config)
-    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_edge(rpc)])
+    """All routes over a backend."""
+    document = openapi_document(ROUTES, backend.genesis.chain_id, config)
+    rpc = Rpc(backend, config, Streams(backend, config), document)
+    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_middleware(rpc)])
     app[RPC] = rpc
     for route in ROUTES:
-        path = route.path.replace("{key}", "{key:.+}")
-        app.router.add_route(route.method, path, _bound(rpc, route))
-        if route.method == "GET":
-            app.router.add_route("HEAD", path, _bound(rpc, route))
-
-    async def start(_: web.Application) -> None:
-        await rpc.streams.start()
-
-    async def stop(_: web.Application) -> None:
-        await rpc.streams.stop()
-
-    app.on_startup.append(start)
-    app.on_shutdown.append(stop)
+        path, handler = route.path.replace("{key}", "{key:.+}"), partial(Route.serve, route, rpc)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, path, handler)
+    app.on_startup.append(rpc.streams.start)
+    app.on_shutdown.append(rpc.streams.stop)
     return app
 
 
-def _bound(rpc: Rpc, route: Route) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return await route(rpc, request)
-
-    return handle
-
-
-def _edge(rpc: Rpc) -> Middleware:
-    """Limits before, problem documents, height and counters after."""
-    backend, config, counters = rpc.backend, rpc.config, rpc.counters
+def _middleware(rpc: Rpc) -> Middleware:
+    """The middleware of all requests: rate limit and CORS before the handler; problems, height and counters after."""
+    backend, config = rpc.backend, rpc.config
     buckets = TokenBuckets(config.requests_per_second, config.request_burst)
 
     def admit(address: str) -> None:
@@ -62,11 +62,8 @@ def _edge(rpc: Rpc) -> Middleware:
             return
         wait = buckets.take(party_of(address), monotonic())
         if wait:
-            raise Problem(
-                "rate_limited",
-                f"more than {config.requests_per_second:g} requests a second from this address",
-                headers={"Retry-After": str(max(1, round(wait)))},
-            )
+            text = f"more than {config.requests_per_second:g} requests a second from this address"
+            raise Problem("rate_limited", text, headers={"Retry-After": str(max(1, round(wait)))})
 
     def refusal(request: web.Request, error: Exception) -> Problem:
         if isinstance(error, web.HTTPException):
@@ -80,54 +77,39 @@ def _edge(rpc: Rpc) -> Middleware:
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = monotonic()
-        origin = _allowed_origin(request, config) if config.cors_origins else ""
-        if origin:
-            request[CORS] = _cors_headers(origin)
+        cors = _cors_headers(request.headers.get("Origin", ""), config)
+        request[CORS] = cors
         response: web.StreamResponse
         try:
             admit(request.remote or "")
-            if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-                response = _preflight()
+            if cors and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+                response = web.Response(status=204, headers=_PREFLIGHT)
             else:
                 response = await handler(request)
         except Exception as error:
             response = refusal(request, error).response()
         if not response.prepared:
-            headers = response.headers
-            if "X-Chain-Height" not in headers:
-                headers["X-Chain-Height"] = str(backend.reader().height())
-            if origin:
-                headers.update(_cors_headers(origin))
+            if "X-Chain-Height" not in response.headers:
+                response.headers["X-Chain-Height"] = str(backend.reader().height())
+            response.headers.update(cors)
         resource = request.match_info.route.resource
-        path = resource.canonical if resource is not None else _UNROUTED
-        method = request.method if resource is not None else "any"
-        counters.add(method, path, response.status, monotonic() - began)
+        method, path = ("any", "unrouted") if resource is None else (request.method, resource.canonical)
+        rpc.counters.add(method, path, response.status, monotonic() - began)
         return response
 
     return edge
 
 
-def _allowed_origin(request: web.Request, config: RpcConfig) -> str:
-    origin = request.headers.get("Origin", "")
-    if origin and ("*" in config.cors_origins or origin in config.cors_origins):
-        return origin
-    return ""
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST",
+    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, Last-Event-ID",
+    "Access-Control-Max-Age": "600",
+}
 
 
-def _cors_headers(origin: str) -> dict[str, str]:
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": "X-Chain-Height, X-Genesis-Hash, Retry-After",
-        "Vary": "Origin",
-    }
-
-
-def _preflight() -> web.Response:
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": "GET, HEAD, POST",
-            "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, Last-Event-ID",
-            "Access-Control-Max-Age": "600",
-        },
-    )
+def _cors_headers(origin: str, config: RpcConfig) -> dict[str, str]:
+    """Empty unless the origin is allowed."""
+    if not origin or not {"*", origin} & set(config.cors_origins):
+        return {}
+    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After"
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed, "Vary": "Origin"}

@@ -1,8 +1,8 @@
-"""What the HTTP interface asks of the node: the one seam between them. The daemon implements it."""
+"""The node as the HTTP interface uses it: the `Backend` protocol, which the daemon implements, and its values."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,10 +16,7 @@ from node.txtypes.envelope import CheckedTx
 
 @dataclass(frozen=True, slots=True)
 class TxStatus:
-    """What has become of a transaction. `unmet` where it is rejected; a rejection is final only once expired.
-
-    status: pending (journalled here), committed, rejected, expired
-    """
+    """`status`: pending (journalled here), committed, rejected (`unmet` says why; final only after expiry), expired."""
 
     txid: bytes
     status: str
@@ -37,7 +34,7 @@ class PeerInfo:
     is_outbound: bool
     height: int
     member: bytes
-    """Member's address, empty for a stranger."""
+    """Address of the member that runs the peer, empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,9 @@ class NodeStatus:
     moniker: str
     node_key: bytes
     validator: bytes
-    """Address of the member this node signs for, empty where it does not."""
+    """Address of the member that this node signs for, empty if none."""
     is_validator: bool
-    """That member, or the one whose account key is here, is in the set that decides the next height."""
+    """Whether that member, or the member whose account key is here, is a validator of the next height."""
     is_syncing: bool
     signing: str
     """signing, listening, catching_up, waiting: <until when>, stopped: <why>, signer unreachable: <why>,
@@ -63,18 +60,11 @@ class NodeStatus:
     pace: SyncPace = field(default_factory=SyncPace)
     """Progress of block sync."""
     is_clock_off: bool = False
-    """This node's clock is far from the validators'."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedHeight:
-    """Handed to stream subscribers after each commit."""
-
-    height: int
+    """Whether this node's clock differs too much from the validators' clocks."""
 
 
 class NotAdmitted(Exception):
-    """The pool takes no more from this sender, or at all. Answered 429 with Retry-After."""
+    """The pool is full, in total or for this sender. Answered 429 with Retry-After."""
 
     def __init__(self, text: str, retry_after_s: int = 1) -> None:
         super().__init__(text)
@@ -82,51 +72,43 @@ class NotAdmitted(Exception):
 
 
 class Syncing(Exception):
-    """The node is behind and takes no transactions now. Answered 503."""
+    """The node is behind the chain and accepts no transactions now. Answered 503."""
 
 
 class Backend(Protocol):
-    """Synchronous parts never block for long; nothing here blocks the event loop."""
+    """No method blocks the event loop; synchronous methods return quickly."""
 
     genesis: Genesis
     genesis_hash: bytes
 
     def reader(self) -> ChainReader:
-        """The chain as it is now. Reads within one call without await are of one height."""
-        ...
+        """The chain at its head. Reads without an await between them are of one height."""
 
     def proof(self, key: bytes) -> StateProof:
-        """Under the head's state root."""
-        ...
+        """A proof against the state root of the head."""
 
     def status(self) -> NodeStatus: ...
 
     def peers(self) -> list[PeerInfo]: ...
 
     def tx_status(self, txid: bytes) -> TxStatus | None:
-        """None where the txid is unknown here (also: never seen)."""
-        ...
+        """None for a txid that this node does not know."""
 
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every guard that does not hold now; signatures that are missing are among them. Changes nothing."""
-        ...
+        """Every guard that is not met now, missing signatures included. Changes nothing."""
 
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        """Decode, verify, admit, journal (synced) each; in order, one never spoils the others.
+        """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others.
 
-        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`.
-        A txid that is known already gives its present fate.
+        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`. A
+        known txid returns its present status.
         """
-        ...
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
-        """The fate once it is no longer pending, or as it is at the timeout."""
-        ...
+        """The status once it is no longer pending, or at the timeout."""
 
-    def commits(self) -> AsyncIterator[CommittedHeight]:
-        """Heights as they are committed from now on; for the event stream. The iterator must be closed."""
-        ...
+    def commits(self) -> AsyncGenerator[int, None]:
+        """The height of each block that is committed from now on. The caller closes the generator."""
 
     def metrics(self) -> dict[str, float]:
         """Samples by metric name (see `metrics.METRICS`), some with labels in braces."""
-        ...

@@ -1,107 +1,131 @@
-"""Questions about the chain itself: status, blocks, validators, state and proofs."""
+"""Handlers about the chain: status, peers, validators, blocks, effects of transactions, state values and proofs."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from aiohttp import web
+from msgspec import Meta
 
 from node.chain.block import Block, Commit, Committed, block_id_of
 from node.codec import encode
 from node.crypto.addresses import to_text
-from node.errors import Corrupted, Malformed, Rejected
+from node.errors import Corrupted, Rejected
 from node.ledger.body import type_of
-from node.ledger.family import extended
+from node.ledger.family import Family, extended
 from node.ledger.json_form import to_json
+from node.ledger.receipts import BLOCK_INDEX, Change
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
-from node.rpc.backend import Backend, NodeStatus
-from node.rpc.moments import Moment, WorkShare, moment_of, standing_paced
+from node.rpc.backend import Backend
+from node.rpc.call import (
+    Call,
+    LimitField,
+    PageQuery,
+    Query,
+    cursor_text,
+    json_response,
+    number_cursor,
+    read_hash,
+    text_cursor,
+)
+from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import cursor_text, number_cursor, read_hash
-from node.storage.chain_store import ChainReader
+from node.rpc.values import canonical, path_ident, require
+from node.storage.chain_store import ChainReader, TxPlace
 from node.txtypes.envelope import SignedTx, decode_signed_tx
 from node.txtypes.members.member import name_of
 from node.txtypes.registry import FAMILIES, family_of
 
 PAGE_TXS_MAX = 1_000
-"""Transactions that one page of decoded blocks may have; always at least one block."""
+"""A page of decoded blocks ends with the block that reaches this number of transactions."""
 KEYS_MAX = 100
 """State keys of one request."""
 
 
+class ValidatorsQuery(Query, frozen=True):
+    height: Annotated[int, Meta(ge=0, description="height of the set; 0: the next one")] = 0
+
+
+class BlocksQuery(PageQuery, frozen=True, rename={"start": "from"}):
+    limit: LimitField = 20
+    start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest block of the node")] = 0
+
+
+class StateQuery(Query, frozen=True):
+    proof: Annotated[bool, Meta(description="with proof, header and certificate")] = False
+
+
+class StateValuesQuery(StateQuery, frozen=True):
+    keys: Annotated[str, Meta(description="comma-separated state keys, at most 100, all read at one height")] = ""
+
+
 # --- the node --------------------------------------------------------------------------------------------
-def status_answer(backend: Backend) -> answers.Status:
-    status = backend.status()
-    moment = moment_of(backend.reader())
+async def status(call: Call) -> answers.Status:
+    node, moment = call.backend.status(), moment_of(call.reader())
     head = moment.reader.head()
-    pace = status.pace
     return answers.Status(
-        chain_id=backend.genesis.chain_id,
-        genesis_hash=backend.genesis_hash,
+        chain_id=call.backend.genesis.chain_id,
+        genesis_hash=call.backend.genesis_hash,
         head=answers.HeadAnswer(head.height, head.block_id, head.time_ms, head.state_root),
         first_height=moment.reader.first_height(),
-        syncing=status.is_syncing,
-        sync=answers.SyncAnswer(pace.target, pace.blocks_per_second, pace.seconds_left),
-        validator=status.is_validator,
-        validator_address=to_text(status.validator) if status.validator else "",
-        validator_name=name_of(moment, status.validator) if status.validator else "",
-        signing=status.signing,
-        round=status.round,
-        step=status.step,
-        peers=status.peers,
-        pool=answers.PoolAnswer(status.pool_txs, status.pool_bytes),
-        halted=status.halted,
-        moniker=status.moniker,
-        node_key=status.node_key,
-        version=status.version,
+        syncing=node.is_syncing,
+        sync=answers.SyncAnswer(node.pace.target, node.pace.blocks_per_second, node.pace.seconds_left),
+        validator=node.is_validator,
+        validator_address=to_text(node.validator) if node.validator else "",
+        validator_name=name_of(moment, node.validator),
+        signing=node.signing,
+        round=node.round,
+        step=node.step,
+        peers=node.peers,
+        pool=answers.PoolAnswer(node.pool_txs, node.pool_bytes),
+        halted=node.halted,
+        moniker=node.moniker,
+        node_key=node.node_key,
+        version=node.version,
     )
 
 
-def not_ready_reasons(backend: Backend) -> list[str]:
-    """Why this node should get no traffic now, in words; empty where it should."""
-    status: NodeStatus = backend.status()
-    reasons = []
-    if status.halted:
-        reasons.append(f"halted: {status.halted}")
-    if status.is_syncing:
+async def ready(call: Call) -> answers.Ready:
+    """Raises `Problem` with the reasons why the node should receive no traffic."""
+    node, reasons = call.backend.status(), []
+    if node.halted:
+        reasons.append(f"halted: {node.halted}")
+    if node.is_syncing:
         reasons.append("syncing: the node is behind the chain")
-    if status.is_clock_off:
-        reasons.append("clock: it differs from the other nodes': compare it with a time server")
-    is_alone = status.is_validator and len(backend.reader().head().validators) == 1
-    if not status.peers and not is_alone:
-        reasons.append("no peers: nobody is connected")
-    return reasons
+    if node.is_clock_off:
+        reasons.append("clock: it differs from the other nodes' clocks; compare it with a time server")
+    is_alone = node.is_validator and len(call.reader().head().validators) == 1
+    if not node.peers and not is_alone:
+        reasons.append("no peers: no other node is connected")
+    if reasons:
+        raise Problem("not_ready", "; ".join(reasons), ready=False, reasons=reasons)
+    return answers.Ready(True, ())
 
 
-def peers_answer(backend: Backend) -> answers.Peers:
-    moment = moment_of(backend.reader())
-    peers = tuple(
-        answers.Peer(
-            peer.node_key,
-            peer.address,
-            peer.moniker,
-            peer.is_outbound,
-            peer.height,
-            to_text(peer.member) if peer.member else "",
-            name_of(moment, peer.member) if peer.member else "",
-        )
-        for peer in backend.peers()
-    )
-    return answers.Peers(peers, moment.height)
+async def peers(call: Call) -> answers.Peers:
+    moment, peers = moment_of(call.reader()), []
+    for peer in call.backend.peers():
+        member, name = to_text(peer.member) if peer.member else "", name_of(moment, peer.member)
+        link = (peer.node_key, peer.address, peer.moniker, peer.is_outbound, peer.height)
+        peers.append(answers.Peer(*link, member, name))
+    return answers.Peers(tuple(peers), moment.height)
 
 
-def validators_answer(reader: ChainReader, height: int) -> answers.Validators:
-    """The set that decides `height`; 0 asks for the next one."""
+async def validators(call: Call) -> answers.Validators:
+    reader, height = call.reader(), call.query.height
     top = reader.height() + 1
     if not 0 <= height <= top:
         raise Problem("block_unknown", f"height: sets are known for 1 to {top}")
     try:
         validators = reader.validators(height or top)
-    except Corrupted:  # below the snapshot that this node began with, or the chain's own beginning
+    except Corrupted:  # below the snapshot that this node started from, or below the chain's first height
         text = f"height: the set of {height} is not known here, where the first block is {reader.first_height()}"
         raise Problem("block_unknown", text) from None
     moment = moment_of(reader)
-    entries = (
-        extended(answers.NamedValidator, entry, name=name_of(moment, entry.address)) for entry in validators.entries
-    )
-    return answers.Validators(height or top, validators.hash, validators.total, tuple(entries))
+    named = [extended(answers.NamedValidator, e, name=name_of(moment, e.address)) for e in validators.entries]
+    return answers.Validators(height or top, validators.hash, validators.total, tuple(named))
 
 
 # --- blocks ----------------------------------------------------------------------------------------------
@@ -121,13 +145,8 @@ def height_of(reader: ChainReader, reference: str) -> int:
 def stored(reader: ChainReader, height: int) -> tuple[Block, Commit]:
     block, commit = reader.block(height), reader.commit(height)
     if block is None or commit is None:
-        raise Problem("block_unknown", f"{height}: this node does not hold the block")
+        raise Problem("block_unknown", f"{height}: this node does not store the block")
     return block, commit
-
-
-def committed_bytes(reader: ChainReader, height: int) -> bytes:
-    """The canonical encoding of `Committed`."""
-    return encode(Committed(*stored(reader, height)))
 
 
 def signed(raw: bytes, genesis_hash: bytes) -> SignedTx:
@@ -140,17 +159,8 @@ def signed(raw: bytes, genesis_hash: bytes) -> SignedTx:
 
 def transaction_of(tx: SignedTx) -> answers.Transaction:
     payload = tx.payload
-    return answers.Transaction(
-        tx.txid,
-        tx.wire_id,
-        type_of(payload.body),
-        payload.sender,
-        str(payload.salt),
-        payload.expires_at_ms,
-        payload.body,
-        tx.signatures,
-        len(tx.raw),
-    )
+    names = (tx.txid, tx.wire_id, type_of(payload.body), payload.sender, str(payload.salt))
+    return answers.Transaction(*names, payload.expires_at_ms, payload.body, tx.signatures, len(tx.raw))
 
 
 async def _block_of(block: Block, commit: Commit, genesis_hash: bytes, share: WorkShare) -> answers.Block:
@@ -158,94 +168,133 @@ async def _block_of(block: Block, commit: Commit, genesis_hash: bytes, share: Wo
     for raw in block.transactions:
         transactions.append(transaction_of(signed(raw, genesis_hash)))
         await share.rest()
-    header = block.header
-    return answers.Block(
-        header.height,
-        block_id_of(header, genesis_hash),
-        header.time_ms,
-        header,
-        tuple(transactions),
-        block.evidence,
-        block.last_commit,
-        commit,
-    )
+    header, decoded = block.header, tuple(transactions)
+    names = (header.height, block_id_of(header, genesis_hash), header.time_ms)
+    return answers.Block(*names, header, decoded, block.evidence, block.last_commit, commit)
 
 
-async def block_answer(backend: Backend, reference: str) -> tuple[int, answers.Block]:
-    """(height read at, the block). A block never changes, so only finding it has to be of one moment."""
-    reader = backend.reader()
+async def block(call: Call) -> web.Response | bytes:
+    """A block, as JSON or as the canonical encoding of `Committed`."""
+    is_raw, reader = call.wants_msgpack, call.reader()
     height = reader.height()
-    block, commit = stored(reader, height_of(reader, reference))
-    return height, await _block_of(block, commit, backend.genesis_hash, WorkShare())
+    block, commit = stored(reader, height_of(reader, call.request.match_info["block"]))
+    if is_raw:
+        return encode(Committed(block, commit))
+    view = await _block_of(block, commit, call.backend.genesis_hash, WorkShare())
+    return json_response(to_json(view), height=height)
 
 
-def _start(reader: ChainReader, start: int, cursor: str) -> int:
-    first = number_cursor("blocks", cursor, start or reader.first_height())
-    if first < 1:
+async def blocks(call: Call) -> bytes | tuple[Moment, answers.BlocksPage]:
+    """Blocks in ascending order, as JSON or as a MessagePack array of `Committed`. A page ends at `limit` blocks, or
+    before that at `PAGE_TXS_MAX` transactions (JSON) or `SYNC_BATCH_BYTES` (MessagePack)."""
+    is_raw, query, genesis_hash = call.wants_msgpack, call.query, call.backend.genesis_hash
+    height = number_cursor("blocks", query.cursor, query.start or call.reader().first_height())
+    if height < 1:
         raise Problem("malformed", "from: the first block has height 1")
-    return first
-
-
-async def blocks_page(backend: Backend, start: int, limit: int, cursor: str) -> tuple[Moment, answers.BlocksPage]:
-    """Blocks upwards from a height; fewer than `limit` where they are full."""
-    first = _start(backend.reader(), start, cursor)
-    async with standing_paced(backend.reader()) as (moment, share):
-        blocks: list[answers.Block] = []
-        count, height = 0, first
-        while height <= moment.height and len(blocks) < limit and (not blocks or count < PAGE_TXS_MAX):
+    page: list[Any] = []
+    weight, weight_max = 0, SYNC_BATCH_BYTES if is_raw else PAGE_TXS_MAX
+    async with paced_snapshot(call.reader()) as (moment, share):
+        while height <= moment.height and len(page) < query.limit and weight < weight_max:
             block, commit = stored(moment.reader, height)
-            count += len(block.transactions)
-            blocks.append(await _block_of(block, commit, backend.genesis_hash, share))
+            if is_raw:
+                weight += sum(map(len, block.transactions)) + 1_000
+                page.append(Committed(block, commit))
+                await share.rest()
+            else:
+                weight += len(block.transactions)
+                page.append(await _block_of(block, commit, genesis_hash, share))
             height += 1
-        following = cursor_text("blocks", height) if height <= moment.height else None
-        return moment, answers.BlocksPage(tuple(blocks), following)
+    if is_raw:
+        return encode(page)
+    return moment, answers.BlocksPage(tuple(page), cursor_text("blocks", height) if height <= moment.height else None)
 
 
-async def blocks_bytes(reader: ChainReader, start: int, limit: int, cursor: str) -> bytes:
-    """The same page as a MessagePack array of `Committed`, at most about two megabytes."""
-    height, size = _start(reader, start, cursor), 0
-    committed: list[Committed] = []
-    async with standing_paced(reader) as (moment, share):
-        while height <= moment.height and len(committed) < limit and size < SYNC_BATCH_BYTES:
-            block, commit = stored(moment.reader, height)
-            size += sum(map(len, block.transactions)) + 1_000
-            committed.append(Committed(block, commit))
-            height += 1
+# --- effects of transactions --------------------------------------------------------------------------------
+def subjects_by_kind(subjects: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Subject ids by family name: vehicle, account, order, listing."""
+    by_kind: dict[str, tuple[str, ...]] = dict.fromkeys(("vehicle", "account", "order", "listing"), ())
+    for subject in subjects:
+        kind, _, ident = subject.partition("/")
+        by_kind[kind] += (ident,)
+    return by_kind
+
+
+def change_answer(change: Change) -> answers.ChangeAnswer:
+    vins, *others = subjects_by_kind(change.subjects).values()
+    accounts, orders, listings = (tuple(map(bytes.fromhex, idents)) for idents in others)
+    return answers.ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
+
+
+def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull | answers.Committed:
+    """A committed transaction with its effects."""
+    reader = backend.reader()
+    block = reader.block(place.height)
+    if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
+        return answers.Committed(txid, "committed", place.height, place.index)
+    effects: tuple[Any, Any, Any] = (None, None, None)
+    row = reader.receipts(place.height)
+    if row is not None:
+        receipt = row.transactions[place.index]
+        records = tuple(f"{ref.vin}/{ref.sequence}" for ref in receipt.records)
+        effects = (records, tuple(map(change_answer, receipt.changes)), receipt.happenings)
+    header, tx = block.header, transaction_of(signed(block.transactions[place.index], backend.genesis_hash))
+    block_id, start = block_id_of(header, backend.genesis_hash), reader.receipts_from()
+    at = (place.height, place.index, block_id, header.time_ms)
+    return answers.CommittedInFull(txid, "committed", *at, tx, *effects, start)
+
+
+async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.TouchingPage]:
+    """Transactions that concern the value in the path, in descending order."""
+    ident = path_ident(family, call)
+    require(moment_of(call.reader()), family, ident)
+    subject, limit = family.subject(ident), call.query.limit
+    kind = "transactions/" + subject
+    height, _, index = text_cursor(kind, call.query.cursor).partition("-")
+    below = (int(height), int(index)) if height else (2**63, 0)
+    entries = []
+    async with paced_snapshot(call.reader()) as (moment, share):
+        places = moment.reader.touching(subject, below, limit + 1)
+        for place in places[:limit]:
+            block = moment.reader.block(place.height)
+            assert block is not None, "a subject entry is deleted with its block"
+            if place.index != BLOCK_INDEX:
+                tx = signed(block.transactions[place.index], call.backend.genesis_hash)
+                at, payload = (place.height, place.index, block.header.time_ms), tx.payload
+                entries.append(answers.TouchingEntry(tx.txid, *at, type_of(payload.body), payload.sender))
             await share.rest()
-    return encode(committed)
+        complete_from = moment.reader.receipts_from()
+    last = places[limit - 1] if len(places) > limit else None
+    cursor = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
+    return moment, answers.TouchingPage(tuple(entries), cursor, complete_from)
 
 
 # --- state and proofs --------------------------------------------------------------------------------------
-def state_answer(backend: Backend, text: str, *, is_proof_wanted: bool) -> tuple[Moment, answers.StateAnswer]:
-    """The value of a key; with a proof also the absence of one."""
-    moment, values = state_values(backend, text, is_proof_wanted=is_proof_wanted)
+async def state(call: Call) -> tuple[Moment, answers.StateAnswer]:
+    """The value of one key; with `proof` also its absence."""
+    moment, values = _values(call, call.request.match_info["key"])
     entry = values.entries[0]
     if len(values.entries) > 1:
-        raise Problem("malformed", "key: one state key expected; several go to /v1/state?keys=")
-    if entry.value is None and not is_proof_wanted:
+        raise Problem("malformed", "key: one state key expected; use /v1/state?keys= for several")
+    if entry.value is None and not call.query.proof:
         raise Problem("state_unknown", f"{entry.key}: no such state key; with proof=true its absence is proven")
-    return moment, answers.StateAnswer(
-        entry.key,
-        entry.value,
-        entry.decoded,
-        entry.proof,
-        values.tree_depth,
-        values.state_root,
-        values.header,
-        values.commit,
-    )
+    context = (values.tree_depth, values.state_root, values.header, values.commit)
+    return moment, answers.StateAnswer(entry.key, entry.value, entry.decoded, entry.proof, *context)
 
 
-def state_values(backend: Backend, keys: str, *, is_proof_wanted: bool) -> tuple[Moment, answers.StateValues]:
-    """The values of comma-separated keys, all of one height, absent ones as null."""
+async def state_values(call: Call) -> tuple[Moment, answers.StateValues]:
+    """The values of comma-separated keys at one height, null for an absent key."""
+    return _values(call, call.query.keys)
+
+
+def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
     texts = keys.split(",")
     if len(texts) > KEYS_MAX:
         raise Problem("malformed", f"keys: {len(texts)} keys, at most {KEYS_MAX} are allowed")
-    moment = moment_of(backend.reader())
-    entries = tuple(_state_entry(backend, moment, canonical_key(text), is_proof_wanted) for text in texts)
+    moment, backend, with_proof = moment_of(call.reader()), call.backend, call.query.proof
+    entries = tuple(_state_entry(backend, moment, canonical_key(text), with_proof) for text in texts)
     header: answers.RawHeader | None = None
     commit: answers.RawCommit | None = None
-    if is_proof_wanted and moment.height and moment.reader.first_height() <= moment.height:
+    if with_proof and moment.height and moment.reader.first_height() <= moment.height:
         block, certificate = stored(moment.reader, moment.height)
         header = extended(answers.RawHeader, block.header, raw=encode(block.header))
         commit = extended(answers.RawCommit, certificate, raw=encode(certificate))
@@ -253,31 +302,27 @@ def state_values(backend: Backend, keys: str, *, is_proof_wanted: bool) -> tuple
     return moment, answers.StateValues(entries, depth, root, header, commit)
 
 
-def _state_entry(backend: Backend, moment: Moment, text: str, is_proof_wanted: bool) -> answers.StateEntry:
+def _state_entry(backend: Backend, moment: Moment, text: str, with_proof: bool) -> answers.StateEntry:
     key = text.encode("ascii")
     raw, family = moment.reader.state.get(key), family_of(key)
     decoded = None if raw is None or family is None else to_json(family.decode(raw))
-    proof = None
-    if is_proof_wanted:
-        found = backend.proof(key)
-        large = None
-        if found.large is not None:
-            paths = tuple(map(answers.EntryPath, found.large.paths))
-            large = answers.LargeBucketAnswer(found.large.count, found.large.index, paths)
-        proof = answers.StateProofAnswer(found.entries, found.siblings, large)
-    return answers.StateEntry(text, raw, decoded, proof)
+    if not with_proof:
+        return answers.StateEntry(text, raw, decoded, None)
+    proof, large = backend.proof(key), None
+    if proof.large is not None:
+        paths = tuple(map(answers.EntryPath, proof.large.paths))
+        large = answers.LargeBucketAnswer(proof.large.count, proof.large.index, paths)
+    return answers.StateEntry(text, raw, decoded, answers.StateProofAnswer(proof.entries, proof.siblings, large))
 
 
 def canonical_key(text: str) -> str:
-    """The key as it is in the state, where an address is hex. Raises `Problem` for what can be no key: a proof of its
-    absence would mislead."""
+    """The state key with any address in hex. Raises `Problem` for text that cannot be a key: a proof of its absence
+    would mislead."""
     name, slash, ident = text.partition("/")
     if not text.isascii() or not text.isprintable() or len(text) > 200 or not slash:
         raise Problem("malformed", f"{text[:80]!r} is not a state key such as vehicle/WBA8E9G50GNU12345")
     family = FAMILIES.get(name)
     if family is None:
-        raise Problem("malformed", f"{name[:40]!r} is no family of state keys: known are {', '.join(sorted(FAMILIES))}")
-    try:
-        return f"{name}/{family.ident.canonical(ident)}"
-    except Malformed as error:
-        raise Problem("malformed", f"family {name}: {error}") from None
+        text = f"{name[:40]!r} is not a family of state keys; known are {', '.join(sorted(FAMILIES))}"
+        raise Problem("malformed", text)
+    return f"{name}/{canonical(family.ident, ident, f'family {name}')}"

@@ -1,4 +1,4 @@
-"""What an operator can set about the HTTP interface. Bounds per answer come from `limits`."""
+"""Settings of the HTTP interface."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from node import limits
 
 @dataclass(frozen=True, slots=True)
 class RpcConfig:
-    """Every setting with its default: safe on loopback, bounded everywhere."""
+    """The defaults are safe on loopback, and every resource is bounded."""
 
     host: str = "127.0.0.1"
     port: int = 26_700
@@ -21,39 +21,39 @@ class RpcConfig:
     batch_max: int = limits.RPC_BATCH_MAX
     page_max: int = limits.RPC_PAGE_MAX
     header_bytes_max: int = 8_190
-    """The request line, and each single header. Above: 400."""
+    """Maximum of the request line and of each header. Above: 400."""
     headers_max: int = 64
     """Above: 400."""
 
     connections_max: int = 2_000
     connections_per_address_max: int = 100
-    """Open connections in all, and of one address (IPv6: of one /64). Above: 429 and closed."""
+    """Open connections in total, and per address (IPv6: per /64). Above: 429, and the connection is closed."""
     requests_per_second: float = 200.0
     request_burst: int = 1_000
-    """Token bucket of one address. Empty: 429 with Retry-After."""
+    """Token bucket per address. Empty: 429 with Retry-After."""
     is_loopback_limited: bool = False
-    """Whether the two bounds per address also hold for 127.0.0.0/8 and ::1: set it behind a reverse proxy."""
+    """Whether the limits per address also apply to 127.0.0.0/8 and ::1. Set it behind a reverse proxy."""
 
     keepalive_s: float = 30.0
-    """How long a connection may stand idle, or take over sending the head of a request."""
+    """Timeout of an idle connection, and of receiving the head of a request."""
     body_timeout_s: float = 10.0
-    """How long a request's body may take. Above: 408."""
+    """Timeout of receiving the body of a request. Above: 408."""
     stop_s: float = 1.5
-    """How long open requests may still run when the node stops."""
+    """Time that open requests get to finish when the node stops."""
     wait_ms_default: int = 10_000
     wait_ms_max: int = 60_000
-    """Of `wait=commit`."""
+    """Timeout of `wait=commit`."""
 
     streams_max: int = limits.RPC_STREAMS_MAX
     streams_per_address_max: int = limits.RPC_STREAMS_MAX
-    """Open event streams in all, and of one address. Above: 503."""
+    """Open event streams in total, and per address. Above: 503."""
     stream_heartbeat_s: float = 15.0
     stream_stall_s: float = 10.0
-    """A reader that takes nothing for this long is cut off."""
+    """A client that reads nothing for this long is disconnected."""
     stream_buffer_bytes: int = 64 * 1024
-    """What the kernel may hold for one stream, so that slow readers cost little."""
+    """Send buffer of one stream, small so that slow clients cost little memory."""
 
     cors_origins: tuple[str, ...] = ()
-    """Origins whose pages may call, `*` for all. Empty: CORS is off."""
+    """Allowed origins (CORS), `*` for all. Empty: CORS is off."""
     vehicle_cache: int = 8_192
-    """Rendered vehicles kept, about 1 kB each, each for the height it was read at."""
+    """Entries in the cache of rendered values, about 1 kB each."""

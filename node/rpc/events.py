@@ -1,6 +1,6 @@
-"""Events of committed blocks, from their receipts, so that every node gives the same ones with the same ids.
+"""Events of committed blocks, derived from their receipts: the same events with the same ids on every node.
 
-An event's id is `height-sequence`, counted over *all* events of the block: it does not depend on anybody's filter.
+An event's id is `height-sequence`. The sequence counts all events of the block, so it does not depend on a filter.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from node.crypto.addresses import to_text
 from node.errors import Corrupted
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text
-from node.ledger.receipts import Change, Receipt, RecordRef
-from node.rpc.chain_queries import signed, stored
+from node.ledger.receipts import Receipt, RecordRef
+from node.rpc.chain_queries import signed, stored, subjects_by_kind
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
-from node.rpc.receipt_answers import subjects_by_kind
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import SignedTx
 from node.txtypes.history import decode_record
@@ -33,60 +32,43 @@ EVENTS: Final = (
     "block", "transaction", "vehicle.record",
     *dict.fromkeys(family.event for family in FAMILIES.values() if family.event), *HAPPENINGS,
 )  # fmt: skip
-"""What `types` can choose from. `closed` comes besides, without an id, when the server ends a stream."""
+"""Values of `types`. Besides, the server sends `closed`, without an id, when it ends a stream."""
 
 BLOCKS_KEPT: Final = 32
-"""Blocks whose events are kept rendered: streams near the head share them."""
+"""Blocks in the cache of rendered events, which streams near the head share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, and the subjects that filters go by. `text` is its form on the wire."""
+    """One event. `subjects`: the subjects that filters select by; `text`: its form on the wire."""
 
     name: str
-    height: int
     sequence: int
     subjects: frozenset[str]
     text: bytes
 
 
 def event_text(name: str, ident: str, data: Json) -> bytes:
-    """As in the HTML standard, 9.2; JSON has no line breaks, so one data line is enough."""
-    lines = [b"id: " + ident.encode("ascii")] if ident else []
-    return b"\n".join([*lines, b"event: " + name.encode("ascii"), b"data: " + msgspec.json.encode(data), b"", b""])
-
-
-class _Block:
-    """Gathers the events of one block."""
-
-    def __init__(self, height: int, time_ms: int) -> None:
-        self.events: list[Event] = []
-        self._when = {"height": height, "time": time_to_text(time_ms)}
-        self._height = height
-
-    def add(self, name: str, data: Json, subjects: Iterable[str] = ()) -> None:
-        sequence = len(self.events)
-        text = event_text(name, f"{self._height}-{sequence}", self._when | data)
-        self.events.append(Event(name, self._height, sequence, frozenset(subjects), text))
+    """The event stream format (HTML standard, 9.2). JSON has no line breaks, so one data line is enough."""
+    head = f"id: {ident}\nevent: {name}\n" if ident else f"event: {name}\n"
+    return head.encode("ascii") + b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
 class BlockEvents:
-    """The events of blocks, the newest ones kept."""
+    """The events of each block, cached for the newest blocks."""
 
     def __init__(self, genesis_hash: bytes) -> None:
         self._genesis_hash = genesis_hash
-        self._kept: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
 
     async def of(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
-        """Raises `Problem` where the store lacks the block or its receipts."""
-        kept = self._kept.get(height)
-        if kept is not None:
-            self._kept.move_to_end(height)
-            return kept
-        events = await self._derive(reader, height, share)
-        self._kept[height] = events
-        while len(self._kept) > BLOCKS_KEPT:
-            self._kept.popitem(last=False)
+        """Raises `Problem` if the store has no block or receipts of this height."""
+        events = self._cache.pop(height, None)
+        if events is None:
+            events = await self._derive(reader, height, share)
+        self._cache[height] = events
+        if len(self._cache) > BLOCKS_KEPT:
+            self._cache.popitem(last=False)
         return events
 
     async def _derive(self, reader: ChainReader, height: int, share: WorkShare) -> tuple[Event, ...]:
@@ -95,47 +77,53 @@ class BlockEvents:
         if row is None:
             first = reader.receipts_from()
             raise Problem("block_unknown", f"{height}: this node has the receipts of blocks from {first} on")
-        header, found = block.header, _Block(height, block.header.time_ms)
-        block_data = {
-            "id": block_id_of(header, self._genesis_hash).hex(),
-            "proposer": to_text(header.proposer),
-            "state_root": header.state_root.hex(),
-            "transactions": len(block.transactions),
-            "evidence": len(block.evidence),
-        }
-        found.add("block", block_data)
-        _add_effects(found, reader, {}, row.block, set())
+        header, events = block.header, _Events(reader, height, block.header.time_ms)
+        ids = {"id": block_id_of(header, self._genesis_hash).hex(), "proposer": to_text(header.proposer)}
+        counts = {"transactions": len(block.transactions), "evidence": len(block.evidence)}
+        events.add("block", ids | {"state_root": header.state_root.hex()} | counts)
+        events.add_effects({}, row.block, set())
         for index, (raw, receipt) in enumerate(zip(block.transactions, row.transactions, strict=True)):
-            _add_transaction(found, reader, index, signed(raw, self._genesis_hash), receipt)
+            events.add_transaction(index, signed(raw, self._genesis_hash), receipt)
             await share.rest()
         await share.rest()
-        return tuple(found.events)
+        return tuple(events.added)
 
 
-def _add_transaction(found: _Block, reader: ChainReader, index: int, tx: SignedTx, receipt: Receipt) -> None:
-    signers = {f"account/{entry.address.hex()}" for entry in tx.signatures}
-    subjects = receipt.subjects()
-    base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
-    data = {
-        **base,
-        "index": index,
-        "sender": to_text(tx.payload.sender),
-        "vins": subjects_by_kind(sorted(subjects))["vehicle"],
-    }
-    found.add("transaction", data, signers.union(subjects))
-    _add_effects(found, reader, base, receipt, signers)
+class _Events:
+    """Collects the events of one block."""
 
+    def __init__(self, reader: ChainReader, height: int, time_ms: int) -> None:
+        self.added: list[Event] = []
+        self._reader, self._height = reader, height
+        self._stamp = {"height": height, "time": time_to_text(time_ms)}
 
-def _add_effects(found: _Block, reader: ChainReader, base: Json, receipt: Receipt, signers: set[str]) -> None:
-    for change in receipt.changes:
-        family = family_of(change.key.encode("ascii"))
-        if family is not None and family.event:
-            found.add(family.event, base | _change_data(change), signers.union(change.subjects))
-    for ref in receipt.records:
-        found.add("vehicle.record", base | _record_data(reader, ref), {*signers, f"vehicle/{ref.vin}"})
-    for happening in receipt.happenings:
-        data = base | _subject_data(happening.subjects)
-        found.add(happening.name, data, signers.union(happening.subjects))
+    def add(self, name: str, data: Json, subjects: Iterable[str] = ()) -> None:
+        sequence = len(self.added)
+        text = event_text(name, f"{self._height}-{sequence}", self._stamp | data)
+        self.added.append(Event(name, sequence, frozenset(subjects), text))
+
+    def add_transaction(self, index: int, tx: SignedTx, receipt: Receipt) -> None:
+        signers = {f"account/{entry.address.hex()}" for entry in tx.signatures}
+        subjects, sender = receipt.subjects(), to_text(tx.payload.sender)
+        base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
+        vins = subjects_by_kind(sorted(subjects))["vehicle"]
+        self.add("transaction", base | {"index": index, "sender": sender, "vins": vins}, signers.union(subjects))
+        self.add_effects(base, receipt, signers)
+
+    def add_effects(self, base: Json, receipt: Receipt, signers: set[str]) -> None:
+        """The changes, records and happenings of a transaction, or of the block itself."""
+        for change in receipt.changes:
+            family = family_of(change.key.encode("ascii"))
+            if family is not None and family.event:
+                name, _, ident = change.key.partition("/")
+                data = {"key": change.key, name: ident, "change": change.how, "status": change.status}
+                data |= _subject_data(change.subjects)
+                self.add(family.event, base | data, signers.union(change.subjects))
+        for ref in receipt.records:
+            self.add("vehicle.record", base | _record_data(self._reader, ref), {*signers, f"vehicle/{ref.vin}"})
+        for happening in receipt.happenings:
+            data = base | _subject_data(happening.subjects)
+            self.add(happening.name, data, signers.union(happening.subjects))
 
 
 def _subject_data(subjects: tuple[str, ...]) -> Json:
@@ -143,24 +131,11 @@ def _subject_data(subjects: tuple[str, ...]) -> Json:
     return {"vins": by_kind["vehicle"], "accounts": [to_text(bytes.fromhex(ident)) for ident in by_kind["account"]]}
 
 
-def _change_data(change: Change) -> Json:
-    name, _, ident = change.key.partition("/")
-    return {"key": change.key, name: ident, "change": change.how, "status": change.status} | _subject_data(
-        change.subjects
-    )
-
-
 def _record_data(reader: ChainReader, ref: RecordRef) -> Json:
     raw = reader.record(ref.vin, ref.sequence)
     if raw is None:
-        raise Corrupted(f"record {ref.vin}/{ref.sequence} is missing, though its receipt is there")
+        raise Corrupted(f"record {ref.vin}/{ref.sequence} is missing, but its receipt is stored")
     face, content, _ = decode_record(raw)
-    return {
-        "record": f"{ref.vin}/{ref.sequence}",
-        "vin": ref.vin,
-        "sequence": ref.sequence,
-        "kind": face.kind,
-        "author": to_text(face.author),
-        "event_at": time_to_text(face.event_at_ms),
-        "outcome": content.outcome,
-    }
+    place = {"record": f"{ref.vin}/{ref.sequence}", "vin": ref.vin, "sequence": ref.sequence, "kind": face.kind}
+    event_at = time_to_text(face.event_at_ms)
+    return place | {"author": to_text(face.author), "event_at": event_at, "outcome": content.outcome}

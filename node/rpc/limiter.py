@@ -1,49 +1,45 @@
-"""Bounds per address: a token bucket for requests, a count of open connections. Time is an argument."""
+"""Limits per address: a token bucket for requests, a count of open connections. Time is an argument."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from node.token_bucket import TokenBucket
 
 BUCKETS_MAX = 10_000
-"""Addresses remembered; beyond, the one not seen for longest is forgotten (its bucket is full again)."""
+"""Token buckets kept. Beyond, the least recently used one is dropped: by then it is most likely full again."""
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The IP address without its zone, an IPv4-mapped one as IPv4; None for other text."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 @lru_cache(maxsize=4096)
 def party_of(address: str) -> str:
-    """What counts as one party: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    """The unit of all limits: an IPv4 address, or the /64 of an IPv6 address."""
+    parsed = _parsed(address)
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed or address)
 
 
-@lru_cache(maxsize=4096)
 def is_loopback(address: str) -> bool:
     """Unix sockets have no address and count as loopback."""
-    if not address:
-        return True
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return (mapped or parsed).is_loopback
+    parsed = _parsed(address)
+    return not address or (parsed is not None and parsed.is_loopback)
 
 
 class TokenBuckets:
-    """One token bucket for each party: `rate` tokens a second, at most `burst` saved up."""
+    """One token bucket per party: `rate` tokens a second, at most `burst` saved up."""
 
     def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
+        self._rate, self._burst = rate, burst
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, party: str, now: float) -> float:
@@ -57,15 +53,15 @@ class TokenBuckets:
 
 
 class Counted:
-    """How many things are open, in all and per party. `enter` answers whether one more may be."""
+    """Number of open things, in total and per party, each with a maximum."""
 
     def __init__(self, most: int, most_per_party: int) -> None:
-        self._most = most
-        self._most_per_party = most_per_party
+        self._most, self._most_per_party = most, most_per_party
         self._by_party: Counter[str] = Counter()
         self.open = 0
 
     def enter(self, party: str, *, is_exempt: bool = False) -> bool:
+        """Count one more and return True, or return False at a maximum. `is_exempt` lifts the party's maximum."""
         if self.open >= self._most or (not is_exempt and self._by_party[party] >= self._most_per_party):
             return False
         self.open += 1

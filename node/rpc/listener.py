@@ -1,4 +1,4 @@
-"""The listening socket: bounds on connections, TLS, problem documents for what is not even HTTP, stop in time."""
+"""The listening socket: TLS and its certificate, limits on connections, problems for invalid HTTP, a bounded stop."""
 
 from __future__ import annotations
 
@@ -8,43 +8,48 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from cryptography import x509
 
 from node.errors import Busy, OperatorError
-from node.log import logger
-from node.rpc.certificate import Certificate
+from node.log import log, logger
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.problems import PROBLEM_TYPE, Problem
 
 STALLS = 5
-"""Streams give a reader up by themselves after `stream_stall_s`, and say so; all else after so many times that."""
+"""A connection whose client reads nothing is aborted after this many `stream_stall_s`; a stream closes after one."""
 HANDSHAKE_S = 5.0
-"""For the TLS handshake. A connection that has not done it yet counts as one, and takes nothing more."""
+"""Timeout of the TLS handshake. A connection is counted, and limited, from before its handshake on."""
 ACCEPTS_AT_ONCE, BACKLOG = 16, 1024
-"""Connections taken in one turn of the loop; those that the kernel holds meanwhile."""
+"""Connections accepted per iteration of the event loop; connections that the kernel queues meanwhile."""
+CHECK_EVERY_S = 60.0
+WARN_BEFORE_S = 14 * 24 * 3_600
+"""Time before expiry from which a warning is logged once a day."""
+WARN_EVERY_S = 24 * 3_600
 
 
 class Listener:
-    """One HTTP listener for an application. `port` is the real one after `start`, also where 0 was asked for."""
+    """The HTTP listener of an application. After `start`, `port` is the real port, also if 0 was configured."""
 
     def __init__(self, config: RpcConfig, height: Callable[[], int]) -> None:
-        """`height`: for the header of answers that no handler makes."""
-        self._config = config
-        self._height = height
-        self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._connections = Counted(config.connections_max, config.connections_per_address_max)
-        self._shaking: set[asyncio.Task[None]] = set()
-        self._is_stopping = False
+        """`height`: for `X-Chain-Height` of responses that no handler makes."""
+        self.config, self.height = config, height
+        self.connections = Counted(config.connections_max, config.connections_per_address_max)
+        self.handshakes: set[asyncio.Task[None]] = set()
         self.certificate: Certificate | None = None
         self.port = config.port
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     @property
     def app(self) -> web.Application:
@@ -53,141 +58,172 @@ class Listener:
 
     @property
     def url(self) -> str:
-        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
-        return f"{'https' if self._config.tls_certificate else 'http'}://{host}:{self.port}"
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"{'https' if self.config.tls_certificate else 'http'}://{host}:{self.port}"
 
     async def listen(self, app: web.Application) -> None:
-        """Raises `OperatorError` naming the mend where the certificate or the port can't be used."""
-        self.certificate = certificate_of(self._config)
-        self._runner = web.AppRunner(
-            app, handler_cancellation=True, shutdown_timeout=self._config.stop_s, access_log=None
-        )
+        """Raises `OperatorError` if the certificate or the port cannot be used."""
+        config, loop = self.config, asyncio.get_running_loop()
+        if config.tls_certificate or config.tls_key:
+            self.certificate = Certificate(config.tls_certificate, config.tls_key)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=config.stop_s, access_log=None)
         await self._runner.setup()
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._protocol,
-                self._config.host,
-                self._config.port,
-                backlog=ACCEPTS_AT_ONCE,
-            )
-            for listening in self._listener.sockets:
-                # asyncio takes as many at once as it lets the kernel hold; these are two different things.
-                with socket.socket(fileno=os.dup(listening.fileno())) as again:
-                    again.listen(BACKLOG)
+            self._server = await loop.create_server(self._protocol, config.host, config.port, backlog=ACCEPTS_AT_ONCE)
+            for listening in self._server.sockets:
+                # asyncio uses `backlog` both for the kernel's queue and for accepts per iteration: set the former here
+                with socket.socket(fileno=os.dup(listening.fileno())) as duplicate:
+                    duplicate.listen(BACKLOG)
         except OSError as error:
             await self.stop()
-            raise _port_error(error, self._config) from None
-        self.port = self._listener.sockets[0].getsockname()[1]
+            place, why = f"{config.host}:{config.port}", error.strerror or error
+            if error.errno == errno.EADDRINUSE:
+                raise Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port") from None
+            raise OperatorError(f"rpc: can't listen on {place} ({why}): set another rpc host or port") from None
+        self.port = self._server.sockets[0].getsockname()[1]
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())
 
     def _protocol(self) -> asyncio.Protocol:
-        """For what was accepted just now, perhaps after we began to stop."""
+        """The protocol of an accepted connection; it may have been accepted after the stop began."""
         if self._is_stopping:
-            return Gone()
-        if self.certificate is None:
-            return self._connection()
-        return TlsDoor(self._connections, self._config, self.certificate.context, self._connection, self._shaking)
+            return Refused()
+        return self.connection() if self.certificate is None else TlsHandshake(self, self.certificate)
 
-    def _connection(self, party: str | None = None) -> Connection:
+    def connection(self, party: str | None = None) -> Connection:
         assert self._runner is not None and self._runner.server is not None, "started"
-        config = self._config
-        return Connection(
-            self._runner.server,
-            self._connections,
-            config,
-            self._height,
-            party,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=config.keepalive_s,
-            max_line_size=config.header_bytes_max,
-            max_field_size=config.header_bytes_max,
-            max_headers=config.headers_max,
-            lingering_time=1.0,
-            auto_decompress=False,
-            access_log=None,
-            logger=logger,
-        )
+        return Connection(self, self._runner.server, party)
+
+    def enter(self, transport: asyncio.BaseTransport) -> str | None:
+        """Count a connection and return its party, or None at the limit."""
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        party = party_of(address)
+        is_exempt = is_loopback(address) and not self.config.is_loopback_limited
+        return party if self.connections.enter(party, is_exempt=is_exempt) else None
 
     async def stop(self) -> None:
-        """Open requests get `stop_s`, then everything is closed."""
+        """Give open requests `stop_s`, then close all connections."""
         if self._following is not None:
             self._following.cancel()
         self._is_stopping = True
-        if self._listener is not None:
-            for listening in self._listener.sockets:
+        if self._server is not None:
+            for listening in self._server.sockets:
                 asyncio.get_running_loop().remove_reader(listening.fileno())
-            for _ in range(2):  # asyncio forgets, open, what it has accepted and not yet made when it is closed
+            for _ in range(2):  # asyncio leaks connections that are accepted but have no protocol yet at close
                 await asyncio.sleep(0)
-            self._listener.close()
-        for task in list(self._shaking):
+            self._server.close()
+        for task in list(self.handshakes):
             task.cancel()
-        await asyncio.gather(*self._shaking, return_exceptions=True)
+        await asyncio.gather(*self.handshakes, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._listener is not None:
-            await self._listener.wait_closed()
-        self._listener = self._runner = None
+        if self._server is not None:
+            await self._server.wait_closed()
+        self._server = self._runner = None
 
 
-def _entered(counted: Counted, config: RpcConfig, transport: asyncio.BaseTransport) -> str | None:
-    """Under what the connection is counted; None where one more is too many."""
-    peer = transport.get_extra_info("peername")
-    address = peer[0] if isinstance(peer, tuple) else ""
-    party = party_of(address)
-    is_exempt = is_loopback(address) and not config.is_loopback_limited
-    return party if counted.enter(party, is_exempt=is_exempt) else None
+class Certificate:
+    """PEM files of a certificate with its chain, and of its key. Raises `OperatorError` if they cannot be used."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        if not certificate or not key:
+            raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
+        self._certificate, self._key = certificate, key
+        self._ends = datetime.max.replace(tzinfo=UTC)
+        self._seen = (0, 0)
+        self._warned_s = float("-inf")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            self._seen = self._versions()
+            self._load(self.context)
+        except (OSError, ValueError) as error:
+            hint = "give PEM files that belong together and that this user may read, the key without a pass phrase"
+            text = f"rpc: the certificate {certificate} or its key {key} can't be used ({error}): {hint}"
+            raise OperatorError(text) from None
+
+    def _versions(self) -> tuple[int, int]:
+        """Change times of both files: they differ after a change of content, owner or mode."""
+        return Path(self._certificate).stat().st_ctime_ns, Path(self._key).stat().st_ctime_ns
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""
+        context.load_cert_chain(self._certificate, self._key, password=_no_pass_phrase)
+        self._ends = x509.load_pem_x509_certificate(Path(self._certificate).read_bytes()).not_valid_after_utc
+
+    def seconds_left(self) -> float:
+        """Time until expiry; negative afterwards."""
+        return (self._ends - datetime.now(UTC)).total_seconds()
+
+    def refresh(self) -> None:
+        """Load changed files, for new connections. If they cannot be used, log it and keep the old certificate."""
+        try:
+            seen = self._versions()
+            if seen != self._seen:
+                self._seen = seen
+                self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+                self._load(self.context)
+                log("certificate_read", "warning", {"file": self._certificate, "ends": self._ends.isoformat()})
+        except (OSError, ValueError) as error:
+            log("certificate_unusable", "error", {"file": self._certificate, "why": f"{error}: the old one stays"})
+
+    def warn(self, now_s: float) -> None:
+        """`now_s`: time of a monotonic clock."""
+        if self.seconds_left() < WARN_BEFORE_S and now_s - self._warned_s >= WARN_EVERY_S:
+            self._warned_s = now_s
+            log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
+
+    async def follow(self) -> None:
+        """Check the files and the expiry until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self.warn(loop.time())
+            await asyncio.sleep(CHECK_EVERY_S)
+            self.refresh()
 
 
-class Gone(asyncio.Protocol):
-    """Nobody is here any more."""
+def _no_pass_phrase() -> str:
+    raise ValueError("the key is encrypted")
+
+
+class Refused(asyncio.Protocol):
+    """Aborts a connection that was accepted during the stop."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.abort()
 
 
-class TlsDoor(asyncio.Protocol):
-    """A connection before its TLS handshake: counted from the first moment, and given up in time.
+class TlsHandshake(asyncio.Protocol):
+    """A connection before and during its TLS handshake.
 
-    Left to `create_server(ssl=...)`, a connection would be counted only after the handshake, for which asyncio waits a
-    minute: one address with silent ones takes all descriptors. What arrives between the handshake and the hand-over is
-    kept for the connection.
+    `create_server(ssl=...)` would make the connection known only after the handshake, for which asyncio waits a minute:
+    silent connections of one address could use up all file descriptors. Here it is counted at once and times out after
+    `HANDSHAKE_S`. Data received between the handshake and the switch of protocols is passed on.
     """
 
-    def __init__(
-        self,
-        counted: Counted,
-        config: RpcConfig,
-        context: ssl.SSLContext,
-        connection: Callable[[str], Connection],
-        shaking: set[asyncio.Task[None]],
-    ) -> None:
-        """`shaking`: where the task of the handshake is kept while it runs."""
-        self._counted = counted
-        self._config = config
-        self._context = context
-        self._connection = connection
-        self._shaking = shaking
+    def __init__(self, listener: Listener, certificate: Certificate) -> None:
+        self._listener, self._certificate = listener, certificate
         self._early: list[bytes] = []
-        self._is_lost = self._is_handed_over = False
+        self._is_lost = self._is_done = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        party = _entered(self._counted, self._config, transport)
+        party = self._listener.enter(transport)
         if party is None:
             transport.abort()
             return
         transport.pause_reading()
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._shaking.discard(task)
-            if not self._is_handed_over:
-                self._counted.leave(party)
+            self._listener.handshakes.discard(task)
+            if not self._is_done:
+                self._listener.connections.leave(party)
                 transport.abort()
 
         task = asyncio.get_running_loop().create_task(self._shake(transport, party))
-        self._shaking.add(task)
+        self._listener.handshakes.add(task)
         task.add_done_callback(ended)
 
     def data_received(self, data: bytes) -> None:
@@ -199,14 +235,14 @@ class TlsDoor(asyncio.Protocol):
     async def _shake(self, transport: asyncio.Transport, party: str) -> None:
         try:
             secured = await asyncio.get_running_loop().start_tls(
-                transport, self, self._context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
+                transport, self, self._certificate.context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
             )
         except (OSError, TimeoutError):
             return
         if secured is None or self._is_lost:
             return
-        self._is_handed_over = True
-        connection = self._connection(party)
+        self._is_done = True
+        connection = self._listener.connection(party)
         secured.set_protocol(connection)
         connection.connection_made(secured)
         for data in self._early:
@@ -214,75 +250,80 @@ class TlsDoor(asyncio.Protocol):
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection, counted per address, and with problem documents for requests that do not parse."""
+    """aiohttp's connection with a limit per address, a timeout for stalled clients, and problems for invalid HTTP."""
 
-    def __init__(
-        self,
-        manager: web.Server,
-        counted: Counted,
-        config: RpcConfig,
-        height: Callable[[], int],
-        party: str | None,
-        **settings: Any,
-    ) -> None:
-        """`party`: under what it is counted already."""
-        super().__init__(manager, **settings)
-        self._height = height
-        self._counted = counted
-        self._config = config
-        self._party = party
+    def __init__(self, listener: Listener, server: web.Server, party: str | None) -> None:
+        """`party`: the party that counts the connection already, if any."""
+        config = listener.config
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=config.keepalive_s,
+            max_line_size=config.header_bytes_max,
+            max_field_size=config.header_bytes_max,
+            max_headers=config.headers_max,
+            lingering_time=1.0,
+            auto_decompress=False,
+            access_log=None,  # type: ignore[arg-type] # None turns it off
+            logger=logger,
+        )
+        self._listener, self._party = listener, party
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._party is None:
-            self._party = _entered(self._counted, self._config, transport)
+            self._party = self._listener.enter(transport)
         if self._party is not None:
             super().connection_made(transport)
             return
         assert isinstance(transport, asyncio.Transport)
         self._force_close = True
-        transport.write(_refusal(Problem("too_many_connections", "too many connections are open"), self._height()))
+        problem = Problem("too_many_connections", "too many connections are open")
+        body = msgspec.json.encode(problem.document())
+        head = (
+            f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
+            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {self._listener.height()}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        transport.write(head.encode("ascii") + body)  # the request is never read
         transport.close()
 
     def pause_writing(self) -> None:
-        """An answer waits to be read: nobody may keep it waiting, and in memory, for ever."""
+        """The client does not read its response: abort the connection unless it continues."""
         super().pause_writing()
         self._watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self._unwatch()
 
     def _watch(self) -> None:
         transport = self.transport
         if transport is not None:
             left = transport.get_write_buffer_size()
-            loop = asyncio.get_running_loop()
-            self._stall = loop.call_later(STALLS * self._config.stream_stall_s, self._give_up, transport, left)
+            delay = STALLS * self._listener.config.stream_stall_s
+            self._stall = asyncio.get_running_loop().call_later(delay, self._abort_if_stalled, transport, left)
 
-    def _give_up(self, transport: asyncio.Transport, left: int) -> None:
+    def _unwatch(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _abort_if_stalled(self, transport: asyncio.Transport, left: int) -> None:
         if transport.get_write_buffer_size() >= left:
             transport.abort()
         else:
             self._watch()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self._unwatch()
         if self._party is not None:
-            self._counted.leave(self._party)
+            self._listener.connections.leave(self._party)
             self._party = None
             super().connection_lost(exc)
 
     def handle_error(
-        self,
-        request: BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         if status >= 500:
             self.log_exception("error while handling a request", exc_info=exc)
@@ -293,32 +334,6 @@ class Connection(RequestHandler):
         else:
             problem = Problem("internal", "the node failed on this request; its log says why")
         response = problem.response()
-        response.headers["X-Chain-Height"] = str(self._height())
+        response.headers["X-Chain-Height"] = str(self._listener.height())
         response.force_close()
         return response
-
-
-def _refusal(problem: Problem, height: int) -> bytes:
-    """An answer without a request."""
-    body = problem.body()
-    head = (
-        f"HTTP/1.1 {problem.status} Too Many Requests\r\nContent-Type: {PROBLEM_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nX-Chain-Height: {height}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + body
-
-
-def certificate_of(config: RpcConfig) -> Certificate | None:
-    """None where none is set. Raises `OperatorError`."""
-    if not config.tls_certificate and not config.tls_key:
-        return None
-    if not config.tls_certificate or not config.tls_key:
-        raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
-    return Certificate(config.tls_certificate, config.tls_key)
-
-
-def _port_error(error: OSError, config: RpcConfig) -> OperatorError:
-    place = f"{config.host}:{config.port}"
-    if error.errno == errno.EADDRINUSE:
-        return Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port")
-    return OperatorError(f"rpc: can't listen on {place} ({error.strerror or error}): set another rpc host or port")

@@ -58,39 +58,29 @@ def kind_of(name: str) -> str:
 
 
 class RouteCounters:
-    """Requests and seconds by (method, path, status); paths are templates, so their number is bounded."""
+    """Requests and seconds by (method, path template, status). Templates keep their number bounded."""
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
-        self.seconds: defaultdict[tuple[str, str, int], float] = defaultdict(float)
+        self.totals: defaultdict[tuple[str, str, int], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
 
     def add(self, method: str, path: str, status: int, seconds: float) -> None:
-        self.requests[method, path, status] += 1
-        self.seconds[method, path, status] += seconds
-
-
-def _samples(name: str, values: Mapping[tuple[str, str, int], float]) -> dict[str, float]:
-    return {
-        f'{name}{{method="{method}",route="{path}",status="{status}"}}': value
-        for (method, path, status), value in sorted(values.items())
-    }
+        requests, total = self.totals[method, path, status]
+        self.totals[method, path, status] = requests + 1, total + seconds
 
 
 def render_metrics(node: Mapping[str, float], counters: RouteCounters) -> str:
-    """`node`: the backend's samples by metric name, some with labels in braces."""
-    routes: dict[str, Mapping[tuple[str, str, int], float]] = {
-        "rpc_requests_total": counters.requests,
-        "rpc_request_seconds_total": counters.seconds,
-    }
-    samples: dict[str, dict[str, float]] = {name: _samples(name, values) for name, values in routes.items()}
+    """The page of all metrics. `node`: the backend's samples by metric name, some with labels in braces."""
+    names = ("rpc_requests_total", "rpc_request_seconds_total")
+    samples: dict[str, dict[str, float]] = {name: {} for name in names}
+    for (method, path, status), totals in sorted(counters.totals.items()):
+        labels = f'{{method="{method}",route="{path}",status="{status}"}}'
+        for name, total in zip(names, totals, strict=True):
+            samples[name][name + labels] = total
     for sample, value in node.items():
         samples.setdefault(sample.partition("{")[0], {})[sample] = value
     lines: list[str] = []
-    for name in sorted(samples):
+    for name, values in sorted(samples.items()):
         lines += [f"# HELP {PREFIX}{name} {METRICS[name]}", f"# TYPE {PREFIX}{name} {kind_of(name)}"]
-        lines += [f"{PREFIX}{sample} {_number(value)}" for sample, value in samples[name].items()]
+        for sample, value in values.items():
+            lines.append(f"{PREFIX}{sample} {int(value) if isinstance(value, int) else repr(value)}")
     return "\n".join(lines) + "\n"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if isinstance(value, bool | int) else repr(value)

@@ -1,10 +1,10 @@
-"""One moment of the chain to read at, and how long answers share the node's time with everything else."""
+"""A moment: the chain at one height. A work share: how long answers leave time for the rest of the node."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -19,14 +19,14 @@ V = TypeVar("V", bound=Value)
 
 PACE_S: Final = 0.005
 SHARE: Final = 0.6
-"""Of the node's time that all long answers have together: the rest is for consensus and short questions."""
+"""Share of the node's time for all long answers together. Consensus and short answers have the rest."""
 
 
 class WorkShare:
-    """Lets everything else run after each 5 ms of work; all long answers together keep to their share."""
+    """Yields to the event loop after each `PACE_S` of work and keeps all long answers together within `SHARE`."""
 
     _free_at = 0.0
-    """When the share will have paid for all work that was done."""
+    """When the share has paid for all work done so far."""
 
     def __init__(self) -> None:
         self._since = perf_counter()
@@ -42,7 +42,7 @@ class WorkShare:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The chain at its head, which does not move. Implements `Reader`."""
+    """The state at one height. Implements `Reader`."""
 
     reader: ChainReader
     height: int
@@ -54,27 +54,21 @@ class Moment:
 
     @property
     def stamp(self) -> dict[str, Any]:
-        """What every answer about state says of when it was true."""
+        """Height and time of this state, for answers."""
         return {"height": self.height, "time": time_to_text(self.as_of.now_ms)}
 
 
 def moment_of(reader: ChainReader) -> Moment:
-    """Now. Good until the next await."""
+    """The state at the head, valid until the next await."""
     head = reader.head()
     return Moment(reader, head.height, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
 
 
-@contextmanager
-def standing(reader: ChainReader) -> Iterator[Moment]:
-    """A snapshot, for answers that pause."""
+@asynccontextmanager
+async def paced_snapshot(reader: ChainReader) -> AsyncIterator[tuple[Moment, WorkShare]]:
+    """The state at the head as a snapshot, and a work share, for answers that await."""
     snapshot = reader.kv.snapshot()
     try:
-        yield moment_of(ChainReader(snapshot))
+        yield moment_of(ChainReader(snapshot)), WorkShare()
     finally:
         snapshot.close()
-
-
-@asynccontextmanager
-async def standing_paced(reader: ChainReader) -> AsyncIterator[tuple[Moment, WorkShare]]:
-    with standing(reader) as moment:
-        yield moment, WorkShare()

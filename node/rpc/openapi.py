@@ -1,6 +1,4 @@
-"""OpenAPI 3.1 from the types that decode requests and make answers: the route table, its query and body structs, and
-all else through field kinds. Nothing is written twice.
-"""
+"""The OpenAPI 3.1 document, derived from the route table, the request structs and the field kinds of all answers."""
 
 from __future__ import annotations
 
@@ -13,13 +11,14 @@ from node.ledger import kinds
 from node.ledger.family import View
 from node.ledger.guards import GUARDS
 from node.ledger.json_form import is_required
-from node.ledger.kinds import Field, Kind, fields_of, tag_of
+from node.ledger.kinds import Kind, fields_of, tag_of
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped
+from node.rpc.call import MSGPACK
 from node.rpc.config import RpcConfig
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
-from node.rpc.request_parsing import MSGPACK, Query
+from node.rpc.values import plural_of
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
 
@@ -30,19 +29,23 @@ Schema = dict[str, Any]
 ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
+_TEXT: Schema = {"type": "string"}
 TIME: Schema = {
     "type": "string",
     "anyOf": [{"format": "date-time"}, {"maxLength": 0}],
     "description": "RFC 3339 with milliseconds, UTC; empty for none",
 }
-MONEY: Schema = {
-    "type": "object",
-    "properties": {
-        "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
-    },
-    "required": ["amount", "currency"],
+MONEY_FIELDS: Schema = {
+    "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
 }
+_ANY_ROUTE = ("malformed", "unknown_parameter", "not_acceptable", "rate_limited", "internal")
+"""Problem codes of every route."""
+_HEADERS = {
+    "stream": ("Last-Event-ID", "id of the last event received; takes precedence over from_height"),
+    "transactions": ("Accept-Language", "en, zh or de: the language of `text`"),
+}
+"""Request header of the routes of a tag."""
 PATH_PARTS: dict[str, Schema] = {
     "vin": {"type": "string", "pattern": VIN_PATTERN},
     "address": {"type": "string", "pattern": ADDRESS_PATTERN},
@@ -52,7 +55,7 @@ PATH_PARTS: dict[str, Schema] = {
 
 
 def pattern_of(pattern: str) -> str:
-    """Python's `\\Z` is `$` in the regular expressions of JSON Schema (ECMA-262), which has no newline rule."""
+    """The pattern for JSON Schema (ECMA-262), where `$` means Python's `\\Z`: it does not match before a newline."""
     return pattern.replace(r"\Z", "$")
 
 
@@ -60,20 +63,24 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def array(items: Schema, most: int | None = None) -> Schema:
-    return {"type": "array", "items": items} | ({"maxItems": most} if most else {})
+def record(properties: Schema, required: list[str] | None = None) -> Schema:
+    """An object. `required`: by default all properties."""
+    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
 
 
-def _of_union(names: list[Schema], tags: list[str]) -> Schema:
-    mapping = {tag: name["$ref"] for tag, name in zip(tags, names, strict=True)}
-    return {"oneOf": names, "discriminator": {"propertyName": "type", "mapping": mapping}}
+def _given(**keywords: Any) -> Schema:
+    return {name: value for name, value in keywords.items() if value is not None}
+
+
+def _text(pattern: str, most: int | None) -> Schema:
+    return _TEXT | _given(pattern=pattern_of(pattern) or None, maxLength=most)
 
 
 class Components:
-    """Schemas by name; a struct that is met gets its own entry once."""
+    """Schemas by name. Each struct gets one entry when it is first referenced."""
 
     def __init__(self) -> None:
-        self.schemas: dict[str, Schema] = {"Money": MONEY}
+        self.schemas: dict[str, Schema] = {"Money": record(MONEY_FIELDS)}
         self._names: dict[type[Any], str] = {}
 
     def struct(self, struct: type[Any]) -> Schema:
@@ -84,28 +91,23 @@ class Components:
             if name in self.schemas:
                 name = struct.__module__.rpartition(".")[2].title().replace("_", "") + name
             self._names[struct] = name
-            self.schemas[name] = {}
-            self.schemas[name] = self._struct_schema(struct)
+            self.schemas[name] = {}  # reserves the name
+            self.schemas[name] = self._schema(struct)
         return ref(name)
 
-    def _struct_schema(self, struct: type[Any]) -> Schema:
+    def _schema(self, struct: type[Any]) -> Schema:
         tag = tag_of(struct)
         properties: Schema = {"type": {"const": tag}} if tag else {}
-        required = ["type"] if tag else []
-        is_answer = issubclass(struct, View)
+        required = list(properties)
         for field in fields_of(struct):
-            properties[field.json_name] = self._field(field)
-            if is_required(field) or (is_answer and not field.has_default):
+            properties[field.json_name] = schema = self.kind(field.kind)
+            if field.description and "$ref" not in schema and not isinstance(field.kind, kinds.Time):
+                properties[field.json_name] = {**schema, "description": field.description}
+            if is_required(field) or (issubclass(struct, View) and not field.has_default):
                 required.append(field.json_name)
-        schema: Schema = {"type": "object", "properties": properties, "required": required}
+        schema = record(properties, required)
         if struct.__doc__ and not struct.__doc__.startswith(struct.__name__):
             schema["description"] = " ".join(struct.__doc__.split())
-        return schema
-
-    def _field(self, field: Field) -> Schema:
-        schema = self.kind(field.kind)
-        if field.description and "$ref" not in schema and not isinstance(field.kind, kinds.Time):
-            schema = {**schema, "description": field.description}
         return schema
 
     def kind(self, kind: Kind) -> Schema:
@@ -113,15 +115,13 @@ class Components:
             case kinds.Address():
                 return {"type": "string", "pattern": ADDRESS_PATTERN}
             case kinds.Bytes(length=length, max_length=most):
-                bounds = {"minLength": 2 * length, "maxLength": 2 * length} if length else {}
-                if not bounds and most is not None:
-                    bounds = {"maxLength": 2 * most}
-                return {"type": "string", "pattern": HEX_PATTERN, **bounds}
+                sizes = {"minLength": length, "maxLength": length or most}
+                digits = {name: 2 * size for name, size in sizes.items() if size}
+                return {"type": "string", "pattern": HEX_PATTERN, **digits}
             case kinds.Time():
                 return TIME
             case kinds.Integer(minimum=minimum, maximum=maximum):
-                range_ = {"minimum": minimum, "maximum": maximum}
-                return {"type": "integer", **{name: bound for name, bound in range_.items() if bound is not None}}
+                return {"type": "integer"} | _given(minimum=minimum, maximum=maximum)
             case kinds.Boolean():
                 return {"type": "boolean"}
             case kinds.Text(pattern=pattern, max_length=most) | kinds.Code(pattern=pattern, max_length=most):
@@ -133,7 +133,7 @@ class Components:
             case kinds.MoneyAmount():
                 return ref("Money")
             case kinds.ListOf(item=item, max_length=most):
-                return array(self.kind(item), most)
+                return {"type": "array", "items": self.kind(item)} | ({"maxItems": most} if most else {})
             case kinds.OptionOf(item=item):
                 return {"anyOf": [self.kind(item), {"type": "null"}]}
             case kinds.StructOf(struct=struct):
@@ -146,22 +146,21 @@ class Components:
                 assert_never(kind)
 
     def union(self, structs: tuple[type[Any], ...]) -> Schema:
-        """One of several tagged structs, told apart by `type`."""
-        return _of_union([self.struct(struct) for struct in structs], [tag_of(struct) for struct in structs])
+        """One of several tagged structs, distinguished by `type`."""
+        refs = {tag_of(struct): self.struct(struct) for struct in structs}
+        mapping = {tag: schema["$ref"] for tag, schema in refs.items()}
+        return {"oneOf": list(refs.values()), "discriminator": {"propertyName": "type", "mapping": mapping}}
 
     def shape(self, shape: Any) -> Schema:
-        """What a route answers, a `Shape`."""
+        """The schema of a `Shape`."""
         match shape:
-            case "text":
-                return {"type": "string"}
-            case "object":
-                return {"type": "object"}
+            case "text" | "object":
+                return _TEXT if shape == "text" else {"type": "object"}
             case PageOf(family=family):
                 assert family.view is not None, "a listed family has a view"
-                entries = array(self.struct(family.view))
-                name = family.path.rpartition("/")[2]
+                entries = {"type": "array", "items": self.struct(family.view)}
                 cursor = self.kind(fields_of(answers.BlocksPage)[1].kind)
-                page = {"type": "object", "properties": {name: entries, "cursor": cursor}, "required": [name, "cursor"]}
+                page = record({plural_of(family): entries, "cursor": cursor})
                 return {"allOf": [page, self.struct(answers.Stamp)]}
             case Stamped(view=view):
                 return {"allOf": [self.struct(view), self.struct(answers.Stamp)]}
@@ -171,116 +170,85 @@ class Components:
                 return self.struct(shape)
 
 
-def _text(pattern: str, most: int | None) -> Schema:
-    schema: Schema = {"type": "string"}
-    if pattern:
-        schema["pattern"] = pattern_of(pattern)
-    return schema | ({} if most is None else {"maxLength": most})
-
-
 def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
     components = Components()
     components.schemas["Body"] = {}
     components.schemas["Body"] = components.union(tuple(TYPES.values()))
-    for route in routes:
-        for _, shape in route.answers:
-            components.shape(shape)
+    for _, shape in (answer for route in routes for answer in route.answers):
+        components.shape(shape)
     components.struct(answers.Problem)
     for name, codes in (("Problem", PROBLEMS), ("Unmet", sorted(GUARDS))):
         components.schemas[name]["properties"]["code"]["enum"] = list(codes)
     requests = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
     for name, schema in requests.items():
-        if "body" in schema.get("properties", {}):
+        if "body" in schema["properties"]:
             schema["properties"]["body"] = ref("Body")
         components.schemas[name] = schema
-    components.schemas["BatchRequest"] = {
-        "type": "object",
-        "properties": {"transactions": array({"type": "string", "pattern": HEX_PATTERN}, config.batch_max)},
-        "required": ["transactions"],
-        "additionalProperties": False,
-    }
+    transactions = {"type": "array", "items": _text(HEX_PATTERN, None), "maxItems": config.batch_max}
+    components.schemas["BatchRequest"] = record({"transactions": transactions}) | {"additionalProperties": False}
     return components
 
 
 def _parameters(route: Route) -> list[Schema]:
-    found: list[Schema] = []
+    parameters: list[Schema] = []
     for name in re.findall(r"{(\w+)}", route.path):
         schema = PATH_PARTS.get(name, {"type": "string", "pattern": "^[0-9a-f]{64}$"})
-        found.append({"name": name, "in": "path", "required": True, "schema": schema})
-    found.extend(_query_parameters(route.query))
-    if route.path == "/v1/stream":
-        found.append({"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"},
-                      "description": "id of the last event that was seen; wins over from_height"})  # fmt: skip
-    if route.tag == "transactions":
-        found.append({"name": "Accept-Language", "in": "header", "schema": {"type": "string"},
-                      "description": "en, zh or de: the language of `text`"})  # fmt: skip
-    return found
-
-
-def _query_parameters(query: type[Query]) -> list[Schema]:
-    schema = next(iter(msgspec.json.schema_components([query])[1].values()))
-    found = []
-    for name, field in schema.get("properties", {}).items():
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+    query = next(iter(msgspec.json.schema_components([route.query])[1].values()))
+    for name, field in query["properties"].items():
         description = field.pop("description", "")
-        if "anyOf" in field and len(field["anyOf"]) == 2:
-            real = next(option for option in field["anyOf"] if option.get("type") != "null")
-            description = real.pop("description", description)
-            field = real
+        if "anyOf" in field:
+            field = next(option for option in field["anyOf"] if option.get("type") != "null")
+            description = field.pop("description", description)
         if field.get("default") == "":
             del field["default"]
-        found.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
-    return found
+        parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
+    if header := _HEADERS.get(route.tag):
+        parameters.append({"name": header[0], "in": "header", "schema": _TEXT, "description": header[1]})
+    return parameters
+
+
+def _content(media_types: tuple[str, ...], schema: Schema, **bounds: int) -> Schema:
+    """The content of a body; MessagePack has no JSON schema."""
+    raw = {"type": "string", "contentMediaType": MSGPACK, **bounds}
+    return {media: {"schema": raw if media == MSGPACK else schema} for media in media_types}
 
 
 def _operation(route: Route, components: Components) -> Schema:
+    height = {"X-Chain-Height": {"schema": _TEXT, "description": "height of the state that was read"}}
     responses: dict[str, Schema] = {}
     for status, shape in route.answers:
-        content = {
-            media: {
-                "schema": {"type": "string", "contentMediaType": MSGPACK}
-                if media == MSGPACK
-                else components.shape(shape)
-            }
-            for media in route.media
-        }
-        height = {"X-Chain-Height": {"schema": {"type": "string"}, "description": "the height it was read at"}}
+        content = _content(route.media, components.shape(shape))
         responses[str(status)] = {"description": route.summary, "headers": height, "content": content}
-    codes: dict[int, list[str]] = {}
-    for code in sorted(
-        {"malformed", "unknown_parameter", "not_acceptable", "rate_limited", "internal", *route.problems}
-    ):
-        codes.setdefault(PROBLEMS[code][0], []).append(code)
-    for status, names in sorted(codes.items()):
-        content = {PROBLEM_TYPE: {"schema": components.struct(answers.Problem)}}
-        responses[str(status)] = {"description": ", ".join(names), "content": content}
-    operation: Schema = {"operationId": route.operation, "summary": route.summary, "tags": [route.tag]}
+    by_status: dict[int, list[str]] = {}
+    for code in sorted({*_ANY_ROUTE, *route.problems}):
+        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+    problem = _content((PROBLEM_TYPE,), components.struct(answers.Problem))
+    for status, codes in sorted(by_status.items()):
+        responses[str(status)] = {"description": ", ".join(codes), "content": problem}
+    name = route.name or getattr(route.handler, "__name__", "")
+    operation: Schema = {"operationId": name, "summary": route.summary, "tags": [route.tag]}
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body:
-        content = {
-            media: {"schema": {"type": "string", "contentMediaType": MSGPACK, "maxLength": TX_BYTES_MAX}}
-            if media == MSGPACK
-            else {"schema": ref(route.body)}
-            for media in route.body_media
-        }
+        content = _content(route.body_media, ref(route.body), maxLength=TX_BYTES_MAX)
         operation["requestBody"] = {"required": True, "content": content}
     return {**operation, "responses": responses}
 
 
 def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig) -> bytes:
-    """The document as JSON. `x-codes` names the ruleset's table that a code comes from."""
+    """The document as JSON. `x-codes` names the table of the ruleset that lists the codes of a field."""
     components = _components(routes, config)
     paths: dict[str, Schema] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, components)
+    description = (
+        "Bytes are lower-case hex, addresses bech32m, amounts strings of minor units, times RFC 3339. "
+        "Errors are problem documents (RFC 9457) with a stable `code`."
+    )
     document = {
         "openapi": "3.1.0",
-        "info": {
-            "title": f"Vehicle chain {chain_id}",
-            "version": "1",
-            "description": "Bytes are lower-case hex, addresses bech32m, amounts strings of minor units, times RFC "
-            "3339. Errors are problem documents (RFC 9457) with a stable `code`.",
-        },
+        "info": {"title": f"Vehicle chain {chain_id}", "version": "1", "description": description},
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": paths,
         "components": {"schemas": components.schemas},

@@ -1,16 +1,16 @@
-"""Server-Sent Events: what blocks have brought, resumable without gap or duplicate by `Last-Event-ID`.
+"""Server-Sent Events of committed blocks, resumable by `Last-Event-ID` without gap or duplicate.
 
-A stream reads blocks from the store and waits only for its own reader; who takes nothing is cut off with a reason.
+A stream reads blocks from the store and waits only for its own client. A client that reads nothing is disconnected.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import socket
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 from aiohttp import web
@@ -19,13 +19,12 @@ from msgspec import Meta
 
 from node.log import log
 from node.rpc.backend import Backend
+from node.rpc.call import Query, nearest
 from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted, is_loopback, party_of
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import Query, nearest_of
-from node.rpc.values import canonical_ident
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
@@ -33,7 +32,8 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 
 EVENT_STREAM = "text/event-stream"
 CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors", dict)
-"""Headers of a request from an allowed origin: a stream sends its head itself, before the edge sees the answer."""
+"""CORS headers of the response. A stream sends its headers itself, before the middleware can add them."""
+Filter = Callable[[Event], bool]
 _EVENT_ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
 
 
@@ -46,29 +46,18 @@ class StreamQuery(Query, frozen=True):
     from_height: Annotated[int, Meta(ge=0, description="first height; left out: from the next block on")] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a reader wants. `subjects`: all of them must be the event's; a block event has none."""
-
-    names: frozenset[str]
-    subjects: frozenset[str]
-
-    def fits(self, event: Event) -> bool:
-        return event.name in self.names and self.subjects <= event.subjects
-
-
 def read_filter(query: StreamQuery) -> Filter:
+    """Selects events of the given names that concern all given subjects. A block event concerns none."""
     names = frozenset(query.types.split(",")) if query.types else frozenset(EVENTS)
-    for name in sorted(names):
-        if name not in EVENTS:
-            raise nearest_of(name, EVENTS, "types")
-    asked = ((VEHICLE, query.vin), (ACCOUNT, query.account), (ORDER, query.order), (LISTING, query.listing))
-    subjects = (family.subject(canonical_ident(family, text)) for family, text in asked if text)
-    return Filter(names, frozenset(subjects))
+    for name in sorted(names - set(EVENTS)):
+        raise Problem("malformed", f"types: {name[:80]!r} is unknown; {nearest(name, EVENTS)[1]}")
+    given = ((VEHICLE, query.vin), (ACCOUNT, query.account), (ORDER, query.order), (LISTING, query.listing))
+    subjects = frozenset(family.subject(family.ident.canonical(text)) for family, text in given if text)
+    return lambda event: event.name in names and subjects <= event.subjects
 
 
 def read_start(query: StreamQuery, last_event_id: str, head: int) -> tuple[int, int]:
-    """(height, sequence) of the first event wanted. `Last-Event-ID` wins: browsers repeat the same URL."""
+    """(height, sequence) of the first event. `Last-Event-ID` takes precedence: browsers reconnect to the same URL."""
     if last_event_id:
         match = _EVENT_ID.fullmatch(last_event_id)
         if match is None:
@@ -78,11 +67,10 @@ def read_start(query: StreamQuery, last_event_id: str, head: int) -> tuple[int, 
 
 
 class Streams:
-    """All open streams and the one task that wakes them after each commit."""
+    """All open streams and the task that wakes them after each commit."""
 
     def __init__(self, backend: Backend, config: RpcConfig) -> None:
-        self._backend = backend
-        self._config = config
+        self._backend, self._config = backend, config
         self._events = BlockEvents(backend.genesis_hash)
         self._count = Counted(config.streams_max, config.streams_per_address_max)
         self._woken = asyncio.Event()
@@ -93,15 +81,15 @@ class Streams:
     def open(self) -> int:
         return self._count.open
 
-    async def start(self) -> None:
-        self._task = asyncio.ensure_future(self._follow())
+    async def start(self, _: web.Application) -> None:
+        self._task = asyncio.create_task(self._follow())
 
-    async def stop(self) -> None:
+    async def stop(self, _: web.Application) -> None:
         self.stopping.set()
         self._wake()
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):
                 await self._task
 
     def _wake(self) -> None:
@@ -109,22 +97,18 @@ class Streams:
         woken.set()
 
     async def _follow(self) -> None:
-        """Should the node's own notices end or fail, streams still look at the head at each heartbeat."""
+        """If the backend's notices end or fail, streams still read the head at each heartbeat."""
         while True:
-            commits = self._backend.commits()
             try:
-                async for _ in commits:
-                    self._wake()
+                async with aclosing(self._backend.commits()) as commits:
+                    async for _ in commits:
+                        self._wake()
             except Exception:
                 log("streams_failed", "error", {"why": traceback.format_exc()})
-            finally:
-                close = getattr(commits, "aclose", None)
-                if close is not None:
-                    await close()
             await asyncio.sleep(1)
 
     async def serve(self, request: web.Request, query: StreamQuery) -> web.StreamResponse:
-        wanted = read_filter(query)
+        event_filter = read_filter(query)
         head = self._backend.reader().height()
         place = read_start(query, request.headers.get("Last-Event-ID", ""), head)
         address = request.remote or ""
@@ -132,81 +116,69 @@ class Streams:
         if not self._count.enter(party, is_exempt=is_loopback(address) and not self._config.is_loopback_limited):
             raise Problem("streams_full", "no more event streams are served now", headers={"Retry-After": "10"})
         try:
-            response = web.StreamResponse(
-                headers={
-                    "Content-Type": EVENT_STREAM,
-                    "Cache-Control": "no-store",
-                    "X-Accel-Buffering": "no",
-                    "X-Chain-Height": str(head),
-                    **(request.get(CORS) or {}),
-                }
-            )
+            headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            response = web.StreamResponse(headers=headers | {"X-Chain-Height": str(head)} | request.get(CORS, {}))
             self._bound_buffer(request)
-            with contextlib.suppress(ConnectionError):
+            with suppress(ConnectionError):
                 await response.prepare(request)
             if request.method == "HEAD" or not response.prepared or request.transport is None:
-                return response  # or whoever asked has hung up
-            return await self._run(request, response, wanted, *place)
+                return response  # not prepared or without transport: the client has disconnected
+            sse = SseWriter(request, response, self._config.stream_stall_s)
+            try:
+                await self._run(sse, event_filter, *place)
+            except Stalled:
+                await sse.close("slow_reader", f"nothing was read for {self._config.stream_stall_s:g} s; connect again")
+            except Problem as problem:
+                await sse.close(problem.code, problem.detail)
+            except ConnectionError:
+                pass
+            return response
         finally:
             self._count.leave(party)
 
     def _bound_buffer(self, request: web.Request) -> None:
         transport = request.transport
-        sock = transport.get_extra_info("socket") if transport else None
-        if transport is not None and sock is not None:
-            with contextlib.suppress(OSError):
+        if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
+            with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._config.stream_buffer_bytes)
             transport.set_write_buffer_limits(high=self._config.stream_buffer_bytes)
 
-    async def _run(
-        self, request: web.Request, response: web.StreamResponse, wanted: Filter, height: int, sequence: int
-    ) -> web.StreamResponse:
-        sse = SseWriter(request, response, self._config.stream_stall_s)
-        try:
-            await sse.write(b"retry: 1000\n\n")
-            while not self.stopping.is_set():
-                woken = self._woken
-                reader = self._backend.reader()
-                while height <= reader.height() and not self.stopping.is_set():
-                    events = await self._events.of(reader, height, WorkShare())
-                    chosen = [e.text for e in events if e.sequence >= sequence and wanted.fits(e)]
-                    if chosen:
-                        await sse.write(b"".join(chosen))
-                    sse.passed = f"{height}-{len(events) - 1}"
-                    height, sequence = height + 1, 0
-                try:
-                    async with asyncio.timeout(self._config.stream_heartbeat_s):
-                        await woken.wait()
-                except TimeoutError:
-                    await sse.heartbeat()
-            await sse.close("shutting_down", "the node is stopping; connect again with Last-Event-ID")
-        except Stalled:
-            await sse.close("slow_reader", f"nothing was read for {self._config.stream_stall_s:g} s; connect again")
-        except Problem as problem:
-            await sse.close(problem.code, problem.detail)
-        except ConnectionError:
-            pass
-        return response
+    async def _run(self, sse: SseWriter, event_filter: Filter, height: int, sequence: int) -> None:
+        """Write the events from (height, sequence) on until the node stops."""
+        await sse.write(b"retry: 1000\n\n")
+        while not self.stopping.is_set():
+            woken, reader = self._woken, self._backend.reader()
+            while height <= reader.height() and not self.stopping.is_set():
+                events = await self._events.of(reader, height, WorkShare())
+                chosen = [e.text for e in events if e.sequence >= sequence and event_filter(e)]
+                if chosen:
+                    await sse.write(b"".join(chosen))
+                sse.passed = f"{height}-{len(events) - 1}"
+                height, sequence = height + 1, 0
+            try:
+                async with asyncio.timeout(self._config.stream_heartbeat_s):
+                    await woken.wait()
+            except TimeoutError:
+                await sse.heartbeat()
+        await sse.close("shutting_down", "the node is stopping; connect again with Last-Event-ID")
 
 
 class Stalled(Exception):
-    """The reader takes nothing."""
+    """The client has read nothing for `stream_stall_s`."""
 
 
 class SseWriter:
-    """One reader's end of a stream."""
+    """Writes one stream."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse, stall_s: float) -> None:
-        self._request = request
-        self._response = response
-        self._stall_s = stall_s
+        self._request, self._response, self._stall_s = request, response, stall_s
         self.passed = ""
         """Id of the last event that was sent or filtered out."""
 
     async def write(self, data: bytes) -> None:
-        """In pieces, so that a stalled reader is noticed whatever the size. Raises `Stalled`."""
+        """Write in pieces, so that a stalled client is detected whatever the size. Raises `Stalled`."""
         for at in range(0, len(data), 16_384):
-            # a task of its own: giving up waiting must not cancel the transport's own waiter half-way
+            # a separate task: a timeout here must not cancel the transport's own waiter midway
             put = asyncio.ensure_future(self._put(data[at : at + 16_384]))
             try:
                 done, _ = await asyncio.wait({put}, timeout=self._stall_s)
@@ -222,15 +194,15 @@ class SseWriter:
         await self._request.writer.drain()
 
     async def heartbeat(self) -> None:
-        """A comment; with the id of what a filter has passed over, so that a reconnect does not look again."""
+        """A comment, with the id of the last event that was filtered out, so that a reconnect does not scan again."""
         ident = f"id: {self.passed}\n".encode("ascii") if self.passed else b""
         await self.write(b": heartbeat\n" + ident + b"\n")
 
     async def close(self, code: str, text: str) -> None:
-        """The reason as the last event, put behind whatever is still on its way; a dead reader is dropped."""
+        """Queue the reason as the last event; close the connection of a slow reader."""
         writer, transport = self._request.writer, self._request.transport
         assert isinstance(writer, StreamWriter), "aiohttp's own writer"
-        with contextlib.suppress(ConnectionError):
+        with suppress(ConnectionError):
             await writer.write(event_text("closed", "", {"code": code, "detail": text}), drain=False)
             writer.set_eof()
         if transport is not None and code == "slow_reader":
@@ -239,6 +211,6 @@ class SseWriter:
 
     @staticmethod
     def _abort(transport: asyncio.Transport) -> None:
-        """Unless it has come to its end meanwhile: asyncio's own transport then has no loop any more."""
-        with contextlib.suppress(AttributeError):
+        """A transport that closed meanwhile has no event loop any more: `AttributeError`."""
+        with suppress(AttributeError):
             transport.abort()

@@ -1,31 +1,54 @@
-"""State values and lists of them over HTTP, by family: no handler knows a family by name."""
+"""Handlers for state values and lists of them, derived from the declarations of the families."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
+from aiohttp import web
+
 from node.errors import Malformed
-from node.ledger.family import Family, Filter, Index, expiry_value, index_prefix
+from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index_prefix
 from node.ledger.json_form import to_json
-from node.rpc.moments import Moment, standing_paced
+from node.rpc.answers import HistoryPage
+from node.rpc.call import JSON, Call, cursor_text, number_cursor, text_cursor
+from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
-from node.rpc.request_parsing import cursor_text, text_cursor
 from node.storage.chain_store import ChainReader
+from node.txtypes.history import RecordView, record_view
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 Json = dict[str, Any]
 
 SCAN_MAX: Final = 20_000
-"""Entries that one page may look at; a filter that finds few gets a shorter page and a cursor."""
+"""Entries that one page may scan. A page that reaches it is short and has a cursor."""
 SCAN_STEP: Final = 500
 
 
-def value_json(moment: Moment, family: Family[Any], ident: str) -> Json:
-    """The view of one value. Raises `Problem`."""
+# --- one value -------------------------------------------------------------------------------------------
+def canonical(ident: Ident | None, text: str, what: str) -> str:
+    """The canonical form of an id. Raises `Problem`, whose detail starts with `what`."""
+    assert ident is not None, "an index of open entries has no parameter"
+    try:
+        return ident.canonical(text)
+    except Malformed as error:
+        raise Problem("malformed", f"{what}: {error}") from None
+
+
+def path_ident(family: Family[Any], call: Call) -> str:
+    """The id in the path of a call. Raises `Malformed`."""
+    return family.ident.canonical(call.request.match_info[family.param])
+
+
+def require(moment: Moment, family: Family[Any], ident: str) -> Any:
+    """The value. Raises `Problem` if it does not exist."""
     value = moment.get(family, ident)
     if value is None:
         raise Problem(f"{family.name}_unknown", f"{ident}: no {family.name} of this chain")
-    return view_json(moment, family, ident, value)
+    return value
 
 
 def view_json(moment: Moment, family: Family[Any], ident: str, value: Any) -> Json:
@@ -33,97 +56,116 @@ def view_json(moment: Moment, family: Family[Any], ident: str, value: Any) -> Js
     return to_json(family.view.of(ident, value, moment, moment.as_of))
 
 
-def canonical_ident(family: Family[Any], text: str) -> str:
-    """The id that a path names. Raises `Problem`."""
-    try:
-        return family.ident.canonical(text)
-    except Malformed as error:
-        raise Problem("malformed", str(error)) from None
+def value_json(moment: Moment, family: Family[Any], ident: str) -> Json:
+    """The view of one value. Raises `Problem`."""
+    return view_json(moment, family, ident, require(moment, family, ident))
 
 
-def list_name(family: Family[Any]) -> str:
-    """The plural under which a page has its entries, such as `orders`."""
+async def value(family: Family[Any], call: Call) -> web.Response:
+    """The view of one value, rendered once per height."""
+    ident, rendered, reader = path_ident(family, call), call.rpc.rendered, call.reader()
+    key, height = family.key(ident), reader.height()
+    rendered_at, body = rendered.get(key, (-1, b""))
+    if rendered_at != height:
+        moment = moment_of(reader)
+        body = msgspec.json.encode(value_json(moment, family, ident) | moment.stamp)
+        rendered[key] = (height, body)
+        rendered.move_to_end(key)
+        if len(rendered) > call.rpc.config.vehicle_cache:
+            rendered.popitem(last=False)
+    return web.Response(body=body, content_type=JSON)
+
+
+async def disclosure(call: Call) -> tuple[Moment, Disclosure]:
+    ident, moment = path_ident(LISTING, call), moment_of(call.reader())
+    return moment, Disclosure.of(ident, require(moment, LISTING, ident), moment, moment.as_of)
+
+
+async def history(call: Call) -> tuple[Moment, HistoryPage]:
+    """Records of a vehicle in ascending order."""
+    vin = path_ident(VEHICLE, call)
+    kind = "history/" + vin
+    start = number_cursor(kind, call.query.cursor, 0)
+    records: list[RecordView] = []
+    async with paced_snapshot(call.reader()) as (moment, share):
+        vehicle = require(moment, VEHICLE, vin)
+        for _, raw in moment.reader.records(vin, start, call.query.limit):
+            records.append(record_view(vin, raw, moment))
+            await share.rest()
+    end = start + len(records)
+    cursor = cursor_text(kind, end) if end < vehicle.record_count else None
+    return moment, HistoryPage(vin, tuple(records), vehicle.record_count, vehicle.history_head, cursor)
+
+
+# --- lists -----------------------------------------------------------------------------------------------
+def plural_of(family: Family[Any]) -> str:
+    """The name of a family's list in paths and pages, such as `orders`."""
     return family.path.rpartition("/")[2]
 
 
+async def listed(family: Family[Any], call: Call) -> tuple[Moment, Json]:
+    query = call.query
+    given = {name: str(getattr(query, name)) for name in query.__struct_fields__}
+    return await list_page(call.reader(), ListRequest(family, given), query.limit, query.cursor)
+
+
+async def listed_of_account(family: Family[Any], index: str, call: Call) -> tuple[Moment, Json]:
+    """The entries that `index` lists under the account in the path."""
+    ident = path_ident(ACCOUNT, call)
+    require(moment_of(call.reader()), ACCOUNT, ident)
+    return await list_page(call.reader(), ListRequest(family, {index: ident}), call.query.limit, call.query.cursor)
+
+
 class ListRequest:
-    """What a list is asked for: the values given for its indexes and filters. Raises `Problem`."""
+    """The values of a family's indexes and filters that a list is restricted to. Raises `Problem`."""
 
     def __init__(self, family: Family[Any], given: Mapping[str, str]) -> None:
         self.family = family
-        self.filters = [(entry, _canonical(entry, text)) for entry in family.filters if (text := given.get(entry.name))]
-        self.indexes = [(entry, _canonical(entry, text)) for entry in family.indexes if (text := given.get(entry.name))]
-
-    @property
-    def kind(self) -> str:
-        """What a cursor is bound to."""
-        asked = [f"{index.name}={value}" for index, value in self.indexes]
-        asked += [f"{entry.name}={value}" for entry, value in self.filters]
-        return "/".join((self.family.name, *asked))
-
-    def _open_index(self) -> Index | None:
-        return next((index for index in self.family.indexes if index.ident is None), None)
+        given_values = [(p, canonical(p.ident, text, p.name)) for p in family.parameters if (text := given.get(p.name))]
+        self.kind = "/".join((family.name, *(f"{entry.name}={value}" for entry, value in given_values)))
+        """The list that a cursor is bound to."""
+        self._filters = [(entry, value) for entry, value in given_values if isinstance(entry, Filter)]
+        self._indexes = [(entry, value) for entry, value in given_values if isinstance(entry, Index)]
+        open_indexes = [(index, "") for index in family.indexes if index.ident is None]
+        self._scanned = self._indexes or open_indexes[:1]
 
     def scan(self, moment: Moment) -> tuple[bytes, str]:
-        """(store prefix to walk, where the walk begins): an index that was asked for, the open ones, else all."""
-        if self.indexes:
-            index, value = self.indexes[0]
-            return index_prefix(self.family, index.name, value), ""
-        open_ones = self._open_index()
-        if open_ones is not None:
-            return index_prefix(self.family, open_ones.name), expiry_value(moment.as_of.now_ms)
-        return b"S" + self.family.key(""), ""
+        """(store prefix, first place) of the scan: a requested index, else the open entries, else all values."""
+        if not self._scanned:
+            return b"S" + self.family.key(""), ""
+        index, value = self._scanned[0]
+        start = expiry_value(moment.as_of.now_ms) if index.ident is None else ""
+        return index_prefix(self.family, index.name, value), start
 
     def fits(self, moment: Moment, ident: str, value: Any) -> bool:
-        open_ones = self._open_index()
-        indexes = self.indexes or ([(open_ones, "")] if open_ones is not None else [])
         return (
-            all(asked in index.values(value) for index, asked in self.indexes)
-            and all(entry.fits(value, asked, moment) for entry, asked in self.filters)
-            and all(
-                index.counts(ident, value, asked, moment, moment.as_of)
-                for index, asked in indexes
-                if index.counts is not None
-            )
+            all(key in index.values(value) for index, key in self._indexes)
+            and all(entry.fits(value, text, moment) for entry, text in self._filters)
+            and all(i.counts is None or i.counts(ident, value, key, moment, moment.as_of) for i, key in self._scanned)
         )
 
 
-def _canonical(entry: Index | Filter, text: str) -> str:
-    assert entry.ident is not None, "an index of open things has no parameter"
-    try:
-        return entry.ident.canonical(text)
-    except Malformed as error:
-        raise Problem("malformed", f"{entry.name}: {error}") from None
-
-
 async def list_page(reader: ChainReader, request: ListRequest, limit: int, cursor: str) -> tuple[Moment, Json]:
-    """One page of views, in the order of the index that is walked."""
-    after = text_cursor(request.kind, cursor)
-    async with standing_paced(reader) as (moment, share):
-        views: list[Json] = []
-        last, is_more = "", False
-        for place, ident, value in _walk(moment, request, after):
-            if len(views) == limit or place is None:
-                is_more = True
+    """One page of views in the order of the scanned index."""
+    family, after = request.family, text_cursor(request.kind, cursor)
+    views: list[Json] = []
+    following, last = None, ""
+    async with paced_snapshot(reader) as (moment, share):
+        prefix, start = request.scan(moment)
+        for count, place in enumerate(_places(moment, prefix, max(start, after + "\x00" if after else ""))):
+            if len(views) == limit or count == SCAN_MAX:
+                following = cursor_text(request.kind, last)
                 break
-            last = place
+            ident, last = place.rpartition("/")[2], place
+            value = moment.get(family, ident)
             if value is not None and request.fits(moment, ident, value):
-                views.append(view_json(moment, request.family, ident, value))
+                views.append(view_json(moment, family, ident, value))
             await share.rest()
-        following = cursor_text(request.kind, last) if is_more and last else None
-        return moment, {list_name(request.family): views, "cursor": following, **moment.stamp}
+    return moment, {plural_of(family): views, "cursor": following}
 
 
-def _walk(moment: Moment, request: ListRequest, after: str) -> Iterator[tuple[str | None, str, Any]]:
-    """(place, id, value) of the entries after the place `after`; a place of None where the page has seen enough."""
-    prefix, start = request.scan(moment)
-    at = max(start, after + "\x00" if after else "")
-    for _ in range(SCAN_MAX // SCAN_STEP):
-        places = moment.reader.entries(prefix, at, SCAN_STEP)
-        for place in places:
-            ident = place.rpartition("/")[2]
-            yield place, ident, moment.get(request.family, ident)
-        if len(places) < SCAN_STEP:
-            return
-        at = places[-1] + "\x00"
-    yield None, "", None
+def _places(moment: Moment, prefix: bytes, start: str) -> Iterator[str]:
+    """The entries below a store prefix from `start` on, read in steps."""
+    while places := moment.reader.entries(prefix, start, SCAN_STEP):
+        yield from places
+        start = places[-1] + "\x00"

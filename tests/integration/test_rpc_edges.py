@@ -21,9 +21,8 @@ from support.life import register
 from support.prometheus import prometheus
 
 from node.errors import Busy, OperatorError
-from node.rpc.app import RPC
+from node.rpc.app import RPC, RpcServer
 from node.rpc.config import RpcConfig
-from node.rpc.server import RpcServer
 
 SUBMIT = "/v1/transactions"
 
@@ -151,7 +150,7 @@ async def test_whoever_does_not_read_its_answers_is_given_up() -> None:
             while True:
                 await asyncio.get_running_loop().sock_sendall(end, 10 * asked)
                 await asyncio.sleep(0)
-        while server._connections.open:
+        while server.connections.open:
             await asyncio.sleep(0.01)
 
 
@@ -311,7 +310,7 @@ async def test_a_host_that_is_not_ours_is_an_operators_error() -> None:
 def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("node.rpc.certificate.LOOK_S", 0.02)
+    monkeypatch.setattr("node.rpc.listener.CHECK_EVERY_S", 0.02)
     certificate, key = a_certificate(tmp_path)
     first = Path(certificate).read_text()
 

@@ -38,7 +38,7 @@ def test_it_lives_is_not_ready_and_tells_how_far_it_is() -> None:
                 async with http.get("/health/ready") as answer:
                     problem = json.loads(await answer.read())
                     assert (503, "not_ready") == (answer.status, problem["code"])
-                    assert ["the node looks where the chain stands, 3 peers are linked"] == problem["reasons"]
+                    assert ["the node looks for a snapshot, 3 peers are connected"] == problem["reasons"]
                 status = StartupStatus(3, 900, 4, 16, 12.4)
                 async with http.post("/v1/transactions", data=b"{}") as answer:
                     problem = json.loads(await answer.read())
@@ -85,7 +85,7 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.01)
             assert "syncing" == problem["code"]
-            assert "0 peers are linked" in problem["detail"]
+            assert "0 peers are connected" in problem["detail"]
         stopping.set()
         assert 0 == await beginning
         after = StartupServer(RpcConfig(port=config.rpc.port), lambda: StartupStatus(0))

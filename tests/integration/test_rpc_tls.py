@@ -52,11 +52,11 @@ def test_silent_connections_are_counted_before_their_handshake_and_given_up(
             closed = [asyncio.create_task(reader.read()) for reader, _ in ends]
             while sum(task.done() for task in closed) < 8:
                 await asyncio.sleep(0.01)
-            assert 4 == server._connections.open == len(server._shaking)
+            assert 4 == server.connections.open == len(server.handshakes)
             await asyncio.wait(closed)
-            while server._connections.open:
+            while server.connections.open:
                 await asyncio.sleep(0.01)
-            assert not server._shaking
+            assert not server.handshakes
             async with (
                 aiohttp.ClientSession() as http,
                 http.get(f"https://localhost:{server.port}/health/live", ssl=False) as answer,
@@ -116,7 +116,7 @@ def test_a_server_stops_while_hands_are_shaken(turns: int, tmp_path: Path) -> No
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 _, writer = await dialling
                 await ended(writer)
-            while server._connections.open or server._shaking:
+            while server.connections.open or server.handshakes:
                 await asyncio.sleep(0.01)
 
     asyncio.run(play())

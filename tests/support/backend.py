@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import aiohttp
@@ -14,9 +14,9 @@ from node.chain.block import Block
 from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
 from node.ledger.guards import GuardsUnmet
-from node.rpc.backend import CommittedHeight, NodeStatus, NotAdmitted, PeerInfo, Syncing, TxStatus
+from node.rpc.app import RpcServer
+from node.rpc.backend import NodeStatus, NotAdmitted, PeerInfo, Syncing, TxStatus
 from node.rpc.config import RpcConfig
-from node.rpc.server import RpcServer
 from node.txtypes.envelope import CheckedTx
 from support.chain import Chain, address
 
@@ -106,13 +106,13 @@ class SingleNode:
                     await self._changed.wait()
         return self.tx_status(txid)
 
-    async def commits(self) -> AsyncIterator[CommittedHeight]:
+    async def commits(self) -> AsyncGenerator[int, None]:
         height = self.chain.store.height()
         while True:
             changed = self._changed
             while height < self.chain.store.height():
                 height += 1
-                yield CommittedHeight(height)
+                yield height
             await changed.wait()
 
     # --- blocks ---

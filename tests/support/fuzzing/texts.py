@@ -23,7 +23,7 @@ from node.crypto.keyfile import key_info, node_key_file, parse_node_key_file, se
 from node.daemon.config import ENV_PREFIX, config_text, load_config
 from node.errors import Corrupted, Malformed, OperatorError, Rejected
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
-from node.rpc import chain_queries, request_parsing, routes, values
+from node.rpc import call, chain_queries, routes
 from node.rpc import transactions as rpc_transactions
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
@@ -137,18 +137,18 @@ def _query(data: bytes) -> bool:
     request: Any = SimpleNamespace(query=URL("/?" + text_of(data).replace("#", "")).query)
     for kind in QUERIES:
         try:
-            query = request_parsing.read_query(request, kind, _CONFIG)
+            query = call.read_query(request, kind, _CONFIG)
         except Problem:
             continue
         found = True
-        if isinstance(query, request_parsing.PageQuery):
-            for read in (request_parsing.text_cursor, lambda k, t: request_parsing.number_cursor(k, t, 0)):
+        if isinstance(query, call.PageQuery):
+            for read in (call.text_cursor, lambda k, t: call.number_cursor(k, t, 0)):
                 taken(lambda text, read=read: read("blocks", text), Problem)(query.cursor)  # type: ignore[arg-type]
     return found
 
 
 def _queries() -> list[bytes]:
-    cursor = request_parsing.cursor_text("blocks", 7)
+    cursor = call.cursor_text("blocks", 7)
     return [
         b"limit=10&cursor=" + cursor.encode(), b"from=3&limit=5", b"proof=true", b"role=dealer&limit=3",
         b"types=committed&vin=WBA8E9G50GNU12345&from_height=3", b"wait=commit&timeout_ms=1000", b"height=7",
@@ -163,17 +163,15 @@ def _path_part(data: bytes) -> bool:
         key = chain_queries.canonical_key(text)
         assert key == chain_queries.canonical_key(key)
 
-    reads = [partial(values.canonical_ident, family) for family in FAMILIES.values()]
-    reads += [state_key, partial(request_parsing.read_hash, what="an id")]
-    results = [taken(read, Problem)(text) for read in reads]  # type: ignore[arg-type]
+    reads = [family.ident.canonical for family in FAMILIES.values()]
+    reads += [state_key, partial(call.read_hash, what="an id")]
+    results = [taken(read, Problem, Malformed)(text) for read in reads]  # type: ignore[arg-type]
     return any(results)
 
 
 def _accept(data: bytes) -> bool:
     request: Any = SimpleNamespace(headers={"Accept": text_of(data)})
-    return taken(
-        lambda asked: request_parsing.negotiate(asked, request_parsing.JSON, request_parsing.MSGPACK), Problem
-    )(request)
+    return taken(lambda asked: call.negotiate(asked, call.JSON, call.MSGPACK), Problem)(request)
 
 
 REQUESTS = (
@@ -185,7 +183,7 @@ REQUESTS = (
 def _request(data: bytes) -> bool:
     found = False
     for kind in REQUESTS:
-        found |= taken(lambda raw, kind=kind: request_parsing.read_json(raw, kind), Problem)(data)
+        found |= taken(lambda raw, kind=kind: call.read_json(raw, kind), Problem)(data)
     return found
 
 

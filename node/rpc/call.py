@@ -1,0 +1,238 @@
+"""HTTP calls: parsing of the request, once, and rendering of the answer. Every `read_*` raises `Problem`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+from msgspec.msgpack import Decoder
+
+from node.ledger.json_form import to_json
+from node.rpc.backend import Backend
+from node.rpc.config import RpcConfig
+from node.rpc.metrics import RouteCounters
+from node.rpc.moments import Moment
+from node.rpc.problems import Problem, language_of
+from node.storage.chain_store import ChainReader
+
+if TYPE_CHECKING:
+    from node.rpc.listener import Certificate
+    from node.rpc.stream import Streams
+
+Q = TypeVar("Q", bound="Query")
+P = TypeVar("P", str, int)
+B = TypeVar("B", bound=msgspec.Struct)
+
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+
+LimitField = Annotated[int, Meta(ge=1, description="entries of a page", extra_json_schema={"maximum": 1000})]
+CursorField = Annotated[str, Meta(max_length=400, description="`cursor` of the page before; opaque")]
+_TEXT_CURSOR: Decoder[tuple[str, str]] = Decoder(tuple[str, Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")]])
+_NUMBER_CURSOR: Decoder[tuple[str, int]] = Decoder(tuple[str, Annotated[int, Meta(ge=0, le=2**63 - 1)]])
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query parameters of one path; the base has none."""
+
+
+class PageQuery(Query, frozen=True):
+    limit: LimitField = 100
+    cursor: CursorField = ""
+
+
+def read_query(request: web.Request, kind: type[Q], config: RpcConfig) -> Q:
+    """The query as `kind`. Unknown and repeated parameters are rejected by name."""
+    values: dict[str, str] = {}
+    for name, value in request.query.items():
+        known = kind.__struct_encode_fields__
+        if name not in known:
+            near, hint = nearest(name, known)
+            members: dict[str, Any] = {"nearest": near} if near else {}
+            text = f"{name[:80]}: no such query parameter; {hint if known else 'this path has none'}"
+            raise Problem("unknown_parameter", text, **members)
+        if name in values:
+            raise Problem("malformed", f"{name}: given twice in the query")
+        values[name] = value
+    try:
+        query = msgspec.convert(values, kind, strict=False)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        raise Problem("malformed", f"query: {error}") from None
+    if isinstance(query, PageQuery) and query.limit > config.page_max:
+        raise Problem("limit_too_large", f"limit: {query.limit} is above {config.page_max}")
+    return query
+
+
+def nearest(value: str, known: tuple[str, ...]) -> tuple[str, str]:
+    """(closest known value or empty, hint for an error text)."""
+    near = get_close_matches(value, known, 1, 0.5)
+    return (near[0], f"did you mean {near[0]}?") if near else ("", f"known are {', '.join(known)}")
+
+
+# --- cursors -------------------------------------------------------------------------------------------
+def cursor_text(kind: str, position: str | int) -> str:
+    """An opaque cursor: a position in the list `kind`, valid for that list only."""
+    return urlsafe_b64encode(msgspec.msgpack.encode((kind, position))).decode("ascii").rstrip("=")
+
+
+def _position(kind: str, text: str, decoder: Decoder[tuple[str, P]]) -> P:
+    try:
+        list_kind, position = decoder.decode(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        if list_kind == kind and cursor_text(kind, position) == text:
+            return position
+    except (msgspec.MsgspecError, ValueError):
+        pass
+    raise Problem("bad_cursor", "cursor: this list has not issued it")
+
+
+def text_cursor(kind: str, text: str) -> str:
+    """The id after which the page starts, empty for the first page."""
+    return _position(kind, text, _TEXT_CURSOR) if text else ""
+
+
+def number_cursor(kind: str, text: str, default: int) -> int:
+    """The number at which the page starts."""
+    return _position(kind, text, _NUMBER_CURSOR) if text else default
+
+
+# --- path parts ----------------------------------------------------------------------------------------
+def read_hash(text: str, what: str) -> bytes:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise Problem("malformed", f"{text[:80]!r} is not {what}: 64 characters of lower-case hex expected")
+    return bytes.fromhex(text)
+
+
+# --- bodies --------------------------------------------------------------------------------------------
+async def read_body(request: web.Request, config: RpcConfig, *accepted: str) -> tuple[str, bytes]:
+    """(media type, bytes). Type, encoding and declared size are checked before the body is read."""
+    media_type = request.content_type if "Content-Type" in request.headers else ""
+    if media_type not in accepted:
+        text = f"Content-Type: {media_type or 'none'} given, {' or '.join(accepted)} expected"
+        raise Problem("unsupported_media_type", text, headers={"Accept-Post": ", ".join(accepted)})
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem("unsupported_media_type", "Content-Encoding: send the body as it is")
+    length = request.content_length
+    if length is not None and length > config.body_bytes_max:
+        text = f"the body has {length} bytes, at most {config.body_bytes_max} are allowed"
+        raise Problem("too_large", text, headers={"Connection": "close"})
+    try:
+        async with asyncio.timeout(config.body_timeout_s):
+            return media_type, await request.read()
+    except TimeoutError:
+        text = f"the body took longer than {config.body_timeout_s:g} s"
+        raise Problem("timeout", text, headers={"Connection": "close"}) from None
+
+
+def read_json(raw: bytes, kind: type[B]) -> B:
+    """The JSON body as `kind`. Unknown fields are rejected."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem("malformed", f"body: {error}") from None
+
+
+def read_hex(text: object, path: str) -> bytes:
+    if not isinstance(text, str) or not re.fullmatch(r"([0-9a-f]{2})*", text):
+        raise Problem("malformed", f"{path}: lower-case hex expected")
+    return bytes.fromhex(text)
+
+
+# --- content negotiation ---------------------------------------------------------------------------------
+def negotiate(request: web.Request, *offered: str) -> str:
+    """The media type of the answer: the preferred one, on a tie the first offered (RFC 9110, 12.5.1)."""
+    accept = request.headers.get("Accept", "*/*")
+    if accept in ("*/*", offered[0]):
+        return offered[0]
+    best, chosen = 0.0, ""
+    for media_type in offered:
+        quality = _quality(accept, media_type)
+        if quality > best:
+            best, chosen = quality, media_type
+    if not chosen:
+        raise Problem("not_acceptable", f"Accept: {accept[:200]!a}; available: {' and '.join(offered)}")
+    return chosen
+
+
+def _quality(accept: str, media_type: str) -> float:
+    """The quality of `media_type` by the most precise range that matches it; 0 if none does."""
+    best, precision = 0.0, -1
+    family = media_type.split("/")[0] + "/*"
+    for part in accept.split(",")[:50]:
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        level = {media_type: 2, family: 1, "*/*": 0}.get(media_range.lower(), -1)
+        if level > precision:
+            quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+            with suppress(ValueError):
+                best, precision = float(quality), level
+    return best
+
+
+# --- calls and answers -------------------------------------------------------------------------------------
+@dataclass(slots=True)
+class Rpc:
+    """State that all requests share."""
+
+    backend: Backend
+    config: RpcConfig
+    streams: Streams
+    openapi: bytes
+    counters: RouteCounters = field(default_factory=RouteCounters)
+    rendered: OrderedDict[bytes, tuple[int, bytes]] = field(default_factory=OrderedDict)
+    """State key to (height, JSON of the view at that height)."""
+    certificate: Certificate | None = None
+
+
+class Call(NamedTuple):
+    """A request and its parsed query."""
+
+    rpc: Rpc
+    request: web.Request
+    query: Any
+
+    @property
+    def backend(self) -> Backend:
+        return self.rpc.backend
+
+    def reader(self) -> ChainReader:
+        return self.rpc.backend.reader()
+
+    @property
+    def wants_msgpack(self) -> bool:
+        return negotiate(self.request, JSON, MSGPACK) == MSGPACK
+
+    @property
+    def language(self) -> str:
+        return language_of(self.request.headers.get("Accept-Language", ""))
+
+
+Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Moment | int, Any]
+"""A response, MessagePack, or a JSON value: alone, with the moment of its state, or with an HTTP status."""
+
+
+def respond(answer: Answer) -> web.StreamResponse:
+    """The response of an answer. A moment adds its height and time to the JSON and sets `X-Chain-Height`."""
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if isinstance(answer, bytes):
+        return web.Response(body=answer, content_type=MSGPACK)
+    origin, content = answer if isinstance(answer, tuple) else (200, answer)
+    document = to_json(content) if isinstance(content, msgspec.Struct) else content
+    if isinstance(origin, Moment):
+        return json_response(document | origin.stamp, height=origin.height)
+    return json_response(document, origin)
+
+
+def json_response(document: dict[str, Any], status: int = 200, height: int | None = None) -> web.Response:
+    """`height`: of the state that the document was read from, if the head may have moved since."""
+    headers = None if height is None else {"X-Chain-Height": str(height)}
+    body = msgspec.json.encode(document)
+    return web.Response(body=body, status=status, content_type=JSON, headers=headers)
