@@ -13,7 +13,6 @@ from node.errors import Corrupted, Rejected
 from node.ledger.receipts import decode_receipts
 from node.storage import schema
 from node.storage.chain_store import ChainReader
-from node.storage.receipt_rows import subject_keys
 from node.storage.verify_report import Reads, StoreDamage, damage_at
 from node.txtypes.envelope import decode_signed_tx
 
@@ -56,7 +55,7 @@ class ReceiptsCheck:
         if block is None:
             raise Corrupted("has no block")
         signed = [decode_signed_tx(tx, self._genesis_hash) for tx in decode_block(block).transactions]
-        return subject_keys(height, decode_receipts(raw), (tx.signatures for tx in signed))
+        return schema.subject_keys(height, decode_receipts(raw), (tx.signatures for tx in signed))
 
     def _needless(self, wanted: int) -> Iterator[StoreDamage]:
         """Every entry that is asked for was looked up; here those that nothing asks for."""

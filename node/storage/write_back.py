@@ -1,4 +1,4 @@
-"""A write-back cache before a store that nobody else reads: a replay's private one, where a crash loses nothing."""
+"""A write-back cache for a private store, such as that of a replay, where a crash loses nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 
 FLUSH_BYTES = 48 * 1024 * 1024
-"""Changes held back; as much again is kept of what was written last, for reads."""
+"""Size of the pending changes that triggers a flush. The flushed changes stay in memory for reads until the next."""
 ENTRY_BYTES = 150
-"""What a dictionary needs for an entry besides its key and value."""
+"""Memory that a dictionary needs for an entry besides its key and value."""
 
 
 class WriteBackStore:
-    """Implements `KeyValue`. Batches are gathered and written without sync when they have grown large."""
+    """Implements `KeyValue`. Collects batches, and writes them without sync at `flush_bytes`."""
 
     def __init__(self, base: LevelStore, flush_bytes: int = FLUSH_BYTES) -> None:
         self._base = base
@@ -44,7 +44,7 @@ class WriteBackStore:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write the pending changes."""
         if not self._changed:
             return
         puts = {key: value for key, value in self._changed.items() if value is not None}
@@ -57,5 +57,5 @@ class WriteBackStore:
         return self._base.snapshot()
 
     def close(self) -> None:
-        """What is held back is dropped with the private store."""
+        """Drop the pending changes and close the private store."""
         self._base.close()
