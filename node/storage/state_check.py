@@ -1,4 +1,4 @@
-"""The state and what follows from it: tree buckets, root, indexes, vehicle records, the replay window."""
+"""Check of the state and of what follows from it: tree buckets, root, indexes, vehicle records, replay window."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from node.codec import Value
 from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import ENTRY, StateTree, bucket_of, slot_of
 from node.errors import Corrupted
-from node.ledger.family import Family, index_changes
+from node.ledger.family import Family
 from node.storage import schema
-from node.storage.chain_store import StoredHead
+from node.storage.chain_store import StoredHead, index_entries
 from node.storage.kv import prefix_end
 from node.storage.verify_report import Reads, StoreDamage, damage_at
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
@@ -24,7 +24,7 @@ V = TypeVar("V", bound=Value)
 
 
 class StateCheck:
-    """Held against the root that `head` has. Costs about 150 bytes of memory for every state value."""
+    """Checks against the state root of `head`. Needs about 150 bytes of memory for every state value."""
 
     def __init__(self, reads: Reads, depth: int, head: StoredHead) -> None:
         self._reads = reads
@@ -39,48 +39,46 @@ class StateCheck:
 
     # --- values and tree ----------------------------------------------------------------------------------
     def values(self) -> Iterator[StoreDamage]:
-        """Every value decodes and has its index entries. Goes before the other walks."""
+        """Every value decodes and has its index entries. Runs before the other walks."""
         for key, raw in self._reads.family(b"S"):
             slot = slot_of(key[1:])
             self._slots.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
             family = family_of(key[1:])
             if family is None:
-                yield self._damage(key, "is of no family that this software knows")
+                yield self._damage(key, "is of no family that this software has")
                 continue
+            ident = key[len(family.name) + 2 :].decode("ascii", "backslashreplace")
             try:
-                entries = index_changes(family, key[1:], None, family.decode(raw))[0]
+                entries = set(family.index_keys(ident, family.decode(raw)))
             except Corrupted as error:
                 yield self._damage(key, str(error))
                 continue
             self._index_entries += len(entries)
             for entry in entries:
                 if self._reads.get(entry) != b"":
-                    yield self._damage(entry, f"is missing or not empty, though {key[1:].decode('ascii')} asks for it")
+                    yield self._damage(entry, f"is missing or not empty, though {family.name}/{ident} requires it")
 
     def tree(self) -> Iterator[StoreDamage]:
-        """Values hash into the buckets, buckets into the root that the head's header has."""
+        """Values hash to the buckets, and buckets to the root of the head's header."""
         computed = {number: b"".join(sorted(entries)) for number, entries in self._slots.items()}
         root = StateTree(self._depth, computed.items()).root
         are_values_right = root == self._head.state_root
-        stored: set[int] = set()
-        found = False
-        for key, entries in self._reads.family(b"K"):
-            number = schema.height_in(key)
-            stored.add(number)
-            if computed.get(number) != entries:
-                found = True
-                yield from self._bucket(key, entries, computed.get(number, b""), are_values_right)
-        for number in sorted(computed.keys() - stored):
-            found = True
-            yield from self._bucket(schema.bucket_key(number), b"", computed[number], are_values_right)
-        if not found and not are_values_right:
+        missing, differs = dict(computed), False
+        for key, stored in self._reads.family(b"K"):
+            expected = missing.pop(schema.height_in(key), None)
+            if expected != stored:
+                differs = True
+                yield from self._bucket(key, stored, expected or b"", are_values_right)
+        for number, expected in sorted(missing.items()):
+            yield from self._bucket(schema.bucket_key(number), b"", expected, are_values_right)
+        if not differs and not missing and not are_values_right:
             text = f"all values hash to root {root.hex()}, the head's header says {self._head.state_root.hex()}"
             yield self._damage(schema.META_HEAD, text)
 
     def _bucket(self, key: bytes, stored: bytes, computed: bytes, are_values_right: bool) -> Iterator[StoreDamage]:
-        """The side that does not lead to the root is the damaged one."""
+        """Report a bucket that differs from the values. The side that does not hash to the root is damaged."""
         if are_values_right:
-            yield self._damage(key, "does not hold what the state values hash to")
+            yield self._damage(key, "is not what the state values hash to")
             return
         number = schema.height_in(key)
         differing = {entry[:32] for entry in _entries(stored) ^ _entries(computed)}
@@ -90,25 +88,21 @@ class StateCheck:
                 differing.remove(slot)
                 yield self._damage(name, f"does not hash into bucket {number}")
         for slot in sorted(differing):
-            text = f"is missing, though bucket {number} holds its hash"
+            text = f"is missing, though bucket {number} has its hash"
             yield StoreDamage("state value", f"of slot {slot.hex()}", self._head.height, text)
 
     def indexes(self) -> Iterator[StoreDamage]:
-        """Every entry that is asked for was found by `values`; here the ones that nobody asks for."""
+        """No other index entries exist. `values` has checked the required ones."""
         if sum(1 for _ in self._reads.family(b"X")) == self._index_entries:
             return
-        wanted: set[bytes] = set()
-        for key, raw in self._kv.scan(b"S", b"T"):
-            family = family_of(key[1:])
-            if family is not None:
-                wanted.update(index_changes(family, key[1:], None, family.decode(raw))[0])
+        required = set(index_entries((key[1:], raw) for key, raw in self._kv.scan(b"S", b"T")))
         for key, _ in self._reads.family(b"X"):
-            if key not in wanted:
+            if key not in required:
                 yield self._damage(key, "follows from no state value")
 
-    # --- what the leaves stand for ------------------------------------------------------------------------
+    # --- records and replay window ------------------------------------------------------------------------
     def _family(self, family: Family[V]) -> Iterator[tuple[bytes, str, V]]:
-        """(store key, id, value) ascending by id; what does not decode was named by `values`."""
+        """(store key, id, value) ascending by id. Undecodable values were reported by `values`."""
         start = schema.state_key(family.key(""))
         for key, raw in self._kv.scan(start, prefix_end(start)):
             try:
@@ -117,7 +111,7 @@ class StateCheck:
                 continue
 
     def records(self) -> Iterator[StoreDamage]:
-        """Both families are in order of VIN: one walk over vehicles and records side by side."""
+        """The records of every vehicle chain to its leaf: a merge of both families, which are in order of VIN."""
         records = self._reads.family(b"R")
         pending = next(records, None)
         for key, vin, vehicle in self._family(VEHICLE):
@@ -143,24 +137,20 @@ class StateCheck:
             elif count > vehicle.record_count:
                 yield self._damage(schema.record_key(vin, count - 1), f"is too much: there are {vehicle.record_count}")
             elif is_chained and head != vehicle.history_head:
-                yield StoreDamage(
-                    "vehicle record",
-                    f"{vin}/0 to {count - 1}",
-                    self._head.height,
-                    f"lead to {head.hex()}, {key[1:].decode('ascii')} says {vehicle.history_head.hex()}",
-                )
+                text = f"lead to {head.hex()}, {key[1:].decode('ascii')} says {vehicle.history_head.hex()}"
+                yield StoreDamage("vehicle record", f"{vin}/0 to {count - 1}", self._head.height, text)
         while pending is not None:
             yield self._damage(pending[0], "belongs to no vehicle")
             pending = next(records, None)
 
     def window(self) -> Iterator[StoreDamage]:
-        """Entries in block order make the chain of their hour's leaf."""
+        """The entries of every hour, in block order, chain to its leaf."""
         entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
         open_from = hour_of(self._head.time_ms)
         for key, value in self._reads.family(b"W"):
             hour = int.from_bytes(key[1:9], "big")
             if hour < open_from:
-                continue  # passed, and not swept yet
+                continue  # passed, but not swept yet
             place = self._reads.get(schema.tx_key(key[9:]))
             if place is None:
                 yield self._damage(key, "is of a transaction that no block has")
@@ -172,12 +162,8 @@ class StateCheck:
             for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
                 computed = extended(computed, txid, expires_at_ms)
             if leaves.get(hour, EMPTY) != computed:
-                yield StoreDamage(
-                    "replay window entry",
-                    f"hour {hour}",
-                    self._head.height,
-                    f"its {computed.count} entries do not make the chain of window/{hour}",
-                )
+                text = f"its {computed.count} entries do not make the chain of window/{hour}"
+                yield StoreDamage("replay window entry", f"hour {hour}", self._head.height, text)
 
 
 def _entries(bucket: bytes) -> set[bytes]:

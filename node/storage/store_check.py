@@ -1,8 +1,8 @@
-"""Every key of a store against the others: what a disk or a program has damaged, found without executing a block.
+"""Check of every key of a store against the others: finds damage without executing a block.
 
-What is trusted is genesis alone: it gives the first validator set, each certificate proves its header, headers prove
-transactions and the state root, the root proves the state, and everything else follows from these. Whether the state
-is the right one is for a replay to say; here it is the one that the validators signed.
+Only genesis is trusted: it gives the first validator set, each certificate proves its header, headers prove
+transactions and the state root, the root proves the state, and everything else follows from these. The check finds out
+whether the state is the one that the validators signed; only a replay can tell whether it is the right one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from node.chain.block import decode_block
 from node.chain.genesis import Genesis, genesis_hash
 from node.errors import Corrupted, Rejected
+from node.ledger.receipts import decode_receipts
+from node.storage import schema
 from node.storage.block_check import BlockCheck
+from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
-from node.storage.receipts_check import ReceiptsCheck
-from node.storage.schema import FAMILY_NAMES
 from node.storage.state_check import StateCheck
-from node.storage.verify_report import OnStep, Reads, StoreDamage
+from node.storage.verify_report import OnStep, Reads, StoreDamage, damage_at
+from node.txtypes.envelope import decode_signed_tx
 
 
 class StoreCheck:
@@ -30,22 +33,21 @@ class StoreCheck:
 
     @property
     def height(self) -> int:
-        """Of the last block; known once the run is over."""
+        """Height of the last block; known once the run is over."""
         return self._blocks.head.height
 
     @property
     def counts(self) -> dict[str, int]:
-        """Keys read by family, those that belong to none as `other`."""
+        """Number of keys read by family; keys of no family are counted as `other`."""
         return dict(self._reads.counts)
 
     def damages(self) -> Iterator[StoreDamage]:
-        """All of them, in the order of the walks. A family that can't be read is one damage; the next is tried."""
+        """All damages. A family that can't be read is one damage, and the check continues with the next family."""
         blocks = self._blocks
-        for walk in (blocks.beginning, blocks.blocks, blocks.meta, blocks.left_over):
+        for walk in (blocks.genesis_validators, blocks.blocks, blocks.meta, blocks.superfluous):
             yield from self._readable(walk)
         state = StateCheck(self._reads, self._genesis.tree_depth, blocks.state_head)
-        receipts = ReceiptsCheck(self._reads, genesis_hash(self._genesis), blocks.head.height)
-        for walk in (state.values, state.tree, state.indexes, state.records, state.window, receipts.rows):
+        for walk in (state.values, state.tree, state.indexes, state.records, state.window, self._receipts):
             yield from self._readable(walk)
         self._reads.counts["other"] = self._count_others()
 
@@ -56,10 +58,61 @@ class StoreCheck:
             yield self._reads.unreadable(error, self._blocks.state_head.height)
 
     def _count_others(self) -> int:
-        """Keys in the gaps between the families, M's three among them. What can't be read there was named before."""
+        """Number of keys between the families. Unreadable ones were reported before."""
         count, start = 0, b""
-        for stop in (*sorted(FAMILY_NAMES), b"\xff" * 64):
+        for stop in (*sorted(schema.FAMILY_NAMES), b"\xff" * 64):
             with contextlib.suppress(Corrupted):
                 count += sum(1 for _ in self._reads.kv.scan(start, stop))
             start = bytes([min(stop[0] + 1, 255)])
         return count
+
+    # --- receipts -----------------------------------------------------------------------------------------
+    def _receipts(self) -> Iterator[StoreDamage]:
+        """Every block has a row, every row its subject entries, and there are no others.
+
+        Whether a row is right only a replay can tell: 'bmw-audit replay' compares the rows, 'bmw-node reindex'
+        recomputes them.
+        """
+        first, count = ChainReader(self._reads.kv).receipts_from(), 0
+        expected = first
+        for key, raw in self._reads.family(b"Q"):
+            height = schema.height_in(key)
+            if not first <= height <= self.height:
+                yield damage_at(key, height, "belongs to no stored block")
+                continue
+            yield from self._missing_receipts(expected, height)
+            expected = height + 1
+            try:
+                entries = self._subject_keys(height, raw)
+            except (Corrupted, Rejected, ValueError) as error:
+                yield damage_at(key, height, str(error))
+                continue
+            count += len(entries)
+            for entry in entries:
+                if self._reads.get(entry) != b"":
+                    yield damage_at(entry, height, "is missing or not empty, though the block's receipts require it")
+        yield from self._missing_receipts(expected, self.height + 1)
+        if sum(1 for _ in self._reads.family(b"Y")) != count:
+            yield from self._superfluous_entries()
+
+    def _missing_receipts(self, first: int, end: int) -> Iterator[StoreDamage]:
+        for height in range(first, end):
+            yield damage_at(schema.receipts_key(height), height, "is missing")
+
+    def _superfluous_entries(self) -> Iterator[StoreDamage]:
+        for key, _ in self._reads.family(b"Y"):
+            height, _index = schema.place_in(key)
+            row = self._reads.get(schema.receipts_key(height))
+            try:
+                is_required = row is not None and key in self._subject_keys(height, row)
+            except (Corrupted, Rejected, ValueError):
+                continue
+            if not is_required:
+                yield damage_at(key, height, "follows from no receipt")
+
+    def _subject_keys(self, height: int, raw: bytes) -> list[bytes]:
+        block = self._reads.get(schema.block_key(height))
+        if block is None:
+            raise Corrupted("has no block")
+        txs = [decode_signed_tx(tx, genesis_hash(self._genesis)) for tx in decode_block(block).transactions]
+        return schema.subject_keys(height, decode_receipts(raw), (tx.signatures for tx in txs))

@@ -1,4 +1,4 @@
-"""What is wrong with a store, and reading one family after another while saying how far one is."""
+"""Damage reports, and reads of a store by family with progress."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from node.storage.schema import FAMILY_NAMES, height_in, key_text
 
 STEP_KEYS = 512
 OnStep = Callable[[str, int, int], None]
-"""(key family, keys so far, keys there will be or 0 where nobody knows)"""
+"""(key family, keys read so far, expected number of keys or 0 where it is unknown)"""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreDamage:
-    """One thing that does not fit. `is_derived`: it follows from the blocks, so that a reindex mends it."""
+    """One damaged entry. `is_derived`: it follows from the blocks, so a reindex repairs it."""
 
     family: str
     key: str
@@ -33,12 +33,12 @@ class StoreDamage:
 
 
 def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) -> StoreDamage:
-    """Of a store key as it stands."""
+    """The damage of the entry under a store key."""
     return StoreDamage(FAMILY_NAMES.get(key[:1], "meta entry"), key_text(key), height, text, is_derived)
 
 
 class Reads:
-    """Reads a store family by family and counts. `at` is where it is, for damage that stops a reading."""
+    """Reads a store by family and counts the keys. `at` is the last position, for damage that stops a read."""
 
     def __init__(self, kv: KeyValue, on_step: OnStep | None = None) -> None:
         self.kv = kv
@@ -65,13 +65,11 @@ class Reads:
         return self.kv.get(key)
 
     def unreadable(self, error: Exception, height: int) -> StoreDamage:
-        """Where a reading was stopped by damage below the keys."""
-        letter = self.at[:1]
-        is_block = letter in (b"B", b"C")
-        return StoreDamage(
-            FAMILY_NAMES.get(letter, "meta entry"),
-            f"at or after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
-            height_in(self.at) if is_block and len(self.at) > 1 else height,
-            f"can't be read: {error}",
-            is_derived=not is_block,
+        """The damage that stopped a read at `at`. `height`: used where `at` names none."""
+        is_block, has_key = self.at[:1] in (b"B", b"C"), len(self.at) > 1
+        place = f"at or after {key_text(self.at)}" if has_key else "at its beginning"
+        family, height = (
+            FAMILY_NAMES.get(self.at[:1], "meta entry"),
+            height_in(self.at) if is_block and has_key else height,
         )
+        return StoreDamage(family, place, height, f"can't be read: {error}", is_derived=not is_block)

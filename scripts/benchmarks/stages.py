@@ -155,13 +155,12 @@ STEPS = Table(
         "finish a block": ("node.execution.block_run:BlockRun.finish", "node.execution.block_validation:execute_block"),
         "read state": ("node.storage.chain_store:StateView", "node.storage.write_back:WriteBackStore.get"),
         "LevelDB reads": (
-            "node.storage.leveldb:LevelStore.get",
-            "node.storage.leveldb:LevelSnapshot.get",
-            "node.storage.leveldb:_scan",
+            "node.storage.leveldb:_Reader.get",
+            "node.storage.leveldb:_Reader.scan",
         ),
         "LevelDB writes": ("node.storage.leveldb:LevelStore.write", "node.storage.write_back:WriteBackStore.flush"),
         "indexes": ("node.ledger.family:index_changes",),
-        "receipts": ("node.ledger.receipts", "node.storage.receipt_rows"),
+        "receipts": ("node.ledger.receipts", "node.storage.schema:subject_keys"),
         "write batch": (
             "node.storage.chain_store:ChainStore._batch",
             "node.storage.chain_store:ChainStore._advance",

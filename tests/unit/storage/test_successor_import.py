@@ -166,7 +166,7 @@ WRONG: list[tuple[str, Callable[[Genesis], Genesis], str]] = [
     ("other block", lambda g: _continues(g, block_id=bytes(32)), "ends at height"),
     ("other root", lambda g: _continues(g, state_root=bytes(32)), "state has root"),
     ("too early", lambda g: replace(g, time_ms=1), "genesis.time_ms"),
-    ("no predecessor", lambda g: replace(g, continues=None), "begins by itself"),
+    ("no predecessor", lambda g: replace(g, continues=None), "has no predecessor"),
 ]
 
 
