@@ -20,7 +20,7 @@ from node.cli.successor import import_state, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.leveldb import LevelStore
+from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.store_check import StoreCheck
 from node.storage.store_dirs import (
@@ -35,7 +35,6 @@ from node.storage.store_dirs import (
     settle,
 )
 from node.storage.verify_report import StoreDamage
-from node.storage.write_back import WriteBackStore
 
 SHOWN_MAX = 20
 """Damages that verify-store lists; the rest is counted."""

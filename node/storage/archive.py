@@ -144,7 +144,24 @@ class ArchiveReader:
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """(height, bytes of `Committed`) of every block."""
         for number, segment in enumerate(self.segments()):
-            yield from self._blocks(number, segment)
+            where = f"segment {number}, heights {segment.first} to {segment.last}"
+            try:
+                content = decompressed(segment.data, SEGMENT_BYTES_MAX)
+            except Malformed as error:
+                raise self._damaged(f"{where}: {error}") from None
+            unpacker = msgpack.Unpacker(BytesIO(content), max_buffer_size=SEGMENT_BYTES_MAX)
+            start = 0
+            for height in range(segment.first, segment.last + 1):
+                try:
+                    unpacker.skip()
+                except (ValueError, msgpack.UnpackException) as error:
+                    text = f"block {height} does not decode ({error or 'it is cut off'})"
+                    raise self._damaged(f"{where}: {text}") from None
+                end = unpacker.tell()
+                yield height, content[start:end]
+                start = end
+            if start != len(content):
+                raise self._damaged(f"{where}: bytes follow the last block")
 
     def segments(self) -> Iterator[Segment]:
         """Every segment in order, checked against its hash; then the trailer is checked against all of them."""
@@ -185,25 +202,6 @@ class ArchiveReader:
             raise self._damaged(f"{where}: does not match the segments")
         if file.read(1):
             raise self._damaged(f"{where}: more bytes follow it")
-
-    def _blocks(self, number: int, segment: Segment) -> Iterator[tuple[int, bytes]]:
-        where = f"segment {number}, heights {segment.first} to {segment.last}"
-        try:
-            content = decompressed(segment.data, SEGMENT_BYTES_MAX)
-        except Malformed as error:
-            raise self._damaged(f"{where}: {error}") from None
-        unpacker = msgpack.Unpacker(BytesIO(content), max_buffer_size=SEGMENT_BYTES_MAX)
-        start = 0
-        for height in range(segment.first, segment.last + 1):
-            try:
-                unpacker.skip()
-            except (ValueError, msgpack.UnpackException) as error:
-                raise self._damaged(f"{where}: block {height} does not decode ({error or 'it is cut off'})") from None
-            end = unpacker.tell()
-            yield height, content[start:end]
-            start = end
-        if start != len(content):
-            raise self._damaged(f"{where}: bytes follow the last block")
 
     def _damaged(self, text: str) -> Corrupted:
         return Corrupted(f"the archive {self._path} is damaged: {text}; export it again")

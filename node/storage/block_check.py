@@ -11,19 +11,16 @@ from node.chain.block import (
     EMPTY_COMMIT,
     Block,
     Commit,
-    Header,
     block_id_of,
-    commit_hash,
+    check_contents,
     decode_block,
     decode_commit,
-    evidence_root,
     verify_commit,
 )
 from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import encode
-from node.crypto import merkle
-from node.errors import Corrupted, InvalidCertificate, Rejected
+from node.errors import Corrupted, InvalidCertificate, Malformed, Rejected
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
@@ -127,36 +124,24 @@ class BlockCheck:
         yield from self._places(height, block)
         self.head = self._parent = StoredHead(height, ident, header.time_ms, header.state_root)
         self._parent_certificate, self._parent_validators = certificate or b"", self._validators
-        yield from self._follow_validators(height, header)
+        yield from self._follow_validators(height, block)
 
     def _faults(self, height: int, block: Block) -> Iterator[str]:
         header, parent = block.header, self._parent
-        parent_id, parent_time = (header.parent_id, -1) if parent is None else (parent.block_id, parent.time_ms)
-        fault = self._last_commit_fault(block)
-        for is_right, text in (
-            (header.height == height, f"is in the place of block {height} and says it is {header.height}"),
-            (
-                header.parent_id == parent_id,
-                f"names {header.parent_id.hex()} as its parent, which is {parent_id.hex()}",
-            ),
-            (header.time_ms > parent_time, "is not later than its parent"),
-            (merkle.root(block.transactions) == header.tx_root, "has other transactions than its header (tx_root)"),
-            (
-                evidence_root(block.evidence) == header.evidence_root,
-                "has other evidence than its header (evidence_root)",
-            ),
-            (
-                commit_hash(block.last_commit) == header.last_commit_hash,
-                "has another last commit than its header (last_commit_hash)",
-            ),
-            (
-                self._validators is None or header.validators_hash == self._validators.hash,
-                "was not made by the validator set of its height (validators_hash)",
-            ),
-            (not fault, f"has a last commit that does not prove its parent: {fault}"),
-        ):
-            if not is_right:
-                yield text
+        if header.height != height:
+            yield f"is in the place of block {height} and says it is {header.height}"
+        if parent is not None and header.parent_id != parent.block_id:
+            yield f"names {header.parent_id.hex()} as its parent, which is {parent.block_id.hex()}"
+        if parent is not None and header.time_ms <= parent.time_ms:
+            yield "is not later than its parent"
+        try:
+            check_contents(block)
+        except Malformed as error:
+            yield f"does not match its header: {error}"
+        if self._validators is not None and header.validators_hash != self._validators.hash:
+            yield "was not made by the validator set of its height (validators_hash)"
+        if fault := self._last_commit_fault(block):
+            yield f"has a last commit that does not prove its parent: {fault}"
 
     def _last_commit_fault(self, block: Block) -> str:
         commit, parent = block.last_commit, self._parent
@@ -205,10 +190,10 @@ class BlockCheck:
                 yield damage_at(key, height, f"does not lead to transaction {index} of block {height}")
 
     # --- validator sets -----------------------------------------------------------------------------------
-    def _follow_validators(self, height: int, header: Header) -> Iterator[StoreDamage]:
+    def _follow_validators(self, height: int, block: Block) -> Iterator[StoreDamage]:
         """Find the set of the next height, which the header names; where it changes, a stored entry must have it."""
-        wanted, before = header.next_validators_hash, self._validators
-        if wanted != header.validators_hash:
+        wanted, before = block.header.next_validators_hash, self._validators
+        if wanted != block.header.validators_hash:
             self._sets.add(height + 1)
         if before is not None and before.hash == wanted:
             return

@@ -26,6 +26,11 @@ WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 """Size of each of the two write buffers: one fills while the other is written out. With caches of 64, 16 and 8 MB
 (and buffers of 16, 4, 4) replay, block sync and reads were alike in scripts/bench --quick; a cache of 16 MB was still
 filling after an hour. A cache of 4 MB was not compared."""
+FLUSH_BYTES = 48 * 1024 * 1024
+"""Size of the pending changes of a `WriteBackStore` that triggers a flush. The flushed changes stay in memory for reads
+until the next one."""
+ENTRY_BYTES = 150
+"""Memory that a dictionary needs for an entry besides its key and value."""
 
 
 class _Reader:
@@ -120,6 +125,55 @@ class LevelStore(_Reader):
     def memory_bytes(self) -> int:
         """Memory of LevelDB's write buffers and block cache, without the mapped files and their indexes."""
         return int(self._db.get_property(b"leveldb.approximate-memory-usage"))
+
+
+class WriteBackStore:
+    """A write-back cache for a private store, such as that of a replay, where a crash loses nothing: collects batches,
+    and writes them without sync at `flush_bytes`. Implements `KeyValue`."""
+
+    def __init__(self, base: LevelStore, flush_bytes: int = FLUSH_BYTES) -> None:
+        self._base = base
+        self._flush_bytes = flush_bytes
+        self._changed: dict[bytes, bytes | None] = {}
+        self._written: dict[bytes, bytes | None] = {}
+        self._size = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        if key in self._changed:
+            return self._changed[key]
+        if key in self._written:
+            return self._written[key]
+        return self._base.get(key)
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        self.flush()
+        return self._base.scan(start, stop, reverse=reverse)
+
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        changed = self._changed
+        for key in deletes:
+            changed[key] = None
+        changed.update(puts)
+        self._size += sum(map(len, puts.values())) + (32 + ENTRY_BYTES) * (len(puts) + len(deletes))
+        if self._size >= self._flush_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the pending changes."""
+        if not self._changed:
+            return
+        puts = {key: value for key, value in self._changed.items() if value is not None}
+        deletes = [key for key, value in self._changed.items() if value is None]
+        self._base.write(puts, deletes, sync=False)
+        self._written, self._changed, self._size = self._changed, {}, 0
+
+    def snapshot(self) -> KeyValue:
+        self.flush()
+        return self._base.snapshot()
+
+    def close(self) -> None:
+        """Drop the pending changes and close the private store."""
+        self._base.close()
 
 
 class LevelSnapshot(_Reader):

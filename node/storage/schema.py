@@ -93,18 +93,14 @@ def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tupl
 
     `signatures`: those of each transaction, in block order.
     """
-    keys = _at_place(receipts.block.subjects(), height, BLOCK_INDEX)
+    subjects = [(BLOCK_INDEX, receipts.block.subjects())]
     for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
-        subjects = receipt.subjects()
-        for entry in signed:
-            subjects.add("account/" + entry.address.hex())
-        keys += _at_place(subjects, height, index)
+        subjects.append((index, receipt.subjects() | {"account/" + entry.address.hex() for entry in signed}))
+    keys: list[bytes] = []
+    for index, concerned in subjects:
+        suffix = b"/" + place(height, index)
+        keys += [b"Y" + subject.encode("ascii") + suffix for subject in concerned]
     return keys
-
-
-def _at_place(subjects: set[str], height: int, index: int) -> list[bytes]:
-    suffix = b"/" + place(height, index)
-    return [b"Y" + subject.encode("ascii") + suffix for subject in subjects]
 
 
 def place(height: int, index: int) -> bytes:

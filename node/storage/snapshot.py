@@ -238,7 +238,7 @@ def decompressed(data: bytes, size_max: int) -> bytes:
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= size_max:
-            raise Malformed(f"{size} bytes decompressed, at most {size_max} are allowed")
+            raise Malformed(f"zstd frame of {size} bytes decompressed, at most {size_max} are allowed")
         return zstandard.ZstdDecompressor(max_window_size=2**23).decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise Malformed(f"does not decompress: {error}") from None
+        raise Malformed(f"zstd frame does not decompress: {error}") from None

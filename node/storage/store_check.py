@@ -26,7 +26,7 @@ from node.txtypes.envelope import decode_signed_tx
 class StoreCheck:
     """One run over one store, which is only read."""
 
-    def __init__(self, kv: KeyValue, genesis: Genesis, on_step: OnStep | None = None) -> None:
+    def __init__(self, kv: KeyValue, genesis: Genesis, on_step: OnStep = lambda *_: None) -> None:
         self._reads = Reads(kv, on_step)
         self._genesis = genesis
         self._blocks = BlockCheck(self._reads, genesis)

@@ -57,11 +57,9 @@ def bytes_in(folder: Path) -> int:
 
 
 # --- locks ------------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def repairing(store: Path) -> Iterator[None]:
+def repairing(store: Path) -> contextlib.AbstractContextManager[None]:
     """Lock the folder of a store against other commands that make stores in it. Raises `Busy`."""
-    with _folder_locked(store.parent, f"a repair or a starting node is at work in {store.parent}: wait until it ends"):
-        yield
+    return _folder_locked(store.parent, f"a repair or a starting node is at work in {store.parent}: wait until it ends")
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) ->
 class Reads:
     """Reads a store by family and counts the keys. `at` is the last position, for damage that stops a read."""
 
-    def __init__(self, kv: KeyValue, on_step: OnStep | None = None) -> None:
+    def __init__(self, kv: KeyValue, on_step: OnStep) -> None:
         self.kv = kv
         self.counts: Counter[str] = Counter()
         self.at = b""
@@ -52,13 +52,12 @@ class Reads:
         for key, value in self.kv.scan(letter, bytes([letter[0] + 1])):
             self.at = key
             count += 1
-            if self._on_step is not None and count % STEP_KEYS == 0:
+            if count % STEP_KEYS == 0:
                 self._on_step(name, count, total)
             yield key, value
             self.at = key
         self.counts[name] = count
-        if self._on_step is not None:
-            self._on_step(name, count, total)
+        self._on_step(name, count, total)
 
     def get(self, key: bytes) -> bytes | None:
         self.at = key
@@ -68,8 +67,7 @@ class Reads:
         """The damage that stopped a read at `at`. `height`: used where `at` names none."""
         is_block, has_key = self.at[:1] in (b"B", b"C"), len(self.at) > 1
         place = f"at or after {key_text(self.at)}" if has_key else "at its beginning"
-        family, height = (
-            FAMILY_NAMES.get(self.at[:1], "meta entry"),
-            height_in(self.at) if is_block and has_key else height,
-        )
+        if is_block and has_key:
+            height = height_in(self.at)
+        family = FAMILY_NAMES.get(self.at[:1], "meta entry")
         return StoreDamage(family, place, height, f"can't be read: {error}", is_derived=not is_block)

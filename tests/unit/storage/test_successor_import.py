@@ -18,7 +18,7 @@ from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
-from node.storage.successor_import import import_predecessor
+from node.storage.state_import import import_predecessor
 from node.txtypes.chain.validator_pause import ValidatorPause, ValidatorResume
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS
 from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
