@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 
@@ -24,6 +23,7 @@ from node.errors import Corrupted, InvalidCertificate, Malformed, Rejected
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
+from node.storage.kv import unless_damaged
 from node.storage.verify_report import Reads, StoreDamage, damage_at
 from node.txtypes.envelope import Signed, txid_of
 
@@ -37,7 +37,7 @@ class BlockCheck:
         self._reader = ChainReader(reads.kv)
         self._genesis_hash = genesis_hash(genesis)
         self._start = start_height(genesis)
-        self._claimed = self._stored_head()
+        self._claimed = unless_damaged(self._reader.stored_head, None)
         if genesis.continues is None:
             root = genesis_head(genesis, genesis_entries(genesis)).state_root
         else:  # follows from the predecessor's state, which is not here
@@ -53,11 +53,6 @@ class BlockCheck:
         self._first, self._last = self._start + 1, self._start
         self._is_whole = True
         self._transactions = 0
-
-    def _stored_head(self) -> StoredHead | None:
-        with suppress(Corrupted):
-            return self._reader.stored_head()
-        return None
 
     @property
     def state_head(self) -> StoredHead:
@@ -100,9 +95,7 @@ class BlockCheck:
 
     def _base(self) -> int:
         """The first stored height by the store's own entry: above the chain's first after a snapshot or pruning."""
-        with suppress(Corrupted):
-            return max(self._reader.first_height(), self._start + 1)
-        return self._start + 1
+        return max(unless_damaged(self._reader.first_height, 0), self._start + 1)
 
     def _lose_track(self, height: int) -> None:
         """The block before `height` is unknown."""
@@ -205,9 +198,7 @@ class BlockCheck:
 
     def _in_force(self, height: int) -> ValidatorSet | None:
         """The set of `height` by the stored entries alone."""
-        with suppress(Corrupted):
-            return self._reader.validators(height)
-        return None
+        return unless_damaged(lambda: self._reader.validators(height), None)
 
     # --- the head and superfluous entries -----------------------------------------------------------------
     def meta(self) -> Iterator[StoreDamage]:
@@ -239,23 +230,16 @@ class BlockCheck:
             if schema.height_in(key) not in self._sets:
                 yield damage_at(key, self.head.height, "is at a height where the set did not change")
         if ids != len(blocks):
-            yield from self._superfluous_ids()
+            for key, value in self._reads.family(b"I"):
+                raw = self._reads.get(b"B" + value)
+                if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
+                    yield damage_at(key, self.head.height, "leads to no block of that id")
         if places != self._transactions:
-            yield from self._superfluous_places()
-
-    def _superfluous_ids(self) -> Iterator[StoreDamage]:
-        for key, value in self._reads.family(b"I"):
-            raw = self._reads.get(schema.block_key(int.from_bytes(value, "big")))
-            if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
-                yield damage_at(key, self.head.height, "leads to no block of that id")
-
-    def _superfluous_places(self) -> Iterator[StoreDamage]:
-        for key, value in self._reads.family(b"T"):
-            raw = self._reads.get(b"B" + value[:8])
-            index = int.from_bytes(value[8:], "big")
-            transactions = () if raw is None else decode_block(raw).transactions
-            if index >= len(transactions) or _txid(transactions[index], self._genesis_hash) != key[1:]:
-                yield damage_at(key, self.head.height, "leads to no transaction of that id")
+            for key, value in self._reads.family(b"T"):
+                raw, index = self._reads.get(b"B" + value[:8]), int.from_bytes(value[8:], "big")
+                transactions = () if raw is None else decode_block(raw).transactions
+                if index >= len(transactions) or _txid(transactions[index], self._genesis_hash) != key[1:]:
+                    yield damage_at(key, self.head.height, "leads to no transaction of that id")
 
 
 def _txid(raw: bytes, genesis: bytes) -> bytes:

@@ -211,10 +211,8 @@ def index_entries(state: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
 
 
 def upgrade(kv: KeyValue) -> None:
-    """Rebuild the indexes of a store of an older schema version from its state.
-
-    The version is written last, so an interrupted upgrade starts again. Raises `Corrupted`.
-    """
+    """Rebuild the indexes of a store of an older schema version from its state. The version is written last, so an
+    interrupted upgrade starts again. Raises `Corrupted`."""
     stored = schema.read_version(kv.get(schema.META_SCHEMA))
     if stored == schema.SCHEMA_VERSION:
         return
@@ -342,11 +340,8 @@ class ChainStore(ChainReader):
         return puts, deletes
 
     def _window_to_sweep(self, time_ms: int) -> list[bytes]:
-        """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned.
-
-        At most as many as a block can add: senders choose the expiry, and sweeping an hour that has all of a day's
-        transactions at once would stall the node.
-        """
+        """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned. At most as
+        many as a block can add: senders choose the expiry, and an hour may have all of a day's transactions."""
         end = schema.window_key(hour_of(time_ms), b"")
         passed = [key for key, _ in islice(self.kv.scan(self._swept, end), limits.BLOCK_TXS_MAX)]
         self._swept = passed[-1] if len(passed) == limits.BLOCK_TXS_MAX else max(end, self._swept)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+
+from node.errors import Corrupted
+
+T = TypeVar("T")
 
 PORTION: Final = 10_000
 """Entries of one batch, where the whole is too large for one."""
@@ -40,3 +45,10 @@ def write_portions(kv: KeyValue, entries: Iterator[tuple[bytes, bytes | None]]) 
     while portion := dict(islice(entries, PORTION)):
         puts = {key: value for key, value in portion.items() if value is not None}
         kv.write(puts, [key for key, value in portion.items() if value is None])
+
+
+def unless_damaged(read: Callable[[], T], default: T) -> T:
+    """The result of `read`; the default where the store is damaged there."""
+    with suppress(Corrupted):
+        return read()
+    return default

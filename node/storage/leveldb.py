@@ -19,7 +19,6 @@ from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue
 
 HOLDER_FILE = "HOLDER"
-BLOOM_BITS = 10
 CACHE_BYTES = 4 * 1024 * 1024
 """Cache of uncompressed blocks. Files are mapped, so the system's own cache backs it."""
 WRITE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -33,8 +32,8 @@ ENTRY_BYTES = 150
 """Memory that a dictionary needs for an entry besides its key and value."""
 
 
-class _Reader:
-    """Reads of a database or of a snapshot of one."""
+class LevelReader:
+    """A read-only view of a database or of a snapshot. Implements `KeyValue` without `write`."""
 
     def __init__(self, db: Any, path: Path) -> None:
         self._db = db
@@ -47,11 +46,8 @@ class _Reader:
             raise _read_failure(self._path, error) from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Entries with start <= key < stop.
-
-        Uses the raw iterator, which checks LevelDB's status at every step; the friendly one ends at a damaged block as
-        if there were no more entries.
-        """
+        """Entries with start <= key < stop."""
+        # The raw iterator checks LevelDB's status at every step; the other one ends at a damaged block without an error.
         iterator = self._db.raw_iterator(verify_checksums=True)
         step = iterator.prev if reverse else iterator.next
         try:
@@ -71,11 +67,17 @@ class _Reader:
         finally:
             iterator.close()
 
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        raise AssertionError("a snapshot is read-only")
+
+    def snapshot(self) -> KeyValue:
+        return self
+
     def close(self) -> None:
         self._db.close()
 
 
-class LevelStore(_Reader):
+class LevelStore(LevelReader):
     """Implements `KeyValue`."""
 
     def __init__(self, path: Path, *, create: bool = True, is_small: bool = False) -> None:
@@ -85,13 +87,9 @@ class LevelStore(_Reader):
             raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
         try:
             path.mkdir(parents=True, exist_ok=True)
+            sizes = {"lru_cache_size": CACHE_BYTES // share, "write_buffer_size": WRITE_BUFFER_BYTES // share}
             database = plyvel.DB(
-                str(path),
-                create_if_missing=create,
-                paranoid_checks=True,
-                bloom_filter_bits=BLOOM_BITS,
-                lru_cache_size=CACHE_BYTES // share,
-                write_buffer_size=WRITE_BUFFER_BYTES // share,
+                str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **sizes
             )
         except plyvel.Error as error:
             if "lock" in str(error).lower() and not isinstance(error, plyvel.CorruptionError):
@@ -115,7 +113,7 @@ class LevelStore(_Reader):
             raise _failure(self._path, error, "written", "make room on the disk, then start again") from None
 
     def snapshot(self) -> KeyValue:
-        return LevelSnapshot(self._db.snapshot(), self._path)
+        return LevelReader(self._db.snapshot(), self._path)
 
     def compact(self) -> None:
         """Return the space of deleted entries to the disk."""
@@ -174,16 +172,6 @@ class WriteBackStore:
     def close(self) -> None:
         """Drop the pending changes and close the private store."""
         self._base.close()
-
-
-class LevelSnapshot(_Reader):
-    """A read-only view of one moment. Implements `KeyValue` without `write`."""
-
-    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
-        raise AssertionError("a snapshot is read-only")
-
-    def snapshot(self) -> KeyValue:
-        return self
 
 
 def in_use(path: Path) -> Busy:

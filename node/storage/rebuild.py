@@ -7,7 +7,6 @@ back to an earlier height.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from node.chain.block import Block, Commit, block_id_of, verify_commit
@@ -17,7 +16,7 @@ from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_validation import check_frame, execute_block
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.kv import KeyValue
+from node.storage.kv import KeyValue, unless_damaged
 from node.txtypes.envelope import check_signatures, decode_signed_tx
 from node.txtypes.rulesets import unknown_rules, unknown_ruleset
 
@@ -45,33 +44,25 @@ class Extent(NamedTuple):
 def extent_of(kv: KeyValue, genesis: Genesis) -> Extent:
     """The extent of a store; derived data may be unreadable. Raises `OperatorError` for another chain or schema."""
     ident, start = genesis_hash(genesis), start_height(genesis)
-    stored = _readable(kv, schema.META_GENESIS)
+    stored = unless_damaged(lambda: kv.get(schema.META_GENESIS), None)
     if stored is not None and stored != ident:
         raise OperatorError(
             f"the store belongs to the chain with genesis hash {stored.hex()}, not {ident.hex()}: "
             "restore that chain's genesis file"
         )
-    schema.read_version(_readable(kv, schema.META_SCHEMA))
-    lowest, highest = _end_of_blocks(kv, is_last=False), _end_of_blocks(kv, is_last=True)
+    schema.read_version(unless_damaged(lambda: kv.get(schema.META_SCHEMA), None))
+    lowest = unless_damaged(lambda: _end_of_blocks(kv, is_last=False), None)
+    highest = unless_damaged(lambda: _end_of_blocks(kv, is_last=True), None)
     if stored is None and highest is None:
         raise OperatorError("the store has no chain: it was never started, or lost everything; sync again")
-    first, claimed = lowest or start + 1, start
-    with suppress(Corrupted):
-        claimed = max(ChainReader(kv).height(), start)
-    return Extent(first, max(highest or 0, claimed), first == start + 1)
-
-
-def _readable(kv: KeyValue, key: bytes) -> bytes | None:
-    with suppress(Corrupted):
-        return kv.get(key)
-    return None
+    last = max(highest or 0, unless_damaged(ChainReader(kv).height, 0), start)
+    return Extent(lowest or start + 1, last, lowest in (None, start + 1))
 
 
 def _end_of_blocks(kv: KeyValue, *, is_last: bool) -> int | None:
-    """Height of the first or last block; None where there is none, or where it can't be read."""
-    with suppress(Corrupted):
-        for key, _ in kv.scan(schema.block_key(0), schema.block_key(2**64 - 1), reverse=is_last):
-            return schema.height_in(key)
+    """Height of the first or last block; None where there is none."""
+    for key, _ in kv.scan(schema.block_key(0), schema.block_key(2**64 - 1), reverse=is_last):
+        return schema.height_in(key)
     return None
 
 
@@ -85,10 +76,8 @@ def check_whole(extent: Extent) -> None:
 
 
 def rebuild(source: KeyValue, target: ChainStore, last: int, on_progress: OnProgress = lambda *_: None) -> None:
-    """Execute the blocks of `source`, which is not trusted, from the head of `target` to height `last`.
-
-    Raises `BrokenChain` at the first invalid block; `target` then ends before it.
-    """
+    """Execute the blocks of `source`, which is not trusted, from the head of `target` to height `last`. Raises
+    `BrokenChain` at the first invalid block; `target` then ends before it."""
     reader, transactions = ChainReader(source), 0
     for height in range(target.height() + 1, last + 1):
         try:

@@ -44,27 +44,22 @@ def _key_of_height(family: bytes) -> Callable[[int], bytes]:
     return lambda height: family + height.to_bytes(8, "big")
 
 
+def _key_of_bytes(family: bytes) -> Callable[[bytes], bytes]:
+    return lambda ident: family + ident
+
+
 block_key: Final = _key_of_height(b"B")
 commit_key: Final = _key_of_height(b"C")
 validators_key: Final = _key_of_height(b"V")
 receipts_key: Final = _key_of_height(b"Q")
+block_id_key: Final = _key_of_bytes(b"I")
+tx_key: Final = _key_of_bytes(b"T")
+state_key: Final = _key_of_bytes(b"S")
 
 
 def height_in(key: bytes) -> int:
     """The height in the key of a block, a certificate, a validator set or receipts."""
     return int.from_bytes(key[1:], "big")
-
-
-def block_id_key(block_id: bytes) -> bytes:
-    return b"I" + block_id
-
-
-def tx_key(txid: bytes) -> bytes:
-    return b"T" + txid
-
-
-def state_key(key: bytes) -> bytes:
-    return b"S" + key
 
 
 def bucket_key(number: int) -> bytes:
@@ -90,9 +85,7 @@ def subject_key(subject: str, height: int, index: int) -> bytes:
 
 def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
     """The keys of a block's subject entries: what the block and each transaction concern, and each signer.
-
-    `signatures`: those of each transaction, in block order.
-    """
+    `signatures`: those of each transaction, in block order."""
     subjects = [(BLOCK_INDEX, receipts.block.subjects())]
     for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
         subjects.append((index, receipt.subjects() | {"account/" + entry.address.hex() for entry in signed}))

@@ -28,13 +28,14 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, Value, encode
 from node.crypto.hashing import tagged
+from node.crypto.state_tree import StateTree
 from node.errors import Malformed
 from node.ledger.fields import Hash32
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import KeyValue, write_portions
-from node.storage.state_import import StateImport, root_of
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
+from node.storage.state_import import StateImport
+from node.txtypes.chain.replay_window import EMPTY, WindowBucket, extended
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 
 VERSION = 1
@@ -157,7 +158,6 @@ class Restore:
         self._last_key = b""
         self._entries = 0
         self._state_import = StateImport(genesis.tree_depth, entries_max)
-        self._leaves: dict[int, WindowBucket] = {}
         self._windows: dict[int, WindowBucket] = {}
 
     def add(self, data: bytes) -> None:
@@ -182,22 +182,15 @@ class Restore:
                 self._state_import.take_record(key, value)
                 return {key: value}
             case b"S":
-                state = self._state_import.take_value(key[1:], value)
-                if state.family.name == WINDOW.name:
-                    ident = state.ident
-                    self._leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = state.value
-                return state.rows
+                return self._state_import.take_value(key[1:], value)
             case b"W":
-                return self._window_rows(key, value)
+                if len(key) != 21 or len(value) != 40:
+                    raise Malformed("an entry of the replay window has the wrong size")
+                hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
+                self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
+                return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
             case _:
                 raise Malformed(f"chunk {self._next}: a key of a family that snapshots do not have")
-
-    def _window_rows(self, key: bytes, value: bytes) -> dict[bytes, bytes]:
-        if len(key) != 21 or len(value) != 40:
-            raise Malformed("an entry of the replay window has the wrong size")
-        hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
-        self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
-        return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
 
     def finish(self) -> None:
         """Verify everything against the certified header, then write the head. Raises `Rejected`."""
@@ -206,10 +199,10 @@ class Restore:
         if self._next != len(manifest.chunks) or self._entries != manifest.entries:
             raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
         self._state_import.check_records()
-        if self._windows != self._leaves:
+        if self._windows != self._state_import.window_leaves:
             raise Malformed("the replay window does not lead to its leaves")
         buckets = self._state_import.buckets()
-        root = root_of(buckets, self._genesis.tree_depth)
+        root = StateTree(self._genesis.tree_depth, buckets.items()).root
         if root != header.state_root:
             raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")
         raw = self._kv.get(schema.state_key(VALIDATORS.key("set")))

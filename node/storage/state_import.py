@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from node.chain.genesis import Continues, Genesis, genesis_hash
 from node.codec import encode
 from node.crypto.state_tree import StateTree, bucket_of, slot_of
 from node.errors import Corrupted, Malformed
 from node.execution.successor import LEFT_BEHIND, changed_values
-from node.ledger.family import Family
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import KeyValue, prefix_end, write_portions
+from node.txtypes.chain.replay_window import WINDOW, WindowBucket
 from node.txtypes.chain.validator_set import VALIDATOR, VALIDATORS
 from node.txtypes.registry import family_of
 from node.txtypes.vehicle.record import next_history_head, record_digest
@@ -28,14 +28,6 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 STATE_KEY_BYTES_MAX: Final = 128
 """Bound for untrusted keys; the longest valid one, a payment's reference, has 82 bytes."""
 _RECORD_KEY: Final = re.compile(rb"R[A-HJ-NPR-Z0-9]{17}/[\x00-\xff]{8}", re.DOTALL)
-
-
-class StateValue(NamedTuple):
-    family: Family[Any]
-    ident: str
-    value: Any
-    rows: dict[bytes, bytes]
-    """Its entries in the store: the value and its index entries."""
 
 
 class StateImport:
@@ -48,9 +40,11 @@ class StateImport:
         self._values = 0
         self._buckets: dict[int, list[bytes]] = {}
         self._records: dict[str, tuple[int, bytes]] = {}
+        self.window_leaves: dict[int, WindowBucket] = {}
+        """The replay window's values by hour."""
 
     def take_record(self, key: bytes, value: bytes) -> None:
-        """`key` is the store's. Raises `Malformed`."""
+        """Add a record; `key` is the store's. Raises `Malformed`."""
         if not _RECORD_KEY.fullmatch(key):
             raise Malformed(f"{key[:40]!r} is not a vehicle record's key")
         vin, sequence = key[1:-9].decode("ascii"), int.from_bytes(key[-8:], "big")
@@ -67,8 +61,8 @@ class StateImport:
         if self._values + len(self._records) > self._entries_max:
             raise Malformed(f"more than {self._entries_max} values and cars, which is more than fits into memory")
 
-    def take_value(self, key: bytes, raw: bytes) -> StateValue:
-        """`key` is the state's. Raises `Malformed`."""
+    def take_value(self, key: bytes, raw: bytes) -> dict[bytes, bytes]:
+        """Add a value; `key` is the state's. Returns the store's entries: value and index. Raises `Malformed`."""
         if not key.isascii() or len(key) > STATE_KEY_BYTES_MAX:
             raise Malformed(f"state key {key[:40]!r} is not ASCII, or too long")
         family = family_of(key)
@@ -84,8 +78,9 @@ class StateImport:
         self._buckets.setdefault(bucket_of(slot, self._depth), []).append(slot + sha256(raw).digest())
         if family.name == VEHICLE.name and self._records.pop(ident, None) != (value.record_count, value.history_head):
             raise Malformed(f"the records of {ident} do not lead to its leaf")
-        rows = {schema.state_key(key): raw} | dict.fromkeys(family.index_keys(ident, value), b"")
-        return StateValue(family, ident, value, rows)
+        if family.name == WINDOW.name:
+            self.window_leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = value
+        return {schema.state_key(key): raw} | dict.fromkeys(family.index_keys(ident, value), b"")
 
     def check_records(self) -> None:
         """Every record belongs to a vehicle. Raises `Malformed`."""
@@ -97,17 +92,11 @@ class StateImport:
         return {number: b"".join(sorted(entries)) for number, entries in self._buckets.items()}
 
 
-def root_of(buckets: dict[int, bytes], depth: int) -> bytes:
-    return StateTree(depth, buckets.items()).root
-
-
 # --- successor chains -------------------------------------------------------------------------------------
 def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecessor_depth: int) -> None:
-    """Fill the empty `target`. Its head is written last, and makes it a store.
-
-    `predecessor` is not trusted: its records must chain to their vehicles' leaves, and its state values must hash to
-    the root that the genesis names. Raises `Malformed` where they don't, or where the genesis does not fit them.
-    """
+    """Fill the empty `target`. Its head is written last, and makes it a store. `predecessor` is not trusted: its records
+    must chain to their vehicles' leaves, and its state values must hash to the root that the genesis names. Raises
+    `Malformed` where they don't, or where the genesis does not fit them."""
     continues = genesis.continues
     if continues is None:
         raise Malformed("genesis.continues: names no chain, so this chain has no predecessor")
@@ -116,21 +105,21 @@ def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue
     before, after = StateImport(predecessor_depth), StateImport(genesis.tree_depth)
     write_portions(target, _records_and_values(predecessor, changes, before, after))
     before.check_records()
-    root = root_of(before.buckets(), predecessor_depth)
+    root = StateTree(predecessor_depth, before.buckets().items()).root
     if root != continues.state_root:
         raise Malformed(f"the predecessor's state has root {root.hex()}, genesis.continues names another")
     buckets = after.buckets()
     write_portions(target, ((schema.bucket_key(number), bucket) for number, bucket in buckets.items()))
     ident, height = genesis_hash(genesis), continues.height
-    puts = {
+    root = StateTree(genesis.tree_depth, buckets.items()).root
+    rows = {
         schema.validators_key(height): encode(VALIDATORS.decode(changes[VALIDATORS.key("set")]).entries),
         schema.META_BASE: schema.u64(height + 1),
         schema.META_GENESIS: ident,
         schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big"),
+        schema.META_HEAD: encode(StoredHead(height, ident, genesis.time_ms, root)),
     }
-    target.write(puts, [])
-    head = StoredHead(height, ident, genesis.time_ms, root_of(buckets, genesis.tree_depth))
-    target.write({schema.META_HEAD: encode(head)}, [])
+    target.write(rows, [])
 
 
 def _records_and_values(
@@ -146,9 +135,9 @@ def _records_and_values(
     for key, value in predecessor.scan(b"S", b"T"):
         before.take_value(key[1:], value)
         if not key[1:].startswith(LEFT_BEHIND):
-            yield from after.take_value(key[1:], added.pop(key[1:], value)).rows.items()
+            yield from after.take_value(key[1:], added.pop(key[1:], value)).items()
     for key, value in sorted(added.items()):
-        yield from after.take_value(key, value).rows.items()
+        yield from after.take_value(key, value).items()
 
 
 def validators_of(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:

@@ -28,6 +28,8 @@ class StoreCheck:
 
     def __init__(self, kv: KeyValue, genesis: Genesis, on_step: OnStep = lambda *_: None) -> None:
         self._reads = Reads(kv, on_step)
+        self.counts: dict[str, int] = self._reads.counts
+        """Number of keys read by family; keys of no family are counted as `other`."""
         self._genesis = genesis
         self._blocks = BlockCheck(self._reads, genesis)
 
@@ -35,11 +37,6 @@ class StoreCheck:
     def height(self) -> int:
         """Height of the last block; known once the run is over."""
         return self._blocks.head.height
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of keys read by family; keys of no family are counted as `other`."""
-        return dict(self._reads.counts)
 
     def damages(self) -> Iterator[StoreDamage]:
         """All damages. A family that can't be read is one damage, and the check continues with the next family."""
@@ -49,7 +46,7 @@ class StoreCheck:
         state = StateCheck(self._reads, self._genesis.tree_depth, blocks.state_head)
         for walk in (state.values, state.tree, state.indexes, state.records, state.window, self._receipts):
             yield from self._readable(walk)
-        self._reads.counts["other"] = self._count_others()
+        self.counts["other"] = self._count_others()
 
     def _readable(self, walk: Callable[[], Iterator[StoreDamage]]) -> Iterator[StoreDamage]:
         try:
@@ -68,11 +65,8 @@ class StoreCheck:
 
     # --- receipts -----------------------------------------------------------------------------------------
     def _receipts(self) -> Iterator[StoreDamage]:
-        """Every block has a row, every row its subject entries, and there are no others.
-
-        Whether a row is right only a replay can tell: 'bmw-audit replay' compares the rows, 'bmw-node reindex'
-        recomputes them.
-        """
+        """Every block has a row, every row its subject entries, and there are no others. Only a replay can tell whether
+        a row is right: 'bmw-audit replay' compares the rows, 'bmw-node reindex' recomputes them."""
         first, count = ChainReader(self._reads.kv).receipts_from(), 0
         expected = first
         for key, raw in self._reads.family(b"Q"):

@@ -19,6 +19,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -32,8 +33,7 @@ SNAPSHOT = "snapshot"
 TABLES = (".ldb", ".sst")
 """LevelDB never changes these files once they are written, so a link is as good as a copy."""
 LEFT_OUT = ("LOCK", HOLDER_FILE, "LOG", "LOG.old", MARKER)
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
+_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -103,10 +103,8 @@ def locked(store: Path) -> Iterator[None]:
 # --- reading without a trace ------------------------------------------------------------------------------
 @contextlib.contextmanager
 def reading(store: Path) -> Iterator[Path]:
-    """A folder with links to and copies of the store's files: opening the store itself would change it.
-
-    Raises `Busy` where the store is in use and `OperatorError` where it can't be read.
-    """
+    """A folder with links to and copies of the store's files: opening the store itself would change it. Raises `Busy`
+    where the store is in use and `OperatorError` where it can't be read."""
     if not (store / "CURRENT").is_file():
         raise OperatorError(f"there is no store in {store}: check the path, or make one with 'bmw-node start'")
     place = store.with_name(store.name + ".reading")
@@ -145,12 +143,8 @@ def unwanted_folder(store: Path) -> Path:
 
 def kept_name(store: Path, why: str) -> str:
     """The first free name for the old store."""
-    name = free = f"{store.name}.before-{why}"
-    number = 1
-    while store.with_name(free).exists():
-        number += 1
-        free = f"{name}-{number}"
-    return free
+    names = (f"{store.name}.before-{why}{'' if number == 1 else f'-{number}'}" for number in count(1))
+    return next(name for name in names if not store.with_name(name).exists())
 
 
 def finish_rebuilt(folder: Path, purpose: Rebuilt) -> None:
@@ -191,10 +185,8 @@ def _swap(one: Path, other: Path) -> bool:
 
 
 def settle(store: Path) -> Rebuilt | None:
-    """Finish an interrupted exchange; returns its purpose, None where there was none.
-
-    A rebuilt store whose exchange has not begun stays as it is.
-    """
+    """Finish an interrupted exchange; returns its purpose, None where there was none. A rebuilt store whose exchange has
+    not begun stays as it is."""
     rebuilt = rebuilt_folder(store)
     if not store.exists() and marked(rebuilt) is not None:
         os.rename(rebuilt, store)

@@ -155,8 +155,8 @@ STEPS = Table(
         "finish a block": ("node.execution.block_run:BlockRun.finish", "node.execution.block_validation:execute_block"),
         "read state": ("node.storage.chain_store:StateView", "node.storage.leveldb:WriteBackStore.get"),
         "LevelDB reads": (
-            "node.storage.leveldb:_Reader.get",
-            "node.storage.leveldb:_Reader.scan",
+            "node.storage.leveldb:LevelReader.get",
+            "node.storage.leveldb:LevelReader.scan",
         ),
         "LevelDB writes": ("node.storage.leveldb:LevelStore.write", "node.storage.leveldb:WriteBackStore.flush"),
         "indexes": ("node.ledger.family:index_changes",),
