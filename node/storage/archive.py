@@ -42,7 +42,6 @@ SEGMENT_BYTES_MAX = SEGMENT_BYTES + COMMITTED_BYTES_MAX
 _HEADER = struct.Struct(">H32sQ")
 _SEGMENT = struct.Struct(">QQI32s")
 _TRAILER = struct.Struct(">IQ32s")
-_SEGMENT_MARK, _TRAILER_MARK = b"S", b"T"
 _START = len(MAGIC) + _HEADER.size + 32
 _DATA_MAX = SEGMENT_BYTES_MAX + SEGMENT_BYTES_MAX // 128 + 1024
 """Compressed bytes of one segment: zstd grows incompressible data by less than this."""
@@ -90,12 +89,12 @@ def _write(file: BinaryIO, reader: ChainReader, first: int, last: int, genesis_h
         if len(blocks) < SEGMENT_BYTES and height < last:
             continue
         data = compressor.compress(blocks)
-        head = _SEGMENT_MARK + _SEGMENT.pack(segment_first, height, len(data), sha256(data).digest())
+        head = b"S" + _SEGMENT.pack(segment_first, height, len(data), sha256(data).digest())
         digest.update(head)
         file.write(head + data)
         segments, segment_first = segments + 1, height + 1
         blocks.clear()
-    file.write(_TRAILER_MARK + _TRAILER.pack(segments, last, digest.digest()))
+    file.write(b"T" + _TRAILER.pack(segments, last, digest.digest()))
 
 
 class ArchiveReader:
@@ -175,7 +174,7 @@ class ArchiveReader:
     def _segments(self, file: BinaryIO) -> Iterator[Segment]:
         digest = sha256(self._start)
         count, expected = 0, self.first
-        while (mark := file.read(1)) == _SEGMENT_MARK:
+        while (mark := file.read(1)) == b"S":
             where = f"segment {count}, from height {expected}"
             head = file.read(_SEGMENT.size)
             if len(head) < _SEGMENT.size:
@@ -196,7 +195,7 @@ class ArchiveReader:
             count, expected = count + 1, last + 1
         where = f"trailer after segment {count - 1}, height {expected - 1}"
         tail = file.read(_TRAILER.size)
-        if mark != _TRAILER_MARK or len(tail) < _TRAILER.size:
+        if mark != b"T" or len(tail) < _TRAILER.size:
             raise self._damaged(f"{where}: the file ends early or has other content")
         if _TRAILER.unpack(tail) != (count, expected - 1, digest.digest()):
             raise self._damaged(f"{where}: does not match the segments")

@@ -38,6 +38,8 @@ class BlockCheck:
         self._genesis_hash = genesis_hash(genesis)
         self._start = start_height(genesis)
         self._claimed = unless_damaged(self._reader.stored_head, None)
+        self._base = max(unless_damaged(self._reader.first_height, 0), self._start + 1)
+        """The first stored height by the store's own entry: above the chain's first after a snapshot or pruning."""
         if genesis.continues is None:
             root = genesis_head(genesis, genesis_entries(genesis)).state_root
         else:  # follows from the predecessor's state, which is not here
@@ -57,20 +59,19 @@ class BlockCheck:
     @property
     def state_head(self) -> StoredHead:
         """The head that the state is checked against: the newest, even if damaged blocks leave it unproven."""
-        claimed = self._claimed
-        return claimed if claimed is not None and claimed.height > self.head.height else self.head
+        return max(self.head, self._claimed or self.head, key=lambda head: head.height)
 
     def genesis_validators(self) -> Iterator[StoreDamage]:
         """Compare the stored genesis set. Runs before `blocks`."""
         assert self._validators is not None, "genesis has a set"
         key = schema.validators_key(max(self._start, 1))
-        stored, is_cut = self._reads.get(key), self._base() > self._start + 1
+        stored, is_cut = self._reads.get(key), self._base > self._start + 1
         if stored != encode(self._validators.entries) and not (is_cut and stored is None):
             yield damage_at(key, schema.height_in(key), "is not the set of the genesis file")
 
     def blocks(self) -> Iterator[StoreDamage]:
         """Walk over all blocks. An unreadable block is reported, and the walk continues after it."""
-        expected = self._first = self._base()
+        expected = self._first = self._base
         self._last = expected - 1
         if expected > self._start + 1:
             self._parent, self._validators = None, self._in_force(expected)
@@ -92,10 +93,6 @@ class BlockCheck:
                 yield self._reads.unreadable(error, height)
                 self._lose_track(height + 1)
             self._last, expected = height, height + 1
-
-    def _base(self) -> int:
-        """The first stored height by the store's own entry: above the chain's first after a snapshot or pruning."""
-        return max(unless_damaged(self._reader.first_height, 0), self._start + 1)
 
     def _lose_track(self, height: int) -> None:
         """The block before `height` is unknown."""

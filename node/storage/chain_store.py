@@ -6,6 +6,7 @@ All of a block is written in one synced batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -26,14 +27,13 @@ from node.ledger.family import Family, index_changes
 from node.ledger.params import CHAIN
 from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
-from node.storage.kv import KeyValue, prefix_end, write_portions
+from node.storage.kv import KeyValue, T, prefix_end, write_portions
 from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import family_of
 from node.txtypes.rulesets import unknown_ruleset
 
-T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 
@@ -112,13 +112,11 @@ class ChainReader:
         raw = None if head is None else self.block_bytes(head.height)
         if head is None or genesis is None or raw is None:
             return
-        try:
+        with suppress(Rejected):
             header = decode_block(raw).header
-        except Rejected:
-            return
-        unknown = unknown_ruleset(head.height, header.ruleset_hash)
-        if unknown and block_id_of(header, genesis) == head.block_id:
-            raise OperatorError(unknown)
+            unknown = unknown_ruleset(head.height, header.ruleset_hash)
+            if unknown and block_id_of(header, genesis) == head.block_id:
+                raise OperatorError(unknown)
 
     def validators(self, height: int) -> ValidatorSet:
         """The set that decides `height`, up to one above the head; at the genesis state the first set."""
@@ -261,10 +259,10 @@ class ChainStore(ChainReader):
     def _start(self) -> None:
         entries = genesis_entries(self.genesis)
         head = genesis_head(self.genesis, entries)
+        buckets = buckets_of(entries, self.genesis.tree_depth)
         puts = {schema.state_key(key): value for key, value in entries.items()}
-        for number, bucket in buckets_of(entries, self.genesis.tree_depth).items():
-            puts[schema.bucket_key(number)] = bucket
-        puts.update(dict.fromkeys(index_entries(entries.items()), b""))
+        puts |= {schema.bucket_key(number): bucket for number, bucket in buckets.items()}
+        puts |= dict.fromkeys(index_entries(entries.items()), b"")
         puts[schema.validators_key(1)] = encode(head.validators.entries)
         puts[schema.META_GENESIS] = self.genesis_hash
         puts[schema.META_SCHEMA] = schema.SCHEMA_VERSION.to_bytes(4, "big")

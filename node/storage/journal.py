@@ -57,8 +57,7 @@ class Journal:
         deletes = [b"P" + txid for txid in (*committed, *expired)]
         for txid, ended in expired.items():
             key = b"F" + (now_ms + limits.FATE_KEPT_MS).to_bytes(8, "big") + txid
-            puts[key] = msgspec.msgpack.encode(ended)
-            puts[b"E" + txid] = key
+            puts |= {key: msgspec.msgpack.encode(ended), b"E" + txid: key}
         for key, _ in self._kv.scan(b"F", b"F" + now_ms.to_bytes(8, "big")):
             deletes += [key, b"E" + key[9:]]
         if puts or deletes:

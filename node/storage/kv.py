@@ -22,15 +22,12 @@ class KeyValue(Protocol):
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with start <= key < stop."""
-        ...
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
         """One synced batch."""
-        ...
 
     def snapshot(self) -> KeyValue:
         """A read-only view of the present content."""
-        ...
 
     def close(self) -> None: ...
 

@@ -26,8 +26,7 @@ WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 (and buffers of 16, 4, 4) replay, block sync and reads were alike in scripts/bench --quick; a cache of 16 MB was still
 filling after an hour. A cache of 4 MB was not compared."""
 FLUSH_BYTES = 48 * 1024 * 1024
-"""Size of the pending changes of a `WriteBackStore` that triggers a flush. The flushed changes stay in memory for reads
-until the next one."""
+"""Pending changes at which a `WriteBackStore` is flushed; the last flushed ones stay in memory for reads."""
 ENTRY_BYTES = 150
 """Memory that a dictionary needs for an entry besides its key and value."""
 
@@ -43,11 +42,11 @@ class LevelReader:
         try:
             return self._db.get(key, verify_checksums=True)  # type: ignore[no-any-return]
         except plyvel.Error as error:
-            raise _read_failure(self._path, error) from None
+            raise _failure(self._path, error) from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with start <= key < stop."""
-        # The raw iterator checks LevelDB's status at every step; the other one ends at a damaged block without an error.
+        # The raw iterator checks LevelDB's status at every step. The other one ends silently at a damaged block.
         iterator = self._db.raw_iterator(verify_checksums=True)
         step = iterator.prev if reverse else iterator.next
         try:
@@ -63,7 +62,7 @@ class LevelReader:
                 yield entry
                 step()
         except plyvel.Error as error:
-            raise _read_failure(self._path, error) from None
+            raise _failure(self._path, error) from None
         finally:
             iterator.close()
 
@@ -88,9 +87,7 @@ class LevelStore(LevelReader):
         try:
             path.mkdir(parents=True, exist_ok=True)
             sizes = {"lru_cache_size": CACHE_BYTES // share, "write_buffer_size": WRITE_BUFFER_BYTES // share}
-            database = plyvel.DB(
-                str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **sizes
-            )
+            db = plyvel.DB(str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **sizes)
         except plyvel.Error as error:
             if "lock" in str(error).lower() and not isinstance(error, plyvel.CorruptionError):
                 raise in_use(path) from None
@@ -98,7 +95,7 @@ class LevelStore(LevelReader):
             raise _failure(path, error, "opened", fix) from None
         except OSError as error:
             raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
-        super().__init__(database, path)
+        super().__init__(db, path)
         (path / HOLDER_FILE).write_text(str(os.getpid()))
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
@@ -186,11 +183,9 @@ def in_use(path: Path) -> Busy:
     )
 
 
-def _read_failure(path: Path, error: Exception) -> Corrupted | OperatorError:
-    return _failure(path, error, "read", "repair the disk, or restore a checkpoint")
-
-
-def _failure(path: Path, error: Exception, action: str, fix: str) -> Corrupted | OperatorError:
+def _failure(
+    path: Path, error: Exception, action: str = "read", fix: str = "repair the disk, or restore a checkpoint"
+) -> Corrupted | OperatorError:
     """Our error for an error of LevelDB while the store was opened, read or written."""
     words = error.args[0] if error.args else ""
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)

@@ -55,15 +55,14 @@ def extent_of(kv: KeyValue, genesis: Genesis) -> Extent:
     highest = unless_damaged(lambda: _end_of_blocks(kv, is_last=True), None)
     if stored is None and highest is None:
         raise OperatorError("the store has no chain: it was never started, or lost everything; sync again")
-    last = max(highest or 0, unless_damaged(ChainReader(kv).height, 0), start)
-    return Extent(lowest or start + 1, last, lowest in (None, start + 1))
+    first, claimed = lowest or start + 1, unless_damaged(ChainReader(kv).height, start)
+    return Extent(first, max(highest or 0, claimed, start), first == start + 1)
 
 
 def _end_of_blocks(kv: KeyValue, *, is_last: bool) -> int | None:
     """Height of the first or last block; None where there is none."""
-    for key, _ in kv.scan(schema.block_key(0), schema.block_key(2**64 - 1), reverse=is_last):
-        return schema.height_in(key)
-    return None
+    blocks = kv.scan(schema.block_key(0), schema.block_key(2**64 - 1), reverse=is_last)
+    return next((schema.height_in(key) for key, _ in blocks), None)
 
 
 def check_whole(extent: Extent) -> None:

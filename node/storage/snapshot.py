@@ -129,8 +129,7 @@ def _contents(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
 # --- restoring ----------------------------------------------------------------------------------------
 def check_offer(offer: Offer, genesis: bytes) -> None:
     """The offer is consistent; its header must still be verified against a trust root. Raises `Rejected`."""
-    manifest = offer.manifest
-    header = manifest.header
+    manifest, header = offer.manifest, offer.manifest.header
     if manifest.version != VERSION:
         raise Malformed(f"the snapshot has version {manifest.version}, this software reads {VERSION}")
     if manifest.genesis_hash != genesis:
@@ -154,9 +153,8 @@ class Restore:
         self._kv = kv
         self._genesis = genesis
         self._offer = offer
-        self._next = 0
+        self._next = self._entries = 0
         self._last_key = b""
-        self._entries = 0
         self._state_import = StateImport(genesis.tree_depth, entries_max)
         self._windows: dict[int, WindowBucket] = {}
 

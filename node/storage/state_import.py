@@ -94,8 +94,8 @@ class StateImport:
 
 # --- successor chains -------------------------------------------------------------------------------------
 def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue, predecessor_depth: int) -> None:
-    """Fill the empty `target`. Its head is written last, and makes it a store. `predecessor` is not trusted: its records
-    must chain to their vehicles' leaves, and its state values must hash to the root that the genesis names. Raises
+    """Fill the empty `target`; its head is written last, and makes it a store. `predecessor` is not trusted: records
+    must chain to their vehicles' leaves, and state values must hash to the root that the genesis names. Raises
     `Malformed` where they don't, or where the genesis does not fit them."""
     continues = genesis.continues
     if continues is None:

@@ -174,10 +174,8 @@ def exchange(store: Path) -> Path:
 def _swap(one: Path, other: Path) -> bool:
     """Exchange two names in one system call; False where the system has no such call."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
+    if call is None or call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return call is not None
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV):
         return False
@@ -185,8 +183,8 @@ def _swap(one: Path, other: Path) -> bool:
 
 
 def settle(store: Path) -> Rebuilt | None:
-    """Finish an interrupted exchange; returns its purpose, None where there was none. A rebuilt store whose exchange has
-    not begun stays as it is."""
+    """Finish an interrupted exchange; returns its purpose, None where there was none. A rebuilt store stays as it is if
+    its exchange has not begun."""
     rebuilt = rebuilt_folder(store)
     if not store.exists() and marked(rebuilt) is not None:
         os.rename(rebuilt, store)

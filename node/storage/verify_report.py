@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES, height_in, key_text
@@ -25,7 +24,7 @@ class StoreDamage:
     text: str
     is_derived: bool = True
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str | int]:
         return {"family": self.family, "key": self.key, "height": self.height, "text": self.text}
 
     def __str__(self) -> str:
