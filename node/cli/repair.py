@@ -20,6 +20,7 @@ from node.cli.successor import import_state, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.kv import unless_damaged
 from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.store_check import StoreCheck
@@ -212,7 +213,7 @@ def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Sto
     steps = _Steps()
     try:
         extent = extent_of(kv, genesis)
-        ChainReader(kv).check_rules()
+        unless_damaged(ChainReader(kv).check_rules, None)  # damage is for the check to report
         check = StoreCheck(kv, genesis, steps)
         damages = check.damages()
         return check, extent, list(islice(damages, SHOWN_MAX)), list(damages)
