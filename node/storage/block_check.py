@@ -78,7 +78,7 @@ class BlockCheck:
         for key, raw in self._reads.family(b"B", self._claimed.height if self._claimed else 0):
             height = schema.height_in(key)
             if height < self._first:
-                yield damage_at(schema.META_BASE, height, f"says that the blocks begin at {self._first}")
+                yield damage_at(schema.META_BASE, height, f"is {self._first}, but there is an older block")
                 expected = self._first = height
             if height != expected:
                 gap = "is missing" if height == expected + 1 else f"and all up to {height - 1} are missing"
@@ -119,7 +119,7 @@ class BlockCheck:
     def _faults(self, height: int, block: Block) -> Iterator[str]:
         header, parent = block.header, self._parent
         if header.height != height:
-            yield f"is in the place of block {height} and says it is {header.height}"
+            yield f"is in the place of block {height} and has height {header.height}"
         if parent is not None and header.parent_id != parent.block_id:
             yield f"names {header.parent_id.hex()} as its parent, which is {parent.block_id.hex()}"
         if parent is not None and header.time_ms <= parent.time_ms:

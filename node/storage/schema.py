@@ -86,13 +86,13 @@ def subject_key(subject: str, height: int, index: int) -> bytes:
 def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
     """The keys of a block's subject entries: what the block and each transaction concern, and each signer.
     `signatures`: those of each transaction, in block order."""
-    subjects = [(BLOCK_INDEX, receipts.block.subjects())]
+    suffix = b"/" + place(height, BLOCK_INDEX)
+    keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
     for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
-        subjects.append((index, receipt.subjects() | {"account/" + entry.address.hex() for entry in signed}))
-    keys: list[bytes] = []
-    for index, concerned in subjects:
-        suffix = b"/" + place(height, index)
-        keys += [b"Y" + subject.encode("ascii") + suffix for subject in concerned]
+        suffix, subjects = b"/" + place(height, index), receipt.subjects()
+        for entry in signed:
+            subjects.add("account/" + entry.address.hex())
+        keys += [b"Y" + subject.encode("ascii") + suffix for subject in subjects]
     return keys
 
 
