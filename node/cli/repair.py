@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,8 @@ from node.cli.successor import import_state, predecessor_option
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.leveldb import LevelStore
+from node.storage.kv import unless_damaged
+from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.store_check import StoreCheck
 from node.storage.store_dirs import (
@@ -36,7 +36,6 @@ from node.storage.store_dirs import (
     settle,
 )
 from node.storage.verify_report import StoreDamage
-from node.storage.write_back import WriteBackStore
 
 SHOWN_MAX = 20
 """Damages that verify-store lists; the rest is counted."""
@@ -214,8 +213,7 @@ def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Sto
     steps = _Steps()
     try:
         extent = extent_of(kv, genesis)
-        with suppress(Corrupted):  # the check names what is damaged
-            ChainReader(kv).check_rules()
+        unless_damaged(ChainReader(kv).check_rules, None)  # damage is for the check to report
         check = StoreCheck(kv, genesis, steps)
         damages = check.damages()
         return check, extent, list(islice(damages, SHOWN_MAX)), list(damages)

@@ -37,8 +37,8 @@ from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
+from node.storage.state_import import import_predecessor, validators_of
 from node.storage.store_dirs import reading, repairing
-from node.storage.successor_import import import_predecessor, validators_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import unknown_rules

@@ -1,8 +1,12 @@
-"""The chain on disk: blocks, certificates, state, tree, records, indexes. One write path, one synced batch a block."""
+"""The chain on disk: blocks, certificates, state, state tree, records and indexes.
+
+All of a block is written in one synced batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -23,9 +27,7 @@ from node.ledger.family import Family, index_changes
 from node.ledger.params import CHAIN
 from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
-from node.storage.kv import KeyValue, prefix_end
-from node.storage.receipt_rows import subject_keys
-from node.storage.upgrade import upgrade
+from node.storage.kv import KeyValue, T, prefix_end, write_portions
 from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
@@ -42,12 +44,16 @@ class TxPlace:
 
 
 class StoredHead(msgspec.Struct, array_like=True, frozen=True):
-    """The head as it is stored: what a store claims of itself."""
+    """The head as the store records it, not yet compared with the rest of the store."""
 
     height: int
     block_id: bytes
     time_ms: int
     state_root: bytes
+
+
+_decode_head = msgspec.msgpack.Decoder(StoredHead).decode
+_decode_entries = msgspec.msgpack.Decoder(tuple[ValidatorEntry, ...]).decode
 
 
 class StateView:
@@ -67,83 +73,72 @@ class StateView:
 
 
 class ChainReader:
-    """Everything that can be asked of a chain at one moment; also over a snapshot or a copy."""
+    """All reads of a chain, over a store, a snapshot of one, or a copy."""
 
     def __init__(self, kv: KeyValue) -> None:
         self.kv = kv
         self.state = StateView(kv)
 
+    def _decoded(self, key: bytes, decode: Callable[[bytes], T], name: str) -> T | None:
+        raw = self.kv.get(key)
+        try:
+            return None if raw is None else decode(raw)
+        except (Rejected, msgspec.MsgspecError) as error:
+            raise Corrupted(f"{name} does not decode: {error}") from None
+
     def stored_head(self) -> StoredHead | None:
         """None where the store was never started."""
-        raw = self.kv.get(schema.META_HEAD)
-        return None if raw is None else _decode_head(raw)
+        return self._decoded(schema.META_HEAD, _decode_head, "the store's head")
 
     def height(self) -> int:
         head = self.stored_head()
         return -1 if head is None else head.height
 
     def head(self) -> ChainHead:
-        """Raises `Corrupted` where the parts contradict each other."""
+        """The head with its validator sets and parameters. Raises `Corrupted` where one of them is missing."""
         head = self.stored_head()
         params = self.state.get(CHAIN.key("params"))
         if head is None or params is None:
             raise Corrupted("the store has no head: it was never finished; wipe it and sync again")
+        validators, last = self.validators(head.height + 1), self.validators(max(head.height, 1))
         return ChainHead(
-            head.height,
-            head.block_id,
-            head.time_ms,
-            head.state_root,
-            self.validators(head.height + 1),
-            CHAIN.decode(params),
-            self.validators(max(head.height, 1)),
+            head.height, head.block_id, head.time_ms, head.state_root, validators, CHAIN.decode(params), last
         )
 
     def check_rules(self) -> None:
-        """Raises `OperatorError` where the head was judged by a ruleset that this software does not know: it cannot
-        read the state. A block that is damaged is not believed."""
+        """Raises `OperatorError` where the head block names a ruleset that this software does not have: it cannot read
+        the state. A damaged block is ignored."""
         head, genesis = self.stored_head(), self.kv.get(schema.META_GENESIS)
         raw = None if head is None else self.block_bytes(head.height)
         if head is None or genesis is None or raw is None:
             return
-        try:
+        with suppress(Rejected):
             header = decode_block(raw).header
-        except Rejected:
-            return
-        unknown = unknown_ruleset(head.height, header.ruleset_hash)
-        if unknown and block_id_of(header, genesis) == head.block_id:
-            raise OperatorError(unknown)
+            unknown = unknown_ruleset(head.height, header.ruleset_hash)
+            if unknown and block_id_of(header, genesis) == head.block_id:
+                raise OperatorError(unknown)
 
     def validators(self, height: int) -> ValidatorSet:
         """The set that decides `height`, up to one above the head; at the genesis state the first set."""
         for _, raw in self.kv.scan(schema.validators_key(0), schema.validators_key(height + 1), reverse=True):
-            return ValidatorSet(_decode_entries(raw))
+            try:
+                return ValidatorSet(_decode_entries(raw))
+            except msgspec.MsgspecError as error:
+                raise Corrupted(f"a stored validator set does not decode: {error}") from None
         raise Corrupted(f"the store has no validator set for height {height}")
 
     def first_height(self) -> int:
-        """The oldest height whose block is here: above the chain's first after a snapshot or pruning."""
-        raw = self.kv.get(schema.META_BASE)
-        return 1 if raw is None else int.from_bytes(raw, "big")
+        """The oldest height whose block is stored; above the chain's first after a snapshot or pruning."""
+        return int.from_bytes(self.kv.get(schema.META_BASE) or b"\x01", "big")
 
     def block(self, height: int) -> Block | None:
-        raw = self.kv.get(schema.block_key(height))
-        if raw is None:
-            return None
-        try:
-            return decode_block(raw)
-        except Rejected as error:
-            raise Corrupted(f"block {height} does not decode: {error}") from None
+        return self._decoded(schema.block_key(height), decode_block, f"block {height}")
 
     def block_bytes(self, height: int) -> bytes | None:
         return self.kv.get(schema.block_key(height))
 
     def commit(self, height: int) -> Commit | None:
-        raw = self.kv.get(schema.commit_key(height))
-        if raw is None:
-            return None
-        try:
-            return decode_commit(raw)
-        except Rejected as error:
-            raise Corrupted(f"the certificate of {height} does not decode: {error}") from None
+        return self._decoded(schema.commit_key(height), decode_commit, f"the certificate of {height}")
 
     def committed(self, height: int) -> Committed | None:
         block, commit = self.block(height), self.commit(height)
@@ -155,32 +150,27 @@ class ChainReader:
 
     def place(self, txid: bytes) -> TxPlace | None:
         raw = self.kv.get(schema.tx_key(txid))
-        return None if raw is None else TxPlace(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big"))
+        return None if raw is None else TxPlace(*schema.place_in(raw))
 
     def record(self, vin: str, sequence: int) -> bytes | None:
         return self.kv.get(schema.record_key(vin, sequence))
 
     def records(self, vin: str, start: int, limit: int, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
         """(sequence, record bytes) from `start` upwards, or (reverse) below `start` downwards."""
-        low, high = schema.record_key(vin, 0), prefix_end(b"R" + vin.encode("ascii") + b"/")
-        found = (
-            self.kv.scan(low, schema.record_key(vin, start), reverse=True)
-            if reverse
-            else self.kv.scan(schema.record_key(vin, start), high)
-        )
-        for (key, value), _ in zip(found, range(limit), strict=False):
+        prefix, at = schema.record_key(vin, 0)[:-8], schema.record_key(vin, start)
+        low, high = (prefix, at) if reverse else (at, prefix_end(prefix))
+        for key, value in islice(self.kv.scan(low, high, reverse=reverse), limit):
             yield int.from_bytes(key[-8:], "big"), value
 
     def window(self) -> Iterator[tuple[int, bytes, int]]:
-        """The replay window: (hour, txid, expires_at_ms). Of hours that have passed some may still be stored, which
-        stand for nothing."""
+        """The replay window: (hour, txid, expires_at_ms), without the stored entries of passed hours."""
         head = self.stored_head()
         start = schema.window_key(hour_of(head.time_ms) if head is not None else 0, b"")
         for key, value in self.kv.scan(start, b"X"):
             yield int.from_bytes(key[1:9], "big"), key[9:], int.from_bytes(value, "big")
 
     def entries(self, prefix: bytes, start: str, limit: int) -> list[str]:
-        """What follows `prefix` in the keys of an index or a family, in order, from `start` on."""
+        """The keys of an index or a family without their `prefix`, ascending from `start`."""
         scanned = self.kv.scan(prefix + start.encode("ascii"), prefix_end(prefix))
         return [key[len(prefix) :].decode("ascii") for key, _ in islice(scanned, limit)]
 
@@ -191,14 +181,13 @@ class ChainReader:
             yield key[len(start) :].decode("ascii"), family.decode(raw)
 
     def receipts(self, height: int) -> BlockReceipts | None:
-        """What the transactions of a block did; None where the store does not have it."""
+        """What the transactions of a block did; None where the store does not have the row."""
         raw = self.kv.get(schema.receipts_key(height))
         return None if raw is None else decode_receipts(raw)
 
     def receipts_from(self) -> int:
-        """The height from which on the store has the receipts of every block."""
-        raw = self.kv.get(schema.META_RECEIPTS)
-        return max(self.first_height(), 0 if raw is None else int.from_bytes(raw, "big"))
+        """The first height from which the store has the receipts of every block."""
+        return max(self.first_height(), int.from_bytes(self.kv.get(schema.META_RECEIPTS) or b"", "big"))
 
     def touching(self, subject: str, below: tuple[int, int], limit: int) -> list[TxPlace]:
         """The places of the transactions that concern a subject, the newest first, before the place `below`."""
@@ -211,37 +200,44 @@ class ChainReader:
             yield int.from_bytes(key[1:], "big"), value
 
 
-def _decode_head(raw: bytes) -> StoredHead:
-    try:
-        return msgspec.msgpack.decode(raw, type=StoredHead)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise Corrupted(f"the store's head does not decode: {error}") from None
+def index_entries(state: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """Store keys of the index entries of (state key, value) pairs. Raises `Corrupted`."""
+    for key, raw in state:
+        family = family_of(key)
+        if family is not None and family.indexes:
+            yield from family.index_keys(key[len(family.name) + 1 :].decode("ascii"), family.decode(raw))
 
 
-def _decode_entries(raw: bytes) -> tuple[ValidatorEntry, ...]:
-    try:
-        return msgspec.msgpack.decode(raw, type=tuple[ValidatorEntry, ...])
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise Corrupted(f"a stored validator set does not decode: {error}") from None
+def upgrade(kv: KeyValue) -> None:
+    """Rebuild the indexes of a store of an older schema version from its state. The version is written last, so an
+    interrupted upgrade starts again. Raises `Corrupted`."""
+    stored = schema.read_version(kv.get(schema.META_SCHEMA))
+    if stored == schema.SCHEMA_VERSION:
+        return
+    if stored < 1:
+        raise Corrupted("the store has no schema version: rebuild it with 'bmw-node reindex'")
+    write_portions(kv, ((key, None) for key, _ in kv.scan(b"X", b"Y")))
+    write_portions(kv, ((entry, b"") for entry in index_entries((key[1:], raw) for key, raw in kv.scan(b"S", b"T"))))
+    kv.write({schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big")}, [])
 
 
 class ChainStore(ChainReader):
-    """The reader with the one write path, the tree and the head in memory."""
+    """A `ChainReader` that also writes blocks; the state tree and the head are in memory."""
 
     def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
-        """Opens the chain, or starts it at height 0. Raises `Corrupted` where stored tree and root disagree, and
+        """Open the chain, or start it at height 0. Raises `Corrupted` where the stored tree and root disagree, and
         `OperatorError` for another chain's store and for one that only newer software can read."""
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
         self.start_height = start_height(genesis)
         self._swept = schema.window_key(0, b"")
-        """No key of the replay window stands before it."""
+        """Lower bound of the stored replay window keys."""
         stored = kv.get(schema.META_GENESIS)
         if stored is None and genesis.continues is not None:
             raise OperatorError(
                 f"this chain continues the chain {genesis.continues.genesis_hash.hex()} from height "
-                f"{self.start_height}, and its first state is not here: bring it in with 'bmw-node inherit'"
+                f"{self.start_height}, and its first state is missing: import it with 'bmw-node inherit'"
             )
         if stored is None:
             self._start()
@@ -263,14 +259,10 @@ class ChainStore(ChainReader):
     def _start(self) -> None:
         entries = genesis_entries(self.genesis)
         head = genesis_head(self.genesis, entries)
+        buckets = buckets_of(entries, self.genesis.tree_depth)
         puts = {schema.state_key(key): value for key, value in entries.items()}
-        for number, bucket in buckets_of(entries, self.genesis.tree_depth).items():
-            puts[schema.bucket_key(number)] = bucket
-        for key, raw in entries.items():
-            family = family_of(key)
-            assert family is not None, "the genesis state has values of known families"
-            for index_key in index_changes(family, key, None, family.decode(raw))[0]:
-                puts[index_key] = b""
+        puts |= {schema.bucket_key(number): bucket for number, bucket in buckets.items()}
+        puts |= dict.fromkeys(index_entries(entries.items()), b"")
         puts[schema.validators_key(1)] = encode(head.validators.entries)
         puts[schema.META_GENESIS] = self.genesis_hash
         puts[schema.META_SCHEMA] = schema.SCHEMA_VERSION.to_bytes(4, "big")
@@ -295,15 +287,13 @@ class ChainStore(ChainReader):
         assert result.state_root == block.header.state_root, "executed to another root than the header's"
         block_id = block_id_of(block.header, self.genesis_hash)
         assert commit.block_id == block_id, "the certificate is for another block"
-        puts, deletes = self._batch(result, block_id)
-        puts[schema.block_key(height)] = encode(block)
-        puts[schema.commit_key(height)] = encode(commit)
-        return self._advance(result, block_id, puts, deletes)
+        block_rows = {schema.block_key(height): encode(block), schema.commit_key(height): encode(commit)}
+        return self._advance(result, block_id, block_rows)
 
-    def _advance(
-        self, result: BlockResult, block_id: bytes, puts: dict[bytes, bytes], deletes: list[bytes]
-    ) -> ChainHead:
-        """Write the batch with the new head, then follow it in memory."""
+    def _advance(self, result: BlockResult, block_id: bytes, block_rows: dict[bytes, bytes]) -> ChainHead:
+        """Write one batch with the new head, then update the tree and the head in memory."""
+        puts, deletes = self._batch(result, block_id)
+        puts.update(block_rows)
         height = result.height
         if result.validators != self._head.validators:
             puts[schema.validators_key(height + 1)] = encode(result.validators.entries)
@@ -311,17 +301,12 @@ class ChainStore(ChainReader):
         self.kv.write(puts, deletes)
         self.tree.apply(result.tree)
         self._head = ChainHead(
-            height,
-            block_id,
-            result.time_ms,
-            result.state_root,
-            result.validators,
-            result.params,
-            self._head.validators,
+            height, block_id, result.time_ms, result.state_root, result.validators, result.params, self._head.validators
         )
         return self._head
 
     def _batch(self, result: BlockResult, block_id: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """(puts, deletes) of everything that follows from the block."""
         puts: dict[bytes, bytes] = {schema.block_id_key(block_id): schema.u64(result.height)}
         deletes: list[bytes] = []
         for key, value in result.changes.items():
@@ -344,7 +329,7 @@ class ChainStore(ChainReader):
             puts[schema.record_key(record.vin, record.sequence)] = record.body
         puts[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         signatures = (tx.signed.signatures for tx in result.transactions)
-        puts.update(dict.fromkeys(subject_keys(result.height, result.receipts, signatures), b""))
+        puts.update(dict.fromkeys(schema.subject_keys(result.height, result.receipts, signatures), b""))
         for index, tx in enumerate(result.transactions):
             puts[schema.tx_key(tx.txid)] = schema.place(result.height, index)
         for entry in result.window_added:
@@ -353,9 +338,8 @@ class ChainStore(ChainReader):
         return puts, deletes
 
     def _window_to_sweep(self, time_ms: int) -> list[bytes]:
-        """Keys of the window's passed hours, as many as a block can have added: senders choose when their transactions
-        expire, and all of a day's in one hour must not hold the node when it passes. And the places of those whose
-        block was pruned before."""
+        """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned. At most as
+        many as a block can add: senders choose the expiry, and an hour may have all of a day's transactions."""
         end = schema.window_key(hour_of(time_ms), b"")
         passed = [key for key, _ in islice(self.kv.scan(self._swept, end), limits.BLOCK_TXS_MAX)]
         self._swept = passed[-1] if len(passed) == limits.BLOCK_TXS_MAX else max(end, self._swept)
@@ -364,30 +348,28 @@ class ChainStore(ChainReader):
         return passed + [schema.tx_key(txid) for txid in pruned]
 
     def prune(self, first: int, count: int) -> int:
-        """Forget blocks below `first`, at most `count` of them, oldest first; how many went. State and records stay."""
+        """Delete at most `count` blocks below `first`, oldest first; returns their number. State and records stay."""
         base = self.first_height()
         end = min(first, base + count, self._head.height)
         if end <= base:
             return 0
         deletes: list[bytes] = []
+        open_from = hour_of(self._head.time_ms)
         for height in range(base, end):
-            block = self.block(height)
+            block, receipts = self.block(height), self.receipts(height)
             if block is None:
                 continue
-            deletes += [schema.block_key(height), schema.commit_key(height)]
-            deletes.append(schema.block_id_key(block_id_of(block.header, self.genesis_hash)))
-            transactions = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
-            receipts = self.receipts(height)
+            ident = block_id_of(block.header, self.genesis_hash)
+            deletes += [schema.block_key(height), schema.commit_key(height), schema.block_id_key(ident)]
+            txs = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
             if receipts is not None:
                 deletes.append(schema.receipts_key(height))
-                deletes += subject_keys(height, receipts, (signed.signatures for signed in transactions))
-            for signed in transactions:
-                if hour_of(signed.payload.expires_at_ms) < hour_of(self._head.time_ms):
-                    deletes.append(schema.tx_key(signed.txid))
+                deletes += schema.subject_keys(height, receipts, (tx.signatures for tx in txs))
+            deletes += [schema.tx_key(tx.txid) for tx in txs if hour_of(tx.payload.expires_at_ms) < open_from]
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
         return end - base
 
     def proof(self, key: bytes) -> StateProof:
-        """Of the key's presence or absence under the head's state root."""
+        """Proof that the key is present or absent under the head's state root."""
         number = bucket_of(slot_of(key), self.tree.depth)
         return prove(key, self.state.bucket(number), self.tree.siblings(number))

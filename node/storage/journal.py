@@ -1,7 +1,7 @@
-"""The journal of accepted transactions: a 202 is given only once the bytes are here, synced.
+"""The journal of accepted transactions. A submission is answered with 202 only after its bytes are synced here.
 
 P<txid>                       signed bytes of a transaction that is not final yet
-F<kept until, 8 bytes><txid>  fate of one that never committed, for seven days
+F<kept until, 8 bytes><txid>  why a transaction expired, kept for seven days
 E<txid>                       key of its F entry
 """
 
@@ -27,14 +27,14 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
 
 
 def open_journal(path: Path) -> LevelStore:
-    """Raises `Corrupted` with what that costs."""
+    """Raises `Corrupted` with the fix and what it loses."""
     try:
         return LevelStore(path, is_small=True)
     except Corrupted as error:
         raise Corrupted(
             f"the journal in {path} is damaged ({error.__context__ or error}). It is no part of the chain, and no "
-            "checkpoint has it: move it away and start again. Only what was accepted here and is not committed yet is "
-            "lost by that; its senders submit it again"
+            "checkpoint has it: move it away and start again. This loses only transactions that were accepted here and "
+            "are not committed yet; their senders must submit them again"
         ) from None
 
 
@@ -43,22 +43,21 @@ class Journal:
         self._kv = kv
 
     def pending(self) -> Iterator[tuple[bytes, bytes]]:
-        """(txid, signed bytes) of everything that was accepted and is not final."""
+        """(txid, signed bytes) of every accepted transaction that is not final."""
         for key, raw in self._kv.scan(b"P", b"Q"):
             yield key[1:], raw
 
     def accept(self, entries: dict[bytes, bytes]) -> None:
-        """txid to signed bytes; on disk when this returns."""
+        """Add transactions, txid to signed bytes; they are synced when this returns."""
         self._kv.write({b"P" + txid: raw for txid, raw in entries.items()}, [])
 
     def finish(self, committed: list[bytes], expired: dict[bytes, Ended], now_ms: int) -> None:
-        """Committed transactions leave; expired ones leave a fate. Old fates go."""
+        """Remove committed transactions, replace expired ones by their `Ended`, and remove entries that are too old."""
         puts: dict[bytes, bytes] = {}
         deletes = [b"P" + txid for txid in (*committed, *expired)]
         for txid, ended in expired.items():
             key = b"F" + (now_ms + limits.FATE_KEPT_MS).to_bytes(8, "big") + txid
-            puts[key] = msgspec.msgpack.encode(ended)
-            puts[b"E" + txid] = key
+            puts |= {key: msgspec.msgpack.encode(ended), b"E" + txid: key}
         for key, _ in self._kv.scan(b"F", b"F" + now_ms.to_bytes(8, "big")):
             deletes += [key, b"E" + key[9:]]
         if puts or deletes:

@@ -1,16 +1,15 @@
 """LevelDB, and the only import of plyvel.
 
-Always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced batches.
-And every block that is read is held against its checksum, so that a node tells a flipped bit and does not execute it:
-6.5 instead of 6.0 microseconds for a read at random among 150,000 entries of 280 bytes.
-One process may hold a store; a second is told which process has it.
+A store is always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced
+batches. Every block is checked against its checksum when it is read, so that a node never executes a flipped bit; this
+costs 6.5 instead of 6.0 microseconds for a random read among 150,000 entries of 280 bytes.
+One process may have a store open; the error of a second names the first.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,108 +19,52 @@ from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue
 
 HOLDER_FILE = "HOLDER"
-BLOOM_BITS = 10
 CACHE_BYTES = 4 * 1024 * 1024
-"""Of uncompressed blocks. Files are mapped, so that the system's own cache stands behind this one."""
+"""Cache of uncompressed blocks. Files are mapped, so the system's own cache backs it."""
 WRITE_BUFFER_BYTES = 4 * 1024 * 1024
-"""Two of them: one is filled while the other is written out. With caches of 64, 16 and 8 MB (and buffers of 16, 4, 4)
-replay, block sync and reads were alike in scripts/bench --quick; a cache of 16 MB was still filling after an hour. A
-cache of 4 MB was not compared."""
+"""Size of each of the two write buffers: one fills while the other is written out. With caches of 64, 16 and 8 MB
+(and buffers of 16, 4, 4) replay, block sync and reads were alike in scripts/bench --quick; a cache of 16 MB was still
+filling after an hour. A cache of 4 MB was not compared."""
+FLUSH_BYTES = 48 * 1024 * 1024
+"""Pending changes at which a `WriteBackStore` is flushed; the last flushed ones stay in memory for reads."""
+ENTRY_BYTES = 150
+"""Memory that a dictionary needs for an entry besides its key and value."""
 
 
-class LevelStore:
-    """Implements `KeyValue`."""
+class LevelReader:
+    """A read-only view of a database or of a snapshot. Implements `KeyValue` without `write`."""
 
-    def __init__(self, path: Path, *, create: bool = True, is_small: bool = False) -> None:
-        """`is_small`: for a store of little that soon goes again; a quarter of the memory."""
+    def __init__(self, db: Any, path: Path) -> None:
+        self._db = db
         self._path = path
-        share = 4 if is_small else 1
-        if not create and not (path / "CURRENT").exists():
-            raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._db: Any = plyvel.DB(
-                str(path),
-                create_if_missing=create,
-                paranoid_checks=True,
-                bloom_filter_bits=BLOOM_BITS,
-                lru_cache_size=CACHE_BYTES // share,
-                write_buffer_size=WRITE_BUFFER_BYTES // share,
-            )
-        except plyvel.CorruptionError as error:
-            raise _damage(path, error) from None
-        except (plyvel.IOError, plyvel.Error) as error:
-            if "lock" in str(error).lower():
-                raise Busy(self._held_text()) from None
-            raise OperatorError(
-                f"the store in {path} can't be opened ({_told(error)}): make room on the disk, or mend it; look at its "
-                "owner too"
-            ) from None
-        except OSError as error:
-            raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
-        (path / HOLDER_FILE).write_text(str(os.getpid()))
-
-    def _held_text(self) -> str:
-        try:
-            holder = f"process {int((self._path / HOLDER_FILE).read_text())}"
-        except (OSError, ValueError):
-            holder = "another process"
-        return (
-            f"the store in {self._path} is in use by {holder}: stop that node first, or work on a copy made by "
-            "'bmw-node checkpoint'"
-        )
 
     def get(self, key: bytes) -> bytes | None:
-        with _damage_told(self._path):
+        try:
             return self._db.get(key, verify_checksums=True)  # type: ignore[no-any-return]
+        except plyvel.Error as error:
+            raise _failure(self._path, error) from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._db, self._path, start, stop, reverse)
-
-    def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
-        """One batch; without `sync` only for a private store whose loss costs nothing."""
+        """Entries with start <= key < stop."""
+        # The raw iterator checks LevelDB's status at every step. The other one ends silently at a damaged block.
+        iterator = self._db.raw_iterator(verify_checksums=True)
+        step = iterator.prev if reverse else iterator.next
         try:
-            with self._db.write_batch(transaction=True, sync=sync) as batch:
-                for key in deletes:
-                    batch.delete(key)
-                for key, value in puts.items():
-                    batch.put(key, value)
-        except plyvel.CorruptionError as error:
-            raise _damage(self._path, error) from None
-        except (plyvel.IOError, plyvel.Error, OSError) as error:
-            raise OperatorError(
-                f"the store in {self._path} can't be written ({_told(error)}): make room on the disk, then start again"
-            ) from None
-
-    def snapshot(self) -> KeyValue:
-        return LevelSnapshot(self._db.snapshot(), self._path)
-
-    def compact(self) -> None:
-        """Give space of deleted entries back to the disk."""
-        # Without bounds plyvel hands LevelDB two empty keys, and nothing between them is compacted.
-        self._db.compact_range(start=b"", stop=b"\xff" * 64)
-
-    def memory_bytes(self) -> int:
-        """What LevelDB holds in write buffers and block cache; without the mapped files and their indexes."""
-        return int(self._db.get_property(b"leveldb.approximate-memory-usage"))
-
-    def close(self) -> None:
-        self._db.close()
-
-
-class LevelSnapshot:
-    """A read-only view of the moment it was taken. Implements `KeyValue` without `write`."""
-
-    def __init__(self, snapshot: Any, path: Path) -> None:
-        self._snapshot = snapshot
-        self._path = path
-
-    def get(self, key: bytes) -> bytes | None:
-        with _damage_told(self._path):
-            return self._snapshot.get(key, verify_checksums=True)  # type: ignore[no-any-return]
-
-    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._snapshot, self._path, start, stop, reverse)
+            iterator.seek(stop if reverse else start)
+            if reverse and iterator.valid():  # at the first entry that is not below `stop`
+                iterator.prev()
+            elif reverse:
+                iterator.seek_to_last()
+            while iterator.valid():
+                entry = iterator.item()
+                if entry[0] < start if reverse else entry[0] >= stop:
+                    break
+                yield entry
+                step()
+        except plyvel.Error as error:
+            raise _failure(self._path, error) from None
+        finally:
+            iterator.close()
 
     def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
         raise AssertionError("a snapshot is read-only")
@@ -130,56 +73,122 @@ class LevelSnapshot:
         return self
 
     def close(self) -> None:
-        self._snapshot.close()
+        self._db.close()
 
 
-def _told(error: Exception) -> str:
-    """LevelDB's own words, without Python's marks of bytes around them."""
-    words = error.args[0] if error.args else ""
-    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
+class LevelStore(LevelReader):
+    """Implements `KeyValue`."""
+
+    def __init__(self, path: Path, *, create: bool = True, is_small: bool = False) -> None:
+        """`is_small`: a quarter of the memory, for a store with little content."""
+        share = 4 if is_small else 1
+        if not create and not (path / "CURRENT").exists():
+            raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            sizes = {"lru_cache_size": CACHE_BYTES // share, "write_buffer_size": WRITE_BUFFER_BYTES // share}
+            db = plyvel.DB(str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **sizes)
+        except plyvel.Error as error:
+            if "lock" in str(error).lower() and not isinstance(error, plyvel.CorruptionError):
+                raise in_use(path) from None
+            fix = "make room on the disk or repair it, and check the owner of the files"
+            raise _failure(path, error, "opened", fix) from None
+        except OSError as error:
+            raise OperatorError(f"the store in {path} can't be opened: {error.strerror}") from None
+        super().__init__(db, path)
+        (path / HOLDER_FILE).write_text(str(os.getpid()))
+
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes], *, sync: bool = True) -> None:
+        """Write one batch. Without `sync` only for a private store whose loss costs nothing."""
+        try:
+            with self._db.write_batch(transaction=True, sync=sync) as batch:
+                for key in deletes:
+                    batch.delete(key)
+                for key, value in puts.items():
+                    batch.put(key, value)
+        except (plyvel.Error, OSError) as error:
+            raise _failure(self._path, error, "written", "make room on the disk, then start again") from None
+
+    def snapshot(self) -> KeyValue:
+        return LevelReader(self._db.snapshot(), self._path)
+
+    def compact(self) -> None:
+        """Return the space of deleted entries to the disk."""
+        # Without bounds plyvel passes two empty keys to LevelDB, and nothing between them is compacted.
+        self._db.compact_range(start=b"", stop=b"\xff" * 64)
+
+    def memory_bytes(self) -> int:
+        """Memory of LevelDB's write buffers and block cache, without the mapped files and their indexes."""
+        return int(self._db.get_property(b"leveldb.approximate-memory-usage"))
 
 
-def _damage(path: Path, error: Exception) -> Corrupted:
-    return Corrupted(
-        f"the store in {path} is damaged ({_told(error)}): restore a checkpoint, or wipe it and sync again"
+class WriteBackStore:
+    """A write-back cache for a private store, such as that of a replay, where a crash loses nothing: collects batches,
+    and writes them without sync at `flush_bytes`. Implements `KeyValue`."""
+
+    def __init__(self, base: LevelStore, flush_bytes: int = FLUSH_BYTES) -> None:
+        self._base = base
+        self._flush_bytes = flush_bytes
+        self._changed: dict[bytes, bytes | None] = {}
+        self._written: dict[bytes, bytes | None] = {}
+        self._size = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        if key in self._changed:
+            return self._changed[key]
+        if key in self._written:
+            return self._written[key]
+        return self._base.get(key)
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        self.flush()
+        return self._base.scan(start, stop, reverse=reverse)
+
+    def write(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        changed = self._changed
+        for key in deletes:
+            changed[key] = None
+        changed.update(puts)
+        self._size += sum(map(len, puts.values())) + (32 + ENTRY_BYTES) * (len(puts) + len(deletes))
+        if self._size >= self._flush_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the pending changes."""
+        if not self._changed:
+            return
+        puts = {key: value for key, value in self._changed.items() if value is not None}
+        deletes = [key for key, value in self._changed.items() if value is None]
+        self._base.write(puts, deletes, sync=False)
+        self._written, self._changed, self._size = self._changed, {}, 0
+
+    def snapshot(self) -> KeyValue:
+        self.flush()
+        return self._base.snapshot()
+
+    def close(self) -> None:
+        """Drop the pending changes and close the private store."""
+        self._base.close()
+
+
+def in_use(path: Path) -> Busy:
+    """The error that names the process that has the store open."""
+    try:
+        holder = f"process {int((path / HOLDER_FILE).read_text())}"
+    except (OSError, ValueError):
+        holder = "another process"
+    return Busy(
+        f"the store in {path} is in use by {holder}: stop that node first, or work on a copy made by "
+        "'bmw-node checkpoint'"
     )
 
 
-@contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """What LevelDB finds wrong while reading, as ours."""
-    try:
-        yield
-    except plyvel.CorruptionError as error:
-        raise _damage(path, error) from None
-    except plyvel.IOError as error:
-        raise OperatorError(
-            f"the store in {path} can't be read ({_told(error)}): mend the disk, or restore a checkpoint"
-        ) from None
-
-
-def _scan(source: Any, path: Path, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Entries with start <= key < stop, from a database or a snapshot.
-
-    With the raw iterator, which asks LevelDB for its status at every step: the friendly one stops at a damaged block
-    as if there were nothing more.
-    """
-    with _damage_told(path):
-        found = source.raw_iterator(verify_checksums=True)
-        try:
-            found.seek(stop if reverse else start)
-            if reverse:
-                # now at the first entry that is not below `stop`, or past the last one
-                if found.valid():
-                    found.prev()
-                else:
-                    found.seek_to_last()
-                while found.valid() and found.key() >= start:
-                    yield found.item()
-                    found.prev()
-            else:
-                while found.valid() and found.key() < stop:
-                    yield found.item()
-                    found.next()
-        finally:
-            found.close()
+def _failure(
+    path: Path, error: Exception, action: str = "read", fix: str = "repair the disk, or restore a checkpoint"
+) -> Corrupted | OperatorError:
+    """Our error for an error of LevelDB while the store was opened, read or written."""
+    words = error.args[0] if error.args else ""
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
+    if isinstance(error, plyvel.CorruptionError):
+        return Corrupted(f"the store in {path} is damaged ({text}): restore a checkpoint, or wipe it and sync again")
+    return OperatorError(f"the store in {path} can't be {action} ({text}): {fix}")

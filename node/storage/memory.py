@@ -1,4 +1,4 @@
-"""The store in memory, for the simulator and tests. `crash()` is not needed here: every write is whole and synced."""
+"""A store in memory, for the simulator and tests."""
 
 from __future__ import annotations
 

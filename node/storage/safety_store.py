@@ -1,4 +1,7 @@
-"""The hard state's file: temporary, sync, rename, sync the directory; the content's hash stands before it."""
+"""The hard state's file: magic, SHA-256 of the content, content.
+
+It is replaced by way of a temporary file: write, sync, rename, sync the directory.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from node.errors import Corrupted, OperatorError
+from node.storage.store_dirs import sync
 
 MAGIC = b"BMWHARD1"
 
@@ -19,7 +23,7 @@ class SafetyFile:
         self._path = path
 
     def load(self) -> bytes | None:
-        """None where there is none. Raises `Corrupted`, naming the mend."""
+        """The content; None where there is no file. Raises `Corrupted`."""
         try:
             raw = self._path.read_bytes()
         except FileNotFoundError:
@@ -40,22 +44,17 @@ class SafetyFile:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 content = MAGIC + sha256(raw).digest() + raw
-                written = 0
-                while written < len(content):
-                    written += os.write(descriptor, content[written:])
+                while content:
+                    content = content[os.write(descriptor, content) :]
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             os.rename(temporary, self._path)
-            directory = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync(self._path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise OperatorError(
-                f"the signing state can't be written to {self._path} ({error.strerror}): make room or mend the disk, "
+                f"the signing state can't be written to {self._path} ({error.strerror}): make room or repair the disk, "
                 "then start again"
             ) from None

@@ -1,4 +1,4 @@
-"""The key layout of the store. One letter names the family; numbers are big-endian so that order is numeric.
+"""The key layout of the store. One letter names the family; numbers are big-endian, so that order is numeric.
 
 M<name>                    meta: schema version, genesis hash, head
 B<height8>                 block, canonical bytes
@@ -9,59 +9,57 @@ S<state key>               state value
 K<bucket4>                 the state tree's bucket: slots and value hashes
 W<hour8><txid>             the replay window: expires_at8
 R<vin>/<sequence8>         vehicle record
-V<height8>                 validator set hash and entries ruling that height
+V<height8>                 entries of the validator set from that height on
 X<family>/<index>/<value>/<id>     indexes over the state, see `ledger.family`
 Q<height8>                 receipts of that block, see `ledger.receipts`
-Y<subject>/<height8><index4>       transactions by what they concern
+Y<subject>/<height8><index4>       transactions by subject: what they concern, and their signers
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from node.errors import OperatorError
+from node.ledger.receipts import BLOCK_INDEX, BlockReceipts
+from node.txtypes.envelope import TxSignature
 
 SCHEMA_VERSION: Final = 1
-"""A new index raises it. A store of an older version is upgraded when it opens, see `upgrade`."""
+"""A new index increments it. A store of an older version is upgraded when it opens, see `chain_store.upgrade`."""
 
 META_SCHEMA: Final = b"Mschema"
 META_GENESIS: Final = b"Mgenesis"
 META_HEAD: Final = b"Mhead"
 META_BASE: Final = b"Mbase"
-"""Height of the oldest block that is still there; 1 where it is missing. A successor chain always has it."""
-
-
+"""Height of the oldest stored block; 1 where the entry is missing. A successor chain always has it."""
 META_RECEIPTS: Final = b"Mreceipts"
-"""Height from which on every block has its receipts; the chain's first where it is missing."""
+"""First height from which every block has its receipts; the chain's first where the entry is missing."""
 
 
 def u64(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-def block_key(height: int) -> bytes:
-    return b"B" + u64(height)
+def _key_of_height(family: bytes) -> Callable[[int], bytes]:
+    return lambda height: family + height.to_bytes(8, "big")
+
+
+def _key_of_bytes(family: bytes) -> Callable[[bytes], bytes]:
+    return lambda ident: family + ident
+
+
+block_key: Final = _key_of_height(b"B")
+commit_key: Final = _key_of_height(b"C")
+validators_key: Final = _key_of_height(b"V")
+receipts_key: Final = _key_of_height(b"Q")
+block_id_key: Final = _key_of_bytes(b"I")
+tx_key: Final = _key_of_bytes(b"T")
+state_key: Final = _key_of_bytes(b"S")
 
 
 def height_in(key: bytes) -> int:
-    """The height that the key of a block, a certificate or a validator set names."""
+    """The height in the key of a block, a certificate, a validator set or receipts."""
     return int.from_bytes(key[1:], "big")
-
-
-def commit_key(height: int) -> bytes:
-    return b"C" + u64(height)
-
-
-def block_id_key(block_id: bytes) -> bytes:
-    return b"I" + block_id
-
-
-def tx_key(txid: bytes) -> bytes:
-    return b"T" + txid
-
-
-def state_key(key: bytes) -> bytes:
-    return b"S" + key
 
 
 def bucket_key(number: int) -> bytes:
@@ -76,21 +74,26 @@ def record_key(vin: str, sequence: int) -> bytes:
     return b"R" + vin.encode("ascii") + b"/" + u64(sequence)
 
 
-def validators_key(height: int) -> bytes:
-    return b"V" + u64(height)
-
-
-def receipts_key(height: int) -> bytes:
-    return b"Q" + u64(height)
-
-
 def subject_prefix(subject: str) -> bytes:
-    """What the entries of one subject begin with."""
+    """The prefix of all entries of a subject."""
     return b"Y" + subject.encode("ascii") + b"/"
 
 
 def subject_key(subject: str, height: int, index: int) -> bytes:
     return subject_prefix(subject) + place(height, index)
+
+
+def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
+    """The keys of a block's subject entries: what the block and each transaction concern, and each signer.
+    `signatures`: those of each transaction, in block order."""
+    suffix = b"/" + place(height, BLOCK_INDEX)
+    keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
+    for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
+        suffix, subjects = b"/" + place(height, index), receipt.subjects()
+        for entry in signed:
+            subjects.add("account/" + entry.address.hex())
+        keys += [b"Y" + subject.encode("ascii") + suffix for subject in subjects]
+    return keys
 
 
 def place(height: int, index: int) -> bytes:
@@ -99,12 +102,12 @@ def place(height: int, index: int) -> bytes:
 
 
 def place_in(key: bytes) -> tuple[int, int]:
-    """(height, index) that the key of a subject entry names."""
+    """(height, index) at the end of a key, or of a place."""
     return int.from_bytes(key[-12:-4], "big"), int.from_bytes(key[-4:], "big")
 
 
 def read_version(stored: bytes | None) -> int:
-    """Of what stands under `META_SCHEMA`; 0 for nothing. Raises `OperatorError` where this software is too old."""
+    """The schema version in a `META_SCHEMA` value; 0 for None. Raises `OperatorError` where this software is older."""
     version = int.from_bytes(stored or b"", "big")
     if version > SCHEMA_VERSION:
         raise OperatorError(
@@ -114,7 +117,7 @@ def read_version(stored: bytes | None) -> int:
     return version
 
 
-# --- for people -------------------------------------------------------------------------------------------
+# --- names in reports -------------------------------------------------------------------------------------
 FAMILY_NAMES: Final = {
     b"C": "certificate",
     b"B": "block",
@@ -129,11 +132,11 @@ FAMILY_NAMES: Final = {
     b"Q": "receipts",
     b"Y": "subject entry",
 }
-"""Families that follow from the chain. Anything else in a store (M besides its three) is a node's own business."""
+"""Key families that are derived from the chain. Any other key is metadata or node-local."""
 
 
 def key_text(key: bytes) -> str:
-    """A store key for people."""
+    """A store key as readable text."""
     family, rest = key[:1], key[1:]
     if family in (b"S", b"X", b"M") and rest.isascii():
         return rest.decode("ascii")

@@ -1,14 +1,14 @@
-"""A snapshot: everything that a node needs to go on from one height without the blocks below it.
+"""A snapshot: the data from which a node continues at a height without the blocks below it.
 
-Its manifest names the header, both validator sets and the hash of every chunk; nothing in it is believed until the
-header is certified from a trust root, and until what the chunks hold leads to that header's state root. Chunks are zstd
-frames of canonical lists of (key, value), ascending over all chunks:
+Its manifest names the header, both validator sets and the hash of every chunk. None of it is trusted until the header
+is certified from a trust root and the content of the chunks hashes to that header's state root. Chunks are zstd frames
+of canonical lists of (key, value), ascending over all chunks:
 
-    R<vin>/<sequence8>            vehicle record; each car's records must chain to its leaf
-    S<state key>                  state value; all of them must lead to the state root
+    R<vin>/<sequence8>            vehicle record; each vehicle's records must chain to its leaf
+    S<state key>                  state value; all of them must hash to the state root
     W<hour8><height8><index4>     txid and expiry8, in block order; each hour must chain to its window leaf
 
-Indexes are not in it: they follow from the state. docs/PROTOCOL.md, Snapshots.
+Indexes follow from the state and are not in it. docs/PROTOCOL.md, Snapshots.
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, Value, encode
 from node.crypto.hashing import tagged
+from node.crypto.state_tree import StateTree
 from node.errors import Malformed
 from node.ledger.fields import Hash32
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
-from node.storage.kv import KeyValue
-from node.storage.state_import import StateImport, root_of
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
+from node.storage.kv import KeyValue, write_portions
+from node.storage.state_import import StateImport
+from node.txtypes.chain.replay_window import EMPTY, WindowBucket, extended
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
 
 VERSION = 1
 CHUNK_BYTES = 1024 * 1024
-"""Uncompressed entries of one chunk, about."""
+"""A chunk is closed when its uncompressed entries reach this size."""
 CHUNK_BYTES_MAX = 2 * CHUNK_BYTES
-"""Above, uncompressed or compressed: refused."""
+"""A chunk that is larger, uncompressed or compressed, is rejected."""
 CHUNKS_MAX = 65_536
-LEVEL = 3
+ZSTD_LEVEL = 3
 
 Entries = Annotated[tuple[ValidatorEntry, ...], Meta(max_length=limits.VALIDATORS_MAX)]
 
 
 class Manifest(Value, tag="snapshot", frozen=True):
-    """What a snapshot consists of. Two nodes that cut the same height make the same manifest."""
+    """The content of a snapshot. All nodes make the same manifest for the same height."""
 
     version: Annotated[int, Meta(ge=1, le=1_000)]
     genesis_hash: Hash32
@@ -61,7 +62,7 @@ class Manifest(Value, tag="snapshot", frozen=True):
 
 
 class Offer(Value, tag="snapshot_offer", frozen=True):
-    """A manifest with the block of its height and a certificate of it; certificates may differ from node to node."""
+    """A manifest with the block of its height and a certificate, which may differ from node to node."""
 
     manifest: Manifest
     block: Block
@@ -86,12 +87,12 @@ def chunk_hash(data: bytes) -> bytes:
 
 # --- cutting ------------------------------------------------------------------------------------------
 def cut_snapshot(kv: KeyValue, genesis: bytes, write_chunk: Callable[[int, bytes], None]) -> Offer:
-    """Cut `kv`, a view of one moment, at its head; chunks are handed out as they are made."""
+    """Make a snapshot of `kv`, a view of one moment, at its head. `write_chunk` gets each chunk when it is complete."""
     reader = ChainReader(kv)
     head = reader.head()
     committed = reader.committed(head.height)
     assert committed is not None, "a height above 0 has its block"
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True)
     hashes: list[bytes] = []
     entries, size, pairs = 0, 0, list[tuple[bytes, bytes]]()
 
@@ -109,15 +110,8 @@ def cut_snapshot(kv: KeyValue, genesis: bytes, write_chunk: Callable[[int, bytes
             close()
             size = 0
     close()
-    manifest = Manifest(
-        VERSION,
-        genesis,
-        committed.block.header,
-        head.last_validators.entries,
-        head.validators.entries,
-        tuple(hashes),
-        entries,
-    )
+    sets = head.last_validators.entries, head.validators.entries
+    manifest = Manifest(VERSION, genesis, committed.block.header, *sets, tuple(hashes), entries)
     return Offer(manifest, committed.block, committed.commit)
 
 
@@ -127,16 +121,15 @@ def _contents(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
         waiting = []
         for _, txid, expires_at_ms in entries:
             place = kv.get(schema.tx_key(txid))
-            assert place is not None, "the replay window holds what blocks hold"
+            assert place is not None, "a transaction in the replay window has a place"
             waiting.append((b"W" + schema.u64(hour) + place, txid + schema.u64(expires_at_ms)))
         yield from sorted(waiting)
 
 
-# --- believing ----------------------------------------------------------------------------------------
+# --- restoring ----------------------------------------------------------------------------------------
 def check_offer(offer: Offer, genesis: bytes) -> None:
-    """The offer agrees with itself; whether its header is the chain's is for the trust root. Raises `Rejected`."""
-    manifest = offer.manifest
-    header = manifest.header
+    """The offer is consistent; its header must still be verified against a trust root. Raises `Rejected`."""
+    manifest, header = offer.manifest, offer.manifest.header
     if manifest.version != VERSION:
         raise Malformed(f"the snapshot has version {manifest.version}, this software reads {VERSION}")
     if manifest.genesis_hash != genesis:
@@ -153,82 +146,68 @@ def check_offer(offer: Offer, genesis: bytes) -> None:
 
 
 class Restore:
-    """Writes chunks, in order, into an empty store; nothing is usable before `finish` has found everything right."""
+    """Writes chunks, in order, into an empty store, which is unusable until `finish` has verified everything."""
 
     def __init__(self, kv: KeyValue, genesis: Genesis, offer: Offer, entries_max: int = 2**40) -> None:
-        """`offer` has passed `check_offer`, and its header is trusted. `entries_max`: what has to be kept in memory."""
+        """`offer` has passed `check_offer`, and its header is trusted. `entries_max`: see `StateImport`."""
         self._kv = kv
         self._genesis = genesis
         self._offer = offer
-        self._next = 0
+        self._next = self._entries = 0
         self._last_key = b""
-        self._entries = 0
         self._state_import = StateImport(genesis.tree_depth, entries_max)
-        self._leaves: dict[int, WindowBucket] = {}
         self._windows: dict[int, WindowBucket] = {}
 
     def add(self, data: bytes) -> None:
-        """The next chunk. Raises `Rejected`."""
+        """Write the next chunk. Raises `Rejected`."""
         manifest = self._offer.manifest
         if self._next >= len(manifest.chunks) or chunk_hash(data) != manifest.chunks[self._next]:
             raise Malformed(f"chunk {self._next} is not the one that the manifest names")
         puts: dict[bytes, bytes] = {}
-        for key, value in _decode_pairs(_decompressed(data)).pairs:
+        for key, value in _decode_pairs(decompressed(data, CHUNK_BYTES_MAX)).pairs:
             if key <= self._last_key:
                 raise Malformed(f"chunk {self._next}: its keys do not ascend")
             self._last_key = key
             self._entries += 1
-            self._take(key, value, puts)
+            puts.update(self._rows(key, value))
         self._kv.write(puts, [])
         self._next += 1
 
-    def _take(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
+    def _rows(self, key: bytes, value: bytes) -> dict[bytes, bytes]:
+        """The store's entries for an entry of a chunk. Raises `Malformed`."""
         match key[:1]:
             case b"R":
                 self._state_import.take_record(key, value)
-                puts[key] = value
+                return {key: value}
             case b"S":
-                self._take_state(key[1:], value, puts)
-                puts[key] = value
+                return self._state_import.take_value(key[1:], value)
             case b"W":
-                self._take_window(key, value, puts)
+                if len(key) != 21 or len(value) != 40:
+                    raise Malformed("an entry of the replay window has the wrong size")
+                hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
+                self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
+                return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
             case _:
-                raise Malformed(f"chunk {self._next}: a key of no family that a snapshot has")
-
-    def _take_state(self, key: bytes, raw: bytes, puts: dict[bytes, bytes]) -> None:
-        found = self._state_import.take_value(key, raw)
-        puts.update(dict.fromkeys(found.index_keys, b""))
-        if found.family.name == WINDOW.name:
-            ident = found.ident
-            self._leaves[int(ident) if ident.isdecimal() and len(ident) <= 20 else -1] = found.value
-
-    def _take_window(self, key: bytes, value: bytes, puts: dict[bytes, bytes]) -> None:
-        if len(key) != 21 or len(value) != 40:
-            raise Malformed("an entry of the replay window has the wrong size")
-        hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
-        self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
-        puts[schema.window_key(hour, txid)] = expires
-        puts[schema.tx_key(txid)] = key[9:]
+                raise Malformed(f"chunk {self._next}: a key of a family that snapshots do not have")
 
     def finish(self) -> None:
-        """Everything leads to the certified header: write the head. Raises `Rejected`."""
+        """Verify everything against the certified header, then write the head. Raises `Rejected`."""
         manifest, genesis = self._offer.manifest, genesis_hash(self._genesis)
-        header = manifest.header
+        header, height = manifest.header, manifest.header.height
         if self._next != len(manifest.chunks) or self._entries != manifest.entries:
             raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
         self._state_import.check_records()
-        if self._windows != self._leaves:
+        if self._windows != self._state_import.window_leaves:
             raise Malformed("the replay window does not lead to its leaves")
         buckets = self._state_import.buckets()
-        root = root_of(buckets, self._genesis.tree_depth)
+        root = StateTree(self._genesis.tree_depth, buckets.items()).root
         if root != header.state_root:
             raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")
-        self._check_validators()
+        raw = self._kv.get(schema.state_key(VALIDATORS.key("set")))
+        if raw is None or VALIDATORS.decode(raw).entries != manifest.next_validators:
+            raise Malformed("the snapshot's next validator set is not the state's")
         block_id = block_id_of(header, genesis)
-        height = header.height
-        for start in range(0, len(buckets), 10_000):
-            some = list(buckets.items())[start : start + 10_000]
-            self._kv.write({schema.bucket_key(number): bucket for number, bucket in some}, [])
+        write_portions(self._kv, ((schema.bucket_key(number), bucket) for number, bucket in buckets.items()))
         puts = {
             schema.block_key(height): encode(self._offer.block),
             schema.commit_key(height): encode(self._offer.commit),
@@ -243,18 +222,14 @@ class Restore:
         }
         self._kv.write(puts, [])
 
-    def _check_validators(self) -> None:
-        raw = self._kv.get(schema.state_key(VALIDATORS.key("set")))
-        if raw is None or VALIDATORS.decode(raw).entries != self._offer.manifest.next_validators:
-            raise Malformed("the snapshot's next validator set is not the state's")
 
-
-def _decompressed(data: bytes) -> bytes:
-    """The size that the frame declares is checked before anything is allocated. Raises `Malformed`."""
+def decompressed(data: bytes, size_max: int) -> bytes:
+    """The content of one zstd frame. The frame's declared size is checked before anything is allocated, and bounds the
+    output. Raises `Malformed`."""
     try:
         size = zstandard.frame_content_size(data)
-        if not 0 <= size <= CHUNK_BYTES_MAX:
-            raise Malformed(f"a chunk of {size} bytes, at most {CHUNK_BYTES_MAX} are allowed")
+        if not 0 <= size <= size_max:
+            raise Malformed(f"zstd frame of {size} bytes decompressed, at most {size_max} are allowed")
         return zstandard.ZstdDecompressor(max_window_size=2**23).decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise Malformed(f"a chunk does not decompress: {error}") from None
+        raise Malformed(f"zstd frame does not decompress: {error}") from None

@@ -1,13 +1,12 @@
-"""Store folders as a whole: keeping others out, reading one without changing it, exchanging one for another.
+"""Store directories: locking one, reading one without changing it, exchanging one for another.
 
-    store                        the node's
-    store.reading                links and copies, while a command reads a store that must stay as it is
-    store.rebuilt                being made; whole once it holds the file REBUILT, which says what for
-    store.before-<why>           the old one after an exchange
-    store.unwanted               the old one that nobody asked to keep: the next start removes it
+    store                        the node's store
+    store.reading                links and copies, while a command reads a store that must not change
+    store.rebuilt                a new store; whole once it has the file REBUILT, which states its purpose
+    store.before-<why>           the old store after an exchange
+    store.unwanted               an old store that is not to be kept: the next start removes it
 
-The exchange is one system call where the system has it (Linux); elsewhere two renames, between which a node that
-starts brings the new store in.
+On Linux the exchange is one system call; elsewhere it is two renames, and a node that starts between them finishes it.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
 
 from node.errors import Busy, OperatorError
-from node.storage.leveldb import HOLDER_FILE
+from node.storage.leveldb import HOLDER_FILE, in_use
 
 MARKER = "REBUILT"
 SNAPSHOT = "snapshot"
-"""In place of a command, where a snapshot takes the store's place."""
+"""`Rebuilt.command` of a store that was made from a snapshot."""
 TABLES = (".ldb", ".sst")
-"""LevelDB never changes these once they are written, so a link is as good as a copy."""
+"""LevelDB never changes these files once they are written, so a link is as good as a copy."""
 LEFT_OUT = ("LOCK", HOLDER_FILE, "LOG", "LOG.old", MARKER)
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
+_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What a whole rebuilt store is for; stands in its folder until the exchange is over."""
+    """The purpose of a whole rebuilt store; the marker file in its folder until the exchange is over."""
 
     command: str
     before: int
-    """Height of the store that it takes the place of."""
+    """Height of the old store."""
     height: int
     kept_as: str
-    """Name that the old store gets."""
+    """Name of the old store after the exchange."""
 
 
 def rebuilt_folder(store: Path) -> Path:
@@ -53,20 +52,18 @@ def rebuilt_folder(store: Path) -> Path:
 
 
 def bytes_in(folder: Path) -> int:
-    """Size of all files."""
+    """Total size of the files."""
     return sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
 
 
-# --- who else ---------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def repairing(store: Path) -> Iterator[None]:
-    """One at a time that makes stores beside each other in a folder. Raises `Busy`."""
-    with _held(store.parent, f"a repair or a beginning node is at work in {store.parent}: wait until it has ended"):
-        yield
+# --- locks ------------------------------------------------------------------------------------------------
+def repairing(store: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock the folder of a store against other commands that make stores in it. Raises `Busy`."""
+    return _folder_locked(store.parent, f"a repair or a starting node is at work in {store.parent}: wait until it ends")
 
 
 @contextlib.contextmanager
-def _held(folder: Path, else_: str) -> Iterator[None]:
+def _folder_locked(folder: Path, busy: str) -> Iterator[None]:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
@@ -75,7 +72,7 @@ def _held(folder: Path, else_: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Busy(else_) from None
+            raise Busy(busy) from None
         yield
     finally:
         os.close(descriptor)
@@ -83,69 +80,57 @@ def _held(folder: Path, else_: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """No node can open the store within. Raises `Busy` where one has it open."""
+    """Keep every node from opening the store. Raises `Busy` where a node has it open."""
     try:
         descriptor = os.open(store / "LOCK", os.O_RDONLY)
-    except FileNotFoundError:
-        descriptor = -1  # nobody has ever opened it as a store: a copy
+    except FileNotFoundError:  # a copy that was never opened as a store
+        yield
+        return
     except OSError as error:
         raise OperatorError(f"{store / 'LOCK'} can't be read ({error.strerror}): check its owner and mode") from None
-    try:
-        if descriptor >= 0:
-            _lock(descriptor, store)
-        yield
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def _lock(descriptor: int, store: Path) -> None:
-    """A read lock of the kind that LevelDB's own conflicts with; it belongs to the descriptor, not the process."""
+    # A read lock conflicts with LevelDB's own; an OFD lock belongs to the descriptor, not to the process.
     flock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
     try:
-        fcntl.fcntl(descriptor, getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK), flock)
-    except OSError:
         try:
-            holder = f"process {int((store / HOLDER_FILE).read_text())}"
-        except (OSError, ValueError):
-            holder = "another process"
-        raise Busy(f"the store in {store} is in use by {holder}: stop that node first") from None
+            fcntl.fcntl(descriptor, getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK), flock)
+        except OSError:
+            raise in_use(store) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 # --- reading without a trace ------------------------------------------------------------------------------
 @contextlib.contextmanager
 def reading(store: Path) -> Iterator[Path]:
-    """A folder with the store's content: opening a store changes its files, so the original is not opened.
-
-    Raises `Busy` where it is in use and `OperatorError` where it can't be read.
-    """
+    """A folder with links to and copies of the store's files: opening the store itself would change it. Raises `Busy`
+    where the store is in use and `OperatorError` where it can't be read."""
     if not (store / "CURRENT").is_file():
         raise OperatorError(f"there is no store in {store}: check the path, or make one with 'bmw-node start'")
     place = store.with_name(store.name + ".reading")
     copy = place / "copy"
-    why = f"the store in {store} can't be read by way of {place}"
     try:
         place.mkdir(exist_ok=True)
+        with _folder_locked(place, f"another command reads the store by way of {place}: wait until it ends"):
+            try:
+                shutil.rmtree(copy, ignore_errors=True)
+                with repairing(store), locked(store):
+                    copy.mkdir(parents=True)
+                    for entry in sorted(store.iterdir()):
+                        if entry.is_file() and entry.name not in LEFT_OUT:
+                            _link_or_copy(entry, copy / entry.name)
+                yield copy
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
     except OSError as error:
-        raise OperatorError(f"{why} ({error.strerror}): check owner and free space") from None
-    with _held(place, f"another command reads the store by way of {place}: wait until it has ended"):
-        shutil.rmtree(copy, ignore_errors=True)
-        try:
-            with repairing(store), locked(store):
-                copy.mkdir(parents=True)
-                for entry in sorted(store.iterdir()):
-                    if entry.is_file() and entry.name not in LEFT_OUT:
-                        _linked(entry, copy / entry.name)
-            yield copy
-        except OSError as error:
-            raise OperatorError(f"{why} ({error.strerror}): check owner and free space") from None
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        raise OperatorError(
+            f"the store in {store} can't be read by way of {place} ({error.strerror}): check owner and free space"
+        ) from None
 
 
-def _linked(entry: Path, target: Path) -> None:
+def _link_or_copy(entry: Path, target: Path) -> None:
     if entry.suffix in TABLES:
-        with contextlib.suppress(OSError):  # a file system without links, or another's file
+        with contextlib.suppress(OSError):  # a file system without links, or a file of another owner
             os.link(entry, target)
             return
     shutil.copyfile(entry, target)
@@ -158,29 +143,26 @@ def unwanted_folder(store: Path) -> Path:
 
 def kept_name(store: Path, why: str) -> str:
     """The first free name for the old store."""
-    name = f"{store.name}.before-{why}"
-    number = 1
-    while store.with_name(name if number == 1 else f"{name}-{number}").exists():
-        number += 1
-    return name if number == 1 else f"{name}-{number}"
+    names = (f"{store.name}.before-{why}{'' if number == 1 else f'-{number}'}" for number in count(1))
+    return next(name for name in names if not store.with_name(name).exists())
 
 
 def finish_rebuilt(folder: Path, purpose: Rebuilt) -> None:
-    """Everything in the folder reaches the disk, then the file that says that it is whole."""
+    """Sync every file of the folder, then write the marker that states that it is whole."""
     for entry in folder.iterdir():
-        _sync(entry)
+        sync(entry)
     marker = folder / MARKER
     marker.write_bytes(msgspec.json.encode(purpose))
-    _sync(marker)
-    _sync(folder)
-    _sync(folder.parent)
+    sync(marker)
+    sync(folder)
+    sync(folder.parent)
 
 
 def exchange(store: Path) -> Path:
-    """Put the whole rebuilt store in the store's place; returns where the old one is now. Raises `Busy`."""
+    """Replace the store by the whole rebuilt one; returns the new path of the old one. Raises `Busy`."""
     rebuilt = rebuilt_folder(store)
     purpose = marked(rebuilt)
-    assert purpose is not None, "only a whole store is put in place"
+    assert purpose is not None, "the rebuilt store is whole"
     kept = store.with_name(purpose.kept_as)
     with locked(store):
         if not _swap(store, rebuilt):
@@ -190,12 +172,10 @@ def exchange(store: Path) -> Path:
 
 
 def _swap(one: Path, other: Path) -> bool:
-    """Exchange two names at once; False where the system can't."""
+    """Exchange two names in one system call; False where the system has no such call."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
+    if call is None or call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return call is not None
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV):
         return False
@@ -203,43 +183,42 @@ def _swap(one: Path, other: Path) -> bool:
 
 
 def settle(store: Path) -> Rebuilt | None:
-    """Finish an exchange that was begun, wherever it was broken off; what it was for, None where there was none.
-
-    A rebuilt store whose exchange had not begun stays as it is.
-    """
+    """Finish an interrupted exchange; returns its purpose, None where there was none. A rebuilt store stays as it is if
+    its exchange has not begun."""
     rebuilt = rebuilt_folder(store)
     if not store.exists() and marked(rebuilt) is not None:
         os.rename(rebuilt, store)
     purpose = marked(store) if store.exists() else None
     if purpose is None:
         return None
-    _sync(store.parent)
+    sync(store.parent)
     if rebuilt.exists():
         os.rename(rebuilt, store.with_name(purpose.kept_as))
-        _sync(store.parent)
+        sync(store.parent)
     (store / MARKER).unlink(missing_ok=True)
     return purpose
 
 
 def drop_unfinished(store: Path) -> None:
-    """Give back the room of what was killed before its store was whole or in place, or before the old one was gone. The
-    caller has the store open, and no snapshot is being put in place."""
+    """Remove the remains of interrupted commands: unfinished stores, and old ones that are not to be kept. The caller
+    has the store open, and no snapshot is about to replace it."""
     shutil.rmtree(unwanted_folder(store), ignore_errors=True)
     rebuilt = rebuilt_folder(store)
     purpose = marked(rebuilt)
-    if purpose is None or purpose.command == SNAPSHOT:  # what a repair has finished may be about to be put in place
+    if purpose is None or purpose.command == SNAPSHOT:  # a repair may be about to exchange a finished one
         shutil.rmtree(rebuilt, ignore_errors=True)
 
 
 def marked(folder: Path) -> Rebuilt | None:
-    """What a whole rebuilt store is for; None for any other."""
+    """The purpose of a whole rebuilt store; None for any other."""
     try:
         return msgspec.json.decode((folder / MARKER).read_bytes(), type=Rebuilt)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Sync a file or a directory to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,23 +1,22 @@
-"""What is wrong with a store, and reading one family after another while saying how far one is."""
+"""Damage reports, and reads of a store by family with progress."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES, height_in, key_text
 
 STEP_KEYS = 512
 OnStep = Callable[[str, int, int], None]
-"""(key family, keys so far, keys there will be or 0 where nobody knows)"""
+"""(key family, keys read so far, expected number of keys or 0 where it is unknown)"""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreDamage:
-    """One thing that does not fit. `is_derived`: it follows from the blocks, so that a reindex mends it."""
+    """One damaged entry. `is_derived`: it follows from the blocks, so a reindex repairs it."""
 
     family: str
     key: str
@@ -25,7 +24,7 @@ class StoreDamage:
     text: str
     is_derived: bool = True
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str | int]:
         return {"family": self.family, "key": self.key, "height": self.height, "text": self.text}
 
     def __str__(self) -> str:
@@ -33,14 +32,14 @@ class StoreDamage:
 
 
 def damage_at(key: bytes, height: int, text: str, *, is_derived: bool = True) -> StoreDamage:
-    """Of a store key as it stands."""
+    """The damage of the entry under a store key."""
     return StoreDamage(FAMILY_NAMES.get(key[:1], "meta entry"), key_text(key), height, text, is_derived)
 
 
 class Reads:
-    """Reads a store family by family and counts. `at` is where it is, for damage that stops a reading."""
+    """Reads a store by family and counts the keys. `at` is the last position, for damage that stops a read."""
 
-    def __init__(self, kv: KeyValue, on_step: OnStep | None = None) -> None:
+    def __init__(self, kv: KeyValue, on_step: OnStep) -> None:
         self.kv = kv
         self.counts: Counter[str] = Counter()
         self.at = b""
@@ -52,26 +51,22 @@ class Reads:
         for key, value in self.kv.scan(letter, bytes([letter[0] + 1])):
             self.at = key
             count += 1
-            if self._on_step is not None and count % STEP_KEYS == 0:
+            if count % STEP_KEYS == 0:
                 self._on_step(name, count, total)
             yield key, value
             self.at = key
         self.counts[name] = count
-        if self._on_step is not None:
-            self._on_step(name, count, total)
+        self._on_step(name, count, total)
 
     def get(self, key: bytes) -> bytes | None:
         self.at = key
         return self.kv.get(key)
 
     def unreadable(self, error: Exception, height: int) -> StoreDamage:
-        """Where a reading was stopped by damage below the keys."""
-        letter = self.at[:1]
-        is_block = letter in (b"B", b"C")
-        return StoreDamage(
-            FAMILY_NAMES.get(letter, "meta entry"),
-            f"at or after {key_text(self.at)}" if len(self.at) > 1 else "at its beginning",
-            height_in(self.at) if is_block and len(self.at) > 1 else height,
-            f"can't be read: {error}",
-            is_derived=not is_block,
-        )
+        """The damage that stopped a read at `at`. `height`: used where `at` names none."""
+        is_block, has_key = self.at[:1] in (b"B", b"C"), len(self.at) > 1
+        place = f"at or after {key_text(self.at)}" if has_key else "at its beginning"
+        if is_block and has_key:
+            height = height_in(self.at)
+        family = FAMILY_NAMES.get(self.at[:1], "meta entry")
+        return StoreDamage(family, place, height, f"can't be read: {error}", is_derived=not is_block)

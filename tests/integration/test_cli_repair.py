@@ -118,7 +118,7 @@ def test_a_rollback_goes_back_before_a_damaged_block(home: Home) -> None:
     mend = f"bmw-node rollback --home {home.path} --heights 2"
     assert 1 == failed.code
     assert mend in failed.err
-    run("bmw-node", "reindex", "--home", home.path).refused(1, f"block {height - 1} does not hold", mend)
+    run("bmw-node", "reindex", "--home", home.path).refused(1, f"block {height - 1} is invalid", mend)
     assert 0 == run("bmw-node", *mend.split()[1:]).code
     assert height - 2 == height_of(home)
 
@@ -176,7 +176,7 @@ def test_the_first_block_that_does_not_hold_is_named_and_the_old_store_stays(hom
     raw = block.transactions[0]
     change(home, {schema.block_key(5): encode(replace(block, transactions=(raw[:-1] + bytes([raw[-1] ^ 1]),)))})
     damaged = stored(home)
-    sentence = run("bmw-node", "reindex", "--home", home.path).refused(1, "block 5 does not hold", "tx_root")
+    sentence = run("bmw-node", "reindex", "--home", home.path).refused(1, "block 5 is invalid", "tx_root")
     assert "goes back to height 4" in sentence
     assert damaged == stored(home)
     assert [] == beside(home)

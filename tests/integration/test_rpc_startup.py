@@ -98,5 +98,5 @@ def test_a_node_that_only_begins_answers_and_leaves_the_port_to_what_comes_then(
 def test_a_second_start_of_a_home_that_begins_changes_nothing(home: Home) -> None:
     home.incoming.mkdir()
     with repairing(home.store):
-        process("bmw-node", "start", "--home", home.path, "--dev").refused(3, "a beginning node is at work")
+        process("bmw-node", "start", "--home", home.path, "--dev").refused(3, "a starting node is at work")
     assert home.incoming.exists()

@@ -17,9 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue, prefix_end
-from node.storage.leveldb import LevelStore
+from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.memory import MemoryStore
-from node.storage.write_back import WriteBackStore
 
 LOW, HIGH = b"", b"\xff" * 9
 ENTRIES = {b"key%03d" % number: bytes([number]) * 50 for number in range(40)}

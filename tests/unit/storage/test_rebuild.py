@@ -128,7 +128,7 @@ def test_a_certified_block_that_breaks_a_rule_is_named_with_its_transaction() ->
     chain = at("born").chain
     lax_block(chain, chain.sign("buyer-1", maintenance(chain, 10)))
     target = ChainStore(MemoryStore(), GENESIS)
-    with pytest.raises(BrokenChain, match=r"block 2 does not hold: role_missing.*transaction 0"):
+    with pytest.raises(BrokenChain, match=r"block 2 is invalid: role_missing.*transaction 0"):
         rebuild(chain.store.kv, target, 2)
 
 

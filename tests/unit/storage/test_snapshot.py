@@ -190,8 +190,11 @@ def rekeyed(prefix: bytes, change: Callable[[bytes, bytes], tuple[bytes, bytes]]
     ("change", "told"),
     [
         (rekeyed(b"R", lambda key, value: (key[:-1] + b"\x09", value)), "have a gap at 5"),
-        (rekeyed(b"R", lambda key, value: (key[:-9] + b"x" + key[-8:], value)), "no vehicle record.s key"),
-        (rekeyed(b"R", lambda key, value: (key[:-9] + 1_000_000 * b"A" + key[-9:], value)), "no vehicle record.s key"),
+        (rekeyed(b"R", lambda key, value: (key[:-9] + b"x" + key[-8:], value)), "not a vehicle record.s key"),
+        (
+            rekeyed(b"R", lambda key, value: (key[:-9] + 1_000_000 * b"A" + key[-9:], value)),
+            "not a vehicle record.s key",
+        ),
         (rekeyed(b"W", lambda key, value: (key + b"x", value)), "the wrong size"),
         (rekeyed(b"W", lambda key, value: (key, value[:32] + b"\x00" + value[32:])), "the wrong size"),
         (rekeyed(b"W", lambda key, value: (key, value[:-1])), "the wrong size"),

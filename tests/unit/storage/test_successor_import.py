@@ -18,7 +18,7 @@ from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
-from node.storage.successor_import import import_predecessor
+from node.storage.state_import import import_predecessor
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS, ValidatorPause, ValidatorResume
 from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 from node.txtypes.members.member import MEMBER
@@ -165,7 +165,7 @@ WRONG: list[tuple[str, Callable[[Genesis], Genesis], str]] = [
     ("other block", lambda g: _continues(g, block_id=bytes(32)), "ends at height"),
     ("other root", lambda g: _continues(g, state_root=bytes(32)), "state has root"),
     ("too early", lambda g: replace(g, time_ms=1), "genesis.time_ms"),
-    ("no predecessor", lambda g: replace(g, continues=None), "begins by itself"),
+    ("no predecessor", lambda g: replace(g, continues=None), "has no predecessor"),
 ]
 
 

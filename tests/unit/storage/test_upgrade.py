@@ -8,7 +8,8 @@ from support.life import VIN, maintenance
 from support.stages import at
 
 from node.errors import Corrupted, OperatorError
-from node.storage import schema, upgrade
+from node.storage import kv as key_value
+from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.storage.rebuild import extent_of
@@ -77,7 +78,7 @@ def test_it_goes_on_and_is_whole() -> None:
 
 @pytest.mark.parametrize("portion", [1, 3, 10_000])
 def test_a_stop_at_any_write_begins_it_again(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrade, "PORTION", portion)
+    monkeypatch.setattr(key_value, "PORTION", portion)
     chain = grown()
     old = as_version_1(chain)
     whole = MemoryStore(old)
