@@ -234,14 +234,14 @@ def guards_of(struct: type[Any]) -> list[str]:
 def state_families() -> str:
     parts = []
     for name, family in sorted(FAMILIES.items()):
-        note = (family.kind.__doc__ or "").strip().split("\n")[0]
+        note = " ".join((family.kind.__doc__ or "").split("\n\n")[0].split())
         note = "" if note.startswith(family.kind.__name__ + "(") else note
         parts.append(f"#### `{name}/`\n\n{note}\n\n{struct_table(family.kind)}".replace("\n\n\n\n", "\n\n"))
     return "\n\n".join(parts)
 
 
 def message_table() -> str:
-    kinds = _members(messages.Message) + _members(wire.NetworkMessage)
+    kinds = _members(messages.Message) + _members(wire.NetworkMessage) + _members(wire.SnapshotMessage)
     rows = ["| message | elements after the tag | messages/s | bytes/s | urgent |", "|---|---|---|---|---|"]
     for kind in kinds:
         rate = RATES[kind]
