@@ -85,7 +85,8 @@ def type_text(kind: Any) -> str:
             if low is not None and low == high:
                 return f"{low} bytes"
             return f"up to {high} bytes" if high is not None else "bytes"
-        case shape.IntType(ge=low, le=high):
+        case shape.IntType(ge=low, le=high, lt=above):
+            high = above - 1 if high is None and above is not None else high
             if description.startswith("milliseconds since 1970"):
                 return "time (ms)"
             return " ".join(filter(None, ("int", _bounds(low, high))))
