@@ -85,7 +85,8 @@ def type_text(kind: Any) -> str:
             if low is not None and low == high:
                 return f"{low} bytes"
             return f"up to {high} bytes" if high is not None else "bytes"
-        case shape.IntType(ge=low, le=high):
+        case shape.IntType(ge=low, le=high, lt=above):
+            high = above - 1 if high is None and above is not None else high
             if description.startswith("milliseconds since 1970"):
                 return "time (ms)"
             return " ".join(filter(None, ("int", _bounds(low, high))))
@@ -234,14 +235,14 @@ def guards_of(struct: type[Any]) -> list[str]:
 def state_families() -> str:
     parts = []
     for name, family in sorted(FAMILIES.items()):
-        note = (family.kind.__doc__ or "").strip().split("\n")[0]
+        note = " ".join((family.kind.__doc__ or "").split("\n\n")[0].split())
         note = "" if note.startswith(family.kind.__name__ + "(") else note
         parts.append(f"#### `{name}/`\n\n{note}\n\n{struct_table(family.kind)}".replace("\n\n\n\n", "\n\n"))
     return "\n\n".join(parts)
 
 
 def message_table() -> str:
-    kinds = _members(messages.Message) + _members(wire.NetworkMessage)
+    kinds = _members(messages.Message) + _members(wire.NetworkMessage) + _members(wire.SnapshotMessage)
     rows = ["| message | elements after the tag | messages/s | bytes/s | urgent |", "|---|---|---|---|---|"]
     for kind in kinds:
         rate = RATES[kind]

@@ -1,4 +1,4 @@
-// node batch.mjs http://127.0.0.1:26700 COUNT VIN: odometer readings, signed one by one, sent in one request.
+// node batch.mjs http://127.0.0.1:26700 COUNT VIN: odometer readings, signed one by one and submitted in one request.
 import { createHash } from "node:crypto";
 import { call, compose, keyOf } from "./chain.mjs";
 

@@ -1,4 +1,4 @@
-// Everything a program needs to write to the chain, with nothing but Node.js (18 or newer).
+// What a program needs to write to the chain, with Node.js alone (18 or newer).
 import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
@@ -6,7 +6,7 @@ export const tagged = (tag, data) => sha256(Buffer.from(tag + "\0"), data);
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // --- keys and addresses ---------------------------------------------------------------------------------
-/** An account's key from its 32-byte seed. */
+/** The key pair and the address of a 32-byte seed. */
 export function keyOf(seed) {
   const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
   const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
@@ -15,7 +15,7 @@ export function keyOf(seed) {
   return { privateKey, publicKey, address, text: bech32m(address) };
 }
 
-/** 20 bytes as bmw1... (BIP 350). */
+/** The text form of an address, bmw1... (BIP 350). */
 export function bech32m(bytes) {
   const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
   const number = BigInt("0x" + bytes.toString("hex"));
@@ -33,13 +33,13 @@ export function bech32m(bytes) {
   return "bmw1" + [...data, ...[5, 4, 3, 2, 1, 0].map((i) => (check >>> (5 * i)) & 31)].map((d) => alphabet[d]).join("");
 }
 
-// --- MessagePack, as far as it is needed ------------------------------------------------------------------
+// --- MessagePack, the part used here ---------------------------------------------------------------------
 const bin = (bytes) =>
   bytes.length < 256
     ? Buffer.concat([Buffer.from([0xc4, bytes.length]), bytes])
     : Buffer.concat([Buffer.from([0xc5, bytes.length >> 8, bytes.length & 255]), bytes]);
 
-/** Signed bytes: [payload, [[address, public key, signature], ...]], ascending by address and public key. */
+/** The signed bytes: [payload, [[address, public key, signature], ...]], ascending by address and public key. */
 export function envelope(payload, signatures) {
   const order = (s) => s.address.toString("hex") + s.publicKey.toString("hex");
   const sorted = [...signatures].sort((a, b) => (order(a) < order(b) ? -1 : 1));
@@ -47,7 +47,7 @@ export function envelope(payload, signatures) {
   return Buffer.concat([Buffer.of(0x92), bin(payload), Buffer.of(0x90 + sorted.length), ...entries]);
 }
 
-/** Decodes what payloads are made of: arrays, strings, binaries, integers, booleans, nil. */
+/** Decodes a payload: arrays, strings, binaries, integers, booleans, nil. */
 export function unpack(buffer) {
   let at = 0;
   const take = (n) => buffer.subarray(at, (at += n));
@@ -74,7 +74,7 @@ export function unpack(buffer) {
 }
 
 // --- making a transaction ---------------------------------------------------------------------------------
-/** One signature of `key` for its own account, over a payload of the chain with this genesis hash. */
+/** The signature of `key` for its own account over a payload, for the chain with this genesis hash. */
 export function signature(key, genesisHash, payload) {
   const message = Buffer.concat([Buffer.from("bmw/tx\0"), genesisHash, payload]);
   return { address: key.address, publicKey: key.publicKey, signature: sign(null, message, key.privateKey) };
@@ -82,7 +82,7 @@ export function signature(key, genesisHash, payload) {
 
 export const txidOf = (genesisHash, payload) => tagged("bmw/tx", Buffer.concat([genesisHash, payload])).toString("hex");
 
-/** Asks the node for the bytes, checks that they say what was asked, signs. Sends nothing. */
+/** Has the node encode the transaction, checks sender, type, VIN and txid, and signs. Submits nothing. */
 export async function compose(node, genesisHash, key, body, request = {}) {
   const asked = { sender: key.text, body, ...request };
   const encoded = await call(node, "/v1/transactions/encode", asked);
@@ -97,7 +97,7 @@ export async function compose(node, genesisHash, key, body, request = {}) {
 }
 
 // --- talking to nodes ---------------------------------------------------------------------------------------
-/** One request; `body` is JSON, or raw bytes. */
+/** One request. `body` is JSON, or raw bytes. */
 export async function call(node, path, body) {
   const isRaw = Buffer.isBuffer(body);
   const init = body === undefined ? {} : {
@@ -111,8 +111,8 @@ export async function call(node, path, body) {
 }
 
 /**
- * Sends the same bytes until they are committed or can never be. `nodes` are tried in turn.
- * Returns the committed answer; throws with `refused` (the problem document) where it is over.
+ * Submits the same bytes until they are committed or can no longer be. `nodes` are tried in turn.
+ * Returns the committed answer; throws an error with `refused` (the problem document) after a final refusal.
  */
 export async function deliver(nodes, transaction) {
   for (let attempt = 0; ; attempt++) {
@@ -120,24 +120,24 @@ export async function deliver(nodes, transaction) {
     try {
       const answer = await call(node, "/v1/transactions?wait=commit&timeout_ms=10000", transaction.bytes);
       if (answer.status === 200) return answer.json;
-      if (answer.status === 202) continue; // journalled there: ask on, with the same bytes
+      if (answer.status === 202) continue; // in the journal of that node: ask again, with the same bytes
       if (answer.status === 429 || answer.status === 503) {
         await sleep(answer.retryAfter * 1000);
         continue;
       }
-      // 4xx. Refused at the first door, it is nowhere. Later, another pool may hold it until it has expired.
+      // 4xx. Refused by the first node asked, no node has it. Later, another mempool may have it until it expires.
       const isNowhere = attempt === 0 && answer.json.final === undefined;
       if (isNowhere || (await hasExpired(node, transaction)))
         throw Object.assign(new Error(answer.json.detail), { refused: answer.json });
       await sleep(2000);
     } catch (error) {
       if (error.refused) throw error;
-      await sleep(1000); // no answer: nobody knows whether it arrived, so the same bytes again, elsewhere
+      await sleep(1000); // no answer: it may have arrived, so send the same bytes to the next node
     }
   }
 }
 
-/** Whether the chain's own time has passed the expiry without a commit. */
+/** Whether the head's time has passed the expiry and the transaction is not committed. */
 async function hasExpired(node, transaction) {
   const head = (await call(node, "/v1/status")).json.head;
   if (Date.parse(head.time) <= transaction.expiresAtMs) return false;

@@ -1,8 +1,8 @@
-// node events.mjs http://127.0.0.1:26700 [QUERY]: follows the event stream, and goes on where it was after any break.
+// node events.mjs http://127.0.0.1:26700 [QUERY]: follows the event stream, and resumes after a disconnect.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const [node, query] = [process.argv[2], process.argv[3] ?? ""];
-let lastId = process.env.LAST_EVENT_ID ?? ""; // keep it with your own data: it is your place on the chain
+let lastId = process.env.LAST_EVENT_ID ?? ""; // store it with your own data: it is your position in the stream
 
 for (;;) {
   try {
@@ -26,5 +26,5 @@ function take(block) {
   const field = (name) => block.split("\n").find((line) => line.startsWith(name + ": "))?.slice(name.length + 2);
   const [id, name, data] = [field("id"), field("event"), field("data")];
   if (data !== undefined) console.log(id ?? "-", name, data);
-  if (id) lastId = id; // after the event is dealt with; a heartbeat may move it too
+  if (id) lastId = id; // after the event is processed; a heartbeat may advance it too
 }

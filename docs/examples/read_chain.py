@@ -1,9 +1,10 @@
-"""A second reader of the chain, written from docs/PROTOCOL.md alone: it knows none of the node's code.
+"""A second reader of the chain, written from docs/PROTOCOL.md alone: it uses none of the node's code.
 
     python docs/examples/read_chain.py http://127.0.0.1:26700 [VIN]
 
 Needs the packages msgpack and pynacl. Checks encoding, ids, roots, sets, certificates, proposers and signatures of
-every block, and with a VIN the proof of the vehicle and the chain of its records. It executes nothing: bmw-audit does.
+every block, and with a VIN the proof of the vehicle and the chain of its records. It does not execute transactions;
+bmw-audit does.
 """
 
 import datetime

@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { call, compose, deliver, keyOf } from "./chain.mjs";
 
 const [nodes, vin, kilometres] = [process.argv[2].split(","), process.argv[3], Number(process.argv[4])];
-// Pinned: the chain that this workshop writes to. Here it is that of the development network.
+// Pinned: the genesis hash of the chain that this workshop writes to, here of the development network.
 const genesisHash = Buffer.from("48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef", "hex");
-// A development key, which anybody can compute. Yours: 32 random bytes from a file that only you can read.
+// By default a development key, which anybody can compute. Use 32 random bytes from a file that only you can read.
 const key = keyOf(process.env.SEED_FILE
   ? readFileSync(process.env.SEED_FILE)
   : createHash("sha256").update("bmw-dev/account/workshop-berlin").digest());
@@ -24,7 +24,7 @@ const transaction = await compose(nodes[0], genesisHash, key, {
   next_due: { odometer: kilometres + 30000, at: "" },
   attachments: [],
 });
-// Kept before it is sent: after a crash these very bytes are sent again.
+// Stored before it is sent: after a crash, send these bytes again.
 writeFileSync(`outbox-${transaction.txid}.msgpack`, transaction.bytes, { mode: 0o600 });
 console.log("txid     ", transaction.txid);
 

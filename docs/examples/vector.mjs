@@ -1,4 +1,4 @@
-// node vector.mjs: checks this code against the vector of PROTOCOL.md, without a network.
+// node vector.mjs: checks chain.mjs against the vector of PROTOCOL.md, without a network.
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
