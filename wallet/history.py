@@ -11,7 +11,7 @@ from node.crypto.hashing import ZERO32
 from node.errors import InvalidProof, Malformed
 from node.ledger.json_form import time_from_text, union_from_json
 from node.txtypes.registry import TYPES
-from node.txtypes.vehicle.record import Content, Face, content_digest, digest_of, next_history_head
+from node.txtypes.vehicle.record import Content, Face, content_digest, next_history_head, redacted_digest
 from node.txtypes.vehicle.vehicle import Vehicle
 
 
@@ -35,7 +35,7 @@ def _digest_of(record: Mapping[str, Any]) -> bytes:
         str(record["kind"]),
         time_from_text(record["event_at"]),
     )
-    return digest_of(encode(face), digest)
+    return redacted_digest(encode(face), digest)
 
 
 def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int:

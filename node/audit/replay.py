@@ -23,7 +23,7 @@ from node.audit.invariants import check_invariants
 from node.audit.replay_store import ReplayStore
 from node.audit.signatures import Findings, Range, certificate_fault, commit_fault, decode_findings
 from node.audit.sources import BlockSource, StoreSource
-from node.audit.store_comparison import compare_families
+from node.audit.store_comparison import ReceiptsComparison, compare_families
 from node.audit.workers import RangeVerifiers
 from node.chain.block import Block, Commit, Committed, block_id_of, decode_committed
 from node.chain.genesis import Genesis, genesis_hash, start_height
@@ -140,6 +140,7 @@ class Replay:
         self._predecessor = predecessor
         self._types: Counter[str] = Counter()
         self._parent_commit = b""
+        self._receipts: ReceiptsComparison | None = None
         if source.genesis_hash != self._genesis_hash:
             raise OperatorError(
                 f"the {source.name} is of the chain with genesis hash {source.genesis_hash.hex()}, the genesis file "
@@ -225,6 +226,9 @@ class Replay:
 
     def _execute_all(self, kv: KeyValue, last: int, report: ReplayReport) -> None:
         store = ReplayStore(kv, self._genesis)
+        if isinstance(self._source, StoreSource):
+            with self._named_errors():
+                self._receipts = ReceiptsComparison(self._source.kv, self._genesis_hash)
         report.first_validators = frozenset(entry.address for entry in store.head().validators.entries)
         try:
             self._all(store, last)
@@ -319,6 +323,9 @@ class Replay:
             raise
         except Exception as error:  # any failure to execute a certified block is a divergence
             raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
+        if self._receipts is not None:
+            with self._named_errors():
+                self._receipts.add(result)
         store.advance(result, block_id_of(block.header, self._genesis_hash))
         self._parent_commit = encode(committed.commit)
         self._types.update(type_of(tx.payload.body) for tx in transactions)
@@ -379,13 +386,21 @@ class Replay:
                 f"the {self._source.name} claims block {claimed.block_id.hex()} with state root "
                 f"{claimed.state_root.hex()}, computed are {head.block_id.hex()} and {head.state_root.hex()}",
             )
-        if isinstance(self._source, StoreSource):
-            try:
+        if isinstance(self._source, StoreSource) and self._receipts is not None:
+            with self._named_errors():
                 report.compared, report.unaudited_keys = compare_families(
                     self._source.kv, store.kv, self._first, head.height
                 )
-            except Corrupted as error:
-                raise Corrupted(self._source.named(error)) from None
+                report.compared |= self._receipts.finish(head.height)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Damage of an audited store is reported with the path of the original."""
+        try:
+            yield
+        except Corrupted as error:
+            assert isinstance(self._source, StoreSource), "no other source has values to compare"
+            raise Corrupted(self._source.named(error)) from None
 
 
 def _name_of(store: ReplayStore, address: bytes) -> str:

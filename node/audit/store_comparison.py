@@ -4,19 +4,88 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from node.audit.divergence import Diverged
+from node.execution.block_run import BlockResult
+from node.ledger.receipts import encode_receipts
 from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
 from node.storage.schema import FAMILY_NAMES, key_text
 from node.txtypes.chain.replay_window import hour_of
+from node.txtypes.envelope import decode_signed_tx
 
 PORTION = 1_000
 """Entries compared at once."""
 COMPARED = (b"I", b"K", b"R", b"S", b"T", b"V", b"W", b"X")
 META = (schema.META_SCHEMA, schema.META_GENESIS, schema.META_HEAD)
+
+
+class ReceiptsComparison:
+    """Comparison of an audited store's receipts and subject entries with the recomputed ones, block by block, so that
+    a replay need not store its own.
+
+    Subject entries are not in order of height. They are compared by number and by the sum of Python's hashes of them,
+    which are keyed (SipHash) with a key that each process draws: nobody can prepare wrong entries with the right sum.
+    """
+
+    def __init__(self, audited: KeyValue, genesis_hash: bytes) -> None:
+        self._audited = audited
+        self._genesis_hash = genesis_hash
+        self._first = ChainReader(audited).receipts_from()
+        self._sum = 0
+        self._rows = 0
+        self._entries = 0
+        self._bad_row: tuple[bytes, bytes | None, bytes] | None = None
+        """Key, stored and expected value of the first row that differs: raised at the end, because a fault of the chain
+        itself is more important."""
+
+    def add(self, result: BlockResult) -> None:
+        """Compare a block's row, and take its subject entries into the sum."""
+        if result.height < self._first:
+            return
+        key, expected = schema.receipts_key(result.height), encode_receipts(result.receipts)
+        stored = self._audited.get(key)
+        if stored != expected and self._bad_row is None:
+            self._bad_row = key, stored, expected
+        keys = schema.subject_keys(result.height, result.receipts, (tx.signed.signatures for tx in result.transactions))
+        self._sum += sum(map(hash, keys))
+        self._rows += 1
+        self._entries += len(keys)
+
+    def finish(self, height: int) -> dict[str, int]:
+        """Keys compared by family. Raises `Diverged`."""
+        if self._bad_row is not None:
+            raise _difference(*self._bad_row, height)
+        _check_heights(self._audited, b"Q", self._first, height)
+        lowest, total, count, is_empty = schema.u64(self._first), 0, 0, True
+        for key, value in self._audited.scan(b"Y", b"Z"):
+            if key[-12:-4] >= lowest:
+                total, count, is_empty = total + hash(key), count + 1, is_empty and not value
+        if (total, count, is_empty) != (self._sum, self._entries, True):
+            raise self._differing_entry(height)
+        return {FAMILY_NAMES[b"Q"]: self._rows, FAMILY_NAMES[b"Y"]: self._entries}
+
+    def _differing_entry(self, height: int) -> Diverged:
+        """By the rows, which are those of the chain."""
+        reader = ChainReader(self._audited)
+
+        @lru_cache(1_000)
+        def expected(of_height: int) -> frozenset[bytes]:
+            receipts, block = reader.receipts(of_height), reader.block(of_height)
+            if receipts is None or block is None:
+                return frozenset()
+            signed = (decode_signed_tx(raw, self._genesis_hash).signatures for raw in block.transactions)
+            return frozenset(schema.subject_keys(of_height, receipts, signed))
+
+        for of_height in range(self._first, height + 1):
+            for key in sorted(expected(of_height)):
+                if (stored := self._audited.get(key)) != b"":
+                    return _difference(key, stored, b"", height)
+        surplus = (key for key, _ in self._audited.scan(b"Y", b"Z") if key not in expected(schema.place_in(key)[0]))
+        return _differs(next(surplus), height, "is in the store and does not follow from the chain")
 
 
 def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
@@ -30,9 +99,6 @@ def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: 
         # past hours of the replay window may or may not be deleted yet
         start = window_start if window_start.startswith(family) else family
         compared[FAMILY_NAMES[family]] = _compare(audited, computed, family, start, height)
-    receipts_from = max(ChainReader(audited).receipts_from(), ChainReader(computed).receipts_from())
-    compared[FAMILY_NAMES[b"Q"]] = _compare(audited, computed, b"Q", schema.receipts_key(receipts_from), height)
-    compared[FAMILY_NAMES[b"Y"]] = _compare_subjects(audited, computed, receipts_from, height)
     for family in (b"B", b"C"):
         compared[FAMILY_NAMES[family]] = _check_heights(audited, family, first, height)
     for key in META:
@@ -46,19 +112,6 @@ def _compare(audited: KeyValue, computed: KeyValue, family: bytes, start: bytes,
     return _compare_entries(audited.scan(start, stop), computed.scan(start, stop), height)
 
 
-def _compare_subjects(audited: KeyValue, computed: KeyValue, first: int, height: int) -> int:
-    """Subject entries of the heights from `first` on: they are ordered by subject, not by height."""
-    lowest = schema.u64(first)
-
-    def entries(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
-        scanned = kv.scan(b"Y", b"Z")
-        if ChainReader(kv).receipts_from() == first:
-            return scanned
-        return (entry for entry in scanned if entry[0][-12:-4] >= lowest)
-
-    return _compare_entries(entries(audited), entries(computed), height)
-
-
 def _compare_entries(theirs: Iterator[tuple[bytes, bytes]], ours: Iterator[tuple[bytes, bytes]], height: int) -> int:
     """In portions, entry by entry only where a portion differs."""
     count = 0
@@ -69,6 +122,10 @@ def _compare_entries(theirs: Iterator[tuple[bytes, bytes]], ours: Iterator[tuple
         count += len(given)
         if len(given) < PORTION:
             return count
+
+
+def _difference(key: bytes, stored: bytes | None, expected: bytes, height: int) -> Diverged:
+    return _first_difference([] if stored is None else [(key, stored)], [(key, expected)], height)
 
 
 def _first_difference(theirs: list[tuple[bytes, bytes]], ours: list[tuple[bytes, bytes]], height: int) -> Diverged:

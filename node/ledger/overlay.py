@@ -62,24 +62,25 @@ class BlockOverlay:
     def __init__(self, state: StateReader) -> None:
         self.state = state
         self.changes: Overlay = {}
-        self._read: dict[bytes, Any] = {}
+        self.values: dict[bytes, Any] = {}
+        """The values before the block that were read."""
 
     def get(self, family: Family[V], key: bytes) -> V | None:
         changed = self.changes.get(key)
         if changed is not None:
             return changed[1]  # type: ignore[no-any-return]
-        if key in self._read:
-            return self._read[key]  # type: ignore[no-any-return]
-        return self._load(family, key)
+        if key in self.values:
+            return self.values[key]  # type: ignore[no-any-return]
+        return self.load(family, key)
 
     def before(self, family: Family[V], key: bytes) -> V | None:
         """The value in the state before the block."""
-        return self._read[key] if key in self._read else self._load(family, key)
+        return self.values[key] if key in self.values else self.load(family, key)
 
-    def _load(self, family: Family[V], key: bytes) -> V | None:
+    def load(self, family: Family[V], key: bytes) -> V | None:
         raw = self.state.get(key)
         value = None if raw is None else family.decode(raw)
-        self._read[key] = value
+        self.values[key] = value
         return value
 
 
@@ -108,7 +109,13 @@ class Ledger:
         changed = self.changes.get(key)
         if changed is not None:
             return changed[1]  # type: ignore[no-any-return]
-        return self.overlay.get(family, key)
+        overlay = self.overlay  # its `get`, without the cost of a call
+        changed = overlay.changes.get(key)
+        if changed is not None:
+            return changed[1]  # type: ignore[no-any-return]
+        if key in overlay.values:
+            return overlay.values[key]  # type: ignore[no-any-return]
+        return overlay.load(family, key)
 
     def the(self, family: Family[V], ident: str | bytes) -> V:
         """The value, which exists because the guards were met."""

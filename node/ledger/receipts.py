@@ -91,16 +91,20 @@ def decode_receipts(raw: bytes) -> BlockReceipts:
 
 def change_of(family: Family[Any], key: bytes, old: Any, new: Any) -> Change | None:
     """The change of one state value; None where receipts do not have it."""
-    if family.concerns is None or old == new:
+    concerns = family.concerns
+    if concerns is None or old == new:
         return None
     text = key.decode("ascii")
     ident = text[len(family.name) + 1 :]
-    subjects = () if new is None else family.concerns(ident, new)
-    former = () if old is None else family.concerns(ident, old)
-    if former and former != subjects:
+    if old is None:
+        return Change(text, "created", family.status(new), concerns(ident, new))
+    former = concerns(ident, old)
+    if new is None:
+        return Change(text, "ended", "", former)
+    subjects = concerns(ident, new)
+    if former != subjects:
         subjects = tuple(dict.fromkeys((*subjects, *former)))
-    how: Literal["created", "changed", "ended"] = "created" if old is None else "ended" if new is None else "changed"
-    return Change(text, how, "" if new is None else family.status(new), subjects)
+    return Change(text, "changed", family.status(new), subjects)
 
 
 def receipt_of(
@@ -110,8 +114,10 @@ def receipt_of(
     happenings: Iterable[Happening],
 ) -> Receipt:
     """`before(family, key)` gives the value that a change replaces."""
-    changed = (
-        change_of(family, key, before(family, key), new)
-        for key, (family, new) in changes.items() if family.concerns is not None
-    )  # fmt: skip
-    return Receipt(records, tuple(change for change in changed if change is not None), tuple(happenings))
+    changed = []
+    for key, (family, new) in changes.items():
+        if family.concerns is not None:
+            change = change_of(family, key, before(family, key), new)
+            if change is not None:
+                changed.append(change)
+    return Receipt(records, tuple(changed), tuple(happenings))

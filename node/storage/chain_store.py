@@ -327,15 +327,19 @@ class ChainStore(ChainReader):
                 deletes.append(schema.bucket_key(number))
         for record in result.records:
             puts[schema.record_key(record.vin, record.sequence)] = record.body
-        puts[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
-        signatures = (tx.signed.signatures for tx in result.transactions)
-        puts.update(dict.fromkeys(schema.subject_keys(result.height, result.receipts, signatures), b""))
+        puts.update(self._receipt_entries(result))
         for index, tx in enumerate(result.transactions):
             puts[schema.tx_key(tx.txid)] = schema.place(result.height, index)
         for entry in result.window_added:
             puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
         deletes += self._window_to_sweep(result.time_ms)
         return puts, deletes
+
+    def _receipt_entries(self, result: BlockResult) -> dict[bytes, bytes]:
+        signatures = (tx.signed.signatures for tx in result.transactions)
+        entries = dict.fromkeys(schema.subject_keys(result.height, result.receipts, signatures), b"")
+        entries[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
+        return entries
 
     def _window_to_sweep(self, time_ms: int) -> list[bytes]:
         """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned. At most as

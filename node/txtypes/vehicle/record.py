@@ -61,8 +61,13 @@ def content_digest(content: bytes) -> bytes:
     return tagged("bmw/record-content", content)
 
 
-def digest_of(face: bytes, content_digest: bytes) -> bytes:
-    """`H("bmw/record-body", face || content digest)`: the history's commitment, also without the content."""
+def digest_of(record: StoredRecord) -> bytes:
+    """The history's commitment: `H("bmw/record-body", face || H("bmw/record-content", content))`."""
+    return redacted_digest(record.face, content_digest(record.content))
+
+
+def redacted_digest(face: bytes, content_digest: bytes) -> bytes:
+    """The digest of a record, computed without its content."""
     return tagged("bmw/record-body", face + content_digest)
 
 
@@ -76,8 +81,7 @@ def stored_record(raw: bytes) -> StoredRecord:
 
 def record_digest(raw: bytes) -> bytes:
     """The digest of a record as it is stored. Raises `Corrupted`."""
-    record = stored_record(raw)
-    return digest_of(record.face, content_digest(record.content))
+    return digest_of(stored_record(raw))
 
 
 def next_history_head(head: bytes, sequence: int, digest: bytes) -> bytes:
@@ -96,9 +100,9 @@ def append_record(
         type_of(body), event_at_ms,
     )  # fmt: skip
     content = Content(tagged("bmw/record-salt", salted)[:16], encode(body), outcome)
-    encoded = encode(StoredRecord(encode(face), encode(content)))
-    ledger.records.append(Record(vin, sequence, encoded))
-    head = next_history_head(vehicle.history_head, sequence, record_digest(encoded))
+    record = StoredRecord(encode(face), encode(content))
+    ledger.records.append(Record(vin, sequence, encode(record)))
+    head = next_history_head(vehicle.history_head, sequence, digest_of(record))
     ledger.put(VEHICLE, vin, replace(vehicle, record_count=sequence + 1, history_head=head))
 
 
