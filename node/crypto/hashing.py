@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 
 ZERO32 = bytes(32)
@@ -9,7 +10,12 @@ ZERO32 = bytes(32)
 
 def tagged(tag: str, data: bytes) -> bytes:
     """`H(tag, data)`, 32 bytes."""
-    return sha256(tag.encode("ascii") + b"\x00" + data).digest()
+    return sha256(_prefix(tag) + data).digest()
+
+
+@cache
+def _prefix(tag: str) -> bytes:
+    return tag.encode("ascii") + b"\x00"
 
 
 def commitment(kind: str, salt: bytes, value: bytes) -> bytes:

@@ -131,20 +131,22 @@ class StateTree:
     def change(self, buckets: Mapping[int, bytes]) -> TreeChange:
         """The change that `buckets` (number to new entries) make; the tree itself stays the same."""
         first = 1 << self.depth
-        new = {first + number: bucket_hash(entries) for number, entries in buckets.items()}
-        nodes, stored = dict(new), self._nodes
-        level = set(new)
+        level = {first + number: bucket_hash(entries) for number, entries in buckets.items()}
+        nodes, stored = dict(level), self._nodes
         empty_pair = bytes(64)
         for _ in range(self.depth):
-            level = {index >> 1 for index in level}
-            for index in level:
-                pair = stored[64 * index : 64 * index + 64]
-                left, right = nodes.get(2 * index), nodes.get(2 * index + 1)
-                if left is not None:
-                    pair[:32] = left
-                if right is not None:
-                    pair[32:] = right
-                nodes[index] = sha256(pair).digest() if pair != empty_pair else ZERO32
+            parents = {}
+            for index, node in level.items():
+                other = index ^ 1
+                sibling: bytes | bytearray | None = level.get(other)
+                if sibling is None:
+                    sibling = stored[32 * other : 32 * other + 32]
+                elif index & 1:
+                    continue  # its sibling has changed too, and makes the parent
+                pair = sibling + node if index & 1 else node + sibling
+                parents[index >> 1] = sha256(pair).digest() if pair != empty_pair else ZERO32
+            nodes |= parents
+            level = parents
         return TreeChange(buckets, nodes, nodes.get(1, self.root))
 
     def apply(self, change: TreeChange) -> None:

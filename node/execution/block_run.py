@@ -140,7 +140,7 @@ class BlockRun:
             raise BlockFull
         self.weight += weight
         self.bytes += len(tx.raw) + 5
-        records = tuple(RecordRef(record.vin, record.sequence) for record in ledger.records)
+        records = tuple([RecordRef(record.vin, record.sequence) for record in ledger.records])
         self._receipts.append(receipt_of(records, ledger.changes, self._overlay.get, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
         self._records.extend(ledger.records)

@@ -72,7 +72,12 @@ class UnknownBody(TransactionBody, frozen=True):
 
 def type_of(body: TransactionBody) -> str:
     """The type name, e.g. `vehicle.register`."""
-    return body.tag if isinstance(body, UnknownBody) else str(type(body).__struct_config__.tag)
+    return body.tag if isinstance(body, UnknownBody) else _tag_of(type(body))
+
+
+@cache
+def _tag_of(kind: type[TransactionBody]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def judge_body(ledger: Ledger, body: TransactionBody) -> None:
