@@ -52,7 +52,7 @@ def seed_of(words: str) -> bytes:
 class Keystore:
     """The keys of one wallet home. An existing key is never overwritten, not even by two processes at once.
 
-    Any passphrase is accepted: `wallet.passphrase` checks its length. `scrypt_n` is for new files.
+    Any passphrase is accepted: `wallet.session` checks its length. `scrypt_n` is for new files.
     """
 
     def __init__(self, home: Path, scrypt_n: int = keyfile.SCRYPT_N) -> None:

@@ -19,8 +19,7 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
 from wallet.commands.shared import example, with_session
-from wallet.history import check_history
-from wallet.light import LightClient
+from wallet.light import LightClient, check_history
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
 

@@ -22,15 +22,13 @@ from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
-from wallet.commands.examples import example_of
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
-from wallet.compose import build_payload, sign_payload
 from wallet.files import check_absent, read_file
-from wallet.options import body_from, options_of
+from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
 from wallet.submitting import Sent, submit_one
-from wallet.txfile import TxDocument, write_document
+from wallet.txfile import TxDocument, build_payload, sign_payload, write_document
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 
