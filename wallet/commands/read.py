@@ -60,7 +60,7 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
 def _view(session: Session, light: LightClient | None, family: Family[Any], ident: str) -> dict[str, Any] | None:
     """The view of a value: the node's answer, or computed here from proven values; None if its absence is proven."""
     if light is None:
-        answer = session.client.get_json(f"{family.path}/{ident}")
+        answer = session.client.call_json(f"{family.path}/{ident}")
         return {name: value for name, value in answer.items() if name not in ("height", "time")}
 
     def compute(reader: Reader, as_of: AsOf) -> dict[str, Any] | None:
