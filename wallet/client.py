@@ -199,10 +199,8 @@ class NodeClient:
     def _call(
         self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S, accept: str = JSON
     ) -> bytes:
-        """The first answer below status 500 to a GET, or a POST if there is a body.
-
-        Raises `NodeRefused` for an error status, `Unreachable` without an answer.
-        """
+        """The first answer below status 500 to a GET, or a POST if there is a body. Raises `NodeRefused` for an error
+        status, `Unreachable` without an answer."""
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": accept, "Accept-Language": "en", "User-Agent": "bmw-wallet", "Connection": "close"}
         if body is not None:

@@ -171,11 +171,9 @@ class LightClient:
         self._set_changes = 0
 
     def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
-        """The values of `keys`, None for a proven absence, and the header that they were verified at.
-
-        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and
-        `OperatorError` if this software does not know the ruleset, so that it cannot read the values.
-        """
+        """The values of `keys`, None for a proven absence, and the header that they were verified at. Raises
+        `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and `OperatorError`
+        if this software does not know the ruleset, so that it cannot read the values."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
         answer = self._client.states(keys)
         block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
@@ -189,11 +187,9 @@ class LightClient:
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
     def verified_view(self, compute: Callable[[Reader, AsOf], T]) -> T:
-        """The result of `compute` over proven values of one height, as of that height's time and ruleset.
-
-        Running it finds the keys: whenever it reads a key that is not proven yet, all keys are requested again.
-        Raises as `verified_states`.
-        """
+        """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
+        finds the keys: whenever it reads a key that is not proven yet, all keys are requested again. Raises as
+        `verified_states`."""
         keys = [PARAMS_KEY]
         while True:
             values, header = self.verified_states(keys)
@@ -261,11 +257,9 @@ def _digest_of(record: Mapping[str, Any]) -> bytes:
 
 
 def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int:
-    """The number of withheld records. Raises `InvalidProof` unless `records` are all records of `vehicle` in order.
-
-    A withheld record has only its face and the digest of its content, or only its own digest. This proves completeness
-    just the same.
-    """
+    """The number of withheld records. Raises `InvalidProof` unless `records` are all records of `vehicle` in order. A
+    withheld record has only its face and the digest of its content, or only its own digest. This proves completeness
+    just the same."""
     head, withheld = ZERO32, 0
     for sequence, record in enumerate(records):
         has_face = record.get("content") is not None or record.get("content_digest") is not None

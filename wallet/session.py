@@ -195,10 +195,8 @@ class Signer:
 
 
 def read_passphrase(is_new: bool, file: Path | None) -> str:
-    """The passphrase for a key. `is_new`: ask twice on a terminal, and require the minimum length.
-
-    `file` is the value of --passphrase-file. It has one line, whose line end does not count. Raises `OperatorError`.
-    """
+    """The passphrase for a key. `is_new`: ask twice on a terminal, and require the minimum length. `file` is the value
+    of --passphrase-file. It has one line, whose line end does not count. Raises `OperatorError`."""
     if file is not None:
         source = f"the passphrase file {file}"
         passphrase = _line_of(file)

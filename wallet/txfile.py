@@ -88,11 +88,9 @@ class TxDocument:
 
 
 def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
-    """The document in JSON, fully checked, with all its signatures verified.
-
-    Raises `Malformed`, `WrongChain`, `BadSignature`; and `OperatorError` for a type that this software does not know,
-    because nobody should sign what the wallet cannot show.
-    """
+    """The document in JSON, fully checked, with all its signatures verified. Raises `Malformed`, `WrongChain`,
+    `BadSignature`; and `OperatorError` for a type that this software does not know, because nobody should sign what the
+    wallet cannot show."""
     if not isinstance(value, dict):
         raise Malformed(f"{path}: not a transaction file")
     if unknown := sorted(set(value) - {"genesis_hash", "payload", "signatures", "summary"}):

@@ -37,9 +37,8 @@ MSGPACK = "application/msgpack"
 
 LimitField = Annotated[int, Meta(ge=1, description="entries of a page", extra_json_schema={"maximum": 1000})]
 CursorField = Annotated[str, Meta(max_length=400, description="`cursor` of the page before; opaque")]
-_CURSOR = Decoder(
-    tuple[str, Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")] | Annotated[int, Meta(ge=0, le=2**63 - 1)]]
-)
+_Ascii = Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")]
+_CURSOR: Decoder[tuple[str, str | int]] = Decoder(tuple[str, _Ascii | Annotated[int, Meta(ge=0, le=2**63 - 1)]])
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

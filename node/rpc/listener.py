@@ -194,12 +194,10 @@ class Refused(asyncio.Protocol):
 
 
 class TlsHandshake(asyncio.Protocol):
-    """A connection before and during its TLS handshake.
-
-    `create_server(ssl=...)` would make the connection known only after the handshake, for which asyncio waits a minute:
-    silent connections of one address could use up all file descriptors. Here it is counted at once and times out after
-    `HANDSHAKE_S`. Data received between the handshake and the switch of protocols is passed on.
-    """
+    """A connection before and during its TLS handshake. `create_server(ssl=...)` would make the connection known only
+    after the handshake, for which asyncio waits a minute: silent connections of one address could use up all file
+    descriptors. Here it is counted at once and times out after `HANDSHAKE_S`. Data received between the handshake and
+    the switch of protocols is passed on."""
 
     def __init__(self, listener: Listener, certificate: Certificate) -> None:
         self._listener, self._certificate = listener, certificate

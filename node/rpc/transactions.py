@@ -186,13 +186,11 @@ def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple
     or expired one."""
     view = tx_status_view(status, backend.reader().head().time_ms, language)
     txid, until = status.txid.hex(), time_to_text(status.expires_at_ms)
-    match view:
-        case answers.Rejected():
-            raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
-        case answers.Expired():
-            raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
-        case _:
-            return 200 if isinstance(view, answers.Committed) else 202, view
+    if isinstance(view, answers.Rejected):
+        raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
+    if isinstance(view, answers.Expired):
+        raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
+    return 200 if isinstance(view, answers.Committed) else 202, view
 
 
 async def submit(call: Call) -> tuple[int, View]:
