@@ -39,7 +39,7 @@ from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.vehicle.record import Content, Face
-from wallet.commands.examples import example_of
+from wallet.options import example_of
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -30,11 +30,9 @@ class Wallet(Program):
         except Rejected as error:
             echo_rejected(error)
             ctx.exit(EXIT_REFUSED)
-        except OperatorError as error:
-            click.secho(f"Error: {plain(error)}.", fg="red", err=True)
-            ctx.exit(EXIT_UNREADABLE)
-        except Corrupted as error:
-            click.secho(f"Error: {plain(error)}: name another node.", fg="red", err=True)
+        except (OperatorError, Corrupted) as error:
+            advice = ": name another node" if isinstance(error, Corrupted) else ""
+            click.secho(f"Error: {plain(error)}{advice}.", fg="red", err=True)
             ctx.exit(EXIT_UNREADABLE)
         except BrokenPipeError:
             # The reader of our output has closed it (`| head`), which is no error of ours.

@@ -104,9 +104,14 @@ class NodeClient:
         self._nodes = list(nodes)
 
     # --- reads ---
-    def get_json(self, path: str, query: Query = None) -> dict[str, Any]:
-        """The JSON object at `path`. Raises `NodeRefused` or `Unreachable`, as every call here does."""
-        return self._call_json(path, query)
+    def call_json(
+        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
+        """The JSON object that a node answers. Raises `NodeRefused` or `Unreachable`, as every call here does."""
+        value = _json_object(self._call(path, query, body, timeout_s))
+        if value is None:
+            raise Unreachable(f"{self._nodes[0]} does not answer like a node: check its address")
+        return value
 
     def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
         """The first `limit` items of the list `name`, fetched page by page."""
@@ -114,7 +119,7 @@ class NodeClient:
         cursor = ""
         while len(rows) < limit:
             page = {**query, "limit": str(min(limits.RPC_PAGE_MAX, limit - len(rows)))}
-            answer = self.get_json(path, page | ({"cursor": cursor} if cursor else {}))
+            answer = self.call_json(path, page | ({"cursor": cursor} if cursor else {}))
             items = answer.get(name)
             if not isinstance(items, list):
                 raise self._unusable(f"no list of {name}")
@@ -134,19 +139,20 @@ class NodeClient:
 
     def states(self, keys: Sequence[bytes]) -> StateAnswer:
         """State values of one height with their proofs."""
-        answer = self.get_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
+        answer = self.call_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
         if answer.get("header", "") is None:
             raise Unreachable("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
             entries = tuple(_state_entry(entry) for entry in answer["entries"])
-            return StateAnswer(entries, _raw(answer["header"]), _raw(answer["commit"]))
+            header, commit = (bytes.fromhex(answer[name]["raw"]) for name in ("header", "commit"))
+            return StateAnswer(entries, header, commit)
         except (KeyError, TypeError, ValueError) as error:
             raise self._unusable(f"no proof that can be read ({error})") from None
 
     def state_value(self, key: bytes) -> bytes | None:
         """A state value without proof."""
         try:
-            value = self.get_json(f"/v1/state/{quote(key.decode('ascii'))}").get("value")
+            value = self.call_json(f"/v1/state/{quote(key.decode('ascii'))}").get("value")
             return None if value is None else bytes.fromhex(value)
         except NodeRefused as refused:
             if refused.status == 404:
@@ -157,7 +163,7 @@ class NodeClient:
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
         """The validator set that decides `height`, not verified. Raises `Malformed`."""
-        listed = self.get_json("/v1/validators", {"height": str(height)}).get("validators")
+        listed = self.call_json("/v1/validators", {"height": str(height)}).get("validators")
         if not isinstance(listed, list) or len(listed) > limits.VALIDATORS_MAX:
             raise Malformed("the node's validators are no list")
         names = ValidatorEntry.__struct_fields__
@@ -170,13 +176,13 @@ class NodeClient:
     def submit(self, raw: bytes, wait_ms: int = 0) -> dict[str, Any]:
         """The status of a transaction after submitting it. With `wait_ms` the node waits that long for the commit."""
         query = {"wait": "commit", "timeout_ms": str(wait_ms)} if wait_ms else {}
-        return self._call_json("/v1/transactions", query, raw, TIMEOUT_S + wait_ms / 1000)
+        return self.call_json("/v1/transactions", query, raw, TIMEOUT_S + wait_ms / 1000)
 
     def submit_batch(self, raws: list[bytes]) -> list[dict[str, Any]]:
         """One result for each transaction, in order. At most `RPC_BATCH_MAX`."""
         assert 0 < len(raws) <= limits.RPC_BATCH_MAX, "a batch has a bound"
         body = {"transactions": [raw.hex() for raw in raws]}
-        answer = self._call_json("/v1/transactions/batch", {}, body, BATCH_TIMEOUT_S)
+        answer = self.call_json("/v1/transactions/batch", {}, body, BATCH_TIMEOUT_S)
         results = answer.get("results")
         if not isinstance(results, list) or len(results) != len(raws) or not all(isinstance(r, dict) for r in results):
             raise Unreachable(f"{self._nodes[0]} did not answer every item of the batch: submit the files again")
@@ -184,27 +190,17 @@ class NodeClient:
 
     def check(self, raw: bytes) -> dict[str, Any]:
         """Whether a transaction is valid now, with every unmet guard if it is not."""
-        return self._call_json("/v1/transactions/check", {}, raw)
+        return self.call_json("/v1/transactions/check", {}, raw)
 
     # --- transport ---
     def _unusable(self, answer: str) -> Unreachable:
         return Unreachable(f"{self._nodes[0]} answers {answer}: name another node")
 
-    def _call_json(
-        self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S
-    ) -> dict[str, Any]:
-        value = _json_object(self._call(path, query, body, timeout_s))
-        if value is None:
-            raise Unreachable(f"{self._nodes[0]} does not answer like a node: check its address")
-        return value
-
     def _call(
         self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S, accept: str = JSON
     ) -> bytes:
-        """The first answer below status 500 to a GET, or a POST if there is a body.
-
-        Raises `NodeRefused` for an error status, `Unreachable` without an answer.
-        """
+        """The first answer below status 500 to a GET, or a POST if there is a body. Raises `NodeRefused` for an error
+        status, `Unreachable` without an answer."""
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": accept, "Accept-Language": "en", "User-Agent": "bmw-wallet", "Connection": "close"}
         if body is not None:
@@ -214,7 +210,7 @@ class NodeClient:
         for node in tuple(self._nodes):
             try:
                 status, answer, retry_after_s = _exchange(node, target, headers, content, timeout_s)
-            except (OSError, http.client.HTTPException, _Unusable) as error:
+            except (OSError, http.client.HTTPException) as error:
                 failures.append(f"{node}: {_reason(error)}")
                 continue
             problem = {} if 200 <= status < 300 else _json_object(answer) or {}
@@ -229,10 +225,6 @@ class NodeClient:
         raise Unreachable(
             f"no node answers ({'; '.join(failures)}): start it, or name another with --node or BMW_WALLET_NODE"
         )
-
-
-class _Unusable(Exception):
-    """An answer that is too long or too slow."""
 
 
 def _exchange(
@@ -252,9 +244,9 @@ def _exchange(
         while chunk := response.read1(65536):
             answer += chunk
             if len(answer) > ANSWER_BYTES_MAX:
-                raise _Unusable(f"the answer is above {ANSWER_BYTES_MAX} bytes")
+                raise http.client.HTTPException(f"the answer is above {ANSWER_BYTES_MAX} bytes")
             if time.monotonic() > deadline:
-                raise _Unusable("the answer takes too long")
+                raise http.client.HTTPException("the answer takes too long")
         retry_after = response.getheader("Retry-After", "")
         is_number = retry_after.isascii() and retry_after.isdigit()
         return response.status, bytes(answer), float(min(int(retry_after), 60)) if is_number else 1.0
@@ -287,8 +279,3 @@ def _state_entry(entry: Any) -> StateEntry:
         None if value is None else bytes.fromhex(value),
         StateProof(bytes.fromhex(proof["entries"]), tuple(map(bytes.fromhex, proof["siblings"])), large),
     )
-
-
-def _raw(value: Any) -> bytes:
-    """Canonical bytes from hex, or from the `raw` hex of a decoded document."""
-    return bytes.fromhex(value["raw"] if isinstance(value, dict) else value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -37,8 +38,14 @@ def write_file(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(handle)
-        os.replace(temporary, path)
+        os.rename(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise OperatorError(f"cannot write {path} ({error.strerror}): check its folder and the free space") from None
+        raise failed("write", path, error) from None
+
+
+def failed(verb: str, path: Path, error: OSError) -> OperatorError:
+    """The error of an operation on a file."""
+    advice = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its owner"
+    return OperatorError(f"cannot {verb} {path} ({error.strerror}): {advice}")

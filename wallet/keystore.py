@@ -7,7 +7,6 @@ path, no BIP 39 passphrase. So the words restore the key with any BIP 39 word li
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import secrets
@@ -23,6 +22,7 @@ from node.crypto import keyfile
 from node.crypto.keyfile import KeyInfo, is_key_name
 from node.crypto.signing import PrivateKey
 from node.errors import OperatorError, Rejected
+from wallet.files import failed, write_file
 
 MNEMONIC_WORDS: Final = 24
 _SUFFIX: Final = ".json"
@@ -50,10 +50,8 @@ def seed_of(words: str) -> bytes:
 
 
 class Keystore:
-    """The keys of one wallet home. An existing key is never overwritten, not even by two processes at once.
-
-    Any passphrase is accepted: `wallet.passphrase` checks its length. `scrypt_n` is for new files.
-    """
+    """The keys of one wallet home. An existing key is never overwritten, not even by two processes at once. Any
+    passphrase is accepted: `wallet.session` checks its length. `scrypt_n` is for new files."""
 
     def __init__(self, home: Path, scrypt_n: int = keyfile.SCRYPT_N) -> None:
         self._home = home
@@ -75,14 +73,18 @@ class Keystore:
         data = keyfile.seal_key(key, name, passphrase, salt, nonce, self._scrypt_n)
         with self._locked() as directory:
             self._check_free(name)
-            self._write(self._path(name), data, directory)
+            try:
+                for left in self._directory.glob(f".{name}{_SUFFIX}.*.tmp"):
+                    left.unlink()  # of a process that was killed
+                write_file(self._path(name), data)
+                os.fsync(directory)  # the name survives a power failure too
+            except OSError as error:
+                raise failed("write", self._path(name), error) from None
         return key
 
     def import_file(self, name: str, data: bytes, passphrase: str) -> PrivateKey:
-        """Store the key of a sealed key file, sealed again as `name` with the same passphrase.
-
-        Raises `Malformed`, `TooLarge` or `WrongPassphrase` for the file, `OperatorError` for the name.
-        """
+        """Store the key of a sealed key file, sealed again as `name` with the same passphrase. Raises `Malformed`,
+        `TooLarge` or `WrongPassphrase` for the file, `OperatorError` for the name."""
         self._check_free(name)
         return self.import_seed(name, keyfile.open_key(data, passphrase).seed(), passphrase)
 
@@ -97,7 +99,7 @@ class Keystore:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _failed("read", self._directory, error) from None
+            raise failed("read", self._directory, error) from None
         names = [file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX)]
         return [self._read(name)[1] for name in sorted(names) if is_key_name(name)]
 
@@ -129,7 +131,7 @@ class Keystore:
             except FileNotFoundError:
                 raise self._missing(name) from None
             except OSError as error:
-                raise _failed("delete", path, error) from None
+                raise failed("delete", path, error) from None
 
     def _path(self, name: str) -> Path:
         if not is_key_name(name):
@@ -147,27 +149,6 @@ class Keystore:
         if os.path.lexists(path):
             raise OperatorError(f"there is a key {name} already ({path}): choose another name, or delete it first")
 
-    def _write(self, path: Path, data: bytes, directory: int) -> None:
-        """Write all of `data` or nothing, also in a power failure. The caller has locked `directory`."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)  # left by a process that was killed
-            try:
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(handle)
-                os.rename(temporary, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
-            os.fsync(directory)
-        except OSError as error:
-            raise _failed("write", path, error) from None
-
     def _read(self, name: str) -> tuple[bytes, KeyInfo]:
         path = self._path(name)
         try:
@@ -182,7 +163,7 @@ class Keystore:
         except FileNotFoundError:
             raise self._missing(name) from None
         except OSError as error:
-            raise _failed("read", path, error) from None
+            raise failed("read", path, error) from None
         try:
             info = keyfile.key_info(data)
         except Rejected as error:
@@ -202,7 +183,7 @@ class Keystore:
                     os.fsync(_open_directory(self._home, stack))
                 handle = _open_directory(self._directory, stack)
             except OSError as error:
-                raise _failed("open", self._directory, error) from None
+                raise failed("open", self._directory, error) from None
             _check_private(self._directory, os.fstat(handle), "700")
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield handle
@@ -220,11 +201,6 @@ def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
             f"{path} has mode {stat.S_IMODE(status.st_mode):04o}, so others can read or replace your keys: "
             f"run `chmod {mode} {shlex.quote(str(path))}`"
         )
-
-
-def _failed(verb: str, path: Path, error: OSError) -> OperatorError:
-    advice = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its owner"
-    return OperatorError(f"cannot {verb} {path} ({error.strerror}): {advice}")
 
 
 def _broken(path: Path, error: Rejected) -> OperatorError:

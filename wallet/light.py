@@ -1,7 +1,8 @@
 """Light client: a state value is verified when its proof leads to a header that the chain's validators have decided.
 
 `node.chain.trust` follows the chain from the trust root to that header. This module fetches headers and proofs from a
-node, verifies the proofs, and keeps the newest verified header as the next trust root.
+node, verifies the proofs, and keeps the newest verified header as the next trust root. A vehicle's records are verified
+against its proven state (docs/PROTOCOL.md, State).
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -21,15 +22,20 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
+from node.crypto.addresses import from_text
+from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, GivenReader, MissingKey, Reader
 from node.ledger.fields import Time
-from node.ledger.json_form import time_to_text
+from node.ledger.json_form import time_from_text, time_to_text, union_from_json
 from node.ledger.params import CHAIN, PARAMS_KEY
 from node.limits import DAY_MS
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
+from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
+from node.txtypes.vehicle.record import Content, Face, content_digest, next_history_head, redacted_digest
+from node.txtypes.vehicle.vehicle import Vehicle
 from wallet.client import NodeRefused, StateAnswer
 from wallet.files import write_file
 
@@ -165,11 +171,9 @@ class LightClient:
         self._set_changes = 0
 
     def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
-        """The values of `keys`, None for a proven absence, and the header that they were verified at.
-
-        Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and
-        `OperatorError` if this software does not know the ruleset, so that it cannot read the values.
-        """
+        """The values of `keys`, None for a proven absence, and the header that they were verified at. Raises
+        `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and `OperatorError`
+        if this software does not know the ruleset, so that it cannot read the values."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
         answer = self._client.states(keys)
         block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
@@ -183,11 +187,9 @@ class LightClient:
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
     def verified_view(self, compute: Callable[[Reader, AsOf], T]) -> T:
-        """The result of `compute` over proven values of one height, as of that height's time and ruleset.
-
-        Running it finds the keys: whenever it reads a key that is not proven yet, all keys are requested again.
-        Raises as `verified_states`.
-        """
+        """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
+        finds the keys: whenever it reads a key that is not proven yet, all keys are requested again. Raises as
+        `verified_states`."""
         keys = [PARAMS_KEY]
         while True:
             values, header = self.verified_states(keys)
@@ -228,3 +230,48 @@ class LightClient:
         self._trust, changes = advance(trust, block, _NodeSource(self._client), self._genesis_hash)
         self._set_changes += changes
         self._store.keep(self._trust)
+
+
+# --- histories -----------------------------------------------------------------------------------------
+def _digest_of(record: Mapping[str, Any]) -> bytes:
+    """The digest of a record in JSON: computed from content and face, or the bare digest if it has no face."""
+    if record.get("content") is not None:
+        body = encode(union_from_json(dict(TYPES), record["content"], "content"))
+        outcome = tuple(str(code) for code in record["outcome"])
+        digest = content_digest(encode(Content(bytes.fromhex(record["salt"]), body, outcome)))
+    elif record.get("content_digest") is not None:
+        digest = bytes.fromhex(record["content_digest"])
+    else:
+        return bytes.fromhex(str(record.get("digest", "")))
+    face = Face(
+        int(record["sequence"]),
+        bytes.fromhex(record["txid"]),
+        int(record["height"]),
+        time_from_text(record["time"]),
+        from_text(record["author"]),
+        str(record["author_name"]),
+        str(record["kind"]),
+        time_from_text(record["event_at"]),
+    )
+    return redacted_digest(encode(face), digest)
+
+
+def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int:
+    """The number of withheld records. Raises `InvalidProof` unless `records` are all records of `vehicle` in order. A
+    withheld record has only its face and the digest of its content, or only its own digest. This proves completeness
+    just the same."""
+    head, withheld = ZERO32, 0
+    for sequence, record in enumerate(records):
+        has_face = record.get("content") is not None or record.get("content_digest") is not None
+        if has_face and record.get("sequence") != sequence:
+            raise InvalidProof(f"record {sequence} is missing")
+        withheld += record.get("content") is None
+        try:
+            head = next_history_head(head, sequence, _digest_of(record))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"a record can't be read: {error}") from None
+    if len(records) != vehicle.record_count:
+        raise InvalidProof(f"{len(records)} records are shown, the vehicle has {vehicle.record_count}")
+    if head != vehicle.history_head:
+        raise InvalidProof("the records shown are not the ones that the vehicle's proven state commits to")
+    return withheld

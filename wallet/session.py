@@ -1,10 +1,11 @@
-"""Session: the home, keys, genesis and nodes of one run of `bmw-wallet`, opened when first needed."""
+"""Session: the home, keys, passphrase, genesis and nodes of one run of `bmw-wallet`, opened when first needed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
 from wallet.light import BehindTrust, LightClient
 from wallet.options import Names
-from wallet.passphrase import PASSPHRASE_VARIABLE, read_passphrase
 
 T = TypeVar("T")
 
@@ -34,6 +34,14 @@ STALE_HEAD_MS: Final = 60_000
 
 LAG_TRIES: Final = 5
 """A node is often one block behind another: a stale answer is requested again this often, one second apart."""
+
+PASSPHRASE_VARIABLE: Final = "BMW_WALLET_PASSPHRASE"
+
+PASSPHRASE_CHARS_MIN: Final = 8
+"""For a new key only (NIST SP 800-63B, section 5.1.1.1): an existing key must stay usable."""
+
+PASSPHRASE_BYTES_MAX: Final = 4096
+"""Size of a passphrase file: a wrong path (a disk image, /dev/zero) must not be read to its end. Above: refused."""
 
 
 @dataclass
@@ -72,19 +80,14 @@ class Session:
         """The genesis of this wallet's chain. Without a file the node's is pinned, and its hash printed to compare."""
         if (known := self.known_genesis()) is not None:
             return known
-        document = self.client.get_json("/v1/genesis")
-        claimed = document.pop("genesis_hash", None)
         try:
-            genesis = parse_genesis(json.dumps(document.get("genesis", document)).encode())
+            genesis = parse_genesis(json.dumps(self.client.call_json("/v1/genesis")).encode())
         except Malformed as error:
             raise OperatorError(f"the node's genesis can't be read ({error}): name a file with --genesis") from None
-        computed = genesis_hash(genesis).hex()
-        if claimed not in (None, computed):
-            raise WrongChain("the node's genesis is not the one its hash names: name another node with --node")
         path = self.home / "genesis.json"
         write_file(path, genesis_to_json(genesis).encode())
         click.echo(
-            f"This wallet now belongs to the chain {genesis.chain_id}, genesis hash {computed}: "
+            f"This wallet now belongs to the chain {genesis.chain_id}, genesis hash {genesis_hash(genesis).hex()}: "
             f"compare it with a party you trust (kept in {path}).",
             err=True,
         )
@@ -103,7 +106,7 @@ class Session:
 
     def check_chain(self) -> dict[str, Any]:
         """The node's status. Raises `WrongChain` if the node is of another chain than this wallet."""
-        status = self.client.get_json("/v1/status")
+        status = self.client.call_json("/v1/status")
         theirs = str(status.get("genesis_hash"))
         if theirs != self.genesis_hash.hex():
             raise WrongChain(
@@ -189,3 +192,38 @@ class Signer:
         if self.address is not None:
             return self.address
         return address_of(new_keys[0]) if key.public in new_keys else address_of(key.public)
+
+
+def read_passphrase(is_new: bool, file: Path | None) -> str:
+    """The passphrase for a key. `is_new`: ask twice on a terminal, and require the minimum length. `file` is the value
+    of --passphrase-file. It has one line, whose line end does not count. Raises `OperatorError`."""
+    if file is not None:
+        source = f"the passphrase file {file}"
+        passphrase = _line_of(file)
+    elif PASSPHRASE_VARIABLE in os.environ:
+        source = PASSPHRASE_VARIABLE
+        passphrase = os.environ[PASSPHRASE_VARIABLE]
+        if not passphrase:
+            raise OperatorError(f"{PASSPHRASE_VARIABLE} is set but empty: unset it, or give it the passphrase")
+    elif sys.stdin is not None and sys.stdin.isatty():
+        source = "the passphrase"
+        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True, type=str)
+    else:
+        raise OperatorError(
+            "a passphrase is needed and there is no terminal to ask on: "
+            f"name a file with --passphrase-file, or set {PASSPHRASE_VARIABLE}"
+        )
+    if is_new and len(passphrase) < PASSPHRASE_CHARS_MIN:
+        raise OperatorError(f"{source} is too short: choose a passphrase of at least {PASSPHRASE_CHARS_MIN} characters")
+    return passphrase
+
+
+def _line_of(path: Path) -> str:
+    raw = read_file(path, PASSPHRASE_BYTES_MAX, "passphrase file")
+    try:
+        line = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise OperatorError(f"the passphrase file {path} is not UTF-8: save it as UTF-8") from None
+    if not line or "\n" in line or "\r" in line:
+        raise OperatorError(f"the passphrase file {path} must have exactly one line: the passphrase, nothing else")
+    return line

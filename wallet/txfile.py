@@ -1,4 +1,4 @@
-"""Transaction files, passed between the signers and whoever submits.
+"""Transactions: built, signed, and passed as files between the signers and whoever submits.
 
     {"genesis_hash": "<32>", "payload": "<hex>", "signatures": [{"address", "public_key", "signature"}], "summary": {}}
 
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from node import limits
+from node.codec import encode
 from node.crypto.addresses import to_text
+from node.crypto.signing import PrivateKey
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
-from node.ledger.body import type_of
+from node.ledger.body import TransactionBody, type_of
 from node.ledger.json_form import from_json, time_to_text, to_json
 from node.txtypes import envelope
 from node.txtypes.envelope import Payload, TxSignature
@@ -26,6 +28,19 @@ FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 """A million ordinary transactions. Above: refused; use several files."""
 
 
+def build_payload(sender: bytes, body: TransactionBody, *, salt: int, expires_at_ms: int) -> bytes:
+    """Canonical payload bytes, checked by the type's static rule. Raises `Malformed`."""
+    raw = encode(Payload(sender, salt, expires_at_ms, body))
+    envelope.decode_payload(raw)
+    return raw
+
+
+def sign_payload(payload_bytes: bytes, genesis_hash: bytes, address: bytes, key: PrivateKey) -> TxSignature:
+    """The signature of `key` on behalf of the account `address`."""
+    return TxSignature(address, key.public, key.sign(envelope.sign_bytes(genesis_hash, payload_bytes)))
+
+
+# --- files ---------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class TxDocument:
     """A transaction with the signatures so far."""
@@ -73,11 +88,9 @@ class TxDocument:
 
 
 def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
-    """The document in JSON, fully checked, with all its signatures verified.
-
-    Raises `Malformed`, `WrongChain`, `BadSignature`; and `OperatorError` for a type that this software does not know,
-    because nobody should sign what the wallet cannot show.
-    """
+    """The document in JSON, fully checked, with all its signatures verified. Raises `Malformed`, `WrongChain`,
+    `BadSignature`; and `OperatorError` for a type that this software does not know, because nobody should sign what the
+    wallet cannot show."""
     if not isinstance(value, dict):
         raise Malformed(f"{path}: not a transaction file")
     if unknown := sorted(set(value) - {"genesis_hash", "payload", "signatures", "summary"}):

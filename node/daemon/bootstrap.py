@@ -20,7 +20,7 @@ from node.daemon.snapshot_sync import Choice, SnapshotSync
 from node.errors import OperatorError
 from node.log import log
 from node.p2p.network import Events, Network
-from node.rpc.startup_server import StartupServer, StartupStatus
+from node.rpc.app import StartupServer, StartupStatus
 from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore

@@ -27,6 +27,12 @@ KEYS_KEPT: Final = 1_024
 """Cached state keys of a family: transactions read the same few again and again."""
 
 
+def nearest(value: str, known: tuple[str, ...]) -> tuple[str, str]:
+    """(closest known value or empty, hint for an error text)."""
+    near = get_close_matches(value, known, 1, 0.5)
+    return (near[0], f"did you mean {near[0]}?") if near else ("", f"known are {', '.join(known)}")
+
+
 class Ident(NamedTuple):
     """The form of a family's ids: a proof of absence is given for possible ids only. `choices`: all ids of a small
     family. `param`: the name of an id in an HTTP path."""
@@ -40,9 +46,7 @@ class Ident(NamedTuple):
         """The id in its canonical form; an address may be given in bech32m. Raises `Malformed`."""
         ident = from_text(text).hex() if self is ADDRESS_IDENT and text.startswith("bmw1") else text
         if self.choices and text not in self.choices:
-            near = get_close_matches(text, self.choices, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(self.choices)}"
-            raise Malformed(f"{text[:80]!r} is unknown; {hint}")
+            raise Malformed(f"{text[:80]!r} is unknown; {nearest(text, self.choices)[1]}")
         if re.fullmatch(self.pattern, ident) is None:
             raise Malformed(f"{text[:80]!r} is not {self.what}")
         return ident

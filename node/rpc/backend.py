@@ -98,11 +98,9 @@ class Backend(Protocol):
         """Every guard that is not met now, missing signatures included. Changes nothing."""
 
     async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others.
-
-        An item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`. A
-        known txid returns its present status.
-        """
+        """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others. An
+        item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`. A known
+        txid returns its present status."""
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         """The status once it is no longer pending, or at the timeout."""

@@ -8,7 +8,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.msgpack import Decoder
 
+from node.ledger.family import nearest
 from node.ledger.json_form import to_json
 from node.rpc.backend import Backend
 from node.rpc.config import RpcConfig
@@ -37,8 +37,8 @@ MSGPACK = "application/msgpack"
 
 LimitField = Annotated[int, Meta(ge=1, description="entries of a page", extra_json_schema={"maximum": 1000})]
 CursorField = Annotated[str, Meta(max_length=400, description="`cursor` of the page before; opaque")]
-_TEXT_CURSOR: Decoder[tuple[str, str]] = Decoder(tuple[str, Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")]])
-_NUMBER_CURSOR: Decoder[tuple[str, int]] = Decoder(tuple[str, Annotated[int, Meta(ge=0, le=2**63 - 1)]])
+_Ascii = Annotated[str, Meta(pattern=r"\A[\x00-\x7f]*\Z")]
+_CURSOR: Decoder[tuple[str, str | int]] = Decoder(tuple[str, _Ascii | Annotated[int, Meta(ge=0, le=2**63 - 1)]])
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,36 +72,23 @@ def read_query(request: web.Request, kind: type[Q], config: RpcConfig) -> Q:
     return query
 
 
-def nearest(value: str, known: tuple[str, ...]) -> tuple[str, str]:
-    """(closest known value or empty, hint for an error text)."""
-    near = get_close_matches(value, known, 1, 0.5)
-    return (near[0], f"did you mean {near[0]}?") if near else ("", f"known are {', '.join(known)}")
-
-
 # --- cursors -------------------------------------------------------------------------------------------
 def cursor_text(kind: str, position: str | int) -> str:
     """An opaque cursor: a position in the list `kind`, valid for that list only."""
     return urlsafe_b64encode(msgspec.msgpack.encode((kind, position))).decode("ascii").rstrip("=")
 
 
-def _position(kind: str, text: str, decoder: Decoder[tuple[str, P]]) -> P:
+def read_cursor(kind: str, text: str, first: P) -> P:
+    """The place in the list `kind` at which the page starts; `first` for the first page."""
+    if not text:
+        return first
     try:
-        list_kind, position = decoder.decode(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
-        if list_kind == kind and cursor_text(kind, position) == text:
+        list_kind, position = _CURSOR.decode(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        if list_kind == kind and isinstance(position, type(first)) and cursor_text(kind, position) == text:
             return position
     except (msgspec.MsgspecError, ValueError):
         pass
     raise Problem("bad_cursor", "cursor: this list has not issued it")
-
-
-def text_cursor(kind: str, text: str) -> str:
-    """The id after which the page starts, empty for the first page."""
-    return _position(kind, text, _TEXT_CURSOR) if text else ""
-
-
-def number_cursor(kind: str, text: str, default: int) -> int:
-    """The number at which the page starts."""
-    return _position(kind, text, _NUMBER_CURSOR) if text else default
 
 
 # --- path parts ----------------------------------------------------------------------------------------

@@ -19,17 +19,7 @@ from node.ledger.receipts import BLOCK_INDEX, Change
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
 from node.rpc.backend import Backend
-from node.rpc.call import (
-    Call,
-    LimitField,
-    PageQuery,
-    Query,
-    cursor_text,
-    json_response,
-    number_cursor,
-    read_hash,
-    text_cursor,
-)
+from node.rpc.call import Call, LimitField, PageQuery, Query, cursor_text, json_response, read_cursor, read_hash
 from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.values import canonical, path_ident, require
@@ -65,6 +55,7 @@ class StateValuesQuery(StateQuery, frozen=True):
 async def status(call: Call) -> answers.Status:
     node, moment = call.backend.status(), moment_of(call.reader())
     head = moment.reader.head()
+    same = ("signing", "round", "step", "peers", "halted", "moniker", "node_key", "version")
     return answers.Status(
         chain_id=call.backend.genesis.chain_id,
         genesis_hash=call.backend.genesis_hash,
@@ -75,15 +66,8 @@ async def status(call: Call) -> answers.Status:
         validator=node.is_validator,
         validator_address=to_text(node.validator) if node.validator else "",
         validator_name=name_of(moment, node.validator),
-        signing=node.signing,
-        round=node.round,
-        step=node.step,
-        peers=node.peers,
         pool=answers.PoolAnswer(node.pool_txs, node.pool_bytes),
-        halted=node.halted,
-        moniker=node.moniker,
-        node_key=node.node_key,
-        version=node.version,
+        **{name: getattr(node, name) for name in same},
     )
 
 
@@ -188,7 +172,7 @@ async def blocks(call: Call) -> bytes | tuple[Moment, answers.BlocksPage]:
     """Blocks in ascending order, as JSON or as a MessagePack array of `Committed`. A page ends at `limit` blocks, or
     before that at `PAGE_TXS_MAX` transactions (JSON) or `SYNC_BATCH_BYTES` (MessagePack)."""
     is_raw, query, genesis_hash = call.wants_msgpack, call.query, call.backend.genesis_hash
-    height = number_cursor("blocks", query.cursor, query.start or call.reader().first_height())
+    height = read_cursor("blocks", query.cursor, query.start or call.reader().first_height())
     if height < 1:
         raise Problem("malformed", "from: the first block has height 1")
     page: list[Any] = []
@@ -249,7 +233,7 @@ async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.Tou
     require(moment_of(call.reader()), family, ident)
     subject, limit = family.subject(ident), call.query.limit
     kind = "transactions/" + subject
-    height, _, index = text_cursor(kind, call.query.cursor).partition("-")
+    height, _, index = read_cursor(kind, call.query.cursor, "").partition("-")
     below = (int(height), int(index)) if height else (2**63, 0)
     entries = []
     async with paced_snapshot(call.reader()) as (moment, share):

@@ -55,18 +55,20 @@ class TokenBuckets:
 class Counted:
     """Number of open things, in total and per party, each with a maximum."""
 
-    def __init__(self, most: int, most_per_party: int) -> None:
-        self._most, self._most_per_party = most, most_per_party
+    def __init__(self, most: int, most_per_party: int, *, is_loopback_limited: bool) -> None:
+        self._most, self._most_per_party, self._is_loopback_limited = most, most_per_party, is_loopback_limited
         self._by_party: Counter[str] = Counter()
         self.open = 0
 
-    def enter(self, party: str, *, is_exempt: bool = False) -> bool:
-        """Count one more and return True, or return False at a maximum. `is_exempt` lifts the party's maximum."""
+    def enter(self, address: str) -> str | None:
+        """Count one more and return its party, or return None at a maximum."""
+        party = party_of(address)
+        is_exempt = is_loopback(address) and not self._is_loopback_limited
         if self.open >= self._most or (not is_exempt and self._by_party[party] >= self._most_per_party):
-            return False
+            return None
         self.open += 1
         self._by_party[party] += 1
-        return True
+        return party
 
     def leave(self, party: str) -> None:
         self.open -= 1

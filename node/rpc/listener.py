@@ -21,7 +21,7 @@ from cryptography import x509
 from node.errors import Busy, OperatorError
 from node.log import log, logger
 from node.rpc.config import RpcConfig
-from node.rpc.limiter import Counted, is_loopback, party_of
+from node.rpc.limiter import Counted
 from node.rpc.problems import PROBLEM_TYPE, Problem
 
 STALLS = 5
@@ -42,7 +42,8 @@ class Listener:
     def __init__(self, config: RpcConfig, height: Callable[[], int]) -> None:
         """`height`: for `X-Chain-Height` of responses that no handler makes."""
         self.config, self.height = config, height
-        self.connections = Counted(config.connections_max, config.connections_per_address_max)
+        most, per_address = config.connections_max, config.connections_per_address_max
+        self.connections = Counted(most, per_address, is_loopback_limited=config.is_loopback_limited)
         self.handshakes: set[asyncio.Task[None]] = set()
         self.certificate: Certificate | None = None
         self.port = config.port
@@ -97,10 +98,7 @@ class Listener:
     def enter(self, transport: asyncio.BaseTransport) -> str | None:
         """Count a connection and return its party, or None at the limit."""
         peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
-        party = party_of(address)
-        is_exempt = is_loopback(address) and not self.config.is_loopback_limited
-        return party if self.connections.enter(party, is_exempt=is_exempt) else None
+        return self.connections.enter(peer[0] if isinstance(peer, tuple) else "")
 
     async def stop(self) -> None:
         """Give open requests `stop_s`, then close all connections."""
@@ -196,12 +194,10 @@ class Refused(asyncio.Protocol):
 
 
 class TlsHandshake(asyncio.Protocol):
-    """A connection before and during its TLS handshake.
-
-    `create_server(ssl=...)` would make the connection known only after the handshake, for which asyncio waits a minute:
-    silent connections of one address could use up all file descriptors. Here it is counted at once and times out after
-    `HANDSHAKE_S`. Data received between the handshake and the switch of protocols is passed on.
-    """
+    """A connection before and during its TLS handshake. `create_server(ssl=...)` would make the connection known only
+    after the handshake, for which asyncio waits a minute: silent connections of one address could use up all file
+    descriptors. Here it is counted at once and times out after `HANDSHAKE_S`. Data received between the handshake and
+    the switch of protocols is passed on."""
 
     def __init__(self, listener: Listener, certificate: Certificate) -> None:
         self._listener, self._certificate = listener, certificate

@@ -58,10 +58,6 @@ async def genesis(call: Call) -> web.Response:
     return web.Response(body=body, content_type=JSON, headers={"X-Genesis-Hash": call.backend.genesis_hash.hex()})
 
 
-async def stream(call: Call) -> web.StreamResponse:
-    return await call.rpc.streams.serve(call.request, call.query)
-
-
 async def openapi(call: Call) -> web.Response:
     return web.Response(body=call.rpc.openapi, content_type=JSON)
 
@@ -185,8 +181,9 @@ ROUTES: Final[tuple[Route, ...]] = (
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _get("/v1/listings/{listing}/disclosure", values.disclosure, "values", "The disclosure to buyers, and its root",
          Stamped(Disclosure), "listing_unknown"),
-    _get("/v1/stream", stream, "stream", "Events as Server-Sent Events", "text", "streams_full",
-         query=StreamQuery, media=(EVENT_STREAM,)),
+    _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
+         "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
+         name="stream"),
     _get("/openapi.json", openapi, "documentation", "This document", "object"),
     _get("/docs", docs, "documentation", "A page to try the calls", "text", media=("text/html",)),
 )  # fmt: skip

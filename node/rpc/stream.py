@@ -17,12 +17,13 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 from msgspec import Meta
 
+from node.ledger.family import nearest
 from node.log import log
 from node.rpc.backend import Backend
-from node.rpc.call import Query, nearest
+from node.rpc.call import Query
 from node.rpc.config import RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
-from node.rpc.limiter import Counted, is_loopback, party_of
+from node.rpc.limiter import Counted
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
 from node.txtypes.identity.account import ACCOUNT
@@ -72,7 +73,8 @@ class Streams:
     def __init__(self, backend: Backend, config: RpcConfig) -> None:
         self._backend, self._config = backend, config
         self._events = BlockEvents(backend.genesis_hash)
-        self._count = Counted(config.streams_max, config.streams_per_address_max)
+        most, per_address = config.streams_max, config.streams_per_address_max
+        self._count = Counted(most, per_address, is_loopback_limited=config.is_loopback_limited)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
@@ -111,9 +113,8 @@ class Streams:
         event_filter = read_filter(query)
         head = self._backend.reader().height()
         place = read_start(query, request.headers.get("Last-Event-ID", ""), head)
-        address = request.remote or ""
-        party = party_of(address)
-        if not self._count.enter(party, is_exempt=is_loopback(address) and not self._config.is_loopback_limited):
+        party = self._count.enter(request.remote or "")
+        if party is None:
             raise Problem("streams_full", "no more event streams are served now", headers={"Retry-After": "10"})
         try:
             headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}

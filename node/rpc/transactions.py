@@ -186,18 +186,11 @@ def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple
     or expired one."""
     view = tx_status_view(status, backend.reader().head().time_ms, language)
     txid, until = status.txid.hex(), time_to_text(status.expires_at_ms)
-    match view:
-        case answers.Rejected():
-            raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
-        case answers.Expired():
-            raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
-        case _:
-            return 200 if isinstance(view, answers.Committed) else 202, view
-
-
-async def _submit(backend: Backend, raws: list[bytes]) -> list[TxStatus | Exception]:
-    """Submit even if the client disconnects meanwhile: the transactions may be journalled already."""
-    return await asyncio.shield(asyncio.ensure_future(backend.submit(raws)))
+    if isinstance(view, answers.Rejected):
+        raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
+    if isinstance(view, answers.Expired):
+        raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
+    return 200 if isinstance(view, answers.Committed) else 202, view
 
 
 async def submit(call: Call) -> tuple[int, View]:
@@ -207,7 +200,7 @@ async def submit(call: Call) -> tuple[int, View]:
     query: SubmitQuery = call.query
     if query.timeout_ms is not None and query.wait is None:
         raise Problem("malformed", "timeout_ms: requires wait=commit")
-    (result,) = await _submit(call.backend, [raw])
+    (result,) = await asyncio.shield(call.backend.submit([raw]))  # a disconnect must not cancel: it may be journalled
     if isinstance(result, Exception):
         raise problem_of(result, call.language)
     if query.wait is not None and result.status == "pending":
@@ -238,7 +231,7 @@ async def batch(call: Call) -> Json:
         raise Problem("batch_too_large", f"{len(texts)} transactions, at most {most} are allowed")
     parsed = [_hex_or_problem(text, f"transactions[{index}]") for index, text in enumerate(texts)]
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
-    outcomes = iter(await _submit(call.backend, raws) if raws else [])
+    outcomes = iter(await asyncio.shield(call.backend.submit(raws)) if raws else [])
     return {"results": [_result(call, raw, raw if isinstance(raw, Problem) else next(outcomes)) for raw in parsed]}
 
 

@@ -12,7 +12,7 @@ from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index_prefix
 from node.ledger.json_form import to_json
 from node.rpc.answers import HistoryPage
-from node.rpc.call import JSON, Call, cursor_text, number_cursor, text_cursor
+from node.rpc.call import JSON, Call, cursor_text, read_cursor
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
@@ -85,7 +85,7 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
     """Records of a vehicle in ascending order."""
     vin = path_ident(VEHICLE, call)
     kind = "history/" + vin
-    start = number_cursor(kind, call.query.cursor, 0)
+    start = read_cursor(kind, call.query.cursor, 0)
     records: list[RecordView] = []
     async with paced_snapshot(call.reader()) as (moment, share):
         vehicle = require(moment, VEHICLE, vin)
@@ -147,7 +147,7 @@ class ListRequest:
 
 async def list_page(reader: ChainReader, request: ListRequest, limit: int, cursor: str) -> tuple[Moment, Json]:
     """One page of views in the order of the scanned index."""
-    family, after = request.family, text_cursor(request.kind, cursor)
+    family, after = request.family, read_cursor(request.kind, cursor, "")
     views: list[Json] = []
     following, last = None, ""
     async with paced_snapshot(reader) as (moment, share):

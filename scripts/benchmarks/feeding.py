@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import aiohttp
 from support.chain import address
 from support.life import accident, km, maintenance, register
+from support.signing import sign_transaction
 from support.specimens import specimen
 
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
-from wallet.compose import sign_transaction
 
 BATCH = 250
 LIFETIME_MS = 4 * 3_600_000

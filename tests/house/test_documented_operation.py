@@ -19,8 +19,8 @@ from node.cli.init import new_keys, write_home
 from node.daemon.config import load_config
 from node.daemon.node import Node
 from node.log import LEVELS
+from node.rpc.app import StartupServer, StartupStatus
 from node.rpc.config import RpcConfig
-from node.rpc.startup_server import StartupServer, StartupStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

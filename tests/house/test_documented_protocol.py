@@ -26,7 +26,7 @@ from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.compose import build_payload, sign_payload
+from wallet.txfile import build_payload, sign_payload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 VECTOR = json.loads((DOCS / "examples" / "vector.json").read_text())

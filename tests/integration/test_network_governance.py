@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.council import Council
 from support.processes import Fleet, check_no_fork, running_network, wait_for, wait_height
+from support.signing import sign_transaction
 
 from node.chain.genesis import genesis_hash
 from node.cli.init import write_home
@@ -18,7 +19,6 @@ from node.crypto.signing import PrivateKey
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant, ValidatorSetPower
 from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.identity.account import AccountOpen
-from wallet.compose import sign_transaction
 
 pytestmark = pytest.mark.network
 

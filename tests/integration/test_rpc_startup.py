@@ -19,8 +19,8 @@ from node.daemon.bootstrap import bootstrap
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice
+from node.rpc.app import StartupServer, StartupStatus
 from node.rpc.config import RpcConfig
-from node.rpc.startup_server import StartupServer, StartupStatus
 from node.storage.store_dirs import repairing
 
 

@@ -15,7 +15,7 @@ from node.crypto.dev_keys import dev_key
 from node.limits import TX_BYTES_MAX
 from node.txtypes.envelope import assemble
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.compose import sign_payload
+from wallet.txfile import sign_payload
 
 SUBMIT = "/v1/transactions"
 WAIT = "/v1/transactions?wait=commit&timeout_ms=10000"

@@ -15,7 +15,7 @@ from node.ledger.params import ChainParams
 from node.storage.chain_store import ChainStore
 from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
-from wallet.compose import sign_transaction
+from support.signing import sign_transaction
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000

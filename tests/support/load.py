@@ -23,8 +23,8 @@ from node.txtypes.sale.listing import ListingCreate
 from node.txtypes.sale.order_types import OrderAccept, OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, register, transfer
+from support.signing import sign_transaction
 from support.specimens import PROVIDER, specimen
-from wallet.compose import sign_transaction
 
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")

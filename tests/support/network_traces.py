@@ -59,8 +59,8 @@ from node.txtypes.chain.validator_set import possession_bytes
 from support.chain import HOUR_MS
 from support.life import register
 from support.replica_network import ReplicaNetwork
+from support.signing import sign_transaction
 from support.traces import TraceError, TraceMismatch
-from wallet.compose import sign_transaction
 
 LOSABLE = ("proposal", "prevote", "precommit")
 STATES = ("heights", "powers", "duty", "locked", "round", "pool")

@@ -24,7 +24,7 @@ from node.replica.messages import VoteMessage
 from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.title import VehicleRegister
 from support.life import km
-from wallet.compose import sign_transaction
+from support.signing import sign_transaction
 
 NODES_MAX = 20
 

@@ -20,7 +20,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.rulesets import RULESETS
 from support.chain import HOUR_MS, Chain
 from support.life import Life
-from wallet.compose import sign_transaction
+from support.signing import sign_transaction
 
 
 @cache

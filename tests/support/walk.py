@@ -43,7 +43,7 @@ from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, register, transfer
-from wallet.compose import sign_payload
+from wallet.txfile import sign_payload
 
 NAMES = {address(party.name): party.name for party in DEV_PARTIES}
 VINS = tuple(f"WBA8E9G50GNU1234{n}" for n in range(6))

@@ -15,8 +15,7 @@ from node.errors import Malformed, OperatorError, TooLarge
 from wallet.commands.shared import PATH, example, with_session
 from wallet.files import check_absent, read_file, write_file
 from wallet.keystore import seed_of, words_of
-from wallet.passphrase import read_passphrase
-from wallet.session import Session
+from wallet.session import Session, read_passphrase
 from wallet.show import echo_facts, echo_json, echo_table
 
 

@@ -19,8 +19,7 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
 from wallet.commands.shared import example, with_session
-from wallet.history import check_history
-from wallet.light import LightClient
+from wallet.light import LightClient, check_history
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
 
@@ -61,7 +60,7 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
 def _view(session: Session, light: LightClient | None, family: Family[Any], ident: str) -> dict[str, Any] | None:
     """The view of a value: the node's answer, or computed here from proven values; None if its absence is proven."""
     if light is None:
-        answer = session.client.get_json(f"{family.path}/{ident}")
+        answer = session.client.call_json(f"{family.path}/{ident}")
         return {name: value for name, value in answer.items() if name not in ("height", "time")}
 
     def compute(reader: Reader, as_of: AsOf) -> dict[str, Any] | None:

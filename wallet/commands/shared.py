@@ -57,10 +57,8 @@ _OPTIONS: Final = (
 
 
 def session_options(command: Callable[..., Any], *, is_root: bool = False) -> Callable[..., Any]:
-    """Add the session's options, accepted before and after a command's name.
-
-    Only the root reads the environment, so that no variable overrides an option before the command's name.
-    """
+    """Add the session's options, accepted before and after a command's name. Only the root reads the environment, so
+    that no variable overrides an option before the command's name."""
     add = partial(click.option, expose_value=False, callback=_store)
     command = add("--json", "wants_json", is_flag=True, help="JSON, for programs")(command)
     for option, name, kind, metavar, variable, text in reversed(_OPTIONS):

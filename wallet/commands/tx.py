@@ -22,15 +22,13 @@ from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
-from wallet.commands.examples import example_of
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
-from wallet.compose import build_payload, sign_payload
 from wallet.files import check_absent, read_file
-from wallet.options import body_from, options_of
+from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
 from wallet.submitting import Sent, submit_one
-from wallet.txfile import TxDocument, write_document
+from wallet.txfile import TxDocument, build_payload, sign_payload, write_document
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 
@@ -110,10 +108,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
 def _signers(
     session: Session, sender: str, cosigners: tuple[str, ...], output: Path | None
 ) -> tuple[bytes | None, list[Signer]]:
-    """The sender's address, None for that of the first signer's key; and the signers.
-
-    A file can be written without the sender's key, to be signed elsewhere.
-    """
+    """The sender's address, None for that of the first signer's key; and the signers. A file can be written without the
+    sender's key, to be signed elsewhere."""
     first = session.signer(sender)
     others = [session.signer(text) for text in cosigners]
     if session.keystore.has(first.name) or output is None:
@@ -143,10 +139,8 @@ def _body_file(path: Path, struct: type[TransactionBody]) -> dict[str, Any]:
 
 
 def _as_options(text: str, struct: type[TransactionBody]) -> str:
-    """An error's text with the field that it names replaced by the option.
-
-    `body.event_at: ...` is an error of reading, `body: ... - at `$.vin`` of decoding, `event_at: ...` of a static rule.
-    """
+    """An error's text with the field that it names replaced by the option. `body.event_at: ...` is an error of reading,
+    `body: ... - at `$.vin`` of decoding, `event_at: ...` of a static rule."""
     if decoding := re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text):
         text = f"body.{decoding[2]}{decoding[3]}: {decoding[1]}"
     for field in struct.__struct_fields__:

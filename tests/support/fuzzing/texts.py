@@ -142,8 +142,8 @@ def _query(data: bytes) -> bool:
             continue
         found = True
         if isinstance(query, call.PageQuery):
-            for read in (call.text_cursor, lambda k, t: call.number_cursor(k, t, 0)):
-                taken(lambda text, read=read: read("blocks", text), Problem)(query.cursor)  # type: ignore[arg-type]
+            for first in ("", 0):
+                taken(lambda text, first=first: call.read_cursor("blocks", text, first), Problem)(query.cursor)  # type: ignore[arg-type]
     return found
 
 

@@ -13,7 +13,7 @@ from node.ledger.body import TransactionBody
 from node.replica import events as e
 from support.chain import address
 from support.life import register
-from wallet.compose import sign_transaction
+from support.signing import sign_transaction
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode

@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 
 from node.crypto.addresses import from_text
 from node.errors import Malformed
-from node.rpc.call import (
-    PageQuery,
-    cursor_text,
-    negotiate,
-    number_cursor,
-    read_hash,
-    read_query,
-    text_cursor,
-)
+from node.rpc.call import PageQuery, cursor_text, negotiate, read_cursor, read_hash, read_query
 from node.rpc.chain_queries import BlocksQuery, StateQuery
 from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
@@ -67,19 +59,19 @@ def test_an_unknown_parameter_is_answered_with_the_nearest() -> None:
 
 
 def test_cursors_lead_back_to_their_place_and_to_no_other_list() -> None:
-    assert "WBA" == text_cursor("a", cursor_text("a", "WBA"))
-    assert 7 == number_cursor("a", cursor_text("a", 7), 0)
-    assert ("", 5) == (text_cursor("a", ""), number_cursor("a", "", 5))
-    assert "bad_cursor" == refusal(text_cursor, "b", cursor_text("a", "WBA"))
-    assert "bad_cursor" == refusal(text_cursor, "a", cursor_text("a", 7))
-    assert "bad_cursor" == refusal(number_cursor, "a", cursor_text("a", "x"), 0)
-    assert "bad_cursor" == refusal(number_cursor, "a", cursor_text("a", -1), 0)
+    assert "WBA" == read_cursor("a", cursor_text("a", "WBA"), "")
+    assert 7 == read_cursor("a", cursor_text("a", 7), 0)
+    assert ("", 5) == (read_cursor("a", "", ""), read_cursor("a", "", 5))
+    assert "bad_cursor" == refusal(read_cursor, "b", cursor_text("a", "WBA"), "")
+    assert "bad_cursor" == refusal(read_cursor, "a", cursor_text("a", 7), "")
+    assert "bad_cursor" == refusal(read_cursor, "a", cursor_text("a", "x"), 0)
+    assert "bad_cursor" == refusal(read_cursor, "a", cursor_text("a", -1), 0)
 
 
 @given(st.text(min_size=1, max_size=60))
 def test_no_text_is_a_cursor_by_chance(text: str) -> None:
-    assert "bad_cursor" == refusal(text_cursor, "listings", text)
-    assert "bad_cursor" == refusal(number_cursor, "history/x", text, 0)
+    assert "bad_cursor" == refusal(read_cursor, "listings", text, "")
+    assert "bad_cursor" == refusal(read_cursor, "history/x", text, 0)
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,21 @@ def test_the_party_not_seen_for_longest_is_forgotten(monkeypatch) -> None:
 
 
 def test_open_things_are_counted_in_all_and_per_party() -> None:
-    counted = Counted(3, 2)
-    assert [True, True, False] == [counted.enter("a") for _ in range(3)]
-    assert counted.enter("a", is_exempt=True)
-    assert not counted.enter("b")
-    counted.leave("a")
+    counted = Counted(3, 2, is_loopback_limited=True)
+    assert ["a", "a", None] == [counted.enter("a") for _ in range(3)]
     assert counted.enter("b")
+    assert counted.enter("c") is None
+    counted.leave("a")
+    assert counted.enter("c")
     assert 3 == counted.open
+
+
+def test_loopback_is_limited_in_all_and_per_party_only_on_request() -> None:
+    assert ["127.0.0.1", "127.0.0.1", None] == [
+        counted.enter("127.0.0.1") for counted in [Counted(2, 1, is_loopback_limited=False)] for _ in range(3)
+    ]
+    limited = Counted(2, 1, is_loopback_limited=True)
+    assert ["127.0.0.1", None] == [limited.enter("127.0.0.1") for _ in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from node.txtypes.identity.account import QUOTA, AccountUpdateKeys, Quota
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS, build_ruleset
 from node.txtypes.service.records import MaintenanceRecord
-from wallet.compose import sign_payload
+from wallet.txfile import sign_payload
 
 
 # --- lifetime ---------------------------------------------------------------------------------------

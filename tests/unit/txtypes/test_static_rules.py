@@ -22,7 +22,7 @@ from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.service.records import Damage, Part
-from wallet.compose import build_payload
+from wallet.txfile import build_payload
 
 CHAIN = at("").chain
 KEYS = tuple(dev_key("account", f"k{i}").public for i in range(9))

@@ -21,9 +21,17 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.chain.actions import MemberAdmit
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
-from wallet.commands.examples import example_arguments
 from wallet.commands.tx import tx
-from wallet.options import Names, body_from, options_of, parse_amount, parse_odometer, parse_time, show_amount
+from wallet.options import (
+    Names,
+    body_from,
+    example_arguments,
+    options_of,
+    parse_amount,
+    parse_odometer,
+    parse_time,
+    show_amount,
+)
 
 NOW = 1_795_000_000_000
 VIN = "WBA8E9G50GNU12345"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.errors import OperatorError
-from wallet.passphrase import PASSPHRASE_BYTES_MAX, PASSPHRASE_VARIABLE, read_passphrase
+from wallet.session import PASSPHRASE_BYTES_MAX, PASSPHRASE_VARIABLE, read_passphrase
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class TestPassphrase:
 
 ASK = """
 import sys
-from wallet.passphrase import read_passphrase
+from wallet.session import read_passphrase
 sys.stdout.write(read_passphrase(sys.argv[1] == "confirm", None))
 """
 
