@@ -31,8 +31,8 @@ NOT_A_MEMBER = Guard("not_a_member", "the account is not an active member", "das
                      "该账户不是有效成员", is_permission=True)
 ROLE_MISSING = Guard("role_missing", "the account does not hold the role now", "das Konto hat die Rolle jetzt nicht",
                      "该账户当前没有此角色", is_permission=True)
-ROLE_SCOPE = Guard("role_scope", "the role does not cover this", "die Rolle deckt das nicht ab", "角色范围不包括此项",
-                   is_permission=True)
+ROLE_SCOPE = Guard("role_scope", "the role's scope does not cover this", "die Rolle gilt hierfür nicht",
+                   "角色范围不包括此项", is_permission=True)
 MEMBER_UNKNOWN = Guard("member_unknown", "there is no such member", "dieses Mitglied gibt es nicht", "成员不存在")
 FRAUDS_FULL = Guard("frauds_full", "the list of authors revoked for fraud is full",
                     "die Liste der wegen Betrugs Ausgeschlossenen ist voll", "因欺诈被撤销者名单已满")
@@ -227,7 +227,7 @@ class Fraud(Value, frozen=True):
 
 
 class Frauds(Value, tag=1, frozen=True):
-    """All authors revoked for fraud, ascending by author and role: one state value, so one proof covers all."""
+    """The list of authors revoked for fraud, ascending by author and role. One proof covers the whole list."""
 
     entries: tuple[Fraud, ...]
 

@@ -34,7 +34,7 @@ PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would excee
                               "die Zahlungen überstiegen den Preis", "付款超过价格")
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
                       "付款次数过多")
-PAYMENT_AMOUNT = Guard("payment_amount", "the amount is not the payment's", "der Betrag ist nicht der der Zahlung",
+PAYMENT_AMOUNT = Guard("payment_amount", "the amount differs from the payment's", "der Betrag weicht ab",
                        "金额不符")
 PAYMENT_TRANSITION = Guard("payment_transition", "the rail does not allow this step",
                            "der Zahlweg erlaubt diesen Schritt nicht", "该支付方式不允许此步骤")
@@ -101,7 +101,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
-    """The provider attests the status of the money."""
+    """The provider attests the status of a payment."""
 
     payment: Id
     status: Literal["authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"]

@@ -37,7 +37,7 @@ ORDER_STATUS = Guard("order_status", "the order is not in the right state",
                      "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")
 ORDER_EXPIRED = Guard("order_expired", "the order's deadline has passed", "die Frist des Auftrags ist vorbei",
                       "订单已过期")
-NOT_YOUR_TURN = Guard("not_your_turn", "it is the other party who has to answer", "die andere Partei muss antworten",
+NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
                       "应由另一方答复", is_permission=True)
 # fmt: on
 

@@ -1,6 +1,6 @@
 """The types of an order: offer, counter, accept, reject, acknowledge, cancel, handover.
 
-Acceptance reserves the car. The handover needs both signatures and final money, and moves the title.
+Acceptance reserves the car. The handover requires both signatures and final payments, and moves the title.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_mar
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")
-OWN_LISTING = Guard("own_listing", "the seller cannot buy from himself", "der Verkäufer kann nicht bei sich kaufen",
+OWN_LISTING = Guard("own_listing", "the buyer is the seller", "der Käufer ist der Verkäufer",
                     "不能购买自己的挂牌")
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
                           "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
@@ -43,12 +43,12 @@ NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed si
                                "seit der Zustimmung hat sich nichts geändert", "没有需要确认的变更")
 ORDER_HAS_MONEY = Guard("order_has_money", "money of this order is under way or settled",
                         "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项")
-PAYMENT_NOT_FINAL = Guard("payment_not_final", "the money is not final for the whole price",
-                          "das Geld ist nicht in voller Höhe endgültig", "款项未最终到账")
+PAYMENT_NOT_FINAL = Guard("payment_not_final", "the final payments do not make up the price",
+                          "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")
 ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")
-ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged what has changed",
-                                "der Käufer hat die Änderung nicht bestätigt", "买方未确认变更")
+ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
+                                "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")
 # fmt: on
 
 
@@ -139,7 +139,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
 
 
 class OrderCounter(OrderBody, tag="order.counter", frozen=True):
-    """The seller names another price; the buyer answers it with `order.accept`."""
+    """A counter-offer: the seller names another price, which the buyer accepts or rejects."""
 
     price: Money
     expires_at_ms: Time
@@ -158,7 +158,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
 
 
 class OrderAccept(OrderBody, tag="order.accept", frozen=True):
-    """The party whose turn it is agrees: the seller to an offer, the buyer to a counter. The car is reserved."""
+    """The seller accepts an offer, or the buyer a counter-offer. The car is reserved."""
 
     weight: ClassVar[int] = 150
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
@@ -191,7 +191,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
 
 
 class OrderReject(OrderBody, tag="order.reject", frozen=True):
-    """The party whose turn it is declines."""
+    """The seller rejects an offer, or the buyer a counter-offer."""
 
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
 
@@ -203,7 +203,7 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since: an accident, a flag, a brand, another verdict."""
+    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict."""
 
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
@@ -220,7 +220,7 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
-    """Either party steps back; once accepted, only while no money is under way or settled: it has to go back first."""
+    """Either party withdraws from the order. Money under way or settled must be returned first."""
 
     reason: Literal["changed_mind", "financing_failed", "vehicle_changed", "mistake", "other"]
     headline: ClassVar[tuple[str, ...]] = ("reason",)
@@ -245,7 +245,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
 
 class OrderHandover(OrderBody, tag="order.handover", frozen=True):
-    """Seller and buyer sign the handover in one transaction; with final money the same step moves the title."""
+    """Seller and buyer sign the handover in one transaction. It requires final payments and moves the title."""
 
     odometer: Odometer | None
     event_at_ms: Time
