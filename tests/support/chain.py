@@ -13,8 +13,8 @@ from node.ledger.body import TransactionBody
 from node.ledger.guards import GuardsUnmet
 from node.ledger.params import ChainParams
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+from support.memory_store import MemoryStore
 from wallet.compose import sign_transaction
 
 START_MS = 1_767_225_600_000
