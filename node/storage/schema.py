@@ -119,19 +119,10 @@ def read_version(stored: bytes | None) -> int:
 
 # --- names in reports -------------------------------------------------------------------------------------
 FAMILY_NAMES: Final = {
-    b"C": "certificate",
-    b"B": "block",
-    b"I": "block id",
-    b"K": "state tree bucket",
-    b"R": "vehicle record",
-    b"S": "state value",
-    b"T": "transaction place",
-    b"V": "validator set",
-    b"W": "replay window entry",
-    b"X": "index entry",
-    b"Q": "receipts",
-    b"Y": "subject entry",
-}
+    b"B": "block", b"C": "certificate", b"I": "block id", b"K": "state tree bucket", b"Q": "receipts",
+    b"R": "vehicle record", b"S": "state value", b"T": "transaction place", b"V": "validator set",
+    b"W": "replay window entry", b"X": "index entry", b"Y": "subject entry",
+}  # fmt: skip
 """Key families that are derived from the chain. Any other key is metadata or node-local."""
 
 

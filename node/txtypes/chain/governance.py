@@ -81,10 +81,8 @@ def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["exp
 PROPOSAL: Final = Family(
     "proposal", Proposal, ident=HASH_IDENT,
     indexes=(
-        Index(
-            "open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
-            lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open",
-        ),
+        Index("open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
+              lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open"),
     ),
     concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",
     status=lambda proposal: proposal.status, path="/v1/proposals", view=ProposalView,
@@ -95,13 +93,12 @@ OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_ID
 class Voter:
     """The sender is an active member with validator power."""
 
+    text = "an active member with validator power"
+
     def check(self, ledger: Ledger, body: object) -> None:
         require_member(ledger, ledger.sender)
         if not validator_set.power_of(ledger, ledger.sender):
             ledger.unmet(NOT_A_VALIDATOR, to_text(ledger.sender))
-
-    def text(self) -> str:
-        return "an active member with validator power"
 
 
 def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:

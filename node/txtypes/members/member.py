@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -116,12 +116,10 @@ def roles_of(member: Member, now_ms: int) -> tuple[str, ...]:
 MEMBER = Family(
     "member", Member, ident=ADDRESS_IDENT,
     indexes=(
-        Index(
-            "role", lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
-            Ident("a role", "[a-z_]{1,40}", ROLES),
-            lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
-            "a role that the member has now",
-        ),
+        Index("role", lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
+              Ident("a role", "[a-z_]{1,40}", ROLES),
+              lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
+              "a role that the member has now"),
     ),
     concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
     path="/v1/members", view=MemberView,
@@ -169,23 +167,19 @@ class Roles:
     def __init__(self, *names: str, wmi: Callable[[Any], str] | None = None) -> None:
         self.names = names
         self._wmi = wmi
+        self.text = " or ".join(names) + (", for the vehicle's manufacturer identifier" if wmi is not None else "")
 
     def check(self, ledger: Ledger, body: Any) -> None:
         require_role(ledger, ledger.sender, *self.names, wmi=self._wmi(body) if self._wmi is not None else "")
 
-    def text(self) -> str:
-        scope = ", for the vehicle's manufacturer identifier" if self._wmi is not None else ""
-        return f"{' or '.join(self.names)}{scope}"
 
-
-class AnyMember(NamedTuple):
+class AnyMember:
     """The sender is an active member."""
+
+    text = "an active member"
 
     def check(self, ledger: Ledger, body: Any) -> None:
         require_member(ledger, ledger.sender)
-
-    def text(self) -> str:
-        return "an active member"
 
 
 class MemberUpdate(TransactionBody, tag="member.update", frozen=True):

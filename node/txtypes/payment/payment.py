@@ -20,7 +20,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import require_role
 from node.txtypes.sale import order as orders
-from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, check_rail_allowed
+from node.txtypes.sale.listing import LISTING, check_rail_allowed
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, Order, OrderBody, Payment, Step
 from node.txtypes.sale.order_types import RAIL_NOT_ACCEPTED, check_currency
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -75,8 +75,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
-        if ledger.sender != order.buyer:
-            ledger.unmet(NOT_A_PARTY, subject)
+        self.check_party(ledger, order.buyer)
         if self.rail != order.rail:
             ledger.unmet(RAIL_NOT_ACCEPTED, subject, self.rail, order.rail)
         listing = ledger.get(LISTING, order.listing)

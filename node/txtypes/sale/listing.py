@@ -153,17 +153,13 @@ LISTING = Family(
     "listing", Listing, ident=families.HASH_IDENT,
     indexes=(
         Index("vin", _if_unsettled(lambda listing: listing.vin), families.VIN_IDENT, _is_open, "VIN of the vehicle"),
-        Index(
-            "seller", _if_unsettled(lambda listing: listing.seller.hex()), families.ADDRESS_IDENT, _is_open,
-            "address of the seller",
-        ),
+        Index("seller", _if_unsettled(lambda listing: listing.seller.hex()), families.ADDRESS_IDENT, _is_open,
+              "address of the seller"),
         Index("open", _if_unsettled(lambda listing: families.expiry_value(listing.expires_at_ms)), None, _is_open),
     ),
     filters=(
-        Filter(
-            "country", Ident("a country", "[A-Z]{2}"), lambda listing, text, _: listing.country == text,
-            "ISO 3166-1 alpha-2",
-        ),
+        Filter("country", Ident("a country", "[A-Z]{2}"), lambda listing, text, _: listing.country == text,
+               "ISO 3166-1 alpha-2"),
         Filter("model", Ident("a model code", "[A-Z0-9][A-Z0-9._/-]{0,39}"), _is_of_model, "model code"),
     ),
     concerns=lambda ident, listing: (
@@ -204,9 +200,8 @@ class Disclosure(View, frozen=True):
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
     """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure). It covers the version of the
     listing, and thereby `odometer_disclosed`, which never changes within a version."""
-    flags = [flag.name for flag in vehicle.flags]
-    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
-             list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
+    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head,
+             [flag.name for flag in vehicle.flags], vehicle.recalls, vehicle.verdict, vehicle.brands, vehicle.warranty,
              listing.price.amount, listing.price.currency]  # fmt: skip
     return tagged("bmw/disclosure", encode(facts))
 
@@ -216,6 +211,16 @@ def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
     listing = ledger.get(LISTING, ident)
     if listing is None:
         ledger.unmet(LISTING_UNKNOWN, ident.hex())
+    return listing
+
+
+def require_own_open(ledger: Ledger, ident: bytes) -> Listing | None:
+    """The listing, which must be the sender's and open; None only where there is none."""
+    listing = require_listing(ledger, ident)
+    if listing is not None:
+        if listing.seller != ledger.sender:
+            ledger.unmet(NOT_A_PARTY, ident.hex())
+        check_open(ledger, ident, listing)
     return listing
 
 
@@ -334,12 +339,9 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
         _check_rails(self.rails)
 
     def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
+        listing = require_own_open(ledger, self.listing)
         if listing is None:
             return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
         _guard_terms(ledger, listing.vin, listing.country, self.rails, self.expires_at_ms)
         if listing.version >= VERSIONS_MAX:
             ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
@@ -367,12 +369,7 @@ class ListingWithdraw(TransactionBody, tag="listing.withdraw", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"listing": "$listing"})
 
     def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
-        if listing is None:
-            return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
+        require_own_open(ledger, self.listing)
 
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.the(LISTING, self.listing)

@@ -221,10 +221,8 @@ ORDER = Family(
     "order", Order, ident=HASH_IDENT,
     indexes=(
         Index("vin", lambda order: (order.vin,), VIN_IDENT, description="VIN of the vehicle"),
-        Index(
-            "party", lambda order: sorted({order.seller.hex(), order.buyer.hex()}), ADDRESS_IDENT,
-            description="seller or buyer",
-        ),
+        Index("party", lambda order: sorted({order.seller.hex(), order.buyer.hex()}), ADDRESS_IDENT,
+              description="seller or buyer"),
     ),
     concerns=lambda ident, order: (
         f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
@@ -265,13 +263,14 @@ class OrderBody(TransactionBody, frozen=True):
         status = TRANSITIONS.after(order.status, type_of(self))
         ledger.put(ORDER, self.order, replace(order, status=status, **changed))
 
-    def check_party(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender not in (order.seller, order.buyer):
+    def check_party(self, ledger: Ledger, *parties: bytes) -> None:
+        if ledger.sender not in parties:
             ledger.unmet(NOT_A_PARTY, self.order.hex())
 
     def check_turn(self, ledger: Ledger, order: Order) -> None:
-        """Notes unless the sender is the party that has to answer: the buyer to a counter, the seller to an offer."""
-        self.check_party(ledger, order)
-        answering = order.buyer if order.status == "countered" else order.seller
-        if ledger.sender in (order.seller, order.buyer) and ledger.sender != answering:
+        """Notes unless the sender is the party that must answer: the buyer to a counter-offer, the seller to an
+        offer."""
+        self.check_party(ledger, order.seller, order.buyer)
+        waiting = order.seller if order.status == "countered" else order.buyer
+        if ledger.sender == waiting:
             ledger.unmet(NOT_YOUR_TURN, self.order.hex())

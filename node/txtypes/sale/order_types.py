@@ -20,7 +20,7 @@ from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, R
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.sale import listing as listings
-from node.txtypes.sale.listing import LISTING, LISTING_VERSION, NOT_A_PARTY, check_expiry, check_open, require_listing
+from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
 from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
@@ -94,11 +94,9 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
     def _live(self, ledger: Ledger) -> tuple[LiveOffer, ...]:
         earlier = ledger.get(LIVE_OFFERS, ledger.sender)
         return tuple(
-            offer
-            for offer in (earlier.offers if earlier else ())
-            if (order := ledger.get(ORDER, offer.order)) is not None
+            offer for offer in (earlier.offers if earlier else ()) if (order := ledger.get(ORDER, offer.order))
             and is_live(offer.order, order, ledger.get(VEHICLE, order.vin), ledger.now_ms)
-        )
+        )  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         listing = require_listing(ledger, self.listing)
@@ -148,8 +146,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
     })  # fmt: skip
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender != order.seller:
-            ledger.unmet(NOT_A_PARTY, self.order.hex())
+        self.check_party(ledger, order.seller)
         check_currency(ledger, self.order.hex(), self.price, order.price)
         check_expiry(ledger, self.order.hex(), self.expires_at_ms, ledger.params.offer_lifetime_max_ms)
 
@@ -208,8 +205,7 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender != order.buyer:
-            ledger.unmet(NOT_A_PARTY, self.order.hex())
+        self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None and vehicle.material_changes == order.agreed_changes:
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
@@ -227,7 +223,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order)
+        self.check_party(ledger, order.seller, order.buyer)
         if has_money(ledger, order.payments):
             ledger.unmet(ORDER_HAS_MONEY, self.order.hex())
 
@@ -260,7 +256,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         return (order.seller, order.buyer) if order is not None else ()
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order)
+        self.check_party(ledger, order.seller, order.buyer)
         settled = settled_amount(ledger, order.payments, ledger.rules)
         if settled != order.price.amount:
             ledger.unmet(PAYMENT_NOT_FINAL, self.order.hex(), settled, order.price.amount)

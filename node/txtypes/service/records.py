@@ -66,13 +66,12 @@ class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):
 class HolderOrReporter:
     """The sender holds the title or has a role that reports accidents."""
 
+    text = f"the holder of the title, or {' or '.join(REPORTERS)}"
+
     def check(self, ledger: Ledger, body: Any) -> None:
         vehicle = ledger.get(VEHICLE, body.vin)
         if vehicle is None or vehicle.holder != ledger.sender:
             require_role(ledger, ledger.sender, *REPORTERS)
-
-    def text(self) -> str:
-        return f"the holder of the title, or {' or '.join(REPORTERS)}"
 
 
 class Damage(Value, frozen=True):
