@@ -114,7 +114,7 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
         case kinds.StructOf(struct=struct):
             return _struct_finder(struct, leaf)
         case kinds.UnionOf(structs=structs):
-            by_struct = {struct: _struct_finder(struct, leaf) or _no_codes for struct in structs}
+            by_struct = {struct: _struct_finder(struct, leaf) or (lambda _: ()) for struct in structs}
             return lambda value: by_struct[type(value)](value)
         case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf():
             return leaf(kind)
@@ -129,10 +129,6 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
 def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
     finders = [(field.name, find) for field in fields_of(struct) if (find := _finder(field.kind, leaf)) is not None]
     return (lambda value: [code for name, find in finders for code in find(getattr(value, name))]) if finders else None
-
-
-def _no_codes(value: Any) -> Iterable[Any]:
-    return ()
 
 
 def _open_code(kind: Kind) -> Find[str] | None:
@@ -150,7 +146,7 @@ def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:
 
 @cache
 def _finder_of(struct: Any, leaf: Callable[[Kind], Find[T] | None]) -> Find[T]:
-    return _struct_finder(struct, leaf) or _no_codes
+    return _struct_finder(struct, leaf) or (lambda _: ())
 
 
 # --- transition tables ------------------------------------------------------------------------------------

@@ -84,8 +84,7 @@ def subject_key(subject: str, height: int, index: int) -> bytes:
 
 
 def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
-    """The keys of a block's subject entries: what the block and each transaction concern, and each signer.
-    `signatures`: those of each transaction, in block order."""
+    """The keys of a block's subject entries. `signatures`: those of each transaction, in block order."""
     suffix = b"/" + place(height, BLOCK_INDEX)
     keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
     for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):

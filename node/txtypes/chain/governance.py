@@ -31,8 +31,7 @@ PROPOSAL_CLOSED = Guard("proposal_closed", "the proposal is not open any more", 
                         "提案已关闭")
 PROPOSALS_OPEN = Guard("proposals_open", "the member has too many open proposals",
                        "das Mitglied hat zu viele offene Vorschläge", "未决提案过多")
-ALREADY_VOTED = Guard("already_voted", "the member has voted already", "das Mitglied hat schon abgestimmt",
-                      "已投过票")
+ALREADY_VOTED = Guard("already_voted", "the member has voted already", "das Mitglied hat schon abgestimmt", "已投过票")
 # fmt: on
 
 ProposalStatus = Literal["open", "carried_out", "failed", "refused"]

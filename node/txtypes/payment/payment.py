@@ -34,8 +34,7 @@ PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would excee
                               "die Zahlungen überstiegen den Preis", "付款超过价格")
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
                       "付款次数过多")
-PAYMENT_AMOUNT = Guard("payment_amount", "the amount differs from the payment's", "der Betrag weicht ab",
-                       "金额不符")
+PAYMENT_AMOUNT = Guard("payment_amount", "the amount differs from the payment's", "der Betrag weicht ab", "金额不符")
 PAYMENT_TRANSITION = Guard("payment_transition", "the rail does not allow this step",
                            "der Zahlweg erlaubt diesen Schritt nicht", "该支付方式不允许此步骤")
 NOT_THE_PROVIDER = Guard("not_the_provider", "the account is not the payment's provider",

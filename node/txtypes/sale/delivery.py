@@ -119,5 +119,4 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
             ledger.unmet(UNIT_DIFFERS, order.vin, self.odometer.unit, vehicle.odometer_unit)
 
     def apply(self, ledger: Ledger) -> None:
-        entry = DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer)
-        self._add(ledger, entry)
+        self._add(ledger, DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer))

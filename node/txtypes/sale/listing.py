@@ -99,9 +99,8 @@ TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
 
 
 def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: int) -> str:
-    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer. A
-    listing whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved
-    on."""
+    """The status as it counts now, for every guard and every answer. A listing whose reservation has lapsed is open
+    again while its own time lasts, and expired once the vehicle is in another listing or has a new holder."""
     match listing.status:
         case "withdrawn" | "sold":
             return listing.status

@@ -99,8 +99,7 @@ REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
 
 
 def reference_id(rail: str, provider: bytes, reference: bytes) -> bytes:
-    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`; references with little entropy are keyed with a
-    secret of the provider first."""
+    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`, see `rules.rails.REFERENCE_HIGH_ENTROPY`."""
     return tagged("bmw/payment-ref", rail.encode("ascii") + b"\x00" + provider + reference)
 
 
@@ -169,8 +168,7 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
 
 
 def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) -> bool:
-    """Whether the order is offered, countered or accepted, and within its deadline; an accepted one also while money
-    keeps its reservation from lapsing."""
+    """Whether the order is not final and within its deadline, or accepted with money under way or settled."""
     if not TRANSITIONS.steps[order.status]:
         return False
     is_kept = vehicle is not None and vehicle.market.order == ident and vehicle.market.holds_money
@@ -246,8 +244,7 @@ class OrderBody(TransactionBody, frozen=True):
         raise AssertionError(f"{type(self).__name__} has no guards")
 
     def require_order(self, ledger: Ledger) -> Order | None:
-        """The order, None only where there is none; notes unless it is live and in a status in which the type may
-        act."""
+        """The order, None only where there is none. Notes unless it is live and its status permits the type."""
         order, subject = ledger.get(ORDER, self.order), self.order.hex()
         if order is None:
             ledger.unmet(ORDER_UNKNOWN, subject)
@@ -268,8 +265,7 @@ class OrderBody(TransactionBody, frozen=True):
             ledger.unmet(NOT_A_PARTY, self.order.hex())
 
     def check_turn(self, ledger: Ledger, order: Order) -> None:
-        """Notes unless the sender is the party that must answer: the buyer to a counter-offer, the seller to an
-        offer."""
+        """Notes unless the sender must answer: the buyer to a counter-offer, the seller to an offer."""
         self.check_party(ledger, order.seller, order.buyer)
         waiting = order.seller if order.status == "countered" else order.buyer
         if ledger.sender == waiting:

@@ -31,8 +31,7 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_mar
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")
-OWN_LISTING = Guard("own_listing", "the buyer is the seller", "der Käufer ist der Verkäufer",
-                    "不能购买自己的挂牌")
+OWN_LISTING = Guard("own_listing", "the buyer is the seller", "der Käufer ist der Verkäufer", "不能购买自己的挂牌")
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
                           "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
 ORDER_RESERVED = Guard("order_reserved", "the vehicle is reserved by another order",

@@ -11,8 +11,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
 # fmt: off
 VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
                         "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")
-VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped", "das Fahrzeug ist verschrottet",
-                      "车辆已终结")
+VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped", "das Fahrzeug ist verschrottet", "车辆已终结")
 EVENT_IN_FUTURE = Guard("event_in_future", "the event is in the future", "das Ereignis liegt in der Zukunft",
                         "事件时间在未来")
 EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event is before the vehicle's birth",

@@ -35,8 +35,7 @@ READINGS_TODAY = Guard("readings_today", "too many readings of this author today
 
 
 class Reading(Value, frozen=True):
-    """One reading. `sequence`: the vehicle record that contains it. `is_declared`: by a party without accreditation:
-    shown, never counted against others."""
+    """One reading, in the vehicle record `sequence`. `is_declared`: see `rules.odometer.JudgedReading`."""
 
     event_at_ms: Time
     metres: int
@@ -66,7 +65,7 @@ class Readings(Value, tag=1, frozen=True):
     newest_event_ms: Time
 
     def added_on(self, day: int) -> dict[bytes, int]:
-        """The number of readings by author on a block day, the newest or a later one."""
+        """The number of readings by author on a block day."""
         return {entry.author: entry.count for entry in self.today} if self.day == day else {}
 
 

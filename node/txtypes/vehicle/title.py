@@ -133,8 +133,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:
-    """The vehicle with its new holder, off the market: late money for a lapsed listing or reservation must not revive
-    it."""
+    """The vehicle with its new holder, off the market: late money must not revive a lapsed reservation."""
     ledger.happened("title.moved", f"vehicle/{vin}", f"account/{vehicle.holder.hex()}", f"account/{holder.hex()}")
     transfers = vehicle.transfer_count + 1
     return replace(vehicle, holder=holder, title_since_ms=ledger.now_ms, transfer_count=transfers, market=OFF_MARKET)
