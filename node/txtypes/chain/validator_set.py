@@ -183,8 +183,7 @@ class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         """Not a new admission, so that a pause voids no evidence."""
         record = ledger.the(VALIDATOR, ledger.sender)
-        paused = replace(record, power=0, paused_power=power_of(ledger, ledger.sender))
-        ledger.put(VALIDATOR, ledger.sender, paused)
+        ledger.put(VALIDATOR, ledger.sender, replace(record, power=0, paused_power=power_of(ledger, ledger.sender)))
         _move(ledger, ledger.sender, 0, record.consensus_key)
 
 

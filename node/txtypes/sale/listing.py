@@ -310,13 +310,12 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
             ledger.unmet(ODOMETER_STALE, self.vin, time_to_text(newest), need)
 
     def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
         listing = Listing(
             self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
             1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
         )  # fmt: skip
         ledger.put(LISTING, ledger.txid, listing)
-        vehicle = replace(vehicle, market=listed_market(ledger.txid, self.expires_at_ms))
+        vehicle = replace(ledger.the(VEHICLE, self.vin), market=listed_market(ledger.txid, self.expires_at_ms))
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms)
 
 

@@ -266,8 +266,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        is_disclosed = order.agreed_verdict == "ILLOGICAL"
-        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=is_disclosed)
+        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=order.agreed_verdict == "ILLOGICAL")
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
@@ -279,9 +278,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         listing = ledger.the(LISTING, order.listing)
         assert self.odometer is not None, "guarded"
         vehicle = add_reading(ledger, order.vin, ledger.the(VEHICLE, order.vin), self.odometer, self.event_at_ms)
-        outcome = (verdict_outcome(vehicle),)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
-        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, outcome)
+        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),))
         self.follow(ledger, order, title_record=ledger.txid)
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))

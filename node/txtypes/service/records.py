@@ -59,8 +59,7 @@ class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):
     })  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        serviced = replace(vehicle, maintenance_count=vehicle.maintenance_count + 1)
-        return serviced, (verdict_outcome(vehicle),)
+        return replace(vehicle, maintenance_count=vehicle.maintenance_count + 1), (verdict_outcome(vehicle),)
 
 
 class HolderOrReporter:
