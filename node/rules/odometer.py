@@ -43,8 +43,8 @@ R = TypeVar("R", bound="JudgedReading")
 
 
 class JudgedReading(Protocol):
-    """A reading as the verdict needs it. `sequence`: the vehicle record that contains it. `is_declared`: by a party
-    without accreditation: shown, never counted against others."""
+    """A reading, in the vehicle record `sequence`. `is_declared`: by a party without accreditation: it is shown, and
+    never counts against others."""
 
     @property
     def event_at_ms(self) -> int: ...

@@ -1,7 +1,4 @@
-"""Listings: a holder offers a car with the rails and payment providers that it accepts; the price history stays.
-
-`listing.create`, `listing.update` and `listing.withdraw`.
-"""
+"""Listings: a holder offers a car with the rails and payment providers that it accepts; the price history stays."""
 
 from __future__ import annotations
 
@@ -197,8 +194,7 @@ class Disclosure(View, frozen=True):
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure). It covers the version of the
-    listing, and thereby `odometer_disclosed`, which never changes within a version."""
+    """One hash over the disclosed facts (docs/PROTOCOL.md, Disclosure); the version implies `odometer_disclosed`."""
     facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head,
              [flag.name for flag in vehicle.flags], vehicle.recalls, vehicle.verdict, vehicle.brands, vehicle.warranty,
              listing.price.amount, listing.price.currency]  # fmt: skip

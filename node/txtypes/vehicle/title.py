@@ -1,7 +1,4 @@
-"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders (wholesale, return, trade-in).
-
-Retail needs `order.handover`.
-"""
+"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders; retail needs `order.handover`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vehicle: the five regions of its state and the guards over them.
+"""The vehicle: the five regions of its state, and its view.
 
 Existence, registration, title, market and stop-flags are independent; a summary for people is derived, never stored.
 """
