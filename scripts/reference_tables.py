@@ -269,7 +269,7 @@ def transaction_types() -> str:
 
 
 def _sent_by(struct: type[TransactionBody]) -> str:
-    return f"Sent by {struct.by.text()}. " if struct.by is not None else ""
+    return f"Sent by {struct.by.text}. " if struct.by is not None else ""
 
 
 NOTES: dict[str, str] = json.loads((Path(__file__).with_name("transaction_notes.json")).read_text())

@@ -40,10 +40,7 @@ LOG_BYTES_MAX = 1024 * 1024
 """The last part of a log file that is included."""
 ANSWER_S = 10.0
 """A node that does not answer on its admin socket by then is stuck; the bundle says so."""
-LIBRARIES = (
-    "aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "sortedcontainers",
-    "zstandard",
-)  # fmt: skip
+LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "zstandard")
 REMOVED = b"(key removed)"
 
 

@@ -6,7 +6,7 @@ With it: codes within a struct, and the transition tables that say in which stat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, assert_never
 
@@ -25,13 +25,14 @@ TAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 
 
 class Permission(Protocol):
-    """The permitted senders of a type: a guard and its documentation in one."""
+    """The permitted senders of a type: a guard, and the text that documents it."""
+
+    @property
+    def text(self) -> str: ...
 
     def check(self, ledger: Ledger, body: Any) -> None:
         """Note a guard unless the sender may."""
         ...
-
-    def text(self) -> str: ...
 
 
 class TransactionBody(Value, frozen=True):
@@ -98,12 +99,12 @@ def check_codes(ledger: Ledger, value: Value) -> None:
 
 def open_codes(value: Any) -> Iterable[str]:
     """Every `Code` string within a struct."""
-    return _open_codes_of(value.__class__)(value)
+    return _finder_of(value.__class__, _open_code)(value)
 
 
 def table_codes(value: Any) -> Iterable[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
-    return _table_codes_of(value.__class__)(value)
+    return _finder_of(value.__class__, _table_code)(value)
 
 
 def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
@@ -118,7 +119,7 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
         case kinds.StructOf(struct=struct):
             return _struct_finder(struct, leaf)
         case kinds.UnionOf(structs=structs):
-            by_struct = {struct: _struct_finder(struct, leaf) or _no_codes for struct in structs}
+            by_struct = {struct: _struct_finder(struct, leaf) or (lambda _: ()) for struct in structs}
             return lambda value: by_struct[type(value)](value)
         case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf():
             return leaf(kind)
@@ -135,10 +136,6 @@ def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) ->
     return (lambda value: [code for name, find in finders for code in find(getattr(value, name))]) if finders else None
 
 
-def _no_codes(value: Any) -> Iterable[Any]:
-    return ()
-
-
 def _open_code(kind: Kind) -> Find[str] | None:
     return (lambda value: (value,)) if isinstance(kind, kinds.Code) else None
 
@@ -153,13 +150,8 @@ def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:
 
 
 @cache
-def _open_codes_of(struct: Any) -> Find[str]:
-    return _struct_finder(struct, _open_code) or _no_codes
-
-
-@cache
-def _table_codes_of(struct: Any) -> Find[tuple[str, str]]:
-    return _struct_finder(struct, _table_code) or _no_codes
+def _finder_of(struct: Any, leaf: Callable[[Kind], Find[T] | None]) -> Find[T]:
+    return _struct_finder(struct, leaf) or (lambda _: ())
 
 
 # --- transition tables ------------------------------------------------------------------------------------
@@ -177,7 +169,3 @@ class Transitions(Generic[S]):
     def after(self, status: S, tag: str) -> S:
         """The status that follows."""
         return self.steps[status][tag]
-
-    def edges(self) -> Iterator[tuple[S, str, S]]:
-        """(status, type, following status)"""
-        return ((status, tag, after) for status, step in self.steps.items() for tag, after in step.items())

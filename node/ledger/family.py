@@ -104,8 +104,7 @@ def expiry_value(expires_at_ms: int) -> str:
 
 
 class Older(NamedTuple):
-    """An earlier version of a family's value, written from ruleset `since` on. `downgrade` is total for every value
-    that the older ruleset can produce."""
+    """An older version of a value, written from ruleset `since` on; `downgrade` covers every value of that ruleset."""
 
     version: int
     since: int
@@ -191,8 +190,6 @@ def index_prefix(family: Family[Any], index: str, value: str = "") -> bytes:
 
 def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -> tuple[list[bytes], list[bytes]]:
     """(keys to put, keys to delete) for one state value that changes from `old` to `new`; None is absent."""
-    if not family.indexes:
-        return [], []
     ident = key[len(family.name) + 1 :].decode("ascii")
     if old is not None and new is not None and all(i.values(old) == i.values(new) for i in family.indexes):
         return [], []
@@ -219,8 +216,7 @@ class MissingKey(Exception):
 
 
 class GivenReader(NamedTuple):
-    """A `Reader` of given values, such as proven ones; raises `MissingKey` for any other key. `values`: state key to
-    raw value, None where the key is absent."""
+    """A `Reader` of given values: state key to raw value, None for an absent one. Other keys raise `MissingKey`."""
 
     values: dict[bytes, bytes | None]
 

@@ -76,18 +76,18 @@ TYPE_NOT_ACTIVE = Guard("type_not_active", "the ruleset in force does not have t
                         "das geltende Regelwerk kennt diesen Transaktionstyp nicht", "现行规则集没有此交易类型")
 TRANSACTION_EXPIRED = Guard("transaction_expired", "the transaction has expired", "die Transaktion ist abgelaufen",
                             "交易已过期")
-EXPIRY_TOO_FAR = Guard("expiry_too_far", "the transaction would live longer than allowed",
+EXPIRY_TOO_FAR = Guard("expiry_too_far", "the transaction's expiry is too far ahead",
                        "die Transaktion würde länger gelten als erlaubt", "交易有效期过长")
-ALREADY_COMMITTED = Guard("already_committed", "this transaction is on the chain already",
+ALREADY_COMMITTED = Guard("already_committed", "the transaction is on the chain already",
                           "diese Transaktion ist schon auf der Kette", "该交易已上链")
 SIGNATURE_MISSING = Guard("signature_missing", "a required signature is missing", "eine nötige Unterschrift fehlt",
                           "缺少必需的签名", is_permission=True)
-SIGNATURE_SUPERFLUOUS = Guard("signature_superfluous", "a signature is not needed here",
+SIGNATURE_SUPERFLUOUS = Guard("signature_superfluous", "a signature is not required",
                               "eine Unterschrift gehört nicht hierher", "存在多余的签名", is_permission=True)
 CODE_UNKNOWN = Guard("code_unknown", "the code is not in the ruleset's table",
                      "der Code steht nicht in der Tabelle des Regelwerks", "代码不在规则集的表中")
-NOT_JUDGED = Guard("not_judged", "judging it failed, so it is set aside",
-                   "die Prüfung schlug fehl, sie wird zurückgestellt", "检验失败，已搁置")
-EXPIRY_PASSED = Guard("expiry_passed", "the deadline lies in the past", "die Frist liegt in der Vergangenheit",
-                      "期限已过")
+NOT_JUDGED = Guard("not_judged", "the transaction could not be checked and is set aside",
+                   "die Transaktion konnte nicht geprüft werden und ist zurückgestellt", "检验失败，已搁置")
+EXPIRY_PASSED = Guard("expiry_passed", "the deadline is not within the allowed time",
+                      "die Frist liegt nicht im erlaubten Zeitraum", "期限不在允许范围内")
 # fmt: on

@@ -3,6 +3,7 @@
 Two readings that contradict each other remain a contradiction whatever is read later, so no reading ends `ILLOGICAL`.
 """
 
+from itertools import accumulate, pairwise
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from node import limits
@@ -42,8 +43,8 @@ R = TypeVar("R", bound="JudgedReading")
 
 
 class JudgedReading(Protocol):
-    """A reading as the verdict needs it. `sequence`: the vehicle record that contains it. `is_declared`: by a party
-    without accreditation: shown, never counted against others."""
+    """A reading, in the vehicle record `sequence`. `is_declared`: by a party without accreditation: it is shown, and
+    never counts against others."""
 
     @property
     def event_at_ms(self) -> int: ...
@@ -69,12 +70,8 @@ class Judgement(NamedTuple):
 
 
 def _is_monotone(readings: list[JudgedReading]) -> bool:
-    highest = 0
-    for reading in readings:
-        if reading.metres < highest - TOLERANCE_METRES:
-            return False
-        highest = max(highest, reading.metres)
-    return True
+    metres = [reading.metres for reading in readings]
+    return all(m >= highest - TOLERANCE_METRES for m, highest in zip(metres, accumulate(metres, max), strict=True))
 
 
 def _likely_error(readings: list[JudgedReading]) -> JudgedReading | None:
@@ -97,9 +94,8 @@ def _likely_error(readings: list[JudgedReading]) -> JudgedReading | None:
 
 
 def _outliers(readings: list[JudgedReading]) -> tuple[int, ...]:
-    """Records whose distance from the reading before is more than a car can cover in the time between."""
     outliers = []
-    for before, after in zip(readings, readings[1:], strict=False):
+    for before, after in pairwise(readings):
         elapsed, distance = after.event_at_ms - before.event_at_ms, after.metres - before.metres
         window = next((w for w in WINDOWS_MS if elapsed <= WINDOWS_MS[w]), "year")
         periods = -(-max(elapsed, 1) // WINDOWS_MS[window])

@@ -9,12 +9,8 @@ from typing import Final
 VIN_PATTERN: Final = r"^[A-HJ-NPR-Z0-9]{17}$"
 """17 characters without I, O and Q. Match it whole (`fullmatch`): with `search`, `$` lets a line end through."""
 TRANSLITERATION: Final[dict[str, int]] = {
-    **{digit: int(digit) for digit in "0123456789"},
-    **dict(zip("ABCDEFGH", range(1, 9), strict=True)),
-    **dict(zip("JKLMN", range(1, 6), strict=True)),
-    "P": 7,
-    "R": 9,
-    **dict(zip("STUVWXYZ", range(2, 10), strict=True)),
+    character: int(value)
+    for character, value in zip("0123456789ABCDEFGHJKLMNPRSTUVWXYZ", "012345678912345678123457923456789", strict=True)
 }
 """49 CFR 565.15(c); the same values in GB 16735."""
 WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)

@@ -45,7 +45,6 @@ class LevelReader:
             raise _failure(self._path, error) from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Entries with start <= key < stop."""
         # The raw iterator checks LevelDB's status at every step. The other one ends silently at a damaged block.
         iterator = self._db.raw_iterator(verify_checksums=True)
         step = iterator.prev if reverse else iterator.next

@@ -95,8 +95,7 @@ def rebuild(source: KeyValue, target: ChainStore, last: int, on_progress: OnProg
 
 
 def take(store: ChainStore, block: Block, commit: Commit) -> None:
-    """Verify the next block in full, execute it and commit it. Raises `Rejected`, and `OperatorError` where this
-    software does not have the block's ruleset."""
+    """Verify, execute and commit the next block. Raises `Rejected`, and `OperatorError` for an unknown ruleset."""
     head, ident = store.head(), store.genesis_hash
     height = head.height + 1
     if unknown := unknown_rules(head.params, height):

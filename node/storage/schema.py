@@ -84,8 +84,7 @@ def subject_key(subject: str, height: int, index: int) -> bytes:
 
 
 def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
-    """The keys of a block's subject entries: what the block and each transaction concern, and each signer.
-    `signatures`: those of each transaction, in block order."""
+    """The keys of a block's subject entries. `signatures`: those of each transaction, in block order."""
     suffix = b"/" + place(height, BLOCK_INDEX)
     keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
     for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
@@ -119,19 +118,10 @@ def read_version(stored: bytes | None) -> int:
 
 # --- names in reports -------------------------------------------------------------------------------------
 FAMILY_NAMES: Final = {
-    b"C": "certificate",
-    b"B": "block",
-    b"I": "block id",
-    b"K": "state tree bucket",
-    b"R": "vehicle record",
-    b"S": "state value",
-    b"T": "transaction place",
-    b"V": "validator set",
-    b"W": "replay window entry",
-    b"X": "index entry",
-    b"Q": "receipts",
-    b"Y": "subject entry",
-}
+    b"B": "block", b"C": "certificate", b"I": "block id", b"K": "state tree bucket", b"Q": "receipts",
+    b"R": "vehicle record", b"S": "state value", b"T": "transaction place", b"V": "validator set",
+    b"W": "replay window entry", b"X": "index entry", b"Y": "subject entry",
+}  # fmt: skip
 """Key families that are derived from the chain. Any other key is metadata or node-local."""
 
 

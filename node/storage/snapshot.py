@@ -28,7 +28,6 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, Value, encode
 from node.crypto.hashing import tagged
-from node.crypto.state_tree import StateTree
 from node.errors import Malformed
 from node.ledger.fields import Hash32
 from node.storage import schema
@@ -199,15 +198,14 @@ class Restore:
         self._state_import.check_records()
         if self._windows != self._state_import.window_leaves:
             raise Malformed("the replay window does not lead to its leaves")
-        buckets = self._state_import.buckets()
-        root = StateTree(self._genesis.tree_depth, buckets.items()).root
+        root = self._state_import.root()
         if root != header.state_root:
             raise Malformed(f"the state has root {root.hex()}, the header says {header.state_root.hex()}")
         raw = self._kv.get(schema.state_key(VALIDATORS.key("set")))
         if raw is None or VALIDATORS.decode(raw).entries != manifest.next_validators:
             raise Malformed("the snapshot's next validator set is not the state's")
         block_id = block_id_of(header, genesis)
-        write_portions(self._kv, ((schema.bucket_key(number), bucket) for number, bucket in buckets.items()))
+        write_portions(self._kv, self._state_import.bucket_rows())
         puts = {
             schema.block_key(height): encode(self._offer.block),
             schema.commit_key(height): encode(self._offer.commit),
@@ -224,8 +222,7 @@ class Restore:
 
 
 def decompressed(data: bytes, size_max: int) -> bytes:
-    """The content of one zstd frame. The frame's declared size is checked before anything is allocated, and bounds the
-    output. Raises `Malformed`."""
+    """The content of a zstd frame; its declared size bounds the output and is checked first. Raises `Malformed`."""
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= size_max:

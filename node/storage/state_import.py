@@ -87,9 +87,16 @@ class StateImport:
         if self._records:
             raise Malformed(f"records of {next(iter(self._records))} belong to no vehicle")
 
-    def buckets(self) -> dict[int, bytes]:
-        """The state tree's non-empty buckets."""
-        return {number: b"".join(sorted(entries)) for number, entries in self._buckets.items()}
+    def _non_empty(self) -> Iterator[tuple[int, bytes]]:
+        return ((number, b"".join(sorted(entries))) for number, entries in self._buckets.items())
+
+    def root(self) -> bytes:
+        """The root of the state tree over the values so far."""
+        return StateTree(self._depth, self._non_empty()).root
+
+    def bucket_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Store entries of the state tree's buckets."""
+        return ((schema.bucket_key(number), bucket) for number, bucket in self._non_empty())
 
 
 # --- successor chains -------------------------------------------------------------------------------------
@@ -105,19 +112,17 @@ def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue
     before, after = StateImport(predecessor_depth), StateImport(genesis.tree_depth)
     write_portions(target, _records_and_values(predecessor, changes, before, after))
     before.check_records()
-    root = StateTree(predecessor_depth, before.buckets().items()).root
+    root = before.root()
     if root != continues.state_root:
         raise Malformed(f"the predecessor's state has root {root.hex()}, genesis.continues names another")
-    buckets = after.buckets()
-    write_portions(target, ((schema.bucket_key(number), bucket) for number, bucket in buckets.items()))
+    write_portions(target, after.bucket_rows())
     ident, height = genesis_hash(genesis), continues.height
-    root = StateTree(genesis.tree_depth, buckets.items()).root
     rows = {
         schema.validators_key(height): encode(VALIDATORS.decode(changes[VALIDATORS.key("set")]).entries),
         schema.META_BASE: schema.u64(height + 1),
         schema.META_GENESIS: ident,
         schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big"),
-        schema.META_HEAD: encode(StoredHead(height, ident, genesis.time_ms, root)),
+        schema.META_HEAD: encode(StoredHead(height, ident, genesis.time_ms, after.root())),
     }
     target.write(rows, [])
 
@@ -125,8 +130,7 @@ def import_predecessor(target: KeyValue, genesis: Genesis, predecessor: KeyValue
 def _records_and_values(
     predecessor: KeyValue, changes: dict[bytes, bytes], before: StateImport, after: StateImport
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Store entries of the records and of the successor's state values. Adds the predecessor's state to `before`, the
-    successor's to `after`."""
+    """The successor's store entries. Adds the predecessor's state to `before` and the successor's to `after`."""
     for key, value in predecessor.scan(b"R", b"S"):
         before.take_record(key, value)
         after.take_record(key, value)

@@ -183,8 +183,7 @@ def _swap(one: Path, other: Path) -> bool:
 
 
 def settle(store: Path) -> Rebuilt | None:
-    """Finish an interrupted exchange; returns its purpose, None where there was none. A rebuilt store stays as it is if
-    its exchange has not begun."""
+    """Finish an exchange that has begun and was interrupted; returns its purpose, None where there was none."""
     rebuilt = rebuilt_folder(store)
     if not store.exists() and marked(rebuilt) is not None:
         os.rename(rebuilt, store)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -112,11 +113,8 @@ def decode_payload(raw: bytes) -> Payload:
     return payload
 
 
-class _AnyPayload(Value, frozen=True):
-    sender: Address
-    salt: U64
-    expires_at_ms: Time
-    body: list[Any]
+class _AnyPayload(Payload, frozen=True):
+    body: list[Any]  # type: ignore[assignment]
 
 
 _any_payload = msgspec.msgpack.Decoder(_AnyPayload)
@@ -144,7 +142,7 @@ def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:
     envelope = _decode_signed(raw)
     payload = decode_payload(envelope.payload)
     order = [(s.address, s.public_key) for s in envelope.signatures]
-    if any(a >= b for a, b in zip(order, order[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(order)):
         raise Malformed("signatures: not strictly ascending by address and public key")
     txid, wire_id = txid_of(genesis_hash, envelope.payload), wire_id_of(genesis_hash, raw)
     return SignedTx(raw, envelope.payload, payload, envelope.signatures, txid, wire_id)

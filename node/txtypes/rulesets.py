@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+from msgspec.structs import astuple
+
 from node.ledger import kinds
 from node.ledger.kinds import Kind, fields_of, tag_of
 from node.ledger.params import ChainParams
@@ -43,18 +45,12 @@ def _named(struct: type[Any], structs: dict[str, Canonical]) -> str:
 
 def _kind(kind: Kind, structs: dict[str, Canonical]) -> Canonical:
     match kind:
-        case kinds.Boolean() | kinds.Time() | kinds.Address() | kinds.MoneyAmount():
-            return [type(kind).__name__]
-        case kinds.Integer(minimum=minimum, maximum=maximum):
-            return ["Integer", minimum, maximum]
-        case kinds.Text(pattern=pattern, max_length=most) | kinds.Code(pattern=pattern, max_length=most):
-            return [type(kind).__name__, pattern, most]
-        case kinds.CodeOf(table=table, pattern=pattern):
-            return ["CodeOf", table, pattern]
+        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Code() | kinds.CodeOf():
+            return [type(kind).__name__, *astuple(kind)]
+        case kinds.Address() | kinds.Bytes() | kinds.MoneyAmount():
+            return [type(kind).__name__, *astuple(kind)]
         case kinds.Choice(values=values):
             return ["Choice", *values]
-        case kinds.Bytes(length=length, max_length=most):
-            return ["Bytes", length, most]
         case kinds.ListOf(item=item, min_length=least, max_length=most):
             return ["ListOf", _kind(item, structs), least, most]
         case kinds.OptionOf(item=item):

@@ -9,8 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmarks.stages import ACTIVITIES, OTHER, STEPS, Table, stage_of, unknown_places
 from support.load import LoadChain
-
-from node.storage.memory import MemoryStore
+from support.memory_store import MemoryStore
 
 
 def test_every_place_names_a_function_that_exists() -> None:

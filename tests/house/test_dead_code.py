@@ -14,8 +14,6 @@ EXCLUDED = ("scripts/",)
 """Definitions in these are not checked; what they use counts."""
 
 ALLOWED = {
-    "node.storage.memory.MemoryStore": "the store of tests and of the simulator's disks",
-    "node.ledger.body.Transitions.edges": "one test walks every transition table by it",
     "node.worker_pool.WorkerPool.pids": "tests kill the pool's processes by it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }

@@ -100,7 +100,7 @@ def test_a_specimen_is_the_types_own() -> None:
 def test_what_a_timeline_shows_and_who_may_send_are_said_of_fields_and_in_words(tag: str) -> None:
     kind = TYPES[tag]
     assert set(kind.headline) <= set(kind.__struct_fields__)
-    assert kind.by is None or kind.by.text()
+    assert kind.by is None or kind.by.text
 
 
 # --- happenings ---------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import pytest
 from support.chain import Chain
 from support.links import Condition, Links
+from support.memory_store import MemoryStore
 from support.processes import (
     Fleet,
     Load,
@@ -35,7 +36,6 @@ from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.signing import PrivateKey
 from node.daemon.tx_status import TxStatuses
 from node.storage.journal import Journal
-from node.storage.memory import MemoryStore
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))

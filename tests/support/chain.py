@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wallet.compose import sign_transaction
+
 from node.chain.block import EMPTY_COMMIT, Block, Commit, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.vote import Evidence, vote_sign_bytes
@@ -13,8 +15,8 @@ from node.ledger.body import TransactionBody
 from node.ledger.guards import GuardsUnmet
 from node.ledger.params import ChainParams
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+from support.memory_store import MemoryStore
 from support.signing import sign_transaction
 
 START_MS = 1_767_225_600_000

@@ -7,12 +7,12 @@ from functools import cache
 
 from node.chain.block import Committed
 from node.storage import schema
-from node.storage.memory import MemoryStore
 from node.txtypes.chain.actions import RulesetActivate
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.vehicle.record import OdometerRead
 from support.chain import Chain
 from support.life import VIN, accident, km, register
+from support.memory_store import MemoryStore
 from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, ruleset_2
 
 WORKSHOP = "workshop-berlin"

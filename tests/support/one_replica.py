@@ -13,10 +13,10 @@ from node.replica.messages import Blocks, GetBlocks, Message, Status, VoteMessag
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import verify_raw
 from support.chain import Chain, address
 from support.kept_state import never_signed
+from support.memory_store import MemoryStore
 
 PEER, OTHER = 7, 8
 

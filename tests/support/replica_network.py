@@ -30,11 +30,11 @@ from node.replica.messages import CompactProposal, EvidenceMessage, Message, Pro
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
 from node.txtypes.vehicle.title import VehicleRegister
 from support.chain import START_MS
 from support.kept_state import KeptState, never_signed
+from support.memory_store import MemoryStore
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

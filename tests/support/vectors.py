@@ -28,7 +28,6 @@ from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, prove, 
 from node.ledger.body import type_of
 from node.ledger.json_form import to_json
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
 from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.envelope import sign_bytes
@@ -40,6 +39,7 @@ from node.txtypes.vehicle.record import next_history_head, record_digest, stored
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
+from support.memory_store import MemoryStore
 from support.vector_story import Story, play
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -35,9 +35,9 @@ GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "da
 GRANT_EXISTS = Guard("grant_exists", "the member holds this role already", "das Mitglied hat diese Rolle schon",
                      "成员已有此角色")
 GRANTS_FULL = Guard("grants_full", "the member has too many roles", "das Mitglied hat zu viele Rollen", "角色过多")
-CONSENSUS_KEY_USED = Guard("consensus_key_used", "the consensus key has served before",
+CONSENSUS_KEY_USED = Guard("consensus_key_used", "the consensus key was used before",
                            "der Konsensschlüssel wurde schon benutzt", "共识密钥已被使用")
-POSSESSION_UNPROVEN = Guard("possession_unproven", "the consensus key's proof of possession is wrong",
+POSSESSION_UNPROVEN = Guard("possession_unproven", "the consensus key's proof of possession is invalid",
                             "der Besitznachweis des Konsensschlüssels ist falsch", "共识密钥持有证明无效")
 PARAMETER_UNKNOWN = Guard("parameter_unknown", "there is no such chain parameter",
                           "diesen Kettenparameter gibt es nicht", "链参数不存在")
@@ -46,7 +46,7 @@ PARAMETER_RANGE = Guard("parameter_range", "the value is out of the parameter's 
 RULESET_NOT_NEWER = Guard("ruleset_not_newer", "the ruleset is not newer than the one in force",
                           "das Regelwerk ist nicht neuer als das geltende", "规则集不比现行的新")
 HEIGHT_PASSED = Guard("height_passed", "the height has passed", "die Höhe ist vorbei", "高度已过")
-LAST_MEMBER = Guard("last_member", "the chain would be left without power", "der Kette bliebe keine Stimmkraft",
+LAST_MEMBER = Guard("last_member", "no validator would have power", "kein Validator hätte Stimmkraft",
                     "链将失去全部权重")
 # fmt: on
 
@@ -77,7 +77,7 @@ class MemberAdmit(Value, tag="member.admit", frozen=True):
 
 
 class MemberSetStatus(Value, tag="member.set_status", frozen=True):
-    """Suspend, reinstate or revoke. A member that is not active has power 0; a return to power is another proposal."""
+    """Suspend, reinstate or revoke a member. Only an active one has power; reinstatement does not restore it."""
 
     member: Address
     status: members.Standing

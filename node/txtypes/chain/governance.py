@@ -31,8 +31,7 @@ PROPOSAL_CLOSED = Guard("proposal_closed", "the proposal is not open any more", 
                         "提案已关闭")
 PROPOSALS_OPEN = Guard("proposals_open", "the member has too many open proposals",
                        "das Mitglied hat zu viele offene Vorschläge", "未决提案过多")
-ALREADY_VOTED = Guard("already_voted", "the member has voted on this", "das Mitglied hat hierüber abgestimmt",
-                      "已投过票")
+ALREADY_VOTED = Guard("already_voted", "the member has voted already", "das Mitglied hat schon abgestimmt", "已投过票")
 # fmt: on
 
 ProposalStatus = Literal["open", "carried_out", "failed", "refused"]
@@ -81,10 +80,8 @@ def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["exp
 PROPOSAL: Final = Family(
     "proposal", Proposal, ident=HASH_IDENT,
     indexes=(
-        Index(
-            "open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
-            lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open",
-        ),
+        Index("open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
+              lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open"),
     ),
     concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",
     status=lambda proposal: proposal.status, path="/v1/proposals", view=ProposalView,
@@ -95,13 +92,12 @@ OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_ID
 class Voter:
     """The sender is an active member with validator power."""
 
+    text = "an active member with validator power"
+
     def check(self, ledger: Ledger, body: object) -> None:
         require_member(ledger, ledger.sender)
         if not validator_set.power_of(ledger, ledger.sender):
             ledger.unmet(NOT_A_VALIDATOR, to_text(ledger.sender))
-
-    def text(self) -> str:
-        return "an active member with validator power"
 
 
 def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:

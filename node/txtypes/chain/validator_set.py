@@ -25,9 +25,9 @@ from node.txtypes.members.member import AnyMember
 Power = Annotated[int, Meta(ge=0, le=limits.POWER_MAX)]
 
 # fmt: off
-NOT_A_VALIDATOR = Guard("not_a_validator", "the account is not a validator's", "das Konto gehört keinem Validator",
+NOT_A_VALIDATOR = Guard("not_a_validator", "the account is not a validator", "das Konto ist kein Validator",
                         "该账户不是验证者", is_permission=True)
-POWER_ABOVE_THIRD = Guard("power_above_third", "no member may be lifted above a third of the power",
+POWER_ABOVE_THIRD = Guard("power_above_third", "no member may be raised above a third of the power",
                           "kein Mitglied darf über ein Drittel der Stimmkraft kommen", "任何成员的权重不得超过三分之一")
 POWER_MOVES_THIRD = Guard("power_moves_third", "one height may move less than a third of the power",
                           "eine Höhe darf weniger als ein Drittel der Stimmkraft bewegen",
@@ -183,8 +183,7 @@ class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         """Not a new admission, so that a pause voids no evidence."""
         record = ledger.the(VALIDATOR, ledger.sender)
-        paused = replace(record, power=0, paused_power=power_of(ledger, ledger.sender))
-        ledger.put(VALIDATOR, ledger.sender, paused)
+        ledger.put(VALIDATOR, ledger.sender, replace(record, power=0, paused_power=power_of(ledger, ledger.sender)))
         _move(ledger, ledger.sender, 0, record.consensus_key)
 
 

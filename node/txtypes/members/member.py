@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -31,8 +31,8 @@ NOT_A_MEMBER = Guard("not_a_member", "the account is not an active member", "das
                      "该账户不是有效成员", is_permission=True)
 ROLE_MISSING = Guard("role_missing", "the account does not hold the role now", "das Konto hat die Rolle jetzt nicht",
                      "该账户当前没有此角色", is_permission=True)
-ROLE_SCOPE = Guard("role_scope", "the role does not cover this", "die Rolle deckt das nicht ab", "角色范围不包括此项",
-                   is_permission=True)
+ROLE_SCOPE = Guard("role_scope", "the role's scope does not cover this", "die Rolle gilt hierfür nicht",
+                   "角色范围不包括此项", is_permission=True)
 MEMBER_UNKNOWN = Guard("member_unknown", "there is no such member", "dieses Mitglied gibt es nicht", "成员不存在")
 FRAUDS_FULL = Guard("frauds_full", "the list of authors revoked for fraud is full",
                     "die Liste der wegen Betrugs Ausgeschlossenen ist voll", "因欺诈被撤销者名单已满")
@@ -116,12 +116,10 @@ def roles_of(member: Member, now_ms: int) -> tuple[str, ...]:
 MEMBER = Family(
     "member", Member, ident=ADDRESS_IDENT,
     indexes=(
-        Index(
-            "role", lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
-            Ident("a role", "[a-z_]{1,40}", ROLES),
-            lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
-            "a role that the member has now",
-        ),
+        Index("role", lambda member: sorted({grant.role for grant in member.grants if grant.status == "active"}),
+              Ident("a role", "[a-z_]{1,40}", ROLES),
+              lambda ident, member, role, reader, as_of: role in roles_of(member, as_of.now_ms),
+              "a role that the member has now"),
     ),
     concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
     path="/v1/members", view=MemberView,
@@ -169,23 +167,19 @@ class Roles:
     def __init__(self, *names: str, wmi: Callable[[Any], str] | None = None) -> None:
         self.names = names
         self._wmi = wmi
+        self.text = " or ".join(names) + (", for the vehicle's manufacturer identifier" if wmi is not None else "")
 
     def check(self, ledger: Ledger, body: Any) -> None:
         require_role(ledger, ledger.sender, *self.names, wmi=self._wmi(body) if self._wmi is not None else "")
 
-    def text(self) -> str:
-        scope = ", for the vehicle's manufacturer identifier" if self._wmi is not None else ""
-        return f"{' or '.join(self.names)}{scope}"
 
-
-class AnyMember(NamedTuple):
+class AnyMember:
     """The sender is an active member."""
+
+    text = "an active member"
 
     def check(self, ledger: Ledger, body: Any) -> None:
         require_member(ledger, ledger.sender)
-
-    def text(self) -> str:
-        return "an active member"
 
 
 class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
@@ -227,7 +221,7 @@ class Fraud(Value, frozen=True):
 
 
 class Frauds(Value, tag=1, frozen=True):
-    """All authors revoked for fraud, ascending by author and role: one state value, so one proof covers all."""
+    """The list of authors revoked for fraud, ascending by author and role. One proof covers the whole list."""
 
     entries: tuple[Fraud, ...]
 

@@ -20,7 +20,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import require_role
 from node.txtypes.sale import order as orders
-from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, check_rail_allowed
+from node.txtypes.sale.listing import LISTING, check_rail_allowed
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, Order, OrderBody, Payment, Step
 from node.txtypes.sale.order_types import RAIL_NOT_ACCEPTED, check_currency
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -34,8 +34,7 @@ PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would excee
                               "die Zahlungen überstiegen den Preis", "付款超过价格")
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
                       "付款次数过多")
-PAYMENT_AMOUNT = Guard("payment_amount", "the amount is not the payment's", "der Betrag ist nicht der der Zahlung",
-                       "金额不符")
+PAYMENT_AMOUNT = Guard("payment_amount", "the amount differs from the payment's", "der Betrag weicht ab", "金额不符")
 PAYMENT_TRANSITION = Guard("payment_transition", "the rail does not allow this step",
                            "der Zahlweg erlaubt diesen Schritt nicht", "该支付方式不允许此步骤")
 NOT_THE_PROVIDER = Guard("not_the_provider", "the account is not the payment's provider",
@@ -75,8 +74,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
-        if ledger.sender != order.buyer:
-            ledger.unmet(NOT_A_PARTY, subject)
+        self.check_party(ledger, order.buyer)
         if self.rail != order.rail:
             ledger.unmet(RAIL_NOT_ACCEPTED, subject, self.rail, order.rail)
         listing = ledger.get(LISTING, order.listing)
@@ -101,7 +99,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
-    """The provider attests the status of the money."""
+    """The provider attests the status of a payment."""
 
     payment: Id
     status: Literal["authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"]

@@ -34,8 +34,8 @@ DELIVERIES_FULL = Guard("deliveries_full", "the order has too many delivery even
                         "der Auftrag hat zu viele Lieferereignisse", "交付记录过多")
 DELIVERY_ORDER = Guard("delivery_order", "the delivery steps are out of order",
                        "die Lieferschritte sind nicht in Reihenfolge", "交付步骤次序错误")
-DELIVERY_WINDOW = Guard("delivery_window", "the delivery window is not a window ahead",
-                        "das Lieferfenster liegt nicht vor uns", "交付时间窗无效")
+DELIVERY_WINDOW = Guard("delivery_window", "the delivery window is empty or has passed",
+                        "das Lieferfenster ist leer oder vorbei", "交付时间窗无效")
 # fmt: on
 
 
@@ -78,7 +78,7 @@ class DeliveryBody(OrderBody, frozen=True):
 
 
 class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
-    """Where and in which window the car is handed over."""
+    """Schedule the delivery: the site and the time window of the handover."""
 
     site: Code
     window_from_ms: Time
@@ -119,5 +119,4 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
             ledger.unmet(UNIT_DIFFERS, order.vin, self.odometer.unit, vehicle.odometer_unit)
 
     def apply(self, ledger: Ledger) -> None:
-        entry = DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer)
-        self._add(ledger, entry)
+        self._add(ledger, DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer))

@@ -1,7 +1,4 @@
-"""Listings: a holder offers a car with the rails and payment providers that it accepts; the price history stays.
-
-`listing.create`, `listing.update` and `listing.withdraw`.
-"""
+"""Listings: a holder offers a car with the rails and payment providers that it accepts; the price history stays."""
 
 from __future__ import annotations
 
@@ -37,18 +34,18 @@ VERSIONS_MAX: Final = 64
 LISTING_UNKNOWN = Guard("listing_unknown", "there is no such listing", "dieses Inserat gibt es nicht", "挂牌不存在")
 LISTING_CLOSED = Guard("listing_closed", "the listing is not open", "das Inserat ist nicht offen", "挂牌未开放")
 LISTING_VERSION = Guard("listing_version", "the listing has changed", "das Inserat hat sich geändert", "挂牌已变更")
-NOT_A_PARTY = Guard("not_a_party", "the account is not a party to this", "das Konto ist hier keine Partei",
+NOT_A_PARTY = Guard("not_a_party", "the account is not a party to the sale", "das Konto ist keine Partei des Kaufs",
                     "该账户不是当事方", is_permission=True)
 RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in this country",
                        "der Zahlweg ist in diesem Land verboten", "该国禁止此支付方式")
 PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role payment_provider",
                               "der Dienst hat die Rolle payment_provider nicht", "服务商没有支付资质")
-LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing was changed too often",
+LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing has too many versions",
                               "das Inserat wurde zu oft geändert", "挂牌修改次数过多")
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
                        "der neueste Kilometerstand ist zu alt", "里程读数过旧")
-DISCLOSURE_STALE = Guard("disclosure_stale", "what was shown is not what is", "das Gezeigte ist nicht mehr der Stand",
-                         "披露信息已过时")
+DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")
 # fmt: on
 
 
@@ -99,9 +96,8 @@ TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
 
 
 def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: int) -> str:
-    """open, reserved, withdrawn, sold or expired: as the listing counts now, for every guard and every answer. A
-    listing whose reservation has lapsed is open again while its own time lasts, and expired once the car has moved
-    on."""
+    """The status as it counts now, for every guard and every answer. A listing whose reservation has lapsed is open
+    again while its own time lasts, and expired once the vehicle is in another listing or has a new holder."""
     match listing.status:
         case "withdrawn" | "sold":
             return listing.status
@@ -153,17 +149,13 @@ LISTING = Family(
     "listing", Listing, ident=families.HASH_IDENT,
     indexes=(
         Index("vin", _if_unsettled(lambda listing: listing.vin), families.VIN_IDENT, _is_open, "VIN of the vehicle"),
-        Index(
-            "seller", _if_unsettled(lambda listing: listing.seller.hex()), families.ADDRESS_IDENT, _is_open,
-            "address of the seller",
-        ),
+        Index("seller", _if_unsettled(lambda listing: listing.seller.hex()), families.ADDRESS_IDENT, _is_open,
+              "address of the seller"),
         Index("open", _if_unsettled(lambda listing: families.expiry_value(listing.expires_at_ms)), None, _is_open),
     ),
     filters=(
-        Filter(
-            "country", Ident("a country", "[A-Z]{2}"), lambda listing, text, _: listing.country == text,
-            "ISO 3166-1 alpha-2",
-        ),
+        Filter("country", Ident("a country", "[A-Z]{2}"), lambda listing, text, _: listing.country == text,
+               "ISO 3166-1 alpha-2"),
         Filter("model", Ident("a model code", "[A-Z0-9][A-Z0-9._/-]{0,39}"), _is_of_model, "model code"),
     ),
     concerns=lambda ident, listing: (
@@ -202,11 +194,9 @@ class Disclosure(View, frozen=True):
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """One hash over the disclosed facts, from state alone (docs/PROTOCOL.md, Disclosure). It covers the version of the
-    listing, and thereby `odometer_disclosed`, which never changes within a version."""
-    flags = [flag.name for flag in vehicle.flags]
-    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head, flags,
-             list(vehicle.recalls), vehicle.verdict, list(vehicle.brands), vehicle.warranty,
+    """One hash over the disclosed facts (docs/PROTOCOL.md, Disclosure); the version implies `odometer_disclosed`."""
+    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head,
+             [flag.name for flag in vehicle.flags], vehicle.recalls, vehicle.verdict, vehicle.brands, vehicle.warranty,
              listing.price.amount, listing.price.currency]  # fmt: skip
     return tagged("bmw/disclosure", encode(facts))
 
@@ -216,6 +206,16 @@ def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
     listing = ledger.get(LISTING, ident)
     if listing is None:
         ledger.unmet(LISTING_UNKNOWN, ident.hex())
+    return listing
+
+
+def require_own_open(ledger: Ledger, ident: bytes) -> Listing | None:
+    """The listing, which must be the sender's and open; None only where there is none."""
+    listing = require_listing(ledger, ident)
+    if listing is not None:
+        if listing.seller != ledger.sender:
+            ledger.unmet(NOT_A_PARTY, ident.hex())
+        check_open(ledger, ident, listing)
     return listing
 
 
@@ -306,13 +306,12 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
             ledger.unmet(ODOMETER_STALE, self.vin, time_to_text(newest), need)
 
     def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
         listing = Listing(
             self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
             1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
         )  # fmt: skip
         ledger.put(LISTING, ledger.txid, listing)
-        vehicle = replace(vehicle, market=listed_market(ledger.txid, self.expires_at_ms))
+        vehicle = replace(ledger.the(VEHICLE, self.vin), market=listed_market(ledger.txid, self.expires_at_ms))
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms)
 
 
@@ -334,12 +333,9 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
         _check_rails(self.rails)
 
     def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
+        listing = require_own_open(ledger, self.listing)
         if listing is None:
             return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
         _guard_terms(ledger, listing.vin, listing.country, self.rails, self.expires_at_ms)
         if listing.version >= VERSIONS_MAX:
             ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
@@ -367,12 +363,7 @@ class ListingWithdraw(TransactionBody, tag="listing.withdraw", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"listing": "$listing"})
 
     def guards(self, ledger: Ledger) -> None:
-        listing = require_listing(ledger, self.listing)
-        if listing is None:
-            return
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, self.listing.hex())
-        check_open(ledger, self.listing, listing)
+        require_own_open(ledger, self.listing)
 
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.the(LISTING, self.listing)

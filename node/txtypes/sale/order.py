@@ -37,7 +37,7 @@ ORDER_STATUS = Guard("order_status", "the order is not in the right state",
                      "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")
 ORDER_EXPIRED = Guard("order_expired", "the order's deadline has passed", "die Frist des Auftrags ist vorbei",
                       "订单已过期")
-NOT_YOUR_TURN = Guard("not_your_turn", "it is the other party who has to answer", "die andere Partei muss antworten",
+NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
                       "应由另一方答复", is_permission=True)
 # fmt: on
 
@@ -99,8 +99,7 @@ REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
 
 
 def reference_id(rail: str, provider: bytes, reference: bytes) -> bytes:
-    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`; references with little entropy are keyed with a
-    secret of the provider first."""
+    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`, see `rules.rails.REFERENCE_HIGH_ENTROPY`."""
     return tagged("bmw/payment-ref", rail.encode("ascii") + b"\x00" + provider + reference)
 
 
@@ -169,8 +168,7 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
 
 
 def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) -> bool:
-    """Whether the order is offered, countered or accepted, and within its deadline; an accepted one also while money
-    keeps its reservation from lapsing."""
+    """Whether the order is not final and within its deadline, or accepted with money under way or settled."""
     if not TRANSITIONS.steps[order.status]:
         return False
     is_kept = vehicle is not None and vehicle.market.order == ident and vehicle.market.holds_money
@@ -221,10 +219,8 @@ ORDER = Family(
     "order", Order, ident=HASH_IDENT,
     indexes=(
         Index("vin", lambda order: (order.vin,), VIN_IDENT, description="VIN of the vehicle"),
-        Index(
-            "party", lambda order: sorted({order.seller.hex(), order.buyer.hex()}), ADDRESS_IDENT,
-            description="seller or buyer",
-        ),
+        Index("party", lambda order: sorted({order.seller.hex(), order.buyer.hex()}), ADDRESS_IDENT,
+              description="seller or buyer"),
     ),
     concerns=lambda ident, order: (
         f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
@@ -248,8 +244,7 @@ class OrderBody(TransactionBody, frozen=True):
         raise AssertionError(f"{type(self).__name__} has no guards")
 
     def require_order(self, ledger: Ledger) -> Order | None:
-        """The order, None only where there is none; notes unless it is live and in a status in which the type may
-        act."""
+        """The order, None only where there is none. Notes unless it is live and its status permits the type."""
         order, subject = ledger.get(ORDER, self.order), self.order.hex()
         if order is None:
             ledger.unmet(ORDER_UNKNOWN, subject)
@@ -265,13 +260,13 @@ class OrderBody(TransactionBody, frozen=True):
         status = TRANSITIONS.after(order.status, type_of(self))
         ledger.put(ORDER, self.order, replace(order, status=status, **changed))
 
-    def check_party(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender not in (order.seller, order.buyer):
+    def check_party(self, ledger: Ledger, *parties: bytes) -> None:
+        if ledger.sender not in parties:
             ledger.unmet(NOT_A_PARTY, self.order.hex())
 
     def check_turn(self, ledger: Ledger, order: Order) -> None:
-        """Notes unless the sender is the party that has to answer: the buyer to a counter, the seller to an offer."""
-        self.check_party(ledger, order)
-        answering = order.buyer if order.status == "countered" else order.seller
-        if ledger.sender in (order.seller, order.buyer) and ledger.sender != answering:
+        """Notes unless the sender must answer: the buyer to a counter-offer, the seller to an offer."""
+        self.check_party(ledger, order.seller, order.buyer)
+        waiting = order.seller if order.status == "countered" else order.buyer
+        if ledger.sender == waiting:
             ledger.unmet(NOT_YOUR_TURN, self.order.hex())

@@ -1,6 +1,6 @@
 """The types of an order: offer, counter, accept, reject, acknowledge, cancel, handover.
 
-Acceptance reserves the car. The handover needs both signatures and final money, and moves the title.
+Acceptance reserves the car. The handover requires both signatures and final payments, and moves the title.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, R
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.sale import listing as listings
-from node.txtypes.sale.listing import LISTING, LISTING_VERSION, NOT_A_PARTY, check_expiry, check_open, require_listing
+from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
 from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
@@ -31,8 +31,7 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_mar
 # fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")
-OWN_LISTING = Guard("own_listing", "the seller cannot buy from himself", "der Verkäufer kann nicht bei sich kaufen",
-                    "不能购买自己的挂牌")
+OWN_LISTING = Guard("own_listing", "the buyer is the seller", "der Käufer ist der Verkäufer", "不能购买自己的挂牌")
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
                           "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
 ORDER_RESERVED = Guard("order_reserved", "the vehicle is reserved by another order",
@@ -43,12 +42,12 @@ NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed si
                                "seit der Zustimmung hat sich nichts geändert", "没有需要确认的变更")
 ORDER_HAS_MONEY = Guard("order_has_money", "money of this order is under way or settled",
                         "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项")
-PAYMENT_NOT_FINAL = Guard("payment_not_final", "the money is not final for the whole price",
-                          "das Geld ist nicht in voller Höhe endgültig", "款项未最终到账")
+PAYMENT_NOT_FINAL = Guard("payment_not_final", "the final payments do not make up the price",
+                          "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")
 ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")
-ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged what has changed",
-                                "der Käufer hat die Änderung nicht bestätigt", "买方未确认变更")
+ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
+                                "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")
 # fmt: on
 
 
@@ -94,11 +93,9 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
     def _live(self, ledger: Ledger) -> tuple[LiveOffer, ...]:
         earlier = ledger.get(LIVE_OFFERS, ledger.sender)
         return tuple(
-            offer
-            for offer in (earlier.offers if earlier else ())
-            if (order := ledger.get(ORDER, offer.order)) is not None
+            offer for offer in (earlier.offers if earlier else ()) if (order := ledger.get(ORDER, offer.order))
             and is_live(offer.order, order, ledger.get(VEHICLE, order.vin), ledger.now_ms)
-        )
+        )  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         listing = require_listing(ledger, self.listing)
@@ -139,7 +136,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
 
 
 class OrderCounter(OrderBody, tag="order.counter", frozen=True):
-    """The seller names another price; the buyer answers it with `order.accept`."""
+    """A counter-offer: the seller names another price, which the buyer accepts or rejects."""
 
     price: Money
     expires_at_ms: Time
@@ -148,8 +145,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
     })  # fmt: skip
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender != order.seller:
-            ledger.unmet(NOT_A_PARTY, self.order.hex())
+        self.check_party(ledger, order.seller)
         check_currency(ledger, self.order.hex(), self.price, order.price)
         check_expiry(ledger, self.order.hex(), self.expires_at_ms, ledger.params.offer_lifetime_max_ms)
 
@@ -158,7 +154,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
 
 
 class OrderAccept(OrderBody, tag="order.accept", frozen=True):
-    """The party whose turn it is agrees: the seller to an offer, the buyer to a counter. The car is reserved."""
+    """The seller accepts an offer, or the buyer a counter-offer. The car is reserved."""
 
     weight: ClassVar[int] = 150
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
@@ -191,7 +187,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
 
 
 class OrderReject(OrderBody, tag="order.reject", frozen=True):
-    """The party whose turn it is declines."""
+    """The seller rejects an offer, or the buyer a counter-offer."""
 
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order"})
 
@@ -203,13 +199,12 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since: an accident, a flag, a brand, another verdict."""
+    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict."""
 
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        if ledger.sender != order.buyer:
-            ledger.unmet(NOT_A_PARTY, self.order.hex())
+        self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None and vehicle.material_changes == order.agreed_changes:
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
@@ -220,14 +215,14 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
-    """Either party steps back; once accepted, only while no money is under way or settled: it has to go back first."""
+    """Either party withdraws from the order. Money under way or settled must be returned first."""
 
     reason: Literal["changed_mind", "financing_failed", "vehicle_changed", "mistake", "other"]
     headline: ClassVar[tuple[str, ...]] = ("reason",)
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order)
+        self.check_party(ledger, order.seller, order.buyer)
         if has_money(ledger, order.payments):
             ledger.unmet(ORDER_HAS_MONEY, self.order.hex())
 
@@ -245,7 +240,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
 
 class OrderHandover(OrderBody, tag="order.handover", frozen=True):
-    """Seller and buyer sign the handover in one transaction; with final money the same step moves the title."""
+    """Seller and buyer sign the handover in one transaction. It requires final payments and moves the title."""
 
     odometer: Odometer | None
     event_at_ms: Time
@@ -260,7 +255,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         return (order.seller, order.buyer) if order is not None else ()
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order)
+        self.check_party(ledger, order.seller, order.buyer)
         settled = settled_amount(ledger, order.payments, ledger.rules)
         if settled != order.price.amount:
             ledger.unmet(PAYMENT_NOT_FINAL, self.order.hex(), settled, order.price.amount)
@@ -271,8 +266,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        is_disclosed = order.agreed_verdict == "ILLOGICAL"
-        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=is_disclosed)
+        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=order.agreed_verdict == "ILLOGICAL")
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
@@ -284,9 +278,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         listing = ledger.the(LISTING, order.listing)
         assert self.odometer is not None, "guarded"
         vehicle = add_reading(ledger, order.vin, ledger.the(VEHICLE, order.vin), self.odometer, self.event_at_ms)
-        outcome = (verdict_outcome(vehicle),)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
-        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, outcome)
+        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),))
         self.follow(ledger, order, title_record=ledger.txid)
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))

@@ -59,20 +59,18 @@ class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):
     })  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        serviced = replace(vehicle, maintenance_count=vehicle.maintenance_count + 1)
-        return serviced, (verdict_outcome(vehicle),)
+        return replace(vehicle, maintenance_count=vehicle.maintenance_count + 1), (verdict_outcome(vehicle),)
 
 
 class HolderOrReporter:
     """The sender holds the title or has a role that reports accidents."""
 
+    text = f"the holder of the title, or {' or '.join(REPORTERS)}"
+
     def check(self, ledger: Ledger, body: Any) -> None:
         vehicle = ledger.get(VEHICLE, body.vin)
         if vehicle is None or vehicle.holder != ledger.sender:
             require_role(ledger, ledger.sender, *REPORTERS)
-
-    def text(self) -> str:
-        return f"the holder of the title, or {' or '.join(REPORTERS)}"
 
 
 class Damage(Value, frozen=True):

@@ -35,8 +35,7 @@ READINGS_TODAY = Guard("readings_today", "too many readings of this author today
 
 
 class Reading(Value, frozen=True):
-    """One reading. `sequence`: the vehicle record that contains it. `is_declared`: by a party without accreditation:
-    shown, never counted against others."""
+    """One reading, in the vehicle record `sequence`. `is_declared`: see `rules.odometer.JudgedReading`."""
 
     event_at_ms: Time
     metres: int
@@ -65,11 +64,9 @@ class Readings(Value, tag=1, frozen=True):
     outliers: tuple[int, ...]
     newest_event_ms: Time
 
-    def added_today(self, author: bytes, now_ms: int) -> int:
-        """The number of readings that the author has added on the block day of `now_ms`."""
-        if self.day != now_ms // DAY_MS:
-            return 0
-        return next((entry.count for entry in self.today if entry.author == author), 0)
+    def added_on(self, day: int) -> dict[bytes, int]:
+        """The number of readings by author on a block day."""
+        return {entry.author: entry.count for entry in self.today} if self.day == day else {}
 
 
 ODOMETER = Family("odometer", Readings, ident=VIN_IDENT)
@@ -98,7 +95,7 @@ def _bounded(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
 def with_reading(earlier: Readings, reading: Reading, author: bytes, now_ms: int, rules: Ruleset) -> Readings:
     """The working set with one more reading, judged anew: the new one together with all kept ones, full or not."""
     day = now_ms // DAY_MS
-    counts = {entry.author: entry.count for entry in earlier.today} if earlier.day == day else {}
+    counts = earlier.added_on(day)
     counts[author] = counts.get(author, 0) + 1
     readings = (*earlier.readings, reading)
     judgement = rules.verdict(readings, earlier.verdict == "ILLOGICAL")
@@ -116,7 +113,8 @@ def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, vehicle: 
         return
     if odometer.unit != vehicle.odometer_unit:
         ledger.unmet(UNIT_DIFFERS, vin, odometer.unit, vehicle.odometer_unit)
-    today = (ledger.get(ODOMETER, vin) or NO_READINGS).added_today(ledger.sender, ledger.now_ms)
+    readings = ledger.get(ODOMETER, vin) or NO_READINGS
+    today = readings.added_on(ledger.now_ms // DAY_MS).get(ledger.sender, 0)
     if today >= limits.READINGS_PER_AUTHOR_AND_DAY_MAX:
         ledger.unmet(READINGS_TODAY, vin, today, f"at most {limits.READINGS_PER_AUTHOR_AND_DAY_MAX} a day")
 

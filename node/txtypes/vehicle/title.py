@@ -1,7 +1,4 @@
-"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders (wholesale, return, trade-in).
-
-Retail needs `order.handover`.
-"""
+"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders; retail needs `order.handover`."""
 
 from __future__ import annotations
 
@@ -32,12 +29,12 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, UNREGISTERED, VEHICLE, Vehi
 Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
 
 # fmt: off
-VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle was born before", "das Fahrzeug ist schon registriert",
+VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle is registered already", "das Fahrzeug ist schon registriert",
                        "车辆已登记")
 VIN_CHECK_DIGIT = Guard("vin_check_digit", "the check digit is wrong", "die Prüfziffer ist falsch", "校验位错误")
 VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "der Modelljahrcode ist nicht erlaubt",
                       "年款代码无效")
-SAME_HOLDER = Guard("same_holder", "giver and receiver are the same", "Geber und Empfänger sind gleich", "转让双方相同")
+SAME_HOLDER = Guard("same_holder", "the receiver is the sender", "der Empfänger ist der Absender", "转让双方相同")
 # fmt: on
 
 
@@ -133,8 +130,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:
-    """The vehicle with its new holder, off the market: late money for a lapsed listing or reservation must not revive
-    it."""
+    """The vehicle with its new holder, off the market: late money must not revive a lapsed reservation."""
     ledger.happened("title.moved", f"vehicle/{vin}", f"account/{vehicle.holder.hex()}", f"account/{holder.hex()}")
     transfers = vehicle.transfer_count + 1
     return replace(vehicle, holder=holder, title_since_ms=ledger.now_ms, transfer_count=transfers, market=OFF_MARKET)

@@ -1,4 +1,4 @@
-"""The vehicle: the five regions of its state and the guards over them.
+"""The vehicle: the five regions of its state, and its view.
 
 Existence, registration, title, market and stop-flags are independent; a summary for people is derived, never stored.
 """
@@ -173,9 +173,7 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(
-        Index("holder", lambda vehicle: (vehicle.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
-    ),
+    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView,
 )  # fmt: skip

@@ -25,7 +25,6 @@ from node.p2p.framing import (
 from node.p2p.handshake import Handshake, Hello, _decode_hello
 from node.p2p.noise import CipherState
 from node.storage import snapshot
-from node.storage.memory import MemoryStore
 from node.txtypes.chain.validator_set import EvidenceUse
 from node.txtypes.envelope import _decode_payload, _decode_signed, decode_payload, decode_signed_tx
 from node.txtypes.members.member import Fraud, Frauds
@@ -33,6 +32,7 @@ from node.txtypes.registry import FAMILIES
 from support.frames import seal
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
+from support.memory_store import MemoryStore
 from support.vectors import story
 from wallet.light import _decode_entries
 

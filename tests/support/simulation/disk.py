@@ -9,7 +9,7 @@ from sortedcontainers import SortedDict
 from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned, SignedVote, decode_hard_state
 from node.storage.journal import Journal
-from node.storage.memory import MemoryStore
+from support.memory_store import MemoryStore
 
 
 class PowerCut(BaseException):

@@ -15,8 +15,8 @@ from node.errors import InvalidBlock
 from node.execution.block_validation import check_frame, execute_block
 from node.replica.replica import ReplicaConfig
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from support.memory_store import MemoryStore
 from support.simulation import lives
 from support.simulation.byzantine import twins
 from support.simulation.byzantine.registry import LIARS

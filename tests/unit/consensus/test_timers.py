@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import START_MS, address, dev_test_genesis
+from support.memory_store import MemoryStore
 from support.traces import block_id
 
 from node.chain.vote import NIL, Vote, VoteKind, vote_sign_bytes
@@ -17,7 +18,6 @@ from node.replica.messages import VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 
 NAMES = ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")
 PEER = 1

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from support.chain import Chain
 from support.life import register
+from support.memory_store import MemoryStore
 
 from node.daemon import submissions
 from node.daemon.pump import Pump
@@ -17,7 +18,6 @@ from node.mempool.pool import PoolLimits
 from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.storage.journal import Journal
-from node.storage.memory import MemoryStore
 
 
 class Harness:

@@ -8,12 +8,12 @@ from functools import wraps
 import pytest
 from support.chain import HOUR_MS, Chain
 from support.life import register
+from support.memory_store import MemoryStore
 
 from node.daemon.tx_status import TxStatuses
 from node.errors import OperatorError
 from node.ledger.guards import Unmet
 from node.storage.journal import Journal
-from node.storage.memory import MemoryStore
 
 WHY = (Unmet("vehicle_exists", "WBA8E9G50GNU12345", "", ""),)
 

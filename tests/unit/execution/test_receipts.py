@@ -7,6 +7,7 @@ from support import rulesets
 from support.chain import Chain, address
 from support.governing import carry_out, propose, vote
 from support.life import VIN, Life, accident, listing, maintenance, register, transfer
+from support.memory_store import MemoryStore
 from support.ordering import BUYER, SELLER, counter
 from support.stages import at
 from support.walk import Walk
@@ -26,7 +27,6 @@ from node.ledger.receipts import (
 )
 from node.limits import DAY_MS
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.identity.account import ACCOUNT, QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import register
+from support.memory_store import MemoryStore
 
 from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of
@@ -31,7 +32,6 @@ from node.replica.catch_up import (
 from node.replica.messages import Blocks, GetBlocks, Status
 from node.replica.replica import Replica, ReplicaConfig
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.txtypes.envelope import verify_raw
 
 

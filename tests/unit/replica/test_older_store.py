@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.chain import Chain, address
 from support.kept_state import kept
 from support.life import register
+from support.memory_store import MemoryStore
 
 from node.chain.block import block_id_of
 from node.chain.vote import Vote, vote_sign_bytes
@@ -14,7 +15,6 @@ from node.crypto.dev_keys import dev_key
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 
 KEY = dev_key("consensus", "bmw")
 OTHERS = ("dealer-munich", "dealer-shanghai", "workshop-berlin")

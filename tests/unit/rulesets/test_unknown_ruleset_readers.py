@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from support.blocks import sealed
 from support.chain import Chain
 from support.life import VIN, register
+from support.memory_store import MemoryStore
 from support.newer_chain import crossed, inspection
 from support.newer_software import newer_software, older_software
 from support.replaying import GENESIS, found
@@ -29,7 +30,6 @@ from node.errors import OperatorError
 from node.ledger.params import PARAMS_KEY
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
-from node.storage.memory import MemoryStore
 from node.storage.rebuild import rebuild, take
 from node.storage.store_check import StoreCheck
 from node.txtypes.chain.validator_set import ValidatorEntry

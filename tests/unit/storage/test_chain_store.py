@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address, dev_test_genesis
 from support.life import VIN, Life, maintenance, offer, register
+from support.memory_store import MemoryStore
 from support.second_codec import h, state_root, unpack
 from support.stages import at
 
@@ -20,7 +21,6 @@ from node.errors import Corrupted, OperatorError
 from node.ledger.family import Family, expiry_value, index_prefix
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore, StoredHead, TxPlace
-from node.storage.memory import MemoryStore
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.members.member import MEMBER

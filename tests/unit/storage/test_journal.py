@@ -6,12 +6,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.memory_store import MemoryStore
 
 from node.ledger.guards import Unmet
 from node.limits import FATE_KEPT_MS
 from node.storage.journal import Ended, Journal
 from node.storage.leveldb import LevelStore
-from node.storage.memory import MemoryStore
 
 NOW = 1_767_225_600_000
 DAY_MS = 24 * 3_600_000

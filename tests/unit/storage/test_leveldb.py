@@ -14,11 +14,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.memory_store import MemoryStore
 
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue, prefix_end
 from node.storage.leveldb import LevelStore, WriteBackStore
-from node.storage.memory import MemoryStore
 
 LOW, HIGH = b"", b"\xff" * 9
 ENTRIES = {b"key%03d" % number: bytes([number]) * 50 for number in range(40)}

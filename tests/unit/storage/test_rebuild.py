@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address, dev_test_genesis
 from support.life import maintenance
+from support.memory_store import MemoryStore
 from support.stages import at
 from support.stores import lax_block, with_signatures
 
@@ -22,7 +23,6 @@ from node.ledger.family import index_prefix
 from node.storage import schema, store_dirs
 from node.storage.chain_store import ChainStore, StoredHead
 from node.storage.leveldb import LevelStore
-from node.storage.memory import MemoryStore
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.schema import FAMILY_NAMES, key_text
 from node.storage.snapshot import Restore, cut_snapshot

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from support.life import VIN
+from support.memory_store import MemoryStore
 from support.replaying import replay
 from support.stages import at
 from support.stores import entries, life_chain, tampered
@@ -17,7 +18,6 @@ from node.codec import encode
 from node.ledger.receipts import BlockReceipts, Receipt, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.storage.rebuild import rebuild
 from node.storage.store_check import StoreCheck
 from node.storage.verify_report import StoreDamage

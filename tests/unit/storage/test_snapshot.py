@@ -10,12 +10,12 @@ import zstandard
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain
 from support.life import Life, maintenance, register
+from support.memory_store import MemoryStore
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
 from node.storage import schema, snapshot
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.storage.snapshot import (
     CHUNK_BYTES_MAX,
     Offer,

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import VIN, Life, maintenance
+from support.memory_store import MemoryStore
 
 from node.chain.genesis import Continues, Genesis, GenesisAccount, genesis_to_json, parse_genesis
 from node.codec import encode
@@ -16,7 +17,6 @@ from node.errors import Malformed, OperatorError
 from node.ledger.params import CHAIN
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.storage.snapshot import Restore, cut_snapshot
 from node.storage.state_import import import_predecessor
 from node.txtypes.chain.validator_set import CONSENSUS_KEY, VALIDATOR, VALIDATORS, ValidatorPause, ValidatorResume

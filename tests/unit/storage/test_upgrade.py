@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from support.chain import Chain
 from support.life import VIN, maintenance
+from support.memory_store import MemoryStore
 from support.stages import at
 
 from node.errors import Corrupted, OperatorError
 from node.storage import kv as key_value
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.storage.memory import MemoryStore
 from node.storage.rebuild import extent_of
 from node.storage.store_check import StoreCheck
 

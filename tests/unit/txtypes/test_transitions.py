@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -30,6 +31,11 @@ Signed = tuple[str, TransactionBody, tuple[str, ...]]
 """Sender, body, who signs besides."""
 
 
+def edges(table: Transitions[Any]) -> list[tuple[str, str, str]]:
+    """(status, type, following status)"""
+    return [(status, tag, after) for status, step in table.steps.items() for tag, after in step.items()]
+
+
 def sign(chain: Chain, made: Signed) -> bytes:
     sender, body, cosigners = made
     return chain.sign(sender, body, *cosigners)
@@ -52,7 +58,7 @@ TABLES: dict[str, Transitions] = {"order": orders.TRANSITIONS, "listing": listin
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_names_types_that_there_are_and_reaches_every_status(name: str) -> None:
     table = TABLES[name]
-    assert {tag for _, tag, _ in table.edges()} <= set(TYPES)
+    assert {tag for _, tag, _ in edges(table)} <= set(TYPES)
     first = next(iter(table.steps))
     reached, frontier = {first}, [first]
     while frontier:
@@ -61,8 +67,8 @@ def test_a_table_names_types_that_there_are_and_reaches_every_status(name: str) 
                 reached.add(after)
                 frontier.append(after)
     assert set(table.steps) == reached
-    assert len(list(table.edges())) == sum(map(len, table.steps.values()))
-    for status, tag, after in table.edges():
+    assert len(edges(table)) == sum(map(len, table.steps.values()))
+    for status, tag, after in edges(table):
         assert status in table.before(tag) and after == table.after(status, tag)
 
 
@@ -125,7 +131,7 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
     raise AssertionError(f"no transaction for {tag}")
 
 
-@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in orders.TRANSITIONS.edges()}))
+@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in edges(orders.TRANSITIONS)}))
 @pytest.mark.parametrize("status", orders.TRANSITIONS.steps)
 def test_orders(status: str, tag: str) -> None:
     life = ORDERS[status]()
@@ -180,7 +186,7 @@ def _about_listing(tag: str, status: str, life: Life, other: bytes) -> Signed:
     raise AssertionError(f"no transaction for {tag}")
 
 
-@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in listings.TRANSITIONS.edges()}))
+@pytest.mark.parametrize("tag", sorted({tag for _, tag, _ in edges(listings.TRANSITIONS)}))
 @pytest.mark.parametrize("status", listings.TRANSITIONS.steps)
 def test_listings(status: str, tag: str) -> None:
     life, other = _with_listing(status)

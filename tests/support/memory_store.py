@@ -1,4 +1,4 @@
-"""A store in memory, for the simulator and tests."""
+"""A store in memory."""
 
 from __future__ import annotations
 
