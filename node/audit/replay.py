@@ -226,9 +226,7 @@ class Replay:
 
     def _execute_all(self, kv: KeyValue, last: int, report: ReplayReport) -> None:
         store = ReplayStore(kv, self._genesis)
-        if isinstance(self._source, StoreSource):
-            with self._named_errors():
-                self._receipts = ReceiptsComparison(self._source.kv, self._genesis_hash)
+        self._receipts = ReceiptsComparison(self._source) if isinstance(self._source, StoreSource) else None
         report.first_validators = frozenset(entry.address for entry in store.head().validators.entries)
         try:
             self._all(store, last)
@@ -324,8 +322,7 @@ class Replay:
         except Exception as error:  # any failure to execute a certified block is a divergence
             raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
         if self._receipts is not None:
-            with self._named_errors():
-                self._receipts.add(result)
+            self._receipts.add(result)
         store.advance(result, block_id_of(block.header, self._genesis_hash))
         self._parent_commit = encode(committed.commit)
         self._types.update(type_of(tx.payload.body) for tx in transactions)
@@ -387,20 +384,8 @@ class Replay:
                 f"{claimed.state_root.hex()}, computed are {head.block_id.hex()} and {head.state_root.hex()}",
             )
         if isinstance(self._source, StoreSource) and self._receipts is not None:
-            with self._named_errors():
-                report.compared, report.unaudited_keys = compare_families(
-                    self._source.kv, store.kv, self._first, head.height
-                )
-                report.compared |= self._receipts.finish(head.height)
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        """Damage of an audited store is reported with the path of the original."""
-        try:
-            yield
-        except Corrupted as error:
-            assert isinstance(self._source, StoreSource), "no other source has values to compare"
-            raise Corrupted(self._source.named(error)) from None
+            report.compared, report.unaudited_keys = compare_families(self._source, store.kv, self._first, head.height)
+            report.compared |= self._receipts.finish(head.height)
 
 
 def _name_of(store: ReplayStore, address: bytes) -> str:

@@ -8,6 +8,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -169,13 +170,19 @@ class StoreSource:
         """The error's text with the path of the original instead of the copy's."""
         return str(error).replace(str(self._copy), str(self._folder))
 
+    @contextmanager
+    def named_errors(self) -> Iterator[None]:
+        """Damage is reported with the path of the original."""
+        try:
+            yield
+        except Corrupted as error:
+            raise Corrupted(self.named(error)) from None
+
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         for height in range(first, last + 1):
-            try:
+            with self.named_errors():
                 block = self.kv.get(schema.block_key(height))
                 commit = self.kv.get(schema.commit_key(height))
-            except Corrupted as error:
-                raise Corrupted(self.named(error)) from None
             if block is None:
                 raise Diverged(height, "block_missing", f"the {self.name} has no block {height}")
             if commit is None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 
 from node.audit.divergence import Diverged
+from node.audit.sources import StoreSource
 from node.execution.block_run import BlockResult
 from node.ledger.receipts import encode_receipts
 from node.storage import schema
@@ -31,10 +32,11 @@ class ReceiptsComparison:
     which are keyed (SipHash) with a key that each process draws: nobody can prepare wrong entries with the right sum.
     """
 
-    def __init__(self, audited: KeyValue, genesis_hash: bytes) -> None:
-        self._audited = audited
-        self._genesis_hash = genesis_hash
-        self._first = ChainReader(audited).receipts_from()
+    def __init__(self, source: StoreSource) -> None:
+        self._source = source
+        self._audited = source.kv
+        with source.named_errors():
+            self._first = ChainReader(source.kv).receipts_from()
         self._sum = 0
         self._rows = 0
         self._entries = 0
@@ -47,7 +49,8 @@ class ReceiptsComparison:
         if result.height < self._first:
             return
         key, expected = schema.receipts_key(result.height), encode_receipts(result.receipts)
-        stored = self._audited.get(key)
+        with self._source.named_errors():
+            stored = self._audited.get(key)
         if stored != expected and self._bad_row is None:
             self._bad_row = key, stored, expected
         keys = schema.subject_keys(result.height, result.receipts, (tx.signed.signatures for tx in result.transactions))
@@ -57,6 +60,11 @@ class ReceiptsComparison:
 
     def finish(self, height: int) -> dict[str, int]:
         """Keys compared by family. Raises `Diverged`."""
+        with self._source.named_errors():
+            self._check(height)
+        return {FAMILY_NAMES[b"Q"]: self._rows, FAMILY_NAMES[b"Y"]: self._entries}
+
+    def _check(self, height: int) -> None:
         if self._bad_row is not None:
             raise _difference(*self._bad_row, height)
         _check_heights(self._audited, b"Q", self._first, height)
@@ -66,7 +74,6 @@ class ReceiptsComparison:
                 total, count, is_empty = total + hash(key), count + 1, is_empty and not value
         if (total, count, is_empty) != (self._sum, self._entries, True):
             raise self._differing_entry(height)
-        return {FAMILY_NAMES[b"Q"]: self._rows, FAMILY_NAMES[b"Y"]: self._entries}
 
     def _differing_entry(self, height: int) -> Diverged:
         """By the rows, which are those of the chain."""
@@ -77,7 +84,7 @@ class ReceiptsComparison:
             receipts, block = reader.receipts(of_height), reader.block(of_height)
             if receipts is None or block is None:
                 return frozenset()
-            signed = (decode_signed_tx(raw, self._genesis_hash).signatures for raw in block.transactions)
+            signed = (decode_signed_tx(raw, self._source.genesis_hash).signatures for raw in block.transactions)
             return frozenset(schema.subject_keys(of_height, receipts, signed))
 
         for of_height in range(self._first, height + 1):
@@ -88,11 +95,16 @@ class ReceiptsComparison:
         return _differs(next(surplus), height, "is in the store and does not follow from the chain")
 
 
-def compare_families(audited: KeyValue, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
+def compare_families(source: StoreSource, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
     """(keys compared by family, keys that can't be checked), where the chain's blocks are `first` to `height`.
 
     Raises `Diverged` at the first difference.
     """
+    with source.named_errors():
+        return _compare_families(source.kv, computed, first, height)
+
+
+def _compare_families(audited: KeyValue, computed: KeyValue, first: int, height: int) -> tuple[dict[str, int], int]:
     compared: Counter[str] = Counter()
     window_start = schema.window_key(hour_of(ChainReader(computed).head().time_ms), b"")
     for family in COMPARED:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from wallet.compose import sign_transaction
-
 from node.chain.block import EMPTY_COMMIT, Block, Commit, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.vote import Evidence, vote_sign_bytes
