@@ -16,6 +16,7 @@ from support.life import VIN, Life, accident
 from support.light import ChainSource, light_client
 from support.ordering import BUYER, SELLER, counter
 from support.stages import at, change
+from support.vectors import story
 from support.views import listed, view_of
 from support.walk import Walk
 
@@ -193,8 +194,7 @@ def test_a_view_has_all_fields_of_its_value_and_each_fact_once() -> None:
 
 @pytest.mark.parametrize("family", SHOWN, ids=lambda family: family.name)
 def test_a_view_is_json(family: Family[Any]) -> None:
-    chain = at("handed_over").chain
-    propose(chain, ParameterSet("block_txs_max", 77))
+    chain = story().chain
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))
 
