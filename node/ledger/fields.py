@@ -54,6 +54,8 @@ Service = Annotated[
 Zone = Annotated[str, Meta(pattern=r"^[a-z_]{1,30}\Z"), kinds.CodeOf("zones")]
 CostBand = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("cost_bands")]
 Role = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("roles")]
+RecallAuthority = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z"), kinds.CodeOf("recall_authorities")]
+RecallClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("recall_classes")]
 Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
 
 # --- structs ------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from node.rules import card_numbers, damage, odometer, vin
 from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
+from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
 from node.rules.services import SERVICE_CODES
 
 Following = Mapping[str, frozenset[str]]
@@ -49,6 +50,8 @@ class Tables(NamedTuple):
     rails_reference_high_entropy: frozenset[str] = REFERENCE_HIGH_ENTROPY
     rail_statuses: tuple[str, ...] = STATUSES
     rail_transitions: Mapping[str, Following] = TRANSITIONS
+    recall_authorities: Mapping[str, str] = RECALL_AUTHORITIES
+    recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES
     services: Mapping[str, str] = SERVICE_CODES
     vin_check_digits: str = vin.CHECK_DIGITS

@@ -17,6 +17,7 @@ from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
+from node.txtypes.service.recall import RECALL, RecallOpen
 from node.txtypes.service.records import AccidentReport, MaintenanceRecord
 from node.txtypes.vehicle.odometer import ODOMETER
 from node.txtypes.vehicle.record import OdometerRead
@@ -26,7 +27,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
-    VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport,
+    VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,
@@ -37,7 +38,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
     PROPOSAL, OPEN_PROPOSALS,
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS,
-    VEHICLE, ODOMETER,
+    VEHICLE, ODOMETER, RECALL,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -14,6 +14,7 @@ from support.chain import DAY_MS, Chain, address
 from support.http import get, over_http
 from support.json_schema import errors
 from support.life import VIN, Life, accident, maintenance, many_cars
+from support.specimens import specimen
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
 from node.chain.genesis import genesis_hash, parse_genesis
@@ -296,6 +297,7 @@ async def test_before_the_first_block_a_proof_has_no_header() -> None:
 async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     life = a_life()
     life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_day", 1_000)))
+    life.chain.do("bmw", specimen("recall.open"))
     buyer, member = to_text(address("buyer-1")), MEMBER.key(address("bmw")).decode()
     proposal = life.chain.store.block(10).transactions[0]
     txid = life.chain.check(proposal).txid.hex()
@@ -311,6 +313,7 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/proposals": "", "/v1/members/{address}": to_text(address("bmw")), "/v1/state": "",
         "/v1/vehicles/{vin}/transactions": VIN, "/v1/orders/{order}/transactions": life.order.hex(),
         "/v1/accounts/{address}/transactions": buyer,
+        "/v1/recalls": "", "/v1/recalls/{recall}": f"{address('bmw').hex()}-0016560700",
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")

@@ -44,6 +44,9 @@ STRUCTS = {
     "attachments:attachment*",
     "accident.report": "vin:raw damages:damage* airbags:raw hv_battery_hit:raw drivable:raw cost_band:raw "
     "odometer:odometer event_at:time case_reference:raw attachments:attachment*",
+    "recall.open": "campaign:raw references:reference* recall_class:raw remedy:raw part_numbers:raw* "
+    "remedy_from_day:raw",
+    "reference": "authority:raw number:raw",
     "listing.create": "vin:raw price:money country:raw configuration:raw* rails:rail* expires_at:time "
     "odometer_disclosed:raw",
     "listing.update": "listing:hex price:money rails:rail* expires_at:time odometer_disclosed:raw",

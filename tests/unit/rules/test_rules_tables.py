@@ -24,7 +24,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "efa038637ee4a34dfec270debf7e395edccd27f5589e763fea2f337c29697e29"
+RULESET_1 = "a48cb3ee2fd3e4f2d18b2bf13fa57647496fa7ac53afa53da150cdacce26b542"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
