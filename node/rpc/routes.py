@@ -17,6 +17,7 @@ from node.ledger.family import Family
 from node.rpc import answers, chain_queries, transactions, values
 from node.rpc.answers import PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
+from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
 from node.rpc.problems import PROBLEMS
 from node.rpc.stream import EVENT_STREAM, StreamQuery
@@ -31,7 +32,8 @@ PROBLEM_ROWS = "".join(
     f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>'
     for code, (status, title) in PROBLEMS.items()
 )
-DOCS_PAGE = Path(__file__).with_name("docs.html").read_text("utf-8").replace("{{problems}}", PROBLEM_ROWS).encode()
+_PAGE_TEXT = Path(__file__).with_name("docs.html").read_text("utf-8")
+DOCS_PAGE = _PAGE_TEXT.replace("{{problems}}", PROBLEM_ROWS).replace("{{events}}", " ".join(EVENTS)).encode()
 """Lists the calls of /openapi.json and sends them. It loads nothing from other hosts."""
 DOCS_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
