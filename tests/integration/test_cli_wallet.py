@@ -176,7 +176,7 @@ def test_a_batch_of_files_of_which_one_is_refused(wallet: Wallet, tmp_path: Path
     results = json.loads(done.out)["results"]
     assert ["committed", "committed"] == [result["status"] for result in results[:2]]
     assert results[2]["status"] not in ("pending", "committed")
-    assert "born" in done.err
+    assert "vehicle_exists" in done.err
 
 
 def test_the_next_node_is_tried_where_one_does_not_answer(wallet: Wallet, network: LocalNetwork) -> None:
