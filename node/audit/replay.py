@@ -6,6 +6,7 @@ passes only when both agree, so the divergence that is reported is the chain's f
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections import Counter, deque
@@ -40,7 +41,7 @@ from node.storage.state_import import import_predecessor
 from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import unknown_rules, unknown_ruleset
-from node.worker_pool import WorkerLost
+from node.worker_pool import GC_THRESHOLD, WorkerLost
 
 RANGE_TXS = 1_000
 RANGE_BLOCKS = 200
@@ -190,6 +191,8 @@ class Replay:
         report = ReplayReport(self._genesis.chain_id, self._genesis_hash, self._source.name)
         report.not_continued = self._source.last - last if to is not None else 0
         started = time.monotonic()
+        thresholds = gc.get_threshold()
+        gc.set_threshold(GC_THRESHOLD)
         kv = WriteBackStore(LevelStore(folder / "state"))
         try:
             try:
@@ -203,6 +206,7 @@ class Replay:
             yield report, kv
         finally:
             kv.close()
+            gc.set_threshold(*thresholds)
 
     def _begin(self, folder: Path, kv: KeyValue, report: ReplayReport) -> None:
         """Import the last state of the predecessor, if any. Raises `Diverged`."""
