@@ -29,7 +29,8 @@ class ReceiptsComparison:
     a replay need not store its own.
 
     Subject entries are not in order of height. They are compared by number and by the sum of Python's hashes of them,
-    which are keyed (SipHash) with a key that each process draws: nobody can prepare wrong entries with the right sum.
+    which are keyed (SipHash) with a key that each process draws: nobody can prepare wrong entries with the right sum,
+    unless the auditor fixes the key with PYTHONHASHSEED.
     """
 
     def __init__(self, source: StoreSource) -> None:

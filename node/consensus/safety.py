@@ -21,7 +21,7 @@ class SignedProposal(Value, tag="proposal", frozen=True):
 
 
 class SignedVote(Value, tag="vote", frozen=True):
-    """An own vote in hard state."""
+    """A vote that this validator has signed, as the hard state keeps it."""
 
     vote: Vote
 

@@ -1,5 +1,5 @@
-"""Bootstrap of a node before it runs: a snapshot replaces its store if the store is new and the chain is long, or if
-the node was away for so long that no peer has its next blocks any more."""
+"""Bootstrap of a node before it runs: replaces its store by a peer's snapshot if the store is empty and the chain long,
+or if no peer has the node's next blocks any more."""
 
 from __future__ import annotations
 

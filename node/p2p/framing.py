@@ -28,7 +28,7 @@ CHUNK_DATA_BYTES: Final = CHUNK_PLAIN_BYTES - LANE_BYTES
 """Bytes of a chunk after its lane; in the first chunk of a message they include the message's length."""
 
 VOTE_LANE_BYTES_MAX: Final = 64 * 1024
-"""One message of the votes lane, which is sent before all others and so must be short. Above: the link is closed."""
+"""Largest message with send priority, such as a vote: short, so as not to delay others. Above: the link is closed."""
 
 HANDSHAKE_BYTES_MAX: Final = 1024
 """One handshake message or goodbye. Ours have at most about 350 bytes; later versions may need more, and should still

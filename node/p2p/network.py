@@ -51,7 +51,7 @@ BROKEN_WEIGHT = 50
 BROKEN_ADDRESS_WEIGHT = 20
 """Score of the address it came from, for the same."""
 LEAVING_MAX = 128
-"""Refused links being sent their reason at the same time. Above: closed without one."""
+"""Refused links that are sent a reason at the same time. Above: the link is closed without one."""
 SCORE_OF_A_BANNED_STRANGER = 30
 """Score of a banned stranger's address: after four bans, all strangers from there are refused for a while."""
 

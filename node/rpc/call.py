@@ -1,4 +1,4 @@
-"""HTTP calls: parsing of the request, once, and rendering of the answer. Every `read_*` raises `Problem`."""
+"""One HTTP call: parses the request and renders the answer. Every `read_*` function raises `Problem`."""
 
 from __future__ import annotations
 
