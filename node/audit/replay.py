@@ -193,7 +193,7 @@ class Replay:
         started = time.monotonic()
         thresholds = gc.get_threshold()
         gc.set_threshold(GC_THRESHOLD)
-        kv = WriteBackStore(LevelStore(folder / "state"))
+        kv = WriteBackStore(LevelStore(folder / "state", is_temporary=True))
         try:
             try:
                 self._begin(folder / "predecessor", kv, report)

@@ -54,7 +54,7 @@ class ReceiptsComparison:
             stored = self._audited.get(key)
         if stored != expected and self._bad_row is None:
             self._bad_row = key, stored, expected
-        keys = schema.subject_keys(result.height, result.receipts, (tx.signed.signatures for tx in result.transactions))
+        keys = schema.subject_keys(result.height, result.receipts, result.transactions)
         self._sum += sum(map(hash, keys))
         self._rows += 1
         self._entries += len(keys)
@@ -85,8 +85,8 @@ class ReceiptsComparison:
             receipts, block = reader.receipts(of_height), reader.block(of_height)
             if receipts is None or block is None:
                 return frozenset()
-            signed = (decode_signed_tx(raw, self._source.genesis_hash).signatures for raw in block.transactions)
-            return frozenset(schema.subject_keys(of_height, receipts, signed))
+            transactions = (decode_signed_tx(raw, self._source.genesis_hash) for raw in block.transactions)
+            return frozenset(schema.subject_keys(of_height, receipts, transactions))
 
         for of_height in range(self._first, height + 1):
             for key in sorted(expected(of_height)):

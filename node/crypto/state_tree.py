@@ -128,6 +128,11 @@ class StateTree:
     def root(self) -> bytes:
         return bytes(self._nodes[32:64])
 
+    def has_entries(self, number: int) -> bool:
+        """Whether bucket `number` has any: an empty one need not be read."""
+        at = 32 * ((1 << self.depth) + number)
+        return self._nodes[at : at + 32] != ZERO32
+
     def change(self, buckets: Mapping[int, bytes]) -> TreeChange:
         """The change that `buckets` (number to new entries) make; the tree itself stays the same."""
         first = 1 << self.depth

@@ -141,7 +141,7 @@ class BlockRun:
         self.weight += weight
         self.bytes += len(tx.raw) + 5
         records = tuple([RecordRef(record.vin, record.sequence) for record in ledger.records])
-        self._receipts.append(receipt_of(records, ledger.changes, self._overlay.get, ledger.happenings))
+        self._receipts.append(receipt_of(records, ledger.changes, ledger.replaced, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
         self._records.extend(ledger.records)
         self._taken.append(tx)
@@ -154,7 +154,7 @@ class BlockRun:
         """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own. Nothing else
         is asked of a type that the ruleset does not have."""
         payload = tx.payload
-        ledger = self._ledger(tx.txid, payload.sender, tx.signed.payload_bytes)
+        ledger = self._ledger(tx.txid, payload.sender, tx.payload_bytes)
         if self._records_reads:
             ledger.reads = {}
         if payload.body.__class__ in ledger.rules.classes:
@@ -175,7 +175,7 @@ class BlockRun:
             ledger.unmet(EXPIRY_TOO_FAR, have=time_to_text(expires), need=f"at most {latest}")
         if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
             ledger.unmet(ALREADY_COMMITTED, tx.txid.hex())
-        check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signed.signatures)
+        check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signatures)
         judge_body(ledger, payload.body)
 
     def carry_out(self, tx: CheckedTx) -> Ledger:
@@ -188,16 +188,14 @@ class BlockRun:
         return ledger
 
     def _charge(self, ledger: Ledger) -> None:
-        new, get = 0, self._overlay.get
-        for key, (family, value) in ledger.changes.items():
-            if value is not None and get(family, key) is None:
-                new += 1
+        changes = ledger.changes
+        new = [key for key, old in ledger.note_replaced().items() if old is None and changes[key][1] is not None]
         if not new:
             return
         payer = ledger.sender
         if ledger.get(MEMBER, payer) is None:
             payer = ledger.the(ACCOUNT, payer).sponsor
-        charge_new_keys(ledger, payer, new)
+        charge_new_keys(ledger, payer, len(new))
 
     def _bucket_weight(self, ledger: Ledger) -> int:
         """A 64th of the bytes of the buckets that the transaction is the first to touch by its keys."""
@@ -220,7 +218,8 @@ class BlockRun:
     def _bucket(self, number: int) -> bytes:
         known = self._buckets.get(number)
         if known is None:
-            known = self._buckets[number] = self._state.bucket(number)
+            known = self._state.bucket(number) if self._tree.has_entries(number) else b""
+            self._buckets[number] = known
         return known
 
     def _window(self, hour: int) -> WindowBucket:
@@ -265,7 +264,7 @@ class BlockRun:
         for piece in evidence:
             punish(ledger, piece.first.validator, evidence_id(piece))
         happenings = (*self._happenings, *ledger.happenings)
-        receipt = receipt_of((), ledger.changes, self._overlay.get, happenings)
+        receipt = receipt_of((), ledger.changes, ledger.note_replaced(), happenings)
         self._overlay.changes.update(ledger.changes)
         return receipt
 

@@ -98,6 +98,7 @@ class Ledger:
     reads: dict[bytes, None] | None = field(init=False, default=None)
     contended: tuple[bytes, ...] = field(init=False, default=())
     changes: Overlay = field(init=False, default_factory=dict)
+    replaced: dict[bytes, Any] = field(init=False, default_factory=dict)
     records: list[Record] = field(init=False, default_factory=list)
     happenings: list[Happening] = field(init=False, default_factory=list)
     unmet_guards: list[Unmet] = field(init=False, default_factory=list)
@@ -126,6 +127,12 @@ class Ledger:
     def put(self, family: Family[V], ident: str | bytes, value: V | None) -> None:
         """None deletes."""
         self.changes[family.key(ident)] = (family, value)
+
+    def note_replaced(self) -> dict[bytes, Any]:
+        """Note the value that each change replaces, None where there is none."""
+        get = self.overlay.get
+        self.replaced = {key: get(family, key) for key, (family, _) in self.changes.items()}
+        return self.replaced
 
     @property
     def now_ms(self) -> int:

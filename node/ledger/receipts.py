@@ -6,7 +6,7 @@ node's word: a commit is proven by `tx_root`, a value by its state proof. No pee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -53,8 +53,7 @@ class Receipt(Value, frozen=True):
 
     def subjects(self) -> set[str]:
         """Every subject: vehicles of records are those of changes too."""
-        lists = [change.subjects for change in self.changes] + [happening.subjects for happening in self.happenings]
-        return set[str]().union(*lists)
+        return {subject for effect in (*self.changes, *self.happenings) for subject in effect.subjects}
 
 
 class BlockReceipts(Value, frozen=True):
@@ -110,14 +109,14 @@ def change_of(family: Family[Any], key: bytes, old: Any, new: Any) -> Change | N
 def receipt_of(
     records: tuple[RecordRef, ...],
     changes: Mapping[bytes, tuple[Family[Any], Any]],
-    before: Callable[[Family[Any], bytes], Any],
+    replaced: Mapping[bytes, Any],
     happenings: Iterable[Happening],
 ) -> Receipt:
-    """`before(family, key)` gives the value that a change replaces."""
+    """`replaced`: the value that each change of a family with receipts replaces."""
     changed = []
     for key, (family, new) in changes.items():
         if family.concerns is not None:
-            change = change_of(family, key, before(family, key), new)
+            change = change_of(family, key, replaced[key], new)
             if change is not None:
                 changed.append(change)
     return Receipt(records, tuple(changed), tuple(happenings))

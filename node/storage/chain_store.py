@@ -336,8 +336,7 @@ class ChainStore(ChainReader):
         return puts, deletes
 
     def _receipt_entries(self, result: BlockResult) -> dict[bytes, bytes]:
-        signatures = (tx.signed.signatures for tx in result.transactions)
-        entries = dict.fromkeys(schema.subject_keys(result.height, result.receipts, signatures), b"")
+        entries = dict.fromkeys(schema.subject_keys(result.height, result.receipts, result.transactions), b"")
         entries[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         return entries
 
@@ -347,7 +346,10 @@ class ChainStore(ChainReader):
         end = schema.window_key(hour_of(time_ms), b"")
         passed = [key for key, _ in islice(self.kv.scan(self._swept, end), limits.BLOCK_TXS_MAX)]
         self._swept = passed[-1] if len(passed) == limits.BLOCK_TXS_MAX else max(end, self._swept)
-        oldest, txids = self.first_height(), [key[len(end) :] for key in passed]
+        oldest = self.first_height()
+        if oldest <= self.start_height + 1:
+            return passed  # nothing was pruned
+        txids = [key[len(end) :] for key in passed]
         pruned = [i for i in txids if (place := self.place(i)) is not None and place.height < oldest]
         return passed + [schema.tx_key(txid) for txid in pruned]
 
@@ -368,7 +370,7 @@ class ChainStore(ChainReader):
             txs = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
             if receipts is not None:
                 deletes.append(schema.receipts_key(height))
-                deletes += schema.subject_keys(height, receipts, (tx.signatures for tx in txs))
+                deletes += schema.subject_keys(height, receipts, txs)
             deletes += [schema.tx_key(tx.txid) for tx in txs if hour_of(tx.payload.expires_at_ms) < open_from]
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
         return end - base

@@ -78,15 +78,19 @@ class LevelReader:
 class LevelStore(LevelReader):
     """Implements `KeyValue`."""
 
-    def __init__(self, path: Path, *, create: bool = True, is_small: bool = False) -> None:
-        """`is_small`: a quarter of the memory, for a store with little content."""
-        share = 4 if is_small else 1
+    def __init__(self, path: Path, *, create: bool = True, is_small: bool = False, is_temporary: bool = False) -> None:
+        """`is_small`: a quarter of the memory, for a store with little content. `is_temporary`: uncompressed and with
+        four times the write buffers, for a store that is deleted at the end: a fifth less CPU time for a replay."""
         if not create and not (path / "CURRENT").exists():
             raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            sizes = {"lru_cache_size": CACHE_BYTES // share, "write_buffer_size": WRITE_BUFFER_BYTES // share}
-            db = plyvel.DB(str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **sizes)
+            options = {
+                "lru_cache_size": CACHE_BYTES // (4 if is_small else 1),
+                "write_buffer_size": WRITE_BUFFER_BYTES * (4 if is_temporary else 1) // (4 if is_small else 1),
+                "compression": None if is_temporary else "snappy",
+            }
+            db = plyvel.DB(str(path), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=10, **options)
         except plyvel.Error as error:
             if "lock" in str(error).lower() and not isinstance(error, plyvel.CorruptionError):
                 raise in_use(path) from None

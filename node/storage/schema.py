@@ -22,7 +22,7 @@ from typing import Final
 
 from node.errors import OperatorError
 from node.ledger.receipts import BLOCK_INDEX, BlockReceipts
-from node.txtypes.envelope import TxSignature
+from node.txtypes.envelope import SignedTx
 
 SCHEMA_VERSION: Final = 1
 """A new index increments it. A store of an older version is upgraded when it opens, see `chain_store.upgrade`."""
@@ -83,13 +83,13 @@ def subject_key(subject: str, height: int, index: int) -> bytes:
     return subject_prefix(subject) + place(height, index)
 
 
-def subject_keys(height: int, receipts: BlockReceipts, signatures: Iterable[tuple[TxSignature, ...]]) -> list[bytes]:
-    """The keys of a block's subject entries. `signatures`: those of each transaction, in block order."""
+def subject_keys(height: int, receipts: BlockReceipts, transactions: Iterable[SignedTx]) -> list[bytes]:
+    """The keys of the subject entries of a block and its transactions."""
     suffix = b"/" + place(height, BLOCK_INDEX)
     keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
-    for index, (receipt, signed) in enumerate(zip(receipts.transactions, signatures, strict=True)):
+    for index, (receipt, tx) in enumerate(zip(receipts.transactions, transactions, strict=True)):
         suffix, subjects = b"/" + place(height, index), receipt.subjects()
-        for entry in signed:
+        for entry in tx.signatures:
             subjects.add("account/" + entry.address.hex())
         keys += [b"Y" + subject.encode("ascii") + suffix for subject in subjects]
     return keys

@@ -245,4 +245,4 @@ class StoreCheck:
         if block is None:
             raise Corrupted("has no block")
         txs = [decode_signed_tx(tx, self._genesis_hash) for tx in decode_block(block).transactions]
-        return schema.subject_keys(height, decode_receipts(raw), (tx.signatures for tx in txs))
+        return schema.subject_keys(height, decode_receipts(raw), txs)

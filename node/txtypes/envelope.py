@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 from msgspec import Meta
@@ -56,28 +56,8 @@ class SignedTx:
     wire_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedTx:
-    """A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
-
-    signed: SignedTx
-
-    @property
-    def txid(self) -> bytes:
-        return self.signed.txid
-
-    @property
-    def wire_id(self) -> bytes:
-        return self.signed.wire_id
-
-    @property
-    def raw(self) -> bytes:
-        return self.signed.raw
-
-    @property
-    def payload(self) -> Payload:
-        return self.signed.payload
-
+CheckedTx = NewType("CheckedTx", SignedTx)
+"""A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
 
 _decode_signed: Decoder[Signed] = Decoder(Signed, limits.TX_BYTES_MAX, "transaction")
 _decode_payload: Decoder[Payload] = Decoder(Payload, limits.TX_BYTES_MAX, "payload")

@@ -100,7 +100,7 @@ def a_transfer_is_signed_by_giver_and_receiver_who_trade_in_cars(block: Block, p
         body = tx.payload.body
         if isinstance(body, TitleTransfer):
             parties = {tx.payload.sender, body.receiver}
-            require(parties == {s.address for s in tx.signed.signatures} and len(parties) == 2, "signatures")
+            require(parties == {s.address for s in tx.signatures} and len(parties) == 2, "signatures")
             for party in parties:
                 roles = {grant.role for grant in block.before["member"][party.hex()].grants}
                 require(bool(roles & {"manufacturer", "dealer"}), party.hex(), "does not trade in cars")
@@ -117,7 +117,7 @@ def a_handover_needs_settled_money_equal_to_the_price_and_both_signatures(
             paid = [p for p in payments_of(block, order) if p.status == FINAL]
             require(sum(p.amount.amount for p in paid) == order.price.amount, "paid", paid, "for", order.price)
             require({p.amount.currency for p in paid} == {order.price.currency}, "paid in another currency")
-            require({order.seller, order.buyer} == {s.address for s in tx.signed.signatures}, "signatures")
+            require({order.seller, order.buyer} == {s.address for s in tx.signatures}, "signatures")
             require(block.before["vehicle"][order.vin].holder == order.seller, "sold by another than the holder")
             require(block.after["vehicle"][order.vin].holder == order.buyer, "handed to another than the buyer")
 
@@ -253,7 +253,7 @@ def no_text_holds_a_card_number(block: Block, past: Past, reader: ChainReader) -
     for tx in block.accepted:
         if type_of(tx.payload.body) in ("maintenance.record", "accident.report", "vehicle.register"):
             continue
-        for digits in re.findall(rb"(?=([45][0-9]{15}))", tx.signed.payload_bytes):
+        for digits in re.findall(rb"(?=([45][0-9]{15}))", tx.payload_bytes):
             require(not _luhn(digits.decode()), digits.decode(), "is on the chain")
     for vehicle in block.after["vehicle"].values():
         for text in (vehicle.model, vehicle.plant, *vehicle.configuration):

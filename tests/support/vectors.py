@@ -78,12 +78,12 @@ def transactions() -> dict[str, object]:
                 "expires_at_ms": payload.expires_at_ms,
                 "body": to_json(payload.body),
                 "body_bytes": encode(payload.body).hex(),
-                "payload": tx.signed.payload_bytes.hex(),
-                "sign_bytes": sign_bytes(chain.genesis_hash, tx.signed.payload_bytes).hex(),
+                "payload": tx.payload_bytes.hex(),
+                "sign_bytes": sign_bytes(chain.genesis_hash, tx.payload_bytes).hex(),
                 "txid": tx.txid.hex(),
                 "signatures": [
                     {"address": to_text(s.address), "public_key": s.public_key.hex(), "signature": s.signature.hex()}
-                    for s in tx.signed.signatures
+                    for s in tx.signatures
                 ],
                 "signed": tx.raw.hex(),
                 "wire_id": tx.wire_id.hex(),

@@ -216,7 +216,7 @@ def test_a_wallet_reads_nothing_that_an_unknown_ruleset_has_written(tmp_path: Pa
 def test_nobody_signs_a_file_of_a_type_that_the_wallet_cannot_show() -> None:
     chain = Chain()
     tx = chain.check(inspection(chain))
-    document = {"genesis_hash": chain.genesis_hash.hex(), "payload": tx.signed.payload_bytes.hex(), "signatures": []}
+    document = {"genesis_hash": chain.genesis_hash.hex(), "payload": tx.payload_bytes.hex(), "signatures": []}
     with pytest.raises(OperatorError, match=r"type inspection\.record: install a newer version"):
         parse_document(document, chain.genesis_hash, "file")
     with newer_software():

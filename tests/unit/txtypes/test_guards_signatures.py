@@ -145,7 +145,7 @@ def test_new_keys_and_threshold_are_in_force_at_once() -> None:
 # --- the signatures themselves ------------------------------------------------------------------------
 def _envelope(life: Life) -> tuple[bytes, list[TxSignature]]:
     tx = life.chain.check(life.chain.sign("bmw", transfer(life.chain), "dealer-munich"))
-    return tx.signed.payload_bytes, list(tx.signed.signatures)
+    return tx.payload_bytes, list(tx.signatures)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -178,8 +178,8 @@ def test_a_signature_of_another_payload_does_not_count() -> None:
     payload, signatures = _envelope(life)
     forged = life.chain.check(life.chain.sign("bmw", transfer(life.chain, "dealer-shanghai"), "dealer-munich"))
     with pytest.raises(BadSignature):
-        life.chain.check(assemble(forged.signed.payload_bytes, signatures))
-    assert forged.signed.payload_bytes != payload
+        life.chain.check(assemble(forged.payload_bytes, signatures))
+    assert forged.payload_bytes != payload
 
 
 @pytest.mark.parametrize("order", [[1, 0], [0, 0], [0, 1, 1]])
@@ -197,7 +197,7 @@ def test_seventeen_signatures_are_malformed_and_sixteen_are_not() -> None:
     message = sign_bytes(life.chain.genesis_hash, payload)
     keys = [dev_key("account", f"k{i}") for i in range(17)]
     signatures = [TxSignature(address_of(k.public), k.public, k.sign(message)) for k in keys]
-    assert 16 == len(life.chain.check(assemble(payload, signatures[:16])).signed.signatures)
+    assert 16 == len(life.chain.check(assemble(payload, signatures[:16])).signatures)
     with pytest.raises(Malformed, match="<= 16"):
         life.chain.check(assemble(payload, signatures))
 
