@@ -18,7 +18,7 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
-from node.ledger.body import TransactionBody, type_of
+from node.ledger.body import TransactionBody, UnknownBody, type_of
 from node.ledger.json_form import from_json, time_to_text, to_json
 from node.txtypes import envelope
 from node.txtypes.envelope import Payload, TxSignature
@@ -115,7 +115,7 @@ def parse_document(value: Any, genesis_hash: bytes, path: str) -> TxDocument:
         raise Malformed(f"{path}: {error}") from None
     except BadSignature as error:
         raise BadSignature(f"{path}: {error}; have it signed again") from None
-    if envelope.is_of_unknown_type(document.payload):
+    if isinstance(document.payload.body, UnknownBody):
         tag = type_of(document.payload.body)
         raise OperatorError(f"{path}: this software does not know transactions of type {tag}: install a newer version")
     return document

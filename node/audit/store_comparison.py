@@ -92,7 +92,7 @@ class ReceiptsComparison:
             for key in sorted(expected(of_height)):
                 if (stored := self._audited.get(key)) != b"":
                     return _difference(key, stored, b"", height)
-        surplus = (key for key, _ in self._audited.scan(b"Y", b"Z") if key not in expected(schema.place_in(key)[0]))
+        surplus = (key for key, _ in self._audited.scan(b"Y", b"Z") if key not in expected(schema.place_in(key).height))
         return _differs(next(surplus), height, "is in the store and does not follow from the chain")
 
 

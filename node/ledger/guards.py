@@ -30,10 +30,6 @@ class Guard:
         assert self.code not in GUARDS, f"two guards have the code {self.code}"
         GUARDS[self.code] = self
 
-    def unmet(self, subject: str = "", have: object = "", need: object = "") -> Unmet:
-        """This guard, not met."""
-        return Unmet(self.code, subject, str(have), str(need))
-
 
 class Unmet(Value, frozen=True):
     """A guard that is not met: its subject, the present value, the value it needs."""
@@ -71,23 +67,21 @@ class GuardsUnmet(Rejected):
 
 
 # --- guards of every transaction ----------------------------------------------------------------------------
-# fmt: off
 TYPE_NOT_ACTIVE = Guard("type_not_active", "the ruleset in force does not have this transaction type",
-                        "das geltende Regelwerk kennt diesen Transaktionstyp nicht", "现行规则集没有此交易类型")
+                        "das geltende Regelwerk hat diesen Typ nicht", "现行规则集没有此交易类型")  # fmt: skip
 TRANSACTION_EXPIRED = Guard("transaction_expired", "the transaction has expired", "die Transaktion ist abgelaufen",
-                            "交易已过期")
+                            "交易已过期")  # fmt: skip
 EXPIRY_TOO_FAR = Guard("expiry_too_far", "the transaction's expiry is too far ahead",
-                       "die Transaktion würde länger gelten als erlaubt", "交易有效期过长")
+                       "die Transaktion würde länger gelten als erlaubt", "交易有效期过长")  # fmt: skip
 ALREADY_COMMITTED = Guard("already_committed", "the transaction is on the chain already",
-                          "diese Transaktion ist schon auf der Kette", "该交易已上链")
+                          "diese Transaktion ist schon auf der Kette", "该交易已上链")  # fmt: skip
 SIGNATURE_MISSING = Guard("signature_missing", "a required signature is missing", "eine nötige Unterschrift fehlt",
-                          "缺少必需的签名", is_permission=True)
+                          "缺少必需的签名", is_permission=True)  # fmt: skip
 SIGNATURE_SUPERFLUOUS = Guard("signature_superfluous", "a signature is not required",
-                              "eine Unterschrift gehört nicht hierher", "存在多余的签名", is_permission=True)
+                              "eine Unterschrift ist nicht nötig", "存在多余的签名", is_permission=True)  # fmt: skip
 CODE_UNKNOWN = Guard("code_unknown", "the code is not in the ruleset's table",
-                     "der Code steht nicht in der Tabelle des Regelwerks", "代码不在规则集的表中")
+                     "der Code fehlt in der Tabelle des Regelwerks", "代码不在规则集的表中")  # fmt: skip
 NOT_JUDGED = Guard("not_judged", "the transaction could not be checked and is set aside",
-                   "die Transaktion konnte nicht geprüft werden und ist zurückgestellt", "检验失败，已搁置")
+                   "die Transaktion war nicht zu prüfen und ist zurückgestellt", "检验失败，已搁置")  # fmt: skip
 EXPIRY_PASSED = Guard("expiry_passed", "the deadline is not within the allowed time",
-                      "die Frist liegt nicht im erlaubten Zeitraum", "期限不在允许范围内")
-# fmt: on
+                      "die Frist liegt nicht im erlaubten Zeitraum", "期限不在允许范围内")  # fmt: skip

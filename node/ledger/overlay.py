@@ -156,7 +156,7 @@ class Ledger:
 
     def unmet(self, guard: Guard, subject: str = "", have: object = "", need: object = "") -> None:
         """Note one guard that is not met."""
-        self.unmet_guards.append(guard.unmet(subject, have, need))
+        self.unmet_guards.append(Unmet(guard.code, subject, str(have), str(need)))
 
     def check_guards(self) -> None:
         """Raises `GuardsUnmet` with every noted guard."""

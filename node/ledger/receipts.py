@@ -53,7 +53,8 @@ class Receipt(Value, frozen=True):
 
     def subjects(self) -> set[str]:
         """Every subject: vehicles of records are those of changes too."""
-        return {subject for effect in (*self.changes, *self.happenings) for subject in effect.subjects}
+        lists = [change.subjects for change in self.changes] + [happening.subjects for happening in self.happenings]
+        return {subject for subjects in lists for subject in subjects}
 
 
 class BlockReceipts(Value, frozen=True):

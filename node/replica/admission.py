@@ -80,7 +80,7 @@ class Admission:
         except Exception as error:
             self._run = None
             self._set_aside(tx, repr(error))
-            return Judged((NOT_JUDGED.unmet(tx.txid.hex()),), ())
+            return Judged((Unmet(NOT_JUDGED.code, tx.txid.hex(), "", ""),), ())
         return Judged(tuple(ledger.unmet_guards), ledger.contended)
 
     def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from node import limits
 from node.errors import BadSignature, TooLarge
+from node.ledger.body import UnknownBody
 from node.mempool.pool import Pool, PoolFull
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, is_of_unknown_type, wire_id_of
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
 
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2
@@ -95,7 +96,7 @@ class TxGossip:
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
                 raise BadSignature("a transaction without a signature was relayed")
-            if is_of_unknown_type(signed.payload):
+            if isinstance(signed.payload.body, UnknownBody):
                 self.refuse(wire_id)
             else:
                 transactions.append(signed)

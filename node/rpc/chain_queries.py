@@ -23,7 +23,8 @@ from node.rpc.call import Call, LimitField, PageQuery, Query, cursor_text, json_
 from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.values import canonical, path_ident, require
-from node.storage.chain_store import ChainReader, TxPlace
+from node.storage.chain_store import ChainReader
+from node.storage.schema import TxPlace
 from node.txtypes.envelope import SignedTx, decode_signed_tx
 from node.txtypes.members.member import name_of
 from node.txtypes.registry import FAMILIES, family_of

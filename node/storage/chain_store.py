@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from node.ledger.params import CHAIN
 from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.kv import KeyValue, T, prefix_end, write_portions
+from node.storage.schema import TxPlace
 from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
@@ -35,12 +35,6 @@ from node.txtypes.registry import family_of
 from node.txtypes.rulesets import unknown_ruleset
 
 V = TypeVar("V", bound=Value)
-
-
-@dataclass(frozen=True, slots=True)
-class TxPlace:
-    height: int
-    index: int
 
 
 class StoredHead(msgspec.Struct, array_like=True, frozen=True):
@@ -150,7 +144,7 @@ class ChainReader:
 
     def place(self, txid: bytes) -> TxPlace | None:
         raw = self.kv.get(schema.tx_key(txid))
-        return None if raw is None else TxPlace(*schema.place_in(raw))
+        return None if raw is None else schema.place_in(raw)
 
     def record(self, vin: str, sequence: int) -> bytes | None:
         return self.kv.get(schema.record_key(vin, sequence))
@@ -193,7 +187,7 @@ class ChainReader:
         """The places of the transactions that concern a subject, the newest first, before the place `below`."""
         prefix = schema.subject_prefix(subject)
         scanned = self.kv.scan(prefix, schema.subject_key(subject, *below), reverse=True)
-        return [TxPlace(*schema.place_in(key)) for key, _ in islice(scanned, limit)]
+        return [schema.place_in(key) for key, _ in islice(scanned, limit)]
 
     def buckets(self) -> Iterator[tuple[int, bytes]]:
         for key, value in self.kv.scan(b"K", b"L"):

@@ -18,6 +18,7 @@ Y<subject>/<height8><index4>       transactions by subject: what they concern, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from node.errors import OperatorError
@@ -95,14 +96,20 @@ def subject_keys(height: int, receipts: BlockReceipts, transactions: Iterable[Si
     return keys
 
 
+@dataclass(frozen=True, slots=True)
+class TxPlace:
+    height: int
+    index: int
+
+
 def place(height: int, index: int) -> bytes:
     """A transaction's place in the chain."""
     return u64(height) + index.to_bytes(4, "big")
 
 
-def place_in(key: bytes) -> tuple[int, int]:
-    """(height, index) at the end of a key, or of a place."""
-    return int.from_bytes(key[-12:-4], "big"), int.from_bytes(key[-4:], "big")
+def place_in(key: bytes) -> TxPlace:
+    """The place at the end of a key."""
+    return TxPlace(int.from_bytes(key[-12:-4], "big"), int.from_bytes(key[-4:], "big"))
 
 
 def read_version(stored: bytes | None) -> int:
@@ -133,8 +140,8 @@ def key_text(key: bytes) -> str:
     if family == b"R" and len(rest) > 9:
         return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
     if family == b"Y" and len(rest) > 13:
-        height, index = place_in(rest)
-        return f"{rest[:-13].decode('ascii', 'backslashreplace')}, height {height}, transaction {index}"
+        at = place_in(rest)
+        return f"{rest[:-13].decode('ascii', 'backslashreplace')}, height {at.height}, transaction {at.index}"
     if family in (b"B", b"C", b"V", b"K", b"Q"):
         return str(int.from_bytes(rest, "big"))
     if family == b"W":

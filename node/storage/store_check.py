@@ -227,7 +227,7 @@ class StoreCheck:
         yield from self._missing_receipts(expected, self.height + 1)
         if sum(1 for _ in self._reads.family(b"Y")) != count:
             for key, _ in self._reads.family(b"Y"):
-                height, _index = schema.place_in(key)
+                height = schema.place_in(key).height
                 row = self._reads.get(schema.receipts_key(height))
                 try:
                     is_required = row is not None and key in self._subject_keys(height, row)

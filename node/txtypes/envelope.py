@@ -112,11 +112,6 @@ def _of_unknown_type(raw: bytes) -> Payload | None:
     return Payload(payload.sender, payload.salt, payload.expires_at_ms, UnknownBody(tag))
 
 
-def is_of_unknown_type(payload: Payload) -> bool:
-    """Whether this software has no class for the transaction's type."""
-    return isinstance(payload.body, UnknownBody)
-
-
 def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:
     """Everything about a transaction that needs neither keys nor state. Raises `Malformed` or `TooLarge`."""
     envelope = _decode_signed(raw)

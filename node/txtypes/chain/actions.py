@@ -25,30 +25,28 @@ from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
-# fmt: off
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
-                      "该账户已是成员")
+                      "该账户已是成员")  # fmt: skip
 MEMBER_NAME_TAKEN = Guard("member_name_taken", "another member has this name", "ein anderes Mitglied hat diesen Namen",
-                          "名称已被占用")
+                          "名称已被占用")  # fmt: skip
 GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "das Mitglied hat diese Rolle nicht",
-                      "成员没有此角色")
+                      "成员没有此角色")  # fmt: skip
 GRANT_EXISTS = Guard("grant_exists", "the member holds this role already", "das Mitglied hat diese Rolle schon",
-                     "成员已有此角色")
+                     "成员已有此角色")  # fmt: skip
 GRANTS_FULL = Guard("grants_full", "the member has too many roles", "das Mitglied hat zu viele Rollen", "角色过多")
 CONSENSUS_KEY_USED = Guard("consensus_key_used", "the consensus key was used before",
-                           "der Konsensschlüssel wurde schon benutzt", "共识密钥已被使用")
+                           "der Konsensschlüssel wurde schon benutzt", "共识密钥已被使用")  # fmt: skip
 POSSESSION_UNPROVEN = Guard("possession_unproven", "the consensus key's proof of possession is invalid",
-                            "der Besitznachweis des Konsensschlüssels ist falsch", "共识密钥持有证明无效")
+                            "der Besitznachweis des Konsensschlüssels ist falsch", "共识密钥持有证明无效")  # fmt: skip
 PARAMETER_UNKNOWN = Guard("parameter_unknown", "there is no such chain parameter",
-                          "diesen Kettenparameter gibt es nicht", "链参数不存在")
+                          "diesen Kettenparameter gibt es nicht", "链参数不存在")  # fmt: skip
 PARAMETER_RANGE = Guard("parameter_range", "the value is out of the parameter's range",
-                        "der Wert liegt außerhalb des Bereichs", "参数值越界")
+                        "der Wert liegt außerhalb des Bereichs", "参数值越界")  # fmt: skip
 RULESET_NOT_NEWER = Guard("ruleset_not_newer", "the ruleset is not newer than the one in force",
-                          "das Regelwerk ist nicht neuer als das geltende", "规则集不比现行的新")
+                          "das Regelwerk ist nicht neuer als das geltende", "规则集不比现行的新")  # fmt: skip
 HEIGHT_PASSED = Guard("height_passed", "the height has passed", "die Höhe ist vorbei", "高度已过")
 LAST_MEMBER = Guard("last_member", "no validator would have power", "kein Validator hätte Stimmkraft",
-                    "链将失去全部权重")
-# fmt: on
+                    "链将失去全部权重")  # fmt: skip
 
 
 def _is_for_fraud(status: members.Standing, reason: members.Reason) -> bool:

@@ -24,15 +24,13 @@ from node.txtypes.chain.actions import Action, ValidatorSetPower
 from node.txtypes.chain.validator_set import NOT_A_VALIDATOR
 from node.txtypes.members.member import require_member
 
-# fmt: off
 PROPOSAL_UNKNOWN = Guard("proposal_unknown", "there is no such proposal", "diesen Vorschlag gibt es nicht",
-                         "提案不存在")
+                         "提案不存在")  # fmt: skip
 PROPOSAL_CLOSED = Guard("proposal_closed", "the proposal is not open any more", "der Vorschlag ist nicht mehr offen",
-                        "提案已关闭")
+                        "提案已关闭")  # fmt: skip
 PROPOSALS_OPEN = Guard("proposals_open", "the member has too many open proposals",
-                       "das Mitglied hat zu viele offene Vorschläge", "未决提案过多")
+                       "das Mitglied hat zu viele offene Vorschläge", "未决提案过多")  # fmt: skip
 ALREADY_VOTED = Guard("already_voted", "the member has voted already", "das Mitglied hat schon abgestimmt", "已投过票")
-# fmt: on
 
 ProposalStatus = Literal["open", "carried_out", "failed", "refused"]
 

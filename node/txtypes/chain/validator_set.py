@@ -24,18 +24,17 @@ from node.txtypes.members.member import AnyMember
 
 Power = Annotated[int, Meta(ge=0, le=limits.POWER_MAX)]
 
-# fmt: off
 NOT_A_VALIDATOR = Guard("not_a_validator", "the account is not a validator", "das Konto ist kein Validator",
-                        "该账户不是验证者", is_permission=True)
+                        "该账户不是验证者", is_permission=True)  # fmt: skip
 POWER_ABOVE_THIRD = Guard("power_above_third", "no member may be raised above a third of the power",
-                          "kein Mitglied darf über ein Drittel der Stimmkraft kommen", "任何成员的权重不得超过三分之一")
+                          "kein Mitglied darf über ein Drittel der Stimmkraft kommen",
+                          "任何成员的权重不得超过三分之一")  # fmt: skip
 POWER_MOVES_THIRD = Guard("power_moves_third", "one height may move less than a third of the power",
                           "eine Höhe darf weniger als ein Drittel der Stimmkraft bewegen",
-                          "单个高度的权重变动须小于三分之一")
+                          "单个高度的权重变动须小于三分之一")  # fmt: skip
 POWER_TOTAL = Guard("power_total", "the total power is out of bounds",
-                    "die gesamte Stimmkraft liegt außerhalb der Grenzen", "总权重越界")
+                    "die gesamte Stimmkraft liegt außerhalb der Grenzen", "总权重越界")  # fmt: skip
 NOT_PAUSED = Guard("not_paused", "the validator has not paused", "der Validator pausiert nicht", "该验证者未暂停")
-# fmt: on
 
 
 class ValidatorEntry(Value, frozen=True):

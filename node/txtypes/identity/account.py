@@ -23,14 +23,12 @@ Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=limits.ACC
 Threshold = Annotated[int, Meta(ge=1, le=limits.ACCOUNT_KEYS_MAX)]
 SealingHash = Annotated[bytes, Meta(max_length=32, description="hash of the account's sealing keys, or empty")]
 
-# fmt: off
 ACCOUNT_UNKNOWN = Guard("account_unknown", "there is no such account", "dieses Konto gibt es nicht", "账户不存在",
-                        is_permission=True)
+                        is_permission=True)  # fmt: skip
 ACCOUNT_EXISTS = Guard("account_exists", "the address was opened before", "die Adresse wurde schon eröffnet",
-                       "该地址已开户")
+                       "该地址已开户")  # fmt: skip
 QUOTA_EXHAUSTED = Guard("quota_exhausted", "the daily quota of new entries is used up",
-                        "das Tageskontingent neuer Einträge ist erschöpft", "当日新增配额已用完")
-# fmt: on
+                        "das Tageskontingent neuer Einträge ist erschöpft", "当日新增配额已用完")  # fmt: skip
 
 
 class Account(Value, tag=1, frozen=True):

@@ -26,17 +26,15 @@ Standing = Literal["active", "suspended", "revoked"]
 ScopeCode = Annotated[str, Meta(pattern=r"^[A-HJ-NPR-Z0-9]{3}\Z", description="world manufacturer identifier")]
 Scope = Annotated[tuple[ScopeCode, ...], Meta(max_length=limits.LIST_MAX)]
 
-# fmt: off
 NOT_A_MEMBER = Guard("not_a_member", "the account is not an active member", "das Konto ist kein aktives Mitglied",
-                     "该账户不是有效成员", is_permission=True)
+                     "该账户不是有效成员", is_permission=True)  # fmt: skip
 ROLE_MISSING = Guard("role_missing", "the account does not hold the role now", "das Konto hat die Rolle jetzt nicht",
-                     "该账户当前没有此角色", is_permission=True)
+                     "该账户当前没有此角色", is_permission=True)  # fmt: skip
 ROLE_SCOPE = Guard("role_scope", "the role's scope does not cover this", "die Rolle gilt hierfür nicht",
-                   "角色范围不包括此项", is_permission=True)
+                   "角色范围不包括此项", is_permission=True)  # fmt: skip
 MEMBER_UNKNOWN = Guard("member_unknown", "there is no such member", "dieses Mitglied gibt es nicht", "成员不存在")
 FRAUDS_FULL = Guard("frauds_full", "the list of authors revoked for fraud is full",
-                    "die Liste der wegen Betrugs Ausgeschlossenen ist voll", "因欺诈被撤销者名单已满")
-# fmt: on
+                    "die Liste der wegen Betrugs Ausgeschlossenen ist voll", "因欺诈被撤销者名单已满")  # fmt: skip
 
 FRAUDS_MAX: Final = 1_000
 """Authors in the list. When it is full, a revocation for fraud is refused; one for another reason remains possible."""

@@ -28,25 +28,23 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 NEEDS_REFERENCE: Final = frozenset({"captured", "pending", "settled"})
 FREES_AMOUNT: Final = frozenset({"failed", "returned", "charged_back", "refunded"})
 
-# fmt: off
 PAYMENT_UNKNOWN = Guard("payment_unknown", "there is no such payment", "diese Zahlung gibt es nicht", "付款不存在")
 PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would exceed the price",
-                              "die Zahlungen überstiegen den Preis", "付款超过价格")
+                              "die Zahlungen überstiegen den Preis", "付款超过价格")  # fmt: skip
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
-                      "付款次数过多")
+                      "付款次数过多")  # fmt: skip
 PAYMENT_AMOUNT = Guard("payment_amount", "the amount differs from the payment's", "der Betrag weicht ab", "金额不符")
 PAYMENT_TRANSITION = Guard("payment_transition", "the rail does not allow this step",
-                           "der Zahlweg erlaubt diesen Schritt nicht", "该支付方式不允许此步骤")
+                           "der Zahlweg erlaubt diesen Schritt nicht", "该支付方式不允许此步骤")  # fmt: skip
 NOT_THE_PROVIDER = Guard("not_the_provider", "the account is not the payment's provider",
                          "das Konto ist nicht der Zahlungsdienst dieser Zahlung", "该账户不是此付款的服务商",
-                         is_permission=True)
+                         is_permission=True)  # fmt: skip
 REFERENCE_USED = Guard("reference_used", "the payment reference was used before",
-                       "die Zahlungsreferenz wurde schon benutzt", "付款凭证已被使用")
+                       "die Zahlungsreferenz wurde schon benutzt", "付款凭证已被使用")  # fmt: skip
 REFERENCE_MISSING = Guard("reference_missing", "the payment reference is missing", "die Zahlungsreferenz fehlt",
-                          "缺少付款凭证")
+                          "缺少付款凭证")  # fmt: skip
 REFERENCE_DIFFERS = Guard("reference_differs", "the payment has another reference",
-                          "die Zahlung hat eine andere Referenz", "付款凭证不符")
-# fmt: on
+                          "die Zahlung hat eine andere Referenz", "付款凭证不符")  # fmt: skip
 
 
 def _note_money(ledger: Ledger, ident: bytes) -> None:

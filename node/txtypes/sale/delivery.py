@@ -29,14 +29,12 @@ NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
 }
 """Stage of an order's delivery to the stages that may follow."""
 
-# fmt: off
 DELIVERIES_FULL = Guard("deliveries_full", "the order has too many delivery events",
-                        "der Auftrag hat zu viele Lieferereignisse", "交付记录过多")
+                        "der Auftrag hat zu viele Lieferereignisse", "交付记录过多")  # fmt: skip
 DELIVERY_ORDER = Guard("delivery_order", "the delivery steps are out of order",
-                       "die Lieferschritte sind nicht in Reihenfolge", "交付步骤次序错误")
+                       "die Lieferschritte sind nicht in Reihenfolge", "交付步骤次序错误")  # fmt: skip
 DELIVERY_WINDOW = Guard("delivery_window", "the delivery window is empty or has passed",
-                        "das Lieferfenster ist leer oder vorbei", "交付时间窗无效")
-# fmt: on
+                        "das Lieferfenster ist leer oder vorbei", "交付时间窗无效")  # fmt: skip
 
 
 class DeliveryEntry(Value, tag=1, frozen=True):

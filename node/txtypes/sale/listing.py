@@ -30,23 +30,21 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Vehicle, listed_ma
 VERSIONS_MAX: Final = 64
 """Versions of one listing. Above: an unmet guard."""
 
-# fmt: off
 LISTING_UNKNOWN = Guard("listing_unknown", "there is no such listing", "dieses Inserat gibt es nicht", "挂牌不存在")
 LISTING_CLOSED = Guard("listing_closed", "the listing is not open", "das Inserat ist nicht offen", "挂牌未开放")
 LISTING_VERSION = Guard("listing_version", "the listing has changed", "das Inserat hat sich geändert", "挂牌已变更")
 NOT_A_PARTY = Guard("not_a_party", "the account is not a party to the sale", "das Konto ist keine Partei des Kaufs",
-                    "该账户不是当事方", is_permission=True)
+                    "该账户不是当事方", is_permission=True)  # fmt: skip
 RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in this country",
-                       "der Zahlweg ist in diesem Land verboten", "该国禁止此支付方式")
+                       "der Zahlweg ist in diesem Land verboten", "该国禁止此支付方式")  # fmt: skip
 PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role payment_provider",
-                              "der Dienst hat die Rolle payment_provider nicht", "服务商没有支付资质")
+                              "der Dienst hat die Rolle payment_provider nicht", "服务商没有支付资质")  # fmt: skip
 LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing has too many versions",
-                              "das Inserat wurde zu oft geändert", "挂牌修改次数过多")
+                              "das Inserat wurde zu oft geändert", "挂牌修改次数过多")  # fmt: skip
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
-                       "der neueste Kilometerstand ist zu alt", "里程读数过旧")
+                       "der neueste Kilometerstand ist zu alt", "里程读数过旧")  # fmt: skip
 DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
-                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")
-# fmt: on
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 
 
 class AcceptedRail(Value, frozen=True):

@@ -31,15 +31,13 @@ NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", 
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
 
-# fmt: off
 ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
 ORDER_STATUS = Guard("order_status", "the order is not in the right state",
-                     "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")
+                     "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")  # fmt: skip
 ORDER_EXPIRED = Guard("order_expired", "the order's deadline has passed", "die Frist des Auftrags ist vorbei",
-                      "订单已过期")
+                      "订单已过期")  # fmt: skip
 NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
-                      "应由另一方答复", is_permission=True)
-# fmt: on
+                      "应由另一方答复", is_permission=True)  # fmt: skip
 
 
 # --- payments ---------------------------------------------------------------------------------------------

@@ -28,27 +28,26 @@ from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.title import with_title
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_market, market_of
 
-# fmt: off
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
-                    "有效报价过多")
+                    "有效报价过多")  # fmt: skip
 OWN_LISTING = Guard("own_listing", "the buyer is the seller", "der Käufer ist der Verkäufer", "不能购买自己的挂牌")
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "the seller does not accept this rail with this provider",
-                          "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an", "卖方不接受该支付方式")
+                          "der Verkäufer nimmt diesen Zahlweg mit diesem Dienst nicht an",
+                          "卖方不接受该支付方式")  # fmt: skip
 ORDER_RESERVED = Guard("order_reserved", "the vehicle is reserved by another order",
-                       "das Fahrzeug ist durch einen anderen Auftrag reserviert", "车辆已被其他订单预定")
+                       "das Fahrzeug ist durch einen anderen Auftrag reserviert", "车辆已被其他订单预定")  # fmt: skip
 PAYMENT_CURRENCY = Guard("payment_currency", "the payment is in another currency",
-                         "die Zahlung hat eine andere Währung", "付款货币不符")
+                         "die Zahlung hat eine andere Währung", "付款货币不符")  # fmt: skip
 NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed since the buyer agreed",
-                               "seit der Zustimmung hat sich nichts geändert", "没有需要确认的变更")
+                               "seit der Zustimmung hat sich nichts geändert", "没有需要确认的变更")  # fmt: skip
 ORDER_HAS_MONEY = Guard("order_has_money", "money of this order is under way or settled",
-                        "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项")
+                        "Geld dieses Auftrags ist unterwegs oder eingegangen", "订单已有款项")  # fmt: skip
 PAYMENT_NOT_FINAL = Guard("payment_not_final", "the final payments do not make up the price",
-                          "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")
+                          "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")  # fmt: skip
 ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
-                            "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")
+                            "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
 ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
-                                "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")
-# fmt: on
+                                "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")  # fmt: skip
 
 
 class LiveOffer(Value, frozen=True):

@@ -23,12 +23,10 @@ Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
 Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40)]
 PartNumbers = Annotated[tuple[Code, ...], Meta(max_length=16)]
 
-# fmt: off
 CAMPAIGN_EXISTS = Guard("campaign_exists", "the manufacturer has a campaign of this code",
-                        "der Hersteller hat eine Aktion mit diesem Code", "制造商已有此编号的召回")
+                        "der Hersteller hat eine Aktion mit diesem Code", "制造商已有此编号的召回")  # fmt: skip
 REFERENCE_FORM = Guard("reference_form", "the authority does not number recalls in this form",
-                       "so nummeriert die Behörde keine Rückrufe", "召回编号格式与该机构不符")
-# fmt: on
+                       "so nummeriert die Behörde keine Rückrufe", "召回编号格式与该机构不符")  # fmt: skip
 
 
 class Reference(Value, frozen=True):

@@ -8,22 +8,20 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
 
-# fmt: off
 VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
-                        "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")
+                        "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")  # fmt: skip
 VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped", "das Fahrzeug ist verschrottet", "车辆已终结")
 EVENT_IN_FUTURE = Guard("event_in_future", "the event is in the future", "das Ereignis liegt in der Zukunft",
-                        "事件时间在未来")
+                        "事件时间在未来")  # fmt: skip
 EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event is before the vehicle's birth",
-                           "das Ereignis liegt vor der Geburt des Fahrzeugs", "事件早于车辆诞生")
+                           "das Ereignis liegt vor der Geburt des Fahrzeugs", "事件早于车辆诞生")  # fmt: skip
 NOT_THE_HOLDER = Guard("not_the_holder", "the account does not hold the title", "das Konto ist nicht der Titelinhaber",
-                       "该账户不是所有权人", is_permission=True)
+                       "该账户不是所有权人", is_permission=True)  # fmt: skip
 STOP_FLAG = Guard("stop_flag", "a stop-flag blocks this operation", "ein Sperrvermerk verhindert dies", "存在禁止标记")
 VERDICT_ILLOGICAL = Guard("verdict_illogical", "the odometer readings contradict each other",
-                          "die Kilometerstände widersprechen sich", "里程读数矛盾")
+                          "die Kilometerstände widersprechen sich", "里程读数矛盾")  # fmt: skip
 MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
-                    "车辆已挂牌或已预定")
-# fmt: on
+                    "车辆已挂牌或已预定")  # fmt: skip
 
 
 def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:

@@ -24,14 +24,12 @@ from node.rules.odometer import Verdict, in_event_time, to_metres
 if TYPE_CHECKING:
     from node.txtypes.vehicle.vehicle import Vehicle
 
-# fmt: off
 ODOMETER_MISSING = Guard("odometer_missing", "an odometer reading is missing", "ein Kilometerstand fehlt",
-                         "缺少里程读数")
+                         "缺少里程读数")  # fmt: skip
 UNIT_DIFFERS = Guard("unit_differs", "the odometer counts in another unit",
-                     "der Kilometerzähler hat eine andere Einheit", "里程单位不符")
+                     "der Kilometerzähler hat eine andere Einheit", "里程单位不符")  # fmt: skip
 READINGS_TODAY = Guard("readings_today", "too many readings of this author today",
-                       "zu viele Ablesungen dieses Autors heute", "该作者当日读数过多")
-# fmt: on
+                       "zu viele Ablesungen dieses Autors heute", "该作者当日读数过多")  # fmt: skip
 
 
 class Reading(Value, frozen=True):

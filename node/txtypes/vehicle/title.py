@@ -28,14 +28,12 @@ from node.txtypes.vehicle.vehicle import OFF_MARKET, UNREGISTERED, VEHICLE, Vehi
 
 Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
 
-# fmt: off
 VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle is registered already", "das Fahrzeug ist schon registriert",
-                       "车辆已登记")
+                       "车辆已登记")  # fmt: skip
 VIN_CHECK_DIGIT = Guard("vin_check_digit", "the check digit is wrong", "die Prüfziffer ist falsch", "校验位错误")
 VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "der Modelljahrcode ist nicht erlaubt",
-                      "年款代码无效")
+                      "年款代码无效")  # fmt: skip
 SAME_HOLDER = Guard("same_holder", "the receiver is the sender", "der Empfänger ist der Absender", "转让双方相同")
-# fmt: on
 
 
 class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):

@@ -20,7 +20,8 @@ from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, OperatorError
 from node.ledger.family import Family, expiry_value, index_prefix
 from node.storage import schema
-from node.storage.chain_store import ChainReader, ChainStore, StoredHead, TxPlace
+from node.storage.chain_store import ChainReader, ChainStore, StoredHead
+from node.storage.schema import TxPlace
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.members.member import MEMBER

@@ -56,7 +56,7 @@ def test_a_row_that_is_lost_is_named_and_its_entries_follow_from_nothing(height:
     found = damages({}, schema.receipts_key(height))
     assert ("receipts", str(height), "is missing") == (found[0].family, found[0].key, found[0].text)
     needless = {damage.key for damage in found[1:]}
-    assert {schema.key_text(key) for key in SUBJECTS if schema.place_in(key)[0] == height} == needless
+    assert {schema.key_text(key) for key in SUBJECTS if schema.place_in(key).height == height} == needless
     assert {"follows from no receipt"} == {damage.text for damage in found[1:]}
 
 
@@ -70,7 +70,7 @@ def test_several_lost_rows_are_all_named() -> None:
 def test_an_entry_that_is_lost_or_not_empty_is_named(key: bytes) -> None:
     for found in (damages({}, key), damages({key: b"\x01"})):
         assert [("subject entry", schema.key_text(key))] == [(damage.family, damage.key) for damage in found]
-        assert found[0].height == schema.place_in(key)[0]
+        assert found[0].height == schema.place_in(key).height
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_rows_and_entries_are_made_anew_from_the_blocks() -> None:
 
 def test_a_store_that_began_later_needs_rows_from_there_on_only() -> None:
     kv = changed({schema.META_RECEIPTS: schema.u64(3)}, *ROWS[:2])
-    gone = [key for key in SUBJECTS if schema.place_in(key)[0] < 3]
+    gone = [key for key in SUBJECTS if schema.place_in(key).height < 3]
     kv.write({}, gone)
     assert [] == list(StoreCheck(kv, CHAIN.genesis).damages())
     kv.write({schema.receipts_key(2): ALL[ROWS[1]]}, [])
