@@ -125,8 +125,8 @@ export async function deliver(nodes, transaction) {
         await sleep(answer.retryAfter * 1000);
         continue;
       }
-      // 4xx. Refused by the first node asked, no node has it. Later, another mempool may have it until it expires.
-      const isNowhere = attempt === 0 && answer.json.final === undefined;
+      // 4xx. Refused by the first node asked, which never accepted it: no node has it. Else it may be committed later.
+      const isNowhere = attempt === 0 && !answer.json.transaction?.accepted;
       if (isNowhere || (await hasExpired(node, transaction)))
         throw Object.assign(new Error(answer.json.detail), { refused: answer.json });
       await sleep(2000);

@@ -17,7 +17,7 @@ from node.errors import Corrupted, OperatorError
 from node.ledger.guards import Unmet
 from node.p2p.network import Network
 from node.replica.replica import Replica
-from node.rpc.backend import NodeStatus, PeerInfo, Syncing, TxStatus
+from node.rpc.backend import NodeStatus, PeerInfo, Submitted, Syncing, TxStatus
 from node.storage.chain_store import ChainReader, ChainStore
 from node.txtypes.envelope import CheckedTx
 
@@ -112,11 +112,12 @@ class NodeBackend:
     def _halted(self) -> Syncing:
         return Syncing(f"the node has halted: {self._replica.halted}")
 
-    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[Submitted]:
         if self._replica.halted:
-            return [self._halted()] * len(raws)
+            return [Submitted(b"", None, self._halted())] * len(raws)
         if self._replica.is_syncing():
-            return [Syncing("the node is catching up and takes no transactions now")] * len(raws)
+            error = Syncing("the node is catching up and takes no transactions now")
+            return [Submitted(b"", None, error)] * len(raws)
         try:
             return await self._submissions.submit(raws)
         except (OperatorError, Corrupted) as error:  # a journal that can't be written stops the node, as a store does

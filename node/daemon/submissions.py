@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from node.daemon.pump import Pump
 from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import BadSignature, Rejected
-from node.ledger.guards import GuardsUnmet, Unmet
+from node.ledger.guards import Unmet
 from node.log import log
 from node.replica import events as e
-from node.rpc.backend import NotAdmitted, TxStatus
+from node.rpc.backend import NotAdmitted, Submitted, TxStatus
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 
@@ -35,7 +36,9 @@ class Submissions:
         self.count = 0
 
     def tx_status(self, txid: bytes) -> TxStatus | None:
-        return self._tx_statuses.tx_status(txid, txid in self._pump.replica.pool, self._store.head().time_ms)
+        pooled = self._pump.replica.pool.get(txid)
+        pooled_until = 0 if pooled is None else pooled.payload.expires_at_ms
+        return self._tx_statuses.tx_status(txid, pooled_until, self._store.head().time_ms)
 
     # --- at start -----------------------------------------------------------------------------------
     async def reload(self) -> None:
@@ -88,30 +91,26 @@ class Submissions:
         if future is not None and not future.done():
             future.set_result(action.outcomes)
 
-    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
-        """The status of each, or why it was refused. What is pending is on disk when this returns."""
+    async def submit(self, raws: list[bytes]) -> list[Submitted]:
+        """The outcome of each. What is pending is on disk when this returns."""
         self.count += len(raws)
-        results: list[TxStatus | Exception | None] = [None] * len(raws)
+        results: list[Submitted] = []
         fresh: dict[int, SignedTx] = {}
         by_gossip: dict[bytes, tuple[bytes, int]] = {}
         for index, raw in enumerate(raws):
             try:
                 signed = decode_signed_tx(raw, self._store.genesis_hash)
             except Rejected as error:
-                results[index] = error
+                results.append(Submitted(b"", None, error))
                 continue
-            tx_status = self.tx_status(signed.txid)
-            if tx_status is not None and tx_status.status != "rejected":  # rejected is not final: it may be valid now
-                results[index] = tx_status
-                pooled = self._pump.replica.pool.get(signed.txid)
-                if (
-                    tx_status.status == "pending"
-                    and pooled is not None
-                    and not self._tx_statuses.is_journalled(signed.txid)
-                ):
-                    by_gossip[signed.txid] = (pooled.raw, pooled.payload.expires_at_ms)
-            else:
+            known = self.tx_status(signed.txid)
+            results.append(Submitted(signed.txid, known))
+            if known is None or known.status == "rejected":  # rejected is not final: it may be valid now
                 fresh[index] = signed
+            elif known.status == "pending" and not self._tx_statuses.is_journalled(signed.txid):
+                pooled = self._pump.replica.pool.get(signed.txid)
+                if pooled is not None:
+                    by_gossip[signed.txid] = (pooled.raw, pooled.payload.expires_at_ms)
         signatures = sum(len(signed.signatures) for signed in fresh.values())
         good = await self._verifiers.verify([signed.raw for signed in fresh.values()], signatures)
         checked: dict[int, CheckedTx] = {}
@@ -119,14 +118,15 @@ class Submissions:
             if is_good:
                 checked[index] = CheckedTx(signed)
             else:
-                results[index] = BadSignature("a signature of the transaction does not verify")
+                error = BadSignature("a signature of the transaction does not verify")
+                results[index] = replace(results[index], error=error)
         if checked:
             await self._admit(checked, results)
         if by_gossip:  # from gossip, or not on disk yet: what is answered must be
             await self._tx_statuses.accept(by_gossip)
-        return [result if result is not None else NotAdmitted("not admitted") for result in results]
+        return results
 
-    async def _admit(self, checked: dict[int, CheckedTx], results: list[TxStatus | Exception | None]) -> None:
+    async def _admit(self, checked: dict[int, CheckedTx], results: list[Submitted]) -> None:
         self._next += 1
         before = {tx.txid: self._tx_statuses.readmitting(tx.txid) for tx in checked.values()}
         future: asyncio.Future[tuple[Outcome, ...]] = asyncio.get_running_loop().create_future()
@@ -135,17 +135,18 @@ class Submissions:
         outcomes = await future
         entries: dict[bytes, tuple[bytes, int]] = {}
         for (index, tx), outcome in zip(checked.items(), outcomes, strict=True):
-            rejection = before[tx.txid]
+            rejection, expires = before[tx.txid], tx.payload.expires_at_ms
             if outcome and rejection is not None:
                 self._tx_statuses.rejected(tx.txid, rejection[0], rejection[1] if isinstance(outcome, str) else outcome)
             if isinstance(outcome, str):
-                results[index] = NotAdmitted(outcome)
+                results[index] = replace(results[index], error=NotAdmitted(outcome))
             elif outcome:
-                results[index] = GuardsUnmet(outcome)
+                accepted = results[index].status is not None
+                rejected = TxStatus(tx.txid, "rejected", expires, unmet=outcome, accepted=accepted)
+                results[index] = Submitted(tx.txid, rejected)
             else:
-                expires = tx.payload.expires_at_ms
                 entries[tx.txid] = (tx.raw, expires)
-                results[index] = TxStatus(tx.txid, "pending", expires)
+                results[index] = Submitted(tx.txid, TxStatus(tx.txid, "pending", expires))
         if entries:
             await self._tx_statuses.accept(entries)
 

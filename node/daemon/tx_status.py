@@ -141,16 +141,17 @@ class TxStatuses:
                 self._wake(txid)
 
     # --- queries ---
-    def tx_status(self, txid: bytes, is_pooled: bool, head_time_ms: int) -> TxStatus | None:
+    def tx_status(self, txid: bytes, pooled_until: int, head_time_ms: int) -> TxStatus | None:
+        """`pooled_until`: the expiry of the transaction in the pool, 0 if it is not there."""
         place = self._reader.place(txid)
         if place is not None:
             return TxStatus(txid, "committed", 0, place.height, place.index)
-        if txid in self._rejected and not is_pooled:
+        if txid in self._rejected and not pooled_until:
             expires, unmet = self._rejected[txid]
             status = "rejected" if expires >= head_time_ms else "expired"
             return TxStatus(txid, status, expires, unmet=unmet)
-        if txid in self._open or is_pooled:
-            return TxStatus(txid, "pending", self._open.get(txid, 0))
+        if expires := self._open.get(txid, pooled_until):
+            return TxStatus(txid, "pending", expires)
         ended = self._ending.get(txid) or self._journal.ended(txid)
         return None if ended is None else TxStatus(txid, "expired", ended.expires_at_ms, unmet=ended.unmet)
 

@@ -234,6 +234,18 @@ class Unmet(View, frozen=True):
     text: str
 
 
+class SubmittedStatus(View, frozen=True):
+    """The status of the transaction that a problem document is about, as `GET /v1/transactions/{txid}` shows it. Unless
+    `final`, it may be committed until `until`. `accepted`: whether this node has ever accepted these bytes; if not, it
+    has given them to nobody. Without `status` this node knows nothing of the transaction."""
+
+    txid: Hash32
+    status: Literal["pending", "committed", "rejected", "expired", ""]
+    final: bool
+    accepted: bool
+    until_ms: Time
+
+
 class Problem(View, frozen=True):
     """A problem document (RFC 9457). Members after `code` are present if they apply."""
 
@@ -243,20 +255,18 @@ class Problem(View, frozen=True):
     detail: str
     code: str
     unmet: tuple[Unmet, ...] = ()
-    txid: str = ""
-    final: bool = False
-    until: str = ""
+    transaction: SubmittedStatus | None = None
     nearest: str = ""
     ready: bool = False
     reasons: tuple[str, ...] = ()
 
 
 class Pending(View, frozen=True):
-    """Journalled, not yet in a block."""
+    """Journalled, not yet in a block. It can be committed until `until`."""
 
     txid: Hash32
     status: Literal["pending"]
-    expires_at_ms: Time
+    until_ms: Time
 
 
 class Committed(View, frozen=True):

@@ -16,7 +16,9 @@ from node.txtypes.envelope import CheckedTx
 
 @dataclass(frozen=True, slots=True)
 class TxStatus:
-    """`status`: pending (journalled here), committed, rejected (`unmet` says why; final only after expiry), expired."""
+    """`status`: pending (in the pool or the journal), committed, rejected (`unmet` says why; final only after expiry),
+    expired. `accepted`: False for a rejection of bytes that this node never had in its pool or journal, so that no
+    other node has them from it."""
 
     txid: bytes
     status: str
@@ -24,6 +26,17 @@ class TxStatus:
     height: int = 0
     index: int = -1
     unmet: tuple[Unmet, ...] = ()
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The outcome of one submission. `status`: of the transaction at this node, None where it knows nothing of it.
+    `error`: why these bytes could not be judged or had no room. `txid`: empty where the bytes do not decode."""
+
+    txid: bytes
+    status: TxStatus | None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +110,9 @@ class Backend(Protocol):
     def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
         """Every guard that is not met now, missing signatures included. Changes nothing."""
 
-    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[Submitted]:
         """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others. An
-        item's exception is `Malformed`, `TooLarge`, `BadSignature`, `GuardsUnmet`, `NotAdmitted` or `Syncing`. A known
-        txid returns its present status."""
+        item's error is `Malformed`, `TooLarge`, `BadSignature`, `NotAdmitted` or `Syncing`."""
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         """The status once it is no longer pending, or at the timeout."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -12,13 +12,12 @@ from msgspec import Meta
 
 from node.codec import encode
 from node.crypto.addresses import from_text
-from node.errors import BadSignature, Malformed, Rejected
+from node.errors import Malformed
 from node.ledger.family import View
-from node.ledger.guards import GuardsUnmet
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers
-from node.rpc.backend import Backend, NotAdmitted, Syncing, TxStatus
+from node.rpc.backend import Backend, Submitted, TxStatus
 from node.rpc.call import JSON, MSGPACK, Call, Query, read_body, read_hash, read_hex, read_json
 from node.rpc.chain_queries import committed_answer
 from node.rpc.moments import Moment, moment_of
@@ -61,14 +60,15 @@ class EncodeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class BatchResult(View, frozen=True):
-    """The result of one transaction of a batch. `txid`: empty if the bytes do not decode."""
+    """The result of one transaction of a batch. `txid`: empty if the bytes do not decode. `status`: `refused` where
+    this node knows nothing of the transaction."""
 
     txid: str
     status: str
     problem: answers.Problem | None = None
     height: int = 0
     index: int = 0
-    expires_at: str = ""
+    until: str = ""
 
 
 class BatchResults(View, frozen=True):
@@ -181,16 +181,39 @@ async def transaction(call: Call) -> View:
 
 
 # --- submit ----------------------------------------------------------------------------------------------
-def submitted_answer(backend: Backend, status: TxStatus, language: str) -> tuple[int, View]:
+def submitted_answer(backend: Backend, outcome: Submitted, language: str) -> tuple[int, View]:
     """(HTTP status, answer): 202 for a journalled transaction, 200 for a committed one. Raises `Problem` for a rejected
-    or expired one."""
-    view = tx_status_view(status, backend.reader().head().time_ms, language)
-    txid, until = status.txid.hex(), time_to_text(status.expires_at_ms)
-    if isinstance(view, answers.Rejected):
-        raise guards_problem(status.unmet, language, txid=txid, final=view.final, until=until)
-    if isinstance(view, answers.Expired):
-        raise Problem("transaction_expired", f"it was valid until {until} and never got into a block", txid=txid)
-    return 200 if isinstance(view, answers.Committed) else 202, view
+    or expired one, and for bytes that could not be judged or had no room."""
+    status, now_ms = outcome.status, backend.reader().head().time_ms
+    about = _about(outcome, now_ms)
+    if outcome.error is not None:
+        problem = problem_of(outcome.error, language)
+        if about is not None:
+            problem.members["transaction"] = about
+        raise problem
+    assert status is not None, "bytes without an error have a status"
+    view = tx_status_view(status, now_ms, language)
+    match view:
+        case answers.Rejected():
+            raise guards_problem(status.unmet, language, transaction=about)
+        case answers.Expired():
+            until = time_to_text(status.expires_at_ms)
+            text = f"it was valid until {until} and never got into a block"
+            raise Problem("transaction_expired", text, transaction=about)
+        case answers.Committed():
+            return 200, view
+        case _:
+            return 202, view
+
+
+def _about(outcome: Submitted, now_ms: int) -> Json | None:
+    """The member `transaction` of a problem document: what this node knows of bytes that decode."""
+    if not outcome.txid:
+        return None
+    status = outcome.status or TxStatus(outcome.txid, "", accepted=False)
+    is_final = status.status in ("committed", "expired") or 0 < status.expires_at_ms < now_ms
+    view = answers.SubmittedStatus(status.txid, status.status, is_final, status.accepted, status.expires_at_ms)
+    return to_json(view)
 
 
 async def submit(call: Call) -> tuple[int, View]:
@@ -200,12 +223,10 @@ async def submit(call: Call) -> tuple[int, View]:
     query: SubmitQuery = call.query
     if query.timeout_ms is not None and query.wait is None:
         raise Problem("malformed", "timeout_ms: requires wait=commit")
-    (result,) = await asyncio.shield(call.backend.submit([raw]))  # a disconnect must not cancel: it may be journalled
-    if isinstance(result, Exception):
-        raise problem_of(result, call.language)
-    if query.wait is not None and result.status == "pending":
-        result = await _wait(call, result)
-    return submitted_answer(call.backend, result, call.language)
+    (outcome,) = await asyncio.shield(call.backend.submit([raw]))  # a disconnect must not cancel: it may be journalled
+    if query.wait is not None and outcome.status is not None and outcome.status.status == "pending":
+        outcome = replace(outcome, status=await _wait(call, outcome.status))
+    return submitted_answer(call.backend, outcome, call.language)
 
 
 async def _wait(call: Call, pending: TxStatus) -> TxStatus:
@@ -232,7 +253,7 @@ async def batch(call: Call) -> Json:
     parsed = [_hex_or_problem(text, f"transactions[{index}]") for index, text in enumerate(texts)]
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
     outcomes = iter(await asyncio.shield(call.backend.submit(raws)) if raws else [])
-    return {"results": [_result(call, raw, raw if isinstance(raw, Problem) else next(outcomes)) for raw in parsed]}
+    return {"results": [_result(call, raw if isinstance(raw, Problem) else next(outcomes)) for raw in parsed]}
 
 
 def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
@@ -242,16 +263,12 @@ def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
         return problem
 
 
-def _result(call: Call, raw: bytes | Problem, outcome: TxStatus | Exception) -> Json:
-    txid, status = "", "refused"
+def _result(call: Call, outcome: Submitted | Problem) -> Json:
     try:
-        if isinstance(outcome, Exception):
-            raise problem_of(outcome, call.language)
-        txid, status = outcome.txid.hex(), outcome.status
+        if isinstance(outcome, Problem):
+            raise outcome
         return to_json(submitted_answer(call.backend, outcome, call.language)[1])
     except Problem as problem:
-        is_decodable = isinstance(outcome, NotAdmitted | Syncing | GuardsUnmet | BadSignature)
-        if is_decodable and isinstance(raw, bytes):
-            with suppress(Rejected):
-                txid = envelope.decode_signed_tx(raw, call.backend.genesis_hash).txid.hex()
-        return {"txid": txid, "status": status, "problem": problem.document()}
+        about = problem.members.get("transaction")
+        txid, status = ("", "") if about is None else (about["txid"], about["status"])
+        return {"txid": txid, "status": status or "refused", "problem": problem.document()}

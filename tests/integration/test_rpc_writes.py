@@ -90,8 +90,9 @@ async def test_waiting_ends_with_the_reason_where_it_is_rejected() -> None:
         node.produce(other)
         problem = await asking
         assert "order_status" in codes(problem)
-        assert (False, node.chain.check(mine).txid.hex()) == (problem["final"], problem["txid"])
-        assert problem["until"].endswith("Z")
+        shown = problem["transaction"]
+        assert (False, True, node.chain.check(mine).txid.hex()) == (shown["final"], shown["accepted"], shown["txid"])
+        assert shown["until"].endswith("Z")
 
 
 @over_http
@@ -300,6 +301,13 @@ async def test_every_fate_of_a_transaction() -> None:
         assert ("rejected", False) == (shown["status"], shown["final"])
         assert shown["unmet"] and shown["until"]
         why = shown["unmet"]
+        again = (await post(http, SUBMIT, raw=taken, status=422))["transaction"]
+        assert ("rejected", False, True) == tuple(again[name] for name in ("status", "final", "accepted"))
+        assert (txid, shown["until"]) == (again["txid"], again["until"])
+        broken = (await post(http, SUBMIT, raw=taken[:-1] + bytes([taken[-1] ^ 1]), status=401))["transaction"]
+        assert again == broken, "a broken copy of a known transaction shows its status"
+        batch = (await post(http, SUBMIT + "/batch", {"transactions": [taken.hex()]}))["results"][0]
+        assert (txid, "rejected", again) == (batch["txid"], batch["status"], batch["problem"]["transaction"])
         committed = await get(http, f"{SUBMIT}/{chain.check(other).txid.hex()}")
         assert ("committed", chain.store.height(), 0) == tuple(committed[n] for n in ("status", "height", "index"))
         assert "payment.attest" == committed["transaction"]["type"]
@@ -310,7 +318,21 @@ async def test_every_fate_of_a_transaction() -> None:
         assert ("expired", True) == (shown["status"], shown["final"])
         assert why == shown["unmet"]
         problem = await post(http, SUBMIT, raw=taken, status=422)
-        assert "transaction_expired" == problem["code"]
+        assert ("transaction_expired", "expired", True) == (
+            problem["code"], problem["transaction"]["status"], problem["transaction"]["final"],
+        )  # fmt: skip
+
+
+@over_http
+async def test_bytes_that_were_never_accepted_are_known_as_such() -> None:
+    async with serving() as (node, _, http):
+        early = node.chain.sign("workshop-berlin", maintenance(node.chain))
+        txid = node.chain.check(early).txid.hex()
+        refused = (await post(http, SUBMIT, raw=early, status=422))["transaction"]
+        assert (txid, "rejected", False, False) == tuple(refused[n] for n in ("txid", "status", "final", "accepted"))
+        assert "transaction_unknown" == (await get(http, f"{SUBMIT}/{txid}", 404))["code"]
+        broken = (await post(http, SUBMIT, raw=early[:-1] + bytes([early[-1] ^ 1]), status=401))["transaction"]
+        assert (txid, "", False) == tuple(broken[n] for n in ("txid", "status", "accepted"))
 
 
 @over_http

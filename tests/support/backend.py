@@ -15,9 +15,9 @@ from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
 from node.ledger.guards import GuardsUnmet
 from node.rpc.app import RpcServer
-from node.rpc.backend import NodeStatus, NotAdmitted, PeerInfo, Syncing, TxStatus
+from node.rpc.backend import NodeStatus, NotAdmitted, PeerInfo, Submitted, Syncing, TxStatus
 from node.rpc.config import RpcConfig
-from node.txtypes.envelope import CheckedTx
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
 from support.chain import Chain, address
 
 
@@ -75,29 +75,34 @@ class SingleNode:
             return error.unmet
         return ()
 
-    async def submit(self, raws: list[bytes]) -> list[TxStatus | Exception]:
+    async def submit(self, raws: list[bytes]) -> list[Submitted]:
         return [self._submit(raw) for raw in raws]
 
-    def _submit(self, raw: bytes) -> TxStatus | Exception:
+    def _submit(self, raw: bytes) -> Submitted:
         if self.now_status.is_syncing:
-            return Syncing()
+            return Submitted(b"", None, Syncing())
         try:
-            tx = self.chain.check(raw)
-            known = self.tx_status(tx.txid)
-            if known is not None and known.status != "rejected":
-                return known
+            signed = decode_signed_tx(raw, self.chain.genesis_hash)
+        except Rejected as error:
+            return Submitted(b"", None, error)
+        known = self.tx_status(signed.txid)
+        if known is not None and known.status != "rejected":
+            return Submitted(signed.txid, known)
+        try:
+            tx = check_signatures(signed, self.chain.genesis_hash)
             if len(self._pending) >= self.pool_max:
-                return NotAdmitted("the pool is full", 2)
+                return Submitted(tx.txid, known, NotAdmitted("the pool is full", 2))
             self._run = self._run or self.chain.run()
             self._run.add(tx)
         except GuardsUnmet as error:
-            return error
+            rejected = TxStatus(signed.txid, "rejected", signed.payload.expires_at_ms, unmet=error.unmet)
+            return Submitted(signed.txid, replace(rejected, accepted=known is not None))
         except Rejected as error:
-            return error
+            return Submitted(signed.txid, known, error)
         except BlockFull:
-            return NotAdmitted("the next block is full", 1)
+            return Submitted(signed.txid, known, NotAdmitted("the next block is full", 1))
         self._pending[tx.txid] = tx
-        return TxStatus(tx.txid, "pending", tx.payload.expires_at_ms)
+        return Submitted(tx.txid, TxStatus(tx.txid, "pending", tx.payload.expires_at_ms))
 
     async def wait_for(self, txid: bytes, timeout_ms: int) -> TxStatus | None:
         with contextlib.suppress(TimeoutError):

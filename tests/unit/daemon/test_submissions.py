@@ -56,7 +56,7 @@ def run(play) -> None:
 def test_what_is_new_is_journalled_before_the_answer() -> None:
     async def play(harness: Harness) -> None:
         raws = [harness.birth(index) for index in range(3)]
-        assert ["pending"] * 3 == [tx_status.status for tx_status in await harness.submissions.submit(raws)]
+        assert ["pending"] * 3 == [outcome.status.status for outcome in await harness.submissions.submit(raws)]
         assert set(raws) == harness.journalled()
 
     run(play)
@@ -69,8 +69,8 @@ def test_what_gossip_has_brought_is_journalled_too() -> None:
         raw = harness.birth(1)
         harness.pump.post(e.Admit(0, (harness.chain.check(raw),)))
         assert set() == harness.journalled()
-        (tx_status,) = await harness.submissions.submit([raw])
-        assert "pending" == tx_status.status
+        (outcome,) = await harness.submissions.submit([raw])
+        assert "pending" == outcome.status.status
         assert {raw} == harness.journalled()
 
     run(play)
@@ -86,7 +86,7 @@ def test_a_second_caller_does_not_overtake_the_disk() -> None:
         assert done
         assert {raw} == harness.journalled()
         for task in tasks:
-            assert ["pending"] == [tx_status.status for tx_status in await task]
+            assert ["pending"] == [outcome.status.status for outcome in await task]
 
     run(play)
 
@@ -98,8 +98,8 @@ def test_an_expired_one_answers_what_it_is() -> None:
         await harness.submissions.submit([raw])
         harness.pump.replica.pool.remove(txid)
         await harness.tx_statuses.settle(harness.chain.now + 48 * 3_600_000)
-        (tx_status,) = await harness.submissions.submit([raw])
-        assert "expired" == tx_status.status
+        (outcome,) = await harness.submissions.submit([raw])
+        assert "expired" == outcome.status.status
 
     run(play)
 

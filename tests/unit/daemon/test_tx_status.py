@@ -42,7 +42,9 @@ class Accepted:
         await self.tx_statuses.accept({self.tx.txid: (self.raw, self.expires)})
 
     def status(self, *, is_pooled: bool = False) -> str:
-        tx_status = self.tx_statuses.tx_status(self.tx.txid, is_pooled, self.chain.store.head().time_ms)
+        tx_status = self.tx_statuses.tx_status(
+            self.tx.txid, self.expires if is_pooled else 0, self.chain.store.head().time_ms
+        )
         return "unknown" if tx_status is None else tx_status.status
 
     def reopened(self) -> TxStatuses:
@@ -125,9 +127,9 @@ async def test_a_rejection_is_not_final_until_it_expires_and_says_why_then() -> 
     it.chain.now += 2 * HOUR_MS
     it.chain.produce()
     await it.tx_statuses.settle(it.chain.store.head().time_ms)
-    tx_status = it.tx_statuses.tx_status(it.tx.txid, False, it.chain.store.head().time_ms)
+    tx_status = it.tx_statuses.tx_status(it.tx.txid, 0, it.chain.store.head().time_ms)
     assert ("expired", WHY) == (tx_status.status, tx_status.unmet)
-    assert "expired" == it.reopened().tx_status(it.tx.txid, False, it.chain.store.head().time_ms).status
+    assert "expired" == it.reopened().tx_status(it.tx.txid, 0, it.chain.store.head().time_ms).status
     assert [] == it.reopened().load()
 
 
@@ -162,7 +164,7 @@ def test_rejections_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     it = Accepted()
     for index in range(3):
         it.tx_statuses.rejected(bytes([index]) * 32, it.expires, WHY)
-    known = [it.tx_statuses.tx_status(bytes([i]) * 32, False, 0) for i in range(3)]
+    known = [it.tx_statuses.tx_status(bytes([i]) * 32, 0, 0) for i in range(3)]
     assert [False, True, True] == [tx_status is not None for tx_status in known]
 
 
