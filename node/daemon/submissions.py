@@ -118,8 +118,8 @@ class Submissions:
             if is_good:
                 checked[index] = CheckedTx(signed)
             else:
-                error = BadSignature("a signature of the transaction does not verify")
-                results[index] = replace(results[index], error=error)
+                bad = BadSignature("a signature of the transaction does not verify")
+                results[index] = replace(results[index], error=bad)
         if checked:
             await self._admit(checked, results)
         if by_gossip:  # from gossip, or not on disk yet: what is answered must be

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from node.ledger.guards import Unmet
-from node.rpc.backend import TxStatus
+from node.rpc.backend import TxStatus, TxStatusName
 from node.storage.chain_store import ChainReader
 from node.storage.journal import Ended, Journal
 
@@ -148,7 +148,7 @@ class TxStatuses:
             return TxStatus(txid, "committed", 0, place.height, place.index)
         if txid in self._rejected and not pooled_until:
             expires, unmet = self._rejected[txid]
-            status = "rejected" if expires >= head_time_ms else "expired"
+            status: TxStatusName = "rejected" if expires >= head_time_ms else "expired"
             return TxStatus(txid, status, expires, unmet=unmet)
         if expires := self._open.get(txid, pooled_until):
             return TxStatus(txid, "pending", expires)

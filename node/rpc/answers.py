@@ -12,6 +12,7 @@ from node.ledger import kinds
 from node.ledger.family import Family, View
 from node.ledger.fields import Address, Hash32, Height, PublicKey, Time, Vin
 from node.ledger.receipts import Happening
+from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
 from node.txtypes.history import RecordView
@@ -240,7 +241,7 @@ class SubmittedStatus(View, frozen=True):
     has given them to nobody. Without `status` this node knows nothing of the transaction."""
 
     txid: Hash32
-    status: Literal["pending", "committed", "rejected", "expired", ""]
+    status: TxStatusName
     final: bool
     accepted: bool
     until_ms: Time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
@@ -12,6 +12,9 @@ from node.ledger.guards import Unmet
 from node.replica.progress import SyncPace
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import CheckedTx
+
+TxStatusName = Literal["pending", "committed", "rejected", "expired", ""]
+"""Empty for a transaction that a node knows nothing of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class TxStatus:
     other node has them from it."""
 
     txid: bytes
-    status: str
+    status: TxStatusName
     expires_at_ms: int = 0
     height: int = 0
     index: int = -1
