@@ -41,6 +41,9 @@ ODOMETER_MAX: Final = 9_999_999
 """Seven digits in any unit: no instrument cluster shows more."""
 
 # --- per account and per vehicle (consensus rules) ------------------------------------------------
+ENTRIES_PER_KEY: Final = 64
+"""A new state key is charged as one key more for every this many entries that its bucket has."""
+
 READINGS_MAX: Final = 256
 """Odometer readings of one vehicle in state. Above: the least informative are dropped, and a series without a
 contradiction has the verdict NO_VERDICT with reason `limit`; ILLOGICAL stays."""
@@ -119,11 +122,15 @@ POOL_PER_ACCOUNT_MAX: Final = 5_000
 POOL_BYTES_PER_ACCOUNT_MAX: Final = 8 * 1024 * 1024
 """Pending transactions of one sender, so that it can't crowd out others. Above: 429."""
 
+POOL_PER_SPONSOR_MAX: Final = 10_000
+POOL_BYTES_PER_SPONSOR_MAX: Final = 16 * 1024 * 1024
+"""Pending transactions of one member and of the accounts that it sponsors: it may open many. Above: 429."""
+
 BUILD_MS_MAX: Final = 400
 """How long a proposer may add transactions to its block: the others' propose timeouts are running."""
 
 BUILD_FAILURES_MAX: Final = 500
-"""Transactions that may fail while a block is built before building stops."""
+"""Transactions of one sponsor that may fail while a block is built before its others are left out."""
 
 # --- peer to peer (local) -------------------------------------------------------------------------
 FRAME_BYTES_MAX: Final = BLOCK_BYTES_CAP + 512 * 1024

@@ -297,7 +297,7 @@ def actions() -> str:
 
 ENVELOPE_CODES = frozenset(
     {"type_not_active", "transaction_expired", "expiry_too_far", "already_committed", "account_unknown",
-     "signature_missing", "signature_superfluous", "quota_exhausted", "not_judged"}
+     "signature_missing", "signature_superfluous", "weight_exhausted", "keys_exhausted", "not_judged"}
 )  # fmt: skip
 """Noted by block execution for whatever type (execution/block_run.py)."""
 

@@ -5,7 +5,7 @@ import { call, compose, deliver, keyOf } from "./chain.mjs";
 
 const [nodes, vin, kilometres] = [process.argv[2].split(","), process.argv[3], Number(process.argv[4])];
 // Pinned: the genesis hash of the chain that this workshop writes to, here of the development network.
-const genesisHash = Buffer.from("48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef", "hex");
+const genesisHash = Buffer.from("f1f7caf763fdc8fe6416d85718e2431026e188a196ad9ab17565a4e27de980d8", "hex");
 // By default a development key, which anybody can compute. Use 32 random bytes from a file that only you can read.
 const key = keyOf(process.env.SEED_FILE
   ? readFileSync(process.env.SEED_FILE)

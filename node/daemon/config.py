@@ -86,6 +86,8 @@ class MempoolSettings(Section, frozen=True):
     bytes_max: Annotated[Count, "their size in bytes"] = 64 * 1024 * 1024
     per_account_max: Annotated[Count, "most pending transactions of one sender"] = 5_000
     bytes_per_account_max: Annotated[Count, "their size in bytes"] = 8 * 1024 * 1024
+    per_sponsor_max: Annotated[Count, "most pending transactions of a member and the accounts it sponsors"] = 10_000
+    bytes_per_sponsor_max: Annotated[Count, "their size in bytes"] = 16 * 1024 * 1024
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

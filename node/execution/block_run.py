@@ -5,16 +5,18 @@ Pure: works on overlays over a read-only state, and is dropped without a trace w
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
 
+from node import limits
 from node.chain.validators import ValidatorSet
 from node.chain.vote import Evidence, evidence_id
 from node.crypto.addresses import address_of, to_text
-from node.crypto.state_tree import StateTree, TreeChange, bucket_of, changed_bucket, slot_of
+from node.crypto.state_tree import ENTRY, StateTree, TreeChange, bucket_of, changed_bucket, slot_of
 from node.errors import OperatorError
 from node.execution.head import ChainHead
 from node.ledger.body import judge_body, type_of
@@ -34,8 +36,8 @@ from node.ledger.receipts import BlockReceipts, Happening, Receipt, RecordRef, r
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
 from node.txtypes.chain.validator_set import VALIDATORS, punish
 from node.txtypes.envelope import CheckedTx, TxSignature
-from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN, charge_new_keys
-from node.txtypes.members.member import MEMBER
+from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
+from node.txtypes.identity.quota import charge, payers_of, used_today, weight_of
 from node.txtypes.rulesets import RULESETS, unknown_rules
 
 
@@ -106,6 +108,8 @@ class BlockRun:
         self._receipts: list[Receipt] = []
         self._happenings: list[Happening] = []
         self._buckets: dict[int, bytes] = {}
+        self._growth: Counter[int] = Counter()
+        """Keys that the block has created so far, by bucket."""
         self._slots: dict[bytes, tuple[bytes, int]] = {}
         self.weight = 0
         self.bytes = 0
@@ -143,6 +147,7 @@ class BlockRun:
         records = tuple([RecordRef(record.vin, record.sequence) for record in ledger.records])
         self._receipts.append(receipt_of(records, ledger.changes, ledger.replaced, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
+        self._growth.update(self._slot(key)[1] for key in ledger.created)
         self._records.extend(ledger.records)
         self._taken.append(tx)
         expires = tx.payload.expires_at_ms
@@ -184,18 +189,29 @@ class BlockRun:
         ledger = self.judge(tx)
         if not ledger.unmet_guards:
             tx.payload.body.apply(ledger)
-            self._charge(ledger)
+            ledger.note_replaced()
+            self._charge(ledger, tx)
         return ledger
 
-    def _charge(self, ledger: Ledger) -> None:
-        changes = ledger.changes
-        new = [key for key, old in ledger.note_replaced().items() if old is None and changes[key][1] is not None]
-        if not new:
-            return
-        payer = ledger.sender
-        if ledger.get(MEMBER, payer) is None:
-            payer = ledger.the(ACCOUNT, payer).sponsor
-        charge_new_keys(ledger, payer, len(new))
+    def _charge(self, ledger: Ledger, tx: CheckedTx) -> None:
+        body = tx.payload.body
+        if body.is_charged:
+            charge(ledger, weight_of(body, len(tx.raw)), self._keys_charged(ledger.created))
+
+    def weight_left(self, sender: bytes) -> list[tuple[bytes, int]]:
+        """Each payer of a sender's transactions, the sponsor last, and the weight that it may still use today."""
+        ledger = self._ledger(b"", sender, b"")
+        payers = payers_of(ledger, sender, ledger.params)
+        return [(p.address, p.weight - used_today(ledger, p.address, ledger.now_ms).weight) for p in payers]
+
+    def _keys_charged(self, created: list[bytes]) -> int:
+        """Each new key counts as one, and as one more for every `limits.ENTRIES_PER_KEY` entries that its bucket has:
+        whoever grinds keys into one bucket pays for its growth."""
+        charged = len(created)
+        for key in created:
+            number = self._slot(key)[1]
+            charged += (len(self._bucket(number)) // ENTRY + self._growth[number]) // limits.ENTRIES_PER_KEY
+        return charged
 
     def _bucket_weight(self, ledger: Ledger) -> int:
         """A 64th of the bytes of the buckets that the transaction is the first to touch by its keys."""
@@ -263,8 +279,9 @@ class BlockRun:
         ledger = self._ledger(b"", b"", b"")
         for piece in evidence:
             punish(ledger, piece.first.validator, evidence_id(piece))
+        ledger.note_replaced()
         happenings = (*self._happenings, *ledger.happenings)
-        receipt = receipt_of((), ledger.changes, ledger.note_replaced(), happenings)
+        receipt = receipt_of((), ledger.changes, ledger.replaced, happenings)
         self._overlay.changes.update(ledger.changes)
         return receipt
 

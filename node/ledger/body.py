@@ -39,10 +39,11 @@ class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
     ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
-    shows. The type is active from ruleset `since` on."""
+    shows. The type is active from ruleset `since` on. `is_charged`: whether its payers' quotas are charged."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
+    is_charged: ClassVar[bool] = True
     headline: ClassVar[tuple[str, ...]] = ()
     by: ClassVar[Permission | None] = None
     EXAMPLE: ClassVar[Example]

@@ -99,6 +99,7 @@ class Ledger:
     contended: tuple[bytes, ...] = field(init=False, default=())
     changes: Overlay = field(init=False, default_factory=dict)
     replaced: dict[bytes, Any] = field(init=False, default_factory=dict)
+    created: list[bytes] = field(init=False, default_factory=list)
     records: list[Record] = field(init=False, default_factory=list)
     happenings: list[Happening] = field(init=False, default_factory=list)
     unmet_guards: list[Unmet] = field(init=False, default_factory=list)
@@ -128,11 +129,11 @@ class Ledger:
         """None deletes."""
         self.changes[family.key(ident)] = (family, value)
 
-    def note_replaced(self) -> dict[bytes, Any]:
-        """Note the value that each change replaces, None where there is none."""
-        get = self.overlay.get
-        self.replaced = {key: get(family, key) for key, (family, _) in self.changes.items()}
-        return self.replaced
+    def note_replaced(self) -> None:
+        """Note the value that each change replaces, None where there is none, and the keys that are new."""
+        get, changes = self.overlay.get, self.changes
+        self.replaced = {key: get(family, key) for key, (family, _) in changes.items()}
+        self.created = [key for key, old in self.replaced.items() if old is None and changes[key][1] is not None]
 
     @property
     def now_ms(self) -> int:

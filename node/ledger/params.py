@@ -23,7 +23,10 @@ class ChainParams(Value, tag=1, frozen=True):
     timeout_cap_ms: Annotated[int, Meta(ge=2_000, le=600_000)] = 4_000
     evidence_age_max: Annotated[int, Meta(ge=10, le=10_000_000)] = 100_000
     proposal_lifetime_ms: Annotated[int, Meta(ge=60_000, le=90 * DAY_MS)] = 14 * DAY_MS
-    keys_per_day: Annotated[int, Meta(ge=10, le=100_000_000)] = 500_000
+    weight_per_account_day: Annotated[int, Meta(ge=1_000, le=10**12)] = 500_000
+    weight_per_sponsor_day: Annotated[int, Meta(ge=10_000, le=10**12)] = 100_000_000
+    keys_per_account_day: Annotated[int, Meta(ge=10, le=100_000_000)] = 1_000
+    keys_per_sponsor_day: Annotated[int, Meta(ge=10, le=100_000_000)] = 500_000
     odometer_fresh_ms: Annotated[int, Meta(ge=DAY_MS, le=366 * DAY_MS)] = 90 * DAY_MS
     listing_lifetime_max_ms: Annotated[int, Meta(ge=DAY_MS, le=366 * DAY_MS)] = 180 * DAY_MS
     offer_lifetime_max_ms: Annotated[int, Meta(ge=60_000, le=90 * DAY_MS)] = 30 * DAY_MS

@@ -1,19 +1,27 @@
-"""Mempool: valid transactions that wait for a block, in arrival order. Bounded in count, bytes and per sender.
+"""Mempool: valid transactions that wait for a block. Bounded in count, bytes, and for each sender and sponsor.
 
+The sponsor of a transaction is the member that pays for it: the sender itself, or the member that opened its account.
 Transactions are indexed by the state keys they depend on, so that a commit rechecks only those that its diff affects.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Final, NamedTuple
 
 from node import limits
 from node.txtypes.envelope import CheckedTx
 
+TURN: Final = 100
+"""Transactions of one sponsor in a turn: nobody's second turn begins before everybody's first is over."""
+
 
 class PoolFull(Exception):
-    """The pool, or the sender's share of it, is full."""
+    """The pool, or a payer's share of it, is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +32,42 @@ class PoolLimits:
     bytes_max: int = limits.POOL_BYTES_MAX
     per_account_max: int = limits.POOL_PER_ACCOUNT_MAX
     bytes_per_account_max: int = limits.POOL_BYTES_PER_ACCOUNT_MAX
+    per_sponsor_max: int = limits.POOL_PER_SPONSOR_MAX
+    bytes_per_sponsor_max: int = limits.POOL_BYTES_PER_SPONSOR_MAX
+
+
+class Payer(NamedTuple):
+    """An account that pays for a transaction, and the weight that its quota of the day has left at the head."""
+
+    address: bytes
+    left: int
+
+
+class Claim(NamedTuple):
+    """The weight that a transaction will be charged, and its payers, the sponsor last."""
+
+    weight: int
+    payers: tuple[Payer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction of the pool. `number`: increases with arrival."""
+
+    number: int
+    tx: CheckedTx
+    claim: Claim
+
+    @property
+    def sponsor(self) -> bytes:
+        return self.claim.payers[-1].address
 
 
 @dataclass(slots=True)
 class _Share:
-    """Pending transactions of one sender."""
+    """Pending transactions of one sender or sponsor, in arrival order, and their size."""
 
-    txs: int = 0
+    entries: dict[bytes, Entry] = field(default_factory=dict)
     bytes: int = 0
 
 
@@ -39,12 +76,16 @@ class Pool:
 
     def __init__(self, bounds: PoolLimits | None = None) -> None:
         self._bounds = bounds or PoolLimits()
-        self._by_txid: dict[bytes, CheckedTx] = {}
+        self._by_txid: dict[bytes, Entry] = {}
         self._by_wire_id: dict[bytes, CheckedTx] = {}
         self._contended: dict[bytes, tuple[bytes, ...]] = {}
         """Transaction id to the state keys it depends on."""
         self._by_key: dict[bytes, dict[bytes, None]] = {}
-        self._shares: dict[bytes, _Share] = {}
+        self._senders: dict[bytes, _Share] = {}
+        self._sponsors: dict[bytes, _Share] = {}
+        self._reserved: Counter[bytes] = Counter()
+        """Payer to the weight that it will be charged for pending transactions."""
+        self._next = 0
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -54,31 +95,62 @@ class Pool:
         return txid in self._by_txid
 
     def __iter__(self) -> Iterator[CheckedTx]:
-        return iter(self._by_txid.values())
+        """In arrival order."""
+        return (entry.tx for entry in self._by_txid.values())
 
-    def check_room(self, sender: bytes, size: int) -> None:
-        """Raises `PoolFull`, naming the bound, if `sender` can't add `size` bytes."""
-        if len(self._by_txid) >= self._bounds.txs_max or self.bytes + size > self._bounds.bytes_max:
-            raise PoolFull(f"the pool is full ({len(self._by_txid)} transactions, {self.bytes} bytes)")
-        share = self._shares.get(sender, _Share())
-        if share.txs >= self._bounds.per_account_max or share.bytes + size > self._bounds.bytes_per_account_max:
-            raise PoolFull(f"the sender already has {share.txs} pending transactions ({share.bytes} bytes)")
+    def in_turns(self) -> Iterator[Entry]:
+        """The order for a block: the first `TURN` transactions of every sponsor, then the next of each. Those of a turn
+        and those of one sender are in arrival order."""
+        waiting = [iter(list(share.entries.values())) for share in self._sponsors.values()]
+        while waiting:
+            turns = [list(islice(entries, TURN)) for entries in waiting]
+            yield from merge(*turns, key=lambda entry: entry.number)
+            waiting = [entries for entries, turn in zip(waiting, turns, strict=True) if len(turn) == TURN]
 
-    def add(self, tx: CheckedTx, contended: tuple[bytes, ...] = ()) -> bool:
+    def check_room(self, sender: bytes, size: int, claim: Claim) -> None:
+        """Raises `PoolFull`, naming the bound, if `sender` and its payers can't add `size` bytes. The last fifth of the
+        pool is for sponsors that have no more than a turn in it."""
+        bounds, sponsor = self._bounds, claim.payers[-1].address
+        own, all_ = self._senders.get(sender, _Share()), self._sponsors.get(sponsor, _Share())
+        is_first_turn = len(all_.entries) < TURN
+        txs_max, bytes_max = (n if is_first_turn else n - n // 5 for n in (bounds.txs_max, bounds.bytes_max))
+        if len(self) >= txs_max or self.bytes + size > bytes_max:
+            raise PoolFull(f"the pool is full ({len(self)} transactions, {self.bytes} bytes)")
+        if len(own.entries) >= bounds.per_account_max or own.bytes + size > bounds.bytes_per_account_max:
+            raise PoolFull(f"the sender already has {len(own.entries)} pending transactions ({own.bytes} bytes)")
+        if len(all_.entries) >= bounds.per_sponsor_max or all_.bytes + size > bounds.bytes_per_sponsor_max:
+            raise PoolFull(
+                f"the sender's sponsor {sponsor.hex()} already has {len(all_.entries)} pending transactions "
+                f"({all_.bytes} bytes), those of the accounts that it sponsors included"
+            )
+        for payer in claim.payers if claim.weight else ():
+            if self._reserved[payer.address] + claim.weight > payer.left:
+                raise PoolFull(
+                    f"the pending transactions that {payer.address.hex()} pays for use up its quota of weight for today"
+                )
+
+    def add(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim) -> bool:
         """Add a transaction; False if its txid is in the pool already. `contended`: the state keys it depends on.
         Raises `PoolFull`."""
         if tx.txid in self._by_txid:
             return False
-        sender = tx.payload.sender
-        self.check_room(sender, len(tx.raw))
-        self._by_txid[tx.txid] = tx
+        sender, size = tx.payload.sender, len(tx.raw)
+        self.check_room(sender, size, claim)
+        self._next += 1
+        entry = Entry(self._next, tx, claim)
+        self._by_txid[tx.txid] = entry
         self._by_wire_id[tx.wire_id] = tx
-        share = self._shares.setdefault(sender, _Share())
-        share.txs += 1
-        share.bytes += len(tx.raw)
-        self.bytes += len(tx.raw)
+        for share in self._shares_of(entry):
+            share.entries[tx.txid] = entry
+            share.bytes += size
+        self._reserved.update({payer.address: claim.weight for payer in claim.payers})
+        self.bytes += size
         self._note(tx.txid, contended)
         return True
+
+    def _shares_of(self, entry: Entry) -> tuple[_Share, _Share]:
+        sender = self._senders.setdefault(entry.tx.payload.sender, _Share())
+        return sender, self._sponsors.setdefault(entry.sponsor, _Share())
 
     def _note(self, txid: bytes, contended: tuple[bytes, ...]) -> None:
         self._contended[txid] = contended
@@ -98,22 +170,28 @@ class Pool:
         self._note(txid, contended)
 
     def remove(self, txid: bytes) -> CheckedTx | None:
-        tx = self._by_txid.pop(txid, None)
-        if tx is None:
+        entry = self._by_txid.pop(txid, None)
+        if entry is None:
             return None
+        tx, size = entry.tx, len(entry.tx.raw)
         del self._by_wire_id[tx.wire_id]
-        sender = tx.payload.sender
-        share = self._shares[sender]
-        share.txs -= 1
-        share.bytes -= len(tx.raw)
-        if not share.txs:
-            del self._shares[sender]
-        self.bytes -= len(tx.raw)
+        for share in self._shares_of(entry):
+            del share.entries[txid]
+            share.bytes -= size
+        for shares, party in ((self._senders, tx.payload.sender), (self._sponsors, entry.sponsor)):
+            if not shares[party].entries:
+                del shares[party]
+        for payer in entry.claim.payers:
+            self._reserved[payer.address] -= entry.claim.weight
+            if self._reserved[payer.address] <= 0:
+                del self._reserved[payer.address]
+        self.bytes -= size
         self._forget(txid)
         return tx
 
     def get(self, txid: bytes) -> CheckedTx | None:
-        return self._by_txid.get(txid)
+        entry = self._by_txid.get(txid)
+        return None if entry is None else entry.tx
 
     def by_wire_id(self, wire_id: bytes) -> CheckedTx | None:
         return self._by_wire_id.get(wire_id)
@@ -126,8 +204,8 @@ class Pool:
         touching: dict[bytes, CheckedTx] = {}
         for key in keys:
             for txid in self._by_key.get(key, ()):
-                touching[txid] = self._by_txid[txid]
+                touching[txid] = self._by_txid[txid].tx
         return list(touching.values())
 
     def expired(self, now_ms: int) -> list[CheckedTx]:
-        return [tx for tx in self._by_txid.values() if tx.payload.expires_at_ms < now_ms]
+        return [tx for tx in self if tx.payload.expires_at_ms < now_ms]

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
 from node.ledger.guards import NOT_JUDGED, Unmet
-from node.mempool.pool import Pool
+from node.mempool.pool import Claim, Payer, Pool
 from node.replica import events as e
 from node.replica.block_builder import BlockBuilder, Built
 from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.identity.quota import weight_of
 
 JUDGED_AT_ONCE: Final = 500
 """Pending transactions rechecked in one event: a block may touch the whole pool, and votes must not wait behind it."""
@@ -89,7 +90,11 @@ class Admission:
         `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block."""
         self._tx_gossip.note_verified(tx)
         judged = self._judged(tx, in_full=in_full)
-        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended) or ()
+        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended, self._claim(tx)) or ()
+
+    def _claim(self, tx: CheckedTx) -> Claim:
+        weight, left = weight_of(tx.payload.body, len(tx.raw)), self._judging_run().weight_left(tx.payload.sender)
+        return Claim(weight, tuple(Payer(address, rest) for address, rest in left))
 
     # --- eviction ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from node import limits
@@ -13,6 +14,7 @@ from node.execution.block_run import BlockFull, BlockResult, BlockRun
 from node.execution.block_validation import check_frame, execute_block, seal_block
 from node.execution.evidence import check_evidence
 from node.ledger.guards import GuardsUnmet, Unmet
+from node.mempool.pool import Entry
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
 
@@ -48,20 +50,22 @@ class BlockBuilder:
         return BlockRun(store.state, store.tree, store.head(), store.genesis_hash, time_ms, records_reads=records_reads)
 
     def build(
-        self, candidates: Callable[[], list[CheckedTx]], evidence: list[Evidence], proposer: bytes, now_ms: int
+        self, candidates: Callable[[], Iterable[Entry]], evidence: list[Evidence], proposer: bytes, now_ms: int
     ) -> Built:
-        """The next block from the pool, in arrival order."""
+        """The next block from the pool's transactions, in the order of `candidates`."""
         head = self._store.head()
         run = self.run(max(now_ms, head.time_ms + 1))
         failed: list[tuple[CheckedTx, tuple[Unmet, ...]]] = []
         poison: list[tuple[CheckedTx, str]] = []
-        taken, until = 0, self._stopwatch() + limits.BUILD_MS_MAX / 1000
-        for tx in candidates():
-            full = taken >= min(self._build_txs_max, head.params.block_txs_max) or (
-                taken > 0 and self._stopwatch() > until
-            )
-            if full or len(failed) >= limits.BUILD_FAILURES_MAX:
+        taken, failures = 0, Counter[bytes]()
+        txs_max = min(self._build_txs_max, head.params.block_txs_max)
+        until = self._stopwatch() + limits.BUILD_MS_MAX / 1000
+        for entry in candidates():
+            tx = entry.tx
+            if taken >= txs_max or ((taken or failed) and self._stopwatch() > until):
                 break
+            if failures[entry.sponsor] >= limits.BUILD_FAILURES_MAX:
+                continue
             if run.bytes + len(tx.raw) + 5 > head.params.block_bytes_max:
                 break
             try:
@@ -69,6 +73,7 @@ class BlockBuilder:
                 taken += 1
             except GuardsUnmet as error:
                 failed.append((tx, error.unmet))
+                failures[entry.sponsor] += 1
             except BlockFull:
                 break
             except (Corrupted, OperatorError):

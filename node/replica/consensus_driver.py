@@ -256,7 +256,7 @@ class ConsensusDriver:
         if self.machine.step_now is not Step.PROPOSE:
             return
         built = services.builder.build(
-            lambda: list(services.pool), services.evidence.pieces(), address, self._context.wall_ms
+            services.pool.in_turns, services.evidence.pieces(), address, self._context.wall_ms
         )
         services.on_built(built)
         self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))

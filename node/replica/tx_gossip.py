@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from node import limits
 from node.errors import BadSignature, TooLarge
 from node.ledger.body import UnknownBody
-from node.mempool.pool import Pool, PoolFull
+from node.mempool.pool import Claim, Pool, PoolFull
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
@@ -133,10 +133,10 @@ class TxGossip:
             self.refuse(tx.wire_id)
 
     # --- admission ---
-    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...]) -> str:
+    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim) -> str:
         """Add a checked transaction to the pool and announce it. Returns why the pool is full, else an empty text."""
         try:
-            if self.pool.add(tx, contended):
+            if self.pool.add(tx, contended, claim):
                 self.to_announce.append(tx.wire_id)
         except PoolFull as error:
             return str(error)

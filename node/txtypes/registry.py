@@ -10,7 +10,8 @@ from node.ledger.params import CHAIN
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
-from node.txtypes.identity.account import ACCOUNT, QUOTA, AccountOpen, AccountUpdateKeys
+from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
+from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale import order_types as order

@@ -140,7 +140,7 @@ STEPS = Table(
             "node.txtypes:*.new_account_keys",
         ),
         "apply": ("node.txtypes:*.apply",),
-        "quota charge": ("node.execution.block_run:BlockRun._charge", "node.txtypes.identity.account:charge_new_keys"),
+        "quota charge": ("node.execution.block_run:BlockRun._charge", "node.txtypes.identity.quota"),
         "bucket weight": ("node.execution.block_run:BlockRun._bucket_weight",),
         "window": ("node.txtypes.chain.replay_window", "node.execution.block_run:BlockRun._window"),
         "take a transaction": ("node.execution.block_run:BlockRun.add", "node.execution.block_run:BlockRun.carry_out"),

@@ -228,7 +228,7 @@ async def test_members_by_role_and_in_pages() -> None:
 @over_http
 async def test_a_proposal_and_its_deadline() -> None:
     chain = Chain()
-    ident = chain.do("bmw", GovernancePropose(ParameterSet("keys_per_day", 1_000)))
+    ident = chain.do("bmw", GovernancePropose(ParameterSet("keys_per_sponsor_day", 1_000)))
     async with serving(SingleNode(chain)) as (node, _, http):
         shown = await get(http, f"/v1/proposals/{ident.hex()}")
         assert ("open", "parameter.set", [to_text(address("bmw"))]) == (
@@ -296,7 +296,7 @@ async def test_before_the_first_block_a_proof_has_no_header() -> None:
 @over_http
 async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     life = a_life()
-    life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_day", 1_000)))
+    life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_sponsor_day", 1_000)))
     life.chain.do("bmw", specimen("recall.open"))
     buyer, member = to_text(address("buyer-1")), MEMBER.key(address("bmw")).decode()
     proposal = life.chain.store.block(10).transactions[0]

@@ -121,6 +121,7 @@ class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
 
     action: Action
     weight: ClassVar[int] = 300
+    is_charged: ClassVar[bool] = False
     by: ClassVar[Voter] = Voter()
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "action": {"type": "parameter.set", "name": "block_txs_max", "value": 1_000},
@@ -158,6 +159,7 @@ class GovernanceVote(TransactionBody, tag="governance.vote", frozen=True):
     proposal: Id
     approve: bool
     weight: ClassVar[int] = 300
+    is_charged: ClassVar[bool] = False
     by: ClassVar[Voter] = Voter()
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"proposal": "$proposal", "approve": True})
 

@@ -170,6 +170,7 @@ class ValidatorPause(TransactionBody, tag="validator.pause", frozen=True):
     """Pause: the member's power is 0 from the next height on, until it resumes. Its offences remain punishable."""
 
     weight: ClassVar[int] = 200
+    is_charged: ClassVar[bool] = False
     by: ClassVar[AnyMember] = AnyMember()
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {})
 
@@ -190,6 +191,7 @@ class ValidatorResume(TransactionBody, tag="validator.resume", frozen=True):
     """Resume with the power from before the pause, unless governance has changed it since."""
 
     weight: ClassVar[int] = 200
+    is_charged: ClassVar[bool] = False
     by: ClassVar[AnyMember] = AnyMember()
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {})
 

@@ -16,7 +16,6 @@ from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Height, PublicKey
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.limits import DAY_MS
 from node.txtypes.members.member import MEMBER, AnyMember, MemberView, name_of
 
 Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=limits.ACCOUNT_KEYS_MAX)]
@@ -27,8 +26,6 @@ ACCOUNT_UNKNOWN = Guard("account_unknown", "there is no such account", "dieses K
                         is_permission=True)  # fmt: skip
 ACCOUNT_EXISTS = Guard("account_exists", "the address was opened before", "die Adresse wurde schon eröffnet",
                        "该地址已开户")  # fmt: skip
-QUOTA_EXHAUSTED = Guard("quota_exhausted", "the daily quota of new entries is used up",
-                        "das Tageskontingent neuer Einträge ist erschöpft", "当日新增配额已用完")  # fmt: skip
 
 
 class Account(Value, tag=1, frozen=True):
@@ -40,13 +37,6 @@ class Account(Value, tag=1, frozen=True):
     sponsor: Address
     opened_height: Height
     updated_height: Height
-
-
-class Quota(Value, tag=1, frozen=True):
-    """New state keys that a member and the accounts it sponsors have made on `day` (block time / 24 h)."""
-
-    day: int
-    used: int
 
 
 class AccountView(Account, frozen=True):
@@ -69,18 +59,6 @@ ACCOUNT = Family(
     "account", Account, ident=ADDRESS_IDENT, concerns=lambda ident, account: (f"account/{ident}",), event="account",
     path="/v1/accounts", view=AccountView,
 )  # fmt: skip
-QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
-
-
-def charge_new_keys(ledger: Ledger, payer: bytes, count: int) -> None:
-    """Charges `count` new state keys to the payer's quota of the day, which block time refills."""
-    day, limit = ledger.now_ms // DAY_MS, ledger.params.keys_per_day
-    quota = ledger.get(QUOTA, payer)
-    used = quota.used if quota is not None and quota.day == day else 0
-    if used + count > limit:
-        ledger.unmet(QUOTA_EXHAUSTED, to_text(payer), used + count, limit)
-        return
-    ledger.put(QUOTA, payer, Quota(day, used + count))
 
 
 class SigningPolicy(TransactionBody, frozen=True):

@@ -28,7 +28,7 @@ from node.ledger.receipts import (
 from node.limits import DAY_MS
 from node.storage.chain_store import ChainStore
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
-from node.txtypes.identity.account import QUOTA
+from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS
 from node.txtypes.sale.listing import ListingWithdraw
 from node.txtypes.sale.order import ORDER

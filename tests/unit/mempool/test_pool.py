@@ -13,7 +13,7 @@ from support.life import register
 from support.stages import at, signed
 
 from node.crypto.dev_keys import dev_key
-from node.mempool.pool import Pool, PoolFull, PoolLimits
+from node.mempool.pool import Claim, Payer, Pool, PoolFull, PoolLimits
 from node.txtypes.envelope import CheckedTx
 
 VINS = [f"WBA8E9G50GNU1234{number}" for number in range(10)]
@@ -35,65 +35,78 @@ def key_of(name: str):
     return address(name), dev_key("account", name)
 
 
+def claim(sponsor: bytes, *others: bytes, weight: int = 100, left: int = 10**9) -> Claim:
+    return Claim(weight, tuple(Payer(party, left) for party in (*others, sponsor)))
+
+
+def add(pool: Pool, entry: CheckedTx, contended: tuple[bytes, ...] = ()) -> bool:
+    """Paid by the sender alone, as a member's."""
+    return pool.add(entry, contended, claim(entry.payload.sender))
+
+
+def check_room(pool: Pool, sender: bytes, size: int = 1) -> None:
+    pool.check_room(sender, size, claim(sender))
+
+
 def full(pool: Pool, sender: bytes, size: int = 1) -> str:
     with pytest.raises(PoolFull) as told:
-        pool.check_room(sender, size)
+        check_room(pool, sender, size)
     return str(told.value)
 
 
 # --- bounds ------------------------------------------------------------------------------
 def test_the_count_is_bounded() -> None:
     pool = Pool(PoolLimits(txs_max=3))
-    assert [True] * 3 == [pool.add(tx(number)) for number in range(3)]
+    assert [True] * 3 == [add(pool, tx(number)) for number in range(3)]
     with pytest.raises(PoolFull, match="3 transactions"):
-        pool.add(tx(3))
+        add(pool, tx(3))
     assert (3, False) == (len(pool), tx(3).txid in pool)
     pool.remove(tx(0).txid)
-    assert pool.add(tx(3))
+    assert add(pool, tx(3))
 
 
 def test_the_bytes_are_bounded_to_the_byte() -> None:
     size = len(tx(1).raw)
     assert size == len(tx(2).raw)
     pool = Pool(PoolLimits(bytes_max=2 * size))
-    assert pool.add(tx(1)) and pool.add(tx(2))
+    assert add(pool, tx(1)) and add(pool, tx(2))
     assert 2 * size == pool.bytes
     assert f"{2 * size} bytes" in full(pool, address("bmw"))
-    pool.check_room(address("bmw"), 0)
+    check_room(pool, address("bmw"), 0)
     tight = Pool(PoolLimits(bytes_max=2 * size - 1))
-    tight.add(tx(1))
+    add(tight, tx(1))
     with pytest.raises(PoolFull):
-        tight.add(tx(2))
+        add(tight, tx(2))
 
 
 def test_a_few_large_transactions_of_one_sender_leave_room_to_the_others() -> None:
     size = len(tx(1).raw)
     pool = Pool(PoolLimits(bytes_per_account_max=2 * size))
-    assert pool.add(tx(1)) and pool.add(tx(2))
+    assert add(pool, tx(1)) and add(pool, tx(2))
     assert f"already has 2 pending transactions ({2 * size} bytes)" in full(pool, address("bmw"))
-    pool.check_room(address("buyer-1"), size)
+    check_room(pool, address("buyer-1"), size)
     pool.remove(tx(1).txid)
-    pool.check_room(address("bmw"), size)
+    check_room(pool, address("bmw"), size)
     assert "1 pending" in full(pool, address("bmw"), size + 1)
 
 
 def test_one_sender_cannot_crowd_out_the_others() -> None:
     pool = Pool(PoolLimits(txs_max=10, per_account_max=2))
-    pool.add(tx(1))
-    pool.add(tx(2))
+    add(pool, tx(1))
+    add(pool, tx(2))
     assert "2 pending transactions" in full(pool, address("bmw"))
     with pytest.raises(PoolFull):
-        pool.add(tx(3))
-    pool.check_room(address("buyer-1"), 1)
-    assert pool.add(tx(4, "buyer-1"))
+        add(pool, tx(3))
+    check_room(pool, address("buyer-1"), 1)
+    assert add(pool, tx(4, "buyer-1"))
     pool.remove(tx(1).txid)
-    assert pool.add(tx(3))
+    assert add(pool, tx(3))
 
 
 def test_a_transaction_that_is_there_is_no_refusal_even_when_the_pool_is_full() -> None:
     pool = Pool(PoolLimits(txs_max=1, per_account_max=1))
-    assert pool.add(tx(1))
-    assert pool.add(tx(1)) is False
+    assert add(pool, tx(1))
+    assert add(pool, tx(1)) is False
     assert 1 == len(pool)
 
 
@@ -104,12 +117,12 @@ def test_of_two_signature_sets_under_one_txid_the_first_stays() -> None:
     other = chain().check(raw)
     assert first.txid == other.txid and first.wire_id != other.wire_id
     pool = Pool()
-    assert (True, False) == (pool.add(first), pool.add(other))
+    assert (True, False) == (add(pool, first), add(pool, other))
     assert (first, None) == (pool.by_wire_id(first.wire_id), pool.by_wire_id(other.wire_id))
     assert pool.get(first.txid) is first
     assert (len(first.raw), 1) == (pool.bytes, len(pool))
     pool.remove(first.txid)
-    assert pool.add(other)
+    assert add(pool, other)
     assert pool.by_wire_id(other.wire_id) is other
 
 
@@ -120,10 +133,10 @@ def vehicle(vin: str) -> bytes:
 
 def test_entries_are_found_by_the_state_keys_they_depend_on() -> None:
     pool = Pool()
-    pool.add(tx(1), (b"vehicle/1", b"account/a"))
-    pool.add(tx(2), (b"vehicle/2", b"account/a"))
-    pool.add(tx(3), (b"account/b", b"vehicle/1"))
-    pool.add(tx(4))
+    add(pool, tx(1), (b"vehicle/1", b"account/a"))
+    add(pool, tx(2), (b"vehicle/2", b"account/a"))
+    add(pool, tx(3), (b"account/b", b"vehicle/1"))
+    add(pool, tx(4))
     assert [tx(1), tx(3)] == pool.touching([b"vehicle/1"])
     assert [tx(2)] == pool.touching([b"vehicle/2"])
     assert [tx(1), tx(2)] == pool.touching([b"account/a"])
@@ -138,34 +151,34 @@ def test_what_is_touched_comes_in_the_order_of_arrival() -> None:
     pool = Pool()
     arrivals = [tx(number) for number in (9, 3, 30, 12, 7, 1, 25, 14, 2, 21, 5, 8)]
     for entry in arrivals:
-        pool.add(entry, (vehicle(VINS[0]),))
+        add(pool, entry, (vehicle(VINS[0]),))
     assert arrivals == pool.touching([vehicle(VINS[0])]) == list(pool)
 
 
 def test_an_entry_that_is_judged_again_depends_on_what_was_read_then() -> None:
     pool = Pool()
-    pool.add(tx(1), (b"a", b"b"))
-    pool.add(tx(2), (b"a",))
+    add(pool, tx(1), (b"a", b"b"))
+    add(pool, tx(2), (b"a",))
     pool.judged_again(tx(1).txid, (b"b", b"c"))
     assert [[tx(2)], [tx(1)], [tx(1)]] == [pool.touching([key]) for key in (b"a", b"b", b"c")]
     pool.judged_again(tx(2).txid, ())
     assert [] == pool.touching([b"a"])
     for entry in (tx(1), tx(2)):
         pool.remove(entry.txid)
-    assert vars(Pool()) == vars(pool)
+    assert vars(Pool()) == vars(pool) | {"_next": 0}
 
 
 def test_the_first_variant_keeps_what_it_depends_on() -> None:
     pool = Pool()
-    assert pool.add(tx(1), (b"a",))
-    assert not pool.add(tx(1), (b"b",))
+    assert add(pool, tx(1), (b"a",))
+    assert not add(pool, tx(1), (b"b",))
     assert [[tx(1)], []] == [pool.touching([key]) for key in (b"a", b"b")]
 
 
 # --- time ------------------------------------------------------------------------------
 def test_an_entry_is_expired_after_its_last_millisecond() -> None:
     pool = Pool()
-    pool.add(tx(1))
+    add(pool, tx(1))
     expires = tx(1).payload.expires_at_ms
     assert [[], [], [tx(1)]] == [pool.expired(expires + later) for later in (-1, 0, 1)]
 
@@ -184,7 +197,7 @@ class RandomPool(RuleBasedStateMachine):
     def add(self, number: int, sender: str) -> None:
         entry = tx(number, sender, VINS[number % 4])
         if entry in self.held:
-            assert self.pool.add(entry) is False
+            assert add(self.pool, entry) is False
             return
         own = [len(e.raw) for e in self.held if e.payload.sender == address(sender)]
         fits = (
@@ -194,11 +207,11 @@ class RandomPool(RuleBasedStateMachine):
             and sum(own) + len(entry.raw) <= self.bounds.bytes_per_account_max
         )
         if fits:
-            assert self.pool.add(entry, (vehicle(entry.payload.body.vin), b"all"))
+            assert add(self.pool, entry, (vehicle(entry.payload.body.vin), b"all"))
             self.held.append(entry)
         else:
             with pytest.raises(PoolFull):
-                self.pool.add(entry)
+                add(self.pool, entry)
 
     @rule(number=st.integers(0, 20), sender=st.sampled_from(SENDERS))
     def remove(self, number: int, sender: str) -> None:
@@ -228,7 +241,7 @@ class RandomPool(RuleBasedStateMachine):
         for entry in list(self.pool):
             self.pool.remove(entry.txid)
         empty = vars(Pool(self.bounds))
-        assert empty == vars(self.pool)
+        assert empty == vars(self.pool) | {"_next": 0}
 
 
 RandomPool.TestCase.settings = settings(max_examples=30, stateful_step_count=30)
@@ -236,4 +249,53 @@ TestRandomPool = RandomPool.TestCase
 
 
 def test_the_default_bounds_are_those_of_limits() -> None:
-    assert PoolLimits() == PoolLimits(50_000, 64 * 1024 * 1024, 5_000, 8 * 1024 * 1024)
+    mib = 1024 * 1024
+    assert PoolLimits() == PoolLimits(50_000, 64 * mib, 5_000, 8 * mib, 10_000, 16 * mib)
+
+
+# --- payers ------------------------------------------------------------------------------
+def test_the_accounts_of_one_sponsor_share_its_part_of_the_pool() -> None:
+    pool = Pool(PoolLimits(per_sponsor_max=3))
+    sponsor, other = address("bmw"), address("dealer-munich")
+    for number, sender in enumerate(("buyer-1", "buyer-1", "workshop-berlin")):
+        assert pool.add(tx(number, sender), (), claim(sponsor, address(sender)))
+    for party in (address("police-1"), sponsor):
+        with pytest.raises(PoolFull, match=r"sponsor .* 3 pending transactions"):
+            pool.check_room(party, 1, claim(sponsor, party))
+    pool.check_room(address("police-1"), 1, claim(other, address("police-1")))
+    pool.remove(tx(0, "buyer-1").txid)
+    pool.check_room(sponsor, 1, claim(sponsor))
+
+
+def test_the_last_fifth_of_the_pool_is_for_those_who_have_little_in_it() -> None:
+    pool = Pool(PoolLimits(txs_max=125))
+    for number in range(100):
+        assert add(pool, tx(number))
+    assert "the pool is full (100 transactions" in full(pool, address("bmw"))
+    for number in range(25):
+        assert add(pool, tx(number, "buyer-1"))
+    assert "the pool is full (125 transactions" in full(pool, address("police-1"))
+
+
+@pytest.mark.parametrize("poor", [0, 1])
+def test_no_payer_reserves_more_weight_than_its_quota_has_left(poor: int) -> None:
+    """The account's own quota or the sponsor's: whichever ends first."""
+    pool, buyer, sponsor = Pool(), address("buyer-1"), address("bmw")
+    left = [300, 300]
+    left[poor] = 250
+    paid = Claim(100, (Payer(buyer, left[0]), Payer(sponsor, left[1])))
+    assert pool.add(tx(1, "buyer-1"), (), paid) and pool.add(tx(2, "buyer-1"), (), paid)
+    with pytest.raises(PoolFull, match="quota of weight"):
+        pool.add(tx(3, "buyer-1"), (), paid)
+    assert pool.add(tx(3, "buyer-1"), (), paid._replace(weight=0)), "governance is free"
+    pool.remove(tx(1, "buyer-1").txid)
+    assert pool.add(tx(4, "buyer-1"), (), paid)
+
+
+def test_nobodys_second_turn_comes_before_everybodys_first() -> None:
+    pool = Pool()
+    busy, late = [tx(number) for number in range(150)], [tx(number, "buyer-1") for number in range(3)]
+    for entry in (*busy[:120], *late, *busy[120:]):
+        add(pool, entry)
+    assert [*busy[:100], *late, *busy[100:]] == [entry.tx for entry in pool.in_turns()]
+    assert [address("bmw")] * 100 + [address("buyer-1")] * 3 == [e.sponsor for e in pool.in_turns()][:103]

@@ -6,18 +6,25 @@ import pytest
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.kept_state import never_signed
 from support.life import PRICE, VIN, accident, attest, handover, offer, register
-from support.stages import at, change, force, fork
+from support.signers import rotate
+from support.stages import at, change, force, fork, signed
 
 from node.chain.dev_genesis import DEV_PARTIES
+from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
+from node.crypto.signing import PrivateKey
+from node.ledger.guards import Unmet
 from node.ledger.params import CHAIN
+from node.mempool.pool import PoolLimits
 from node.replica import admission
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS
 from node.replica.messages import Blocks, ProposalMessage, Status
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.txtypes.identity.account import QUOTA, Quota
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
+from node.txtypes.identity.quota import QUOTA, Quota
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import ListingWithdraw
 from node.txtypes.sale.order import PAYMENT
@@ -94,16 +101,55 @@ def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
 
 def test_what_no_block_takes_because_its_quota_is_used_up_is_not_admitted() -> None:
     chain = Chain()
-    change(chain, CHAIN, "params", keys_per_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10))
+    change(chain, CHAIN, "params", keys_per_sponsor_day=10)
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10))
     replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
     tx = chain.check(chain.sign("bmw", register()))
 
     (answer, *_) = replica.handle(e.Admit(1, (tx,)), chain.now)
 
-    assert ["quota_exhausted"] == [guard.code for guard in answer.outcomes[0]]
+    assert ["keys_exhausted"] == [guard.code for guard in answer.outcomes[0]]
     assert 0 == len(replica.pool)
+
+
+def test_the_accounts_of_one_sponsor_keep_nobody_else_out() -> None:
+    """They cost a few signatures each, and together they could fill every pool."""
+    chain, keys = Chain(), [PrivateKey(bytes([number]) * 32) for number in range(1, 11)]
+    for key in keys:
+        chain.do("bank-1", AccountOpen((key.public,), 1, b""), extra=[(address_of(key.public), key)])
+    config = ReplicaConfig(pool=PoolLimits(txs_max=200, per_account_max=30, per_sponsor_max=120))
+    replica = Replica(chain.store, None, config, bytes(16))
+    replica.start(chain.now)
+
+    def admit(tx: CheckedTx) -> tuple[Unmet, ...] | str:
+        (answer, *_) = replica.handle(e.Admit(1, (tx,)), chain.now)
+        return answer.outcomes[0]
+
+    for salt in range(30):
+        for key in keys:
+            sender = address_of(key.public)
+            body = AccountUpdateKeys((key.public,), 1, b"")
+            admit(chain.check(signed(chain, sender, body, (sender, key), salt=salt)))
+    assert 120 == len(replica.pool)
+    honest = chain.check(chain.sign("bmw", register()))
+    assert () == admit(honest)
+    assert honest in [entry.tx for entry in replica.pool.in_turns()][:101]
+
+
+def test_what_is_pending_is_reserved_in_the_quota_of_its_payer() -> None:
+    """Else a proposer finds out only while it builds that most of the pool can't be paid for."""
+    chain = Chain()
+    change(chain, CHAIN, "params", weight_per_account_day=1_000)
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    replica.start(chain.now)
+    txs = [chain.check(chain.sign("buyer-1", rotate("buyer-1"))) for _ in range(20)]
+    outcomes = [replica.handle(e.Admit(1, (tx,)), chain.now)[0].outcomes[0] for tx in txs]
+    fits = 1_000 // (100 + len(txs[0].raw) // 64)
+    assert [()] * fits == outcomes[:fits]
+    assert all("quota of weight" in outcome for outcome in outcomes[fits:])
+    built = replica._builder.build(replica.pool.in_turns, [], address("bmw"), chain.now)
+    assert (fits, ()) == (len(built.block.transactions), built.failed)
 
 
 def committed(replica: Replica, source: Chain, *raws: bytes) -> list[e.Action]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.kept_state import never_signed
-from support.life import register
+from support.life import maintenance, register
 
 from node import limits
 from node.chain.dev_genesis import DEV_PARTIES
@@ -14,6 +14,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
+from node.mempool.pool import Claim, Entry, Payer
 from node.replica import events as e
 from node.replica import tx_fetcher, tx_gossip
 from node.replica.doppelganger import LISTEN_MS, presence_bytes
@@ -32,7 +33,7 @@ from node.replica.relay_limit import RELAYS_PER_S
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.replica.signing_duty import INSTANCES_MAX
-from node.txtypes.envelope import Signed, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, wire_id_of
 
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
 
@@ -286,6 +287,21 @@ def test_one_offender_does_not_crowd_out_anothers_evidence() -> None:
     assert not relay.replica._evidence.has_usable(), "of the height in flight: the next block can't carry it yet"
 
 
+def entries(txs: list[CheckedTx]) -> list[Entry]:
+    """As in a pool, each paid by its sender."""
+    return [Entry(n, tx, Claim(100, (Payer(tx.payload.sender, 10**9),))) for n, tx in enumerate(txs)]
+
+
+def test_failures_of_one_sponsor_leave_the_block_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BUILD_FAILURES_MAX", 3)
+    chain = Chain()
+    replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
+    unknown = [chain.check(chain.sign("workshop-berlin", maintenance(chain, 1_000 + n))) for n in range(9)]
+    honest = chain.check(chain.sign("bmw", register()))
+    built = replica._builder.build(lambda: entries([*unknown, honest]), [], address("bmw"), chain.now)
+    assert ((honest.raw,), 3) == (built.block.transactions, len(built.failed))
+
+
 def test_who_builds_a_block_stops_in_time() -> None:
     """A block that takes a proposer too long to build takes others as long to execute, within their timeouts."""
     chain = Chain()
@@ -293,11 +309,11 @@ def test_who_builds_a_block_stops_in_time() -> None:
     slow = ReplicaConfig(stopwatch=lambda: 0.15 * next(seconds))
     replica = Replica(chain.store, None, slow, bytes(16))
     txs = [chain.check(chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(9)]
-    built = replica._builder.build(lambda: txs, [], address("bmw"), chain.now)
+    built = replica._builder.build(lambda: entries(txs), [], address("bmw"), chain.now)
     assert 3 == len(built.block.transactions)
     none = iter([0.0, 9.0, 9.0, 9.0])
     replica = Replica(chain.store, None, ReplicaConfig(stopwatch=lambda: next(none)), bytes(16))
-    built = replica._builder.build(lambda: txs, [], address("bmw"), chain.now)
+    built = replica._builder.build(lambda: entries(txs), [], address("bmw"), chain.now)
     assert 1 == len(built.block.transactions), "one is always taken, or the pool would never empty"
 
 
@@ -330,7 +346,7 @@ def test_a_disk_that_fails_is_nobodys_transaction(monkeypatch: pytest.MonkeyPatc
     relay.feed(e.Admit(1, (tx,)))
     monkeypatch.setattr(BlockRun, "add", broken)
     with pytest.raises(type(error)):
-        relay.replica._builder.build(lambda: [tx], [], address("bmw"), relay.now)
+        relay.replica._builder.build(lambda: entries([tx]), [], address("bmw"), relay.now)
     with pytest.raises(type(error)):
         relay.replica._builder.execute(relay.chain.build(), [tx])
     assert tx.txid in relay.replica.pool

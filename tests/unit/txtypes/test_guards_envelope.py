@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
+from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address, dev_test_genesis
 from support.life import maintenance, offer, register
 from support.signers import BMW, SHARED, A, B, C, key_of, rotate, with_shared_account
 from support.stages import at, change, force, signed
 
+from node import limits
 from node.codec import encode
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.crypto.hashing import tagged
+from node.crypto.state_tree import bucket_of, slot_of
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockFull
 from node.ledger.guards import GuardsUnmet
@@ -20,9 +22,12 @@ from node.ledger.params import CHAIN
 from node.ledger.ruleset import Ruleset
 from node.rules.tables import Tables
 from node.storage import schema
+from node.txtypes.chain.actions import ParameterSet
+from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, hour_of
 from node.txtypes.envelope import assemble
-from node.txtypes.identity.account import QUOTA, AccountUpdateKeys, Quota
+from node.txtypes.identity.account import AccountUpdateKeys
+from node.txtypes.identity.quota import QUOTA, Quota, weight_of
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS, build_ruleset
 from node.txtypes.service.records import MaintenanceRecord
@@ -145,42 +150,44 @@ def test_a_bucket_counts_and_chains_its_transactions_in_block_order() -> None:
 
 
 # --- quota ------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("used", "codes"), [(0, []), (9, []), (10, ["quota_exhausted"])])
+@pytest.mark.parametrize(("used", "codes"), [(0, []), (9, []), (10, ["keys_exhausted"])])
 def test_new_state_keys_count_against_the_members_quota_of_the_day(used: int, codes: list[str]) -> None:
     chain = at("").chain
-    change(chain, CHAIN, "params", keys_per_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, used))
+    change(chain, CHAIN, "params", keys_per_sponsor_day=10)
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, used))
     assert codes == chain.unmet(chain.sign("bmw", register()))
 
 
 def test_the_quota_is_full_again_the_next_day() -> None:
     chain = at("").chain
-    change(chain, CHAIN, "params", keys_per_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10))
+    change(chain, CHAIN, "params", keys_per_sponsor_day=10)
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10))
     chain.now += DAY_MS
     assert [] == chain.unmet(chain.sign("bmw", register()))
     chain.do("bmw", register())
-    assert Quota((START_MS + 2 * DAY_MS) // DAY_MS, 1) == chain.state(QUOTA, address("bmw"))
+    quota = chain.state(QUOTA, address("bmw"))
+    assert ((START_MS + 2 * DAY_MS) // DAY_MS, 1) == (quota.day, quota.keys)
 
 
 def test_the_sponsor_pays_for_an_account_that_is_no_member() -> None:
     life = at("listed")
-    before = life.chain.state(QUOTA, address("bmw")).used
+    before = life.chain.state(QUOTA, address("bmw"))
     life.offered()  # the order and the buyer's list of live offers
-    assert before + 2 == life.chain.state(QUOTA, address("bmw")).used
-    assert life.chain.state(QUOTA, address("buyer-1")) is None
+    after, own = life.chain.state(QUOTA, address("bmw")), life.chain.state(QUOTA, address("buyer-1"))
+    assert before.keys + 2 == after.keys
+    assert (own.day, own.weight, 2) == (after.day, after.weight - before.weight, own.keys)
 
 
 def test_a_quota_that_is_used_up_leaves_no_trace() -> None:
     life = at("listed")
-    change(life.chain, CHAIN, "params", keys_per_day=10)
-    used = Quota(life.chain.now // DAY_MS, 9)
+    change(life.chain, CHAIN, "params", keys_per_sponsor_day=10)
+    used = Quota(life.chain.now // DAY_MS, 0, 9)
     force(life.chain, QUOTA, address("bmw"), used)
     run = life.chain.run()
     tx = life.chain.check(life.chain.sign("buyer-1", offer(life.chain, life.listing)))
     with pytest.raises(GuardsUnmet) as caught:
         run.add(tx)
-    assert [("quota_exhausted", "11", "10")] == [(g.code, g.have, g.need) for g in caught.value.unmet]
+    assert [("keys_exhausted", "11", "at most 10 a day")] == [(g.code, g.have, g.need) for g in caught.value.unmet]
     result = run.finish()
     assert ({}, (), 0) == (result.changes, result.transactions, run.weight)
 
@@ -188,9 +195,50 @@ def test_a_quota_that_is_used_up_leaves_no_trace() -> None:
 def test_what_changes_keys_that_exist_costs_no_quota() -> None:
     life = at("born")
     life.chain.do("workshop-berlin", maintenance(life.chain))
-    assert 1 == life.chain.state(QUOTA, address("workshop-berlin")).used  # the working set of readings
+    assert 1 == life.chain.state(QUOTA, address("workshop-berlin")).keys  # the working set of readings
     life.chain.do("workshop-berlin", maintenance(life.chain))
-    assert 1 == life.chain.state(QUOTA, address("workshop-berlin")).used
+    assert 1 == life.chain.state(QUOTA, address("workshop-berlin")).keys
+
+
+@pytest.mark.parametrize(
+    ("sender", "payer", "limit"),
+    [
+        ("bmw", "bmw", "weight_per_sponsor_day"),
+        ("buyer-1", "buyer-1", "weight_per_account_day"),
+        ("buyer-1", "bmw", "weight_per_sponsor_day"),
+    ],
+)
+@pytest.mark.parametrize("over", [0, 1])
+def test_every_transaction_is_charged_to_its_payers(sender: str, payer: str, limit: str, over: int) -> None:
+    """Also one that creates nothing: a thousand changes of one's own keys are not free."""
+    chain = at("").chain
+    raw = chain.sign(sender, rotate(sender))
+    weight = weight_of(chain.check(raw).payload.body, len(raw))
+    assert weight == 100 + len(raw) // 64
+    change(chain, CHAIN, "params", **{limit: 10_000})
+    force(chain, QUOTA, address(payer), Quota(chain.now // DAY_MS, 10_000 - weight + over, 0))
+    assert ["weight_exhausted"] * over == chain.unmet(raw)
+
+
+def test_governance_is_open_to_a_member_whose_quota_is_used_up() -> None:
+    chain = at("").chain
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10**12, 10**9))
+    assert [] == chain.unmet(chain.sign("bmw", GovernancePropose(ParameterSet("timeout_cap_ms", 5_000))))
+    assert ["weight_exhausted", "keys_exhausted"] == chain.unmet(chain.sign("bmw", register()))
+
+
+def test_who_grows_a_bucket_pays_for_its_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys can be ground into one bucket: each then costs more, those that the block itself has added included."""
+    monkeypatch.setattr(limits, "ENTRIES_PER_KEY", 4)
+    chain = Chain(dev_test_genesis(depth=1))  # all keys are in two buckets
+    entries = [len(chain.store.state.bucket(number)) // 64 for number in (0, 1)]
+    vins, expected = [f"WBA8E9G50GNU{number:05d}" for number in range(12)], 0
+    for vin in vins:  # a registration creates one key
+        number = bucket_of(slot_of(b"vehicle/" + vin.encode()), 1)
+        expected += 1 + entries[number] // 4
+        entries[number] += 1
+    chain.produce(*(chain.sign("bmw", register(vin)) for vin in vins))
+    assert (expected, True) == (chain.state(QUOTA, address("bmw")).keys, expected > 5 * len(vins))
 
 
 # --- weight -----------------------------------------------------------------------------------------

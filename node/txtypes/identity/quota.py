@@ -1,0 +1,79 @@
+"""Quotas: what the transactions of an account, and of all accounts that a member sponsors, may cost on one day.
+
+There are no fees. Every transaction has payers instead: its sender, and the member that sponsors the sender. Each has a
+quota of weight (the type's weight, and the signed bytes) and of new state keys, which block time refills every day.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.ledger.body import TransactionBody
+from node.ledger.family import ADDRESS_IDENT, Family, Reader
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.params import ChainParams
+from node.limits import DAY_MS
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.member import MEMBER
+
+WEIGHT_EXHAUSTED = Guard("weight_exhausted", "the daily quota of weight is used up",
+                         "das Tageskontingent an Gewicht ist erschöpft", "当日交易权重配额已用完")  # fmt: skip
+KEYS_EXHAUSTED = Guard("keys_exhausted", "the daily quota of new state keys is used up",
+                       "das Tageskontingent neuer Schlüssel ist erschöpft", "当日新增键配额已用完")  # fmt: skip
+
+
+class Quota(Value, tag=1, frozen=True):
+    """What an account has used on `day` (block time / 24 h); of a member, with the accounts that it sponsors."""
+
+    day: int
+    weight: int
+    keys: int
+
+
+QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
+
+
+class Payer(NamedTuple):
+    """An account that pays, and the most that it may use on one day."""
+
+    address: bytes
+    weight: int
+    keys: int
+
+
+def payers_of(reader: Reader, sender: bytes, params: ChainParams) -> tuple[Payer, ...]:
+    """The payers of a transaction, the sponsor last. A member pays for itself."""
+    sponsor = sender
+    own: tuple[Payer, ...] = ()
+    if reader.get(MEMBER, sender) is None:
+        account = reader.get(ACCOUNT, sender)
+        sponsor = sender if account is None else account.sponsor
+        own = (Payer(sender, params.weight_per_account_day, params.keys_per_account_day),)
+    return (*own, Payer(sponsor, params.weight_per_sponsor_day, params.keys_per_sponsor_day))
+
+
+def weight_of(body: TransactionBody, size: int) -> int:
+    """What a transaction of `size` signed bytes is charged: its type's weight, and one for every 64 bytes. 0 for a type
+    that is free."""
+    return body.weight + size // 64 if body.is_charged else 0
+
+
+def used_today(reader: Reader, payer: bytes, now_ms: int) -> Quota:
+    """What a payer has used on the day of `now_ms`."""
+    day, quota = now_ms // DAY_MS, reader.get(QUOTA, payer)
+    return quota if quota is not None and quota.day == day else Quota(day, 0, 0)
+
+
+def charge(ledger: Ledger, weight: int, keys: int) -> None:
+    """Charge a transaction to its payers; notes each quota that has too little left."""
+    for payer in payers_of(ledger, ledger.sender, ledger.params):
+        used = used_today(ledger, payer.address, ledger.now_ms)
+        total = Quota(used.day, used.weight + weight, used.keys + keys)
+        if total.weight > payer.weight:
+            ledger.unmet(WEIGHT_EXHAUSTED, to_text(payer.address), total.weight, f"at most {payer.weight} a day")
+        if total.keys > payer.keys:
+            ledger.unmet(KEYS_EXHAUSTED, to_text(payer.address), total.keys, f"at most {payer.keys} a day")
+        ledger.put(QUOTA, payer.address, total)
