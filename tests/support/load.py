@@ -17,6 +17,7 @@ from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer
+from node.ledger.params import ChainParams
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import ListingCreate
@@ -29,6 +30,8 @@ from support.specimens import PROVIDER, specimen
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")
 READINGS_A_DAY = 7
+MANY_IN_ONE = ChainParams(weight_per_account_day=10**12, keys_per_account_day=10**8)
+"""One private account stands for all buyers."""
 
 
 Step = tuple[str, TransactionBody, tuple[str, ...]]
@@ -52,7 +55,7 @@ class LoadChain(Chain):
     """Blocks of mixed transactions; the same seed makes the same chain."""
 
     def __init__(self, kv=None, *, seed: int = 1, depth: int = 18, genesis=None, block_ms: int = 20_000) -> None:
-        super().__init__(genesis or dev_test_genesis(depth), kv)
+        super().__init__(genesis or dev_test_genesis(depth, MANY_IN_ONE), kv)
         self.random = random.Random(seed)
         self.cars: list[Car] = []
         self.block_ms = block_ms
