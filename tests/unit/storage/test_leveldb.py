@@ -115,19 +115,13 @@ def read_damaged(path: Path, file: Path, read: Read, step: int) -> dict[int, dic
     return found
 
 
-def test_a_flipped_bit_in_the_log_is_seen_or_looks_like_a_torn_tail(tmp_path: Path) -> None:
-    """Without paranoid checks half of the synced batches would be gone from the middle.
-
-    With them one thing is left: a record whose length now points beyond the file looks like one that was being
-    written when power went. Then the batches before it are there, whole: a store as it was some blocks ago.
-    """
+def test_a_flipped_bit_in_the_log_is_seen(tmp_path: Path) -> None:
+    """Without paranoid checks half of the synced batches would be gone from the middle; without `log_tail` those after
+    a wrong length (test_log_tail.py)."""
     path = filled(tmp_path / "store", compacted=False)
     (log,) = files(path, ".log")
-    batches = list(ENTRIES.items())
-    found = read_damaged(path, log, read_all, 23)
-    for at, entries in found.items():
-        assert entries is None or entries == dict(batches[: len(entries)]), f"byte {at}: a gap"
-    assert sum(entries is None for entries in found.values()) > 0.95 * len(found)
+    for at, entries in read_damaged(path, log, read_all, 23).items():
+        assert entries is None, f"byte {at}: {len(entries)} of {len(ENTRIES)} batches are read"
     assert ENTRIES == read_all(path)
 
 
