@@ -17,6 +17,7 @@ from node.chain.genesis import Genesis, genesis_to_json
 from node.daemon.debug_view import task_stacks, thread_stacks
 from node.daemon.home import Home
 from node.errors import OperatorError
+from node.storage import schema
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 
@@ -99,6 +100,8 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
             batch: dict[bytes, bytes] = {}
             size = 0
             for key, value in snapshot.scan(b"\x00", b"\xff"):
+                if key == schema.META_RUN:  # the copy is another store, see `lost_blocks`
+                    continue
                 batch[key] = value
                 size += len(key) + len(value)
                 entries += 1

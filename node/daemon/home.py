@@ -12,6 +12,7 @@ from node.chain.genesis import Genesis, parse_genesis
 from node.crypto.keyfile import node_key_file, parse_node_key_file
 from node.crypto.signing import PrivateKey
 from node.errors import Busy, OperatorError, Rejected
+from node.storage.lost_blocks import SIGNING_STATE
 
 KEY_NAMES = ("consensus", "node", "account")
 
@@ -79,7 +80,7 @@ class Home:
 
     @property
     def hard_state(self) -> Path:
-        return self.path / "data" / "signing.state"
+        return self.path / "data" / SIGNING_STATE
 
     @property
     def signer_socket(self) -> Path:

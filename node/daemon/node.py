@@ -40,10 +40,11 @@ from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.rpc.app import RpcServer
+from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
-from node.storage.safety_store import SafetyFile
+from node.storage.safety_store import RUN_BYTES, SafetyFile
 from node.storage.store_dirs import settle
 from node.txtypes.chain.validator_set import CONSENSUS_KEY
 
@@ -75,13 +76,15 @@ class Node:
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
         self._tx_statuses = TxStatuses(self._journal, self.store)
+        run = secrets.token_bytes(RUN_BYTES)
+        self._kv.write({schema.META_RUN: run}, [])
         self._signing_lock: SigningLock | None = None
         account = home.key_file("account")
         self._account = address_of(home.read_key("account").public) if account.exists() else b""
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
-            signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
+            signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state, run), self.genesis_hash)
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
@@ -92,7 +95,7 @@ class Node:
             pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),
             stopwatch=time.monotonic,
         )
-        self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
+        self.replica = Replica(self.store, signer, settings, run)
         self._signing_status = SigningStatus(self.store, self.replica, self._signer_link, address, self._account)
         self._steady = steady_clock(self._clock())
         self._pump = Pump(self.replica, self._verifiers, self._steady, self._clock)

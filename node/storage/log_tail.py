@@ -5,10 +5,10 @@ drops it without an error. So a wrong length in the last 32 KiB drops the record
 header drops the rest of its block. Opening the store then removes the evidence. Damage of any other kind fails
 LevelDB's own checksums.
 
-A log is a sequence of blocks of 32 KiB, which consist of records: checksum (4 bytes), length (2), kind (1), content. The
-checksum covers kind and content, not the length. A batch is one record, or, across blocks, one for each block. Every
-batch is synced before the next one is written; so only the last batch of a log can be torn, and what there is of it is
-a prefix of what was to be written. MANIFEST files have the same form.
+A log is a sequence of blocks of 32 KiB, which consist of records: checksum (4 bytes), length (2), kind (1), content.
+The checksum covers kind and content, not the length. A batch is one record, or, across blocks, one for each block.
+Every batch is synced before the next one is written; so only the last batch of a log can be torn, and what there is of
+it is a prefix of what was to be written. MANIFEST files have the same form.
 """
 
 from __future__ import annotations
