@@ -20,9 +20,9 @@ from cryptography import x509
 
 from node.errors import Busy, OperatorError
 from node.log import log, logger
-from node.rpc.config import RpcConfig
+from node.rpc.config import SERVER, RpcConfig
 from node.rpc.limiter import Counted
-from node.rpc.problems import PROBLEM_TYPE, Problem
+from node.rpc.problems import PROBLEM_TYPE, Problem, http_problem
 
 STALLS = 5
 """A connection whose client reads nothing is aborted after this many `stream_stall_s`; a stream closes after one."""
@@ -329,7 +329,20 @@ class Connection(RequestHandler):
             problem = Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
         else:
             problem = Problem("internal", "the node failed on this request; its log says why")
-        response = problem.response()
-        response.headers["X-Chain-Height"] = str(self._listener.height())
+        response = self._response(problem)
         response.force_close()
         return response
+
+    def _response(self, problem: Problem) -> web.Response:
+        response = problem.response()
+        response.headers["X-Chain-Height"] = str(self._listener.height())
+        return response
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException):  # raised before the middleware
+            resp = self._response(http_problem(resp, request, self._listener.config.body_bytes_max))
+        if not resp.prepared:
+            resp.headers.update(SERVER)
+        return await super().finish_response(request, resp, start_time)
