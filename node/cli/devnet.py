@@ -39,6 +39,7 @@ def devnet(validators: int, folder: Path | None, base_port: int, story: bool, on
     RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder with homes is continued.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script starts what is in its background without it
     place = folder or Path(tempfile.mkdtemp(prefix="bmw-devnet-"))
     network = LocalNetwork(place.absolute(), validators, base_port)
     network.check_ports()

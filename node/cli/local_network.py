@@ -40,13 +40,15 @@ def genesis_of(validators: int) -> Genesis:
 
 @dataclass
 class LocalNode:
-    """One home and, while it runs, its process."""
+    """One home and, while it runs, its process, which ends when this process ends, however that happens."""
 
     name: str
     home: Home
     rpc_port: int
     p2p_port: int
     process: subprocess.Popen[bytes] | None = None
+    _lifeline: int = -1
+    """Our end of the pipe that is the process's standard input. The system closes it when we are killed."""
 
     @property
     def url(self) -> str:
@@ -62,21 +64,34 @@ class LocalNode:
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         """Start the process, without waiting until it answers."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | (environment or {}),
-                start_new_session=True,
-            )
+        self._cut()
+        command = [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev"]
+        read_end, self._lifeline = os.pipe()
+        try:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [*command, "--until-stdin-ends", *arguments],
+                    stdin=read_end,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | (environment or {}),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(read_end)
+
+    def _cut(self) -> None:
+        """Close the pipe of a process that has ended."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
 
     def kill(self) -> None:
         """As a power cut would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        self._cut()
 
     def stop(self) -> int:
         """Ask it to stop and wait; returns its exit code. A process that does not stop is killed."""
@@ -85,7 +100,9 @@ class LocalNode:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(STOP_S)
+            code = self.process.wait(STOP_S)
+            self._cut()
+            return code
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
