@@ -18,7 +18,7 @@ from node.daemon.bootstrap import bootstrap
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
-from node.daemon.node import Node
+from node.daemon.node import Node, check_dev_keys
 from node.daemon.snapshot_sync import Choice
 from node.errors import OperatorError
 from node.log import log, set_up_logging
@@ -58,6 +58,8 @@ def start(
     config = load_config(place.config, os.environ, flags)
     set_up_logging(config.node.log_level, config.node.log_format)
     choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
+    if not dev:
+        check_dev_keys(place.read_genesis())
     failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev, until_stdin_ends=until_stdin_ends))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from node.chain.genesis import genesis_hash, uses_dev_keys
+from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
 from node.crypto.addresses import address_of, from_text
 from node.crypto.signing import PrivateKey
 from node.daemon.admin import AdminSocket
@@ -49,6 +49,16 @@ from node.storage.store_dirs import settle
 from node.txtypes.chain.validator_set import CONSENSUS_KEY
 
 
+def check_dev_keys(genesis: Genesis) -> None:
+    """Raises `OperatorError` for a genesis of a development network."""
+    names = uses_dev_keys(genesis)
+    if names:
+        raise OperatorError(
+            f"this genesis uses the public development keys ({', '.join(names[:3])}, ...), which anybody can sign "
+            "with: start with --dev if this is a development network"
+        )
+
+
 class Node:
     """The process behind `bmw-node start`."""
 
@@ -58,12 +68,6 @@ class Node:
         self.config = config
         self.genesis = home.read_genesis()
         self.genesis_hash = genesis_hash(self.genesis)
-        dev_keys = uses_dev_keys(self.genesis)
-        if dev_keys and not allow_dev_keys:
-            raise OperatorError(
-                f"this genesis uses the public development keys ({', '.join(dev_keys[:3])}, ...), which anybody can "
-                "sign with: start with --dev if this is a development network"
-            )
         self._clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
         signer_socket = config.node.signer_socket
