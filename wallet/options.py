@@ -30,6 +30,7 @@ from node.ledger.fields import Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
+from node.rules.vin import VIN_PATTERN, is_vin
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order_types import OrderOffer
@@ -88,6 +89,13 @@ def parse_odometer(text: str) -> dict[str, Any]:
             "and :visual, :telematics or :body_computer if it was not read from the cluster"
         )
     return {"value": int(parts[1]), "unit": parts[2], "source": parts[3] or "cluster"}
+
+
+def parse_vin(text: str) -> str:
+    """Raises `Malformed`."""
+    if not is_vin(text):
+        raise Malformed(f"{text!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
+    return text
 
 
 # --- any value ---------------------------------------------------------------------------------------
@@ -161,6 +169,8 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             return _strict_text(item, text, path, names)
         case kinds.ListOf():
             return _strict(kind, _json(text, f"{text!r} is not a JSON list"), path, names)
+        case kinds.Text(pattern=pattern) if pattern == VIN_PATTERN:
+            return parse_vin(text)
         case kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice() | kinds.Plain():
             return text
         case _:

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from node.chain.genesis import Genesis, genesis_to_json
-from node.daemon.debug_view import task_stacks, thread_stacks
+from node.daemon.debug_view import log_view, task_stacks, thread_stacks
 from node.daemon.home import Home
 from node.errors import OperatorError
 from node.storage import schema
@@ -67,7 +67,7 @@ class AdminSocket:
 
     async def _debug(self, _: web.Request) -> web.Response:
         """Stacks come first: they are available even where the node can't describe itself."""
-        answer: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks()}
+        answer: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks(), "log": log_view()}
         try:
             answer |= self._describe()
         except Exception as error:

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,8 @@ CHECK_EVERY_S = 60.0
 WARN_BEFORE_S = 14 * 24 * 3_600
 """Time before expiry from which a warning is logged once a day."""
 WARN_EVERY_S = 24 * 3_600
+_warned_s: dict[str, float] = {}
+"""Time of the last warning by file, of all listeners: the one of the bootstrap hands over to the node's."""
 
 
 class Listener:
@@ -130,7 +133,6 @@ class Certificate:
         self._certificate, self._key = certificate, key
         self._ends = datetime.max.replace(tzinfo=UTC)
         self._seen = (0, 0)
-        self._warned_s = float("-inf")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
@@ -168,8 +170,8 @@ class Certificate:
 
     def warn(self, now_s: float) -> None:
         """`now_s`: time of a monotonic clock."""
-        if self.seconds_left() < WARN_BEFORE_S and now_s - self._warned_s >= WARN_EVERY_S:
-            self._warned_s = now_s
+        if self.seconds_left() < WARN_BEFORE_S and now_s - _warned_s.get(self._certificate, -inf) >= WARN_EVERY_S:
+            _warned_s[self._certificate] = now_s
             log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
 
     async def follow(self) -> None:

@@ -13,21 +13,22 @@ from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.json_form import time_to_text, to_json
-from node.rules.vin import VIN_PATTERN
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
 from wallet.commands.shared import example, with_session
 from wallet.light import LightClient, check_history
+from wallet.options import parse_vin
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
 
 
 def _vin(text: str) -> str:
-    if not re.match(VIN_PATTERN, text):
-        raise click.BadParameter(f"{text!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
-    return text
+    try:
+        return parse_vin(text)
+    except Malformed as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _ident(text: str) -> str:
