@@ -40,7 +40,7 @@ LOG_BYTES_MAX = 1024 * 1024
 """The last part of a log file that is included."""
 ANSWER_S = 10.0
 """A node that does not answer on its admin socket by then is stuck; the bundle says so."""
-LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "zstandard")
+LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "plyvel-next", "pynacl", "zstandard")
 REMOVED = b"(key removed)"
 
 
@@ -102,7 +102,7 @@ def _of_every_node(place: Home, why: str) -> dict[str, bytes]:
                 "python": platform.python_version(),
                 "system": platform.platform(),
                 "cpus": os.cpu_count(),
-                "libraries": {name: _version(name) for name in LIBRARIES},
+                "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
             }
             | _tried(lambda: _genesis(place))
         ),
@@ -138,10 +138,11 @@ def _tried(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _version(library: str) -> str:
+    """Empty for a library that is not installed: which LevelDB binding is used depends on the CPython."""
     try:
         return version(library)
     except PackageNotFoundError:
-        return "unknown"
+        return ""
 
 
 def _genesis(place: Home) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LevelDB, and the only import of plyvel.
+"""LevelDB, and the only import of plyvel, or of its fork plyvel-next where plyvel has no wheels (docs/adr/0023).
 
 A store is always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced
 batches. Every block is checked against its checksum when it is read, so that a node never executes a flipped bit; this
@@ -9,14 +9,18 @@ One process may have a store open; the error of a second names the first.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import plyvel
-
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue
+
+if sys.version_info >= (3, 13):
+    import plyvel_next as plyvel
+else:
+    import plyvel
 
 HOLDER_FILE = "HOLDER"
 CACHE_BYTES = 4 * 1024 * 1024
