@@ -1,4 +1,4 @@
-"""The pinned packages on every supported CPython: requirements.in, requirements.lock, setup.cfg and the scripts agree."""
+"""The pinned packages on every supported CPython: requirements, lock, setup.cfg and scripts agree."""
 
 from __future__ import annotations
 

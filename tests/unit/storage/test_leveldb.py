@@ -35,6 +35,10 @@ def filled(path: Path, *, compacted: bool) -> Path:
     return path
 
 
+GOLDEN = Path(__file__).parents[2] / "vectors" / "store"
+"""`ENTRIES`, one half in a table and one in the log. plyvel 1.5.1 and plyvel-next 2.1.2 write the same bytes."""
+
+
 def files(path: Path, suffix: str) -> list[Path]:
     return [file for file in path.iterdir() if file.suffix == suffix and file.stat().st_size]
 
@@ -204,6 +208,27 @@ def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
         store.write({b"counter": b"1"}, [])
         store.close()
     assert {b"counter": b"1"} == read_all(tmp_path)
+
+
+def test_every_leveldb_binding_reads_and_writes_the_golden_store(tmp_path: Path) -> None:
+    """A node keeps its store when it moves to another CPython, and may move back: docs/adr/0023."""
+    for reverse in (False, True):
+        copy = Path(shutil.copytree(GOLDEN, tmp_path / f"golden-{reverse}"))
+        assert ENTRIES == read_all(copy, reverse=reverse)
+    halves = list(ENTRIES.items())
+    store = LevelStore(tmp_path / "ours")
+    store.write({**dict(halves[:20]), b"old": b"old"}, [])
+    store.compact()
+    store.close()
+    store = LevelStore(tmp_path / "ours")
+    for key, value in halves[20:]:
+        store.write({key: value}, [b"old"])
+    store.close()
+    assert {file.name: file.read_bytes() for file in GOLDEN.iterdir()} == {
+        file.name: file.read_bytes()
+        for file in (tmp_path / "ours").iterdir()
+        if file.name not in ("LOG", "LOG.old", "LOCK", "HOLDER")
+    }
 
 
 # --- the stores agree --------------------------------------------------------------------------------------------
