@@ -92,8 +92,12 @@ class LocalNode:
 
     def get(self, path: str, timeout_s: float = 5.0) -> Any:
         """JSON of the node's HTTP interface. Raises `OSError` or `ValueError`."""
-        with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            error.close()  # CPython 3.14 warns of one that is not
+            raise
 
     def height(self) -> int:
         """Height of its head, -1 while it does not answer."""

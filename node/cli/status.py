@@ -26,6 +26,7 @@ def fetch_json(url: str, path: str) -> Any:
         with urllib.request.urlopen(url.rstrip("/") + path, timeout=10) as answer:
             return json.loads(answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as error:
+        error.close()
         raise OperatorError(f"the node at {url} answered {error.code} to {path}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
