@@ -14,7 +14,7 @@ import click
 
 from node.chain.genesis import genesis_hash
 from node.cli.exit_codes import FAILED, exit_codes, fail
-from node.cli.local_network import LocalNetwork
+from node.cli.local_network import LocalNetwork, start_of_day_ms
 from node.cli.options import example
 from node.cli.story import PASSPHRASE, Story, StoryFailed
 from node.errors import OperatorError
@@ -23,7 +23,7 @@ BASE_PORT = 26700
 
 
 @click.command(
-    epilog=example("bmw-node devnet --story", "bmw-node devnet --validators 7 --dir ./net --base-port 30000")
+    epilog=example("bmw-node devnet --story", "bmw-node devnet --validators 7 --dir ~/bmw-devnet --base-port 30000")
 )
 @click.option("--validators", type=click.IntRange(1, 20), default=4, show_default=True, help="Processes to start.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the homes; without: a temporary one.")
@@ -36,11 +36,13 @@ BASE_PORT = 26700
 def devnet(validators: int, folder: Path | None, base_port: int, story: bool, once: bool) -> None:
     """Run a network of development validators on loopback until Ctrl-C.
 
-    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder with homes is continued.
+    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. The genesis is of the day; a
+    folder with homes keeps its own and is continued.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     place = folder or Path(tempfile.mkdtemp(prefix="bmw-devnet-"))
-    network = LocalNetwork(place.absolute(), validators, base_port)
+    today = start_of_day_ms(time.time_ns() // 1_000_000)
+    network = LocalNetwork(place.absolute(), validators, base_port, genesis_ms=today)
     network.check_ports()
     keep = folder is not None
     try:

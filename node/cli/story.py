@@ -191,9 +191,7 @@ class Story:
     def _show(self, vin: str, buyer: str) -> None:
         node = self._next_node()
         self._heading("The buyer's wallet verifies the car's history")
-        click.echo(
-            self._run("bmw-wallet", "history", vin, "--verify", "--accept-old-root", "--node", node.url).rstrip()
-        )
+        click.echo(self._run("bmw-wallet", "history", vin, "--verify", "--node", node.url).rstrip())
         holder = node.get(f"/v1/vehicles/{vin}")["holder"]
         address = self._json("bmw-wallet", "key", "show", buyer)["address"]
         if holder != address:

@@ -62,7 +62,12 @@ def run(program: str, *arguments: str | Path, stdin: str = "", **environment: st
 
 
 def process(
-    program: str, *arguments: str | Path, stdin: str = "", file_bytes_max: int | None = None, **environment: str
+    program: str,
+    *arguments: str | Path,
+    stdin: str = "",
+    file_bytes_max: int | None = None,
+    timeout_s: float = 60,
+    **environment: str,
 ) -> Done:
     """The installed program, in a process of its own. `file_bytes_max`: no file may grow beyond, as on a full disk."""
 
@@ -76,7 +81,7 @@ def process(
         env=_environment(environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout_s,
         check=False,
         preexec_fn=limit,
     )

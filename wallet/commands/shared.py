@@ -12,6 +12,7 @@ import click
 
 from wallet.client import DEFAULT_NODE
 from wallet.session import Session
+from wallet.source_tree import enclosing_source_tree
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREADABLE: Final = 3
@@ -38,6 +39,18 @@ def _node_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+def _wallet_home(text: str) -> Path:
+    """Raises `click.BadParameter` for a folder in a source tree, where keys could be published."""
+    home = Path(text)
+    if (tree := enclosing_source_tree(home, Path.home())) is not None:
+        raise click.BadParameter(
+            f"{home} is in the source tree {tree}, and keys there could be published with it: name a folder outside, "
+            "such as the default ~/.bmw-wallet, or let git ignore this one",
+            param_hint="--home / BMW_WALLET_HOME",
+        )
+    return home
+
+
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Set the attribute of the session that has the option's name, if the option was given."""
     if value not in (None, False):
@@ -45,7 +58,7 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
 
 
 _OPTIONS: Final = (
-    ("--home", "home", PATH, "DIR", "BMW_WALLET_HOME",
+    ("--home", "home", _wallet_home, "DIR", "BMW_WALLET_HOME",
      "keys and what was verified; or BMW_WALLET_HOME [default: ~/.bmw-wallet]"),
     ("--node", "nodes", _node_urls, "URL[,URL...]", "BMW_WALLET_NODE",
      f"the next is tried when one does not answer; or BMW_WALLET_NODE [default: {DEFAULT_NODE}]"),

@@ -1,0 +1,39 @@
+"""Source trees: folders whose contents get published. Private keys are not kept in one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+GIT_S: Final = 10.0
+"""Time for git to say whether it ignores a folder. Above, the folder counts as not ignored."""
+
+
+def enclosing_source_tree(home: Path, user_home: Path) -> Path | None:
+    """The source tree that would include the files of `home`, or None.
+
+    A source tree is a git work tree, unless git ignores `home` in it, or a copy of this project without git. The user's
+    home folder and the folders above it are none: many people keep their settings there in git, and nothing else.
+    """
+    home, user_home = home.resolve(), user_home.resolve()
+    for folder in (home, *home.parents):
+        if folder == user_home or folder in user_home.parents:
+            return None
+        if os.path.lexists(folder / ".git"):
+            return None if _is_ignored(home, folder) else folder
+        if (folder / "wallet" / "keystore.py").is_file():
+            return folder
+    return None
+
+
+def _is_ignored(home: Path, tree: Path) -> bool:
+    """Whether git ignores a key in `home`; false where git does not answer."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", str(tree), "check-ignore", "--quiet", str(home / "keys" / "key.json")]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=GIT_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
