@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { call, compose, deliver, keyOf } from "./chain.mjs";
 
 const [nodes, vin, kilometres] = [process.argv[2].split(","), process.argv[3], Number(process.argv[4])];
-// Pinned: the genesis hash of the chain that this workshop writes to, here of the development network.
-const genesisHash = Buffer.from("f1f7caf763fdc8fe6416d85718e2431026e188a196ad9ab17565a4e27de980d8", "hex");
+// Configured, not asked of a node: the genesis hash of the chain that this workshop writes to.
+const genesisHash = Buffer.from(process.env.GENESIS_HASH ?? "", "hex");
+if (genesisHash.length !== 32) throw new Error("set GENESIS_HASH to the genesis hash of your chain: 64 hex digits");
 // By default a development key, which anybody can compute. Use 32 random bytes from a file that only you can read.
 const key = keyOf(process.env.SEED_FILE
   ? readFileSync(process.env.SEED_FILE)

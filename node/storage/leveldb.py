@@ -1,4 +1,4 @@
-"""LevelDB, and the only import of plyvel, or of its fork plyvel-next where plyvel has no wheels (docs/adr/0023).
+"""LevelDB, and the only import of plyvel, or of plyvel-next where plyvel has no wheels (0023-two-leveldb-bindings.md).
 
 A store is always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced
 batches. Every block is checked against its checksum when it is read, so that a node never executes a flipped bit; this

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -165,3 +167,21 @@ def test_the_examples_in_node_js_hold_the_vector() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert VECTOR["txid"] in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed here")
+@pytest.mark.parametrize("configured", [None, "", "48649fec", "z" * 64])
+def test_the_program_that_writes_asks_for_the_genesis_hash_of_its_chain(configured: str | None, tmp_path: Path) -> None:
+    """Every development network has its own: no example may pin one."""
+    environment = {"PATH": os.environ["PATH"]} | ({} if configured is None else {"GENESIS_HASH": configured})
+    program = DOCS / "examples" / "record.mjs"
+
+    done = subprocess.run(
+        ["node", str(program), "http://127.0.0.1:1", "WBA8E9G50GNU12345", "12000"],
+        capture_output=True, text=True, check=False, timeout=60, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "set GENESIS_HASH to the genesis hash of your chain" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+    assert not re.search("[0-9a-f]{64}", program.read_text("utf-8"))

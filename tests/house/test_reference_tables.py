@@ -49,7 +49,7 @@ def test_every_note_has_its_type_and_every_guard_its_place() -> None:
 
 def test_every_link_within_the_documents_leads_somewhere() -> None:
     dead = []
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *GENERATOR.documents()]:
+    for path in [*ROOT.glob("*.md"), *GENERATOR.documents()]:
         for target in GENERATOR.links_of(path.read_text()):
             file, _, anchor = target.partition("#")
             found = (path.parent / file).resolve() if file else path
@@ -65,7 +65,7 @@ def test_every_document_that_the_code_names_is_there() -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     dead, read = [], 0
     for path in [*files, ROOT / "setup.cfg", ROOT / "pyproject.toml"]:
-        for name in re.findall(r"(?<![\w./-])(?:docs/)?(?:[\w-]+/)*[\w-]+\.md\b", path.read_text()):
+        for name in re.findall(r"(?<![\w./-])(?:docs/)?(?:[\w-]+/)*[\w-]+\.md\b", path.read_text(errors="replace")):
             read += 1
             if not any((place / name).exists() for place in (ROOT, ROOT / "docs", ROOT / "docs" / "adr")):
                 dead.append(f"{path.relative_to(ROOT)}: {name}")

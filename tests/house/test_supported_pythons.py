@@ -21,7 +21,7 @@ from node.storage import leveldb
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-"""A version joins this list together with its wheels in the lock: see docs/adr/0023."""
+"""A version joins this list together with its wheels in the lock: 0023-two-leveldb-bindings.md."""
 LEVELDB = {"3.11": "plyvel", "3.12": "plyvel", "3.13": "plyvel-next", "3.14": "plyvel-next"}
 
 

@@ -211,7 +211,7 @@ def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_leveldb_binding_reads_and_writes_the_golden_store(tmp_path: Path) -> None:
-    """A node keeps its store when it moves to another CPython, and may move back: docs/adr/0023."""
+    """A node keeps its store when it moves to another CPython, and may move back: 0023-two-leveldb-bindings.md."""
     for reverse in (False, True):
         copy = Path(shutil.copytree(GOLDEN, tmp_path / f"golden-{reverse}"))
         assert ENTRIES == read_all(copy, reverse=reverse)
