@@ -11,19 +11,20 @@ GIT_S: Final = 10.0
 """Time for git to say whether it ignores a folder. Above, the folder counts as not ignored."""
 
 
-def enclosing_source_tree(home: Path, user_home: Path) -> Path | None:
+def enclosing_source_tree(home: str | Path, user_home: Path) -> Path | None:
     """The source tree that would include the files of `home`, or None.
 
     A source tree is a git work tree, unless git ignores `home` in it, or a copy of this project without git. The user's
     home folder and the folders above it are none: many people keep their settings there in git, and nothing else.
     """
-    home, user_home = home.resolve(), user_home.resolve()
-    for folder in (home, *home.parents):
-        if folder == user_home or folder in user_home.parents:
+    # Functions of os.path: those of Path raise for a folder of another user, or for a link to itself.
+    real, user = Path(os.path.realpath(home)), Path(os.path.realpath(user_home))
+    for folder in (real, *real.parents):
+        if folder == user or folder in user.parents:
             return None
         if os.path.lexists(folder / ".git"):
-            return None if _is_ignored(home, folder) else folder
-        if (folder / "wallet" / "keystore.py").is_file():
+            return None if _is_ignored(real, folder) else folder
+        if os.path.isfile(folder / "wallet" / "keystore.py"):
             return folder
     return None
 

@@ -41,14 +41,13 @@ def _node_urls(text: str) -> tuple[str, ...]:
 
 def _wallet_home(text: str) -> Path:
     """Raises `click.BadParameter` for a folder in a source tree, where keys could be published."""
-    home = Path(text)
-    if (tree := enclosing_source_tree(home, Path.home())) is not None:
+    if (tree := enclosing_source_tree(text, Path.home())) is not None:
         raise click.BadParameter(
-            f"{home} is in the source tree {tree}, and keys there could be published with it: name a folder outside, "
+            f"{text} is in the source tree {tree}, and keys there could be published with it: name a folder outside, "
             "such as the default ~/.bmw-wallet, or let git ignore this one",
             param_hint="--home / BMW_WALLET_HOME",
         )
-    return home
+    return Path(text)
 
 
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:

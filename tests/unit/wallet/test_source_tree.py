@@ -72,6 +72,11 @@ def test_homes_that_no_commit_takes_up_are_none_of_it(tmp_path: Path) -> None:
     assert enclosing_source_tree(tree / "mine2", user) == tree
 
 
+def test_a_link_to_itself_is_left_to_those_who_open_it(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert enclosing_source_tree(tmp_path / "loop", tmp_path) is None
+
+
 def test_without_git_nothing_counts_as_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tree" / ".git").mkdir(parents=True)
     monkeypatch.setenv("PATH", str(tmp_path))
