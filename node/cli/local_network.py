@@ -159,7 +159,7 @@ class LocalNetwork:
     def _kept_genesis(self) -> Genesis:
         try:
             return parse_genesis(self.genesis_file.read_bytes())
-        except Malformed:
+        except (Malformed, OSError):
             raise self._another_network() from None
 
     def _another_network(self) -> OperatorError:
