@@ -167,6 +167,8 @@ class LocalNetwork:
 
     def _make(self, overrides: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not any(self.folder.iterdir()):  # in a folder with other files, git must still see those
+            (self.folder / ".gitignore").write_text("*\n")
         for node in self.nodes:
             peers = [f"127.0.0.1:{other.p2p_port}" for other in self.nodes if other is not node]
             settings = {

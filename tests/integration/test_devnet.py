@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_hash, parse_genesis
 from node.cli.local_network import LocalNetwork, start_of_day_ms
 from node.errors import OperatorError
+from wallet.source_tree import enclosing_source_tree
 
 DAY_MS = 86_400_000
 
@@ -46,6 +48,20 @@ def test_a_folder_that_is_no_networks_is_refused(tmp_path: Path) -> None:
     for name in ("a", "c"):
         with pytest.raises(OperatorError, match="another network"):
             LocalNetwork(tmp_path / name, 1, 30_000)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
+def test_git_offers_nothing_of_a_network_in_a_source_tree(tmp_path: Path) -> None:
+    """Its keys are not for a commit, and its wallet is not refused for lying there."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    LocalNetwork(tmp_path / "net", 1, 30_000)
+
+    done = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
+    assert enclosing_source_tree(tmp_path / "net" / "wallet", tmp_path.parent) is None
+    LocalNetwork(tmp_path, 1, 30_000)
+    assert not (tmp_path / ".gitignore").exists()
 
 
 @pytest.mark.network
