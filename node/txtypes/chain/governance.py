@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.errors import Malformed
 from node.ledger.body import TransactionBody, check_codes
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value, extended
 from node.ledger.fields import Address, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import check_rules
 from node.txtypes.chain import validator_set
-from node.txtypes.chain.actions import Action, ValidatorSetPower
+from node.txtypes.chain.actions import Action
 from node.txtypes.chain.validator_set import NOT_A_VALIDATOR
 from node.txtypes.members.member import require_member
 
@@ -128,9 +128,8 @@ class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
     })  # fmt: skip
 
     def check_static(self) -> None:
-        action, lengths = self.action, ((0, 0), (32, 64))
-        if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in lengths:
-            raise Malformed("consensus_key and possession: 32 and 64 bytes, or both empty")
+        """The rules of the action."""
+        check_rules(self.action)
 
     def _open(self, ledger: Ledger) -> tuple[OpenProposal, ...]:
         earlier = ledger.get(OPEN_PROPOSALS, ledger.sender)

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from node import limits
 from node.codec import Value
-from node.errors import Malformed
 from node.ledger.example import Example
 from node.ledger.fields import Attachments, Code, CostBand, Odometer, Serial, Service, Time, Vin, Zone
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
 from node.txtypes.members.member import Roles, has_role, require_role
 from node.txtypes.vehicle.odometer import verdict_outcome
@@ -93,6 +93,7 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
     event_at_ms: Time
     case_reference: Serial | None
     attachments: Attachments
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("damages", by="zone"),)
     weight: ClassVar[int] = 120
     by: ClassVar[HolderOrReporter] = HolderOrReporter()
     headline: ClassVar[tuple[str, ...]] = ("damages", "odometer")
@@ -102,10 +103,6 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
         "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
         "case_reference": "CASE-2026-1", "attachments": [],
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        if len({d.zone for d in self.damages}) != len(self.damages):
-            raise Malformed("damages: the same zone occurs twice")
 
     def is_declared(self, ledger: Ledger) -> bool:
         return not has_role(ledger, ledger.sender, *REPORTERS)
