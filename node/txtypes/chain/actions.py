@@ -15,7 +15,7 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, Role, Time
+from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, OptionalTime, Role
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -110,8 +110,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
     role: Role
     wmis: members.Scope
     country: OptionalCountry
-    starts_at_ms: Time
-    ends_at_ms: Time
+    starts_at_ms: OptionalTime
+    ends_at_ms: OptionalTime
 
     def guards(self, ledger: Ledger) -> None:
         member = require_member(ledger, self.member)

@@ -15,7 +15,19 @@ from node.ledger import fields
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended, fixed_ident
-from node.ledger.fields import Address, Code, Codes, Country, Height, Name, OptionalCountry, OptionalHash, Role, Time
+from node.ledger.fields import (
+    Address,
+    Code,
+    Codes,
+    Country,
+    Height,
+    Name,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    Role,
+    Time,
+)
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique, hash_or_empty
@@ -46,8 +58,8 @@ class Grant(Value, frozen=True):
     role: Role
     wmis: Scope
     country: OptionalCountry
-    starts_at_ms: Time
-    ends_at_ms: Time
+    starts_at_ms: OptionalTime
+    ends_at_ms: OptionalTime
     status: Standing
     reason: Literal[""] | Reason
 

@@ -11,7 +11,7 @@ from node import limits
 from node.codec import Value
 from node.ledger.example import Example
 from node.ledger.family import Family, Ident
-from node.ledger.fields import Code, Id, Odometer, Time
+from node.ledger.fields import Code, Id, Odometer, OptionalTime, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import has_role
@@ -43,9 +43,9 @@ class DeliveryEntry(Value, tag=1, frozen=True):
     order: Id
     stage: Stage
     site: Code
-    event_at_ms: Time
-    window_from_ms: Time
-    window_to_ms: Time
+    event_at_ms: OptionalTime
+    window_from_ms: OptionalTime
+    window_to_ms: OptionalTime
     odometer: Odometer | None
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.ledger.example import Example
-from node.ledger.fields import Attachments, Code, CostBand, Odometer, Serial, Service, Time, Vin, Zone
+from node.ledger.fields import Attachments, Code, CostBand, Odometer, OptionalTime, Serial, Service, Time, Vin, Zone
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
@@ -35,7 +35,7 @@ class Due(Value, frozen=True):
     """When the next service is due: a distance in the vehicle's unit, a time, or both; 0 is none."""
 
     odometer: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
-    at_ms: Time
+    at_ms: OptionalTime
 
 
 class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):

@@ -9,7 +9,18 @@ from typing import Literal
 
 from node.codec import Value
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
-from node.ledger.fields import Address, Code, Day, Hash32, Height, OptionalCountry, OptionalHash, Time, Vin
+from node.ledger.fields import (
+    Address,
+    Code,
+    Day,
+    Hash32,
+    Height,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    Time,
+    Vin,
+)
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of
@@ -33,8 +44,8 @@ class Market(Value, frozen=True):
     status: Literal["off", "listed", "reserved"]
     listing: OptionalHash
     order: OptionalHash
-    until_ms: Time
-    listed_until_ms: Time
+    until_ms: OptionalTime
+    listed_until_ms: OptionalTime
     """Of a reservation: the listing's own deadline, to which the car falls back."""
     holds_money: bool
     """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
