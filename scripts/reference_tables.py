@@ -1,4 +1,4 @@
-"""The tables of docs/ that follow from the code: `python scripts/reference_tables.py` writes them anew.
+"""The tables of docs/ and docs/schema.json follow from the code: `python scripts/reference_tables.py` writes them anew.
 
 A document marks a place with `<!-- table NAME -->`, or `<!-- file NAME -->` for a file below docs/; everything up to
 `<!-- end -->` is replaced. With `--check` nothing is written and the exit code is 1 where a document is out of date;
@@ -35,9 +35,11 @@ from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
+from node.rpc.schema import schema_document
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
 from wallet.options import example_of
 
@@ -398,17 +400,30 @@ def anchors_of(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def schema_text() -> str:
+    """docs/schema.json: the published schema of the newest ruleset."""
+    return json.dumps(schema_document(RULESETS[max(RULESETS)]), indent=1, ensure_ascii=False) + "\n"
+
+
+SCHEMA = ROOT / "docs" / "schema.json"
+
+
 def documents() -> list[Path]:
     return sorted((ROOT / "docs").rglob("*.md"))
 
 
+def current(path: Path) -> str:
+    """The text that a generated file must have."""
+    return schema_text() if path == SCHEMA else renewed(path.read_text())
+
+
 def main() -> int:
-    stale = [path for path in documents() if renewed(path.read_text()) != path.read_text()]
+    stale = [p for p in (*documents(), SCHEMA) if not p.exists() or current(p) != p.read_text()]
     for path in stale:
         if "--check" in sys.argv:
             print(f"{path.relative_to(ROOT)} is out of date: run python scripts/reference_tables.py", file=sys.stderr)
         else:
-            path.write_text(renewed(path.read_text()))
+            path.write_text(current(path))
             print(f"renewed {path.relative_to(ROOT)}")
     return 1 if stale and "--check" in sys.argv else 0
 

@@ -388,5 +388,5 @@ class Stamped(NamedTuple):
     view: type[Any]
 
 
-Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object"]
+Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object", "codes"]
 """The form of an answer: a struct, one of several structs, a page, a stamped view, or a form without schema."""

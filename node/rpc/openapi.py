@@ -16,6 +16,7 @@ from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
 from node.rpc.answers import PageOf, Stamped
 from node.rpc.call import MSGPACK
+from node.rpc.codes import CODES_COMPONENTS
 from node.rpc.config import RpcConfig
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
 from node.rpc.values import plural_of
@@ -30,11 +31,7 @@ ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
 _TEXT: Schema = {"type": "string"}
-TIME: Schema = {
-    "type": "string",
-    "anyOf": [{"format": "date-time"}, {"maxLength": 0}],
-    "description": "RFC 3339 with milliseconds, UTC; empty for none",
-}
+TIME: Schema = {"type": "string", "format": "date-time"}
 MONEY_FIELDS: Schema = {
     "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
     "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
@@ -118,8 +115,8 @@ class Components:
                 sizes = {"minLength": length, "maxLength": length or most}
                 digits = {name: 2 * size for name, size in sizes.items() if size}
                 return {"type": "string", "pattern": HEX_PATTERN, **digits}
-            case kinds.Time():
-                return TIME
+            case kinds.Time(is_optional=is_optional):
+                return {"anyOf": [TIME, {"type": "null"}]} if is_optional else TIME
             case kinds.Integer(minimum=minimum, maximum=maximum):
                 return {"type": "integer"} | _given(minimum=minimum, maximum=maximum)
             case kinds.Boolean():
@@ -154,6 +151,9 @@ class Components:
     def shape(self, shape: Any) -> Schema:
         """The schema of a `Shape`."""
         match shape:
+            case "codes":
+                self.schemas |= CODES_COMPONENTS
+                return ref("Codes")
             case "text" | "object":
                 return _TEXT if shape == "text" else {"type": "object"}
             case PageOf(family=family):

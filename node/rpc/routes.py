@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,12 +14,16 @@ from msgspec import Meta
 
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
+from node.ledger.ruleset import Ruleset
 from node.rpc import answers, chain_queries, transactions, values
 from node.rpc.answers import PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
+from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
+from node.rpc.moments import moment_of
 from node.rpc.problems import PROBLEMS
+from node.rpc.schema import schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
@@ -58,6 +62,25 @@ async def genesis(call: Call) -> web.Response:
     """The genesis document in the format of a genesis file."""
     body = genesis_to_json(call.backend.genesis).encode("utf-8")
     return web.Response(body=body, content_type=JSON, headers={"X-Genesis-Hash": call.backend.genesis_hash.hex()})
+
+
+async def codes(call: Call) -> web.Response:
+    return _of_ruleset(call, codes_document)
+
+
+async def schema(call: Call) -> web.Response:
+    return _of_ruleset(call, schema_document)
+
+
+def _of_ruleset(call: Call, write: Callable[[Ruleset], dict[str, Any]]) -> web.Response:
+    """A document about the ruleset in force, written once per ruleset."""
+    rules = moment_of(call.reader()).as_of.rules
+    return web.Response(body=_written(write, rules), content_type=JSON)
+
+
+@cache
+def _written(write: Callable[[Ruleset], dict[str, Any]], rules: Ruleset) -> bytes:
+    return msgspec.json.encode(write(rules))
 
 
 async def openapi(call: Call) -> web.Response:
@@ -154,6 +177,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/metrics", metrics, "node", "Metrics for Prometheus", "text", media=("text/plain",)),
     _get("/v1/peers", chain_queries.peers, "node", "The connected nodes", answers.Peers),
     _get("/v1/genesis", genesis, "chain", "The genesis document", Genesis),
+    _get("/v1/codes", codes, "chain", "All code tables of the ruleset in force, and the codes of guards, outcomes and "
+         "problems", "codes"),
+    _get("/v1/schema", schema, "chain", "The fields of every transaction type, for clients that encode themselves",
+         "object"),
     _get("/v1/validators", chain_queries.validators, "chain", "The validator set of a height", answers.Validators,
          "block_unknown", query=chain_queries.ValidatorsQuery),
     _get("/v1/blocks", chain_queries.blocks, "chain", "Blocks in ascending order", Stamped(answers.BlocksPage),

@@ -27,6 +27,8 @@ from node.txtypes.registry import TYPES, AnyBody
 
 
 class Payload(Value, frozen=True):
+    """What the signers of a transaction agree to. `salt`: random; it makes two equal transactions differ."""
+
     sender: Address
     salt: U64
     expires_at_ms: Time
@@ -34,12 +36,16 @@ class Payload(Value, frozen=True):
 
 
 class TxSignature(Value, frozen=True):
+    """The signature of one key of an account, over the sign bytes."""
+
     address: Address
     public_key: PublicKey
     signature: Signature
 
 
 class Signed(Value, frozen=True):
+    """A signed transaction: the encoded payload, and signatures ascending by address, then public key."""
+
     payload: bytes
     signatures: Annotated[tuple[TxSignature, ...], Meta(max_length=limits.SIGNATURES_MAX)]
 

@@ -313,6 +313,7 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/proposals": "", "/v1/members/{address}": to_text(address("bmw")), "/v1/state": "",
         "/v1/vehicles/{vin}/transactions": VIN, "/v1/orders/{order}/transactions": life.order.hex(),
         "/v1/accounts/{address}/transactions": buyer,
+        "/v1/codes": "", "/v1/schema": "",
         "/v1/recalls": "", "/v1/recalls/{recall}": f"{address('bmw').hex()}-0016560700",
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):

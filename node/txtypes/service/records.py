@@ -14,6 +14,7 @@ from node.ledger.fields import Attachments, Code, CostBand, Odometer, OptionalTi
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
+from node.rules.outcomes import SELF_REPORTED
 from node.txtypes.members.member import Roles, has_role, require_role
 from node.txtypes.vehicle.odometer import verdict_outcome
 from node.txtypes.vehicle.record import VehicleRecord
@@ -118,4 +119,4 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
         accidents, changes = vehicle.accident_count + 1, vehicle.material_changes + 1
         damaged = replace(vehicle, brands=tuple(sorted(brands)), accident_count=accidents, material_changes=changes)
         outcome = (f"severity:{severity}", verdict_outcome(vehicle))
-        return damaged, (*outcome, "self_reported") if self.is_declared(ledger) else outcome
+        return damaged, (*outcome, SELF_REPORTED) if self.is_declared(ledger) else outcome
