@@ -10,7 +10,7 @@ from node.chain.block import Commit, Header
 from node.chain.vote import Evidence
 from node.ledger import kinds
 from node.ledger.family import Family, View
-from node.ledger.fields import Address, Hash32, Height, PublicKey, Time, Vin
+from node.ledger.fields import Address, Hash32, Height, OptionalTime, PublicKey, Time, Vin
 from node.ledger.receipts import Happening
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
@@ -244,7 +244,7 @@ class SubmittedStatus(View, frozen=True):
     status: TxStatusName
     final: bool
     accepted: bool
-    until_ms: Time
+    until_ms: OptionalTime
 
 
 class Problem(View, frozen=True):

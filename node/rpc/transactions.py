@@ -14,6 +14,7 @@ from node.codec import encode
 from node.crypto.addresses import from_text
 from node.errors import Malformed
 from node.ledger.family import View
+from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers
@@ -68,7 +69,7 @@ class BatchResult(View, frozen=True):
     problem: answers.Problem | None = None
     height: int = 0
     index: int = 0
-    until: str = ""
+    until_ms: OptionalTime = 0
 
 
 class BatchResults(View, frozen=True):
