@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { call, compose, deliver, keyOf } from "./chain.mjs";
 
-// Pinned: the genesis hash of the chain that this program writes to, here of the development network.
-export const GENESIS_HASH = Buffer.from("48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef", "hex");
+// Pinned, not read from a node: the chain that this program writes to, by default the development network.
+const DEVELOPMENT = "48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef";
+export const GENESIS_HASH = Buffer.from(process.env.GENESIS_HASH ?? DEVELOPMENT, "hex");
 // By default a development key, which anybody can compute. Use 32 random bytes from a file that only you can read.
 export const KEY = keyOf(process.env.SEED_FILE
   ? readFileSync(process.env.SEED_FILE)
@@ -14,7 +15,8 @@ export const KEY = keyOf(process.env.SEED_FILE
 /** Prints what happens to a transaction. It stops before it signs if the transaction would not be valid now. */
 export async function send(nodes, body) {
   const show = (unmet) => unmet.forEach((guard) => console.log("         ", guard.code, "-", guard.text));
-  const checked = await call(nodes[0], "/v1/transactions/check", { sender: KEY.text, body });
+  const expires_at = new Date(Date.now() + 30 * 60_000).toISOString();
+  const checked = await call(nodes[0], "/v1/transactions/check", { sender: KEY.text, expires_at, body });
   const unmet = (checked.json.unmet ?? []).filter((guard) => guard.code !== "signature_missing");
   if (checked.status !== 200 || unmet.length) {
     console.log("not signed:", checked.json.detail ?? "not valid now");

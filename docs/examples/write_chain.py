@@ -9,6 +9,7 @@ chooses what it signs. SEED_FILE has the 32 bytes of an Ed25519 seed.
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import re
 import secrets
@@ -21,8 +22,9 @@ import msgpack
 from nacl.signing import SigningKey
 
 SCHEMA = json.loads(pathlib.Path(__file__).parent.with_name("schema.json").read_text())
-GENESIS_HASH = bytes.fromhex("48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef")
-"""Pinned: the chain that this program writes to, here the development network."""
+DEVELOPMENT = "48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef"
+GENESIS_HASH = bytes.fromhex(os.environ.get("GENESIS_HASH", DEVELOPMENT))
+"""Pinned, not read from a node: the chain that this program writes to, by default the development network."""
 
 
 # --- hashes, addresses, times -------------------------------------------------------------------------------
@@ -162,7 +164,8 @@ def deliver(nodes, signed, expires_s):
             return answer
         # Until it expires any node may still commit it, also if this one rejects it or claims that it is over.
         is_over = time.time() > expires_s and (about.get("final") is True or status == "expired")
-        if is_over or (code in (400, 401, 413) and not (about is not answer and status)):
+        is_never_valid = code in (400, 401, 413) and (about is answer or not status)
+        if is_over or is_never_valid:
             raise ValueError(answer.get("detail", status))
         if status != "pending":
             print(answer.get("detail", "no answer"), "- sent again", file=sys.stderr)
