@@ -294,11 +294,12 @@ class ChangeAnswer(View, frozen=True):
 
 class CommittedInFull(Committed, frozen=True):
     """In a block, with its effects as this node recorded them. Below the height `complete_from` the node has no
-    receipts: records, changes and happenings are null."""
+    receipts: records, changes and happenings are null. Without the block, `block_id`, `time` and `transaction` are null
+    too."""
 
-    block_id: Hash32
-    time_ms: Time
-    transaction: Transaction
+    block_id: Hash32 | None
+    time_ms: OptionalTime
+    transaction: Transaction | None
     records: tuple[str, ...] | None
     changes: tuple[ChangeAnswer, ...] | None
     happenings: tuple[Happening, ...] | None
@@ -388,5 +389,13 @@ class Stamped(NamedTuple):
     view: type[Any]
 
 
-Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object", "codes"]
+class OneOf(NamedTuple):
+    """One of several structs, each with one value of the field `by`. `name`: of the schema."""
+
+    name: str
+    by: str
+    structs: dict[str, type[Any]]
+
+
+Shape = type[Any] | OneOf | PageOf | Stamped | Literal["text", "object", "codes"]
 """The form of an answer: a struct, one of several structs, a page, a stamped view, or a form without schema."""

@@ -16,7 +16,7 @@ from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
 from node.rpc import answers, chain_queries, transactions, values
-from node.rpc.answers import PageOf, Shape, Stamped
+from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
@@ -134,7 +134,10 @@ _TX = ("malformed", "bad_signature", "not_permitted", "guards_unmet", "transacti
        "unsupported_media_type", "timeout", "pool_full", "syncing")  # fmt: skip
 _BODY = ("too_large", "unsupported_media_type")
 _BOTH = (JSON, MSGPACK)
-_TX_STATUS = (answers.Pending, answers.CommittedInFull, answers.Committed, answers.Rejected, answers.Expired)
+_TX_STATUS = OneOf("TransactionStatus", "status", {
+    "pending": answers.Pending, "committed": answers.CommittedInFull, "rejected": answers.Rejected,
+    "expired": answers.Expired,
+})  # fmt: skip
 
 
 def list_query(family: Family[Any]) -> type[PageQuery]:

@@ -209,7 +209,7 @@ UNDECIDED = [
     problem(401, transaction=about("pending", final=False)),
     problem(429), problem(503), problem(500),
 ]  # fmt: skip
-"""Answers after which any node may still commit the transaction: a single node's claim that it is over proves nothing."""
+"""Answers after which any node may still commit it: the claim of one node that it is over proves nothing."""
 
 
 def test_the_same_bytes_are_sent_until_they_are_committed(tmp_path: Path) -> None:
