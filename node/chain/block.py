@@ -37,8 +37,6 @@ class Header(Value, frozen=True):
 
 
 class Commit(Value, frozen=True):
-    """A commit certificate: precommits of more than two thirds of the power for one block."""
-
     """Commit certificate: for each validator of the height's set, in order, its precommit signature or empty bytes."""
 
     height: Height

@@ -127,7 +127,7 @@ class Components:
             if is_required(field) or (issubclass(struct, View) and not field.has_default):
                 required.append(field.json_name)
         schema = record(properties, required)
-        if struct.__doc__ and not struct.__doc__.startswith(struct.__name__):
+        if struct.__doc__ and not struct.__doc__.startswith(struct.__name__ + "("):
             schema["description"] = " ".join(struct.__doc__.split())
         return schema
 
@@ -232,6 +232,10 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
             schema["properties"]["body"] = ref("Body")
         for field, part in schema["properties"].items():
             part["description"] = described(name, field)
+            if (
+                part.get("default", "") is None
+            ):  # generators take a property with a default for one that is always there
+                del part["default"]
         components.schemas[name] = schema
     text = described("BatchRequest", "transactions")
     transactions = {"type": "array", "items": _text(HEX_PATTERN, None), "maxItems": config.batch_max}

@@ -31,8 +31,6 @@ VinScheme = Literal["EU", "NA", "CN"]
 
 
 class Registration(Value, frozen=True):
-    """The registration of a car in a country."""
-
     """Registration with an authority."""
 
     status: Literal["none", "registered", "suspended", "deregistered", "exported"]
