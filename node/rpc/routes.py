@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,7 +24,7 @@ from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
 from node.rpc.moments import moment_of
 from node.rpc.problems import PROBLEMS
-from node.rpc.schema import schema_document
+from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
@@ -37,8 +38,9 @@ PROBLEM_ROWS = "".join(
     for code, (status, title) in PROBLEMS.items()
 )
 _PAGE_TEXT = Path(__file__).with_name("docs.html").read_text("utf-8")
-DOCS_PAGE = _PAGE_TEXT.replace("{{problems}}", PROBLEM_ROWS).replace("{{events}}", " ".join(EVENTS)).encode()
-"""Lists the calls of /openapi.json and sends them. It loads nothing from other hosts."""
+_FILLED = {"problems": PROBLEM_ROWS, "events": " ".join(EVENTS), "example_time": EXAMPLE_TIME}
+DOCS_PAGE = re.sub(r"{{(\w+)}}", lambda place: _FILLED[place[1]], _PAGE_TEXT).encode()
+"""Has a form for each transaction type and each call of /openapi.json. It loads nothing from other hosts."""
 DOCS_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

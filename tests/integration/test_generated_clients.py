@@ -14,7 +14,9 @@ from support.client_tools import TOOLS, client_tools, node_js, python_of_clients
 from support.processes import Fleet, running_network
 
 from node.cli.local_network import LocalNetwork
+from node.ledger.kinds import fields_of
 from node.txtypes.envelope import decode_signed_tx
+from node.txtypes.registry import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = ROOT / "tests" / "support" / "clients"
@@ -88,3 +90,21 @@ def test_a_python_client_is_generated_without_a_warning_and_works(
         python_of_clients(), program, *a_birth(network, "P"), cwd=tmp_path, PYTHONPATH=str(tmp_path / "client")
     )
     assert "the client holds" in output
+
+
+def test_the_page_has_a_form_for_every_type_whose_example_encodes_and_is_checked(
+    network: LocalNetwork, tmp_path: Path
+) -> None:
+    """In jsdom, against the node: the first line of an answer is the call, the second its HTTP status."""
+    library = (TOOLS / "node_modules" / "jsdom" / "lib" / "api.js").as_uri()
+    forms = json.loads(run(node_js(), CLIENTS / "fill_docs.mjs", network.nodes[0].url, library, cwd=tmp_path))
+
+    assert sorted(forms) == sorted(TYPES)
+    for tag, form in forms.items():
+        assert ["sender", *(field.json_name for field in fields_of(TYPES[tag]))] == form["fields"]
+        for button in ("Encode", "Check"):
+            call, status, *_ = form[button].split("\n")
+            assert f"POST /v1/transactions/{button.lower()}" == call
+            assert status.startswith("200 application/json"), form[button]
+        assert "event_in_future" not in form["Check"], tag
+        assert "transaction_expired" not in form["Check"], tag
