@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { call, compose, deliver, keyOf } from "./chain.mjs";
 
 // Pinned, not read from a node: the chain that this program writes to, by default the development network.
-const DEVELOPMENT = "48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef";
+const DEVELOPMENT = "f1f7caf763fdc8fe6416d85718e2431026e188a196ad9ab17565a4e27de980d8";
 export const GENESIS_HASH = Buffer.from(process.env.GENESIS_HASH ?? DEVELOPMENT, "hex");
 // By default a development key, which anybody can compute. Use 32 random bytes from a file that only you can read.
 export const KEY = keyOf(process.env.SEED_FILE

@@ -22,7 +22,7 @@ import msgpack
 from nacl.signing import SigningKey
 
 SCHEMA = json.loads(pathlib.Path(__file__).parent.with_name("schema.json").read_text())
-DEVELOPMENT = "48649fec8b9819d2a1b9c2733dc608d7b78c1dbeb046ba17ba985428cdecb2ef"
+DEVELOPMENT = "f1f7caf763fdc8fe6416d85718e2431026e188a196ad9ab17565a4e27de980d8"
 GENESIS_HASH = bytes.fromhex(os.environ.get("GENESIS_HASH", DEVELOPMENT))
 """Pinned, not read from a node: the chain that this program writes to, by default the development network."""
 

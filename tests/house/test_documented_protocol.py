@@ -189,6 +189,11 @@ def test_the_examples_in_node_js_hold_every_vector() -> None:
     assert f"{len(TRANSACTIONS['transactions'])} transactions of {len(TYPES)} types" in done.stdout
 
 
+@pytest.mark.parametrize("program", ["send.mjs", "write_chain.py"])
+def test_the_examples_pin_the_development_network(program: str) -> None:
+    assert genesis_hash(dev_genesis()).hex() in (DOCS / "examples" / program).read_text()
+
+
 @pytest.mark.parametrize("program", ["read_chain.py", "write_chain.py"])
 def test_the_examples_use_nothing_of_the_node(program: str) -> None:
     text = (DOCS / "examples" / program).read_text()
