@@ -102,7 +102,7 @@ function valueOf(field, json, path) {
   switch (field.kind) {
     case "address": return addressOf(json);
     case "bytes":
-      if (!/^([0-9a-f]{2})*$/.test(json)) throw new Error(`${path}: lower-case hex expected`);
+      if (typeof json !== "string" || !/^([0-9a-f]{2})*$/.test(json)) throw new Error(`${path}: lower-case hex expected`);
       return Buffer.from(json, "hex");
     case "time":
       if (field.optional && !json) return 0;
@@ -117,7 +117,11 @@ function valueOf(field, json, path) {
     case "union":
       if (!field.structs.includes(json.type)) throw new Error(`${path}.type: ${field.structs.join(" or ")} expected`);
       return arrayOf(SCHEMA.types[json.type] ?? SCHEMA.structs[json.type], json, path);
-    default: return json; // boolean, integer, text, code, code_of, choice
+    default: { // boolean, integer, text, code, code_of, choice
+      const types = { boolean: ["boolean"], integer: ["number", "bigint"] }[field.kind] ?? ["string"];
+      if (!types.includes(typeof json)) throw new Error(`${path}: a ${types[0]} expected`);
+      return json;
+    }
   }
 }
 
@@ -166,8 +170,9 @@ export async function call(node, path, body) {
 const NEVER_VALID = [400, 401, 413]; // malformed, a wrong signature, too large: no node can commit these bytes
 
 /**
- * Submits the same bytes until they are committed or never can be. `nodes` are tried in turn; `report` gets every other
- * answer. Returns the committed answer. Otherwise throws an error with `refused` (the answer): sign anew only then.
+ * Submits the same bytes until they are committed, as a node says, or never can be. `nodes` are tried in turn; `report`
+ * gets every other answer. Returns the committed answer. Otherwise throws an error with `refused` (the answer): sign anew
+ * only then.
  */
 export async function deliver(nodes, transaction, report = () => {}) {
   for (let attempt = 0; ; attempt++) {
@@ -186,6 +191,6 @@ export async function deliver(nodes, transaction, report = () => {}) {
     if (isOver || (!answer.json.transaction?.status && NEVER_VALID.includes(answer.status)))
       throw Object.assign(new Error(answer.json.detail ?? status), { refused: answer.json });
     report(answer.json);
-    if (status !== "pending") await sleep(Math.max(1, answer.retryAfter) * 1000);
+    await sleep(Math.min(30, Math.max(1, answer.retryAfter || 1)) * 1000);
   }
 }

@@ -104,10 +104,11 @@ def value_of(field, shown, path):
             if shown["type"] not in field["structs"]:
                 raise ValueError(f"{path}.type: {' or '.join(field['structs'])} expected")
             return array_of((SCHEMA["types"] | SCHEMA["structs"])[shown["type"]], shown, path)
-        case "boolean" | "integer" | "text" | "code" | "code_of" | "choice":
+        case kind:  # boolean, integer, text, code, code_of, choice
+            wanted = {"boolean": bool, "integer": int}.get(kind, str)
+            if type(shown) is not wanted:
+                raise ValueError(f"{path}: {wanted.__name__} expected")
             return shown
-        case kind:
-            raise ValueError(f"{path}: this program is older than the schema's {kind}")
 
 
 def encode_payload(request):
@@ -152,7 +153,8 @@ def post(node, signed):
 
 
 def deliver(nodes, signed, expires_s):
-    """Submit the same bytes until they are committed, or never can be: then raises. Sign anew only after that."""
+    """Submit the same bytes until they are committed, as a node says, or never can be: then raises. Sign anew only
+    after that."""
     for attempt in range(10**9):
         try:
             code, answer = post(nodes[attempt % len(nodes)], signed)
@@ -167,9 +169,8 @@ def deliver(nodes, signed, expires_s):
         is_never_valid = code in (400, 401, 413) and (about is answer or not status)
         if is_over or is_never_valid:
             raise ValueError(answer.get("detail", status))
-        if status != "pending":
-            print(answer.get("detail", "no answer"), "- sent again", file=sys.stderr)
-            time.sleep(1)
+        print(answer.get("detail", status or "no answer"), "- sent again", file=sys.stderr)
+        time.sleep(1)
     raise AssertionError("the loop has no end")
 
 

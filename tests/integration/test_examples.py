@@ -291,6 +291,8 @@ console.log(values.map((value) => pack(value).toString("hex")).join(" "));
         ({"event_at": "2026-01-02T10:00:00"}, "payload.body.event_at: an RFC 3339 time expected"),
         ({"event_at": ""}, "payload.body.event_at: an RFC 3339 time expected"),
         ({"type": "odometer.written"}, "payload.body.type: "),
+        ({"context": 7}, "payload.body.context: a string expected"),
+        ({"odometer": {"value": "12000", "unit": "km", "source": "cluster"}}, "payload.body.odometer.value: a number"),
     ],
 )
 def test_javascript_refuses_what_is_not_of_the_schema(
