@@ -28,7 +28,7 @@ from node.crypto.dev_keys import dev_seed
 from node.ledger.json_form import to_json, union_from_json
 from node.limits import TX_BYTES_MAX
 from node.rpc.schema import example_body
-from node.txtypes.envelope import CheckedTx, Payload, check_signatures, decode_signed_tx
+from node.txtypes.envelope import CheckedTx, Payload, check_signatures, decode_signed_tx, sign_bytes, txid_of
 from node.txtypes.registry import TYPES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -82,7 +82,8 @@ class ScriptedNode:
         asked = await request.json()
         honest = Payload(address("buyer-1"), 1, 2**42, union_from_json(dict(TYPES), asked["body"], "body"))
         payload = encode(self.lie(honest))
-        return web.json_response({"payload": payload.hex(), "sign_bytes": payload.hex(), "txid": "00" * 32})
+        message, txid = sign_bytes(GENESIS_HASH, payload), txid_of(GENESIS_HASH, payload)
+        return web.json_response({"payload": payload.hex(), "sign_bytes": message.hex(), "txid": txid.hex()})
 
     async def submit(self, request: web.Request) -> web.Response:
         self.submitted.append(await request.read())
