@@ -15,6 +15,7 @@ from node.ledger.receipts import Happening
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
+from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
 from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
 
@@ -336,12 +337,27 @@ class Encoded(View, frozen=True):
     expires_at_ms: Time
 
 
+class Caution(View, frozen=True):
+    """What a person should know before the transaction is sent. `subject`: a state key; `text`: one sentence in the
+    requested language."""
+
+    code: str
+    subject: str
+    text: str
+
+
 class Checked(View, frozen=True):
-    """Whether a transaction would be valid now."""
+    """Whether a transaction would be valid now, and what it would change. `signatures`: accounts that must sign still.
+    `records`, `changes`, `happenings` and `cautions` are empty if other guards are unmet than missing signatures."""
 
     ok: bool
     txid: Hash32
     unmet: tuple[Unmet, ...]
+    signatures: tuple[MissingSignatures, ...]
+    records: tuple[ForeseenRecord, ...]
+    changes: tuple[ForeseenChange, ...]
+    happenings: tuple[Happening, ...]
+    cautions: tuple[Caution, ...]
 
 
 class TouchingEntry(View, frozen=True):

@@ -129,8 +129,12 @@ async def encode_transaction(call: Call) -> answers.Encoded:
 # --- check -----------------------------------------------------------------------------------------------
 async def check(call: Call) -> tuple[Moment, answers.Checked]:
     tx = await _read_check(call)
-    unmet = call.backend.judge(tx)
-    return moment_of(call.reader()), answers.Checked(not unmet, tx.txid, unmet_guards(unmet, call.language))
+    found, language = call.backend.forecast(tx), call.language
+    cautions = tuple(answers.Caution(c.code, subject, c.text(language)) for c, subject in found.cautions)
+    return moment_of(call.reader()), answers.Checked(
+        not found.unmet, tx.txid, unmet_guards(found.unmet, language), found.signatures, found.records, found.changes,
+        found.happenings, cautions,
+    )  # fmt: skip
 
 
 async def _read_check(call: Call) -> CheckedTx:

@@ -83,6 +83,7 @@ PROPOSAL: Final = Family(
     ),
     concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",
     status=lambda proposal: proposal.status, path="/v1/proposals", view=ProposalView,
+    internal=("id",),
 )  # fmt: skip
 OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_IDENT)
 

@@ -57,7 +57,7 @@ class AccountView(Account, frozen=True):
 
 ACCOUNT = Family(
     "account", Account, ident=ADDRESS_IDENT, concerns=lambda ident, account: (f"account/{ident}",), event="account",
-    path="/v1/accounts", view=AccountView,
+    path="/v1/accounts", view=AccountView, internal=("address", "opened_height", "updated_height", "member"),
 )  # fmt: skip
 
 

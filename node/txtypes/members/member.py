@@ -120,7 +120,7 @@ MEMBER = Family(
               "a role that the member has now"),
     ),
     concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
-    path="/v1/members", view=MemberView,
+    path="/v1/members", view=MemberView, internal=("address", "admitted_height"),
 )  # fmt: skip
 MEMBER_NAME = Family("member-name", NameHolder, ident=NAME_IDENT)
 

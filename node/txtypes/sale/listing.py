@@ -160,6 +160,7 @@ LISTING = Family(
         f"listing/{ident}", f"vehicle/{listing.vin}", f"account/{listing.seller.hex()}",
     ),
     event="listing", status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
+    internal=("id", "prices"),
 )  # fmt: skip
 
 

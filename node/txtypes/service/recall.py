@@ -66,6 +66,7 @@ RECALL = Family(
     "recall", Recall,
     ident=Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}"),
     concerns=lambda ident, recall: (f"account/{ident[:40]}",), event="recall", path="/v1/recalls", view=RecallView,
+    internal=("manufacturer",),
 )  # fmt: skip
 
 
