@@ -21,8 +21,6 @@ from node.errors import Malformed, OperatorError, Rejected
 from node.ledger.json_form import from_json
 from node.txtypes.chain.validator_set import ValidatorEntry
 
-DEFAULT_NODE: Final = "http://127.0.0.1:26700"
-
 TIMEOUT_S: Final = 15.0
 """From connecting to the last byte of a node's answer, on top of the time that the node is asked to wait."""
 

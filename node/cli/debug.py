@@ -33,7 +33,7 @@ from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.storage.store_dirs import reading
-from node.usage import software_version
+from node.usage import Commands, software_version
 
 FOLDER = "bmw-debug"
 LOG_BYTES_MAX = 1024 * 1024
@@ -44,7 +44,7 @@ LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel",
 REMOVED = b"(key removed)"
 
 
-@click.group(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
+@click.group(cls=Commands, epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
 def debug() -> None:
     """Diagnose a node."""
 

@@ -17,6 +17,7 @@ from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
 from node.cli.successor import import_state, predecessor_option
+from node.console import Bar
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.chain_store import ChainReader, ChainStore
@@ -264,22 +265,19 @@ class _Steps:
     """Progress over key families: with the time left for blocks, as a count for the others."""
 
     def __init__(self) -> None:
-        self._stream = sys.stderr if sys.stderr.isatty() else None
+        self._line = Bar(None, sys.stderr)
         self._blocks: ReplayProgress | None = None
-        self._width = 0
 
     def __call__(self, family: str, done: int, total: int) -> None:
-        if self._stream is None:
+        if not self._line.is_shown:
             return
         if family == "block" and total:
-            self._blocks = self._blocks or ReplayProgress(total, self._stream)
+            self._blocks = self._blocks or ReplayProgress(total, sys.stderr)
             self._blocks(done, 0)
             return
         self._end_blocks()
-        line = f"{family}: {done:,}"
-        self._stream.write("\r" + line.ljust(self._width))
-        self._stream.flush()
-        self._width = max(self._width, len(line))
+        if self._line.is_due():
+            self._line.update(done, f"{family}: {done:,}")
 
     def _end_blocks(self) -> None:
         if self._blocks is not None:
@@ -288,9 +286,7 @@ class _Steps:
 
     def close(self) -> None:
         self._end_blocks()
-        if self._stream is not None and self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._stream.flush()
+        self._line.close()
 
 
 # --- compact -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from node.console import say
 from node.crypto.addresses import address_of, to_text
 from node.crypto.keyfile import KeyInfo
 from node.errors import OperatorError
@@ -120,7 +121,7 @@ def _echo_results(session: Session, results: list[Sent]) -> None:
     refused = [sent for sent in results if sent.is_refused]
     for sent in refused[:REFUSED_SHOWN_MAX]:
         reason = problem_text(sent.problem, 0) if sent.problem else sent.status
-        click.secho(f"{sent.txid.hex()}: {plain(reason)}", fg="red", err=True)
+        say(f"{sent.txid.hex()}: {reason}", "bad", err=True)
         echo_unmet(unmet_of(sent.problem))
     if len(refused) > REFUSED_SHOWN_MAX:
         click.echo(f"... and {len(refused) - REFUSED_SHOWN_MAX} more (--json shows all)", err=True)

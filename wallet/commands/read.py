@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from node.console import say
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, Reader
@@ -80,7 +81,7 @@ def _echo_verified(light: LightClient | None) -> None:
     if light is None:
         return
     report = light.report()
-    click.secho(f"verified at height {report.height}, {time_to_text(report.time_ms)}", fg="green")
+    say(f"verified at height {report.height}, {time_to_text(report.time_ms)}", "good")
     click.echo(
         f"(trust root: height {report.root_height}, id {report.root_id.hex()}, {report.root_age_days} days old; "
         f"{report.set_changes} changes of the validator set since)",

@@ -1,4 +1,5 @@
-"""Options of the session, exit codes and examples that the commands share."""
+"""Options of the session, exit codes and examples that the commands share. The session is imported when a command is
+made: `bmw-wallet --version` needs none."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from wallet.client import DEFAULT_NODE
-from wallet.session import Session
+from node.usage import example as example
+from wallet.defaults import DEFAULT_NODE
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREADABLE: Final = 3
@@ -40,6 +41,8 @@ def _node_urls(text: str) -> tuple[str, ...]:
 
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Set the attribute of the session that has the option's name, if the option was given."""
+    from wallet.session import Session
+
     if value not in (None, False):
         setattr(context.ensure_object(Session), str(parameter.name), value)
 
@@ -69,9 +72,6 @@ def session_options(command: Callable[..., Any], *, is_root: bool = False) -> Ca
 
 def with_session(command: Callable[..., None]) -> Callable[..., None]:
     """Add the session's options and pass the session as the first argument."""
+    from wallet.session import Session
+
     return session_options(click.make_pass_decorator(Session, ensure=True)(command))
-
-
-def example(text: str) -> str:
-    """A help epilogue that keeps its lines."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.splitlines())

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from node.console import say
 from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
 from node.ledger.body import TransactionBody, type_of
@@ -21,6 +22,7 @@ from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.usage import Commands
 from wallet.client import unmet_of
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
@@ -40,7 +42,7 @@ class TxCommand(click.Command):
         return super().parse_args(ctx, [re.sub("^--[^=]+", lambda m: m[0].replace("_", "-"), arg) for arg in args])
 
 
-@click.group("tx", epilog=example(example_of("vehicle.register")))
+@click.group("tx", cls=Commands, epilog=example(example_of("vehicle.register")))
 def tx() -> None:
     """Make, sign and send a transaction: one command for each type.
 
@@ -193,7 +195,7 @@ def _dry_run(session: Session, document: TxDocument) -> None:
     elif not unmet:
         click.echo(f"It is valid now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
     if unmet:
-        click.secho(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", fg="red", err=True)
+        say(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", "bad", err=True)
         echo_unmet(unmet)
         raise click.exceptions.Exit(EXIT_REFUSED)
 
