@@ -39,12 +39,14 @@ class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
     ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
-    shows. The type is active from ruleset `since` on. `is_charged`: whether its payers' quotas are charged."""
+    shows; `reports_event`: whether a record of it reports an event, so that it can be late; `is_charged`: whether its
+    payers' quotas are charged. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
     is_charged: ClassVar[bool] = True
     headline: ClassVar[tuple[str, ...]] = ()
+    reports_event: ClassVar[bool] = True
     by: ClassVar[Permission | None] = None
     EXAMPLE: ClassVar[Example]
 

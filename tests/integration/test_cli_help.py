@@ -52,9 +52,9 @@ def test_what_operators_wallets_and_auditors_were_promised_is_there() -> None:
         "export", "import", "inspect",
     } <= set(by_name(node_main))  # fmt: skip
     wallet = by_name(wallet_main)
-    assert {"key", "tx", "sign", "cosign", "submit", "vehicle", "history", "order", "account", "listings"} <= set(
-        wallet
-    )
+    assert set(wallet) >= {
+        "key", "tx", "sign", "cosign", "submit", "vehicle", "history", "order", "account", "listings",
+    }  # fmt: skip
     assert {"new", "list", "show", "import", "export", "delete"} <= set(by_name(wallet["key"]))
     assert set(TYPES) == set(by_name(wallet["tx"]))
     assert {"replay", "compare"} <= set(by_name(audit_main))
@@ -69,18 +69,7 @@ def test_a_groups_help_has_the_whole_sentence_of_each_command(words: tuple[str, 
         assert f"{name} {sentence}" in shown
 
 
-HEAVY = {
-    "aiohttp",
-    "asyncio",
-    "cryptography",
-    "msgspec",
-    "nacl",
-    "plyvel",
-    "rich",
-    "json",
-    "node.daemon.node",
-    "wallet.session",
-}
+HEAVY = {"aiohttp", "asyncio", "cryptography", "msgspec", "nacl", "plyvel", "rich", "wallet.session"}
 
 
 @pytest.mark.parametrize("program", ["node.cli.node", "wallet.cli"])

@@ -10,12 +10,16 @@ import pytest
 from support.commands import PASSPHRASE, Done, process, run
 from support.processes import running_network
 from support.stores import fingerprint
+from support.terminal import STYLES, in_terminal, without_escapes
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
+from node.cli.status import PEER_COLUMNS, VALIDATOR_COLUMNS
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
+from node.ledger.kinds import fields_of
+from node.rpc.answers import Peer
 from node.txtypes.registry import TYPES
 
 VIN = "WBA8E9G50GNU12345"
@@ -75,10 +79,17 @@ def test_status_peers_and_validators_of_a_running_node(network: LocalNetwork) ->
     assert ("bmw-dev-1", True, node.name) == (shown["chain_id"], shown["validator"], shown["validator_name"])
     assert shown["genesis_hash"] == run("bmw-node", "status", "--home", node.home.path, "--json").json["genesis_hash"]
     assert shown["genesis_hash"] in run("bmw-node", "status", "--node", node.url).out
+    piped = dict(line.split(None, 1) for line in run("bmw-node", "status", "--node", node.url).out.splitlines())
+    assert ("bmw-dev-1", "yes", "no") == (piped["chain_id"], piped["validator"], piped["syncing"])
+    assert "head.height" in piped and {"peers": "0"}.items() <= piped.items()
     assert [] == run("bmw-node", "peers", BMW_NODE_URL=node.url).out.split()
     (entry,) = run("bmw-node", "validators", "--node", node.url, "--json").json["validators"]
     assert entry["name"] == node.name
-    assert entry["address"] in run("bmw-node", "validators", "--node", node.url).out
+    headings, row = (line.split("\t") for line in run("bmw-node", "validators", "--node", node.url).out.splitlines())
+    assert set(entry) == set(headings) == set(VALIDATOR_COLUMNS) and entry["address"] in row
+    assert set(PEER_COLUMNS) == {field.json_name for field in fields_of(Peer)}
+    seen = in_terminal("bmw-node", "validators", "--node", node.url, columns=70)
+    assert STYLES.search(seen) and max(map(len, without_escapes(seen).splitlines())) <= 70
 
 
 def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
@@ -103,6 +114,28 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert [] == wallet("listings", "--json").json["listings"]
     wallet("order", "ab" * 32).refused(1, "ab" * 32)
     wallet("vehicle", "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+
+
+def test_a_dry_run_says_what_would_change_before_anything_is_sent(wallet: Wallet) -> None:
+    vin = "WBA8E9G50GNU10007"
+    born(wallet, vin)
+    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", "--from", "workshop-berlin")
+    assert "committed" == wallet(*read, "--odometer", "20002km", "--wait", "--json").json["status"]
+    done = wallet(*read, "--odometer", "12500km", "--dry-run")
+    assert 0 == done.code and "valid now" in done.out
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "ILLOGICAL"] in rows
+    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict ILLOGICAL\n")
+    assert "Caution: the odometer readings would contradict" in done.err and "odometer_disclosed" in done.err
+    assert 1 == len(wallet("history", vin, "--json").json["records"][1:]), "nothing was sent"
+    transfer = (
+        "tx", "title.transfer", "--vin", vin, "--receiver", "dealer-munich", "--reason", "wholesale",
+        "--invoice-commitment", "00" * 32, "--odometer", "20003km", "--from", "bmw", "--dry-run",
+    )  # fmt: skip
+    done = wallet(*transfer)
+    assert 1 == done.code and "signature_missing" in done.err
+    assert "still to sign: dealer-munich" in done.out and "0 of 1 signatures" in done.out
+    assert any(line.startswith(f"vehicle {vin}\tholder_name\tbmw\tdealer-munich") for line in done.out.splitlines())
 
 
 def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet) -> None:

@@ -200,7 +200,7 @@ async def test_history_has_every_record_once_and_chains_to_the_head() -> None:
             head = next_history_head(head, record["sequence"], bytes.fromhex(record["digest"]))
         assert vehicle.history_head.hex() == head.hex() == page["history_head"]
         assert "vehicle.register" == records[0]["kind"] == records[0]["content"]["type"]
-        assert ("bmw", True) == (records[0]["author_name"], records[0]["late"])
+        assert ("vehicle.register", "bmw", False) == tuple(records[0][name] for name in ("kind", "author_name", "late"))
         assert ("order.handover", False) == (records[-1]["kind"], records[-1]["late"])
         assert ["verdict:LOGICAL"] == records[-1]["outcome"]
         assert all(len(record["salt"]) == 32 and record["txid"] and record["event_at"] for record in records)

@@ -26,6 +26,7 @@ from node.usage import Commands
 from wallet.client import unmet_of
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
+from wallet.forecast import echo_forecast
 from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
@@ -63,7 +64,7 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
     @click.option("expires", "--expires", default="+30m", show_default=True, metavar="TIME",
                   help="until when it may be committed, from the head's time")  # fmt: skip
     @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed; print height and index")
-    @click.option("is_dry", "--dry-run", is_flag=True, help="check whether it is valid now; send nothing")
+    @click.option("is_dry", "--dry-run", is_flag=True, help="check it now and show what it would change; send nothing")
     @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
     @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
     @with_session
@@ -192,8 +193,10 @@ def _dry_run(session: Session, document: TxDocument) -> None:
     unmet = unmet_of(answer)
     if session.wants_json:
         echo_json(answer)
-    elif not unmet:
-        click.echo(f"It is valid now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
+    else:
+        if not unmet:
+            say(f"It is valid now, at height {answer.get('height', '?')}. Nothing was sent.", "good")
+        echo_forecast(answer)
     if unmet:
         say(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", "bad", err=True)
         echo_unmet(unmet)

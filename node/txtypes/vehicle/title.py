@@ -51,6 +51,8 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
     weight: ClassVar[int] = 150
     by: ClassVar[Roles] = Roles("manufacturer", wmi=lambda body: body.vin[:3])
     headline: ClassVar[tuple[str, ...]] = ("model", "plant", "powertrain")
+    reports_event: ClassVar[bool] = False
+    """Its event is the day of production, which no one is late to report."""
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
         "produced_on": "2025-12-01", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",

@@ -29,13 +29,14 @@ from node.ledger.params import CHAIN, PARAMS_KEY
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.chain.governance import PROPOSAL
-from node.txtypes.history import record_view
+from node.txtypes.history import is_late, record_view
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.light import LightClient
 
@@ -289,3 +290,14 @@ def test_a_list_by_two_indexes_is_what_is_in_both() -> None:
     by_both = listed(life.chain, ORDER, vin=VIN, party=to_text(address(BUYER)))["orders"]
     assert [life.order.hex()] == [entry["id"] for entry in by_both]
     assert [] == listed(life.chain, ORDER, vin=VIN, party=to_text(address("bmw")))["orders"]
+
+
+def test_a_report_is_late_after_a_day_and_a_birth_never_is() -> None:
+    """A car is registered days or months after it was produced, and nobody is late with that."""
+    born = Face(0, bytes(32), 5, 100 * DAY_MS, address("bmw"), "bmw", "vehicle.register", 10 * DAY_MS)
+    assert not is_late(born)
+    for kind, after_ms, late in (
+        ("accident.report", DAY_MS + 1, True), ("accident.report", DAY_MS, False), ("order.handover", 2 * DAY_MS, True),
+        ("title.transfer", 2 * DAY_MS, True), ("vehicle.register", 2 * DAY_MS, False),
+    ):  # fmt: skip
+        assert late == is_late(replace(born, kind=kind, event_at_ms=born.time_ms - after_ms)), (kind, after_ms)
