@@ -1,4 +1,4 @@
-"""Output for people: facts, tables, timelines, errors. Control characters of a node's text are replaced."""
+"""Output for people: facts, tables, errors. Control characters of a node's text are replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import click
 from node.console import Cell, Style, say, show_facts, show_table
 from node.console import plain as plain
 from node.errors import Rejected
-from node.txtypes.registry import TYPES
 from wallet.client import NodeRefused, UnmetGuard, unmet_of
 from wallet.options import show_amount
 
@@ -91,29 +90,6 @@ def echo_facts(values: Mapping[str, Any], wants_json: bool = False) -> None:
 def echo_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table."""
     show_table(headings, [[styled(value_text(cell)) for cell in row] for row in rows])
-
-
-def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The lines of a vehicle's records, in the given order."""
-    lines = []
-    for record in records:
-        kind = plain(record.get("kind", "?"))
-        content = record.get("content")
-        author = plain(record.get("author_name") or record.get("author") or "?")
-        late = ", reported late" if record.get("late") else ""
-        fraud = ", AUTHOR REVOKED FOR FRAUD" if record.get("author_is_fraudulent") else ""
-        when = plain(record.get("event_at") or record.get("time") or "")[:16].replace("T", " ")
-        lines.append(f"{when}  #{plain(record.get('sequence', '?'))} {kind}  by {author}{late}{fraud}")
-        if not isinstance(content, dict):
-            lines.append("                    withheld: only its digest is shown")
-            continue
-        headline = TYPES[kind].headline if kind in TYPES else ()
-        names = [name for name in headline if content.get(name) not in (None, "", [], False)]
-        details = [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
-        details.extend(value_text(code).replace(":", " ", 1) for code in record.get("outcome") or [])
-        if details:
-            lines.append("                    " + ", ".join(details))
-    return lines
 
 
 # --- errors ------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from wallet.client import NodeRefused
 from wallet.commands.shared import example, with_session
 from wallet.light import LightClient, check_history
 from wallet.session import Session
-from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
+from wallet.show import echo_facts, echo_json, echo_table, plain
+from wallet.timeline import echo_timeline
 
 
 def _vin(text: str) -> str:
@@ -132,8 +133,7 @@ def history(session: Session, light: LightClient | None, vin: str, limit: int) -
     if session.wants_json:
         echo_json({"vin": vin, "records": records} | verified)
         return
-    for line in timeline(records):
-        click.echo(line)
+    echo_timeline(records)
     click.echo(f"{len(records)} records")
     _echo_verified(light)
 
