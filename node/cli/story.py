@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
+from node.cli.guide import PASSPHRASE, Played
 from node.cli.local_network import LocalNetwork, LocalNode
+from node.console import say
 from node.crypto.addresses import from_text
 from node.crypto.hashing import commitment
 from node.txtypes.sale.order import reference_id
 
-PASSPHRASE = "devnet-only"
 PRICE = "52900.00EUR"
 CATCH_UP_S = 30.0
 
@@ -42,7 +43,8 @@ class Story:
 
     # --- output ---
     def _heading(self, text: str) -> None:
-        click.secho(f"\n{text}", bold=True)
+        click.echo()
+        say(text, "strong")
 
     def _tell(self, who: str, what: str, how: str = "") -> None:
         click.echo(f"  {who:<20} {what}" + (f"  ({how})" if how else ""))
@@ -93,7 +95,7 @@ class Story:
         return str(sent["txid"])
 
     # --- the play ---
-    def play(self) -> None:
+    def play(self) -> Played:
         """Raises `StoryFailed`."""
         vin = f"WBA8E9G50GNU{self.network.nodes[0].height() % 100_000:05d}"
         buyer = f"alice-{vin[-5:]}"
@@ -103,6 +105,8 @@ class Story:
         self._sale(vin, buyer)
         self._show(vin, buyer)
         self._audit()
+        keys = self._json("bmw-wallet", "key", "list")["keys"]
+        return Played(vin, buyer, {key["name"]: key["address"] for key in keys})
 
     def _keys(self, buyer: str) -> None:
         self._heading("Keys and accounts")
@@ -217,7 +221,8 @@ class Story:
             self._tell(node.name, f"height {self._height}, state root {root}", f"its head: {node.height()}")
         if len(roots) != 1:
             raise StoryFailed(f"state roots differ: {', '.join(sorted(roots))}")
-        click.secho("\nEverything is valid.", fg="green", bold=True)
+        click.echo()
+        say("Everything is valid.", "good")
 
     def _replayed(self, name: str, *source: str) -> str:
         """The state root. The checkpoint is replayed to its head, the other sources to the same height."""
