@@ -22,6 +22,8 @@ Style = Literal["", "good", "warn", "bad", "dim", "strong"]
 _RICH: Final[dict[str, str]] = {"good": "green", "warn": "yellow", "bad": "bold red", "dim": "dim", "strong": "bold"}
 REDRAWN_S: Final = 0.2
 """A bar is drawn again at most this often."""
+COLUMN_PADDING: Final = 3
+"""Cells that a drawn column takes besides its text."""
 SPARKS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -87,8 +89,11 @@ def show_facts(rows: Sequence[tuple[str, str | Cell]]) -> None:
     _console(sys.stdout).print(grid)
 
 
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, empty: str = "") -> None:
-    """A table: drawn on a terminal, else headings and rows with tabs. Without rows only `empty`, on standard error."""
+def show_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, optional: int = 0, empty: str = ""
+) -> None:
+    """A table: drawn on a terminal, else headings and rows with tabs. `optional`: how many of the last columns a
+    terminal that is too narrow goes without; the others are folded. Without rows only `empty`, on standard error."""
     rows = list(rows)
     if not rows:
         if empty:
@@ -99,15 +104,21 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str | Cell]], *,
             click.echo("\t".join(map(_words, line)))
         return
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
 
+    console = _console(sys.stdout)
+    widths = [max(map(cell_len, map(_words, column))) + COLUMN_PADDING for column in zip(headings, *rows, strict=True)]
+    shown = len(headings)
+    while shown > len(headings) - optional and sum(widths[:shown]) > console.width:
+        shown -= 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(headings):
+    for place, heading in enumerate(headings[:shown]):
         is_number = all(_words(row[place]).isdecimal() for row in rows)
         table.add_column(_text(heading), overflow="fold", justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*map(_text, row))
-    _console(sys.stdout).print(table)
+        table.add_row(*map(_text, row[:shown]))
+    console.print(table)
 
 
 def spark(values: Sequence[int]) -> str:

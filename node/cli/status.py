@@ -86,7 +86,7 @@ def _style(name: str, value: str) -> Style:
 @exit_codes()
 def peers(url: str, as_json: bool) -> None:
     """List the peers of a running node."""
-    _table(fetch_json(url, "/v1/peers"), "peers", PEER_COLUMNS, as_json)
+    _table(fetch_json(url, "/v1/peers"), "peers", PEER_COLUMNS, 2, as_json)
 
 
 @click.command(epilog=example("bmw-node validators --node http://127.0.0.1:26700"))
@@ -95,13 +95,18 @@ def peers(url: str, as_json: bool) -> None:
 @exit_codes()
 def validators(url: str, as_json: bool) -> None:
     """List the validators of the next height."""
-    _table(fetch_json(url, "/v1/validators"), "validators", VALIDATOR_COLUMNS, as_json)
+    _table(fetch_json(url, "/v1/validators"), "validators", VALIDATOR_COLUMNS, 1, as_json)
 
 
-def _table(answer: dict[str, Any], name: str, columns: tuple[str, ...], as_json: bool) -> None:
+def _table(answer: dict[str, Any], name: str, columns: tuple[str, ...], optional: int, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
     listed = answer.get(name)
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-    show_table(columns, [[_value(row.get(column)) for column in columns] for row in rows], empty=f"no {name}")
+    show_table(
+        columns,
+        [[_value(row.get(column)) for column in columns] for row in rows],
+        optional=optional,
+        empty=f"no {name}",
+    )

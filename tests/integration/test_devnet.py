@@ -37,10 +37,8 @@ def test_the_story_names_its_accounts_and_every_command_it_prints_works(tmp_path
             assert devnet.stdout is not None
             lines = list(_until(LAST, devnet.stdout))
             _check_accounts(lines)
-            after = lines[
-                next(number for number, line in enumerate(lines) if line.startswith("The network stays up")) :
-            ]
-            typed = [line.strip() for line in after if line.startswith("  ")]
+            (start,) = (number for number, line in enumerate(lines) if line.startswith("The network stays up"))
+            typed = [line.strip() for line in lines[start:] if line.startswith("  ")]
             assert 9 < len(typed)
             done = subprocess.run(
                 ["bash", "-e", "-c", "\n".join(typed)], env=os.environ | path, capture_output=True, text=True,

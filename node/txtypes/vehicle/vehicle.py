@@ -194,6 +194,6 @@ VEHICLE = Family(
     view=VehicleView, cautions=_cautions,
     internal=(
         "vin", "born_height", "title_since", "record_count", "history_head", "material_changes",
-        "odometer.newest.sequence",
+        "odometer.readings", "odometer.newest.sequence",
     ),
 )  # fmt: skip

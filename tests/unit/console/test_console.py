@@ -61,6 +61,18 @@ def test_a_table_is_as_wide_as_the_terminal_and_loses_nothing(columns: int) -> N
     assert address * 2 in "".join(found.replace("bmw ", "").split())
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(40, False), (160, True)])
+def test_a_narrow_terminal_goes_without_the_last_columns_and_a_program_never(
+    columns: int, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def show() -> None:
+        show_table(("name", "key"), [("bmw", "ab" * 32)], optional=1)
+
+    assert shown == ("ab" * 32 in drawn(show, columns=columns))
+    show()
+    assert "bmw\t" + "ab" * 32 in capsys.readouterr().out
+
+
 def test_no_rows_are_a_sentence_for_a_person_and_nothing_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(HEADINGS, [], empty="no peers")
     assert ("", "no peers\n") == capsys.readouterr()
