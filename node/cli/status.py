@@ -104,9 +104,5 @@ def _table(answer: dict[str, Any], name: str, columns: tuple[str, ...], optional
         return
     listed = answer.get(name)
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-    show_table(
-        columns,
-        [[_value(row.get(column)) for column in columns] for row in rows],
-        optional=optional,
-        empty=f"no {name}",
-    )
+    cells = [[_value(row.get(column)) for column in columns] for row in rows]
+    show_table(columns, cells, optional=optional, empty=f"no {name}")
