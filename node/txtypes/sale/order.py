@@ -225,7 +225,7 @@ ORDER = Family(
         f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
     ),
     event="order", status=lambda order: order.status, path="/v1/orders", view=OrderView,
-    internal=("id", "payments", "deliveries", "disclosure_root", "agreed_changes", "title_record"),
+    internal=("id", "payments", "deliveries", "disclosure_root", "title_record"),
 )  # fmt: skip
 
 

@@ -193,7 +193,7 @@ VEHICLE = Family(
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
-        "vin", "born_height", "title_since", "record_count", "history_head", "material_changes",
+        "vin", "born_height", "title_since", "record_count", "history_head",
         "odometer.readings", "odometer.newest.sequence",
     ),
 )  # fmt: skip
