@@ -7,6 +7,7 @@ markup, and its control characters are replaced. rich is imported only where som
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -41,7 +42,8 @@ def plain(value: Any) -> str:
 
 def is_terminal(stream: TextIO | None = None) -> bool:
     """Whether a person looks at `stream` (standard output): then tables are drawn."""
-    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+    stream = stream or sys.stdout  # None where it was closed
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _console(stream: TextIO) -> Console:
@@ -60,6 +62,12 @@ def _text(cell: str | Cell) -> Any:
 
 def _words(cell: str | Cell) -> str:
     return plain(cell.text if isinstance(cell, Cell) else cell)
+
+
+def show_json(value: Any) -> None:
+    """JSON, with characters that are not printable escaped: some terminals take them as commands."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 # --- lines, facts, tables -----------------------------------------------------------------------------------

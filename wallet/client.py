@@ -20,6 +20,7 @@ from node.crypto.state_tree import LargeBucket, StateProof
 from node.errors import Malformed, OperatorError, Rejected
 from node.ledger.json_form import from_json
 from node.txtypes.chain.validator_set import ValidatorEntry
+from wallet.defaults import DEFAULT_NODE as DEFAULT_NODE
 
 TIMEOUT_S: Final = 15.0
 """From connecting to the last byte of a node's answer, on top of the time that the node is asked to wait."""

@@ -22,8 +22,7 @@ from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_from_text
-from wallet.client import NodeClient
-from wallet.defaults import DEFAULT_NODE
+from wallet.client import DEFAULT_NODE, NodeClient
 from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
 from wallet.light import BehindTrust, LightClient

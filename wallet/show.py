@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
-from node.console import Cell, Style, say, show_facts, show_table
+from node.console import Cell, Style, say, show_facts, show_json, show_table
 from node.console import plain as plain
 from node.errors import Rejected
 from wallet.client import NodeRefused, UnmetGuard, unmet_of
@@ -21,7 +20,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    show_json(value)
 
 
 def is_money(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import pytest
 from support.terminal import STYLES, drawn, without_escapes
 
 from node.audit.progress import ReplayProgress
-from node.console import Bar, Cell, say, show_facts, show_table, spark
+from node.console import Bar, Cell, say, show_facts, show_json, show_table, spark
 
 HOSTILE = "[bold red]x[/] \x1b[2J\x1b]0;owned\x07 \u202etxt\tb\nc :smile: [link=http://x]y[/link]"
 HARMLESS = "[bold red]x[/] ?[2J?]0;owned? ?txt?b?c :smile: [link=http://x]y[/link]"
@@ -40,6 +41,22 @@ def test_without_a_terminal_there_are_no_codes_and_no_boxes(name: str, capsys: p
     assert not any("\u2500" <= c <= "\u259f" for c in found)
 
 
+@pytest.mark.parametrize("text", ["\x9b2J", "\ud800", "\u202e", "\U000e0001", "\x1b[2J\n", "Zoë 车"])
+def test_json_is_whole_and_has_nothing_that_a_terminal_obeys(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"a": [text]})
+    shown = capsys.readouterr().out
+    assert {"a": [text]} == json.loads(shown)
+    assert all(c.isprintable() for c in shown.replace("\n", ""))
+    assert ("车" in shown) == ("车" in text), "what can be read stays readable"
+
+
+def test_closed_output_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    for show in SHOWN.values():
+        show()
+    assert "" == spark([1, 2])
+
+
 def test_piped_columns_are_separated_by_tabs_that_no_cell_can_have(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(HEADINGS, ROWS)
     lines = capsys.readouterr().out.splitlines()
@@ -53,7 +70,7 @@ def test_colours_are_drawn_on_a_terminal_unless_they_are_not_wanted() -> None:
     assert "\x1b" not in drawn(SHOWN["table"], TERM="dumb") and "bmw\t10" in drawn(SHOWN["table"], TERM="dumb")
 
 
-@pytest.mark.parametrize("columns", [40, 80, 160])
+@pytest.mark.parametrize("columns", [24, 40, 80, 160])
 def test_a_table_is_as_wide_as_the_terminal_and_loses_nothing(columns: int) -> None:
     address = "bmw1h7qlx32prt3twh53lkx92rsyc4qq3jqctagmze"
     found = without_escapes(drawn(lambda: show_table(("name", "address"), [("bmw", address * 2)]), columns=columns))
