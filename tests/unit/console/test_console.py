@@ -72,10 +72,10 @@ def test_colours_are_drawn_on_a_terminal_unless_they_are_not_wanted() -> None:
 
 @pytest.mark.parametrize("columns", [24, 40, 80, 160])
 def test_a_table_is_as_wide_as_the_terminal_and_loses_nothing(columns: int) -> None:
-    address = "bmw1h7qlx32prt3twh53lkx92rsyc4qq3jqctagmze"
-    found = without_escapes(drawn(lambda: show_table(("name", "address"), [("bmw", address * 2)]), columns=columns))
+    address = "bmw1h7qlx32prt3twh53lkx92rsyc4qq3jqctagmze" * 2
+    found = without_escapes(drawn(lambda: show_table(("address", "name"), [(address, "")]), columns=columns))
     assert max(map(len, found.splitlines())) <= columns
-    assert address * 2 in "".join(found.replace("bmw ", "").split())
+    assert address in "".join(found.split())
 
 
 @pytest.mark.parametrize(("columns", "shown"), [(40, False), (160, True)])
