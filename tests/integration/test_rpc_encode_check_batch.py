@@ -177,7 +177,7 @@ async def test_check_says_what_would_change_and_what_should_be_known_before() ->
         registered = await post(http, CHECK, raw=node.chain.sign("bmw", register("WBA8E9G50GNU54321")), status=200)
         (quota,) = (change for change in registered["changes"] if change["family"] == "quota")
         assert to_text(address("bmw")) == quota["id"]
-        assert ["used", "left"] == [field["field"] for field in quota["fields"]]
+        assert ["weight", "weight_left", "keys", "keys_left"] == [field["field"] for field in quota["fields"]]
         asked = {"sender": to_text(address("workshop-berlin")), "body": {"type": "odometer.read"} | to_json(body)}
         unsigned = await post(http, CHECK, asked, status=200)
         assert [{"address": to_text(address("workshop-berlin")), "name": "workshop-berlin", "have": 0, "need": 1}] == (

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from support.chain import DAY_MS, Chain, address
-from support.life import VIN, accident, attest, handover, km, listing, register
+from support.life import VIN, accident, attest, handover, km, listing, offer, register
 from support.stages import at
 from support.vectors import story
 from support.views import view_of
@@ -19,7 +19,8 @@ from node.ledger.guards import Unmet
 from node.ledger.json_form import to_json
 from node.txtypes.envelope import CheckedTx, SignedTx
 from node.txtypes.forecast import Forecast, forecast_of
-from node.txtypes.identity.account import QUOTA
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.vehicle.record import OdometerRead
 
@@ -62,18 +63,31 @@ def test_a_reading_below_an_earlier_one_is_valid_and_its_forecast_says_that_the_
     assert () == forecast(life, "workshop-berlin", reading(life, 12_600)).cautions, "it is illogical already"
 
 
-def test_quota_is_shown_as_used_and_left() -> None:
-    life = at("wholesale")
-    limit = life.chain.store.head().params.keys_per_day
-    found = forecast(life, "bmw", register("WBA8E9G50GNU54321"))
-    quota = f"quota/{address('bmw').hex()}"
-    used = life.chain.state(QUOTA, address("bmw")).used
-    fields = changed(found, quota)
-    assert (used, limit - used) == (fields["used"][0], fields["left"][0])
-    assert fields["used"][1] > used and fields["used"][1] + fields["left"][1] == limit
+def total(fields: dict[str, tuple[Any, Any]], name: str) -> int:
+    """What is used and left together, the same before and after."""
+    (before, after), (left_before, left_after) = fields[name], fields[f"{name}_left"]
+    assert before + left_before == after + left_after
+    return before + left_before
+
+
+def test_quotas_are_shown_as_used_and_left_of_each_payer() -> None:
+    life = at("offered")
+    params = life.chain.store.head().params
+    registered = register("WBA8E9G50GNU54321")
+    fields = changed(forecast(life, "bmw", registered), f"quota/{address('bmw').hex()}")
+    used = life.chain.state(QUOTA, address("bmw"))
+    assert (used.weight, used.keys) == (fields["weight"][0], fields["keys"][0])
+    assert fields["weight"][1] > used.weight and fields["keys"][1] > used.keys
+    assert params.weight_per_sponsor_day == total(fields, "weight")
+    assert params.keys_per_sponsor_day == total(fields, "keys")
+    found = forecast(life, "buyer-1", offer(life.chain, life.listing))
+    sponsor = life.chain.state(ACCOUNT, address("buyer-1")).sponsor
+    own, sponsored = (changed(found, f"quota/{payer.hex()}") for payer in (address("buyer-1"), sponsor))
+    assert params.weight_per_account_day == total(own, "weight")
+    assert params.weight_per_sponsor_day == total(sponsored, "weight")
     life.chain.now += DAY_MS
-    assert (0, limit) == tuple(changed(forecast(life, "bmw", register("WBA8E9G50GNU54321")), quota)[name][0]
-                               for name in ("used", "left")), "a new day has used nothing"  # fmt: skip
+    fields = changed(forecast(life, "bmw", registered), f"quota/{address('bmw').hex()}")
+    assert (0, params.weight_per_sponsor_day) == (fields["weight"][0], fields["weight_left"][0]), "a new day"
 
 
 def test_brands_and_computed_severity_are_shown() -> None:
