@@ -129,7 +129,8 @@ def _echo_mileage(records: Records) -> None:
         return
     (first, unit), (last, _) = found[0], found[-1]
     known = verdict(records)
-    parts = [f"mileage {first:,} {unit} to {last:,} {unit}", counted(len(found), "reading")]
+    span = f"{last:,} {unit}" if len(found) == 1 else f"{first:,} {unit} to {last:,} {unit}"
+    parts = [f"mileage {span}", counted(len(found), "reading")]
     if line := spark([value for value, _ in found]):
         parts.append(line)
     parts.append(f"verdict {known}" if known else "verdict unknown: a later record is withheld")
