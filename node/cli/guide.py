@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import click
@@ -50,8 +51,8 @@ def show_accounts(genesis: Genesis, played: Played | None) -> None:
 
 def commands(folder: Path, genesis_file: Path, url: str, played: Played | None) -> Iterator[str]:
     """Lines for a shell, each of which works as it is."""
-    yield f"export BMW_WALLET_NODE={url} BMW_WALLET_HOME={folder / 'wallet'}"
-    yield f"export BMW_WALLET_GENESIS={genesis_file} BMW_WALLET_PASSPHRASE={PASSPHRASE}"
+    yield f"export BMW_WALLET_NODE={url} BMW_WALLET_HOME={quote(str(folder / 'wallet'))}"
+    yield f"export BMW_WALLET_GENESIS={quote(str(genesis_file))} BMW_WALLET_PASSPHRASE={PASSPHRASE}"
     if played is None:
         yield "bmw-wallet key import --dev bmw"
         yield "bmw-wallet tx vehicle.register --help"

@@ -26,7 +26,7 @@ def test_the_story_names_its_accounts_and_every_command_it_prints_works(tmp_path
         "--validators",
         "1",
         "--dir",
-        tmp_path / "net",
+        tmp_path / "a net",
         "--base-port",
         str(port),
     ]
