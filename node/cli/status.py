@@ -18,6 +18,8 @@ from node.console import Cell, Style, show_facts, show_table
 from node.errors import OperatorError
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
+DEPTH_MAX = 16
+"""Levels of an answer. A node's have four; what is deeper is no node's."""
 PEER_COLUMNS = ("moniker", "address", "height", "is_outbound", "member_name", "member", "node_key")
 VALIDATOR_COLUMNS = ("name", "power", "address", "consensus_key")
 
@@ -31,12 +33,17 @@ def fetch_json(url: str, path: str) -> dict[str, Any]:
             found = json.loads(answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as error:
         raise OperatorError(f"the node at {url} answered {error.code} to {path}") from None
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise OperatorError(f"no node answers at {url} ({why}): start it, or name another with --node") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not _is_shallow(found, DEPTH_MAX):
         raise OperatorError(f"{url} does not answer as a node does: name another with --node")
     return found
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)
 
 
 @click.command(epilog=example("bmw-node status --node http://127.0.0.1:26700"))
