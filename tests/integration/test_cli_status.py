@@ -61,15 +61,18 @@ def test_a_peer_cannot_draw_on_the_terminal_of_who_lists_it() -> None:
 
 
 def test_a_status_of_any_form_is_shown() -> None:
-    with answering(
-        {"halted": "disk\x1b[2J full", "head": {"height": 3, "more": {"deep": [1, None]}}, "syncing": True}
-    ) as url:
+    shown = {"halted": "disk\x1b[2J full", "head": {"height": 3, "more": {"deep": [1, None]}}, "syncing": True}
+    with answering(shown) as url:
         rows = dict(line.split(None, 1) for line in run("bmw-node", "status", "--node", url).out.splitlines())
         assert {"halted": "disk?[2J full", "head.height": "3", "head.more.deep": "[1, None]", "syncing": "yes"} == rows
         assert "\x1b[2J" not in on_terminal("status", url)
 
 
-@pytest.mark.parametrize("answer", [[], "x", None, 5])
+def nested(levels: int) -> Any:
+    return {"a": nested(levels - 1)} if levels else 1
+
+
+@pytest.mark.parametrize("answer", [[], "x", None, 5, nested(300), {"peers": nested(20)}], ids=lambda a: str(a)[:9])
 def test_what_is_no_object_is_no_node(answer: Any) -> None:
     with answering(answer) as url:
         for command in ("status", "peers", "validators"):
