@@ -3,7 +3,7 @@ sentences in the help, and usage errors as one sentence that points to the help.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
@@ -69,24 +69,45 @@ def _first_sentence(command: click.Command) -> str:
     return sentence.rstrip(".") if stop else text.rstrip(".")
 
 
+class LazyCommands(MutableMapping[str, click.Command]):
+    """Commands by name, each at `module:attribute`, imported when it is asked for: `bmw-node --version` would otherwise
+    import the whole node."""
+
+    def __init__(self, places: Mapping[str, str], program: str) -> None:
+        self._places = dict(places)
+        self._program = program
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module, _, attribute = self._places[name].partition(":")
+            self._loaded[name] = getattr(import_module(module), attribute)
+            with_versions(self._loaded[name], self._program)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places or name in self._loaded
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._places, *self._loaded}))
+
+    def __len__(self) -> int:
+        return len({*self._places, *self._loaded})
+
+
 class Program(Commands):
-    """The root group of a program. `places`: its commands by name, each as `module:attribute`, imported when it is
-    called; `bmw-node --version` would otherwise import the whole node."""
+    """The root group of a program. `places`: see `LazyCommands`."""
 
     def __init__(self, *args: Any, places: Mapping[str, str] | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._places = dict(places or {})
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*self.commands, *self._places})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self._places and cmd_name not in self.commands:
-            module, _, attribute = self._places[cmd_name].partition(":")
-            command: click.Command = getattr(import_module(module), attribute)
-            with_versions(command, self.name or "")
-            self.add_command(command, cmd_name)
-        return super().get_command(ctx, cmd_name)
+        if places is not None:
+            self.commands = LazyCommands(places, self.name or "")
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
         with _on_one_line():
@@ -108,5 +129,6 @@ def with_versions(command: click.Command, program: str) -> None:
     if not any(parameter.name == "version" for parameter in command.params):
         text = "Show the version and exit."
         click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)(command)
-    for child in command.commands.values() if isinstance(command, click.Group) else ():
-        with_versions(child, program)
+    if isinstance(command, click.Group) and not isinstance(command.commands, LazyCommands):
+        for child in command.commands.values():
+            with_versions(child, program)

@@ -59,9 +59,9 @@ def fact_rows(values: Mapping[str, Any], indent: int = 0) -> list[tuple[str, str
     return rows
 
 
-def facts(values: Mapping[str, Any]) -> list[str]:
+def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
     """One line for each name and value, without style."""
-    rows = fact_rows(values)
+    rows = fact_rows(values, indent)
     width = max((len(name) for name, _ in rows), default=0)
     return [f"{name.ljust(width)}  {text}".rstrip() for name, text in rows]
 
