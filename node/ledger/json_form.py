@@ -19,6 +19,7 @@ from node.errors import Malformed
 from node.ledger import kinds
 from node.ledger.fields import Money
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
+from node.ledger.places import placed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
@@ -184,19 +185,10 @@ def from_json(struct: type[Any], value: Any, path: str = "body") -> Any:
         else:
             values[field.name] = () if isinstance(field.kind, kinds.ListOf) else field.default
     try:
-        return msgspec.msgpack.decode(msgspec.msgpack.encode(struct(**values)), type=struct)
-    except msgspec.ValidationError as error:
-        raise Malformed(f"{path}: {named_places(str(error), struct)}") from None
+        raw = msgspec.msgpack.encode(struct(**values))
     except (OverflowError, UnicodeEncodeError):
         raise Malformed(f"{path}: a number beyond 64 bits, or text that is no Unicode") from None
-
-
-def named_places(text: str, struct: type[Any]) -> str:
-    """msgspec's message about an array with its place `$[3]` replaced by the field's JSON name."""
-
-    def name(match: re.Match[str]) -> str:
-        index = int(match[1]) - (1 if struct.__struct_config__.tag is not None else 0)
-        names = [field.json_name for field in fields_of(struct)]
-        return "$." + names[index] if 0 <= index < len(names) else match[0]
-
-    return re.sub(r"\$\[(\d+)\]", name, text)
+    try:
+        return msgspec.msgpack.decode(raw, type=struct)
+    except msgspec.ValidationError as error:
+        raise Malformed(placed(error, kinds.StructOf(struct), raw, path)) from None

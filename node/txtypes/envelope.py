@@ -22,6 +22,8 @@ from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
 from node.ledger.body import TAG, UnknownBody, open_codes
 from node.ledger.fields import U64, Address, PublicKey, Signature, Time
+from node.ledger.kinds import StructOf
+from node.ledger.places import code_places, placed
 from node.rules.card_numbers import find_card_number
 from node.txtypes.registry import TYPES, AnyBody
 
@@ -59,8 +61,12 @@ class SignedTx:
 CheckedTx = NewType("CheckedTx", SignedTx)
 """A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
 
-_decode_signed: Decoder[Signed] = Decoder(Signed, limits.TX_BYTES_MAX, "transaction")
-_decode_payload: Decoder[Payload] = Decoder(Payload, limits.TX_BYTES_MAX, "payload")
+_decode_signed: Decoder[Signed] = Decoder(
+    Signed, limits.TX_BYTES_MAX, "transaction", lambda error, raw: placed(error, StructOf(Signed), raw, whole="transaction")
+)
+_decode_payload: Decoder[Payload] = Decoder(
+    Payload, limits.TX_BYTES_MAX, "payload", lambda error, raw: placed(error, StructOf(Payload), raw, whole="payload")
+)
 
 
 def txid_of(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
@@ -86,10 +92,16 @@ def decode_payload(raw: bytes) -> Payload:
             raise
         return unknown
     body = payload.body
-    body.check_static()
+    try:
+        body.check_static()
+    except Malformed as error:
+        raise Malformed(f"body.{error}") from None
     codes = " ".join(open_codes(body))
-    if codes and (at := find_card_number(codes)) >= 0:
-        raise Malformed(f"{codes[at : at + 4]}... looks like a payment card number, which must never be on a chain")
+    if codes and find_card_number(codes) >= 0:
+        place, start = next(
+            (place, code[at : at + 4]) for place, code in code_places(body) if (at := find_card_number(code)) >= 0
+        )
+        raise Malformed(f"body{place}: {start}... looks like a payment card number, which must never be on a chain")
     return payload
 
 

@@ -139,10 +139,8 @@ def _body_file(path: Path, struct: type[TransactionBody]) -> dict[str, Any]:
 
 
 def _as_options(text: str, struct: type[TransactionBody]) -> str:
-    """An error's text with the field that it names replaced by the option. `body.event_at: ...` is an error of reading,
-    `body: ... - at `$.vin`` of decoding, `event_at: ...` of a static rule."""
-    if decoding := re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text):
-        text = f"body.{decoding[2]}{decoding[3]}: {decoding[1]}"
+    """An error's text with the field that it names replaced by the option. `body.event_at: ...` is an error of reading
+    or decoding, `event_at: ...` of a static rule."""
     for field in struct.__struct_fields__:
         name = field.removesuffix("_ms") if field.endswith("_at_ms") else field
         if named := re.match(rf"(body\.)?({name}|{field})(?=[:.\[])", text):

@@ -130,7 +130,7 @@ class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
     def check_static(self) -> None:
         action, lengths = self.action, ((0, 0), (32, 64))
         if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in lengths:
-            raise Malformed("consensus_key and possession: 32 and 64 bytes, or both empty")
+            raise Malformed("action.consensus_key: 32 bytes and a possession of 64 bytes, or both empty")
 
     def _open(self, ledger: Ledger) -> tuple[OpenProposal, ...]:
         earlier = ledger.get(OPEN_PROPOSALS, ledger.sender)
