@@ -38,6 +38,7 @@ from node.rpc.problems import PROBLEMS
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
 from wallet.options import example_of
 
@@ -345,7 +346,44 @@ def problems() -> str:
     return "\n".join(rows)
 
 
+# --- the annex of rulesets --------------------------------------------------------------------------------
+RULESET_NOTES: dict[str, str] = json.loads((Path(__file__).with_name("ruleset_notes.json")).read_text())
+"""The meaning of each table of a ruleset."""
+
+
+def json_block(value: Any) -> str:
+    """A value as a block of JSON: on one line if it is short, else each entry on its own or as many as fit."""
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and len(text) > 118:
+        lines, line = [], ""
+        for entry in (json.dumps(entry, ensure_ascii=False) for entry in value):
+            if line and len(line) + len(entry) + 3 > 118:
+                lines.append(line)
+                line = ""
+            line = f"{line}, {entry}" if line else entry
+        text = "[\n " + ",\n ".join([*lines, line]) + "\n]"
+    return f"```json\n{text}\n```"
+
+
+def ruleset_tables() -> str:
+    tables: Any = RULESETS[1].tables.canonical()
+    return "\n\n".join(f"### `{name}`\n\n{RULESET_NOTES[name]}\n\n{json_block(table)}" for name, table in tables)
+
+
+def ruleset_schema() -> str:
+    schema: Any = RULESETS[1].schema
+    return "\n\n".join(f"`{n}`\n\n{json_block(part)}" for n, part in zip(("types", "structs"), schema, strict=True))
+
+
+def ruleset_versions() -> str:
+    return json_block([[name, version] for name, version in sorted(RULESETS[1].value_versions.items())])
+
+
 TABLES = {
+    "ruleset-hash": lambda: f"```text\n{RULESETS[1].hash.hex()}\n```",
+    "ruleset-tables": ruleset_tables,
+    "ruleset-schema": ruleset_schema,
+    "ruleset-versions": ruleset_versions,
     "envelope": lambda: structs(envelope.Payload, envelope.TxSignature, envelope.Signed),
     "blocks": lambda: structs(block.Header, block.Commit, block.Block, block.Committed),
     "votes": lambda: structs(vote.Vote, vote.Proposal, vote.Evidence),

@@ -135,6 +135,10 @@ def test_the_validator_set_and_whose_turn_it_is() -> None:
     assert file["validators_hash"] == h("bmw/validators", pack(entries)).hex()
     powers = [(entry[0], entry[2]) for entry in entries]
     assert file["proposers"] == [address.hex() for address in second.proposers(powers, len(file["proposers"]))]
+    for block in file["blocks"]:
+        header, round_ = block["header"], block["commit"]["round"]
+        assert file["validators_hash"] == header["validators_hash"]
+        assert header["proposer"] == second.proposers(powers, header["height"] + round_ + 1)[-1].hex()
 
 
 @pytest.mark.parametrize("vector", FILES["votes.json"]["messages"], ids=lambda vector: vector["name"])
