@@ -133,6 +133,16 @@ async def test_blocks_that_are_not_there() -> None:
             assert "block_unknown" == (await get(http, f"/v1/blocks/{reference}", 404))["code"]
         for reference in ("-1", "abc", "12345678901234567", "1e3"):
             assert "malformed" == (await get(http, f"/v1/blocks/{reference}", 400))["code"]
+        for path, accept, status, code in (
+            ("/v1/blocks/7", "application/msgpack", 404, "block_unknown"),
+            ("/v1/blocks/abc", "application/msgpack", 400, "malformed"),
+            ("/v1/blocks?limit=1001", "application/msgpack", 422, "limit_too_large"),
+            ("/v1/blocks?from=1", "image/png", 406, "not_acceptable"),
+            ("/v1/blocks/1", "image/png", 406, "not_acceptable"),
+        ):
+            async with http.get(path, headers={"Accept": accept}) as answer:
+                problem = await answer.json(content_type="application/problem+json")
+                assert (status, code, "0") == (answer.status, problem["code"], answer.headers["X-Chain-Height"])
 
 
 @over_http
@@ -148,6 +158,8 @@ async def test_pages_of_blocks_meet_without_gap() -> None:
         async with http.get("/v1/blocks?from=8", headers={"Accept": "application/msgpack"}) as answer:
             found = msgspec.msgpack.decode(await answer.read(), type=list[Committed])
         assert [node.chain.store.committed(8), node.chain.store.committed(9)] == found
+        async with http.get("/v1/blocks?from=10", headers={"Accept": "application/msgpack"}) as answer:
+            assert (b"\x90", "9") == (await answer.read(), answer.headers["X-Chain-Height"])
 
 
 @over_http
