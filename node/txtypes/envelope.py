@@ -62,7 +62,10 @@ CheckedTx = NewType("CheckedTx", SignedTx)
 """A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
 
 _decode_signed: Decoder[Signed] = Decoder(
-    Signed, limits.TX_BYTES_MAX, "transaction", lambda error, raw: placed(error, StructOf(Signed), raw, whole="transaction")
+    Signed,
+    limits.TX_BYTES_MAX,
+    "transaction",
+    lambda error, raw: placed(error, StructOf(Signed), raw, whole="transaction"),
 )
 _decode_payload: Decoder[Payload] = Decoder(
     Payload, limits.TX_BYTES_MAX, "payload", lambda error, raw: placed(error, StructOf(Payload), raw, whole="payload")

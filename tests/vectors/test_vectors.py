@@ -241,7 +241,10 @@ def test_the_record_chain_leads_to_the_leaf() -> None:
         assert [sequence, digest.hex(), head.hex()] == [record["sequence"], record["digest"], record["head"]]
         version, number, txid, height, time_ms, author, _, kind, event_at_ms = unpack(face)
         content_version, salt, body, outcome = unpack(content)
-        assert documented_outcome(kind, unpack(body), time_ms) == (event_at_ms, [code.partition(":")[0] for code in outcome])
+        assert documented_outcome(kind, unpack(body), time_ms) == (
+            event_at_ms,
+            [code.partition(":")[0] for code in outcome],
+        )
         source = txids[txid.hex()]
         assert [1, 1, sequence, source["height"], source["type"]] == [version, content_version, number, height, kind]
         assert second.address_bytes(source["sender"]) == author

@@ -239,5 +239,5 @@ def test_an_unknown_type_has_a_canonical_payload() -> None:
         decode_payload(msgspec.msgpack.encode([bytes(19), 1, 1, ["vehicle.teleport"]]))
     with pytest.raises(Malformed):
         decode_payload(msgspec.msgpack.encode([bytes(20), 1, 1, []]))
-    with pytest.raises(Malformed, match="^body: "):
+    with pytest.raises(Malformed, match=r"^body: "):
         decode_payload(unknown("odometer.read", VIN))
