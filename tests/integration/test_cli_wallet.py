@@ -16,7 +16,6 @@ from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
-from node.txtypes.registry import TYPES
 
 VIN = "WBA8E9G50GNU12345"
 NOBODY = "http://127.0.0.1:1"
@@ -366,13 +365,3 @@ def test_a_transaction_file_that_is_not_what_it_should_be(offline: Wallet, tmp_p
             done.refused(done.code)
             assert NOBODY not in done.err, f"{name}: refused before any node is asked"
             assert text == file.read_text(), name
-
-
-def test_every_example_of_a_transaction_is_understood(offline: Wallet, tmp_path: Path) -> None:
-    """The help of every type shows a command; its options are this type's."""
-    for name in TYPES:
-        shown = offline("tx", name, "--help").out
-        example = shown.partition("Example:")[2].replace("\\\n", " ")
-        for word in example.split():
-            if word.startswith("--"):
-                assert word.partition("=")[0] in shown.partition("Example:")[0], (name, word)

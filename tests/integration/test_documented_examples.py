@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.documented import ROOT, Command, Shell, commands_of
-from support.processes import free_base_port, wait_for
+from support.documented import ROOT, Command, Shell, commands_of, missing_lines
+from support.processes import free_base_port
+from support.reader import Reader, field
 
+from node.crypto.addresses import address_of, to_text
+from node.crypto.dev_keys import dev_key
 from node.txtypes.registry import TYPES
 
 DOCS = ROOT / "docs"
 VIN = "WBA8E9G50GNU12345"
 SECOND_VIN = "WBA8E9G50GNU12346"
-
-
-def ports(base: int) -> dict[str, str]:
-    """The documents' ports, 26700 and the following and 26800 and the following, as those from `base` on."""
-    return {f"26{offset}0{i}": str(base + (offset - 7) * 100 + i) for offset in (7, 8) for i in range(4)}
-
-
-def field(output: str, name: str) -> str:
-    """The value behind a name in what the wallet printed."""
-    found = re.search(rf"^{name}\s+(\S+)$", output, re.MULTILINE)
-    assert found is not None, output
-    return found[1]
-
-
-class Reader:
-    """Somebody who follows the documents on one development network."""
-
-    def __init__(self, folder: Path) -> None:
-        self.base = free_base_port()
-        url = f"http://127.0.0.1:{self.base}"
-        self.shell = Shell(folder, ports(self.base), BMW_NODE_URL=url, BMW_WALLET_NODE=url)
-        self.done: set[Command] = set()
-
-    def command(self, document: str, start: str) -> Command:
-        """The first command of the document that begins like this and was not run yet."""
-        path = ROOT / document
-        found = [c for c in commands_of(path) if c.text.startswith(start) and c not in self.done]
-        assert found, f"{document} has no (further) command that begins with {start!r}"
-        self.done.add(found[0])
-        return found[0]
-
-    def follow(self, document: str, start: str, *, code: int = 0, **changes: str) -> str:
-        """Run the document's next command that begins with `start`; `changes`: its placeholders in this run."""
-        command = self.command(document, start)
-        earlier, self.shell.changes = self.shell.changes, self.shell.changes | changes
-        try:
-            return self.shell.follow(command, code=code)
-        finally:
-            self.shell.changes = earlier
-
-    def start(self, document: str, start: str) -> None:
-        """Start the network in the background."""
-        command = self.command(document, start)
-        text = command.text.partition("&")[0] + f"--base-port {self.base} &"
-        assert self.shell.run(text)[0] == 0
-        for port in range(self.base, self.base + 4):
-            self.wait(f"bmw-node status --node http://127.0.0.1:{port} | grep 'signing *signing'")
-
-    def wait(self, text: str) -> None:
-        wait_for(lambda: self.shell.run(text)[0] == 0, 60, text)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +31,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 pytestmark = pytest.mark.network
+
 
 
 # --- README ------------------------------------------------------------------------------------------------
@@ -135,16 +87,6 @@ KEPT = {"governance.propose": "PROPOSAL", "listing.create": "LISTING", "order.of
         "payment.initiate": "PAYMENT"}  # fmt: skip
 
 
-def help_of(words: str) -> list[str]:
-    """The example commands in a help text."""
-    program, *rest = words.split()
-    shown = subprocess.run(
-        [Path(sys.executable).with_name(program), *rest, "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    text = re.sub(r"\\\n\s*", "", shown.partition("Example:\n")[2])
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
 def test_the_example_of_every_type(reader: Reader) -> None:
     assert set(TYPES) == set(ORDER_OF_TYPES)
     printed = {c.text.split()[2]: c for c in commands_of(DOCS / "TRANSACTIONS.md")}
@@ -162,7 +104,78 @@ def test_the_example_of_every_type(reader: Reader) -> None:
     del reader.shell.changes[VIN]
 
 
-@pytest.mark.parametrize("name", TYPES)
-def test_the_help_of_a_type_shows_the_documents_example(name: str) -> None:
-    (printed,) = [c for c in commands_of(DOCS / "TRANSACTIONS.md") if c.text.split()[2] == name]
-    assert [re.sub(r"\\\n\s*", "", printed.text)] == help_of(f"bmw-wallet tx {name}")
+# --- INTEGRATION.md ------------------------------------------------------------------------------------------
+INTEGRATION = "docs/INTEGRATION.md"
+ELIDED = '"sender": "bmw1h7...", "body": {...}'
+
+
+def test_integration_with_node_js_and_curl(reader: Reader, tmp_path: Path) -> None:
+    """The programs first: what they have sent, curl sends again and asks for."""
+    shell = reader.shell
+    reader.command(INTEGRATION, "scripts/devnet")  # the network runs
+    assert shell.run(f"cd {tmp_path} && ln -s {DOCS} docs")[0] == 0
+    written = reader.follow(INTEGRATION, "node docs/examples/record.mjs")
+    txid = field(written, "txid")
+    refused = reader.follow(INTEGRATION, "node docs/examples/record.mjs", code=1)
+    assert "vehicle_unknown" in refused
+    reader.follow(INTEGRATION, "node docs/examples/batch.mjs")
+    raw = (tmp_path / f"outbox-{txid}.msgpack").read_bytes()
+    (tmp_path / "signed.msgpack").write_bytes(raw)
+    sent = re.escape("eec93fc3623172a37bb4b051303d8440e2becfd7c19b47fde134375d532c0b85")
+    asked = '"sender": "bmw1h7qlx32prt3twh53lkx92rsyc4qq3jqctagmze", "body": {"type": "validator.pause"}'
+    reader.follow(INTEGRATION, "curl -s http://127.0.0.1:26700/v1/transactions/encode")
+    reader.follow(INTEGRATION, "curl -s 'http://127.0.0.1:26700/v1/transactions?wait=commit'")
+    for start, changes in (
+        ("curl -s http://127.0.0.1:26700/v1/transactions -H", {re.escape("92c482..."): raw.hex()}),
+        ("curl -s http://127.0.0.1:26700/v1/transactions/eec9", {sent: txid}),
+        ("curl -s http://127.0.0.1:26700/v1/transactions/check", {re.escape(ELIDED): asked}),
+    ):
+        answer = reader.follow(INTEGRATION, start, **changes)
+        assert '"problem"' not in answer and '"status":4' not in answer, answer
+    shell.run("export LAST_EVENT_ID=1-0")
+    events = reader.command(INTEGRATION, "node docs/examples/events.mjs")
+    ended, output = shell.run(f"timeout 10 {events.text}")
+    assert (ended, missing_lines(events.printed, output)) == (124, []), output
+    handover = shell.run(f"curl -s $BMW_NODE_URL/v1/orders/$ORDER/transactions?limit=1 | jq -r .transactions[0].txid")[1]
+    shell.run("export NODE=$BMW_NODE_URL")
+    listed = re.escape("1a5af2729491d448fc27f677e9c314e969787c1aae7c5dd0a8faabfbedd17df1")
+    effects = reader.follow(INTEGRATION, "curl -s $NODE/v1/transactions/", **{listed: handover.strip()})
+    assert "title.moved" in effects
+
+
+# --- AUDITING.md -----------------------------------------------------------------------------------------------
+AUDITING = "docs/AUDITING.md"
+
+
+def test_auditing(reader: Reader, tmp_path: Path) -> None:
+    shell, base = reader.shell, reader.base
+    shell.run("cd ~/bmw-devnet")
+    assert shell.run(f"bmw-node checkpoint --home bmw {tmp_path}/now && rm blocks.bmw")[0] == 0
+    assert shell.run(f"bmw-node export --home {tmp_path}/now blocks.bmw")[0] == 0
+    shell.changes |= {
+        "/backup/2026-11-22": f"{tmp_path}/now", r"10\.0\.0\.1:26700": f"127.0.0.1:{base}",
+        r"10\.0\.0\.2:26700": f"127.0.0.1:{base + 1}", r"\bID\b": "$ORDER",
+    }  # fmt: skip
+    shell.changes = dict(sorted(shell.changes.items(), key=lambda change: -len(change[0])))
+    for start in ("bmw-audit replay --store /backup", "bmw-audit replay --archive", "bmw-audit replay --node",
+                  "bmw-audit compare", "bmw-wallet vehicle", "bmw-wallet history", "bmw-wallet order"):  # fmt: skip
+        reader.follow(AUDITING, start)
+    nobody = dev_key("account", "nobody")
+    refused = reader.follow(AUDITING, "bmw-wallet account", code=1, ADDRESS=to_text(address_of(nobody.public)))
+    assert "invalid_proof" in refused
+    shell.run(f"cd {ROOT}")
+    reader.follow(AUDITING, "python docs/examples/read_chain.py")
+
+
+NOT_RUN = {
+    "scripts/test": "it runs these tests",
+    "scripts/devnet --story": "test_the_story_of_readme",
+    "bmw-audit replay --store ./copy": "test_successor, test_cli_audit: a chain that continues another, a damaged store",
+}
+"""Commands of these documents, by how they begin, and what runs them instead."""
+
+
+def test_every_other_command_is_run_elsewhere(reader: Reader) -> None:
+    printed = [command for name in ("README.md", INTEGRATION, AUDITING) for command in commands_of(ROOT / name)]
+    left = [c.text for c in printed if c not in reader.done and not c.text.startswith(tuple(NOT_RUN))]
+    assert left == []
