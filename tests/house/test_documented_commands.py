@@ -138,5 +138,5 @@ def test_a_printed_line_is_like_one_of_the_output() -> None:
 
 def test_a_command_goes_on_until_its_quotes_are_closed(tmp_path: Path) -> None:
     text = "# T\n\n  ```console\n  $ a 'b\n     c' # d\n  out\n  $ e \\\n      f\n  ```\n```json\n$ no\n```\n"
-    (tmp_path / "T.md").write_text(text)
-    assert [Command("T.md", "a 'b\n   c' # d", ("out",)), Command("T.md", "e \\\n    f")] == commands_of(tmp_path / "T.md")
+    (tmp_path / "text").write_text(text)
+    assert [Command("text", "a 'b\n   c' # d", ("out",)), Command("text", "e \\\n    f")] == commands_of(tmp_path / "text")

@@ -15,7 +15,7 @@ from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
-from node.ledger.params import CHAIN
+from node.ledger.params import ChainParams
 from node.txtypes.chain.actions import (
     MemberAdmit,
     MemberSetStatus,
@@ -27,7 +27,8 @@ from node.txtypes.chain.actions import (
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume
 from node.txtypes.envelope import assemble
-from node.txtypes.identity.account import QUOTA, AccountOpen, Quota
+from node.txtypes.identity.account import AccountOpen
+from node.txtypes.identity.quota import QUOTA, Quota
 from node.txtypes.members.member import FRAUDS, FRAUDS_MAX, MEMBER, Fraud, Frauds, Grant, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
@@ -98,9 +99,9 @@ def _eight_readings(life: Life) -> None:
     force(life.chain, ODOMETER, VIN, replace(NO_READINGS, day=life.chain.now // DAY_MS, today=today))
 
 
-def _quota(life: Life) -> None:
-    change(life.chain, CHAIN, "params", keys_per_day=10)
-    force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, 10))
+def _used(weight: int, keys: int) -> Callable[[Life], None]:
+    """What bmw has used today."""
+    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys))
 
 
 def _paid_twice(life: Life) -> None:
@@ -215,7 +216,10 @@ MORE = (
     Case("a 65th version of a listing", "listed", SELLER,
          lambda life: specimen("listing.update", life.chain, {"listing": life.listing}), ("listing_versions_full",), (),
          lambda life: change(life.chain, LISTING, life.listing, version=64)),
-    Case("new state beyond the day's quota", "", "bmw", lambda life: register(), ("quota_exhausted",), (), _quota),
+    Case("new keys beyond the day's quota", "", "bmw", lambda life: register(), ("keys_exhausted",), (),
+         _used(0, ChainParams().keys_per_sponsor_day)),
+    Case("a weight beyond the day's quota", "", "bmw", lambda life: register(), ("weight_exhausted",), (),
+         _used(ChainParams().weight_per_sponsor_day, 0)),
     Case("a transfer that the receiver did not sign", "born", "bmw", lambda life: transfer(life.chain),
          ("signature_missing",)),
     Case("a signature nobody asked for", "born", "workshop-berlin", lambda life: maintenance(life.chain),
