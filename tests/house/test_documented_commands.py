@@ -130,7 +130,7 @@ def test_what_cannot_be_typed_is_named() -> None:
 
 
 def test_a_printed_line_is_like_one_of_the_output() -> None:
-    output = "height   7\nstatus      committed\n{\n  \"key\": \"order/ab\"\n}\n"
+    output = 'height   7\nstatus      committed\n{\n  "key": "order/ab"\n}\n'
     printed = ("height  3", "status  committed", "...", '{"key": "order/7f..."}', "")
     assert [] == missing_lines(printed, output)
     assert ["status  pending", "hight 7"] == missing_lines(("status  pending", "hight 7"), output)
@@ -139,4 +139,6 @@ def test_a_printed_line_is_like_one_of_the_output() -> None:
 def test_a_command_goes_on_until_its_quotes_are_closed(tmp_path: Path) -> None:
     text = "# T\n\n  ```console\n  $ a 'b\n     c' # d\n  out\n  $ e \\\n      f\n  ```\n```json\n$ no\n```\n"
     (tmp_path / "text").write_text(text)
-    assert [Command("text", "a 'b\n   c' # d", ("out",)), Command("text", "e \\\n    f")] == commands_of(tmp_path / "text")
+    assert [Command("text", "a 'b\n   c' # d", ("out",)), Command("text", "e \\\n    f")] == commands_of(
+        tmp_path / "text"
+    )

@@ -1,4 +1,4 @@
-"""The commands of OPERATING.md and SIGNER.md work as they stand there: the tutorial, joining, keys, backups, repairs."""
+"""The commands of OPERATING.md and SIGNER.md work as they stand there: tutorial, joining, keys, backups, repairs."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def test_the_tutorial(tutorial: Reader) -> None:
     tutorial.follow(OPERATING, "for i in 0 1 2 3")
     for node in range(4):
         signs(tutorial, node)
-    for start in ("bmw-node status --home", "bmw-node validators", "export BMW_WALLET_HOME", "export BMW_WALLET_GENESIS",
-                  "bmw-wallet key import", "bmw-wallet tx vehicle.register", "bmw-wallet history", "kill %4"):  # fmt: skip
+    for start in ("bmw-node status --home", "bmw-node validators", "export BMW_WALLET_HOME",
+                  "export BMW_WALLET_GENESIS", "bmw-wallet key import", "bmw-wallet tx vehicle.register",
+                  "bmw-wallet history", "kill %4"):  # fmt: skip
         tutorial.follow(OPERATING, start)
     tutorial.wait_for_lines(OPERATING, "tail -3", "net/validator-0.log")
     tutorial.follow(OPERATING, "bmw-node start --home net/validator-3")
@@ -116,7 +117,8 @@ def test_joining_a_network(reader: Reader) -> None:
 
 def decide(reader: Reader, action: dict[str, object]) -> None:
     """Propose and vote, as the text says of the steps that have no command of their own."""
-    proposed = reader.shell.run(f"bmw-wallet tx governance.propose --from bmw --wait --action '{json.dumps(action)}'")[1]
+    propose = f"bmw-wallet tx governance.propose --from bmw --wait --action '{json.dumps(action)}'"
+    proposed = reader.shell.run(propose)[1]
     for name in ("dealer-munich", "workshop-berlin"):
         vote = f"bmw-wallet tx governance.vote --proposal {field(proposed, 'txid')} --approve --from {name} --wait"
         ended, output = reader.shell.run(vote)
@@ -144,7 +146,7 @@ def test_backups_archives_repairs_and_keys(reader: Reader, tmp_path: Path) -> No
     shell.changes |= running
     reader.follow(OPERATING, "bmw-node init /var/lib/bmw-node-new")
     for start in ("cp /var/lib/bmw-node/keys/account.json", "bmw-node keys --home /var/lib/bmw-node-new",
-                  "bmw-node checkpoint", "bmw-node debug bundle"):  # fmt: skip
+                  "bmw-node checkpoint --home /var", "bmw-node debug bundle"):  # fmt: skip
         reader.follow(OPERATING, start)
     assert shell.run(f"bmw-node init {home} --genesis genesis.json")[0] == 0
     reader.set_ports(str(home), {"26700": str(reader.base + 12), "26800": str(reader.base + 112)})

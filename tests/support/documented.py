@@ -62,7 +62,7 @@ def commands_of(path: Path) -> list[Command]:
 
 
 def pattern_of(line: str, between: str = r"\s+") -> re.Pattern[str]:
-    """What a printed line stands for: `...` is anything, and so is a word that has a digit, which every run has anew."""
+    """What a printed line stands for: `...` and words with a digit, which every run has anew, are anything."""
     words = (".*" if "..." in word or re.search("[0-9]", word) else re.escape(word) for word in line.split())
     return re.compile(between.join(words))
 
@@ -114,7 +114,8 @@ class Shell:
         self._bash.stdout.close()
 
     def changed(self, text: str) -> str:
-        for wanted, given in self.changes.items():
+        """The longest expressions first: what they find may contain what others find."""
+        for wanted, given in sorted(self.changes.items(), key=lambda change: -len(change[0])):
             text = re.sub(wanted, lambda _, given=given: given, text)
         return text
 
@@ -139,6 +140,6 @@ class Shell:
         """Run it; it ends with `code` and prints what the document says. Its output."""
         ended, output = self.run(command.text)
         assert ended == code, f"{command.document}: {command.text}\nended with {ended}:\n{output}"
-        missing = missing_lines(command.printed, output)
+        missing = missing_lines(tuple(map(self.changed, command.printed)), output)
         assert missing == [], f"{command.document}: {command.text}\ndoes not print {missing}, but:\n{output}"
         return output

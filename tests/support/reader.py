@@ -72,5 +72,5 @@ class Reader:
         for config in path.glob("**/config.toml"):
             text = config.read_text()
             for documented, given in (self.ports if ports is None else ports).items():
-                text = text.replace(documented, given)
+                text = text.replace(f"# port = {documented}", f"port = {given}").replace(documented, given)
             config.write_text(text)
