@@ -18,7 +18,7 @@ from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
-from wallet.commands.shared import example, with_session
+from wallet.commands.shared import accept_old_root_option, example, with_session
 from wallet.light import LightClient, check_history
 from wallet.session import Session
 from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
@@ -47,7 +47,7 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--verify`, `--accept-old-root` and the session's options. Passes session, and light client or None."""
 
     @click.option("--verify", is_flag=True, help="show only what is proven against the validators' signatures")
-    @click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")
+    @accept_old_root_option
     @with_session
     @wraps(command)
     def wrapped(session: Session, verify: bool, accept_old_root: bool, **values: Any) -> None:

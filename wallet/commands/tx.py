@@ -22,8 +22,10 @@ from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import unmet_of
+from wallet.commands.consent import Consent, agree, consent_options, show_offline
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
+from wallet.meaning import asks
 from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
@@ -64,10 +66,11 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
     @click.option("is_dry", "--dry-run", is_flag=True, help="check whether it is valid now; send nothing")
     @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
     @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
+    @consent_options
     @with_session
     def command(
         session: Session, body_file: Path | None, sender: str, cosigners: tuple[str, ...], expires: str,
-        is_waiting: bool, is_dry: bool, is_offline: bool, output: Path | None, **values: Any,
+        is_waiting: bool, is_dry: bool, is_offline: bool, output: Path | None, consent: Consent, **values: Any,
     ) -> None:  # fmt: skip
         if is_offline and (is_dry or is_waiting):
             raise click.UsageError("--offline asks no node: leave --dry-run and --wait away")
@@ -90,6 +93,10 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
         except Malformed as error:
             raise click.UsageError(_as_options(str(error), struct)) from None
         document = TxDocument(session.genesis_hash, payload, ())
+        if signers and (asks(struct) or cosigners):
+            agree(session, document.payload, signers, consent, is_body_known=True, is_offline=is_offline)
+        elif is_offline:
+            show_offline(session, document.payload)
         for signer in signers:
             document = signed_by(session, document, signer)
         if output is not None:
