@@ -12,8 +12,11 @@ import click
 from node.errors import Corrupted, OperatorError, Rejected
 from node.usage import Program, with_versions
 from wallet.commands.files import cosign, sign, submit
+from wallet.commands.holdings import cars
 from wallet.commands.key import key
+from wallet.commands.proposals import proposal, proposals
 from wallet.commands.read import account, history, listings, order, vehicle
+from wallet.commands.ref import ref
 from wallet.commands.shared import EXIT_REFUSED, EXIT_UNREADABLE, example, session_options
 from wallet.commands.tx import tx
 from wallet.show import echo_rejected, plain
@@ -61,8 +64,9 @@ def main() -> None:
         sys.exit(2)
 
 
-for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, listings):
+for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, cars, listings, proposals, proposal):
     main.add_command(_command)
+main.add_command(ref)
 with_versions(main, "bmw-wallet")
 
 

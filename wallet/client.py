@@ -44,6 +44,10 @@ class Unreachable(OperatorError):
     """No node gave a usable answer."""
 
 
+class NoBlockYet(OperatorError):
+    """The chain is at its genesis, whose state no certificate proves."""
+
+
 class UnmetGuard(NamedTuple):
     """An unmet guard in a node's answer."""
 
@@ -141,7 +145,7 @@ class NodeClient:
         """State values of one height with their proofs."""
         answer = self.call_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
         if answer.get("header", "") is None:
-            raise Unreachable("the chain has no block yet, so nothing is proven: wait for the first block")
+            raise NoBlockYet("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
             entries = tuple(_state_entry(entry) for entry in answer["entries"])
             header, commit = (bytes.fromhex(answer[name]["raw"]) for name in ("header", "commit"))

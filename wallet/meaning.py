@@ -75,12 +75,13 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
     OrderHandover: Essence(
         (*_SALE, "odometer"), "The title of {vin} moves from {seller} to {buyer} for good, at {odometer}.", True
     ),
-    GovernanceVote: Essence(("proposal", "approve", "action"), "{sender} votes on the action above; approve: {approve}.",
-                            True),
+    GovernanceVote: Essence(
+        ("proposal", "approve", "action"), "{sender} votes on the action of the proposal; approve: {approve}.", True
+    ),
     TitleTransfer: Essence(
         ("sender", "vin", "receiver", "odometer"), "The title of {vin} moves from {sender} to {receiver} for good."
     ),
-    AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys is opened; {sender} sponsors it."),
+    AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),
 }  # fmt: skip
 """What matters in a type. Any other type: `type`, `sender` and every field of the body that is not empty."""
 
@@ -209,9 +210,7 @@ def meaning(payload: Payload, reader: Reader | None, as_of: AsOf | None, own: Ma
     return Meaning(found.facts, change, found.names)
 
 
-def _add_referenced(
-    found: _Facts, name: str, ident: Any, essence: Essence, reader: Reader, as_of: AsOf
-) -> None:
+def _add_referenced(found: _Facts, name: str, ident: Any, essence: Essence, reader: Reader, as_of: AsOf) -> None:
     """The facts of the state value that a field names, and of those that this one leads to."""
     if name not in REFERENCES or not ident:
         return
@@ -227,6 +226,13 @@ def _add_referenced(
     found.add_fields(view, shown, family.name)
     for further in leads_to:
         _add_referenced(found, further, getattr(value, further), essence, reader, as_of)
+
+
+def view_texts(view: Any, reader: Reader, own: Mapping[bytes, str]) -> dict[str, str]:
+    """All fields of a view as text, addresses with names."""
+    found = _Facts((), reader, own)
+    found.add_fields(view, tuple(field.json_name for field in fields_of(type(view))), "view")
+    return {fact.name: fact.text for fact in found.facts.values()}
 
 
 # --- expectations --------------------------------------------------------------------------------------
@@ -250,5 +256,5 @@ def _is_expected(found: Meaning, fact: Fact, texts: list[str], names: Names) -> 
         return bool(value_from_json(fact.kind, strict(fact.kind, given, path, names), path) == fact.value)
     except Malformed:
         if isinstance(fact.kind, kinds.Address) and fact.value in found.names:
-            return found.names[fact.value] == given
+            return bool(found.names[fact.value] == given)
         raise

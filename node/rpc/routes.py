@@ -24,7 +24,8 @@ from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.listing import Disclosure
+from node.txtypes.sale.delivery import Deliveries
+from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -140,6 +141,12 @@ def _touching(family: Family[Any]) -> Route:
                 f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
 
 
+def _derived(family: Family[Any], name: str, view: type[Any], summary: str) -> Route:
+    """A further view of a family's value, below its path."""
+    return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
+                Stamped(view), f"{family.name}_unknown", name=name)  # fmt: skip
+
+
 def _of_account(family: Family[Any], index: str, summary: str) -> Route:
     name, handler = plural_of(family), partial(values.listed_of_account, family, index)
     return _get(f"/v1/accounts/{{address}}/{name}", handler, "values", summary, PageOf(family), "account_unknown",
@@ -181,8 +188,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _of_account(ORDER, "party", "Orders that an account is a party to"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
-    _get("/v1/listings/{listing}/disclosure", values.disclosure, "values", "The disclosure to buyers, and its root",
-         Stamped(Disclosure), "listing_unknown"),
+    _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
+    _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
          name="stream"),

@@ -62,8 +62,10 @@ def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
     unasked = wallet(*accept)
     assert 2 == unasked.code and "--expect NAME=VALUE" in unasked.err
     assert "92900.00 EUR" in unasked.err and "52900.00" not in unasked.err
-    for text in (VIN, "330I", f"{to_text(address('dealer-munich'))} (dealer-munich, your key dealer-munich)",
-                 f"{to_text(address('buyer-1'))} (no member, your key buyer-1)", "The car is reserved for"):  # fmt: skip
+    for text in (
+        VIN, "330I", f"{to_text(address('dealer-munich'))} (dealer-munich, your key dealer-munich)",
+        f"{to_text(address('buyer-1'))} (no member, your key buyer-1)", "The car is reserved for",
+    ):  # fmt: skip
         assert text in unasked.err, (text, unasked.err)
     bare = wallet(*accept, "--yes")
     assert 2 == bare.code

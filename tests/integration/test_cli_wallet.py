@@ -90,7 +90,7 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert VIN in wallet("vehicle", VIN).out
     done = wallet(
         "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "12km",
-        "--next-due", '{"odometer": 30000, "at": "+730d"}', "--event-at", "now", "--from", "workshop-berlin", "--wait",
+        "--next-due", "30000km,+730d", "--event-at", "now", "--from", "workshop-berlin", "--wait",
     )  # fmt: skip
     assert 0 == done.code and "committed" in done.out
     history = wallet("history", VIN, "--json").json["records"]
@@ -118,7 +118,8 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert 1 == dry.code, "the receiver has not signed"
     shown = json.loads(dry.out)
     assert (False, ["signature_missing"]) == (shown["ok"], [guard["code"] for guard in shown["unmet"]])
-    dry = wallet(*arguments, "--from", "bmw", "--cosign", "dealer-munich", "--dry-run", "--json").json
+    both = ("--from", "bmw", "--cosign", "dealer-munich", "--yes", "--accept-old-root")
+    dry = wallet(*arguments, *both, "--dry-run", "--json").json
     assert (True, []) == (dry["ok"], dry["unmet"])
     assert wallet("vehicle", vin, "--json").json["holder_name"] == "bmw", "a dry run has sent nothing"
 
@@ -155,7 +156,9 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"
     assert "signature" in done.err
-    assert 0 == wallet("cosign", file, "--from", "dealer-munich").code
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "type=title.transfer")
+    words = [word for text in expected for word in ("--expect", text)]
+    assert 0 == wallet("cosign", file, "--from", "dealer-munich", "--yes", "--accept-old-root", *words).code
     sent = wallet("submit", file, "--wait", "--json").json
     again = wallet("submit", file, "--json").json
     assert ("committed", sent["txid"], sent["height"]) == (again["status"], again["txid"], again["height"])

@@ -15,7 +15,7 @@ from node.errors import Malformed, OperatorError
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text
 from node.txtypes.envelope import Payload
-from wallet.commands.shared import accept_old_root_option
+from wallet.commands.shared import accept_old_root
 from wallet.meaning import Meaning, check_expected, meaning
 from wallet.session import Session, Signer
 from wallet.show import counted, facts
@@ -39,12 +39,10 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("yes", "--yes", is_flag=True,
                   help="don't ask; for programs, which must then give every essential value with --expect")  # fmt: skip
     @click.option("expected", "--expect", multiple=True, metavar="NAME=VALUE",
-                  help="refuse to sign unless the value shown under this name is this one (may be repeated)")  # fmt: skip
-    @accept_old_root_option
+                  help="sign only if the value shown under this name is this one (may be repeated)")  # fmt: skip
+    @accept_old_root
     @wraps(command)
-    def wrapped(
-        *arguments: Any, yes: bool, expected: tuple[str, ...], accept_old_root: bool, **values: Any
-    ) -> None:
+    def wrapped(*arguments: Any, yes: bool, expected: tuple[str, ...], accept_old_root: bool, **values: Any) -> None:
         command(*arguments, consent=Consent(yes, expected, accept_old_root), **values)
 
     return wrapped
@@ -52,14 +50,10 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def show_offline(session: Session, payload: Payload) -> Meaning:
     """Show what `payload` says; nothing is proven."""
-    found = meaning(payload, None, None, _own(session))
+    found = meaning(payload, None, None, session.key_names())
     _echo(found)
     click.echo("Nothing of this is proven: --offline asks no node.", err=True)
     return found
-
-
-def _own(session: Session) -> dict[bytes, str]:
-    return {info.address: info.name for info in session.keystore.list()}
 
 
 def agree(
@@ -88,7 +82,7 @@ def agree(
 def _proven(session: Session, payload: Payload, consent: Consent) -> Meaning:
     """The meaning over proven values, shown. Raises `OperatorError` where the newest proven block is old."""
     session.check_chain()
-    own = _own(session)
+    own = session.key_names()
     light = session.light_client(consent.accept_old_root)
 
     def compute(reader: Reader, as_of: AsOf) -> Meaning:

@@ -67,14 +67,14 @@ def session_options(command: Callable[..., Any], *, is_root: bool = False) -> Ca
     return command
 
 
-accept_old_root_option: Final = click.option(
-    "--accept-old-root", is_flag=True, help="start from a trust root older than 180 days"
-)
-
-
 def with_session(command: Callable[..., None]) -> Callable[..., None]:
     """Add the session's options and pass the session as the first argument."""
     return session_options(click.make_pass_decorator(Session, ensure=True)(command))
+
+
+def accept_old_root(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--accept-old-root`."""
+    return click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")(command)
 
 
 def example(text: str) -> str:

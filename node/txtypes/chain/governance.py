@@ -13,16 +13,17 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Malformed
+from node.ledger import family as families
 from node.ledger.body import TransactionBody, check_codes
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value, extended, fixed_ident
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, extended
 from node.ledger.fields import Address, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.chain import validator_set
 from node.txtypes.chain.actions import Action, ValidatorSetPower
 from node.txtypes.chain.validator_set import NOT_A_VALIDATOR, VALIDATORS, ValidatorState
-from node.txtypes.members.member import require_member
+from node.txtypes.members.member import name_of, require_member
 
 PROPOSAL_UNKNOWN = Guard("proposal_unknown", "there is no such proposal", "diesen Vorschlag gibt es nicht",
                          "提案不存在")  # fmt: skip
@@ -89,6 +90,7 @@ class ProposalView(Proposal, frozen=True):
 
     id: Id
     status: ProposalStatus | Literal["expired"]  # type: ignore[assignment]
+    proposer_name: str
     yes_power: int
     no_power: int
     needed_power: int
@@ -101,6 +103,7 @@ class ProposalView(Proposal, frozen=True):
         tally = tally_of(proposal, state)
         return extended(
             ProposalView, proposal, id=bytes.fromhex(ident), status=status_now(proposal, as_of.now_ms),
+            proposer_name=name_of(reader, proposal.proposer),
             yes_power=tally.yes, no_power=tally.no, needed_power=tally.needed, total_power=tally.total,
         )  # fmt: skip
 
@@ -114,10 +117,10 @@ PROPOSAL: Final = Family(
     "proposal", Proposal, ident=HASH_IDENT,
     indexes=(
         Index("status", lambda p: ("open", "expired") if p.status == "open" else (p.status,),
-              fixed_ident("open", "carried_out", "failed", "refused", "expired"),
+              families.fixed_ident("open", "carried_out", "failed", "refused", "expired"),
               lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == asked,
               "open (without: open ones by expiry), carried_out, failed, refused or expired"),
-        Index("open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
+        Index("open", lambda p: (families.expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
               lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open"),
     ),
     concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",

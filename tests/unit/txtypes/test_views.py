@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from support import rulesets
 from support.chain import DAY_MS, Chain, address
-from support.governing import carry_out, propose
+from support.governing import carry_out, chain_with, give, propose, vote
 from support.life import VIN, Life, accident
 from support.light import ChainSource, light_client
 from support.ordering import BUYER, SELLER, counter
@@ -242,14 +242,38 @@ def test_an_account_shows_its_member() -> None:
     assert "bmw" == view_of(chain, ACCOUNT, address("buyer-1"))["sponsor_name"]
 
 
+def proposals(chain: Chain, status: str) -> list[str]:
+    return [entry["id"] for entry in listed(chain, PROPOSAL, status=status)["proposals"]]
+
+
+def test_a_proposal_shows_the_power_of_its_votes_and_what_it_needs() -> None:
+    """Of the set as it is now: a vote of a member without power counts nothing."""
+    chain = chain_with(10, 20, 20)
+    waiting = propose(chain, ParameterSet("block_txs_max", 77))
+    assert "open" == vote(chain, waiting, "dealer-munich")
+
+    def shown() -> tuple[int, ...]:
+        view = view_of(chain, PROPOSAL, waiting)
+        return tuple(view[name] for name in ("yes_power", "no_power", "needed_power", "total_power"))
+
+    assert (30, 0, 34, 50) == shown()
+    give(chain, {"dealer-munich": 20, "dealer-shanghai": 10})
+    assert (20, 0, 21, 30) == shown()
+    assert "refused" == vote(chain, waiting, "dealer-shanghai", approve=False)
+    assert (20, 10, 21, 30) == shown()
+    assert [waiting.hex()] == proposals(chain, "refused")
+
+
 # --- lists ----------------------------------------------------------------------------------------------------
 def test_what_is_open_is_listed_until_it_has_lapsed_by_its_expiry() -> None:
     life = at("offered")
     chain = life.chain
-    propose(chain, ParameterSet("block_txs_max", 77))
+    proposal = propose(chain, ParameterSet("block_txs_max", 77)).hex()
     assert 1 == len(listed(chain, PROPOSAL)["proposals"]) == len(listed(chain, LISTING)["listings"])
+    assert ([proposal], []) == (proposals(chain, "open"), proposals(chain, "expired"))
     chain.now += 15 * DAY_MS
     chain.produce()
+    assert ([], [proposal]) == (proposals(chain, "open"), proposals(chain, "expired"))
     assert ([], 1) == (listed(chain, PROPOSAL)["proposals"], len(listed(chain, LISTING)["listings"]))
     chain.now += 20 * DAY_MS
     chain.produce()
