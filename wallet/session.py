@@ -138,7 +138,7 @@ class Session:
         return LightClient(self.genesis, path, self.client, accept_old_root=accept_old_root)
 
     def verified(self, light: LightClient, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
-        """The result of `compute` over proven values. Waits for a node that is a little behind, or for the first block."""
+        """The result of `compute` over proven values. Waits for a node that is a bit behind, or for the first block."""
         for attempt in range(FIRST_BLOCK_TRIES):
             try:
                 return light.verified_view(compute, keys)

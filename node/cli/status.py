@@ -39,11 +39,35 @@ def fetch_json(url: str, path: str) -> Any:
 def status(url: str, as_json: bool) -> None:
     """Print the status of a running node."""
     answer = fetch_json(url, "/v1/status")
+    waiting = waiting_rotations(url, answer.get("validator_address"))
     if as_json:
-        print_json(answer)
+        print_json(answer | {"rotations": waiting})
         return
     for name, value in answer.items():
         click.echo(f"{name:<16} {json.dumps(value) if isinstance(value, dict | list) else value}")
+    for each in waiting:
+        click.echo(
+            f"{'rotation':<16} waits for power: {each['yes_power']} of {each['total_power']} power, "
+            f"{each['needed_power']} needed, until {each['expires_at']} (key {each['consensus_key'][:8]}, "
+            f"proposal {each['proposal']})"
+        )
+
+
+def waiting_rotations(url: str, validator: Any) -> list[dict[str, Any]]:
+    """The open proposals that give this validator a new consensus key; empty where the node can't tell yet."""
+    try:
+        listed = fetch_json(url, "/v1/proposals?limit=1000").get("proposals", []) if validator else []
+    except OperatorError:
+        return []
+    names = ("yes_power", "no_power", "needed_power", "total_power", "expires_at")
+    return [
+        {"proposal": each["id"], "consensus_key": each["action"]["consensus_key"]}
+        | {name: each[name] for name in names}
+        for each in listed
+        if each["action"]["type"] == "validator.set_power"
+        and each["action"]["member"] == validator
+        and each["action"]["consensus_key"]
+    ]
 
 
 @click.command(epilog=example("bmw-node peers --node http://127.0.0.1:26700"))

@@ -82,6 +82,11 @@ class Home:
         return self.path / "data" / "signing.state"
 
     @property
+    def next_hard_state(self) -> Path:
+        """The mark of the next consensus key, that it has signed nothing."""
+        return self.path / "data" / "signing-next.state"
+
+    @property
     def signer_socket(self) -> Path:
         return self.path / "data" / "signer.sock"
 

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from node.chain.genesis import genesis_hash, uses_dev_keys
-from node.crypto.addresses import address_of, from_text
+from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.home import Home, SigningLock
+from node.daemon.key_rotation import key_on_chain, rotated
 from node.daemon.member_nodes import MemberNodes
 from node.daemon.memory import settle_allocator, trim_for_ever
 from node.daemon.node_backend import NodeBackend
@@ -81,7 +82,9 @@ class Node:
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
+            consensus_key = rotated(home, self.store, address) or consensus_key
             signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
+        self._local_signer = signer
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
@@ -243,11 +246,29 @@ class Node:
         self._signing_status.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
+    def _rotate_key(self) -> None:
+        """Go on with the home's next consensus key as soon as the chain names it for this validator."""
+        old = self._local_signer
+        if old is None or key_on_chain(self.store, old.address) == old.public:
+            return
+        try:
+            key = rotated(self.home, self.store, old.address)
+            if key is None:
+                return
+            old.retire()
+            self._local_signer = LocalSigner(old.address, key, SafetyFile(self.home.hard_state), self.genesis_hash)
+        except (OperatorError, Corrupted) as error:
+            self._on_failure(error)
+            return
+        log("key_rotated", "info", {"validator": to_text(old.address), "consensus_key": key.public.hex()})
+        self._pump.post(e.SignerConnected(self._local_signer))
+
     # --- actions of the replica ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
         self._metrics.committed(action)
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
+        self._rotate_key()
         self._signing_status.log_changes()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._tx_statuses.committed(tx.txid for tx in action.transactions)
