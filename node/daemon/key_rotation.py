@@ -1,4 +1,4 @@
-"""Rotation of a validator's consensus key within its home (docs/adr/0023-a-key-rotates-in-place.md).
+"""Rotation of a validator's consensus key within its home (docs/adr/0025-a-key-rotates-in-place.md).
 
 `make_next` makes the next key beside the present one, with a mark that it has never signed. Once the chain's record of
 the validator names the next key, `switch` puts mark and key in the places of the old ones. The old signing state is

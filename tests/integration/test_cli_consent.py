@@ -18,6 +18,8 @@ from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderCounter
 
+pytestmark = pytest.mark.slow
+
 VIN = "WBA8E9G50GNU12345"
 SALE = {"vin": VIN, "price": "92900.00EUR", "seller": "dealer-munich", "buyer": "buyer-1"}
 
@@ -134,6 +136,40 @@ def test_a_cosigner_sees_the_sale_behind_the_handover_of_another(
     assert before == file.read_bytes()
     assert 0 == wallet(*cosign, *expected(whole)).code
     assert 2 == len(json.loads(file.read_text())["signatures"])
+
+
+def test_what_is_expected_is_compared_also_where_nobody_would_ask(wallet: HomeWallet, sale: tuple[Chain, Life]) -> None:
+    listing, before = sale[1].listing.hex(), sale[0].store.height()
+    offer = ("tx", "order.offer", "--listing", listing, "--price", "1.00EUR", "--rail", "bank_transfer", "--provider",
+             "payment-provider-1", "--contract", "distance", "--expires-at", "+1d", "--from", "buyer-1")  # fmt: skip
+    wallet(*offer, *expected({"vin": "WBA8E9G50GNU99999"})).refused(1, "not_expected", VIN)
+    assert before == sale[0].store.height()
+
+
+def test_a_block_that_is_old_proves_nothing_about_now(tmp_path: Path) -> None:
+    """A node that withholds newer blocks could prove what was true before them."""
+    chain = recent_chain()
+    chain.now -= 15 * 60_000
+    life = Life(chain).to("offered")
+    with wallet_node(chain) as node:
+        wallet = HomeWallet(tmp_path, node).has("dealer-munich")
+        accept = ("tx", "order.accept", "--order", life.order.hex(), "--from", "dealer-munich")
+        sale = SALE | {"price": "52900.00EUR"}
+        wallet(*accept, *expected(sale)).refused(3, "15 minutes old", "name another node")
+        assert 0 == node.submitted
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_a_person_is_asked_on_a_terminal(sale: tuple[Chain, Life], tmp_path: Path, answer: str, code: int) -> None:
+    chain = recent_chain()
+    life = Life(chain).to("offered")
+    with wallet_node(chain) as node:
+        wallet = HomeWallet(tmp_path, node).has("dealer-munich")
+        accept = ("tx", "order.accept", "--order", life.order.hex(), "--from", "dealer-munich")
+        done, shown = wallet.on_a_terminal(*accept, question="Sign this with dealer-munich?", answer=answer)
+        assert code == done, shown
+        assert shown.index("52900.00 EUR") < shown.index("Sign this with")
+        assert (1 - code) == node.submitted
 
 
 def test_a_vote_shows_the_proven_action(wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]) -> None:

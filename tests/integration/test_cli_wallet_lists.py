@@ -18,6 +18,8 @@ from node.crypto.addresses import to_text
 from node.crypto.hashing import commitment
 from node.txtypes.sale.order import reference_id
 
+pytestmark = pytest.mark.slow
+
 VIN = "WBA8E9G50GNU12345"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +95,26 @@ class HomeWallet:
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Done:
         return run("bmw-wallet", *arguments, **self._settings | environment)
+
+    def on_a_terminal(self, *arguments: str, question: str, answer: str) -> tuple[int, str]:
+        """(exit code, what is on the screen) of the real program, which a person answers."""
+        person, terminal = os.openpty()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("BMW_")} | self._settings
+        program = Path(sys.executable).with_name("bmw-wallet")
+        with subprocess.Popen(
+            [program, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+        ) as process:
+            os.close(terminal)
+            shown = b""
+            with contextlib.suppress(OSError):  # the terminal is gone when the program has ended
+                while part := os.read(person, 4096):
+                    shown += part
+                    if question.encode() in shown and answer:
+                        os.write(person, f"{answer}\n".encode())
+                        answer = ""
+            code = process.wait(30)
+        os.close(person)
+        return code, shown.decode()
 
     def has(self, *names: str) -> HomeWallet:
         for name in names:

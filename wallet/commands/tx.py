@@ -88,12 +88,12 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)
             address, signers = _signers(session, sender, cosigners, output)
-            address = address or signers[0].account(session.open_key(signers[0].name))
+            address = address or session.keystore.info(signers[0].name).address
             payload = build_payload(address, body, salt=secrets.randbits(64), expires_at_ms=expires_at_ms)
         except Malformed as error:
             raise click.UsageError(_as_options(str(error), struct)) from None
         document = TxDocument(session.genesis_hash, payload, ())
-        if signers and (asks(struct) or cosigners):
+        if signers and (asks(struct) or cosigners or consent.expected):
             agree(session, document.payload, signers, consent, is_body_known=True, is_offline=is_offline)
         elif is_offline:
             show_offline(session, document.payload)

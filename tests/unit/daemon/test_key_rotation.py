@@ -146,6 +146,18 @@ def test_an_old_signer_that_is_retired_signs_nothing_and_writes_nothing(chain: C
     assert all(not isinstance(m, SignedVote) or m.vote.height < 100 for m in old.state.messages)
 
 
+def test_a_signers_home_rotates_on_its_operators_word(chain: Chain, home: Home, tmp_path: Path) -> None:
+    """A signer does not see the chain, so a stopped one is told to switch."""
+    signer = Home(tmp_path / "signer")
+    assert 0 == run("bmw-node", "signer", "--home", signer.path, "--take", home.path).code
+    told = rotate(signer, "--json").json
+    assert to_text(BMW) == told["member"]
+    assert told["consensus_key"] in rotate(signer, "--switch").out
+    new = signer_of(signer, chain)
+    assert (told["consensus_key"], False, 1) == (new.public.hex(), new.was_missing, new.floor)
+    rotate(signer, "--switch").refused(3, "no next consensus key waits")
+
+
 def test_what_a_rotation_refuses(chain: Chain, home: Home, tmp_path: Path) -> None:
     rotate(home, "--switch").refused(3, "no next consensus key waits")
     make_next(home)

@@ -21,6 +21,7 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.chain.actions import MemberAdmit
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
+from node.txtypes.service.records import Due
 from wallet.commands.tx import tx
 from wallet.options import (
     Names,
@@ -107,6 +108,44 @@ def test_odometer_readings() -> None:
 def test_other_readings_are_refused(text: str) -> None:
     with pytest.raises(Malformed, match="is not an odometer reading: write 12000km"):
         parse_odometer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "odometer", "at_ms"),
+    [
+        ("30000km,+730d", 30_000, NOW + 730 * 86_400_000),
+        ("+730d, 30000 km", 30_000, NOW + 730 * 86_400_000),
+        ("30000km", 30_000, 0),
+        ("+730d", 0, NOW + 730 * 86_400_000),
+        ("2028-01-01T00:00:00Z", 0, 1_830_297_600_000),
+        ("", 0, 0),
+        ('{"odometer": 30000, "at": ""}', 30_000, 0),
+        ("odometer=30000,at=+730d", 30_000, NOW + 730 * 86_400_000),
+    ],
+)
+def test_when_the_next_service_is_due(text: str, odometer: int, at_ms: int) -> None:
+    assert Due(odometer, at_ms) == maintained(text).next_due
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("30000", "neither a reading nor a time"),
+        ("soon", "neither a reading nor a time"),
+        ("30000km,40000km", "two readings"),
+        ("+1d,+2d", "two times"),
+        ("30000mi", "30000mi is in mi, the odometer in km"),
+        ("12345678km", "neither a reading nor a time"),
+    ],
+)
+def test_a_next_service_that_is_not_understood_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Malformed, match=words):
+        maintained(text)
+
+
+def maintained(next_due: str):
+    fields = {"vin": VIN, "services": ["ENGINE_OIL"], "odometer": "12000km", "next_due": next_due}
+    return body_from(TYPES["maintenance.record"], fields, NAMES)
 
 
 # --- times ---
