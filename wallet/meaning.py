@@ -17,7 +17,7 @@ from node.ledger import kinds
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.fields import Address
-from node.ledger.json_form import to_json, value_from_json
+from node.ledger.json_form import time_to_text, to_json, value_from_json
 from node.ledger.kinds import Kind, fields_of, kind_of, tag_of
 from node.txtypes.chain.governance import PROPOSAL, GovernanceVote
 from node.txtypes.envelope import Payload
@@ -202,6 +202,7 @@ def meaning(payload: Payload, reader: Reader | None, as_of: AsOf | None, own: Ma
     found.add("sender", kind_of(Address), payload.sender, to_text(payload.sender))
     for field in fields:
         found.add(field.json_name, field.kind, getattr(body, field.name), written[field.json_name])
+    found.add("valid_until", kinds.TIME, payload.expires_at_ms, time_to_text(payload.expires_at_ms))
     if reader is not None and as_of is not None:
         for field in fields:
             _add_referenced(found, field.json_name, getattr(body, field.name), essence, reader, as_of)
