@@ -54,20 +54,18 @@ def status(url: str, as_json: bool) -> None:
 
 
 def waiting_rotations(url: str, validator: Any) -> list[dict[str, Any]]:
-    """The open proposals that give this validator a new consensus key; empty where the node can't tell yet."""
-    try:
-        listed = fetch_json(url, "/v1/proposals?limit=1000").get("proposals", []) if validator else []
-    except OperatorError:
-        return []
+    """The open proposals that give this validator a new consensus key; empty where the node can't tell."""
     names = ("yes_power", "no_power", "needed_power", "total_power", "expires_at")
-    return [
-        {"proposal": each["id"], "consensus_key": each["action"]["consensus_key"]}
-        | {name: each[name] for name in names}
-        for each in listed
-        if each["action"]["type"] == "validator.set_power"
-        and each["action"]["member"] == validator
-        and each["action"]["consensus_key"]
-    ]
+    try:
+        listed = fetch_json(url, "/v1/proposals?limit=1000")["proposals"] if validator else []
+        return [
+            {"proposal": each["id"], "consensus_key": each["action"]["consensus_key"]} | {n: each[n] for n in names}
+            for each in listed
+            if (each["action"]["type"], each["action"].get("member")) == ("validator.set_power", validator)
+            and each["action"]["consensus_key"]
+        ]
+    except (OperatorError, KeyError, TypeError):  # it is starting, or of an older version
+        return []
 
 
 @click.command(epilog=example("bmw-node peers --node http://127.0.0.1:26700"))

@@ -17,6 +17,7 @@ from node.errors import Malformed, OperatorError
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import parse_time
 from node.ledger.json_form import time_to_text
+from node.ledger.kinds import fields_of
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
@@ -25,7 +26,7 @@ from wallet.client import unmet_of
 from wallet.commands.consent import Consent, agree, consent_options, show_offline
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
-from wallet.meaning import asks
+from wallet.meaning import ESSENCES, asks
 from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
@@ -53,6 +54,8 @@ def tx() -> None:
 
 def _add_command(name: str, struct: type[TransactionBody]) -> None:
     text = inspect.cleandoc(struct.__doc__ or name)
+    if struct in ESSENCES:
+        text += f"\n\n{_what_is_shown(struct)}"
 
     @tx.command(name, cls=TxCommand, params=options_of(struct), help=text, epilog=example(example_of(name)))
     @click.option("sender", "--from", required=True, metavar="NAME",
@@ -109,6 +112,15 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             echo_sent(session, submit_one(session, document, is_waiting), document)
         elif session.wants_json:
             echo_json(document.to_json())
+
+
+def _what_is_shown(struct: type[TransactionBody]) -> str:
+    """For the help: who is shown what the transaction means, and what a program has to expect."""
+    given = {field.json_name for field in fields_of(struct)}
+    read = [name for name in ESSENCES[struct].essential if name not in given and name != "sender"]
+    who = "the signers are" if asks(struct) else "a cosigner is"
+    needs = "".join(f" --expect {name}=VALUE" for name in read)
+    return f"Before it is signed, {who} shown from proven state what it means, and asked. A program gives --yes{needs}."
 
 
 # --- building ------------------------------------------------------------------------------------------
