@@ -61,7 +61,7 @@ def test_proposals_by_status_with_powers_and_threshold(wallet: HomeWallet, node:
             (shown,) = wallet("proposals", "--status", status, "--json", *verify).json["proposals"]
             assert (ident, status, "bmw") == (shown["id"], shown["status"], shown["proposer_name"])
     for status in ("failed", "expired"):
-        assert [] == wallet("proposals", "--status", status, "--json").json["proposals"]
+        assert {"proposals": []} == wallet("proposals", "--status", status, "--json", "--verify").json
     assert "10 of 41 power, 28 needed" in wallet("proposals").out
     lied = {"yes_power": 40, "action": {"type": "parameter.set", "name": "block_txs_max", "value": 5}}
     node.lies["/v1/proposals"] = lambda answer: answer | {"proposals": [p | lied for p in answer["proposals"]]}

@@ -47,6 +47,8 @@ def proposals(session: Session, light: LightClient | None, status: str, limit: i
     With --verify each of them is proven; that the list has all of them is not.
     """
     items = session.client.pages("/v1/proposals", {"status": status}, "proposals", limit)
+    if not items:
+        light = None  # nothing is proven by an empty list
     if light is not None:
         items = proven_values(session, light, PROPOSAL, [str(item.get("id")) for item in items])
         items = [item for item in items if item["status"] == status]
