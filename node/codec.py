@@ -7,6 +7,7 @@ longer integer forms, floats for integers and the like.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -27,13 +28,19 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-class Decoder(Generic[T]):
-    """Strict decoder of one type. `limit`, in bytes, is checked first."""
+Explain = Callable[[Exception, bytes], str]
+"""(msgspec's error, the bytes) to the text of `Malformed`."""
 
-    def __init__(self, kind: Any, limit: int, name: str) -> None:
+
+class Decoder(Generic[T]):
+    """Strict decoder of one type. `limit`, in bytes, is checked first. `explain` says what does not decode; without it,
+    msgspec does."""
+
+    def __init__(self, kind: Any, limit: int, name: str, explain: Explain | None = None) -> None:
         self._decoder = msgspec.msgpack.Decoder(kind)
         self._limit = limit
         self._name = name
+        self._explain = explain or (lambda error, raw: f"{name}: {error}")
 
     def __call__(self, raw: bytes) -> T:
         """Decode. Raises `TooLarge` above the limit, and `Malformed`, naming the field, for anything not canonical."""
@@ -42,7 +49,7 @@ class Decoder(Generic[T]):
         try:
             value = self._decoder.decode(raw)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise Malformed(f"{self._name}: {error}") from None
+            raise Malformed(self._explain(error, raw)) from None
         if _encoder.encode(value) != raw:
             raise Malformed(f"{self._name}: not in canonical form")
         return value  # type: ignore[no-any-return]

@@ -8,10 +8,10 @@ fail() { echo "$1" >&2; exit 3; }
 
 find_python() {
     local candidate
-    for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3.14 python3; do
         [ -n "$candidate" ] || continue
         # The interpreter below an active environment: ours may have to be removed.
-        "$candidate" -c 'import sys; print(sys._base_executable) if (3, 11) <= sys.version_info[:2] <= (3, 12) else exit(1)' \
+        "$candidate" -c 'import sys; print(sys._base_executable) if (3, 11) <= sys.version_info[:2] <= (3, 14) else exit(1)' \
             2>/dev/null && return 0
     done
     return 1
@@ -19,7 +19,7 @@ find_python() {
 
 make_environment() {
     local python wanted
-    python="$(find_python)" || fail "CPython 3.11 or 3.12 is needed (plyvel has no wheels for others): install one, e.g. 'apt install python3.11 python3.11-venv', or name it: PYTHON=/path/to/python3.11 $0"
+    python="$(find_python)" || fail "CPython 3.11, 3.12, 3.13 or 3.14 is needed: install one, e.g. 'apt install python3 python3-venv', or name it: PYTHON=/path/to/python3.13 $0"
     wanted="$(sha256sum "$ROOT/requirements.lock" "$ROOT/setup.cfg" | sha256sum | cut -d' ' -f1) $("$python" -c 'import sys; print(sys.version_info[:2])') $ROOT"
     if [ -f "$VENV/.made-from" ] && [ "$(cat "$VENV/.made-from")" = "$wanted" ]; then
         return 0

@@ -1,4 +1,4 @@
-"""The tables of docs/ that follow from the code: `python scripts/reference_tables.py` writes them anew.
+"""The tables of docs/ and docs/schema.json follow from the code: `python scripts/reference_tables.py` writes them anew.
 
 A document marks a place with `<!-- table NAME -->`, or `<!-- file NAME -->` for a file below docs/; everything up to
 `<!-- end -->` is replaced. With `--check` nothing is written and the exit code is 1 where a document is out of date;
@@ -35,9 +35,11 @@ from node.p2p.rate_limits import RATES
 from node.replica import messages
 from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
+from node.rpc.schema import schema_document
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
 from wallet.options import example_of
 
@@ -345,7 +347,44 @@ def problems() -> str:
     return "\n".join(rows)
 
 
+# --- the annex of rulesets --------------------------------------------------------------------------------
+RULESET_NOTES: dict[str, str] = json.loads((Path(__file__).with_name("ruleset_notes.json")).read_text())
+"""The meaning of each table of a ruleset."""
+
+
+def json_block(value: Any) -> str:
+    """A value as a block of JSON: on one line if it is short, else each entry on its own or as many as fit."""
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and len(text) > 118:
+        lines, line = [], ""
+        for entry in (json.dumps(entry, ensure_ascii=False) for entry in value):
+            if line and len(line) + len(entry) + 3 > 118:
+                lines.append(line)
+                line = ""
+            line = f"{line}, {entry}" if line else entry
+        text = "[\n " + ",\n ".join([*lines, line]) + "\n]"
+    return f"```json\n{text}\n```"
+
+
+def ruleset_tables() -> str:
+    tables: Any = RULESETS[1].tables.canonical()
+    return "\n\n".join(f"### `{name}`\n\n{RULESET_NOTES[name]}\n\n{json_block(table)}" for name, table in tables)
+
+
+def ruleset_schema() -> str:
+    schema: Any = RULESETS[1].schema
+    return "\n\n".join(f"`{n}`\n\n{json_block(part)}" for n, part in zip(("types", "structs"), schema, strict=True))
+
+
+def ruleset_versions() -> str:
+    return json_block([[name, version] for name, version in sorted(RULESETS[1].value_versions.items())])
+
+
 TABLES = {
+    "ruleset-hash": lambda: f"```text\n{RULESETS[1].hash.hex()}\n```",
+    "ruleset-tables": ruleset_tables,
+    "ruleset-schema": ruleset_schema,
+    "ruleset-versions": ruleset_versions,
     "envelope": lambda: structs(envelope.Payload, envelope.TxSignature, envelope.Signed),
     "blocks": lambda: structs(block.Header, block.Commit, block.Block, block.Committed),
     "votes": lambda: structs(vote.Vote, vote.Proposal, vote.Evidence),
@@ -398,17 +437,30 @@ def anchors_of(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def schema_text() -> str:
+    """docs/schema.json: the published schema of the newest ruleset."""
+    return json.dumps(schema_document(RULESETS[max(RULESETS)]), indent=1, ensure_ascii=False) + "\n"
+
+
+SCHEMA = ROOT / "docs" / "schema.json"
+
+
 def documents() -> list[Path]:
     return sorted((ROOT / "docs").rglob("*.md"))
 
 
+def current(path: Path) -> str:
+    """The text that a generated file must have."""
+    return schema_text() if path == SCHEMA else renewed(path.read_text())
+
+
 def main() -> int:
-    stale = [path for path in documents() if renewed(path.read_text()) != path.read_text()]
+    stale = [p for p in (*documents(), SCHEMA) if not p.exists() or current(p) != p.read_text()]
     for path in stale:
         if "--check" in sys.argv:
             print(f"{path.relative_to(ROOT)} is out of date: run python scripts/reference_tables.py", file=sys.stderr)
         else:
-            path.write_text(renewed(path.read_text()))
+            path.write_text(current(path))
             print(f"renewed {path.relative_to(ROOT)}")
     return 1 if stale and "--check" in sys.argv else 0
 

@@ -5,34 +5,48 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from node.console import say
 from node.errors import Corrupted, OperatorError, Rejected
-from node.usage import Program, with_versions
-from wallet.commands.files import cosign, sign, submit
-from wallet.commands.key import key
-from wallet.commands.read import account, history, listings, order, vehicle
-from wallet.commands.shared import EXIT_REFUSED, EXIT_UNREADABLE, example, session_options
-from wallet.commands.tx import tx
-from wallet.show import echo_rejected, plain
+from node.usage import CONTEXT, Program, example, with_versions
+from wallet.commands.shared import EXIT_REFUSED, EXIT_UNREADABLE, session_options
+
+PLACES: Final = {
+    "account": "wallet.commands.read:account",
+    "cars": "wallet.commands.holdings:cars",
+    "cosign": "wallet.commands.files:cosign",
+    "history": "wallet.commands.read:history",
+    "key": "wallet.commands.key:key",
+    "listings": "wallet.commands.read:listings",
+    "order": "wallet.commands.read:order",
+    "proposal": "wallet.commands.proposals:proposal",
+    "proposals": "wallet.commands.proposals:proposals",
+    "ref": "wallet.commands.ref:ref",
+    "sign": "wallet.commands.files:sign",
+    "submit": "wallet.commands.files:submit",
+    "tx": "wallet.commands.tx:tx",
+    "vehicle": "wallet.commands.read:vehicle",
+}
+"""Every command, and where it is."""
 
 
 class Wallet(Program):
     """The root group. It turns every error into one sentence on standard error and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        if os.environ.get("NO_COLOR"):
-            ctx.color = False
         try:
             return super().invoke(ctx)
         except Rejected as error:
+            from wallet.show import echo_rejected
+
             echo_rejected(error)
             ctx.exit(EXIT_REFUSED)
         except (OperatorError, Corrupted) as error:
             advice = ": name another node" if isinstance(error, Corrupted) else ""
-            click.secho(f"Error: {plain(error)}{advice}.", fg="red", err=True)
+            say(f"Error: {error}{advice}.", "bad", err=True)
             ctx.exit(EXIT_UNREADABLE)
         except BrokenPipeError:
             # The reader of our output has closed it (`| head`), which is no error of ours.
@@ -41,8 +55,10 @@ class Wallet(Program):
 
 
 @click.group(
+    "bmw-wallet",
     cls=Wallet,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    places=PLACES,
+    context_settings=CONTEXT,
     epilog=example(
         "bmw-wallet key new alice\n"
         "bmw-wallet vehicle WBA8E9G50GNU12345\n"
@@ -61,8 +77,6 @@ def main() -> None:
         sys.exit(2)
 
 
-for _command in (key, tx, sign, cosign, submit, vehicle, history, order, account, listings):
-    main.add_command(_command)
 with_versions(main, "bmw-wallet")
 
 

@@ -20,8 +20,7 @@ from node.crypto.state_tree import LargeBucket, StateProof
 from node.errors import Malformed, OperatorError, Rejected
 from node.ledger.json_form import from_json
 from node.txtypes.chain.validator_set import ValidatorEntry
-
-DEFAULT_NODE: Final = "http://127.0.0.1:26700"
+from wallet.defaults import DEFAULT_NODE as DEFAULT_NODE
 
 TIMEOUT_S: Final = 15.0
 """From connecting to the last byte of a node's answer, on top of the time that the node is asked to wait."""
@@ -42,6 +41,10 @@ Body = bytes | dict[str, Any] | None
 
 class Unreachable(OperatorError):
     """No node gave a usable answer."""
+
+
+class NoBlockYet(OperatorError):
+    """The chain is at its genesis, whose state no certificate proves."""
 
 
 class UnmetGuard(NamedTuple):
@@ -141,7 +144,7 @@ class NodeClient:
         """State values of one height with their proofs."""
         answer = self.call_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
         if answer.get("header", "") is None:
-            raise Unreachable("the chain has no block yet, so nothing is proven: wait for the first block")
+            raise NoBlockYet("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
             entries = tuple(_state_entry(entry) for entry in answer["entries"])
             header, commit = (bytes.fromhex(answer[name]["raw"]) for name in ("header", "commit"))

@@ -186,11 +186,11 @@ class LightClient:
             verify_state_proof(entry.key, entry.value, entry.proof, block.header.state_root, self._depth)
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
-    def verified_view(self, compute: Callable[[Reader, AsOf], T]) -> T:
+    def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
         """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
-        finds the keys: whenever it reads a key that is not proven yet, all keys are requested again. Raises as
-        `verified_states`."""
-        keys = [PARAMS_KEY]
+        finds the keys: whenever it reads a key that is not proven yet, all keys are requested again. `keys`: those that
+        are known beforehand. Raises as `verified_states`."""
+        keys = [PARAMS_KEY, *keys]
         while True:
             values, header = self.verified_states(keys)
             raw = values[PARAMS_KEY]

@@ -5,6 +5,7 @@ Friendly forms, on the command line and in `--body` files:
 
     amounts     52900.00EUR           exactly; a decimal more than the currency has is refused
     odometer    12000km, 7500mi:visual
+    next due    30000km,+730d, or one of both
     times       RFC 3339, now, +30d, -2h (relative to the head's time); the empty string is none
     addresses   bmw1..., or the name of a key or of a genesis account
     structures  {"zone": "front", "extent": "bolt_on"} or zone=front,extent=bolt_on (a list: its name again)
@@ -30,15 +31,32 @@ from node.ledger.fields import Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
+from node.rules.vin import VIN_PATTERN, is_vin
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order_types import OrderOffer
+from node.txtypes.service.records import Due
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
+_DISTANCE = re.compile(r"([0-9]{1,7}) ?(km|mi)")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")
 
 RESERVED: Final = frozenset(
-    {"from", "cosign", "wait", "dry_run", "offline", "output", "body", "expires", "json", "help", "yes"}
+    {
+        "from",
+        "cosign",
+        "wait",
+        "dry_run",
+        "offline",
+        "output",
+        "body",
+        "expires",
+        "json",
+        "help",
+        "yes",
+        "expect",
+        "accept_old_root",
+    }
 )
 """Names of the options that every transaction command has: no field may have one of them."""
 
@@ -90,6 +108,42 @@ def parse_odometer(text: str) -> dict[str, Any]:
     return {"value": int(parts[1]), "unit": parts[2], "source": parts[3] or "cluster"}
 
 
+def parse_vin(text: str) -> str:
+    """Raises `Malformed`."""
+    if not is_vin(text):
+        raise Malformed(f"{text!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
+    return text
+
+
+def parse_due(text: str, now_ms: int) -> dict[str, Any]:
+    """`30000km,+730d`, or one of both, to {"odometer": 30000, "at": "..."}. Raises `Malformed`."""
+    due: dict[str, Any] = {"odometer": 0, "at": None}
+    for part in filter(None, map(str.strip, text.split(","))):
+        distance = _DISTANCE.fullmatch(part)
+        name, value = ("odometer", int(distance[1])) if distance else ("at", time_to_text(_due_time(part, now_ms)))
+        if due[name]:
+            raise Malformed(f"{text!r} has two times or two readings: write 30000km,+730d, or one of both")
+        due[name] = value
+    return due
+
+
+def _due_time(text: str, now_ms: int) -> int:
+    try:
+        return parse_time(text, now_ms)
+    except Malformed:
+        raise Malformed(f"{text!r} is neither a reading nor a time: write 30000km,+730d, or one of both") from None
+
+
+def _check_due_unit(body: TransactionBody, given: Mapping[str, Any]) -> None:
+    """A service that is due at a reading in another unit than the odometer's is a mistake: the body has no unit."""
+    for field in fields_of(type(body)):
+        text = given.get(field.json_name)
+        if field.kind == kinds.StructOf(Due) and isinstance(text, str) and (due := _DISTANCE.search(text)):
+            odometer = getattr(body, "odometer", None)
+            if isinstance(odometer, Odometer) and odometer.unit != due[2]:
+                raise Malformed(f"body.{field.json_name}: {due[0]} is in {due[2]}, the odometer in {odometer.unit}")
+
+
 # --- any value ---------------------------------------------------------------------------------------
 def _json(text: str, problem: str = "not JSON") -> Any:
     try:
@@ -139,6 +193,8 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             return _json(text) if text.lstrip().startswith("{") else parse_amount(text)
         case kinds.StructOf(struct=struct) if struct is Odometer and "=" not in text and "{" not in text:
             return parse_odometer(text)
+        case kinds.StructOf(struct=struct) if struct is Due and "=" not in text and "{" not in text:
+            return parse_due(text, names.now_ms)
         case kinds.StructOf() | kinds.UnionOf():
             return _strict(kind, _struct_text(kind, text), path, names)
         case kinds.Time():
@@ -161,6 +217,8 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             return _strict_text(item, text, path, names)
         case kinds.ListOf():
             return _strict(kind, _json(text, f"{text!r} is not a JSON list"), path, names)
+        case kinds.Text(pattern=pattern) if pattern == VIN_PATTERN:
+            return parse_vin(text)
         case kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice() | kinds.Plain():
             return text
         case _:
@@ -216,6 +274,7 @@ def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Na
     defaults = {field.json_name: value for field in fields if (value := default_of(field)) is not None}
     body: TransactionBody = from_json(struct, _strict(kinds.StructOf(struct), defaults | values, "body", names))
     body.check_static()
+    _check_due_unit(body, given)
     return body
 
 
@@ -248,6 +307,8 @@ def _metavar_and_form(kind: Kind, description: str) -> tuple[str, str]:
             return "AMOUNT", "such as 52900.00EUR"
         case kinds.StructOf(struct=struct) if struct is Odometer:
             return "READING", "such as 12000km or 7500mi:visual"
+        case kinds.StructOf(struct=struct) if struct is Due:
+            return "DUE", "a reading, a time or both, such as 30000km,+730d"
         case kinds.StructOf(struct=struct):
             return "JSON", f"JSON, or {','.join(f.json_name + '=...' for f in fields_of(struct))}"
         case kinds.UnionOf(structs=structs):
@@ -312,6 +373,8 @@ def _friendly(kind: Kind, value: Any) -> Any:
         case kinds.StructOf(struct=struct) if struct is Odometer:
             source = "" if value["source"] == "cluster" else f":{value['source']}"
             return f"{value['value']}{value['unit']}{source}"
+        case kinds.StructOf(struct=struct) if struct is Due:
+            return ",".join(filter(None, (f"{value['odometer']}km" if value["odometer"] else "", value["at"])))
         case kinds.StructOf(struct=struct):
             inner = {field.json_name: field.kind for field in fields_of(struct)}
             return {name: _friendly(inner[name], entry) for name, entry in value.items() if entry is not None}

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_from_text
-from wallet.client import DEFAULT_NODE, NodeClient
+from wallet.client import DEFAULT_NODE, NoBlockYet, NodeClient
 from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
 from wallet.light import BehindTrust, LightClient
@@ -34,6 +34,9 @@ STALE_HEAD_MS: Final = 60_000
 
 LAG_TRIES: Final = 5
 """A node is often one block behind another: a stale answer is requested again this often, one second apart."""
+
+FIRST_BLOCK_TRIES: Final = 15
+"""A chain without transactions makes its first block within `block_interval_empty_ms` (10 s)."""
 
 PASSPHRASE_VARIABLE: Final = "BMW_WALLET_PASSPHRASE"
 
@@ -134,13 +137,19 @@ class Session:
         path = self.home / "light" / f"{self.genesis_hash.hex()[:32]}.json"
         return LightClient(self.genesis, path, self.client, accept_old_root=accept_old_root)
 
-    def verified(self, light: LightClient, compute: Callable[[Reader, AsOf], T]) -> T:
-        """The result of `compute` over proven values. Waits a little for a node that is behind."""
-        for _ in range(LAG_TRIES - 1):
-            with contextlib.suppress(BehindTrust):
-                return light.verified_view(compute)
+    def verified(self, light: LightClient, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
+        """The result of `compute` over proven values. Waits for a node that is a bit behind, or for the first block."""
+        for attempt in range(FIRST_BLOCK_TRIES):
+            try:
+                return light.verified_view(compute, keys)
+            except BehindTrust:
+                if attempt >= LAG_TRIES - 1:
+                    raise
+            except NoBlockYet:
+                if attempt == FIRST_BLOCK_TRIES - 1:
+                    raise
             time.sleep(1.0)
-        return light.verified_view(compute)
+        raise AssertionError("the last attempt returns or raises")
 
     # --- names and keys ---
     def address(self, text: str) -> bytes:
@@ -156,6 +165,10 @@ class Session:
                     if account.name == text:
                         return account.address
         raise Malformed(f"{text[:60]!r} is neither an address (bmw1...) nor the name of a key or a genesis account")
+
+    def key_names(self) -> dict[bytes, str]:
+        """The addresses of this home's keys, with the keys' names."""
+        return {info.address: info.name for info in self.keystore.list()}
 
     def names(self, now_ms: int) -> Names:
         keys = self.keystore

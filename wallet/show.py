@@ -1,22 +1,17 @@
-"""Output for people: facts, tables, timelines, errors. Control characters of a node's text are replaced."""
+"""Output for people: facts, tables, errors. Control characters of a node's text are replaced."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from node.console import Cell, Style, say, show_facts, show_json, show_table
+from node.console import plain as plain
 from node.errors import Rejected
-from node.txtypes.registry import TYPES
 from wallet.client import NodeRefused, UnmetGuard, unmet_of
 from wallet.options import show_amount
-
-
-def plain(value: Any) -> str:
-    """One line of text without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in str(value))
 
 
 def counted(count: int, noun: str) -> str:
@@ -25,7 +20,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    show_json(value)
 
 
 def is_money(value: Any) -> bool:
@@ -49,20 +44,38 @@ def value_text(value: Any) -> str:
     return plain(value)
 
 
-def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """One line for each name and value. Long structures and lists of structures are indented below their name."""
-    width = max((len(name) for name in values), default=0)
-    lines = []
+def fact_rows(values: Mapping[str, Any], indent: int = 0) -> list[tuple[str, str]]:
+    """(name, value) as texts. Long structures and lists of structures are indented below their name."""
+    rows = []
     pad = " " * indent
     for name, value in values.items():
-        title = plain(name).replace("_", " ")
+        title = pad + plain(name).replace("_", " ")
         if isinstance(value, dict) and value and not is_money(value) and len(value_text(value)) > 60:
-            lines += [f"{pad}{title}", *facts(value, indent + 2)]
+            rows += [(title, ""), *fact_rows(value, indent + 2)]
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            lines += [f"{pad}{title}", *(f"{pad}  - {value_text(item)}" for item in value)]
+            rows += [(title, ""), *((f"{pad}  -", value_text(item)) for item in value)]
         else:
-            lines.append(f"{pad}{title.ljust(width)}  {value_text(value)}")
-    return lines
+            rows.append((title, value_text(value)))
+    return rows
+
+
+def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
+    """One line for each name and value, without style."""
+    rows = fact_rows(values, indent)
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name.ljust(width)}  {text}".rstrip() for name, text in rows]
+
+
+STYLES: Final[dict[str, Style]] = {
+    **dict.fromkeys(("LOGICAL", "committed", "settled", "completed", "active", "open"), "good"),
+    **dict.fromkeys(("NO_VERDICT", "pending", "withheld", "expired", "fallen", "suspended"), "warn"),
+    **dict.fromkeys(("ILLOGICAL", "rejected", "refused", "revoked", "stolen", "total_loss", "scrapped"), "bad"),
+}
+"""Values that stand out on a terminal."""
+
+
+def styled(text: str) -> Cell:
+    return Cell(text, STYLES.get(text, ""))
 
 
 def echo_facts(values: Mapping[str, Any], wants_json: bool = False) -> None:
@@ -70,40 +83,12 @@ def echo_facts(values: Mapping[str, Any], wants_json: bool = False) -> None:
     if wants_json:
         echo_json(values)
     else:
-        click.echo("".join(f"{line}\n" for line in facts(values)), nl=False)
+        show_facts([(name, styled(text)) for name, text in fact_rows(values)])
 
 
 def echo_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table whose columns are as wide as their longest cell."""
-    cells = [list(headings), *([value_text(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    click.secho(lines[0], bold=True)
-    for line in lines[1:]:
-        click.echo(line)
-
-
-def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The lines of a vehicle's records, in the given order."""
-    lines = []
-    for record in records:
-        kind = plain(record.get("kind", "?"))
-        content = record.get("content")
-        author = plain(record.get("author_name") or record.get("author") or "?")
-        late = ", reported late" if record.get("late") else ""
-        fraud = ", AUTHOR REVOKED FOR FRAUD" if record.get("author_is_fraudulent") else ""
-        when = plain(record.get("event_at") or record.get("time") or "")[:16].replace("T", " ")
-        lines.append(f"{when}  #{plain(record.get('sequence', '?'))} {kind}  by {author}{late}{fraud}")
-        if not isinstance(content, dict):
-            lines.append("                    withheld: only its digest is shown")
-            continue
-        headline = TYPES[kind].headline if kind in TYPES else ()
-        names = [name for name in headline if content.get(name) not in (None, "", [], False)]
-        details = [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
-        details.extend(value_text(code).replace(":", " ", 1) for code in record.get("outcome") or [])
-        if details:
-            lines.append("                    " + ", ".join(details))
-    return lines
+    """Print a table."""
+    show_table(headings, [[styled(value_text(cell)) for cell in row] for row in rows])
 
 
 # --- errors ------------------------------------------------------------------------------------------
@@ -118,5 +103,5 @@ def echo_rejected(error: Rejected) -> None:
     unmet = unmet_of(error.problem) if isinstance(error, NodeRefused) else ()
     code = error.problem_code if isinstance(error, NodeRefused) else error.code
     reason = f": {counted(len(unmet), 'condition')} not met" if unmet else f" ({plain(code)}): {plain(error)}"
-    click.secho(f"Refused{reason}.", fg="red", err=True)
+    say(f"Refused{reason}.", "bad", err=True)
     echo_unmet(unmet)

@@ -1,43 +1,34 @@
-"""Progress of a long run over blocks: blocks and transactions per second, time left; one line that is rewritten."""
+"""Progress of a long run over blocks: a bar, blocks and transactions per second, time left."""
 
 from __future__ import annotations
 
 import time
 from typing import TextIO
 
-INTERVAL_S = 0.2
+from node.console import Bar
 
 
 class ReplayProgress:
-    """Called with (height, transactions so far). Writes only where `stream` is a terminal."""
+    """Called with (height, transactions so far). Draws only where `stream` is a terminal."""
 
     def __init__(self, last: int, stream: TextIO) -> None:
         self._last = last
-        self._stream = stream if stream.isatty() else None
+        self._bar = Bar(last, stream)
         self._started = time.monotonic()
-        self._shown = 0.0
-        self._width = 0
 
     def __call__(self, height: int, transactions: int) -> None:
-        now = time.monotonic()
-        if self._stream is None or (now - self._shown < INTERVAL_S and height < self._last):
+        if not self._bar.is_due(is_last=height >= self._last):
             return
-        self._shown = now
-        elapsed = max(now - self._started, 1e-6)
+        elapsed = max(time.monotonic() - self._started, 1e-6)
         left = (self._last - height) * elapsed / max(height, 1)
-        line = f"block {height} of {self._last}, {height / elapsed:,.0f} blocks/s"
+        text = f"block {height} of {self._last}, {height / elapsed:,.0f} blocks/s"
         if transactions:
-            line += f", {transactions / elapsed:,.0f} transactions/s"
-        line += f", {_duration(left)} left"
-        self._stream.write("\r" + line.ljust(self._width))
-        self._stream.flush()
-        self._width = len(line)
+            text += f", {transactions / elapsed:,.0f} transactions/s"
+        self._bar.update(height, f"{text}, {_duration(left)} left")
 
     def close(self) -> None:
         """Clear the line."""
-        if self._stream is not None and self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._stream.flush()
+        self._bar.close()
 
 
 def _duration(seconds: float) -> str:

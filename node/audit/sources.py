@@ -20,6 +20,7 @@ from node.storage.archive import ArchiveReader
 from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
 from node.storage.leveldb import HOLDER_FILE, LevelStore
+from node.storage.lost_blocks import SIGNING_STATE, lost_blocks, lost_text
 
 COMMITTED_PREFIX = b"\x92"
 """`Committed` is an array of two: block and certificate, stored apart."""
@@ -38,7 +39,7 @@ class BlockSource(Protocol):
     """Blocks with certificates, as canonical bytes of `Committed`, in order of height.
 
     Raises `OperatorError` where it can't be reached or read, `Corrupted` where it is damaged, `Diverged` where a block
-    between others is missing.
+    between others is missing, or the last ones of a store are known to be lost.
     """
 
     name: str
@@ -188,6 +189,9 @@ class StoreSource:
             if commit is None:
                 raise Diverged(height, "commit_missing", f"the {self.name} has no certificate of block {height}")
             yield height, COMMITTED_PREFIX + block + commit
+        lost = lost_blocks(self.kv, self._folder.with_name(SIGNING_STATE)) if last == self.last else None
+        if lost:
+            raise Diverged(lost.start, "blocks_lost", f"block {lost.start} of the {self.name} {lost_text(lost)}")
 
     def close(self) -> None:
         if self._store is not None:

@@ -83,6 +83,6 @@ def build_genesis(
     return Genesis(chain_id, time_ms, tree_depth, params or ChainParams(), accounts, None)
 
 
-def dev_genesis() -> Genesis:
-    """The genesis of the development network, `genesis.json`."""
-    return build_genesis("bmw-dev-1", DEV_TIME_MS, DEV_PARTIES, dev_key)
+def dev_genesis(time_ms: int = DEV_TIME_MS) -> Genesis:
+    """The genesis of the development network: by default the fixed one of the tests, `genesis.json`."""
+    return build_genesis("bmw-dev-1", time_ms, DEV_PARTIES, dev_key)

@@ -19,9 +19,10 @@ from node.chain.genesis import Genesis, parse_genesis
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example
+from node.console import Cell, show_facts
 from node.errors import Malformed, OperatorError
 from node.ledger.json_form import time_to_text
-from node.usage import Program, with_versions
+from node.usage import CONTEXT, Program, with_versions
 
 WORKERS_MAX = 256
 FILE = click.Path(path_type=Path)
@@ -29,7 +30,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group(
     cls=Program,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
     epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
 )
 def main() -> None:
@@ -160,7 +161,7 @@ def _print_report(report: ReplayReport) -> None:
             )
         click.echo(f"{report.chain_id} goes on with its state; validators that are not in it any more: {left}\n")
     rate = report.transactions / max(report.seconds, 1e-6)
-    rows = [
+    rows: list[tuple[str, str | Cell]] = [
         ("chain", report.chain_id),
         ("genesis hash", report.genesis_hash.hex()),
         ("source", report.source),
@@ -178,10 +179,8 @@ def _print_report(report: ReplayReport) -> None:
         rows.append(("keys compared", "none: the store has those of its head; leave out --to"))
     if report.unaudited_keys:
         rows.append(("keys of the node's own", f"{report.unaudited_keys}, not part of the chain"))
-    rows.append(("result", "diverges" if report.divergence is not None else "holds"))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        click.echo(f"{name.ljust(width)}  {value}")
+    rows.append(("result", Cell("diverges", "bad") if report.divergence is not None else Cell("holds", "good")))
+    show_facts(rows)
 
 
 def _divergence_text(report: ReplayReport) -> str:

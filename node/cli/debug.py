@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
@@ -33,18 +34,18 @@ from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import SafetyFile
 from node.storage.store_dirs import reading
-from node.usage import software_version
+from node.usage import Commands, software_version
 
 FOLDER = "bmw-debug"
 LOG_BYTES_MAX = 1024 * 1024
 """The last part of a log file that is included."""
 ANSWER_S = 10.0
 """A node that does not answer on its admin socket by then is stuck; the bundle says so."""
-LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "pynacl", "zstandard")
+LIBRARIES = ("aiohttp", "click", "cryptography", "msgpack", "msgspec", "plyvel", "plyvel-next", "pynacl", "zstandard")
 REMOVED = b"(key removed)"
 
 
-@click.group(epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
+@click.group(cls=Commands, epilog=example("bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz"))
 def debug() -> None:
     """Diagnose a node."""
 
@@ -58,7 +59,8 @@ def debug() -> None:
 def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> None:
     """Pack settings, versions and logs; of a running node also metrics, stacks, consensus state and peers.
 
-    Of a stopped node only its files are read. Log files (*.log) of the home are included. No key is in the bundle.
+    Of a stopped node only its files are read. Log files (*.log) of the home are included, and the file that a running
+    node logs to. The journal of systemd is not read; the command says how to add it. No key is in the bundle.
     """
     place = Home(home)
     place.check()
@@ -66,7 +68,11 @@ def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> Non
         raise OperatorError(f"{file} exists already: name a new file")
     answer, why = _ask_node(place)
     entries = _of_every_node(place, why) | (_of_running(answer) if answer is not None else _of_stopped(place))
-    entries |= _logs(place, logs)
+    log = answer.get("log", {}) if answer is not None else {}
+    entries |= _logs(place, logs, log.get("file", ""))
+    hint = "" if any(name.startswith("logs/") for name in entries) else _no_log(log.get("journal", ""))
+    if hint:
+        entries["logs/none.txt"] = hint.encode() + b"\n"
     secrets = _secrets(place)
     _write(file, {name: _without(content, secrets) for name, content in entries.items()})
     if as_json:
@@ -74,6 +80,8 @@ def bundle(home: Path, file: Path, logs: tuple[Path, ...], as_json: bool) -> Non
         return
     source = "the running node" if answer is not None else f"files alone: {why}"
     click.echo(f"wrote {file}: {len(entries)} entries, from {source}")
+    if hint:
+        click.echo(hint)
     click.echo("it contains no key, but addresses, peers and log lines: review it before you share it")
 
 
@@ -102,7 +110,7 @@ def _of_every_node(place: Home, why: str) -> dict[str, bytes]:
                 "python": platform.python_version(),
                 "system": platform.platform(),
                 "cpus": os.cpu_count(),
-                "libraries": {name: _version(name) for name in LIBRARIES},
+                "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
             }
             | _tried(lambda: _genesis(place))
         ),
@@ -138,10 +146,11 @@ def _tried(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _version(library: str) -> str:
+    """Empty for a library that is not installed: which LevelDB binding is used depends on the CPython."""
     try:
         return version(library)
     except PackageNotFoundError:
-        return "unknown"
+        return ""
 
 
 def _genesis(place: Home) -> dict[str, Any]:
@@ -182,16 +191,30 @@ def _store(place: Home) -> dict[str, Any]:
             kv.close()
 
 
-def _logs(place: Home, named: tuple[Path, ...]) -> dict[str, bytes]:
-    """Raises `OperatorError` for a file of `--log` that can't be read."""
-    entries = {}
-    for path in (*sorted(place.path.glob("*.log")), *named):
+def _logs(place: Home, named: tuple[Path, ...], running: str) -> dict[str, bytes]:
+    """`running`: the file that a running node logs to, or "". Raises `OperatorError` for a file of `--log` that can't
+    be read."""
+    entries, of_home = {}, sorted(place.path.glob("*.log"))
+    for path in (*of_home, *named):
         try:
             entries[f"logs/{path.name}"] = _tail(path)
         except OSError as error:
             if path in named:
                 raise OperatorError(f"the log {path} can't be read ({error.strerror}): check --log") from None
+    if running and Path(running).resolve() not in {path.resolve() for path in (*of_home, *named)}:
+        with suppress(OSError):
+            entries["logs/standard-error.log"] = _tail(Path(running))
     return entries
+
+
+def _no_log(journal: str) -> str:
+    """What to do about a bundle without a log. `journal`: arguments of journalctl, if a running node logs there."""
+    if journal:
+        return f"no log is in it, the journal has it: journalctl {journal} > node.log, then again with --log node.log"
+    return (
+        "no log is in it: name the file that has the node's standard error with --log; if systemd started the node: "
+        "journalctl -u UNIT > node.log, then again with --log node.log"
+    )
 
 
 def _tail(path: Path) -> bytes:

@@ -14,16 +14,17 @@ import click
 
 from node.chain.genesis import genesis_hash
 from node.cli.exit_codes import FAILED, exit_codes, fail
-from node.cli.local_network import LocalNetwork
+from node.cli.guide import show_accounts, show_commands
+from node.cli.local_network import LocalNetwork, start_of_day_ms
 from node.cli.options import example
-from node.cli.story import PASSPHRASE, Story, StoryFailed
+from node.cli.story import Story, StoryFailed
 from node.errors import OperatorError
 
 BASE_PORT = 26700
 
 
 @click.command(
-    epilog=example("bmw-node devnet --story", "bmw-node devnet --validators 7 --dir ./net --base-port 30000")
+    epilog=example("bmw-node devnet --story", "bmw-node devnet --validators 7 --dir ~/bmw-devnet --base-port 30000")
 )
 @click.option("--validators", type=click.IntRange(1, 20), default=4, show_default=True, help="Processes to start.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the homes; without: a temporary one.")
@@ -36,11 +37,14 @@ BASE_PORT = 26700
 def devnet(validators: int, folder: Path | None, base_port: int, story: bool, once: bool) -> None:
     """Run a network of development validators on loopback until Ctrl-C.
 
-    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. A folder with homes is continued.
+    RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. The genesis is of the day; a
+    folder with homes keeps its own and is continued.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script starts what is in its background without it
     place = folder or Path(tempfile.mkdtemp(prefix="bmw-devnet-"))
-    network = LocalNetwork(place.absolute(), validators, base_port)
+    today = start_of_day_ms(time.time_ns() // 1_000_000)
+    network = LocalNetwork(place.absolute(), validators, base_port, genesis_ms=today)
     network.check_ports()
     keep = folder is not None
     try:
@@ -49,10 +53,10 @@ def devnet(validators: int, folder: Path | None, base_port: int, story: bool, on
         for node in network.nodes:
             click.echo(f"  {node.name:<18} {node.url}")
         click.echo(f"genesis hash {genesis_hash(network.genesis).hex()}")
-        if story:
-            Story(network).play()
+        played = Story(network).play() if story else None
+        show_accounts(network.genesis, played)
         if not once:
-            _hints(network)
+            show_commands(network.folder, network.genesis_file, network.nodes[0].url, played)
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(network)
     except StoryFailed as error:
@@ -76,18 +80,3 @@ def _watch(network: LocalNetwork) -> None:
             running.remove(node)
             click.echo(f"{node.name} has ended; its log is {node.log}", err=True)
     raise OperatorError(f"no validator runs any more: see the logs in {network.folder}")
-
-
-def _hints(network: LocalNetwork) -> None:
-    first = network.nodes[0]
-    click.echo(
-        "\nThe network stays up until Ctrl-C. In another terminal, for example:\n"
-        f"  export BMW_WALLET_NODE={first.url} BMW_WALLET_HOME={network.folder / 'wallet'}\n"
-        f"  export BMW_WALLET_GENESIS={network.genesis_file} BMW_WALLET_PASSPHRASE={PASSPHRASE}\n"
-        "  bmw-wallet key import --dev bmw\n"
-        "  bmw-wallet tx vehicle.register --help\n"
-        "  bmw-wallet listings\n"
-        f"  bmw-node status --node {first.url}\n"
-        f"  curl -s {first.url}/v1/status\n"
-        f"  the interface to try in a browser: {first.url}/docs"
-    )

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
-import click
-
+from node.console import say
 from node.errors import Corrupted, OperatorError, Rejected
 
 P = ParamSpec("P")
@@ -22,7 +21,7 @@ FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 def fail(text: str, code: int) -> NoReturn:
     """Print one sentence on standard error and exit."""
-    click.echo("Error: " + " ".join(text.split()), err=True)
+    say("Error: " + " ".join(text.split()), "bad", err=True)
     sys.exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import time
@@ -21,10 +22,13 @@ from node.codec import encode
 from node.consensus.safety import HardState, NeverSigned, decode_hard_state
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
+from node.daemon import key_rotation
 from node.daemon.config import config_text, load_config
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import Corrupted, OperatorError, Rejected
+from node.ledger.json_form import to_json
 from node.storage.safety_store import SafetyFile
+from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.chain.validator_set import possession_bytes
 
 P2P_PORT, RPC_PORT = 26800, 26700
@@ -171,12 +175,22 @@ def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
     return address_of(bytes.fromhex(keys["account_key"])) if "account_key" in keys else None
 
 
-@click.command(epilog=example("bmw-node keys --home /var/lib/bmw-node --json"))
-@home_option
+@click.group(
+    invoke_without_command=True,
+    epilog=example("bmw-node keys --home /var/lib/bmw-node --json", "bmw-node keys rotate --home /var/lib/bmw-node"),
+)
+@click.option(
+    "--home", envvar="BMW_NODE_HOME", type=click.Path(path_type=Path), help="Folder of the node (or BMW_NODE_HOME)."
+)
 @json_option
+@click.pass_context
 @exit_codes()
-def keys(home: Path, as_json: bool) -> None:
+def keys(context: click.Context, home: Path | None, as_json: bool) -> None:
     """Print public keys, address and proof of possession, for joining; the second proof is for a new genesis."""
+    if context.invoked_subcommand is not None:
+        return
+    if home is None:
+        raise click.UsageError("Missing option '--home'")
     Home(home).check()
     public_keys = _keys_of(Home(home))
     if as_json:
@@ -184,6 +198,75 @@ def keys(home: Path, as_json: bool) -> None:
         return
     for name, value in public_keys.items():
         click.echo(f"{name:<19} {value}")
+
+
+@keys.command(
+    epilog=example(
+        "bmw-node keys rotate --home /var/lib/bmw-node --power 25",
+        "bmw-node keys rotate --home /var/lib/bmw-signer --switch",
+    )
+)
+@home_option
+@click.option("--power", type=click.IntRange(0), help="The validator's present power: print the whole action.")
+@click.option(
+    "--switch",
+    "is_switching",
+    is_flag=True,
+    help="Put the next key in place. A node does this by itself; a signer that is stopped needs it.",
+)
+@json_option
+@exit_codes()
+def rotate(home: Path, power: int | None, is_switching: bool, as_json: bool) -> None:
+    """Make the next consensus key, and print what governance has to decide for it.
+
+    The present key goes on signing. As soon as the proposal is carried out, the node goes on with the next one, without
+    a restart.
+    """
+    place = Home(home)
+    place.check()
+    if not place.key_file("consensus").exists():
+        raise OperatorError(
+            f"{home} has no consensus key: name the home that has it (the signer's, where 'bmw-node signer' keeps it)"
+        )
+    if is_switching:
+        _switch(place, as_json)
+        return
+    address = _member_of(place, _keys_of(place))
+    if address is None:
+        raise OperatorError(f"the member of {home} is not known: set node.validator in {place.config}")
+    key = key_rotation.make_next(place)
+    possession = key.sign(possession_bytes(genesis_hash(place.read_genesis()), address, key.public))
+    told = {"member": to_text(address), "consensus_key": key.public.hex(), "possession": possession.hex()}
+    if power is not None:
+        action = ValidatorSetPower(address, power, key.public, possession)
+        told["action"] = json.dumps(to_json(action))
+    if as_json:
+        print_json(told)
+        return
+    for name, value in told.items():
+        click.echo(f"{name:<14} {value}")
+    if power is None:
+        click.echo(
+            "propose validator.set_power with these and the present power: --power N prints the action", err=True
+        )
+
+
+def _switch(home: Home, as_json: bool) -> None:
+    """Put the next key in place, on the operator's word that the chain names it: a signer's home has no store."""
+    waiting = key_rotation.next_key(home)
+    if waiting is None:
+        raise OperatorError(f"no next consensus key waits in {home.path}: make one with 'bmw-node keys rotate'")
+    if home.store.exists():
+        raise OperatorError(
+            f"{home.path} is a node's home, whose node puts the next key in place by itself once the chain names it: "
+            "start it"
+        )
+    with home.hold_signing():
+        key_rotation.switch(home)
+    if as_json:
+        print_json({"consensus_key": waiting.public.hex()})
+    else:
+        click.echo(f"the consensus key of {home.path} is {waiting.public.hex()} now")
 
 
 @click.command("reset-signing", epilog=example("bmw-node reset-signing --home /var/lib/bmw-node --height 120345"))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from node.console import show_json
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    show_json(value)
 
 
 def json_option(command: Command) -> Command:

@@ -17,36 +17,46 @@ from pathlib import Path
 from typing import Any
 
 from node.chain.dev_genesis import DEV_PARTIES, DEV_TIME_MS, Party, build_genesis, dev_genesis
-from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
+from node.chain.genesis import Genesis, genesis_to_json, parse_genesis
 from node.cli.init import write_home
 from node.crypto.dev_keys import dev_key
 from node.daemon.home import KEY_NAMES, Home
-from node.errors import OperatorError
+from node.errors import Malformed, OperatorError
 
 P2P_OFFSET = 100
 READY_S = 60.0
 STOP_S = 10.0
 
 
-def genesis_of(validators: int) -> Genesis:
-    """`genesis.json` for four; for other counts the same parties, with fewer validators, or with more dealers."""
+DAY_MS = 86_400_000
+
+
+def start_of_day_ms(time_ms: int) -> int:
+    """Midnight UTC: all networks that are made on one day have one genesis."""
+    return time_ms - time_ms % DAY_MS
+
+
+def genesis_of(validators: int, time_ms: int = DEV_TIME_MS) -> Genesis:
+    """`dev_genesis` for four; for other counts the same parties, with fewer validators, or with more dealers."""
     if validators == 4:
-        return dev_genesis()
+        return dev_genesis(time_ms)
     voters = [party.name for party in DEV_PARTIES[: min(validators, 4)]]
     parties = [Party(p.name, p.country, p.roles, 10 * (p.name in voters), p.is_member) for p in DEV_PARTIES]
     extra = [Party(f"dealer-{i}", "DE", (("dealer", ()),), 10) for i in range(5, validators + 1)]
-    return build_genesis(f"bmw-dev-{validators}", DEV_TIME_MS, (*parties[:4], *extra, *parties[4:]), dev_key)
+    return build_genesis(f"bmw-dev-{validators}", time_ms, (*parties[:4], *extra, *parties[4:]), dev_key)
 
 
 @dataclass
 class LocalNode:
-    """One home and, while it runs, its process."""
+    """One home and, while it runs, its process, which ends when this process ends, however that happens."""
 
     name: str
     home: Home
     rpc_port: int
     p2p_port: int
     process: subprocess.Popen[bytes] | None = None
+    _lifeline: int = -1
+    """Our end of the pipe that is the process's standard input. The system closes it when we are killed."""
 
     @property
     def url(self) -> str:
@@ -62,21 +72,34 @@ class LocalNode:
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         """Start the process, without waiting until it answers."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | (environment or {}),
-                start_new_session=True,
-            )
+        self._cut()
+        command = [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev"]
+        read_end, self._lifeline = os.pipe()
+        try:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [*command, "--until-stdin-ends", *arguments],
+                    stdin=read_end,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | (environment or {}),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(read_end)
+
+    def _cut(self) -> None:
+        """Close the pipe of a process that has ended."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
 
     def kill(self) -> None:
         """As a power cut would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        self._cut()
 
     def stop(self) -> int:
         """Ask it to stop and wait; returns its exit code. A process that does not stop is killed."""
@@ -85,15 +108,21 @@ class LocalNode:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(STOP_S)
+            code = self.process.wait(STOP_S)
+            self._cut()
+            return code
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
 
     def get(self, path: str, timeout_s: float = 5.0) -> Any:
         """JSON of the node's HTTP interface. Raises `OSError` or `ValueError`."""
-        with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            error.close()  # CPython 3.14 warns of one that is not
+            raise
 
     def height(self) -> int:
         """Height of its head, -1 while it does not answer."""
@@ -119,23 +148,44 @@ class LocalNode:
 class LocalNetwork:
     """Homes below one folder, made if they do not exist."""
 
-    def __init__(self, folder: Path, validators: int, base_port: int, overrides: dict[str, Any] | None = None) -> None:
-        """`overrides`: settings of every node by "section.key". Raises `OperatorError`."""
+    def __init__(
+        self,
+        folder: Path,
+        validators: int,
+        base_port: int,
+        overrides: dict[str, Any] | None = None,
+        *,
+        genesis_ms: int = DEV_TIME_MS,
+    ) -> None:
+        """`overrides`: settings of every node by "section.key". `genesis_ms`: for a new network; a folder with homes
+        keeps its genesis. Raises `OperatorError`."""
         self.folder = folder
-        self.genesis = genesis_of(validators)
         self.genesis_file = folder / "genesis.json"
+        kept = self._kept_genesis() if self.genesis_file.exists() else None
+        self.genesis = genesis_of(validators, kept.time_ms if kept else genesis_ms)
         names = [account.name for account in self.genesis.accounts if account.member and account.member.validator]
         self.nodes = [
             LocalNode(name, Home(folder / name), base_port + i, base_port + P2P_OFFSET + i)
             for i, name in enumerate(names)
         ]
-        if not self.genesis_file.exists():
+        if kept is None:
             self._make(overrides or {})
-        elif genesis_hash(Home(folder / names[0]).read_genesis()) != genesis_hash(self.genesis):
-            raise OperatorError(f"{folder} has the homes of another network: name another folder with --dir")
+        elif kept != self.genesis or Home(folder / names[0]).read_genesis() != self.genesis:
+            raise self._another_network()
+
+    def _kept_genesis(self) -> Genesis:
+        try:
+            return parse_genesis(self.genesis_file.read_bytes())
+        except (Malformed, OSError):
+            raise self._another_network() from None
+
+    def _another_network(self) -> OperatorError:
+        return OperatorError(f"{self.folder} has the homes of another network: name another folder with --dir")
 
     def _make(self, overrides: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not any(self.folder.iterdir()):  # in a folder with other files, git must still see those
+            (self.folder / ".gitignore").write_text("*\n")
         for node in self.nodes:
             peers = [f"127.0.0.1:{other.p2p_port}" for other in self.nodes if other is not node]
             settings = {

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
-from node.cli.debug import debug
-from node.cli.devnet import devnet
 from node.cli.exit_codes import fail
-from node.cli.init import init, keys, reset_signing, testnet
-from node.cli.options import example
-from node.cli.repair import compact, reindex, rollback, verify_store
-from node.cli.rulesets import rulesets
-from node.cli.signer import signer
-from node.cli.start import start
-from node.cli.status import peers, status, validators
-from node.cli.stores import checkpoint, export, import_, inspect
-from node.cli.successor import inherit, successor
-from node.usage import Program, with_versions
+from node.usage import CONTEXT, Program, example, with_versions
+
+PLACES: Final = {
+    "checkpoint": "node.cli.stores:checkpoint",
+    "compact": "node.cli.repair:compact",
+    "debug": "node.cli.debug:debug",
+    "devnet": "node.cli.devnet:devnet",
+    "export": "node.cli.stores:export",
+    "import": "node.cli.stores:import_",
+    "inherit": "node.cli.successor:inherit",
+    "init": "node.cli.init:init",
+    "inspect": "node.cli.stores:inspect",
+    "keys": "node.cli.init:keys",
+    "peers": "node.cli.status:peers",
+    "reindex": "node.cli.repair:reindex",
+    "reset-signing": "node.cli.init:reset_signing",
+    "rollback": "node.cli.repair:rollback",
+    "rulesets": "node.cli.rulesets:rulesets",
+    "signer": "node.cli.signer:signer",
+    "start": "node.cli.start:start",
+    "status": "node.cli.status:status",
+    "successor": "node.cli.successor:successor",
+    "testnet": "node.cli.init:testnet",
+    "validators": "node.cli.status:validators",
+    "verify-store": "node.cli.repair:verify_store",
+}
+"""Every command, and where it is."""
 
 
 @click.group(
+    "bmw-node",
     cls=Program,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    places=PLACES,
+    context_settings=CONTEXT,
     epilog=example(
         "bmw-node init /var/lib/bmw-node --genesis genesis.json",
         "bmw-node start --home /var/lib/bmw-node",
@@ -34,12 +53,6 @@ def cli() -> None:
         fail("bmw-node refuses to run under 'python -O': its assertions guard the chain", 2)
 
 
-for command in (
-    init, start, signer, devnet, testnet, keys, status, peers, validators, checkpoint, export, import_, inspect,
-    reset_signing, rollback, reindex, verify_store, compact, debug, successor, inherit,
-    rulesets,
-):  # fmt: skip
-    cli.add_command(command)
 with_versions(cli, "bmw-node")
 
 

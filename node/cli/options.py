@@ -14,6 +14,7 @@ from node.cli.exit_codes import UNREACHABLE, fail
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.errors import OperatorError, Rejected
+from node.usage import example as example
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -87,8 +88,3 @@ def read_genesis_file(path: Path) -> Genesis:
         raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check the path") from None
     except Rejected as error:
         raise OperatorError(f"{path}: {error}") from None
-
-
-def example(*lines: str) -> str:
-    """The epilog of a `--help` text."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, home_option
 from node.cli.successor import import_state, predecessor_option
+from node.console import Bar
 from node.daemon.home import Home
 from node.errors import Busy, Corrupted, OperatorError
+from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import unless_damaged
 from node.storage.leveldb import LevelStore, WriteBackStore
+from node.storage.lost_blocks import SIGNING_STATE, lost_blocks, lost_text
 from node.storage.rebuild import BrokenChain, Extent, check_whole, extent_of, rebuild
 from node.storage.store_check import StoreCheck
 from node.storage.store_dirs import (
@@ -35,7 +39,7 @@ from node.storage.store_dirs import (
     repairing,
     settle,
 )
-from node.storage.verify_report import StoreDamage
+from node.storage.verify_report import StoreDamage, damage_at
 
 SHOWN_MAX = 20
 """Damages that verify-store lists; the rest is counted."""
@@ -186,7 +190,7 @@ def verify_store(home: Path, as_json: bool) -> None:
     genesis = place.read_genesis()
     with reading(store) as copy:
         try:
-            check, extent, listed, rest = _checked(copy, genesis)
+            check, extent, listed, rest = _checked(copy, genesis, store.with_name(SIGNING_STATE))
         except Corrupted as error:
             raise Corrupted(str(error).replace(str(copy), str(store))) from None
         listed = [replace(damage, text=damage.text.replace(str(copy), str(store))) for damage in listed]
@@ -207,7 +211,9 @@ def verify_store(home: Path, as_json: bool) -> None:
         fail(_damage_text(listed, rest, home, extent), FAILED)
 
 
-def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[StoreDamage], list[StoreDamage]]:
+def _checked(
+    copy: Path, genesis: Genesis, signing_state: Path
+) -> tuple[StoreCheck, Extent, list[StoreDamage], list[StoreDamage]]:
     """The check, the store's extent, the damages to list and the others."""
     kv = LevelStore(copy, create=False)
     steps = _Steps()
@@ -215,11 +221,17 @@ def _checked(copy: Path, genesis: Genesis) -> tuple[StoreCheck, Extent, list[Sto
         extent = extent_of(kv, genesis)
         unless_damaged(ChainReader(kv).check_rules, None)  # damage is for the check to report
         check = StoreCheck(kv, genesis, steps)
-        damages = check.damages()
+        damages = chain(_lost(kv, signing_state), check.damages())
         return check, extent, list(islice(damages, SHOWN_MAX)), list(damages)
     finally:
         steps.close()
         kv.close()
+
+
+def _lost(kv: LevelStore, signing_state: Path) -> Iterator[StoreDamage]:
+    lost = lost_blocks(kv, signing_state)
+    if lost:
+        yield damage_at(schema.block_key(lost.start), lost.start, lost_text(lost), is_derived=False)
 
 
 def _opened(home: Path) -> tuple[Home, Path]:
@@ -246,12 +258,12 @@ def _print_check(report: dict[str, Any], listed: list[StoreDamage]) -> None:
 def _damage_text(listed: list[StoreDamage], rest: list[StoreDamage], home: Path, extent: Extent) -> str:
     first, everything = listed[0], listed + rest
     count = len(everything)
-    if not extent.is_whole:
+    lowest = max(1, min((damage.height for damage in everything if not damage.is_derived), default=1))
+    if not extent.is_whole or lowest > extent.last:
         fix = "restore a checkpoint, or wipe the store and sync again"
     elif all(damage.is_derived for damage in everything):
         fix = f"it follows from the blocks, which are intact: run 'bmw-node reindex --home {home}'"
     else:
-        lowest = max(1, min(damage.height for damage in everything if not damage.is_derived))
         fix = (
             f"run '{_rollback_command(home, extent.last, lowest)}' to go back before it, then sync again, or restore a "
             "checkpoint"
@@ -264,22 +276,19 @@ class _Steps:
     """Progress over key families: with the time left for blocks, as a count for the others."""
 
     def __init__(self) -> None:
-        self._stream = sys.stderr if sys.stderr.isatty() else None
+        self._line = Bar(None, sys.stderr)
         self._blocks: ReplayProgress | None = None
-        self._width = 0
 
     def __call__(self, family: str, done: int, total: int) -> None:
-        if self._stream is None:
+        if not self._line.is_shown:
             return
         if family == "block" and total:
-            self._blocks = self._blocks or ReplayProgress(total, self._stream)
+            self._blocks = self._blocks or ReplayProgress(total, sys.stderr)
             self._blocks(done, 0)
             return
         self._end_blocks()
-        line = f"{family}: {done:,}"
-        self._stream.write("\r" + line.ljust(self._width))
-        self._stream.flush()
-        self._width = max(self._width, len(line))
+        if self._line.is_due():
+            self._line.update(done, f"{family}: {done:,}")
 
     def _end_blocks(self) -> None:
         if self._blocks is not None:
@@ -288,9 +297,7 @@ class _Steps:
 
     def close(self) -> None:
         self._end_blocks()
-        if self._stream is not None and self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._stream.flush()
+        self._line.close()
 
 
 # --- compact -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import click
 from node.cli.exit_codes import exit_codes
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example
+from node.console import show_table
 from node.txtypes.rulesets import RULESETS
 
 
@@ -19,5 +20,4 @@ def rulesets(as_json: bool) -> None:
     if as_json:
         print_json({"rulesets": found})
         return
-    for ruleset in found:
-        click.echo(f"{ruleset['version']:<6} {ruleset['hash']}")
+    show_table(("version", "hash"), [(str(ruleset["version"]), str(ruleset["hash"])) for ruleset in found])

@@ -18,6 +18,7 @@ from node.cli.init import write_home
 from node.cli.options import example, home_option
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
+from node.daemon import key_rotation
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.signer import SignerService
@@ -115,6 +116,11 @@ def take(source: Home, target: Home) -> None:
     configured = load_config(source.config, os.environ, {}).node.validator
     if not source.key_file("consensus").exists():
         raise OperatorError(f"{source.key_file('consensus')} does not exist: was it taken already?")
+    if key_rotation.next_key(source) is not None:
+        raise OperatorError(
+            f"a next consensus key waits in {source.path}: take the key once the rotation is carried out, or delete "
+            f"{source.key_file(key_rotation.NEXT)} if it never will be"
+        )
     key = source.read_key("consensus")
     store = LevelStore(source.store, create=source.store.exists() is False)
     try:

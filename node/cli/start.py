@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -17,8 +18,9 @@ from node.daemon.bootstrap import bootstrap
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
-from node.daemon.node import Node
+from node.daemon.node import Node, check_dev_keys
 from node.daemon.snapshot_sync import Choice
+from node.errors import OperatorError
 from node.log import log, set_up_logging
 
 
@@ -30,6 +32,7 @@ from node.log import log, set_up_logging
 @click.option("--peer", "peers", multiple=True, help="Overrides p2p.peers; may be repeated.")
 @click.option("--trust", metavar="HEIGHT:ID", help="Block to trust instead of genesis when starting from a snapshot.")
 @click.option("--accept-old-root", is_flag=True, help="Start from a snapshot although the root is older than 180 days.")
+@click.option("--until-stdin-ends", is_flag=True, help="Also stop when standard input ends, as a pipe from a process.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @exit_codes()
 def start(
@@ -40,6 +43,7 @@ def start(
     peers: tuple[str, ...],
     trust: str | None,
     accept_old_root: bool,
+    until_stdin_ends: bool,
     log_level: str | None,
 ) -> None:
     """Run until SIGTERM or SIGINT; stops cleanly within 5 s."""
@@ -54,7 +58,9 @@ def start(
     config = load_config(place.config, os.environ, flags)
     set_up_logging(config.node.log_level, config.node.log_format)
     choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
-    failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev))
+    if not dev:
+        check_dev_keys(place.read_genesis())
+    failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev, until_stdin_ends=until_stdin_ends))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)
     sys.exit(0)
@@ -70,8 +76,28 @@ def _trust_of(text: str | None) -> tuple[int, bytes] | None:
     return int(height), bytes.fromhex(ident)
 
 
-async def _run(home: Home, config: Config, choice: Choice, *, allow_dev_keys: bool) -> BaseException | None:
+def _watch_stdin(ended: Callable[[], None]) -> None:
+    """Call `ended` when standard input ends: at the latest when no process has the other end of the pipe any more,
+    however it died."""
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(stdin, 65_536):
+            loop.remove_reader(stdin)
+            ended()
+
+    try:
+        loop.add_reader(stdin, readable)
+    except OSError as error:
+        raise OperatorError(f"--until-stdin-ends needs a pipe or a terminal as standard input ({error})") from None
+
+
+async def _run(
+    home: Home, config: Config, choice: Choice, *, allow_dev_keys: bool, until_stdin_ends: bool
+) -> BaseException | None:
     stopping = asyncio.Event()
+    if until_stdin_ends:
+        _watch_stdin(stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = wall_clock(config, allow_dev_keys=allow_dev_keys)

@@ -12,18 +12,22 @@ from typing import Any
 
 import click
 
+from node.cli.guide import PASSPHRASE, Played
 from node.cli.local_network import LocalNetwork, LocalNode
-from node.crypto.addresses import from_text
-from node.crypto.hashing import commitment
-from node.txtypes.sale.order import reference_id
+from node.console import say
 
-PASSPHRASE = "devnet-only"
 PRICE = "52900.00EUR"
 CATCH_UP_S = 30.0
 
 
 class StoryFailed(Exception):
     """A step did not have the expected result."""
+
+
+def _agreeing(expected: dict[str, str]) -> list[str]:
+    """The options by which a program signs: nobody is asked, and these values must be what the wallet shows."""
+    values = [word for name, value in expected.items() for word in ("--expect", f"{name}={value}")]
+    return ["--yes", "--accept-old-root", *values]
 
 
 class Story:
@@ -42,7 +46,8 @@ class Story:
 
     # --- output ---
     def _heading(self, text: str) -> None:
-        click.secho(f"\n{text}", bold=True)
+        click.echo()
+        say(text, "strong")
 
     def _tell(self, who: str, what: str, how: str = "") -> None:
         click.echo(f"  {who:<20} {what}" + (f"  ({how})" if how else ""))
@@ -80,11 +85,17 @@ class Story:
                 raise StoryFailed(f"{node.name} did not reach height {self._height}")
             time.sleep(0.05)
 
-    def _send(self, what: str, type_: str, *options: str, sender: str, cosigners: tuple[str, ...] = ()) -> str:
-        """Sign, send to the next node, wait until it is committed; returns the txid."""
+    def _send(
+        self, what: str, type_: str, *options: str, sender: str, cosigners: tuple[str, ...] = (),
+        expected: dict[str, str] | None = None,
+    ) -> str:  # fmt: skip
+        """Sign, send to the next node, wait until it is committed; returns the txid. `expected`: what the signers agree
+        to, compared by the wallet with the proven state."""
         node = self._next_node()
         signers = [word for name in cosigners for word in ("--cosign", name)]
         command = ["bmw-wallet", "tx", type_, *options, "--from", sender, *signers, "--node", node.url, "--wait"]
+        if cosigners or expected is not None:
+            command += _agreeing(expected or {})
         sent = self._json(*command)
         if sent["status"] != "committed":
             raise StoryFailed(f"{type_} is {sent['status']}, not committed: {sent}")
@@ -93,7 +104,7 @@ class Story:
         return str(sent["txid"])
 
     # --- the play ---
-    def play(self) -> None:
+    def play(self) -> Played:
         """Raises `StoryFailed`."""
         vin = f"WBA8E9G50GNU{self.network.nodes[0].height() % 100_000:05d}"
         buyer = f"alice-{vin[-5:]}"
@@ -103,19 +114,18 @@ class Story:
         self._sale(vin, buyer)
         self._show(vin, buyer)
         self._audit()
+        keys = self._json("bmw-wallet", "key", "list")["keys"]
+        return Played(vin, buyer, {key["name"]: key["address"] for key in keys})
 
     def _keys(self, buyer: str) -> None:
-        self._heading("Keys and accounts")
+        self._heading("Keys")
         names = {key["name"] for key in self._json("bmw-wallet", "key", "list")["keys"]}
         for name in ("bmw", "dealer-munich", "workshop-berlin", "payment-provider-1"):
             if name not in names:
                 self._run("bmw-wallet", "key", "import", "--dev", name)
         if buyer not in names:
             self._run("bmw-wallet", "key", "new", buyer)
-        self._send(
-            f"opens an account for {buyer}", "account.open", "--keys", buyer, "--threshold", "1",
-            sender="dealer-munich", cosigners=(buyer,),
-        )  # fmt: skip
+            self._tell(buyer, "makes a key", "bmw-wallet key new")
 
     def _birth(self, vin: str) -> None:
         self._heading(f"The manufacturer registers a car: {vin}")
@@ -129,21 +139,26 @@ class Story:
         self._heading("Delivery check, transport damage, wholesale to a dealer")
         self._send(
             "does the delivery check", "maintenance.record", "--vin", vin, "--services", "ENGINE_OIL",
-            "--odometer", "12km", "--next-due", '{"odometer": 30000, "at": "+730d"}', sender="workshop-berlin",
+            "--odometer", "12km", "--next-due", "30000km,+730d", sender="workshop-berlin",
         )  # fmt: skip
         self._send(
             "reports damage in transport", "accident.report", "--vin", vin,
             "--damages", '{"zone": "front", "extent": "cosmetic"}', "--airbags", "0", "--no-hv-battery-hit",
             "--drivable", "--cost-band", "under_1000", "--odometer", "14km", sender="workshop-berlin",
         )  # fmt: skip
+        invoice = self._json("bmw-wallet", "ref", "commitment", "invoice", "2026-1")["commitment"]
         self._send(
             "sells the car to the dealer", "title.transfer", "--vin", vin, "--receiver", "dealer-munich",
-            "--reason", "wholesale", "--invoice-commitment", commitment("invoice", os.urandom(32), b"2026-1").hex(),
+            "--reason", "wholesale", "--invoice-commitment", invoice,
             "--odometer", "18km", sender="bmw", cosigners=("dealer-munich",),
         )  # fmt: skip
 
     def _sale(self, vin: str, buyer: str) -> None:
         self._heading(f"Retail sale to {buyer}: delivery versus payment")
+        self._send(
+            f"opens an account for {buyer}", "account.open", "--keys", buyer, "--threshold", "1",
+            sender="dealer-munich", cosigners=(buyer,),
+        )  # fmt: skip
         rails = [{"rail": rail, "providers": ["payment-provider-1"]} for rail in ("bank_transfer", "card", "bitcoin")]
         listing = self._send(
             f"lists the car at {PRICE}", "listing.create", "--vin", vin, "--price", PRICE, "--country", "DE",
@@ -155,31 +170,35 @@ class Story:
             "--rail", "bank_transfer", "--provider", "payment-provider-1", "--contract", "on_premises",
             "--expires-at", "+7d", sender=buyer,
         )  # fmt: skip
-        self._send("accepts; the car is reserved", "order.accept", "--order", order, sender="dealer-munich")
+        sale = {"vin": vin, "price": PRICE, "seller": "dealer-munich", "buyer": buyer}
+        self._send(
+            "accepts; the car is reserved", "order.accept", "--order", order, sender="dealer-munich", expected=sale
+        )
         payment = self._send(
             "orders the bank transfer", "payment.initiate", "--order", order, "--rail", "bank_transfer",
             "--amount", PRICE, sender=buyer,
         )  # fmt: skip
-        self._refused(order, buyer)
-        provider = self._json("bmw-wallet", "key", "show", "payment-provider-1")["address"]
+        self._refused(order, buyer, sale)
         uetr = str(uuid.uuid4())
-        reference = reference_id("bank_transfer", from_text(provider), uetr.encode()).hex()
+        reference = self._json(
+            "bmw-wallet", "ref", "payment", "--rail", "bank_transfer", "--provider", "payment-provider-1", uetr
+        )["reference"]
         self._send(
             f"attests that the money is final, UETR {uetr}", "payment.attest", "--payment", payment,
             "--status", "settled", "--amount", PRICE, "--reference", reference, sender="payment-provider-1",
         )  # fmt: skip
         self._send(
             "hands the car over; the title moves", "order.handover", "--order", order, "--odometer", "21km",
-            sender="dealer-munich", cosigners=(buyer,),
+            sender="dealer-munich", cosigners=(buyer,), expected=sale,
         )  # fmt: skip
 
-    def _refused(self, order: str, buyer: str) -> None:
+    def _refused(self, order: str, buyer: str, sale: dict[str, str]) -> None:
         """A handover before the money is final is refused; as a dry run."""
         node = self._next_node()
         command = ["bmw-wallet", "tx", "order.handover", "--order", order, "--odometer", "20km", "--dry-run"]
         signers = ["--from", "dealer-munich", "--cosign", buyer, "--node", node.url]
         try:
-            self._run(*command, *signers)
+            self._run(*command, *signers, *_agreeing(sale))
         except StoryFailed as error:
             if "payment" not in str(error):
                 raise
@@ -191,9 +210,7 @@ class Story:
     def _show(self, vin: str, buyer: str) -> None:
         node = self._next_node()
         self._heading("The buyer's wallet verifies the car's history")
-        click.echo(
-            self._run("bmw-wallet", "history", vin, "--verify", "--accept-old-root", "--node", node.url).rstrip()
-        )
+        click.echo(self._run("bmw-wallet", "history", vin, "--verify", "--node", node.url).rstrip())
         holder = node.get(f"/v1/vehicles/{vin}")["holder"]
         address = self._json("bmw-wallet", "key", "show", buyer)["address"]
         if holder != address:
@@ -217,7 +234,8 @@ class Story:
             self._tell(node.name, f"height {self._height}, state root {root}", f"its head: {node.height()}")
         if len(roots) != 1:
             raise StoryFailed(f"state roots differ: {', '.join(sorted(roots))}")
-        click.secho("\nEverything is valid.", fg="green", bold=True)
+        click.echo()
+        say("Everything is valid.", "good")
 
     def _replayed(self, name: str, *source: str) -> str:
         """The state root. The checkpoint is replayed to its head, the other sources to the same height."""

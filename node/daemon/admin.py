@@ -14,9 +14,10 @@ from typing import Any
 from aiohttp import web
 
 from node.chain.genesis import Genesis, genesis_to_json
-from node.daemon.debug_view import task_stacks, thread_stacks
+from node.daemon.debug_view import log_view, task_stacks, thread_stacks
 from node.daemon.home import Home
 from node.errors import OperatorError
+from node.storage import schema
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore
 
@@ -66,7 +67,7 @@ class AdminSocket:
 
     async def _debug(self, _: web.Request) -> web.Response:
         """Stacks come first: they are available even where the node can't describe itself."""
-        answer: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks()}
+        answer: dict[str, Any] = {"threads": thread_stacks(), "tasks": task_stacks(), "log": log_view()}
         try:
             answer |= self._describe()
         except Exception as error:
@@ -99,6 +100,8 @@ def write_checkpoint(snapshot: KeyValue, genesis: Genesis, target: Path) -> dict
             batch: dict[bytes, bytes] = {}
             size = 0
             for key, value in snapshot.scan(b"\x00", b"\xff"):
+                if key == schema.META_RUN:  # the copy is another store, see `lost_blocks`
+                    continue
                 batch[key] = value
                 size += len(key) + len(value)
                 entries += 1

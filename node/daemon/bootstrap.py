@@ -24,6 +24,7 @@ from node.rpc.app import StartupServer, StartupStatus
 from node.storage import schema
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
+from node.storage.lost_blocks import check_not_lost
 from node.storage.store_dirs import (
     SNAPSHOT,
     Rebuilt,
@@ -47,7 +48,7 @@ class OwnChain(NamedTuple):
 
 def own_chain(home: Home) -> OwnChain | None:
     """None where there is no store, or it has no block. Raises `OperatorError` for a store that only newer software can
-    read."""
+    read, and `Corrupted` for one that has lost blocks."""
     shutil.rmtree(home.incoming, ignore_errors=True)
     settle(home.store)
     if not (home.store / "CURRENT").exists():
@@ -57,6 +58,7 @@ def own_chain(home: Home) -> OwnChain | None:
         drop_unfinished(home.store)
         reader = ChainReader(kv)
         schema.read_version(kv.get(schema.META_SCHEMA))
+        check_not_lost(kv, home.store, home.hard_state)
         reader.check_rules()
         if reader.height() <= start_height(home.read_genesis()):
             return None
@@ -117,7 +119,7 @@ def put_in_place(home: Home, had: int, height: int, *, keeps: bool = False) -> P
 async def bootstrap(home: Home, config: Config, choice: Choice, clock: Clock, stopping: asyncio.Event) -> int:
     """Returns the height of the snapshot that is the store now; 0 where the node keeps the store it has.
 
-    Raises `OperatorError`.
+    Raises `OperatorError` or `Corrupted`.
     """
     with repairing(home.store):
         return await _bootstrap(home, config, choice, clock, stopping)

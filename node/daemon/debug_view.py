@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import stat
 import sys
 import threading
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,6 +36,20 @@ def settings_view(config: Config) -> dict[str, dict[str, Any]]:
         }
         for section, values in msgspec.to_builtins(config).items()
     }
+
+
+def log_view() -> dict[str, Any]:
+    """Where standard error goes, which has the log: `file`, a path, or `journal`, the arguments of journalctl that show
+    it; both are empty where it goes to neither."""
+    file = journal = ""
+    with contextlib.suppress(OSError):
+        status = os.fstat(sys.stderr.fileno() if sys.stderr is not None else -1)
+        if os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":  # systemd.exec(5)
+            unit = Path("/proc/self/cgroup").read_text().strip().rpartition("/")[2]
+            journal = f"-u {unit}" if unit.endswith(".service") else f"_PID={os.getpid()}"
+        elif stat.S_ISREG(status.st_mode):
+            file = os.readlink(f"/proc/self/fd/{sys.stderr.fileno()}")
+    return {"file": file, "journal": journal}
 
 
 def status_view(status: NodeStatus) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from node.chain.genesis import Genesis, parse_genesis
 from node.crypto.keyfile import node_key_file, parse_node_key_file
 from node.crypto.signing import PrivateKey
 from node.errors import Busy, OperatorError, Rejected
+from node.storage.lost_blocks import SIGNING_STATE
 
 KEY_NAMES = ("consensus", "node", "account")
 
@@ -79,7 +80,12 @@ class Home:
 
     @property
     def hard_state(self) -> Path:
-        return self.path / "data" / "signing.state"
+        return self.path / "data" / SIGNING_STATE
+
+    @property
+    def next_hard_state(self) -> Path:
+        """The mark of the next consensus key, that it has signed nothing."""
+        return self.path / "data" / "signing-next.state"
 
     @property
     def signer_socket(self) -> Path:

@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from node.chain.genesis import genesis_hash, uses_dev_keys
-from node.crypto.addresses import address_of, from_text
+from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
+from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.home import Home, SigningLock
+from node.daemon.key_rotation import key_on_chain, rotated
 from node.daemon.member_nodes import MemberNodes
 from node.daemon.memory import settle_allocator, trim_for_ever
 from node.daemon.node_backend import NodeBackend
@@ -40,12 +41,23 @@ from node.replica import events as e
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.rpc.app import RpcServer
+from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
-from node.storage.safety_store import SafetyFile
+from node.storage.safety_store import RUN_BYTES, SafetyFile
 from node.storage.store_dirs import settle
 from node.txtypes.chain.validator_set import CONSENSUS_KEY
+
+
+def check_dev_keys(genesis: Genesis) -> None:
+    """Raises `OperatorError` for a genesis of a development network."""
+    names = uses_dev_keys(genesis)
+    if names:
+        raise OperatorError(
+            f"this genesis uses the public development keys ({', '.join(names[:3])}, ...), which anybody can sign "
+            "with: start with --dev if this is a development network"
+        )
 
 
 class Node:
@@ -57,12 +69,6 @@ class Node:
         self.config = config
         self.genesis = home.read_genesis()
         self.genesis_hash = genesis_hash(self.genesis)
-        dev_keys = uses_dev_keys(self.genesis)
-        if dev_keys and not allow_dev_keys:
-            raise OperatorError(
-                f"this genesis uses the public development keys ({', '.join(dev_keys[:3])}, ...), which anybody can "
-                "sign with: start with --dev if this is a development network"
-            )
         self._clock = wall_clock(config, allow_dev_keys=allow_dev_keys)
         self._node_key = home.read_key("node")
         signer_socket = config.node.signer_socket
@@ -75,13 +81,17 @@ class Node:
         self.store = ChainStore(self._kv, self.genesis)
         self._journal = Journal(self._journal_kv)
         self._tx_statuses = TxStatuses(self._journal, self.store)
+        run = secrets.token_bytes(RUN_BYTES)
+        self._kv.write({schema.META_RUN: run}, [])
         self._signing_lock: SigningLock | None = None
         account = home.key_file("account")
         self._account = address_of(home.read_key("account").public) if account.exists() else b""
         signer, address = None, self._own_address(consensus_key)
         if consensus_key is not None and address:
             self._signing_lock = home.hold_signing()
-            signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state), self.genesis_hash)
+            consensus_key = rotated(home, self.store, address) or consensus_key
+            signer = LocalSigner(address, consensus_key, SafetyFile(home.hard_state, run), self.genesis_hash)
+        self._local_signer = signer
         self._signer_link: SignerLink | None = None
         if signer_socket:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
@@ -92,7 +102,7 @@ class Node:
             pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),
             stopwatch=time.monotonic,
         )
-        self.replica = Replica(self.store, signer, settings, secrets.token_bytes(16))
+        self.replica = Replica(self.store, signer, settings, run)
         self._signing_status = SigningStatus(self.store, self.replica, self._signer_link, address, self._account)
         self._steady = steady_clock(self._clock())
         self._pump = Pump(self.replica, self._verifiers, self._steady, self._clock)
@@ -243,11 +253,29 @@ class Node:
         self._signing_status.address = signer.address
         self._pump.post(e.SignerConnected(signer))
 
+    def _rotate_key(self) -> None:
+        """Go on with the home's next consensus key as soon as the chain names it for this validator."""
+        old = self._local_signer
+        if old is None or key_on_chain(self.store, old.address) == old.public:
+            return
+        try:
+            key = rotated(self.home, self.store, old.address)
+            if key is None:
+                return
+            old.retire()
+            self._local_signer = LocalSigner(old.address, key, SafetyFile(self.home.hard_state), self.genesis_hash)
+        except (OperatorError, Corrupted) as error:
+            self._on_failure(error)
+            return
+        log("key_rotated", "info", {"validator": to_text(old.address), "consensus_key": key.public.hex()})
+        self._pump.post(e.SignerConnected(self._local_signer))
+
     # --- actions of the replica ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:
         header = action.block.header
         self._metrics.committed(action)
         log("committed", "info", {"height": header.height, "txs": len(action.transactions), "round": action.round})
+        self._rotate_key()
         self._signing_status.log_changes()
         self._clock_watch.saw(header.proposer, self.replica.clock_offset_ms())
         self._tx_statuses.committed(tx.txid for tx in action.transactions)

@@ -14,12 +14,12 @@ from node.daemon.node_metrics import NodeMetrics
 from node.daemon.signing_status import SigningStatus
 from node.daemon.submissions import Submissions
 from node.errors import Corrupted, OperatorError
-from node.ledger.guards import Unmet
 from node.p2p.network import Network
 from node.replica.replica import Replica
 from node.rpc.backend import NodeStatus, PeerInfo, Submitted, Syncing, TxStatus
 from node.storage.chain_store import ChainReader, ChainStore
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.forecast import Forecast
 
 
 class NodeBackend:
@@ -104,10 +104,10 @@ class NodeBackend:
     def tx_status(self, txid: bytes) -> TxStatus | None:
         return self._submissions.tx_status(txid)
 
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
+    def forecast(self, tx: CheckedTx) -> Forecast:
         if self._replica.halted:
             raise self._halted()
-        return self._replica.judge(tx)
+        return self._replica.forecast(tx)
 
     def _halted(self) -> Syncing:
         return Syncing(f"the node has halted: {self._replica.halted}")

@@ -42,7 +42,7 @@ class NodeMetrics:
     def samples(self, status: NodeStatus, upgrade_height: int) -> dict[str, float]:
         """By name, as `metrics.METRICS` explains them."""
         head = self.store.head()
-        links = self.network.connected().values()
+        received, sent = self.network.traffic()
         return {
             "height": head.height,
             "head_age_seconds": max(0, self.clock() - head.time_ms) / 1000,
@@ -59,10 +59,10 @@ class NodeMetrics:
             "pool_txs": status.pool_txs,
             "pool_bytes": status.pool_bytes,
             "clock_offset_seconds": self.clock_watch.offset_ms / 1000,
-            "verifiers_replaced": self.verifiers.replaced,
+            "verifiers_replaced_total": self.verifiers.replaced,
             **memory_numbers(*self.databases),
-            "p2p_bytes_in": sum(link.bytes_in for link in links),
-            "p2p_bytes_out": sum(link.bytes_out for link in links),
+            "p2p_bytes_in_total": received,
+            "p2p_bytes_out_total": sent,
             "txs_submitted_total": self.submissions.count,
             "blocks_committed_total": self.blocks_committed,
             "txs_committed_total": self.txs_committed,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from dataclasses import replace as with_fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -35,10 +36,13 @@ from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.receipts import BlockReceipts, Happening, Receipt, RecordRef, receipt_of
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
 from node.txtypes.chain.validator_set import VALIDATORS, punish
-from node.txtypes.envelope import CheckedTx, TxSignature
+from node.txtypes.envelope import CheckedTx, TxSignature, assemble
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.identity.quota import charge, payers_of, used_today, weight_of
 from node.txtypes.rulesets import RULESETS, unknown_rules
+
+NO_SIGNATURE: Final = TxSignature(bytes(20), bytes(32), bytes(64))
+"""Stands for a missing one: it has the size of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,18 @@ class BlockRun:
             tx.payload.body.apply(ledger)
             ledger.note_replaced()
             self._charge(ledger, tx)
+        return ledger
+
+    def foresee(self, tx: CheckedTx) -> Ledger:
+        """As `carry_out`, and also where only signatures are missing: then as if there were one for each."""
+        ledger = self.carry_out(tx)
+        unmet = ledger.unmet_guards
+        if unmet and all(guard.code == SIGNATURE_MISSING.code for guard in unmet):
+            missing = sum(int(guard.need) - int(guard.have) for guard in unmet)
+            signed = assemble(tx.payload_bytes, [*tx.signatures, *[NO_SIGNATURE] * missing])
+            tx.payload.body.apply(ledger)
+            ledger.note_replaced()
+            self._charge(ledger, CheckedTx(with_fields(tx, raw=signed)))
         return ledger
 
     def _charge(self, ledger: Ledger, tx: CheckedTx) -> None:

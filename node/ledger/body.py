@@ -16,6 +16,7 @@ from node.ledger.example import Example
 from node.ledger.guards import CODE_UNKNOWN
 from node.ledger.kinds import Kind, fields_of
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, check_rules
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
@@ -39,17 +40,22 @@ class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
     ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
-    shows. The type is active from ruleset `since` on. `is_charged`: whether its payers' quotas are charged."""
+    shows; `static_rules`: conditions over the fields alone; `reports_event`: whether its record reports an event and
+    can be late; `is_charged`: whether its payers' quotas are charged. The type is active from ruleset `since`
+    on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
     is_charged: ClassVar[bool] = True
     headline: ClassVar[tuple[str, ...]] = ()
+    reports_event: ClassVar[bool] = True
     by: ClassVar[Permission | None] = None
+    static_rules: ClassVar[tuple[StaticRule, ...]] = ()
     EXAMPLE: ClassVar[Example]
 
     def check_static(self) -> None:
-        """Rules that need no state. Raises `Malformed`."""
+        """Check the rules that need no state. Raises `Malformed`."""
+        check_rules(self)
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """Addresses of existing accounts that must sign besides the sender."""

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, assert_never
 
 from node.errors import Malformed
 from node.ledger import kinds
-from node.ledger.json_form import time_from_text, time_to_text
+from node.ledger.json_form import time_from_text, value_to_json
 from node.ledger.kinds import Kind, fields_of, tag_of
 
 _RELATIVE: Final = re.compile(r"(?:now)?(?:([+-])([0-9]{1,6})(ms|s|m|h|d|w))?")
@@ -73,7 +73,7 @@ def _resolved(kind: Kind, value: Any, names: Names) -> Any:
         case kinds.Address():
             return names.address_text(value)
         case kinds.Time():
-            return time_to_text(parse_time(value, names.now_ms))
+            return value_to_json(kind, parse_time(value, names.now_ms))
         case kinds.Bytes():
             return names.bytes_of(value).hex() if value.startswith("$") else value
         case kinds.OptionOf(item=item):

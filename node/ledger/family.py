@@ -18,6 +18,7 @@ import msgspec
 from node.codec import Value, encode
 from node.crypto.addresses import from_text
 from node.errors import Corrupted, Malformed
+from node.ledger.caution import Caution
 from node.ledger.ruleset import Ruleset
 from node.rules.vin import VIN_PATTERN
 
@@ -119,7 +120,8 @@ class Family(Generic[V]):
     ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`. `concerns(id, value)`: the
     subjects (state keys of vehicles, accounts, orders, listings) of a change; a family without it has no receipts.
     `event`: the event name of a change. `status(value)`: the value's status in receipts. `contended`: whether a change
-    of a value has the pending transactions that read it judged again."""
+    of a value has the pending transactions that read it judged again. In a forecast: `internal` are fields of the
+    view that it leaves out, `forecast_view` is shown if there is no `view`, `cautions(old, new)` are given."""
 
     name: str
     kind: type[V]
@@ -136,6 +138,9 @@ class Family(Generic[V]):
     path: str = ""
     view: type[Any] | None = None
     contended: bool = True
+    internal: tuple[str, ...] = ()
+    forecast_view: type[Any] | None = None
+    cautions: Callable[[V | None, V | None], tuple[Caution, ...]] | None = None
 
     def __post_init__(self) -> None:
         self.parameters: tuple[Index | Filter, ...] = (*(i for i in self.indexes if i.ident), *self.filters)

@@ -27,7 +27,10 @@ U64 = Annotated[int, Meta(ge=0)]
 """MessagePack itself has nothing above 2^64 - 1."""
 Height = Annotated[int, Meta(ge=0, le=2**53)]
 Time = Annotated[int, Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC"), kinds.TIME]
-"""Milliseconds since 1970 UTC, 0 for none. The upper bound keeps times exact in programs that only have doubles."""
+"""Milliseconds since 1970 UTC. The upper bound keeps times exact in programs that only have doubles."""
+OptionalTime = Annotated[
+    int, Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC; 0 for none"), kinds.OPTIONAL_TIME
+]
 
 # --- text -------------------------------------------------------------------------------------------------
 Vin = Annotated[

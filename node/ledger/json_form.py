@@ -1,7 +1,7 @@
 """The JSON form of transactions, state values and views, derived from their field kinds.
 
-Addresses are bech32m, times RFC 3339 with milliseconds, money `{"amount": "123", "currency": "EUR"}` in minor units,
-other bytes lower-case hex; a tagged struct names its `type` first.
+Addresses are bech32m, times RFC 3339 with milliseconds (null for none), money `{"amount": "123", "currency": "EUR"}` in
+minor units, other bytes lower-case hex; a tagged struct names its `type` first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from node.errors import Malformed
 from node.ledger import kinds
 from node.ledger.fields import Money
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
+from node.ledger.places import placed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
@@ -28,9 +29,15 @@ _AMOUNT = re.compile(r"[0-9]{1,16}")
 
 # --- times ------------------------------------------------------------------------------------------------
 def time_to_text(millis: int) -> str:
-    """RFC 3339 with milliseconds, UTC; the empty string for 0, which everywhere means none."""
-    if millis == 0:
-        return ""
+    """RFC 3339 with milliseconds, UTC, for texts; the empty string for 0."""
+    return "" if millis == 0 else _rfc3339(millis)
+
+
+def _optional_time(millis: int) -> str | None:
+    return None if millis == 0 else _rfc3339(millis)
+
+
+def _rfc3339(millis: int) -> str:
     try:
         return (_EPOCH + timedelta(milliseconds=millis)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     except OverflowError:
@@ -57,8 +64,8 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
             return to_text
         case kinds.Bytes():
             return bytes.hex
-        case kinds.Time():
-            return time_to_text
+        case kinds.Time(is_optional=is_optional):
+            return _optional_time if is_optional else _rfc3339
         case kinds.MoneyAmount():
             return lambda money: {"amount": str(money.amount), "currency": money.currency}
         case kinds.ListOf(item=item):
@@ -75,6 +82,11 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
             return lambda value: value
         case _:
             assert_never(kind)
+
+
+def value_to_json(kind: Kind, value: Any) -> Any:
+    """The JSON form of one field's value."""
+    return _writer(kind)(value)
 
 
 @cache
@@ -127,8 +139,10 @@ def value_from_json(kind: Kind, value: Any, path: str) -> Any:
     match kind:
         case kinds.Address():
             return _parsed(from_text, value, path, "an address")
-        case kinds.Time():
-            return _parsed(time_from_text, value, path, "an RFC 3339 time")
+        case kinds.Time(is_optional=is_optional):
+            if value == "" and not is_optional:
+                raise Malformed(f"{path}: an RFC 3339 time expected")
+            return 0 if value is None and is_optional else _parsed(time_from_text, value, path, "an RFC 3339 time")
         case kinds.Bytes():
             return _bytes_from(kind, value, path)
         case kinds.Integer():
@@ -184,19 +198,10 @@ def from_json(struct: type[Any], value: Any, path: str = "body") -> Any:
         else:
             values[field.name] = () if isinstance(field.kind, kinds.ListOf) else field.default
     try:
-        return msgspec.msgpack.decode(msgspec.msgpack.encode(struct(**values)), type=struct)
-    except msgspec.ValidationError as error:
-        raise Malformed(f"{path}: {named_places(str(error), struct)}") from None
+        raw = msgspec.msgpack.encode(struct(**values))
     except (OverflowError, UnicodeEncodeError):
         raise Malformed(f"{path}: a number beyond 64 bits, or text that is no Unicode") from None
-
-
-def named_places(text: str, struct: type[Any]) -> str:
-    """msgspec's message about an array with its place `$[3]` replaced by the field's JSON name."""
-
-    def name(match: re.Match[str]) -> str:
-        index = int(match[1]) - (1 if struct.__struct_config__.tag is not None else 0)
-        names = [field.json_name for field in fields_of(struct)]
-        return "$." + names[index] if 0 <= index < len(names) else match[0]
-
-    return re.sub(r"\$\[(\d+)\]", name, text)
+    try:
+        return msgspec.msgpack.decode(raw, type=struct)
+    except msgspec.ValidationError as error:
+        raise Malformed(placed(error, kinds.StructOf(struct), raw, path)) from None

@@ -28,7 +28,10 @@ class Integer(_Kind, frozen=True):
 
 
 class Time(_Kind, frozen=True):
-    """Milliseconds since 1970 UTC, 0 for none. In JSON RFC 3339 under the field's name without `_ms`."""
+    """Milliseconds since 1970 UTC. In JSON RFC 3339 under the field's name without `_ms`. `is_optional`: 0 is none, and
+    null in JSON."""
+
+    is_optional: bool = False
 
 
 class Text(_Kind, frozen=True):
@@ -100,6 +103,7 @@ Kind = (
     | StructOf | UnionOf | Plain
 )  # fmt: skip
 TIME: Final = Time()
+OPTIONAL_TIME: Final = Time(is_optional=True)
 ADDRESS: Final = Address()
 CODE: Final = Code()
 MONEY: Final = MoneyAmount()

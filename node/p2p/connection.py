@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from node.codec import encode
-from node.errors import ProtocolViolation, Rejected
+from node.errors import ProtocolViolation, Rejected, TooLarge
 from node.p2p.framing import Lane, RefusedByPeer, Session, handshake_frame, take_handshake_frame
 from node.p2p.handshake import Handshake, Hello, Refusal, goodbye
 from node.p2p.outbox import Outbox
@@ -25,6 +25,15 @@ LINGER_S = 2.0
 """Time for the last bytes of a closed link to leave; then the transport is aborted."""
 
 Clock = Callable[[], int]
+
+
+HTTP_STARTS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PRI ", b"HTTP/")
+TLS_START = b"\x16\x03"
+THIS_PORT = "this is the p2p port, HTTP has one of its own (rpc.port)"
+
+
+class OtherProtocol(ProtocolViolation):
+    """The peer speaks HTTP or TLS: one of us has mistaken an HTTP port for a p2p port."""
 
 
 class Unfinished(ProtocolViolation):
@@ -146,6 +155,15 @@ def _tune(writer: asyncio.StreamWriter) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
 
 
+def _explained(error: TooLarge, received: bytes, *, is_outbound: bool) -> Rejected:
+    """The error for bytes that are no handshake message: it names the protocol if they are of a usual one."""
+    name = "HTTP" if received.startswith(HTTP_STARTS) else "TLS" if received.startswith(TLS_START) else ""
+    if not name:
+        return error
+    advice = "p2p.peers must name its p2p port, not its HTTP port (rpc.port)" if is_outbound else THIS_PORT
+    return OtherProtocol(f"the peer speaks {name}: {advice}")
+
+
 async def shake_hands(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -169,7 +187,10 @@ async def shake_hands(
                 writer.write(handshake_frame(opening))
                 await writer.drain()
             while not handshake.done:
-                frame = take_handshake_frame(buffer)
+                try:
+                    frame = take_handshake_frame(buffer)
+                except TooLarge as error:
+                    raise _explained(error, bytes(buffer), is_outbound=is_outbound) from None
                 if frame is None:
                     data = await reader.read(4096)
                     if not data:
@@ -184,6 +205,13 @@ async def shake_hands(
                     writer.write(handshake_frame(answer))
                     await writer.drain()
     except RefusedByPeer:
+        raise
+    except OtherProtocol:
+        if not is_outbound and buffer.startswith(HTTP_STARTS):
+            with contextlib.suppress(Exception):
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n")
+                writer.write(THIS_PORT.encode() + b"\n")
+                await writer.drain()
         raise
     except Refusal as refusal:
         with contextlib.suppress(Exception):

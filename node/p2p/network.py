@@ -108,6 +108,7 @@ class Network:
         self.counters: dict[str, int] = dict.fromkeys(
             ("messages_in", "messages_out", "refused", "unfinished", "over_budget", "put_off", "evicted"), 0
         )
+        self._closed_bytes_in = self._closed_bytes_out = 0
         for text in config.peers:
             host, _, port = text.rpartition(":")
             self.book.add(host, int(port), is_configured=True)
@@ -178,6 +179,12 @@ class Network:
         peer.is_leaving = True
         peer.link.send(Bye(why))
         self._spawn(peer.link.flush_and_close())
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received and sent on all links so far, the closed ones included."""
+        links = [peer.link for peer in self._peers.values()]
+        received, sent = sum(link.bytes_in for link in links), sum(link.bytes_out for link in links)
+        return self._closed_bytes_in + received, self._closed_bytes_out + sent
 
     def connected(self) -> dict[int, Link]:
         return {peer_id: peer.link for peer_id, peer in self._peers.items()}
@@ -329,6 +336,8 @@ class Network:
         if peer is None:
             return
         peer.link.close()  # here too: a task cancelled before its first step has closed nothing
+        self._closed_bytes_in += peer.link.bytes_in
+        self._closed_bytes_out += peer.link.bytes_out
         key = peer.key
         if self._by_key.get(key) == peer_id:
             del self._by_key[key]

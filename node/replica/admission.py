@@ -15,6 +15,7 @@ from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.forecast import Forecast, forecast_of
 from node.txtypes.identity.quota import weight_of
 
 JUDGED_AT_ONCE: Final = 500
@@ -66,9 +67,9 @@ class Admission:
             self._run = self._builder.run(max(self._network_ms(), self._store.head().time_ms + 1), records_reads=True)
         return self._run
 
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every unmet guard of the transaction over the head."""
-        return tuple(self._judging_run().carry_out(tx).unmet_guards)
+    def forecast(self, tx: CheckedTx) -> Forecast:
+        """What the transaction would change over the head, or every guard that is unmet."""
+        return forecast_of(self._judging_run().foresee(tx))
 
     def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> Judged:
         """Unmet guards over the head, and the state keys that were read; `in_full` includes the account's quota. A

@@ -12,7 +12,6 @@ from node.chain.block import Block, Commit
 from node.consensus.machine import Machine
 from node.errors import Rejected
 from node.execution.block_run import BlockResult
-from node.ledger.guards import Unmet
 from node.mempool.pool import Pool
 from node.replica import events as e
 from node.replica.admission import Admission
@@ -50,6 +49,7 @@ from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.forecast import Forecast
 from node.txtypes.rulesets import unknown_rules
 
 __all__ = ["Replica", "ReplicaConfig"]
@@ -137,9 +137,9 @@ class Replica:
         """Whether our signer's key is our consensus key at the next height."""
         return self._signing_duty.address is not None
 
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Unmet guards over the head."""
-        return self._admission.judge(tx)
+    def forecast(self, tx: CheckedTx) -> Forecast:
+        """What the transaction would change over the head, or every guard that is unmet."""
+        return self._admission.forecast(tx)
 
     def clock_offset_ms(self) -> int | None:
         """How far our clock is ahead of the network's; None if we took no part in deciding the newest block."""

@@ -43,6 +43,9 @@ class Promise:
     bodies: tuple[Block, ...]
 
 
+NEVER = 2**62
+"""A floor above every height."""
+
 NO_PROMISE = Promise(None, None, (), ())
 
 
@@ -144,6 +147,10 @@ class LocalSigner:
     def raise_floor(self, height: int) -> None:
         """Never sign below `height`: the record of what was signed there may be lost."""
         self.floor = max(self.floor, height)
+
+    def retire(self) -> None:
+        """Sign nothing any more: the validator has another consensus key, and this one's file another owner."""
+        self.raise_floor(NEVER)
 
     def _check_floor(self, height: int) -> None:
         if height < self.floor:

@@ -10,11 +10,12 @@ from node.chain.block import Commit, Header
 from node.chain.vote import Evidence
 from node.ledger import kinds
 from node.ledger.family import Family, View
-from node.ledger.fields import Address, Hash32, Height, PublicKey, Time, Vin
+from node.ledger.fields import Address, Hash32, Height, OptionalTime, PublicKey, Time, Vin
 from node.ledger.receipts import Happening
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
+from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
 from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
 
@@ -244,7 +245,7 @@ class SubmittedStatus(View, frozen=True):
     status: TxStatusName
     final: bool
     accepted: bool
-    until_ms: Time
+    until_ms: OptionalTime
 
 
 class Problem(View, frozen=True):
@@ -294,11 +295,12 @@ class ChangeAnswer(View, frozen=True):
 
 class CommittedInFull(Committed, frozen=True):
     """In a block, with its effects as this node recorded them. Below the height `complete_from` the node has no
-    receipts: records, changes and happenings are null."""
+    receipts: records, changes and happenings are null. Without the block, `block_id`, `time` and `transaction` are null
+    too."""
 
-    block_id: Hash32
-    time_ms: Time
-    transaction: Transaction
+    block_id: Hash32 | None
+    time_ms: OptionalTime
+    transaction: Transaction | None
     records: tuple[str, ...] | None
     changes: tuple[ChangeAnswer, ...] | None
     happenings: tuple[Happening, ...] | None
@@ -336,12 +338,27 @@ class Encoded(View, frozen=True):
     expires_at_ms: Time
 
 
+class Caution(View, frozen=True):
+    """What a person should know before the transaction is sent. `subject`: a state key; `text`: one sentence in the
+    requested language."""
+
+    code: str
+    subject: str
+    text: str
+
+
 class Checked(View, frozen=True):
-    """Whether a transaction would be valid now."""
+    """Whether a transaction would be valid now, and what it would change. `signatures`: accounts that must sign still.
+    `records`, `changes`, `happenings` and `cautions` are empty if other guards are unmet than missing signatures."""
 
     ok: bool
     txid: Hash32
     unmet: tuple[Unmet, ...]
+    signatures: tuple[MissingSignatures, ...]
+    records: tuple[ForeseenRecord, ...]
+    changes: tuple[ForeseenChange, ...]
+    happenings: tuple[Happening, ...]
+    cautions: tuple[Caution, ...]
 
 
 class TouchingEntry(View, frozen=True):
@@ -388,5 +405,13 @@ class Stamped(NamedTuple):
     view: type[Any]
 
 
-Shape = type[Any] | tuple[type[Any], ...] | PageOf | Stamped | Literal["text", "object"]
+class OneOf(NamedTuple):
+    """One of several structs, each with one value of the field `by`. `name`: of the schema."""
+
+    name: str
+    by: str
+    structs: dict[str, type[Any]]
+
+
+Shape = type[Any] | OneOf | PageOf | Stamped | Literal["text", "object", "codes"]
 """The form of an answer: a struct, one of several structs, a page, a stamped view, or a form without schema."""

@@ -70,7 +70,7 @@ def _middleware(rpc: Rpc) -> Middleware:
 
     def refusal(request: web.Request, error: Exception) -> Problem:
         if isinstance(error, web.HTTPException):
-            return http_problem(error, request.path, config.body_bytes_max)
+            return http_problem(error, request, config.body_bytes_max)
         if isinstance(error, Problem | Rejected | NotAdmitted | Syncing):
             return problem_of(error, language_of(request.headers.get("Accept-Language", "")))
         why = "".join(traceback.format_exception(error))

@@ -12,6 +12,7 @@ from node.ledger.guards import Unmet
 from node.replica.progress import SyncPace
 from node.storage.chain_store import ChainReader
 from node.txtypes.envelope import CheckedTx
+from node.txtypes.forecast import Forecast
 
 TxStatusName = Literal["pending", "committed", "rejected", "expired", ""]
 """Empty for a transaction that a node knows nothing of."""
@@ -110,8 +111,8 @@ class Backend(Protocol):
     def tx_status(self, txid: bytes) -> TxStatus | None:
         """None for a txid that this node does not know."""
 
-    def judge(self, tx: CheckedTx) -> tuple[Unmet, ...]:
-        """Every guard that is not met now, missing signatures included. Changes nothing."""
+    def forecast(self, tx: CheckedTx) -> Forecast:
+        """What the transaction would change now, or every guard that is unmet. Changes nothing."""
 
     async def submit(self, raws: list[bytes]) -> list[Submitted]:
         """Decode, verify, admit and journal (synced) each transaction, in order and independently of the others. An

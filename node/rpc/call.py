@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
@@ -120,11 +121,23 @@ async def read_body(request: web.Request, config: RpcConfig, *accepted: str) -> 
 
 
 def read_json(raw: bytes, kind: type[B]) -> B:
-    """The JSON body as `kind`. Unknown fields are rejected."""
+    """The JSON body as `kind`. Unknown fields are rejected, and so are keys that an object has twice: another reader of
+    the same bytes could take the other value."""
     try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        body = msgspec.json.decode(raw, type=kind)
+        json.loads(raw, object_pairs_hook=_distinct)  # msgspec takes the last of several values
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Problem("malformed", f"body: {error}") from None
+    return body
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    """Raises `ValueError`."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise ValueError(f'the key "{name[:80]}" is given twice')
+        seen.add(name)
 
 
 def read_hex(text: object, path: str) -> bytes:

@@ -210,12 +210,13 @@ def change_answer(change: Change) -> answers.ChangeAnswer:
     return answers.ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
 
 
-def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull | answers.Committed:
+def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull:
     """A committed transaction with its effects."""
     reader = backend.reader()
     block = reader.block(place.height)
     if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
-        return answers.Committed(txid, "committed", place.height, place.index)
+        nothing = (None, 0, None, None, None, None)
+        return answers.CommittedInFull(txid, "committed", place.height, place.index, *nothing, reader.receipts_from())
     effects: tuple[Any, Any, Any] = (None, None, None)
     row = reader.receipts(place.height)
     if row is not None:

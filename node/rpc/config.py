@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from node import limits
 
+SERVER = {"Server": "bmw-node"}
+"""A header of every response. aiohttp's own names its version and Python's."""
+
 
 @dataclass(frozen=True, slots=True)
 class RpcConfig:

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,9 @@ from cryptography import x509
 
 from node.errors import Busy, OperatorError
 from node.log import log, logger
-from node.rpc.config import RpcConfig
+from node.rpc.config import SERVER, RpcConfig
 from node.rpc.limiter import Counted
-from node.rpc.problems import PROBLEM_TYPE, Problem
+from node.rpc.problems import PROBLEM_TYPE, Problem, http_problem
 
 STALLS = 5
 """A connection whose client reads nothing is aborted after this many `stream_stall_s`; a stream closes after one."""
@@ -34,6 +35,8 @@ CHECK_EVERY_S = 60.0
 WARN_BEFORE_S = 14 * 24 * 3_600
 """Time before expiry from which a warning is logged once a day."""
 WARN_EVERY_S = 24 * 3_600
+_warned_s: dict[str, float] = {}
+"""Time of the last warning by file, of all listeners: the one of the bootstrap hands over to the node's."""
 
 
 class Listener:
@@ -130,7 +133,6 @@ class Certificate:
         self._certificate, self._key = certificate, key
         self._ends = datetime.max.replace(tzinfo=UTC)
         self._seen = (0, 0)
-        self._warned_s = float("-inf")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
@@ -168,8 +170,8 @@ class Certificate:
 
     def warn(self, now_s: float) -> None:
         """`now_s`: time of a monotonic clock."""
-        if self.seconds_left() < WARN_BEFORE_S and now_s - self._warned_s >= WARN_EVERY_S:
-            self._warned_s = now_s
+        if self.seconds_left() < WARN_BEFORE_S and now_s - _warned_s.get(self._certificate, -inf) >= WARN_EVERY_S:
+            _warned_s[self._certificate] = now_s
             log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
 
     async def follow(self) -> None:
@@ -329,7 +331,20 @@ class Connection(RequestHandler):
             problem = Problem("malformed", f"not an HTTP request: {(message or str(exc)).splitlines()[0][:200]}")
         else:
             problem = Problem("internal", "the node failed on this request; its log says why")
-        response = problem.response()
-        response.headers["X-Chain-Height"] = str(self._listener.height())
+        response = self._response(problem)
         response.force_close()
         return response
+
+    def _response(self, problem: Problem) -> web.Response:
+        response = problem.response()
+        response.headers["X-Chain-Height"] = str(self._listener.height())
+        return response
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException):  # raised before the middleware
+            resp = self._response(http_problem(resp, request, self._listener.config.body_bytes_max))
+        if not resp.prepared:
+            resp.headers.update(SERVER)
+        return await super().finish_response(request, resp, start_time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never, get_args
 
 import msgspec
 
@@ -14,12 +14,16 @@ from node.ledger.json_form import is_required
 from node.ledger.kinds import Kind, fields_of, tag_of
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers, transactions
-from node.rpc.answers import PageOf, Stamped
-from node.rpc.call import MSGPACK
+from node.rpc.answers import OneOf, PageOf, Stamped
+from node.rpc.call import JSON, MSGPACK
+from node.rpc.codes import CODES_COMPONENTS
 from node.rpc.config import RpcConfig
+from node.rpc.examples import GLOSSARY, Examples, described
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
+from node.rpc.schema import example_body, example_sender
 from node.rpc.values import plural_of
 from node.rules.vin import VIN_PATTERN
+from node.txtypes.chain.actions import Action
 from node.txtypes.registry import TYPES
 
 if TYPE_CHECKING:
@@ -30,28 +34,44 @@ ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
 _TEXT: Schema = {"type": "string"}
-TIME: Schema = {
-    "type": "string",
-    "anyOf": [{"format": "date-time"}, {"maxLength": 0}],
-    "description": "RFC 3339 with milliseconds, UTC; empty for none",
-}
-MONEY_FIELDS: Schema = {
-    "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)"},
-    "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"},
-}
+_OBJECT: Schema = {"type": "object", "additionalProperties": True}
+TIME: Schema = {"type": "string", "format": "date-time"}
+MONEY: Schema = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "string", "pattern": "^[0-9]{1,16}$", "description": "minor units (cents, yen)",
+                   "examples": ["5290000"]},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217", "x-codes": "currencies",
+                     "examples": ["EUR"]},
+    },
+    "required": ["amount", "currency"],
+    "description": "An amount of money.",
+}  # fmt: skip
 _ANY_ROUTE = ("malformed", "unknown_parameter", "not_acceptable", "rate_limited", "internal")
 """Problem codes of every route."""
+_QUERY_EXAMPLES = {
+    "wait": "commit", "keys": "chain/params,vehicle/WBA8E9G50GNU12345", "Last-Event-ID": "75-2",
+    "Accept-Language": "en", "types": "vehicle.record", "country": "DE", "model": "330I", "role": "workshop",
+    "vin": "WBA8E9G50GNU12345", "cursor": "", "timeout_ms": 10_000, "limit": 100,
+}  # fmt: skip
 _HEADERS = {
     "stream": ("Last-Event-ID", "id of the last event received; takes precedence over from_height"),
     "transactions": ("Accept-Language", "en, zh or de: the language of `text`"),
 }
 """Request header of the routes of a tag."""
 PATH_PARTS: dict[str, Schema] = {
-    "vin": {"type": "string", "pattern": VIN_PATTERN},
-    "address": {"type": "string", "pattern": ADDRESS_PATTERN},
-    "block": {"type": "string", "description": "a height, a block id in hex, or `latest`"},
-    "key": {"type": "string", "description": "a state key such as `vehicle/<vin>`; its slash stays as it is"},
-}
+    "vin": {"type": "string", "pattern": VIN_PATTERN, "description": "vehicle identification number (ISO 3779)"},
+    "address": {"type": "string", "pattern": ADDRESS_PATTERN, "description": "address of an account"},
+    "block": {"type": "string", "description": "a height, a block id in hex, or `latest`", "examples": ["latest"]},
+    "key": {"type": "string", "description": "a state key such as `vehicle/<vin>`; its slash stays as it is",
+            "examples": ["vehicle/WBA8E9G50GNU12345"]},
+    "recall": {"type": "string", "description": "manufacturer and campaign of a recall",
+               "examples": ["bf81f345411ae2b75e91fd8c550e04c54008c818-0016560700"]},
+}  # fmt: skip
+
+
+_UNIONS = {frozenset(TYPES.values()): "Body", frozenset(get_args(Action)): "Action"}
+"""Unions that are schemas of their own."""
 
 
 def pattern_of(pattern: str) -> str:
@@ -80,7 +100,7 @@ class Components:
     """Schemas by name. Each struct gets one entry when it is first referenced."""
 
     def __init__(self) -> None:
-        self.schemas: dict[str, Schema] = {"Money": record(MONEY_FIELDS)}
+        self.schemas: dict[str, Schema] = {"Money": MONEY}
         self._names: dict[type[Any], str] = {}
 
     def struct(self, struct: type[Any]) -> Schema:
@@ -97,16 +117,17 @@ class Components:
 
     def _schema(self, struct: type[Any]) -> Schema:
         tag = tag_of(struct)
-        properties: Schema = {"type": {"const": tag}} if tag else {}
+        properties: Schema = {"type": {"const": tag, "description": "names the form", "examples": [tag]}} if tag else {}
         required = list(properties)
         for field in fields_of(struct):
-            properties[field.json_name] = schema = self.kind(field.kind)
-            if field.description and "$ref" not in schema and not isinstance(field.kind, kinds.Time):
-                properties[field.json_name] = {**schema, "description": field.description}
+            text = described(struct.__name__, field.json_name)
+            if field.description and not isinstance(field.kind, kinds.Time):
+                text = text if f"{struct.__name__}.{field.json_name}" in GLOSSARY else field.description
+            properties[field.json_name] = {**self.kind(field.kind), "description": text}
             if is_required(field) or (issubclass(struct, View) and not field.has_default):
                 required.append(field.json_name)
         schema = record(properties, required)
-        if struct.__doc__ and not struct.__doc__.startswith(struct.__name__):
+        if struct.__doc__ and not struct.__doc__.startswith(struct.__name__ + "("):
             schema["description"] = " ".join(struct.__doc__.split())
         return schema
 
@@ -118,8 +139,8 @@ class Components:
                 sizes = {"minLength": length, "maxLength": length or most}
                 digits = {name: 2 * size for name, size in sizes.items() if size}
                 return {"type": "string", "pattern": HEX_PATTERN, **digits}
-            case kinds.Time():
-                return TIME
+            case kinds.Time(is_optional=is_optional):
+                return {"anyOf": [TIME, {"type": "null"}]} if is_optional else TIME
             case kinds.Integer(minimum=minimum, maximum=maximum):
                 return {"type": "integer"} | _given(minimum=minimum, maximum=maximum)
             case kinds.Boolean():
@@ -139,41 +160,67 @@ class Components:
             case kinds.StructOf(struct=struct):
                 return self.struct(struct)
             case kinds.UnionOf(structs=structs):
-                return ref("Body") if set(structs) == set(TYPES.values()) else self.union(structs)
+                return self.union(structs)
             case kinds.Plain():
-                return {}
+                return {"anyOf": [_OBJECT, {"type": "null"}]}
             case _:
                 assert_never(kind)
 
     def union(self, structs: tuple[type[Any], ...]) -> Schema:
         """One of several tagged structs, distinguished by `type`."""
-        refs = {tag_of(struct): self.struct(struct) for struct in structs}
-        mapping = {tag: schema["$ref"] for tag, schema in refs.items()}
-        return {"oneOf": list(refs.values()), "discriminator": {"propertyName": "type", "mapping": mapping}}
+        name = _UNIONS.get(frozenset(structs), "")
+        if name in self.schemas:
+            return ref(name)
+        self.schemas |= {name: {}} if name else {}
+        return self._one_of(name, "type", {tag_of(struct): struct for struct in structs})
+
+    def _one_of(self, name: str, by: str, structs: dict[str, type[Any]]) -> Schema:
+        """One of several structs, by the value of the property `by`; a schema of its own if it has a name."""
+        refs = {value: self.struct(struct) for value, struct in structs.items()}
+        mapping = {value: schema["$ref"] for value, schema in refs.items()}
+        schema: Schema = {"oneOf": list(refs.values()), "discriminator": {"propertyName": by, "mapping": mapping}}
+        if not name:
+            return schema
+        self.schemas[name] = schema
+        return ref(name)
+
+    def _flat(self, name: str, properties: Schema, required: list[str], description: str) -> Schema:
+        """A named object with the properties of a stamp too."""
+        if name in self.schemas:
+            return ref(name)
+        stamp = self.schemas[self.struct(answers.Stamp)["$ref"].rpartition("/")[2]]
+        schema = record({**properties, **stamp["properties"]}, [*required, *stamp["required"]])
+        self.schemas[name] = schema | {"description": description}
+        return ref(name)
 
     def shape(self, shape: Any) -> Schema:
         """The schema of a `Shape`."""
         match shape:
+            case "codes":
+                self.schemas |= CODES_COMPONENTS
+                return ref("Codes")
             case "text" | "object":
-                return _TEXT if shape == "text" else {"type": "object"}
+                return _TEXT if shape == "text" else _OBJECT
             case PageOf(family=family):
                 assert family.view is not None, "a listed family has a view"
-                entries = {"type": "array", "items": self.struct(family.view)}
-                cursor = self.kind(fields_of(answers.BlocksPage)[1].kind)
-                page = record({plural_of(family): entries, "cursor": cursor})
-                return {"allOf": [page, self.struct(answers.Stamp)]}
+                plural = plural_of(family)
+                entries = {"type": "array", "items": self.struct(family.view), "description": f"the {plural}"}
+                cursor = fields_of(answers.BlocksPage)[1]
+                properties = {plural: entries, "cursor": {**self.kind(cursor.kind), "description": cursor.description}}
+                return self._flat(f"{plural.title()}Page", properties, list(properties), f"A page of {plural}.")
             case Stamped(view=view):
-                return {"allOf": [self.struct(view), self.struct(answers.Stamp)]}
-            case tuple():
-                return {"anyOf": [self.struct(struct) for struct in shape]}
+                schema = self.schemas[self.struct(view)["$ref"].rpartition("/")[2]]
+                text = f"{schema.get('description', view.__name__)} As of the head."
+                return self._flat(f"{view.__name__}AtHead", schema["properties"], schema["required"], text)
+            case OneOf(name=name, by=by, structs=structs):
+                return self._one_of(name, by, structs)
             case _:
                 return self.struct(shape)
 
 
 def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
     components = Components()
-    components.schemas["Body"] = {}
-    components.schemas["Body"] = components.union(tuple(TYPES.values()))
+    components.union(tuple(TYPES.values()))
     for _, shape in (answer for route in routes for answer in route.answers):
         components.shape(shape)
     components.struct(answers.Problem)
@@ -183,17 +230,27 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
     for name, schema in requests.items():
         if "body" in schema["properties"]:
             schema["properties"]["body"] = ref("Body")
+        for field, part in schema["properties"].items():
+            part["description"] = described(name, field)
+            if (
+                part.get("default", "") is None
+            ):  # generators take a property with a default for one that is always there
+                del part["default"]
         components.schemas[name] = schema
+    text = described("BatchRequest", "transactions")
     transactions = {"type": "array", "items": _text(HEX_PATTERN, None), "maxItems": config.batch_max}
-    components.schemas["BatchRequest"] = record({"transactions": transactions}) | {"additionalProperties": False}
+    batch = record({"transactions": transactions | {"description": text}}) | {"additionalProperties": False}
+    components.schemas["BatchRequest"] = batch | {"description": "Signed transactions, each with a result of its own."}
+    Examples(components.schemas).add()
     return components
 
 
 def _parameters(route: Route) -> list[Schema]:
     parameters: list[Schema] = []
     for name in re.findall(r"{(\w+)}", route.path):
-        schema = PATH_PARTS.get(name, {"type": "string", "pattern": "^[0-9a-f]{64}$"})
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        schema = dict(PATH_PARTS.get(name, {"type": "string", "pattern": "^[0-9a-f]{64}$", "minLength": 64}))
+        text = schema.pop("description", "") or f"id of the {name.replace('txid', 'transaction')}, in hex"
+        parameters.append({"name": name, "in": "path", "required": True, "description": text, "schema": schema})
     query = next(iter(msgspec.json.schema_components([route.query])[1].values()))
     for name, field in query["properties"].items():
         description = field.pop("description", "")
@@ -204,36 +261,62 @@ def _parameters(route: Route) -> list[Schema]:
             del field["default"]
         parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
     if header := _HEADERS.get(route.tag):
-        parameters.append({"name": header[0], "in": "header", "schema": _TEXT, "description": header[1]})
+        parameters.append({"name": header[0], "in": "header", "schema": dict(_TEXT), "description": header[1]})
+    for parameter in parameters:
+        schema, name = parameter["schema"], parameter["name"]
+        parameter["example"] = _QUERY_EXAMPLES.get(name) or Examples({}).of(schema, name)
     return parameters
 
 
 def _content(media_types: tuple[str, ...], schema: Schema, **bounds: int) -> Schema:
     """The content of a body; MessagePack has no JSON schema."""
-    raw = {"type": "string", "contentMediaType": MSGPACK, **bounds}
+    raw = {"type": "string", "format": "binary", "contentMediaType": MSGPACK, **bounds}
     return {media: {"schema": raw if media == MSGPACK else schema} for media in media_types}
+
+
+def _with_examples(content: Schema, components: Components) -> Schema:
+    """The content of a body with an example of its JSON."""
+    for media, part in content.items():
+        if media == JSON:
+            part["example"] = Examples(components.schemas).of(part["schema"], "")
+    return content
+
+
+_BODIES = {tag: {"value": {"sender": example_sender(tag), "body": example_body(tag)}} for tag in TYPES}
+"""An example of an encode request for each type."""
 
 
 def _operation(route: Route, components: Components) -> Schema:
     height = {"X-Chain-Height": {"schema": _TEXT, "description": "height of the state that was read"}}
     responses: dict[str, Schema] = {}
     for status, shape in route.answers:
-        content = _content(route.media, components.shape(shape))
+        content = _with_examples(_content(route.media, components.shape(shape)), components)
         responses[str(status)] = {"description": route.summary, "headers": height, "content": content}
     by_status: dict[int, list[str]] = {}
     for code in sorted({*_ANY_ROUTE, *route.problems}):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
-    problem = _content((PROBLEM_TYPE,), components.struct(answers.Problem))
     for status, codes in sorted(by_status.items()):
+        problem = _content((PROBLEM_TYPE,), components.struct(answers.Problem))
+        problem[PROBLEM_TYPE]["examples"] = {code: {"value": _problem_example(code)} for code in codes}
         responses[str(status)] = {"description": ", ".join(codes), "content": problem}
     name = route.name or getattr(route.handler, "__name__", "")
-    operation: Schema = {"operationId": name, "summary": route.summary, "tags": [route.tag]}
+    text = f"{route.summary}. Problems: {', '.join(sorted({*_ANY_ROUTE, *route.problems}))}."
+    operation: Schema = {"operationId": name, "summary": route.summary, "description": text, "tags": [route.tag]}
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body:
         content = _content(route.body_media, ref(route.body), maxLength=TX_BYTES_MAX)
+        if route.body in ("EncodeRequest", "CheckRequest"):
+            content[JSON]["examples"] = _BODIES
+        else:
+            _with_examples(content, components)
         operation["requestBody"] = {"required": True, "content": content}
     return {**operation, "responses": responses}
+
+
+def _problem_example(code: str) -> Schema:
+    status, title = PROBLEMS[code]
+    return {"type": f"/docs#{code}", "title": title, "status": status, "detail": title.lower(), "code": code}
 
 
 def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig) -> bytes:
@@ -248,7 +331,7 @@ def openapi_document(routes: tuple[Route, ...], chain_id: str, config: RpcConfig
     )
     document = {
         "openapi": "3.1.0",
-        "info": {"title": f"Vehicle chain {chain_id}", "version": "1", "description": description},
+        "info": {"title": "Vehicle chain", "version": "1", "description": f"{description} Chain: {chain_id}."},
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": paths,
         "components": {"schemas": components.schemas},

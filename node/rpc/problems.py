@@ -36,6 +36,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "timeout": (408, "The request took too long to arrive"),
     "too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "The body has an unknown media type"),
+    "expectation_failed": (417, "The expectation can not be met"),
     "guards_unmet": (422, "The transaction is not valid now"),
     "transaction_expired": (422, "The transaction has expired"),
     "limit_too_large": (422, "The page is too large"),
@@ -116,14 +117,18 @@ def problem_of(error: Exception, language: str) -> Problem:
             raise error
 
 
-def http_problem(error: web.HTTPException, path: str, body_bytes_max: int) -> Problem:
-    """The problem for an error that aiohttp raises: unknown path or method, body too large."""
+def http_problem(error: web.HTTPException, request: web.BaseRequest, body_bytes_max: int) -> Problem:
+    """The problem for an error that aiohttp raises: unknown path or method, body too large, unknown expectation."""
+    path = request.path
     match error:
         case web.HTTPNotFound():
             return Problem("not_found", f"{path}: no such path; /openapi.json lists all paths")
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
             return Problem("method_not_allowed", f"{path} allows {allowed}", headers={"Allow": allowed})
+        case web.HTTPExpectationFailed():
+            expected = request.headers.get("Expect", "")
+            return Problem("expectation_failed", f"Expect: {expected[:80]} given, 100-continue is supported")
         case web.HTTPRequestEntityTooLarge():
             return Problem("too_large", f"the body is above {body_bytes_max} bytes")
         case _:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,17 +15,22 @@ from msgspec import Meta
 
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
+from node.ledger.ruleset import Ruleset
 from node.rpc import answers, chain_queries, transactions, values
-from node.rpc.answers import PageOf, Shape, Stamped
+from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
+from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
+from node.rpc.moments import moment_of
 from node.rpc.problems import PROBLEMS
+from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.listing import Disclosure
+from node.txtypes.sale.delivery import Deliveries
+from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -33,8 +39,9 @@ PROBLEM_ROWS = "".join(
     for code, (status, title) in PROBLEMS.items()
 )
 _PAGE_TEXT = Path(__file__).with_name("docs.html").read_text("utf-8")
-DOCS_PAGE = _PAGE_TEXT.replace("{{problems}}", PROBLEM_ROWS).replace("{{events}}", " ".join(EVENTS)).encode()
-"""Lists the calls of /openapi.json and sends them. It loads nothing from other hosts."""
+_FILLED = {"problems": PROBLEM_ROWS, "events": " ".join(EVENTS), "example_time": EXAMPLE_TIME}
+DOCS_PAGE = re.sub(r"{{(\w+)}}", lambda place: _FILLED[place[1]], _PAGE_TEXT).encode()
+"""Has a form for each transaction type and each call of /openapi.json. It loads nothing from other hosts."""
 DOCS_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -58,6 +65,25 @@ async def genesis(call: Call) -> web.Response:
     """The genesis document in the format of a genesis file."""
     body = genesis_to_json(call.backend.genesis).encode("utf-8")
     return web.Response(body=body, content_type=JSON, headers={"X-Genesis-Hash": call.backend.genesis_hash.hex()})
+
+
+async def codes(call: Call) -> web.Response:
+    return _of_ruleset(call, codes_document)
+
+
+async def schema(call: Call) -> web.Response:
+    return _of_ruleset(call, schema_document)
+
+
+def _of_ruleset(call: Call, write: Callable[[Ruleset], dict[str, Any]]) -> web.Response:
+    """A document about the ruleset in force, written once per ruleset."""
+    rules = moment_of(call.reader()).as_of.rules
+    return web.Response(body=_written(write, rules), content_type=JSON)
+
+
+@cache
+def _written(write: Callable[[Ruleset], dict[str, Any]], rules: Ruleset) -> bytes:
+    return msgspec.json.encode(write(rules))
 
 
 async def openapi(call: Call) -> web.Response:
@@ -111,7 +137,10 @@ _TX = ("malformed", "bad_signature", "not_permitted", "guards_unmet", "transacti
        "unsupported_media_type", "timeout", "pool_full", "syncing")  # fmt: skip
 _BODY = ("too_large", "unsupported_media_type")
 _BOTH = (JSON, MSGPACK)
-_TX_STATUS = (answers.Pending, answers.CommittedInFull, answers.Committed, answers.Rejected, answers.Expired)
+_TX_STATUS = OneOf("TransactionStatus", "status", {
+    "pending": answers.Pending, "committed": answers.CommittedInFull, "rejected": answers.Rejected,
+    "expired": answers.Expired,
+})  # fmt: skip
 
 
 def list_query(family: Family[Any]) -> type[PageQuery]:
@@ -140,6 +169,12 @@ def _touching(family: Family[Any]) -> Route:
                 f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
 
 
+def _derived(family: Family[Any], name: str, view: type[Any], summary: str) -> Route:
+    """A further view of a family's value, below its path."""
+    return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
+                Stamped(view), f"{family.name}_unknown", name=name)  # fmt: skip
+
+
 def _of_account(family: Family[Any], index: str, summary: str) -> Route:
     name, handler = plural_of(family), partial(values.listed_of_account, family, index)
     return _get(f"/v1/accounts/{{address}}/{name}", handler, "values", summary, PageOf(family), "account_unknown",
@@ -154,6 +189,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/metrics", metrics, "node", "Metrics for Prometheus", "text", media=("text/plain",)),
     _get("/v1/peers", chain_queries.peers, "node", "The connected nodes", answers.Peers),
     _get("/v1/genesis", genesis, "chain", "The genesis document", Genesis),
+    _get("/v1/codes", codes, "chain", "All code tables of the ruleset in force, and the codes of guards, outcomes and "
+         "problems", "codes"),
+    _get("/v1/schema", schema, "chain", "The fields of every transaction type, for clients that encode themselves",
+         "object"),
     _get("/v1/validators", chain_queries.validators, "chain", "The validator set of a height", answers.Validators,
          "block_unknown", query=chain_queries.ValidatorsQuery),
     _get("/v1/blocks", chain_queries.blocks, "chain", "Blocks in ascending order", Stamped(answers.BlocksPage),
@@ -181,8 +220,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _of_account(ORDER, "party", "Orders that an account is a party to"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
-    _get("/v1/listings/{listing}/disclosure", values.disclosure, "values", "The disclosure to buyers, and its root",
-         Stamped(Disclosure), "listing_unknown"),
+    _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
+    _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
          name="stream"),

@@ -21,7 +21,7 @@ from node.ledger.family import nearest
 from node.log import log
 from node.rpc.backend import Backend
 from node.rpc.call import Query
-from node.rpc.config import RpcConfig
+from node.rpc.config import SERVER, RpcConfig
 from node.rpc.events import EVENTS, BlockEvents, Event, event_text
 from node.rpc.limiter import Counted
 from node.rpc.moments import WorkShare
@@ -117,7 +117,7 @@ class Streams:
         if party is None:
             raise Problem("streams_full", "no more event streams are served now", headers={"Retry-After": "10"})
         try:
-            headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no", **SERVER}
             response = web.StreamResponse(headers=headers | {"X-Chain-Height": str(head)} | request.get(CORS, {}))
             self._bound_buffer(request)
             with suppress(ConnectionError):

@@ -14,6 +14,7 @@ from node.codec import encode
 from node.crypto.addresses import from_text
 from node.errors import Malformed
 from node.ledger.family import View
+from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from node.limits import TX_BYTES_MAX
 from node.rpc import answers
@@ -68,7 +69,7 @@ class BatchResult(View, frozen=True):
     problem: answers.Problem | None = None
     height: int = 0
     index: int = 0
-    until: str = ""
+    until_ms: OptionalTime = 0
 
 
 class BatchResults(View, frozen=True):
@@ -129,8 +130,12 @@ async def encode_transaction(call: Call) -> answers.Encoded:
 # --- check -----------------------------------------------------------------------------------------------
 async def check(call: Call) -> tuple[Moment, answers.Checked]:
     tx = await _read_check(call)
-    unmet = call.backend.judge(tx)
-    return moment_of(call.reader()), answers.Checked(not unmet, tx.txid, unmet_guards(unmet, call.language))
+    found, language = call.backend.forecast(tx), call.language
+    cautions = tuple(answers.Caution(c.code, subject, c.text(language)) for c, subject in found.cautions)
+    return moment_of(call.reader()), answers.Checked(
+        not found.unmet, tx.txid, unmet_guards(found.unmet, language), found.signatures, found.records, found.changes,
+        found.happenings, cautions,
+    )  # fmt: skip
 
 
 async def _read_check(call: Call) -> CheckedTx:

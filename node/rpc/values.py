@@ -18,7 +18,6 @@ from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
 from node.txtypes.history import RecordView, record_view
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 Json = dict[str, Any]
@@ -76,9 +75,10 @@ async def value(family: Family[Any], call: Call) -> web.Response:
     return web.Response(body=body, content_type=JSON)
 
 
-async def disclosure(call: Call) -> tuple[Moment, Disclosure]:
-    ident, moment = path_ident(LISTING, call), moment_of(call.reader())
-    return moment, Disclosure.of(ident, require(moment, LISTING, ident), moment, moment.as_of)
+async def derived(family: Family[Any], view: type[Any], call: Call) -> tuple[Moment, Any]:
+    """Another view of a value than the family's own: it has the same signature."""
+    ident, moment = path_ident(family, call), moment_of(call.reader())
+    return moment, view.of(ident, require(moment, family, ident), moment, moment.as_of)
 
 
 async def history(call: Call) -> tuple[Moment, HistoryPage]:

@@ -220,7 +220,10 @@ class BlockCheck:
                 yield damage_at(key, schema.height_in(key), "has no block", is_derived=is_complete)
         ids = sum(1 for _ in self._reads.family(b"I"))
         sets = [key for key, _ in self._reads.family(b"V")]
-        places = sum(1 for _ in self._reads.family(b"T"))
+        older = range(self._start + 1, self._first)
+        places = sum(schema.place_in(value).height not in older for _, value in self._reads.family(b"T"))
+        if self._is_whole and places != self._transactions:
+            yield from self._superfluous_places(older)
         if not self._is_whole or not is_complete:
             return
         for key in sets:
@@ -231,12 +234,17 @@ class BlockCheck:
                 raw = self._reads.get(b"B" + value)
                 if raw is None or block_id_of(decode_block(raw).header, self._genesis_hash) != key[1:]:
                     yield damage_at(key, self.head.height, "leads to no block of that id")
-        if places != self._transactions:
-            for key, value in self._reads.family(b"T"):
-                raw, index = self._reads.get(b"B" + value[:8]), int.from_bytes(value[8:], "big")
-                transactions = () if raw is None else decode_block(raw).transactions
-                if index >= len(transactions) or _txid(transactions[index], self._genesis_hash) != key[1:]:
-                    yield damage_at(key, self.head.height, "leads to no transaction of that id")
+
+    def _superfluous_places(self, older: range) -> Iterator[StoreDamage]:
+        """Report places that lead to no transaction. `older`: heights whose blocks are not stored any more."""
+        for key, value in self._reads.family(b"T"):
+            place = schema.place_in(value)
+            if place.height in older:
+                continue
+            raw = self._reads.get(b"B" + value[:8])
+            transactions = () if raw is None else decode_block(raw).transactions
+            if place.index >= len(transactions) or _txid(transactions[place.index], self._genesis_hash) != key[1:]:
+                yield damage_at(key, self.head.height, "leads to no transaction of that id")
 
 
 def _txid(raw: bytes, genesis: bytes) -> bytes:

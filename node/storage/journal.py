@@ -16,7 +16,7 @@ from node import limits
 from node.errors import Corrupted
 from node.ledger.guards import Unmet
 from node.storage.kv import KeyValue
-from node.storage.leveldb import LevelStore
+from node.storage.leveldb import Damaged, LevelStore
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True):
@@ -30,9 +30,9 @@ def open_journal(path: Path) -> LevelStore:
     """Raises `Corrupted` with the fix and what it loses."""
     try:
         return LevelStore(path, is_small=True)
-    except Corrupted as error:
+    except Damaged as error:
         raise Corrupted(
-            f"the journal in {path} is damaged ({error.__context__ or error}). It is no part of the chain, and no "
+            f"the journal in {path} is damaged ({error.detail}). It is no part of the chain, and no "
             "checkpoint has it: move it away and start again. This loses only transactions that were accepted here and "
             "are not committed yet; their senders must submit them again"
         ) from None

@@ -1,22 +1,28 @@
-"""LevelDB, and the only import of plyvel.
+"""LevelDB, and the only import of plyvel, or of plyvel-next where plyvel has no wheels (0023-two-leveldb-bindings.md).
 
 A store is always opened with paranoid checks: without them one flipped bit in the log silently drops half of the synced
-batches. Every block is checked against its checksum when it is read, so that a node never executes a flipped bit; this
-costs 6.5 instead of 6.0 microseconds for a random read among 150,000 entries of 280 bytes.
+batches. `log_tail` finds what these checks leave out before LevelDB opens the store.
+Every block is checked against its checksum when it is read, so that a node never executes a flipped bit; this costs 6.5
+instead of 6.0 microseconds for a random read among 150,000 entries of 280 bytes.
 One process may have a store open; the error of a second names the first.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import plyvel
-
 from node.errors import Busy, Corrupted, OperatorError
 from node.storage.kv import KeyValue
+from node.storage.log_tail import damage_in_logs
+
+if sys.version_info >= (3, 13):
+    import plyvel_next as plyvel
+else:
+    import plyvel
 
 HOLDER_FILE = "HOLDER"
 CACHE_BYTES = 4 * 1024 * 1024
@@ -29,6 +35,14 @@ FLUSH_BYTES = 48 * 1024 * 1024
 """Pending changes at which a `WriteBackStore` is flushed; the last flushed ones stay in memory for reads."""
 ENTRY_BYTES = 150
 """Memory that a dictionary needs for an entry besides its key and value."""
+
+
+class Damaged(Corrupted):
+    """A store is damaged. `detail`: the damage without the store's name and the fix."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"the store in {path} is damaged ({detail}): restore a checkpoint, or wipe it and sync again")
+        self.detail = detail
 
 
 class LevelReader:
@@ -80,10 +94,14 @@ class LevelStore(LevelReader):
 
     def __init__(self, path: Path, *, create: bool = True, is_small: bool = False, is_temporary: bool = False) -> None:
         """`is_small`: a quarter of the memory, for a store with little content. `is_temporary`: uncompressed and with
-        four times the write buffers, for a store that is deleted at the end: a fifth less CPU time for a replay."""
+        four times the write buffers, for a store that is deleted at the end: a fifth less CPU time for a replay.
+
+        Raises `Damaged`, `Busy`, or `OperatorError`."""
         if not create and not (path / "CURRENT").exists():
             raise OperatorError(f"there is no store in {path}: check the path, or make one with 'bmw-node start'")
         try:
+            if damage := damage_in_logs(path):
+                raise Damaged(path, damage)
             path.mkdir(parents=True, exist_ok=True)
             options = {
                 "lru_cache_size": CACHE_BYTES // (4 if is_small else 1),
@@ -193,5 +211,5 @@ def _failure(
     words = error.args[0] if error.args else ""
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
     if isinstance(error, plyvel.CorruptionError):
-        return Corrupted(f"the store in {path} is damaged ({text}): restore a checkpoint, or wipe it and sync again")
+        return Damaged(path, text)
     return OperatorError(f"the store in {path} can't be {action} ({text}): {fix}")

@@ -36,6 +36,9 @@ META_BASE: Final = b"Mbase"
 META_RECEIPTS: Final = b"Mreceipts"
 """First height from which every block has its receipts; the chain's first where the entry is missing."""
 
+META_RUN: Final = b"Mrun"
+"""Node-local: random id of the run of the node that wrote the store last. A copy of the chain does not have it."""
+
 
 def u64(number: int) -> bytes:
     return number.to_bytes(8, "big")

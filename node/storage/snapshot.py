@@ -14,6 +14,7 @@ Indexes follow from the state and are not in it. docs/PROTOCOL.md, Snapshots.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -24,7 +25,7 @@ from msgspec import Meta
 
 from node import limits
 from node.chain.block import Block, Commit, Header, block_id_of, check_contents, verify_commit
-from node.chain.genesis import Genesis, genesis_hash
+from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, Value, encode
 from node.crypto.hashing import tagged
@@ -33,9 +34,11 @@ from node.ledger.fields import Hash32
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import KeyValue, write_portions
+from node.storage.schema import TxPlace
 from node.storage.state_import import StateImport
 from node.txtypes.chain.replay_window import EMPTY, WindowBucket, extended
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
+from node.txtypes.envelope import decode_signed_tx
 
 VERSION = 1
 CHUNK_BYTES = 1024 * 1024
@@ -156,6 +159,13 @@ class Restore:
         self._last_key = b""
         self._state_import = StateImport(genesis.tree_depth, entries_max)
         self._windows: dict[int, WindowBucket] = {}
+        self._heights = range(start_height(genesis) + 1, offer.manifest.header.height + 1)
+
+    @cached_property
+    def _of_head(self) -> dict[bytes, TxPlace]:
+        """Places of the transactions of the header's block that have not been added. Raises `Malformed`."""
+        txs = (decode_signed_tx(raw, self._offer.manifest.genesis_hash) for raw in self._offer.block.transactions)
+        return {tx.txid: TxPlace(self._heights[-1], index) for index, tx in enumerate(txs)}
 
     def add(self, data: bytes) -> None:
         """Write the next chunk. Raises `Rejected`."""
@@ -184,10 +194,20 @@ class Restore:
                 if len(key) != 21 or len(value) != 40:
                     raise Malformed("an entry of the replay window has the wrong size")
                 hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
+                self._check_place(txid, schema.place_in(key))
                 self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
                 return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
             case _:
                 raise Malformed(f"chunk {self._next}: a key of a family that snapshots do not have")
+
+    def _check_place(self, txid: bytes, place: TxPlace) -> None:
+        """The chain can have the place. Only the places in the header's block are proven: of the others the window's
+        leaf proves the order within an hour. Raises `Malformed`."""
+        if place.height not in self._heights or place.index >= limits.BLOCK_TXS_MAX:
+            raise Malformed(f"a transaction's place is outside the chain: height {place.height}, index {place.index}")
+        expected = self._of_head.pop(txid, None)
+        if place != expected and (expected is not None or place.height == self._heights[-1]):
+            raise Malformed("a transaction's place is not that of the header's block")
 
     def finish(self) -> None:
         """Verify everything against the certified header, then write the head. Raises `Rejected`."""
@@ -196,6 +216,8 @@ class Restore:
         if self._next != len(manifest.chunks) or self._entries != manifest.entries:
             raise Malformed(f"the snapshot has {self._entries} entries, its manifest says {manifest.entries}")
         self._state_import.check_records()
+        if self._of_head:
+            raise Malformed(f"{len(self._of_head)} transactions of the header's block have no place")
         if self._windows != self._state_import.window_leaves:
             raise Malformed("the replay window does not lead to its leaves")
         root = self._state_import.root()

@@ -22,11 +22,15 @@ from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
 from node.ledger.body import TAG, UnknownBody, open_codes
 from node.ledger.fields import U64, Address, PublicKey, Signature, Time
+from node.ledger.kinds import StructOf
+from node.ledger.places import code_places, placed
 from node.rules.card_numbers import find_card_number
 from node.txtypes.registry import TYPES, AnyBody
 
 
 class Payload(Value, frozen=True):
+    """What the signers of a transaction agree to. `salt`: random; it makes two equal transactions differ."""
+
     sender: Address
     salt: U64
     expires_at_ms: Time
@@ -34,12 +38,16 @@ class Payload(Value, frozen=True):
 
 
 class TxSignature(Value, frozen=True):
+    """The signature of one key of an account, over the sign bytes."""
+
     address: Address
     public_key: PublicKey
     signature: Signature
 
 
 class Signed(Value, frozen=True):
+    """A signed transaction: the encoded payload, and signatures ascending by address, then public key."""
+
     payload: bytes
     signatures: Annotated[tuple[TxSignature, ...], Meta(max_length=limits.SIGNATURES_MAX)]
 
@@ -59,8 +67,15 @@ class SignedTx:
 CheckedTx = NewType("CheckedTx", SignedTx)
 """A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
 
-_decode_signed: Decoder[Signed] = Decoder(Signed, limits.TX_BYTES_MAX, "transaction")
-_decode_payload: Decoder[Payload] = Decoder(Payload, limits.TX_BYTES_MAX, "payload")
+_decode_signed: Decoder[Signed] = Decoder(
+    Signed,
+    limits.TX_BYTES_MAX,
+    "transaction",
+    lambda error, raw: placed(error, StructOf(Signed), raw, whole="transaction"),
+)
+_decode_payload: Decoder[Payload] = Decoder(
+    Payload, limits.TX_BYTES_MAX, "payload", lambda error, raw: placed(error, StructOf(Payload), raw, whole="payload")
+)
 
 
 def txid_of(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
@@ -86,10 +101,16 @@ def decode_payload(raw: bytes) -> Payload:
             raise
         return unknown
     body = payload.body
-    body.check_static()
+    try:
+        body.check_static()
+    except Malformed as error:
+        raise Malformed(f"body.{error}") from None
     codes = " ".join(open_codes(body))
-    if codes and (at := find_card_number(codes)) >= 0:
-        raise Malformed(f"{codes[at : at + 4]}... looks like a payment card number, which must never be on a chain")
+    if codes and find_card_number(codes) >= 0:
+        place, start = next(
+            (place, code[at : at + 4]) for place, code in code_places(body) if (at := find_card_number(code)) >= 0
+        )
+        raise Malformed(f"body{place}: {start}... looks like a payment card number, which must never be on a chain")
     return payload
 
 

@@ -12,11 +12,11 @@ from node.ledger.family import Reader, extended
 from node.ledger.fields import Hash32
 from node.limits import DAY_MS
 from node.txtypes.members.member import is_fraudulent
-from node.txtypes.registry import AnyBody
+from node.txtypes.registry import TYPES, AnyBody
 from node.txtypes.vehicle.record import Content, Face, record_digest, stored_record
 
 LATE_MS: Final = DAY_MS
-"""A record is late where its event lies more than this before the block that took it."""
+"""A record that reports an event is late where the event lies more than this before the block that took it."""
 _decode_face = msgspec.msgpack.Decoder(Face)
 _decode_content = msgspec.msgpack.Decoder(Content)
 _decode_body: msgspec.msgpack.Decoder[TransactionBody] = msgspec.msgpack.Decoder(AnyBody)
@@ -52,10 +52,16 @@ class RecordView(Face, frozen=True):
     salt: bytes
 
 
+def is_late(face: Face) -> bool:
+    """Whether the record reports an event of more than `LATE_MS` before the block that took it."""
+    kind = TYPES.get(face.kind)
+    return face.time_ms - face.event_at_ms > LATE_MS and (kind is None or kind.reports_event)
+
+
 def record_view(vin: str, raw: bytes, reader: Reader) -> RecordView:
     face, content, body = decode_record(raw)
     return extended(
         RecordView, face, id=f"{vin}/{face.sequence}", author_is_fraudulent=is_fraudulent(reader, face.author),
-        late=face.time_ms - face.event_at_ms > LATE_MS, content=body, outcome=content.outcome,
+        late=is_late(face), content=body, outcome=content.outcome,
         digest=record_digest(raw), salt=content.salt,
     )  # fmt: skip

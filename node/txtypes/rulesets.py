@@ -45,7 +45,9 @@ def _named(struct: type[Any], structs: dict[str, Canonical]) -> str:
 
 def _kind(kind: Kind, structs: dict[str, Canonical]) -> Canonical:
     match kind:
-        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Code() | kinds.CodeOf():
+        case kinds.Time():
+            return ["Time"]  # whether 0 is none changes the JSON form, not what is decoded
+        case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf():
             return [type(kind).__name__, *astuple(kind)]
         case kinds.Address() | kinds.Bytes() | kinds.MoneyAmount():
             return [type(kind).__name__, *astuple(kind)]

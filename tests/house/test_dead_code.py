@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ WRAPPERS = {
 """Decorators that register nothing. A definition with any other decorator counts as used: click calls commands."""
 
 
+PLACE = re.compile(r"[a-z_.]+:[a-z_]+")
 FRAMEWORKS = {"aiohttp", "asyncio", "click"}
 
 
@@ -69,10 +71,11 @@ def _names(statement: ast.stmt) -> list[str]:
 
 
 def _has_foreign_base(statement: ast.ClassDef, module: Module) -> bool:
-    """Whether a base class is a framework's, which calls the methods that the class overrides."""
+    """Whether a base class, or one of its own, is a framework's, which calls the methods that the class overrides."""
     roots = [ast.unparse(base).partition(".")[0].partition("[")[0] for base in statement.bases]
     sources = [module.imports.get(root, (root, ""))[0].partition(".")[0] for root in roots]
-    return any(source in FRAMEWORKS for source in sources)
+    own = [each for each in module.tree.body if isinstance(each, ast.ClassDef) and each.name in roots]
+    return any(source in FRAMEWORKS for source in sources) or any(_has_foreign_base(each, module) for each in own)
 
 
 def _is_registered(statement: ast.stmt) -> bool:
@@ -103,6 +106,14 @@ def _uses(tree: ast.AST) -> tuple[Counter[str], Counter[str]]:
     return names, attributes
 
 
+def _places(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """(module, name) of every string `module:name`: a command that is imported when it is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and PLACE.fullmatch(node.value):
+            module, _, name = node.value.partition(":")
+            yield module, name
+
+
 def unused(modules: list[Module]) -> set[str]:
     """`module.name` of every definition outside `EXCLUDED` that nothing but itself uses.
 
@@ -119,6 +130,8 @@ def unused(modules: list[Module]) -> set[str]:
                 source, name = by_name[source].imports[name]
             if names[module.name][local]:
                 imported.add((source, name))
+
+    imported |= {place for module in modules for place in _places(module.tree)}
 
     def is_used(each: Definition) -> bool:
         own_names, own_attributes = _uses(each.node)

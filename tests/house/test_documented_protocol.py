@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
+import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support.chain import Chain
+from support.client_tools import node_js
 from support.life import VIN, maintenance, many_cars, register, transfer
 
 from node.chain.block import Committed
@@ -20,7 +24,7 @@ from node.codec import encode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key, dev_seed
 from node.execution.genesis_state import genesis_entries, genesis_head
-from node.ledger.json_form import time_from_text, union_from_json
+from node.ledger.json_form import time_from_text, time_to_text, union_from_json
 from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
@@ -28,19 +32,21 @@ from node.txtypes.vehicle.record import record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.txfile import build_payload, sign_payload
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+TRANSACTIONS = json.loads((ROOT / "tests" / "vectors" / "transactions.json").read_text())
 VECTOR = json.loads((DOCS / "examples" / "vector.json").read_text())
 
 
-def _reader() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("read_chain", DOCS / "examples" / "read_chain.py")
+def _example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / "examples" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-READER = _reader()
+READER, WRITER = _example("read_chain"), _example("write_chain")
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +163,56 @@ def test_the_values_that_protocol_md_names_are_those_of_the_code() -> None:
     assert all(VECTOR[name] in text for name in ("payload", "txid", "signature", "wire_id"))
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed here")
-def test_the_examples_in_node_js_hold_the_vector() -> None:
+@pytest.mark.parametrize("vector", TRANSACTIONS["transactions"], ids=lambda vector: vector["name"])
+def test_the_writer_encodes_every_vector_by_the_schema_alone(vector: dict[str, Any]) -> None:
+    genesis = bytes.fromhex(TRANSACTIONS["genesis_hash"])
+    expires = time_to_text(vector["expires_at_ms"])
+    payload = WRITER.encode_payload({"sender": vector["sender"], "salt": vector["salt"], "expires_at": expires,
+                                     "body": vector["body"]})  # fmt: skip
+    entries = [[WRITER.address(s["address"]), bytes.fromhex(s["public_key"]), bytes.fromhex(s["signature"])]
+               for s in vector["signatures"]]  # fmt: skip
+
+    assert payload.hex() == vector["payload"]
+    assert WRITER.txid_of(genesis, payload).hex() == vector["txid"]
+    assert WRITER.envelope(payload, entries[::-1]).hex() == vector["signed"]
+
+
+@pytest.mark.network
+def test_the_examples_in_node_js_hold_every_vector() -> None:
+    vectors = ROOT / "tests" / "vectors" / "transactions.json"
     done = subprocess.run(
-        ["node", str(DOCS / "examples" / "vector.mjs")], capture_output=True, text=True, check=False, timeout=60
-    )
+        [node_js(), str(DOCS / "examples" / "vector.mjs"), str(vectors)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
 
     assert (done.returncode, done.stderr) == (0, "")
     assert VECTOR["txid"] in done.stdout
+    assert f"{len(TRANSACTIONS['transactions'])} transactions of {len(TYPES)} types" in done.stdout
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("configured", [None, "", "48649fec", "z" * 64])
+def test_the_program_that_writes_asks_for_the_genesis_hash_of_its_chain(configured: str | None, tmp_path: Path) -> None:
+    """Every development network has its own: no example may pin one."""
+    environment = {"PATH": os.environ["PATH"]} | ({} if configured is None else {"GENESIS_HASH": configured})
+    done = subprocess.run(
+        [node_js(), str(DOCS / "examples" / "record.mjs"), "http://127.0.0.1:1", "WBA8E9G50GNU12345", "12000"],
+        capture_output=True, text=True, check=False, timeout=60, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "set GENESIS_HASH to the genesis hash of your chain" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+    for program in ("send.mjs", "record.mjs", "batch.mjs", "write_chain.py"):
+        assert not re.search("[0-9a-f]{64}", (DOCS / "examples" / program).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("program", ["read_chain.py", "write_chain.py"])
+def test_the_examples_use_nothing_of_the_node(program: str) -> None:
+    text = (DOCS / "examples" / program).read_text()
+    names = {
+        name.split(".")[0] for names in re.findall(r"^(?:import|from) ([\w.]+)", text, re.MULTILINE) for name in [names]
+    }
+
+    assert not names & {"node", "wallet"}
+    assert names - set(sys.stdlib_module_names) <= {"msgpack", "nacl"}

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_genesis_json_is_the_development_network() -> None:
     text = (ROOT / "genesis.json").read_text("utf-8")
     assert genesis_to_json(dev_genesis()) == text
     assert genesis_hash(dev_genesis()) == genesis_hash(parse_genesis(text.encode()))
+
+
+def test_the_license_is_the_declared_one() -> None:
+    declared = ConfigParser()
+    declared.read(ROOT / "setup.cfg", "utf-8")
+    assert ("Apache-2.0", "LICENSE") == tuple(declared["metadata"][name] for name in ("license", "license_files"))
+    text = " ".join((ROOT / "LICENSE").read_text("utf-8").split())
+    assert text.startswith("Apache License Version 2.0, January 2004") and "END OF TERMS AND CONDITIONS" in text
 
 
 def test_every_type_has_a_golden_vector() -> None:

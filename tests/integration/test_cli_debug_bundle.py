@@ -6,6 +6,8 @@ import base64
 import json
 import shutil
 import stat
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -87,6 +89,27 @@ def test_a_bundle_says_what_could_not_be_read(home: Home, tmp_path: Path) -> Non
     assert "reset-signing" in json.loads(found["signing.json"])["error"]
     assert "no store" in json.loads(found["store.json"])["error"]
     assert "genesis.json" in json.loads(found["about.json"])["error"]
+
+
+def test_a_bundle_without_a_log_says_where_the_log_is(home: Home, tmp_path: Path) -> None:
+    done = run("bmw-node", "debug", "bundle", "--home", home.path, tmp_path / "b.tar.gz")
+    for text in (done.out, unpacked(tmp_path / "b.tar.gz")["logs/none.txt"].decode()):
+        assert "no log is in it" in text and "journalctl -u UNIT > node.log" in text and "--log node.log" in text
+
+
+def test_a_node_knows_whether_a_file_or_the_journal_has_its_log(tmp_path: Path) -> None:
+    code = (
+        "import json, os; from node.daemon.debug_view import log_view; from node.cli.debug import _no_log; "
+        "err = os.fstat(2); of_file = log_view(); os.environ['JOURNAL_STREAM'] = f'{err.st_dev}:{err.st_ino}'; "
+        "print(json.dumps([of_file, log_view(), _no_log(log_view()['journal']), os.getpid()]))"
+    )
+    with (tmp_path / "err.txt").open("w") as err:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=err, text=True, check=True)
+    of_file, of_journal, hint, pid = json.loads(done.stdout)
+    assert {"file": str(tmp_path / "err.txt"), "journal": ""} == of_file
+    assert "" == of_journal["file"]
+    assert of_journal["journal"] == f"_PID={pid}" or of_journal["journal"].endswith(".service")
+    assert f"journalctl {of_journal['journal']} > node.log" in hint
 
 
 # --- on a network --------------------------------------------------------------------------------------

@@ -51,6 +51,16 @@ def free_port() -> int:
 
 
 # --- init ----------------------------------------------------------------------------------------------
+def test_a_development_genesis_is_refused_before_any_peer_hears_of_the_node(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        peer.setblocking(False)
+        arguments = "--home", home, "--peer", f"127.0.0.1:{peer.getsockname()[1]}"
+        run("bmw-node", "start", *arguments).refused(3, "public development keys", "start with --dev")
+        with pytest.raises(BlockingIOError):
+            peer.accept()
+    assert not Home(home).store.exists()
+
+
 def test_init_makes_three_keys_for_their_owner_alone_and_every_setting_commented(
     tmp_path: Path, genesis_file: Path
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -251,6 +252,31 @@ def test_bytes_that_the_disk_flips_are_found_wherever_they_are(home: Home) -> No
     assert 0 == run("bmw-node", "verify-store", "--home", home.path).code
 
 
+def test_a_wrong_length_at_the_end_of_the_log_is_named_by_everything_that_opens_the_store(home: Home) -> None:
+    """LevelDB would drop the record and all after it, and the store would be whole at a lower height."""
+    (log,) = (path for path in home.store.glob("*.log") if path.stat().st_size)
+    raw = log.read_bytes()
+    at = len(cut_batches(raw, 3))
+    log.write_bytes(raw[: at + 5] + bytes([raw[at + 5] ^ 64]) + raw[at + 6 :])
+    before = fingerprint(home.path)
+    told = f"the store in {home.store} is damaged (the record at byte {at} of {log.name} is wrong;"
+    of_home = "--home", home.path
+    for code, command in (
+        (1, ("bmw-node", "verify-store", *of_home)),
+        (1, ("bmw-audit", "replay", "--store", home.path, "--genesis", home.genesis, "--workers", 0)),
+        (1, ("bmw-node", "reindex", *of_home)),
+        (1, ("bmw-node", "rollback", *of_home)),
+        (3, ("bmw-node", "compact", *of_home)),
+        (3, ("bmw-node", "inspect", *of_home, "1")),
+        (3, ("bmw-node", "export", *of_home, home.path / "blocks.bmw")),
+        (3, ("bmw-node", "start", *of_home, "--dev")),
+    ):
+        run(*command).refused(code, told)
+        assert before == fingerprint(home.path), command
+    log.write_bytes(raw)
+    assert "no damage found" in run("bmw-node", "verify-store", *of_home).out
+
+
 def test_what_can_be_read_is_enough_to_mend_a_flipped_byte(home: Home) -> None:
     """Where no block is hit, a reindex mends it; where one is, the rollback that verify-store names does."""
     good = stored(home)
@@ -304,6 +330,55 @@ def test_a_validator_that_was_rolled_back_syncs_the_same_blocks_and_signs_again(
         wait_height([victim], max(node.height() for node in others) + 2)
         wait_for(lambda: victim.get("/v1/status")["signing"] == "signing", 20, "signing again")
         check_no_fork(network)
+
+
+@pytest.mark.network
+def test_a_store_that_has_lost_synced_blocks_is_named_and_one_that_is_synced_anew_is_not(tmp_path: Path) -> None:
+    """A log that was cut looks like a torn write; the signing state knows better."""
+    with running_network(tmp_path, consensus__block_interval_empty_ms=300) as network:
+        victim = network.nodes[3]
+        wait_height(network.nodes, 6)
+        wait_for(lambda: victim.get("/v1/status")["signing"] == "signing", 20, "signing")
+        wait_height([victim], victim.height() + 2)
+        victim.kill()
+        whole = shutil.copytree(victim.home.store, tmp_path / "whole")
+        (log,) = (path for path in victim.home.store.glob("*.log"))
+        log.write_bytes(cut_batches(log.read_bytes(), 4))
+        for command in (
+            ("bmw-node", "verify-store", "--home", victim.home.path),
+            ("bmw-audit", "replay", "--store", victim.home.path, "--genesis", victim.home.genesis, "--workers", 0),
+            ("bmw-node", "start", "--home", victim.home.path, "--dev"),
+        ):
+            words = "is missing, though this validator had all blocks to", "the disk has lost synced writes"
+            done = run(*command)
+            assert done.code == (3 if "start" in command else 1), done
+            assert all(word in " ".join(done.err.split()) for word in words), done
+        shutil.rmtree(victim.home.store)
+        shutil.copytree(whole, victim.home.store)
+        assert "no damage found" in run("bmw-node", "verify-store", "--home", victim.home.path).out
+
+        shutil.rmtree(victim.home.store)  # what the error recommends, and killed before it has caught up
+        for height in (1, 2):
+            victim.start()
+            wait_height([victim], height)
+            victim.kill()
+        shutil.rmtree(victim.home.store)
+        shutil.copytree(whole, victim.home.store)  # a copy of the files, older than the last run
+        victim.start()
+        wait_for(lambda: victim.is_ready() and victim.get("/v1/status")["signing"] == "signing", 20, "signing again")
+        check_no_fork(network)
+
+
+def cut_batches(log: bytes, count: int) -> bytes:
+    """A LevelDB log without its last batches."""
+    begins, at = [], 0
+    while at < len(log):
+        length, kind = struct.unpack_from("<HB", log, at + 4)
+        if kind in (1, 2):  # whole, or a first part
+            begins.append(at)
+        at += 7 + length
+        at += (-at % 32_768) * (-at % 32_768 < 7)
+    return log[: begins[-count]]
 
 
 def test_every_command_shows_an_example() -> None:

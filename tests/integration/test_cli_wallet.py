@@ -10,13 +10,16 @@ import pytest
 from support.commands import PASSPHRASE, Done, process, run
 from support.processes import running_network
 from support.stores import fingerprint
+from support.terminal import STYLES, in_terminal, without_escapes
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
+from node.cli.status import PEER_COLUMNS, VALIDATOR_COLUMNS
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
-from node.txtypes.registry import TYPES
+from node.ledger.kinds import fields_of
+from node.rpc.answers import Peer
 
 VIN = "WBA8E9G50GNU12345"
 NOBODY = "http://127.0.0.1:1"
@@ -75,10 +78,17 @@ def test_status_peers_and_validators_of_a_running_node(network: LocalNetwork) ->
     assert ("bmw-dev-1", True, node.name) == (shown["chain_id"], shown["validator"], shown["validator_name"])
     assert shown["genesis_hash"] == run("bmw-node", "status", "--home", node.home.path, "--json").json["genesis_hash"]
     assert shown["genesis_hash"] in run("bmw-node", "status", "--node", node.url).out
+    piped = dict(line.split(None, 1) for line in run("bmw-node", "status", "--node", node.url).out.splitlines())
+    assert ("bmw-dev-1", "yes", "no") == (piped["chain_id"], piped["validator"], piped["syncing"])
+    assert "head.height" in piped and {"peers": "0"}.items() <= piped.items()
     assert [] == run("bmw-node", "peers", BMW_NODE_URL=node.url).out.split()
     (entry,) = run("bmw-node", "validators", "--node", node.url, "--json").json["validators"]
     assert entry["name"] == node.name
-    assert entry["address"] in run("bmw-node", "validators", "--node", node.url).out
+    headings, row = (line.split("\t") for line in run("bmw-node", "validators", "--node", node.url).out.splitlines())
+    assert set(entry) == set(headings) == set(VALIDATOR_COLUMNS) and entry["address"] in row
+    assert set(PEER_COLUMNS) == {field.json_name for field in fields_of(Peer)}
+    seen = in_terminal("bmw-node", "validators", "--node", node.url, columns=70)
+    assert STYLES.search(seen) and max(map(len, without_escapes(seen).splitlines())) <= 70
 
 
 def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
@@ -90,7 +100,7 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert VIN in wallet("vehicle", VIN).out
     done = wallet(
         "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "12km",
-        "--next-due", '{"odometer": 30000, "at": "+730d"}', "--event-at", "now", "--from", "workshop-berlin", "--wait",
+        "--next-due", "30000km,+730d", "--event-at", "now", "--from", "workshop-berlin", "--wait",
     )  # fmt: skip
     assert 0 == done.code and "committed" in done.out
     history = wallet("history", VIN, "--json").json["records"]
@@ -103,6 +113,28 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert [] == wallet("listings", "--json").json["listings"]
     wallet("order", "ab" * 32).refused(1, "ab" * 32)
     wallet("vehicle", "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+
+
+def test_a_dry_run_says_what_would_change_before_anything_is_sent(wallet: Wallet) -> None:
+    vin = "WBA8E9G50GNU10007"
+    born(wallet, vin)
+    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", "--from", "workshop-berlin")
+    assert "committed" == wallet(*read, "--odometer", "20002km", "--wait", "--json").json["status"]
+    done = wallet(*read, "--odometer", "12500km", "--dry-run")
+    assert 0 == done.code and "valid now" in done.out
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "ILLOGICAL"] in rows
+    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict ILLOGICAL\n")
+    assert "Caution: the odometer readings would contradict" in done.err and "odometer_disclosed" in done.err
+    assert 1 == len(wallet("history", vin, "--json").json["records"][1:]), "nothing was sent"
+    transfer = (
+        "tx", "title.transfer", "--vin", vin, "--receiver", "dealer-munich", "--reason", "wholesale",
+        "--invoice-commitment", "00" * 32, "--odometer", "20003km", "--from", "bmw", "--dry-run",
+    )  # fmt: skip
+    done = wallet(*transfer)
+    assert 1 == done.code and "signature_missing" in done.err
+    assert "still to sign: dealer-munich" in done.out and "0 of 1 signatures" in done.out
+    assert any(line.startswith(f"vehicle {vin}\tholder_name\tbmw\tdealer-munich") for line in done.out.splitlines())
 
 
 def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet) -> None:
@@ -118,7 +150,8 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert 1 == dry.code, "the receiver has not signed"
     shown = json.loads(dry.out)
     assert (False, ["signature_missing"]) == (shown["ok"], [guard["code"] for guard in shown["unmet"]])
-    dry = wallet(*arguments, "--from", "bmw", "--cosign", "dealer-munich", "--dry-run", "--json").json
+    both = ("--from", "bmw", "--cosign", "dealer-munich", "--yes", "--accept-old-root")
+    dry = wallet(*arguments, *both, "--dry-run", "--json").json
     assert (True, []) == (dry["ok"], dry["unmet"])
     assert wallet("vehicle", vin, "--json").json["holder_name"] == "bmw", "a dry run has sent nothing"
 
@@ -155,7 +188,10 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"
     assert "signature" in done.err
-    assert 0 == wallet("cosign", file, "--from", "dealer-munich").code
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "odometer_disclosed=false",
+                "type=title.transfer")  # fmt: skip
+    words = [word for text in expected for word in ("--expect", text)]
+    assert 0 == wallet("cosign", file, "--from", "dealer-munich", "--yes", "--accept-old-root", *words).code
     sent = wallet("submit", file, "--wait", "--json").json
     again = wallet("submit", file, "--json").json
     assert ("committed", sent["txid"], sent["height"]) == (again["status"], again["txid"], again["height"])
@@ -366,13 +402,3 @@ def test_a_transaction_file_that_is_not_what_it_should_be(offline: Wallet, tmp_p
             done.refused(done.code)
             assert NOBODY not in done.err, f"{name}: refused before any node is asked"
             assert text == file.read_text(), name
-
-
-def test_every_example_of_a_transaction_is_understood(offline: Wallet, tmp_path: Path) -> None:
-    """The help of every type shows a command; its options are this type's."""
-    for name in TYPES:
-        shown = offline("tx", name, "--help").out
-        example = shown.partition("Example:")[2].replace("\\\n", " ")
-        for word in example.split():
-            if word.startswith("--"):
-                assert word.partition("=")[0] in shown.partition("Example:")[0], (name, word)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from support.processes import Load, check_no_fork, running_network, wait_for, wa
 
 from node.chain.genesis import genesis_hash
 from node.chain.vote import vote_sign_bytes
-from node.cli.init import write_home
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.crypto.addresses import address_of, to_text
 from node.crypto.signing import PrivateKey, is_signature
@@ -104,69 +101,55 @@ def proposers(node: LocalNode, first: int, last: int) -> set[str]:
 
 
 # --- rotation ------------------------------------------------------------------------------------------
-def renewed(node: LocalNode, folder: Path) -> LocalNode:
-    """A new home for the same member, in the same place: a new consensus key and node key, its own account key."""
-    account = node.home.read_key("account")
-    keys = {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in ("consensus", "node")}
-    home = write_home(folder, node.home.read_genesis(), keys | {"account": account}, {})
-    shutil.copy(node.home.config, home.config)
-    return LocalNode(node.name, home, node.rpc_port, node.p2p_port)
-
-
-def test_a_consensus_key_is_rotated_while_blocks_go_on(tmp_path: Path) -> None:
+def test_a_consensus_key_is_rotated_in_place_while_blocks_go_on(tmp_path: Path) -> None:
+    """The process goes on: it signs with the old key up to the height that carries the rotation out, and with the new
+    one above it, also after kill -9."""
     with running_network(tmp_path / "net") as network:
-        first, old = network.nodes[0], network.nodes[3]
-        new = renewed(old, tmp_path / "renewed")
-        old_key, new_key = (node.home.read_key("consensus") for node in (old, new))
-        wallet = a_wallet(network)
-        try:
-            with Load(network.nodes[:3], genesis_hash(network.genesis)):
-                wait_signed(first, 0, old, old_key)
-                handed_in = run("bmw-node", "keys", "--home", new.home.path, "--json").json
-                assert address(old) == handed_in["address"]
-                rotated_at = _rotated(wallet, handed_in)
-                assert heights_signed(first, 1, rotated_at, old, old_key)
-
-                wait_duty(old, "another_key")
-                wait_height(network.nodes, rotated_at + 4, 60)
-                reached = first.height()
-                assert [] == heights_signed(first, rotated_at + 1, reached, old, old_key), "it signs nothing any more"
-                assert 0 == old.stop()
-                new.start()
-                wait_duty(new, "signing")
-                signed_at = wait_signed(first, rotated_at, new, new_key)
-                assert signed_at > reached
-            network.nodes[1].kill()  # three of four are needed, and one of them has the new key
+        first, node = network.nodes[0], network.nodes[3]
+        old_key, wallet = node.home.read_key("consensus"), a_wallet(network)
+        with Load(network.nodes[:3], genesis_hash(network.genesis)):
+            wait_signed(first, 0, node, old_key)
+            told = run("bmw-node", "keys", "rotate", "--home", node.home.path, "--power", "10", "--json").json
+            assert address(node) == told["member"]
+            new_key = node.home.read_key("consensus-next")
+            proposal = committed(wallet, "governance.propose", "--action", told["action"], by="bmw")["txid"]
+            action = ("--yes", "--accept-old-root", "--expect", f"action={told['action']}")
+            vote = ("governance.vote", "--proposal", proposal, "--approve", *action)
+            committed(wallet, *vote, by=VOTERS[0])
+            wait_for(lambda: "20 of 40 power, 27 needed" in status_of(node), 20, "the status tells what it waits for")
+            assert proposal in status_of(node)
+            assert "20 of 40 power, 27 needed" in wallet("proposals").out
+            rotated_at = committed(wallet, *vote, by=VOTERS[1])["height"]
+            assert heights_signed(first, 1, rotated_at, node, old_key)
+            signed_at = wait_signed(first, rotated_at, node, new_key)
+            assert signed_at > rotated_at
+            assert "rotation" not in status_of(node)
+            assert new_key.public == node.home.read_key("consensus").public
+            node.kill()
             reached = first.height()
-            wait_height([first, network.nodes[2], new], reached + 4, 60)
-            assert heights_signed(first, reached + 3, reached + 4, new, new_key) == [reached + 3, reached + 4]
-            network.nodes[1].start()
-            wait_height([*network.nodes[:3], new], reached + 4, 60)
-
-            used = run("bmw-node", "keys", "--home", old.home.path, "--json").json
-            refused = wallet(*_proposal(used), "--from", "bmw", "--dry-run", "--json")
-            assert "consensus_key_used" in refused.out + refused.err, "the old key never serves again"
-            network.nodes[3] = new
-            check_no_fork(network)
-        finally:
-            new.kill()
-
-
-def _proposal(keys: dict) -> tuple[str, ...]:
-    action = {
-        "type": "validator.set_power", "member": keys["address"], "power": 10,
-        "consensus_key": keys["consensus_key"], "possession": keys["possession"],
-    }  # fmt: skip
-    return ("tx", "governance.propose", "--action", json.dumps(action))
+            node.start()
+            wait_duty(node, "signing")
+            wait_signed(first, reached, node, new_key)
+        network.nodes[1].kill()  # three of four are needed, and one of them has the new key
+        three = [first, network.nodes[2], node]
+        reached = first.height()
+        wait_height(three, reached + 4, 60)
+        assert heights_signed(first, reached + 3, reached + 4, node, new_key) == [reached + 3, reached + 4]
+        network.nodes[1].start()
+        wait_height(network.nodes, reached + 4, 60)
+        assert [] == evidence(first, rotated_at, first.height())
+        reused = json.dumps(json.loads(told["action"]) | {"power": 9})
+        refused = wallet("tx", "governance.propose", "--action", reused, "--from", "bmw", "--dry-run", "--json")
+        assert "consensus_key_used" in refused.out + refused.err, "a key serves once"
+        check_no_fork(network)
 
 
-def _rotated(wallet: Wallet, keys: dict) -> int:
-    """The height that carries it out: the third yes of four."""
-    proposal = committed(wallet, *_proposal(keys)[1:], by="bmw")["txid"]
-    height = 0
-    for voter in VOTERS[:2]:
-        height = committed(wallet, "governance.vote", "--proposal", proposal, "--approve", by=voter)["height"]
-    return height
+def status_of(node: LocalNode) -> str:
+    return run("bmw-node", "status", "--node", node.url).out
+
+
+def evidence(node: LocalNode, first: int, last: int) -> list[dict]:
+    return [each for height in range(first, last + 1) for each in node.get(f"/v1/blocks/{height}")["evidence"]]
 
 
 # --- pause -----------------------------------------------------------------------------------------------

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shutil
 import subprocess
 import threading
 import time
-import urllib.error
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from support.processes import (
     Ear,
     Fleet,
     Load,
+    answered,
     check_no_fork,
     heights,
     running_network,
@@ -98,11 +97,7 @@ def test_a_validator_whose_clock_is_an_hour_off(tmp_path: Path, offset_ms: int) 
 
 def _reasons(node: LocalNode) -> str:
     """Why it is not ready."""
-    try:
-        node.get("/health/ready")
-    except urllib.error.HTTPError as error:
-        return "; ".join(json.load(error)["reasons"])
-    return ""
+    return "; ".join(answered(node.url + "/health/ready")[1].get("reasons", []))
 
 
 def _ms(text: str) -> float:

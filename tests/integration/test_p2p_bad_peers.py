@@ -55,6 +55,48 @@ def test_garbage_instead_of_a_handshake_closes_that_link_alone(garbage: bytes) -
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(
+    ("garbage", "name"),
+    [(GARBAGE["http"], "HTTP"), (b"POST /v1/transactions HTTP/1.1\r\n", "HTTP"), (GARBAGE["tls"], "TLS")],
+)
+def test_whoever_speaks_http_to_the_p2p_port_is_told_so_and_so_is_the_log(garbage: bytes, name: str) -> None:
+    async def play() -> None:
+        one = Peer("one")
+        async with started(one), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            writer.write(garbage)
+            answer = b"" if name == "TLS" else await reader.read()
+            writer.close()
+            assert (name == "HTTP") == answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer
+            assert (name == "HTTP") == answer.endswith(
+                b"\r\n\r\nthis is the p2p port, HTTP has one of its own (rpc.port)\n"
+            )
+            await until(lambda: one.network.counters["refused"] == 1)
+            told = f"the peer speaks {name}: this is the p2p port, HTTP has one of its own (rpc.port)"
+            assert [told] == one.told("handshake_refused")
+
+    asyncio.run(play())
+
+
+def test_a_peer_that_answers_with_http_is_named() -> None:
+    """The HTTP port in `p2p.peers` is an easy mistake."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def play() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        one = Peer("one", "127.0.0.1:" + str(server.sockets[0].getsockname()[1]))
+        async with server, started(one), asyncio.timeout(20):
+            await until(lambda: one.told("handshake_refused"))
+        told = "the peer speaks HTTP: p2p.peers must name its p2p port, not its HTTP port (rpc.port)"
+        assert told == one.told("handshake_refused")[0]
+
+    asyncio.run(play())
+
+
 def flipped(raw: RawLink) -> bytes:
     sealed = bytearray(seal(raw.session, encode(STATUS)))
     sealed[-1] ^= 1

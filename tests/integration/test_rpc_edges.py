@@ -77,6 +77,49 @@ async def test_every_refusal_is_a_problem_document_with_the_height() -> None:
 
 
 @over_http
+async def test_an_expectation_that_is_not_met_is_a_problem_document() -> None:
+    """aiohttp answers it before any middleware."""
+    async with serving() as (_, server, _http), asyncio.timeout(20):
+        for path in (b"/v1/status", b"/v1/nothing"):
+            request = b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n"
+            line, headers, body = await said(server, request, until_closed=False)
+            assert "417" in line
+            assert ("application/problem+json", "0") == (headers["content-type"], headers["x-chain-height"])
+            document = json.loads(body)
+            assert ("expectation_failed", 417) == (document["code"], document["status"])
+            assert "Expect: 200-ok" in document["detail"]
+
+
+@over_http
+async def test_the_server_header_names_no_versions() -> None:
+    async with serving() as (_, server, http), asyncio.timeout(20):
+        for path in ("/v1/status", "/v1/nothing", "/docs", "/metrics", "/v1/stream"):
+            async with http.get(path) as answer:
+                assert "bmw-node" == answer.headers["Server"], path
+        for request in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\nConnection: close\r\n\r\n"):
+            _, headers, _ = await said(server, request)
+            assert "bmw-node" == headers["server"], request
+
+
+@over_http
+async def test_a_key_that_is_given_twice_in_a_json_body_is_malformed() -> None:
+    """Two readers could each take another of the two values."""
+    bodies = {
+        "/v1/transactions": '{"transaction": "00", "tr\\u0061nsaction": "01"}',
+        "/v1/transactions/batch": '{"transactions": [], "transactions": ["00"]}',
+        "/v1/transactions/encode": '{"sender": "bmw1x", "body": {"type": "a", "x": [{"type": 1, "type": 2}]}}',
+        "/v1/transactions/check": '{"transaction": "00", "transaction": "00"}',
+    }
+    async with serving() as (_, _server, http), asyncio.timeout(20):
+        for path, body in bodies.items():
+            async with http.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+                problem = problem_in(answer, await answer.text())
+                assert (400, "malformed") == (answer.status, problem["code"]), path
+                key = "type" if path.endswith("encode") else path.split("/")[2] if "batch" in path else "transaction"
+                assert f'body: the key "{key}" is given twice' == problem["detail"], path
+
+
+@over_http
 async def test_head_answers_like_get_without_a_body() -> None:
     async with serving() as (_, _, http), asyncio.timeout(10):
         for path in ("/v1/status", "/health/live", "/metrics", "/openapi.json"):

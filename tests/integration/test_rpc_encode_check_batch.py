@@ -8,16 +8,17 @@ import msgpack
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.backend import SingleNode, serving
-from support.chain import START_MS, Chain, address
+from support.chain import DAY_MS, START_MS, Chain, address
 from support.http import codes, get, over_http, post
 from support.json_schema import errors
-from support.life import VIN, Life, handover, maintenance, register
+from support.life import VIN, Life, handover, km, maintenance, register
 
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.registry import TYPES
+from node.txtypes.vehicle.record import OdometerRead
 
 SUBMIT, BATCH = "/v1/transactions", "/v1/transactions/batch"
 ENCODE, CHECK = "/v1/transactions/encode", "/v1/transactions/check"
@@ -98,7 +99,7 @@ async def test_encode_names_what_is_wrong_and_where() -> None:
     async with serving() as (_, _, http):
         cases = (
             ({"sender": "bmw1qqqq"}, "bmw1qqqq"),
-            ({"body": {**REGISTER, "vin": "WBA8E9G50GNU1234I"}}, "$.vin"),
+            ({"body": {**REGISTER, "vin": "WBA8E9G50GNU1234I"}}, "body.vin: "),
             ({"body": {**REGISTER, "engin_serial": "X"}}, "engin_serial"),
             ({"body": {name: value for name, value in REGISTER.items() if name != "model"}}, "model"),
             ({"body": {**REGISTER, "powertrain": "steam"}}, "powertrain"),
@@ -155,6 +156,40 @@ async def test_check_of_an_unsigned_transaction_counts_signatures_among_the_guar
         body = {**REGISTER, "vin": "WAUZZZ8V5KA012345"}
         shown = await post(http, CHECK, an_encode_request(sender=to_text(address("dealer-munich")), body=body))
         assert {"signature_missing", "role_missing"} <= {guard["code"] for guard in shown["unmet"]}
+
+
+@over_http
+async def test_check_says_what_would_change_and_what_should_be_known_before() -> None:
+    """A reading below an earlier one is stored, so it is valid; but it turns the verdict, and that stays."""
+    life = Life(Chain()).to("wholesale")
+    life.chain.now += 200 * DAY_MS
+    life.chain.do("workshop-berlin", OdometerRead(VIN, km(20_002), life.chain.now, "reading"))
+    async with serving(SingleNode(life.chain)) as (node, _, http):
+        body = OdometerRead(VIN, km(12_500), life.chain.now, "reading")
+        raw = node.chain.sign("workshop-berlin", body)
+        shown = await post(http, CHECK, raw=raw, status=200, Accept_Language="de")
+        assert (True, []) == (shown["ok"], shown["signatures"])
+        (car,) = (change for change in shown["changes"] if change["key"] == f"vehicle/{VIN}")
+        assert {"field": "verdict", "before": "LOGICAL", "after": "ILLOGICAL"} in car["fields"]
+        (caution,) = shown["cautions"]
+        assert "odometer_contradiction" == caution["code"] and "Kilometerstände" in caution["text"]
+        assert [["verdict:ILLOGICAL"]] == [record["outcome"] for record in shown["records"]]
+        registered = await post(http, CHECK, raw=node.chain.sign("bmw", register("WBA8E9G50GNU54321")), status=200)
+        (quota,) = (change for change in registered["changes"] if change["family"] == "quota")
+        assert to_text(address("bmw")) == quota["id"]
+        assert ["weight", "weight_left", "keys", "keys_left"] == [field["field"] for field in quota["fields"]]
+        asked = {"sender": to_text(address("workshop-berlin")), "body": {"type": "odometer.read"} | to_json(body)}
+        unsigned = await post(http, CHECK, asked, status=200)
+        assert [{"address": to_text(address("workshop-berlin")), "name": "workshop-berlin", "have": 0, "need": 1}] == (
+            unsigned["signatures"]
+        )
+        assert [change["key"] for change in shown["changes"]] == [change["key"] for change in unsigned["changes"]]
+        document = await get(http, "/openapi.json")
+        assert [] == errors(document, document["components"]["schemas"]["Checked"], without_stamp(shown))
+
+
+def without_stamp(shown):
+    return {name: value for name, value in shown.items() if name not in ("height", "time")}
 
 
 @over_http

@@ -133,6 +133,16 @@ async def test_blocks_that_are_not_there() -> None:
             assert "block_unknown" == (await get(http, f"/v1/blocks/{reference}", 404))["code"]
         for reference in ("-1", "abc", "12345678901234567", "1e3"):
             assert "malformed" == (await get(http, f"/v1/blocks/{reference}", 400))["code"]
+        for path, accept, status, code in (
+            ("/v1/blocks/7", "application/msgpack", 404, "block_unknown"),
+            ("/v1/blocks/abc", "application/msgpack", 400, "malformed"),
+            ("/v1/blocks?limit=1001", "application/msgpack", 422, "limit_too_large"),
+            ("/v1/blocks?from=1", "image/png", 406, "not_acceptable"),
+            ("/v1/blocks/1", "image/png", 406, "not_acceptable"),
+        ):
+            async with http.get(path, headers={"Accept": accept}) as answer:
+                problem = await answer.json(content_type="application/problem+json")
+                assert (status, code, "0") == (answer.status, problem["code"], answer.headers["X-Chain-Height"])
 
 
 @over_http
@@ -148,6 +158,8 @@ async def test_pages_of_blocks_meet_without_gap() -> None:
         async with http.get("/v1/blocks?from=8", headers={"Accept": "application/msgpack"}) as answer:
             found = msgspec.msgpack.decode(await answer.read(), type=list[Committed])
         assert [node.chain.store.committed(8), node.chain.store.committed(9)] == found
+        async with http.get("/v1/blocks?from=10", headers={"Accept": "application/msgpack"}) as answer:
+            assert (b"\x90", "9") == (await answer.read(), answer.headers["X-Chain-Height"])
 
 
 @over_http
@@ -200,7 +212,7 @@ async def test_history_has_every_record_once_and_chains_to_the_head() -> None:
             head = next_history_head(head, record["sequence"], bytes.fromhex(record["digest"]))
         assert vehicle.history_head.hex() == head.hex() == page["history_head"]
         assert "vehicle.register" == records[0]["kind"] == records[0]["content"]["type"]
-        assert ("bmw", True) == (records[0]["author_name"], records[0]["late"])
+        assert ("vehicle.register", "bmw", False) == tuple(records[0][name] for name in ("kind", "author_name", "late"))
         assert ("order.handover", False) == (records[-1]["kind"], records[-1]["late"])
         assert ["verdict:LOGICAL"] == records[-1]["outcome"]
         assert all(len(record["salt"]) == 32 and record["txid"] and record["event_at"] for record in records)
@@ -307,12 +319,14 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/proposals/{proposal}": txid, "/v1/transactions/{txid}": txid, "/v1/vehicles/{vin}": VIN,
         "/v1/vehicles/{vin}/history": VIN, "/v1/listings/{listing}": life.listing.hex(),
         "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),
+        "/v1/orders/{order}/deliveries": life.order.hex(),
         "/v1/payments/{payment}": life.payment.hex(), "/v1/accounts/{address}": buyer,
         "/v1/accounts/{address}/vehicles": buyer, "/v1/accounts/{address}/orders": buyer, "/v1/members": "",
         "/v1/listings": "", "/v1/vehicles": "", "/v1/orders": "", "/v1/payments": "", "/v1/accounts": "",
         "/v1/proposals": "", "/v1/members/{address}": to_text(address("bmw")), "/v1/state": "",
         "/v1/vehicles/{vin}/transactions": VIN, "/v1/orders/{order}/transactions": life.order.hex(),
         "/v1/accounts/{address}/transactions": buyer,
+        "/v1/codes": "", "/v1/schema": "",
         "/v1/recalls": "", "/v1/recalls/{recall}": f"{address('bmw').hex()}-0016560700",
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):

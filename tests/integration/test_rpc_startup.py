@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from support.backend import SingleNode
+from support.certificates import a_certificate
 from support.commands import process
 from support.processes import free_base_port
 from support.prometheus import prometheus
@@ -19,7 +21,7 @@ from node.daemon.bootstrap import bootstrap
 from node.daemon.config import load_config
 from node.daemon.home import Home
 from node.daemon.snapshot_sync import Choice
-from node.rpc.app import StartupServer, StartupStatus
+from node.rpc.app import RpcServer, StartupServer, StartupStatus
 from node.rpc.config import RpcConfig
 from node.storage.store_dirs import repairing
 
@@ -54,6 +56,22 @@ def test_it_lives_is_not_ready_and_tells_how_far_it_is() -> None:
             await server.stop()
 
     asyncio.run(play())
+
+
+def test_the_end_of_a_certificate_is_told_once_though_two_servers_use_it_in_turn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate, key = a_certificate(tmp_path)  # it ends tomorrow
+    config = RpcConfig(port=0, tls_certificate=certificate, tls_key=key)
+
+    async def play() -> None:
+        for server in (StartupServer(config, lambda: StartupStatus(0)), RpcServer(SingleNode(), config)):
+            await server.start()
+            await asyncio.sleep(0)  # the task that follows the certificate warns in its first step
+            await server.stop()
+
+    asyncio.run(play())
+    assert 1 == caplog.text.count("certificate_ends")
 
 
 @pytest.fixture

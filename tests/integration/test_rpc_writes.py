@@ -136,7 +136,15 @@ async def test_what_a_malformed_transaction_is_told_names_the_place() -> None:
         sender, salt, expires, body = msgspec.msgpack.decode(payload)
         unknown = msgspec.msgpack.encode([sender, salt, expires, ["Vehicle.Explode", *body[1:]]])
         problem = await post(http, SUBMIT, raw=msgspec.msgpack.encode([unknown, signatures]), status=400)
-        assert "Vehicle.Explode" in problem["detail"]
+        assert "body.type: Invalid value 'Vehicle.Explode'" == problem["detail"]
+        bent = msgspec.msgpack.encode([sender, salt, expires, [*body[:5], 7, *body[6:]]])
+        for sent in ({"raw": msgspec.msgpack.encode([bent, signatures])},
+                     {"value": {"transaction": msgspec.msgpack.encode([bent, signatures]).hex()}}):  # fmt: skip
+            problem = await post(http, SUBMIT, status=400, **sent)
+            assert "body.produced_on: Expected `str`, got `int`" == problem["detail"]
+        cut = msgspec.msgpack.encode([payload, [[b"x", *signatures[0][1:]]]])
+        assert "signatures[0].address: " in (await post(http, SUBMIT, raw=cut, status=400))["detail"]
+        assert "transaction: " in (await post(http, SUBMIT, raw=raw[:-1], status=400))["detail"]
         assert "lower-case hex" in (await post(http, SUBMIT, {"transaction": "AB"}, status=400))["detail"]
 
 

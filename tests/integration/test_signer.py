@@ -400,3 +400,25 @@ def test_whoever_says_nothing_is_hung_up_on_and_is_in_nobodys_way(signer: Signer
         remote.sign_vote("prevote", 1, 0, BLOCK_A, NO_PROMISE)
         assert answer(silent) is None
     assert signer.is_alive()
+
+
+@pytest.mark.slow
+def test_a_signer_is_switched_to_its_next_key_between_two_runs(signer: SignerProcess) -> None:
+    with client(signer) as remote:
+        remote.sign_vote("prevote", 5, 0, BLOCK_A, NO_PROMISE)
+    rotate = ("keys", "rotate", "--home", signer.home.path)
+    told = run("bmw-node", *rotate, "--json").json
+    run("bmw-node", *rotate, "--switch").refused(3, "stop it first")
+    with client(signer) as remote:
+        assert KEY.public == remote.public, "the present key goes on"
+        remote.sign_vote("prevote", 6, 0, BLOCK_A, NO_PROMISE)
+    signer.send(signal.SIGTERM)
+    assert 0 == signer.wait()
+    assert 0 == run("bmw-node", *rotate, "--switch").code
+    signer.start()
+    with client(signer) as remote:
+        assert (told["consensus_key"], False) == (remote.public.hex(), remote.was_missing)
+        vote = remote.sign_vote("prevote", 7, 0, BLOCK_A, NO_PROMISE)
+        assert is_signature(remote.public, vote_sign_bytes(GENESIS, "prevote", 7, 0, BLOCK_A), vote.signature)
+        with pytest.raises(SigningRefused):
+            remote.sign_vote("prevote", 7, 0, BLOCK_B, NO_PROMISE)

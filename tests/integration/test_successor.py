@@ -169,8 +169,9 @@ def test_a_predecessor_that_was_changed_is_found(left: SimpleNamespace, went_on:
 
     done.refused(1, "state has root", "genesis.continues")
     assert not Home(home).store.exists() and not Home(home).incoming.exists()
-    free = str(free_base_port())
-    run("bmw-node", "start", "--home", home, "--dev", BMW_NODE_P2P_PORT=free).refused(3, "bmw-node inherit")
+    free = free_base_port()
+    ports = {"BMW_NODE_RPC_PORT": str(free), "BMW_NODE_P2P_PORT": str(free + 1)}
+    run("bmw-node", "start", "--home", home, "--dev", **ports).refused(3, "bmw-node inherit")
 
 
 def test_repair_of_a_successors_store_begins_with_its_predecessors_state(

@@ -18,6 +18,7 @@ from node.rpc.app import RpcServer
 from node.rpc.backend import NodeStatus, NotAdmitted, PeerInfo, Submitted, Syncing, TxStatus
 from node.rpc.config import RpcConfig
 from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+from node.txtypes.forecast import Forecast, forecast_of
 from support.chain import Chain, address
 
 
@@ -68,12 +69,8 @@ class SingleNode:
             return replace(known, status="expired")
         return known
 
-    def judge(self, tx: CheckedTx):
-        try:
-            self.chain.run().add(tx)
-        except GuardsUnmet as error:
-            return error.unmet
-        return ()
+    def forecast(self, tx: CheckedTx) -> Forecast:
+        return forecast_of(self.chain.run().foresee(tx))
 
     async def submit(self, raws: list[bytes]) -> list[Submitted]:
         return [self._submit(raw) for raw in raws]

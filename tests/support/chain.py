@@ -89,7 +89,8 @@ class Chain:
             run.add(self.check(raw))
         result = run.finish(evidence)
         last = EMPTY_COMMIT if self.store.is_at_start else self.store.commit(head.height)
-        return seal_block(run, result, head, head.validators.entries[0].address, evidence, last)
+        proposer = head.validators.proposer(head.height + 1, 0)
+        return seal_block(run, result, head, proposer, evidence, last)
 
     def judge(self, block: Block) -> BlockResult:
         head = self.store.head()

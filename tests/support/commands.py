@@ -19,7 +19,7 @@ from node.cli.node import cli as node_main
 from wallet.cli import main as wallet_main
 
 PASSPHRASE = "correct horse battery"
-_MAINS = {"bmw-node": node_main, "bmw-wallet": wallet_main, "bmw-audit": audit_main}
+MAINS = {"bmw-node": node_main, "bmw-wallet": wallet_main, "bmw-audit": audit_main}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def run(program: str, *arguments: str | Path, stdin: str = "", **environment: st
     """In this process."""
     unset = {name: None for name in os.environ if name.startswith("BMW_")}
     result = CliRunner().invoke(
-        _MAINS[program], [str(a) for a in arguments], input=stdin, env=unset | environment, prog_name=program
+        MAINS[program], [str(a) for a in arguments], input=stdin, env=unset | environment, prog_name=program
     )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -62,7 +62,12 @@ def run(program: str, *arguments: str | Path, stdin: str = "", **environment: st
 
 
 def process(
-    program: str, *arguments: str | Path, stdin: str = "", file_bytes_max: int | None = None, **environment: str
+    program: str,
+    *arguments: str | Path,
+    stdin: str = "",
+    file_bytes_max: int | None = None,
+    timeout_s: float = 60,
+    **environment: str,
 ) -> Done:
     """The installed program, in a process of its own. `file_bytes_max`: no file may grow beyond, as on a full disk."""
 
@@ -76,7 +81,7 @@ def process(
         env=_environment(environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout_s,
         check=False,
         preexec_fn=limit,
     )

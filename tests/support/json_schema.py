@@ -9,6 +9,7 @@ KNOWN = {
     "$ref", "type", "properties", "required", "items", "allOf", "oneOf", "anyOf", "enum", "const", "pattern",
     "minimum", "maximum", "minLength", "maxLength", "maxItems", "minItems", "prefixItems", "additionalProperties",
     "description", "format", "discriminator", "x-codes", "contentMediaType", "title", "default", "propertyNames",
+    "examples", "example",
 }  # fmt: skip
 TYPES = {
     "object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None),

@@ -126,11 +126,17 @@ def post(url: str, path: str, document, timeout_s: float = 30.0):
     request = urllib.request.Request(
         url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}, method="POST"
     )
+    return answered(request, timeout_s)
+
+
+def answered(request: urllib.request.Request | str, timeout_s: float = 30.0):
+    """(status, JSON), also of an error."""
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 def submit(node: LocalNode, raw: bytes, query: str = ""):

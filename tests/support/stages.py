@@ -108,10 +108,15 @@ class Case:
     cosigners: tuple[str, ...] = ()
     before: Callable[[Life], object] = lambda life: None
 
-    def run(self) -> tuple[str, ...]:
+    def placed(self) -> tuple[Chain, bytes]:
+        """The chain that the transaction is judged over, and its signed bytes."""
         life = at(self.stage)
         self.before(life)
-        return tuple(life.chain.unmet(life.chain.sign(self.sender, self.body(life), *self.cosigners)))
+        return life.chain, life.chain.sign(self.sender, self.body(life), *self.cosigners)
+
+    def run(self) -> tuple[str, ...]:
+        chain, raw = self.placed()
+        return tuple(chain.unmet(raw))
 
 
 def table(*cases: Case):

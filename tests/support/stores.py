@@ -39,7 +39,7 @@ def lax_block(chain: Chain, *raws: bytes) -> Block:
     result = run.finish()
     last = chain.store.commit(head.height)
     assert last is not None
-    block = seal_block(run, result, head, head.validators.entries[0].address, (), last)
+    block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), last)
     chain.store.commit_block(block, result, chain.commit_for(block))
     chain.now += 1000
     return block

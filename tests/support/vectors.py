@@ -40,6 +40,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
 from support.memory_store import MemoryStore
+from support.refused import refused
 from support.vector_story import Story, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -397,9 +398,11 @@ FILES: dict[str, Callable[[], dict[str, object]]] = {
     "addresses.json": addresses,
     "hashes.json": hashes,
     "genesis.json": genesis,
+    "refused.json": refused,
 }
 
 
+@cache
 def text_of(name: str) -> str:
     """What the file must hold."""
     return json.dumps(FILES[name](), indent=1, ensure_ascii=False) + "\n"

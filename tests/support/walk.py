@@ -123,7 +123,7 @@ class Walk:
         head = chain.store.head()
         result = run.finish()
         last = chain.store.commit(head.height) if head.height else None
-        block = seal_block(run, result, head, head.validators.entries[0].address, (), last or EMPTY_COMMIT)
+        block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), last or EMPTY_COMMIT)
         # judged by a run that never saw what was refused: the same root, or a refusal has left a trace
         chain.store.commit_block(block, chain.judge(block), chain.commit_for(block))
         before, self.state = self.state, state_of(chain)

@@ -135,6 +135,10 @@ def test_the_validator_set_and_whose_turn_it_is() -> None:
     assert file["validators_hash"] == h("bmw/validators", pack(entries)).hex()
     powers = [(entry[0], entry[2]) for entry in entries]
     assert file["proposers"] == [address.hex() for address in second.proposers(powers, len(file["proposers"]))]
+    for block in file["blocks"]:
+        header, round_ = block["header"], block["commit"]["round"]
+        assert file["validators_hash"] == header["validators_hash"]
+        assert header["proposer"] == second.proposers(powers, header["height"] + round_ + 1)[-1].hex()
 
 
 @pytest.mark.parametrize("vector", FILES["votes.json"]["messages"], ids=lambda vector: vector["name"])
@@ -235,8 +239,12 @@ def test_the_record_chain_leads_to_the_leaf() -> None:
         digest = h("bmw/record-body", face + h("bmw/record-content", content))
         head = h("bmw/record", head + sequence.to_bytes(8, "big") + digest)
         assert [sequence, digest.hex(), head.hex()] == [record["sequence"], record["digest"], record["head"]]
-        version, number, txid, height, _, author, _, kind, _ = unpack(face)
-        content_version, salt, body, _ = unpack(content)
+        version, number, txid, height, time_ms, author, _, kind, event_at_ms = unpack(face)
+        content_version, salt, body, outcome = unpack(content)
+        assert documented_outcome(kind, unpack(body), time_ms) == (
+            event_at_ms,
+            [code.partition(":")[0] for code in outcome],
+        )
         source = txids[txid.hex()]
         assert [1, 1, sequence, source["height"], source["type"]] == [version, content_version, number, height, kind]
         assert second.address_bytes(source["sender"]) == author
@@ -245,6 +253,16 @@ def test_the_record_chain_leads_to_the_leaf() -> None:
         assert h("bmw/record-salt", secret)[:16] == salt
     leaf = unpack(x(file["leaf"]))
     assert [file["record_count"], head] == leaf[21:23] == [len(file["records"]), x(file["history_head"])]
+
+
+def documented_outcome(kind: str, body: list[Any], time_ms: int) -> tuple[int, list[str]]:
+    """The event time of a record, and the names of its outcome codes (PROTOCOL.md, section 9)."""
+    at = {"title.transfer": 6, "odometer.read": 3, "maintenance.record": 5, "order.handover": 3}
+    if kind in at:
+        return body[at[kind]], ["verdict"]
+    if kind == "accident.report":
+        return body[8], ["severity", "verdict"]
+    return min(second.millis(body[5] + "T00:00:00Z"), time_ms) if kind == "vehicle.register" else time_ms, []
 
 
 def test_the_replay_windows_buckets() -> None:

@@ -1,22 +1,23 @@
-"""`bmw-wallet sign`, `cosign`, `submit`: transaction files, signed offline by several parties and sent by anybody."""
+"""`bmw-wallet sign`, `cosign`, `submit`: transaction files, signed by several parties and sent by anybody."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from node.console import say
 from node.crypto.addresses import address_of, to_text
 from node.crypto.keyfile import KeyInfo
 from node.errors import OperatorError
 from node.ledger.body import TransactionBody
 from wallet.client import problem_text, unmet_of
+from wallet.commands.consent import Consent, agree, consent_options
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.commands.tx import echo_sent, signed_by
 from wallet.session import Session, Signer
-from wallet.show import counted, echo_json, echo_unmet, facts, plain
+from wallet.show import counted, echo_json, echo_unmet, plain
 from wallet.submitting import Sent, submit_many, submit_one
 from wallet.txfile import TxDocument, read_document, read_documents, write_document
 
@@ -29,10 +30,14 @@ def _signing_command(name: str, is_sender: bool, default: str, summary: str, exa
     @click.argument("file", type=PATH)
     @click.option("--from", "names", multiple=True, metavar="NAME", help=f"the key [default: {default}]")
     @click.option("-o", "--output", type=PATH, metavar="FILE", help="write here instead of into the same file")
-    @click.option("--yes", is_flag=True, help="don't ask")
+    @click.option("is_offline", "--offline", is_flag=True, help="ask no node: nothing that is shown is proven")
+    @consent_options
     @with_session
-    def command(session: Session, file: Path, names: tuple[str, ...], output: Path | None, yes: bool) -> None:
-        session.go_offline()
+    def command(
+        session: Session, file: Path, names: tuple[str, ...], output: Path | None, is_offline: bool, consent: Consent
+    ) -> None:
+        if is_offline:
+            session.go_offline()
         document = read_document(file, session.genesis_hash)
         signers = [session.signer(name) for name in names] or [_fitting(session, document, is_sender)]
         sender = document.payload.sender
@@ -42,10 +47,7 @@ def _signing_command(name: str, is_sender: bool, default: str, summary: str, exa
                     f"{signer.name} is not the sender, {to_text(sender)}: use bmw-wallet cosign, or "
                     f"--from {signer.name}@{to_text(sender)} where its key is one of the sender's"
                 )
-        for line in facts(document.summary()):
-            click.echo(line, err=True)
-        if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-            click.confirm(f"Sign this with {', '.join(s.name for s in signers)}?", abort=True, err=True)
+        agree(session, document.payload, signers, consent, is_body_known=False, is_offline=is_offline)
         for signer in signers:
             document = signed_by(session, document, signer)
         write_document(output or file, document)
@@ -58,12 +60,12 @@ def _signing_command(name: str, is_sender: bool, default: str, summary: str, exa
 
 
 sign = _signing_command(
-    "sign", True, "the sender's", "Sign a transaction file as its sender, without any node.",
+    "sign", True, "the sender's", "Sign a transaction file as its sender, after showing what it means.",
     "bmw-wallet sign order.json\nbmw-wallet sign order.json --from buyer-1",
 )  # fmt: skip
 cosign = _signing_command(
     "cosign", False, "the only one that fits",
-    "Add a further party's signature to a transaction file, without any node.",
+    "Add a further party's signature to a transaction file, after showing what it means.",
     "bmw-wallet cosign handover.json --from buyer-1 -o signed.json",
 )  # fmt: skip
 
@@ -120,7 +122,7 @@ def _echo_results(session: Session, results: list[Sent]) -> None:
     refused = [sent for sent in results if sent.is_refused]
     for sent in refused[:REFUSED_SHOWN_MAX]:
         reason = problem_text(sent.problem, 0) if sent.problem else sent.status
-        click.secho(f"{sent.txid.hex()}: {plain(reason)}", fg="red", err=True)
+        say(f"{sent.txid.hex()}: {reason}", "bad", err=True)
         echo_unmet(unmet_of(sent.problem))
     if len(refused) > REFUSED_SHOWN_MAX:
         click.echo(f"... and {len(refused) - REFUSED_SHOWN_MAX} more (--json shows all)", err=True)

@@ -12,6 +12,7 @@ from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import KEY_FILE_BYTES_MAX, KeyInfo, parse_node_key_file
 from node.errors import Malformed, OperatorError, TooLarge
+from node.usage import Commands
 from wallet.commands.shared import PATH, example, with_session
 from wallet.files import check_absent, read_file, write_file
 from wallet.keystore import seed_of, words_of
@@ -19,7 +20,7 @@ from wallet.session import Session, read_passphrase
 from wallet.show import echo_facts, echo_json, echo_table
 
 
-@click.group("key", epilog=example("bmw-wallet key new alice\nbmw-wallet key list"))
+@click.group("key", cls=Commands, epilog=example("bmw-wallet key new alice\nbmw-wallet key list"))
 def key() -> None:
     """Keys, each in a file of its own, sealed with a passphrase."""
 

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from node.console import say
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
-from node.ledger.family import AsOf, Family, Reader
+from node.ledger.family import AsOf, Family, MissingKey, Reader
 from node.ledger.json_form import time_to_text, to_json
-from node.rules.vin import VIN_PATTERN
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from wallet.client import NodeRefused
-from wallet.commands.shared import example, with_session
+from wallet.commands.shared import accept_old_root, example, with_session
 from wallet.light import LightClient, check_history
+from wallet.options import parse_vin
 from wallet.session import Session
-from wallet.show import echo_facts, echo_json, echo_table, plain, timeline
+from wallet.show import echo_facts, echo_json, echo_table, plain
+from wallet.timeline import echo_timeline
+
+KEYS_MAX: Final = 90
+"""State keys of one request, of the 100 that a node accepts. Above: a list is proven in smaller steps."""
+
+LIST_STEP: Final = 20
+
+HELD_SHOWN: Final = 100
+"""Cars and orders that `account` shows; `cars` has a limit of its own."""
 
 
 def _vin(text: str) -> str:
-    if not re.match(VIN_PATTERN, text):
-        raise click.BadParameter(f"{text!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q")
-    return text
+    try:
+        return parse_vin(text)
+    except Malformed as error:
+        raise click.BadParameter(str(error)) from None
 
 
-def _ident(text: str) -> str:
+def ident(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise click.BadParameter(f"{text!r} is not an id: 64 characters of lower-case hex, as `tx` printed them")
     return text
@@ -47,7 +58,7 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--verify`, `--accept-old-root` and the session's options. Passes session, and light client or None."""
 
     @click.option("--verify", is_flag=True, help="show only what is proven against the validators' signatures")
-    @click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")
+    @accept_old_root
     @with_session
     @wraps(command)
     def wrapped(session: Session, verify: bool, accept_old_root: bool, **values: Any) -> None:
@@ -71,16 +82,55 @@ def _view(session: Session, light: LightClient | None, family: Family[Any], iden
     return session.verified(light, compute)
 
 
-def _verified_json(light: LightClient | None) -> dict[str, Any]:
+def proven_values(
+    session: Session, light: LightClient, family: Family[Any], idents: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The views of the values that a node lists, computed from proven values; those that are gone are left out."""
+    known = [family.ident.canonical(each) for each in dict.fromkeys(idents)]
+    views: list[dict[str, Any]] = []
+    for start in range(0, len(known), LIST_STEP):
+        views += _proven_step(session, light, family, known[start : start + LIST_STEP])
+    return views
+
+
+def _proven_step(session: Session, light: LightClient, family: Family[Any], idents: list[str]) -> list[dict[str, Any]]:
+    """All keys that any of the views lacks are requested together, so that few requests are needed."""
+    keys = [family.key(each) for each in idents]
+    assert family.view is not None, "the family is served"
+    view, missing = family.view, list[bytes]()
+
+    def compute(reader: Reader, as_of: AsOf) -> list[dict[str, Any]]:
+        missing.clear()
+        views = []
+        for each in idents:
+            try:
+                if (value := reader.get(family, each)) is not None:
+                    views.append(to_json(view.of(each, value, reader, as_of)))
+            except MissingKey as lacking:
+                missing.append(lacking.key)
+        return views
+
+    while True:
+        if len(keys) > KEYS_MAX and len(idents) > 1:
+            middle = len(idents) // 2
+            halves = (idents[:middle], idents[middle:])
+            return [each for half in halves for each in _proven_step(session, light, family, half)]
+        views = session.verified(light, compute, keys)
+        if not missing:
+            return views
+        keys += [key for key in dict.fromkeys(missing) if key not in keys]
+
+
+def verified_json(light: LightClient | None) -> dict[str, Any]:
     return {} if light is None else {"verified": to_json(light.report())}
 
 
-def _echo_verified(light: LightClient | None) -> None:
+def echo_verified(light: LightClient | None) -> None:
     """Print the verified height, and the trust root on standard error."""
     if light is None:
         return
     report = light.report()
-    click.secho(f"verified at height {report.height}, {time_to_text(report.time_ms)}", fg="green")
+    say(f"verified at height {report.height}, {time_to_text(report.time_ms)}", "good")
     click.echo(
         f"(trust root: height {report.root_height}, id {report.root_id.hex()}, {report.root_age_days} days old; "
         f"{report.set_changes} changes of the validator set since)",
@@ -90,10 +140,10 @@ def _echo_verified(light: LightClient | None) -> None:
 
 def _echo_view(session: Session, view: dict[str, Any], light: LightClient | None) -> None:
     if session.wants_json:
-        echo_json(view | _verified_json(light))
+        echo_json(view | verified_json(light))
         return
     echo_facts(view)
-    _echo_verified(light)
+    echo_verified(light)
 
 
 @click.command("vehicle", epilog=example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify"))
@@ -103,7 +153,7 @@ def vehicle(session: Session, light: LightClient | None, vin: str) -> None:
     """A vehicle as it is now: existence, registration, title, market, flags, odometer verdict."""
     view = _view(session, light, VEHICLE, vin)
     if view is None:
-        _echo_verified(light)
+        echo_verified(light)
         raise _no_vehicle(vin)
     _echo_view(session, view, light)
 
@@ -125,20 +175,19 @@ def history(session: Session, light: LightClient | None, vin: str, limit: int) -
             raise _no_vehicle(vin)
         limit = proven.record_count
     records = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", limit) if limit else []
-    verified = _verified_json(light)
+    verified = verified_json(light)
     if proven is not None:
         verified["verified"]["withheld"] = check_history(records, proven)
     if session.wants_json:
         echo_json({"vin": vin, "records": records} | verified)
         return
-    for line in timeline(records):
-        click.echo(line)
+    echo_timeline(records)
     click.echo(f"{len(records)} records")
-    _echo_verified(light)
+    echo_verified(light)
 
 
 @click.command("order", epilog=example("bmw-wallet order 5f1c... --json"))
-@click.argument("ident", metavar="ID", type=_ident)
+@click.argument("ident", metavar="ID", type=ident)
 @verifying
 def order(session: Session, light: LightClient | None, ident: str) -> None:
     """An order with its payments."""
@@ -152,23 +201,32 @@ def order(session: Session, light: LightClient | None, ident: str) -> None:
 @click.argument("address", required=False)
 @verifying
 def account(session: Session, light: LightClient | None, address: str | None) -> None:
-    """An account: keys, sponsor, membership, roles. ADDRESS may be a name; without one, this home's keys are asked."""
-    if address is not None:
-        addresses = [_address(session, address, "ADDRESS")]
-    else:
-        addresses = [info.address for info in session.keystore.list()]
-        if not addresses:
-            raise click.UsageError("there are no keys here: name an ADDRESS, or make one with bmw-wallet key new")
+    """An account: keys, sponsor, membership, roles, its first cars and orders.
+
+    ADDRESS may be a name; without one, this home's keys are asked. With --verify what is listed is proven; that the
+    lists of cars and orders are complete is not.
+    """
+    addresses = accounts_named(session, address)
     views = [_account(session, light, each, is_named=address is not None) for each in addresses]
     if len(views) == 1:
         _echo_view(session, views[0], light)
     elif session.wants_json:
-        echo_json({"accounts": views} | _verified_json(light))
+        echo_json({"accounts": views} | verified_json(light))
     else:
         for view in views:
             echo_facts(view)
             click.echo()
-        _echo_verified(light)
+        echo_verified(light)
+
+
+def accounts_named(session: Session, address: str | None) -> list[bytes]:
+    """The account that is named; without a name those of this home's keys. Raises `click.UsageError`."""
+    if address is not None:
+        return [_address(session, address, "ADDRESS")]
+    addresses = [info.address for info in session.keystore.list()]
+    if not addresses:
+        raise click.UsageError("there are no keys here: name an ADDRESS, or make one with bmw-wallet key new")
+    return addresses
 
 
 def _account(session: Session, light: LightClient | None, address: bytes, *, is_named: bool) -> dict[str, Any]:
@@ -181,7 +239,34 @@ def _account(session: Session, light: LightClient | None, address: bytes, *, is_
         view = None
     if view is None and is_named:
         raise InvalidProof(f"it is proven that there is no account {to_text(address)}: a member opens one for you")
-    return view or {"address": to_text(address), "account": None}
+    if view is None:
+        return {"address": to_text(address), "account": None}
+    return view | holdings(session, light, address)
+
+
+def held_by(
+    session: Session, light: LightClient | None, family: Family[Any], address: bytes, limit: int
+) -> list[dict[str, Any]]:
+    """Views of the cars that an account holds, or of the orders that it is a party to. With a light client each is
+    proven, and left out where the account has nothing to do with it."""
+    text, plural = to_text(address), family.path.rpartition("/")[2]
+    items = session.client.pages(f"/v1/accounts/{text}/{plural}", {}, plural, limit)
+    if light is None:
+        return items
+    proven = proven_values(
+        session, light, family, [str(item.get("vin" if family is VEHICLE else "id")) for item in items]
+    )
+    return [item for item in proven if text in (item.get("holder"), item.get("seller"), item.get("buyer"))]
+
+
+def holdings(session: Session, light: LightClient | None, address: bytes) -> dict[str, Any]:
+    """The cars and orders of an account, the first `HELD_SHOWN` of each."""
+    cars = held_by(session, light, VEHICLE, address, HELD_SHOWN)
+    orders = held_by(session, light, ORDER, address, HELD_SHOWN)
+    return {
+        "cars": [{name: car.get(name) for name in ("vin", "model", "summary")} for car in cars],
+        "orders": [{name: each.get(name) for name in ("id", "vin", "status", "price")} for each in orders],
+    }
 
 
 @click.command("listings", epilog=example("bmw-wallet listings --country DE --model 330I"))

@@ -1,4 +1,5 @@
-"""Options of the session, exit codes and examples that the commands share."""
+"""Options of the session, exit codes and examples that the commands share. The session is imported when a command is
+made: `bmw-wallet --version` needs none."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from wallet.client import DEFAULT_NODE
-from wallet.session import Session
+from node.usage import example as example
+from wallet.defaults import DEFAULT_NODE
+from wallet.source_tree import enclosing_source_tree
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREADABLE: Final = 3
@@ -38,14 +40,27 @@ def _node_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+def _wallet_home(text: str) -> Path:
+    """Raises `click.BadParameter` for a folder in a source tree, where keys could be published."""
+    if (tree := enclosing_source_tree(text, Path.home())) is not None:
+        raise click.BadParameter(
+            f"{text} is in the source tree {tree}, and keys there could be published with it: name a folder outside, "
+            "such as the default ~/.bmw-wallet, or let git ignore this one",
+            param_hint="--home / BMW_WALLET_HOME",
+        )
+    return Path(text)
+
+
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Set the attribute of the session that has the option's name, if the option was given."""
+    from wallet.session import Session
+
     if value not in (None, False):
         setattr(context.ensure_object(Session), str(parameter.name), value)
 
 
 _OPTIONS: Final = (
-    ("--home", "home", PATH, "DIR", "BMW_WALLET_HOME",
+    ("--home", "home", _wallet_home, "DIR", "BMW_WALLET_HOME",
      "keys and what was verified; or BMW_WALLET_HOME [default: ~/.bmw-wallet]"),
     ("--node", "nodes", _node_urls, "URL[,URL...]", "BMW_WALLET_NODE",
      f"the next is tried when one does not answer; or BMW_WALLET_NODE [default: {DEFAULT_NODE}]"),
@@ -69,9 +84,11 @@ def session_options(command: Callable[..., Any], *, is_root: bool = False) -> Ca
 
 def with_session(command: Callable[..., None]) -> Callable[..., None]:
     """Add the session's options and pass the session as the first argument."""
+    from wallet.session import Session
+
     return session_options(click.make_pass_decorator(Session, ensure=True)(command))
 
 
-def example(text: str) -> str:
-    """A help epilogue that keeps its lines."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.splitlines())
+def accept_old_root(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--accept-old-root`."""
+    return click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")(command)

@@ -12,18 +12,24 @@ from typing import Any, Final
 
 import click
 
+from node.console import say
 from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import parse_time
 from node.ledger.json_form import time_to_text
+from node.ledger.kinds import fields_of
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.usage import Commands
 from wallet.client import unmet_of
+from wallet.commands.consent import Consent, agree, consent_options, show_offline
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
+from wallet.forecast import echo_forecast
+from wallet.meaning import ESSENCES, asks
 from wallet.options import body_from, example_of, options_of
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
@@ -40,7 +46,7 @@ class TxCommand(click.Command):
         return super().parse_args(ctx, [re.sub("^--[^=]+", lambda m: m[0].replace("_", "-"), arg) for arg in args])
 
 
-@click.group("tx", epilog=example(example_of("vehicle.register")))
+@click.group("tx", cls=Commands, epilog=example(example_of("vehicle.register")))
 def tx() -> None:
     """Make, sign and send a transaction: one command for each type.
 
@@ -51,6 +57,8 @@ def tx() -> None:
 
 def _add_command(name: str, struct: type[TransactionBody]) -> None:
     text = inspect.cleandoc(struct.__doc__ or name)
+    if struct in ESSENCES:
+        text += f"\n\n{_what_is_shown(struct)}"
 
     @tx.command(name, cls=TxCommand, params=options_of(struct), help=text, epilog=example(example_of(name)))
     @click.option("sender", "--from", required=True, metavar="NAME",
@@ -61,13 +69,14 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
     @click.option("expires", "--expires", default="+30m", show_default=True, metavar="TIME",
                   help="until when it may be committed, from the head's time")  # fmt: skip
     @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed; print height and index")
-    @click.option("is_dry", "--dry-run", is_flag=True, help="check whether it is valid now; send nothing")
+    @click.option("is_dry", "--dry-run", is_flag=True, help="check it now and show what it would change; send nothing")
     @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
     @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
+    @consent_options
     @with_session
     def command(
         session: Session, body_file: Path | None, sender: str, cosigners: tuple[str, ...], expires: str,
-        is_waiting: bool, is_dry: bool, is_offline: bool, output: Path | None, **values: Any,
+        is_waiting: bool, is_dry: bool, is_offline: bool, output: Path | None, consent: Consent, **values: Any,
     ) -> None:  # fmt: skip
         if is_offline and (is_dry or is_waiting):
             raise click.UsageError("--offline asks no node: leave --dry-run and --wait away")
@@ -85,11 +94,15 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)
             address, signers = _signers(session, sender, cosigners, output)
-            address = address or signers[0].account(session.open_key(signers[0].name))
+            address = address or session.keystore.info(signers[0].name).address
             payload = build_payload(address, body, salt=secrets.randbits(64), expires_at_ms=expires_at_ms)
         except Malformed as error:
             raise click.UsageError(_as_options(str(error), struct)) from None
         document = TxDocument(session.genesis_hash, payload, ())
+        if signers and (asks(struct) or cosigners or consent.expected):
+            agree(session, document.payload, signers, consent, is_body_known=True, is_offline=is_offline)
+        elif is_offline:
+            show_offline(session, document.payload)
         for signer in signers:
             document = signed_by(session, document, signer)
         if output is not None:
@@ -102,6 +115,15 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             echo_sent(session, submit_one(session, document, is_waiting), document)
         elif session.wants_json:
             echo_json(document.to_json())
+
+
+def _what_is_shown(struct: type[TransactionBody]) -> str:
+    """For the help: who is shown what the transaction means, and what a program has to expect."""
+    given = {field.json_name for field in fields_of(struct)}
+    read = [name for name in ESSENCES[struct].essential if name not in given and name != "sender"]
+    who = "the signers are" if asks(struct) else "a cosigner is"
+    needs = "".join(f" --expect {name}=VALUE" for name in read)
+    return f"Before it is signed, {who} shown from proven state what it means, and asked. A program gives --yes{needs}."
 
 
 # --- building ------------------------------------------------------------------------------------------
@@ -139,10 +161,8 @@ def _body_file(path: Path, struct: type[TransactionBody]) -> dict[str, Any]:
 
 
 def _as_options(text: str, struct: type[TransactionBody]) -> str:
-    """An error's text with the field that it names replaced by the option. `body.event_at: ...` is an error of reading,
-    `body: ... - at `$.vin`` of decoding, `event_at: ...` of a static rule."""
-    if decoding := re.fullmatch(r"body: (.*) - at `\$\.([a-z_]+)(.*)`", text):
-        text = f"body.{decoding[2]}{decoding[3]}: {decoding[1]}"
+    """An error's text with the field that it names replaced by the option. `body.event_at: ...` is an error of reading
+    or decoding, `event_at: ...` of a static rule."""
     for field in struct.__struct_fields__:
         name = field.removesuffix("_ms") if field.endswith("_at_ms") else field
         if named := re.match(rf"(body\.)?({name}|{field})(?=[:.\[])", text):
@@ -190,10 +210,12 @@ def _dry_run(session: Session, document: TxDocument) -> None:
     unmet = unmet_of(answer)
     if session.wants_json:
         echo_json(answer)
-    elif not unmet:
-        click.echo(f"It is valid now, at height {plain(answer.get('height', '?'))}. Nothing was sent.")
+    else:
+        if not unmet:
+            say(f"It is valid now, at height {answer.get('height', '?')}. Nothing was sent.", "good")
+        echo_forecast(answer)
     if unmet:
-        click.secho(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", fg="red", err=True)
+        say(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", "bad", err=True)
         echo_unmet(unmet)
         raise click.exceptions.Exit(EXIT_REFUSED)
 

@@ -5,7 +5,7 @@ Each action is a small struct with its own guards, checked when it is proposed a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,11 +15,12 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, Role, Time
+from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, OptionalTime, Role
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
+from node.ledger.static_rules import Lengths, StaticRule
 from node.txtypes.chain import validator_set
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
@@ -109,8 +110,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
     role: Role
     wmis: members.Scope
     country: OptionalCountry
-    starts_at_ms: Time
-    ends_at_ms: Time
+    starts_at_ms: OptionalTime
+    ends_at_ms: OptionalTime
 
     def guards(self, ledger: Ledger) -> None:
         member = require_member(ledger, self.member)
@@ -166,6 +167,9 @@ class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):
     power: validator_set.Power
     consensus_key: Annotated[bytes, Meta(max_length=32)]
     possession: Annotated[bytes, Meta(max_length=64, description="signature of the consensus key, or empty")]
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (
+        Lengths(("consensus_key", "possession"), ((32, 64), (0, 0))),
+    )  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
         if self.power and require_member(ledger, self.member) is None:

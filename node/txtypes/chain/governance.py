@@ -5,24 +5,25 @@ An action that has become impossible by then closes the proposal as `failed`, so
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.errors import Malformed
+from node.ledger import family as families
 from node.ledger.body import TransactionBody, check_codes
 from node.ledger.example import Example
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, expiry_value, extended
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, extended
 from node.ledger.fields import Address, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import check_rules
 from node.txtypes.chain import validator_set
-from node.txtypes.chain.actions import Action, ValidatorSetPower
-from node.txtypes.chain.validator_set import NOT_A_VALIDATOR
-from node.txtypes.members.member import require_member
+from node.txtypes.chain.actions import Action
+from node.txtypes.chain.validator_set import NOT_A_VALIDATOR, VALIDATORS, ValidatorState
+from node.txtypes.members.member import name_of, require_member
 
 PROPOSAL_UNKNOWN = Guard("proposal_unknown", "there is no such proposal", "diesen Vorschlag gibt es nicht",
                          "提案不存在")  # fmt: skip
@@ -59,15 +60,52 @@ class OpenProposals(Value, tag=1, frozen=True):
     proposals: tuple[OpenProposal, ...]
 
 
+class Tally(NamedTuple):
+    """The power of a proposal's votes in a validator set."""
+
+    yes: int
+    no: int
+    total: int
+
+    @property
+    def needed(self) -> int:
+        """The least power of yes that carries the proposal out: more than two thirds."""
+        return 2 * self.total // 3 + 1
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the power of no leaves too little for a yes."""
+        return self.total - self.no < self.needed
+
+
+def tally_of(proposal: Proposal, state: ValidatorState) -> Tally:
+    """The votes by power as the set is now; a member that has lost its power counts nothing."""
+    yes = sum(entry.power for entry in state.entries if entry.address in proposal.yes)
+    no = sum(entry.power for entry in state.entries if entry.address in proposal.no)
+    return Tally(yes, no, validator_set.total_power(state))
+
+
 class ProposalView(Proposal, frozen=True):
-    """A proposal as it counts now."""
+    """A proposal as it counts now, and the powers of its votes in the present validator set. `needed_power`: of yes."""
 
     id: Id
     status: ProposalStatus | Literal["expired"]  # type: ignore[assignment]
+    proposer_name: str
+    yes_power: int
+    no_power: int
+    needed_power: int
+    total_power: int
 
     @staticmethod
     def of(ident: str, proposal: Proposal, reader: Reader, as_of: AsOf) -> ProposalView:
-        return extended(ProposalView, proposal, id=bytes.fromhex(ident), status=status_now(proposal, as_of.now_ms))
+        state = reader.get(VALIDATORS, "set")
+        assert state is not None, "a chain has validators"
+        tally = tally_of(proposal, state)
+        return extended(
+            ProposalView, proposal, id=bytes.fromhex(ident), status=status_now(proposal, as_of.now_ms),
+            proposer_name=name_of(reader, proposal.proposer),
+            yes_power=tally.yes, no_power=tally.no, needed_power=tally.needed, total_power=tally.total,
+        )  # fmt: skip
 
 
 def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["expired"]:
@@ -78,11 +116,16 @@ def status_now(proposal: Proposal, now_ms: int) -> ProposalStatus | Literal["exp
 PROPOSAL: Final = Family(
     "proposal", Proposal, ident=HASH_IDENT,
     indexes=(
-        Index("open", lambda p: (expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
+        Index("status", lambda p: ("open", "expired") if p.status == "open" else (p.status,),
+              families.fixed_ident("open", "carried_out", "failed", "refused", "expired"),
+              lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == asked,
+              "open (without: open ones by expiry), carried_out, failed, refused or expired"),
+        Index("open", lambda p: (families.expiry_value(p.expires_at_ms),) if p.status == "open" else (), None,
               lambda ident, proposal, asked, reader, as_of: status_now(proposal, as_of.now_ms) == "open"),
     ),
     concerns=lambda ident, proposal: (f"account/{proposal.proposer.hex()}",), event="governance",
     status=lambda proposal: proposal.status, path="/v1/proposals", view=ProposalView,
+    internal=("id",),
 )  # fmt: skip
 OPEN_PROPOSALS: Final = Family("open-proposals", OpenProposals, ident=ADDRESS_IDENT)
 
@@ -100,11 +143,8 @@ class Voter:
 
 def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:
     """Weigh the votes by power as it is now; carry the action out where more than two thirds approve."""
-    state = validator_set.current(ledger)
-    total = validator_set.total_power(state)
-    yes = sum(entry.power for entry in state.entries if entry.address in proposal.yes)
-    no = sum(entry.power for entry in state.entries if entry.address in proposal.no)
-    if 3 * yes > 2 * total:
+    tally = tally_of(proposal, validator_set.current(ledger))
+    if tally.yes >= tally.needed:
         noted = len(ledger.unmet_guards)
         check_codes(ledger, proposal.action)
         proposal.action.guards(ledger)
@@ -113,7 +153,7 @@ def _decide(ledger: Ledger, proposal: Proposal) -> Proposal:
             return replace(proposal, status="failed")
         proposal.action.carry_out(ledger)
         return replace(proposal, status="carried_out")
-    return replace(proposal, status="refused") if 3 * no >= total else proposal
+    return replace(proposal, status="refused") if tally.is_refused else proposal
 
 
 class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
@@ -128,9 +168,8 @@ class GovernancePropose(TransactionBody, tag="governance.propose", frozen=True):
     })  # fmt: skip
 
     def check_static(self) -> None:
-        action, lengths = self.action, ((0, 0), (32, 64))
-        if isinstance(action, ValidatorSetPower) and (len(action.consensus_key), len(action.possession)) not in lengths:
-            raise Malformed("consensus_key and possession: 32 and 64 bytes, or both empty")
+        """The rules of the action."""
+        check_rules(self.action, "action.")
 
     def _open(self, ledger: Ledger) -> tuple[OpenProposal, ...]:
         earlier = ledger.get(OPEN_PROPOSALS, ledger.sender)

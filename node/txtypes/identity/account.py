@@ -9,13 +9,13 @@ from msgspec import Meta
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import address_of, to_text
-from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Height, PublicKey
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import AtMostCount, StaticRule, Unique, hash_or_empty
 from node.txtypes.members.member import MEMBER, AnyMember, MemberView, name_of
 
 Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=limits.ACCOUNT_KEYS_MAX)]
@@ -57,7 +57,7 @@ class AccountView(Account, frozen=True):
 
 ACCOUNT = Family(
     "account", Account, ident=ADDRESS_IDENT, concerns=lambda ident, account: (f"account/{ident}",), event="account",
-    path="/v1/accounts", view=AccountView,
+    path="/v1/accounts", view=AccountView, internal=("address", "opened_height", "updated_height", "member"),
 )  # fmt: skip
 
 
@@ -67,14 +67,9 @@ class SigningPolicy(TransactionBody, frozen=True):
     keys: Keys
     threshold: Threshold
     sealing_hash: SealingHash
-
-    def check_static(self) -> None:
-        if len(set(self.keys)) != len(self.keys):
-            raise Malformed("keys: the same key occurs twice")
-        if self.threshold > len(self.keys):
-            raise Malformed(f"threshold: {self.threshold} of {len(self.keys)} keys can never sign")
-        if len(self.sealing_hash) not in (0, 32):
-            raise Malformed("sealing_hash: 32 bytes, or empty")
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (
+        Unique("keys"), AtMostCount("threshold", of="keys"), hash_or_empty("sealing_hash"),
+    )  # fmt: skip
 
 
 class AccountOpen(SigningPolicy, tag="account.open", frozen=True):

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
-from node.ledger.family import ADDRESS_IDENT, Family, Reader
+from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader, View
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.params import ChainParams
+from node.ledger.params import CHAIN, PARAMS_ID, ChainParams
 from node.limits import DAY_MS
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
@@ -33,7 +33,23 @@ class Quota(Value, tag=1, frozen=True):
     keys: int
 
 
-QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False)
+class QuotaForecast(View, frozen=True):
+    """What a payer has used of its quotas on the day, and what is left."""
+
+    weight: int
+    weight_left: int
+    keys: int
+    keys_left: int
+
+    @staticmethod
+    def of(ident: str, quota: Quota, reader: Reader, as_of: AsOf) -> QuotaForecast:
+        address, params = bytes.fromhex(ident), reader.get(CHAIN, PARAMS_ID)
+        assert params is not None, "the state has chain parameters"
+        payer, used = payers_of(reader, address, params)[0], used_today(reader, address, as_of.now_ms)
+        return QuotaForecast(used.weight, payer.weight - used.weight, used.keys, payer.keys - used.keys)
+
+
+QUOTA = Family("quota", Quota, ident=ADDRESS_IDENT, contended=False, forecast_view=QuotaForecast)
 
 
 class Payer(NamedTuple):

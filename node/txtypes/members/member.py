@@ -11,14 +11,26 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.errors import Malformed
 from node.ledger import fields
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended, fixed_ident
-from node.ledger.fields import Address, Code, Codes, Country, Height, Name, OptionalCountry, OptionalHash, Role, Time
+from node.ledger.fields import (
+    Address,
+    Code,
+    Codes,
+    Country,
+    Height,
+    Name,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    Role,
+    Time,
+)
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique, hash_or_empty
 from node.rules.flags import ROLES
 
 Reason = Literal["ended", "fraud", "non_payment", "accreditation_lost", "security", "request", "other"]
@@ -46,8 +58,8 @@ class Grant(Value, frozen=True):
     role: Role
     wmis: Scope
     country: OptionalCountry
-    starts_at_ms: Time
-    ends_at_ms: Time
+    starts_at_ms: OptionalTime
+    ends_at_ms: OptionalTime
     status: Standing
     reason: Literal[""] | Reason
 
@@ -120,7 +132,7 @@ MEMBER = Family(
               "a role that the member has now"),
     ),
     concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
-    path="/v1/members", view=MemberView,
+    path="/v1/members", view=MemberView, internal=("address", "admitted_height"),
 )  # fmt: skip
 MEMBER_NAME = Family("member-name", NameHolder, ident=NAME_IDENT)
 
@@ -186,6 +198,7 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
     sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
     node_key: OptionalHash
     node_address: fields.NodeAddress
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (hash_or_empty("node_key"), Unique("sites", by="code"))
     by: ClassVar[AnyMember] = AnyMember()
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "sites": [{"code": "MUC-1", "country": "DE", "latitude_e6": 48_177_000, "longitude_e6": 11_559_000,
@@ -193,12 +206,6 @@ class MemberUpdate(TransactionBody, tag="member.update", frozen=True):
                    "mail": "info@dealer-munich.example"}],
         "node_key": "", "node_address": "127.0.0.1:26801",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        if len(self.node_key) not in (0, 32):
-            raise Malformed("node_key: 32 bytes, or empty")
-        if len({site.code for site in self.sites}) != len(self.sites):
-            raise Malformed("sites: the same site code occurs twice")
 
     def guards(self, ledger: Ledger) -> None:
         """Membership is enough."""

@@ -12,12 +12,12 @@ from typing import ClassVar, Final, Literal
 from msgspec.structs import replace
 
 from node import limits
-from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.fields import Id, Money, OptionalHash, Rail
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import AmountAboveZero, StaticRule, hash_or_empty
 from node.txtypes.members.member import require_role
 from node.txtypes.sale import order as orders
 from node.txtypes.sale.listing import LISTING, check_rail_allowed
@@ -61,14 +61,11 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
     rail: Rail
     amount: Money
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("amount"),)
     weight: ClassVar[int] = 120
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
         "order": "$order", "rail": "bank_transfer", "amount": {"amount": "5290000", "currency": "EUR"},
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        if self.amount.amount == 0:
-            raise Malformed("amount: nothing to pay")
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
@@ -103,15 +100,12 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
     status: Literal["authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"]
     amount: Money
     reference: OptionalHash
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (hash_or_empty("reference"),)
     weight: ClassVar[int] = 120
     EXAMPLE: ClassVar[Example] = Example("payment-provider-1", {
         "payment": "$payment", "status": "settled", "amount": {"amount": "5290000", "currency": "EUR"},
         "reference": "$reference",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        if len(self.reference) not in (0, 32):
-            raise Malformed("reference: 32 bytes, or empty")
 
     def guards(self, ledger: Ledger) -> None:
         payment = ledger.get(PAYMENT, self.payment)

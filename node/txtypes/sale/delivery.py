@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.ledger.example import Example
-from node.ledger.family import Family, Ident
-from node.ledger.fields import Code, Id, Odometer, Time
+from node.ledger.family import AsOf, Family, Ident, Reader, View, extended
+from node.ledger.fields import Code, Id, Odometer, OptionalTime, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.member import has_role
@@ -43,9 +43,9 @@ class DeliveryEntry(Value, tag=1, frozen=True):
     order: Id
     stage: Stage
     site: Code
-    event_at_ms: Time
-    window_from_ms: Time
-    window_to_ms: Time
+    event_at_ms: OptionalTime
+    window_from_ms: OptionalTime
+    window_to_ms: OptionalTime
     odometer: Odometer | None
 
 
@@ -53,6 +53,27 @@ DELIVERY = Family(
     "delivery", DeliveryEntry, ident=Ident("a delivery's id: <order>-<number>", "[0-9a-f]{64}-[0-9]{1,3}"),
     concerns=lambda ident, entry: (f"order/{entry.order.hex()}",), event="delivery", status=lambda entry: entry.stage,
 )  # fmt: skip
+
+
+class DeliveryView(DeliveryEntry, frozen=True):
+    """A delivery event with its number within the order, from 0."""
+
+    number: int
+
+
+class Deliveries(View, frozen=True):
+    """The delivery events of an order, in the order in which they were reported."""
+
+    order: Id
+    vin: Vin
+    stage: Literal[""] | Stage
+    deliveries: tuple[DeliveryView, ...]
+
+    @staticmethod
+    def of(ident: str, order: Order, reader: Reader, as_of: AsOf) -> Deliveries:
+        entries = [reader.get(DELIVERY, f"{ident}-{number}") for number in range(order.deliveries)]
+        views = [extended(DeliveryView, entry, number=n) for n, entry in enumerate(entries) if entry is not None]
+        return Deliveries(bytes.fromhex(ident), order.vin, order.delivery_stage, tuple(views))
 
 
 class DeliveryBody(OrderBody, frozen=True):

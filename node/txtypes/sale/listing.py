@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from node.codec import Value, encode
 from node.crypto.addresses import to_text
 from node.crypto.hashing import tagged
-from node.errors import Malformed
 from node.ledger import family as families
 from node.ledger.body import TransactionBody, Transitions, type_of
 from node.ledger.example import Example
@@ -20,6 +19,7 @@ from node.ledger.fields import Address, Codes, Country, Hash32, Id, Money, Rail,
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market, require_vehicle
@@ -160,6 +160,7 @@ LISTING = Family(
         f"listing/{ident}", f"vehicle/{listing.vin}", f"account/{listing.seller.hex()}",
     ),
     event="listing", status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
+    internal=("id", "prices"),
 )  # fmt: skip
 
 
@@ -249,11 +250,6 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
 
 
 # --- types ------------------------------------------------------------------------------------------------
-def _check_rails(rails: tuple[AcceptedRail, ...]) -> None:
-    if len({accepted.rail for accepted in rails}) != len(rails):
-        raise Malformed("rails: the same rail occurs twice")
-
-
 def _guard_terms(ledger: Ledger, subject: str, country: str, rails: tuple[AcceptedRail, ...], expires: int) -> None:
     for accepted in rails:
         check_rail_allowed(ledger, subject, accepted.rail, country)
@@ -279,15 +275,13 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
     expires_at_ms: Time
     odometer_disclosed: bool = False
     """The seller says that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("rails", by="rail"),)
     weight: ClassVar[int] = 150
     headline: ClassVar[tuple[str, ...]] = ("price", "country", "odometer_disclosed")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "vin": "WBA8E9G50GNU12345", "price": {"amount": "5290000", "currency": "EUR"}, "country": "DE",
         "configuration": [], "rails": _RAILS, "expires_at": "+30d",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        _check_rails(self.rails)
 
     def guards(self, ledger: Ledger) -> None:
         vehicle = require_vehicle(ledger, self.vin)
@@ -322,13 +316,11 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
     expires_at_ms: Time
     odometer_disclosed: bool = False
     """As in `listing.create`; the disclosure of the version before does not carry over."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("rails", by="rail"),)
     headline: ClassVar[tuple[str, ...]] = ("price", "odometer_disclosed")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "listing": "$listing", "price": {"amount": "5190000", "currency": "EUR"}, "rails": _RAILS, "expires_at": "+20d",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        _check_rails(self.rails)
 
     def guards(self, ledger: Ledger) -> None:
         listing = require_own_open(ledger, self.listing)

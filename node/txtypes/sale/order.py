@@ -92,6 +92,7 @@ PAYMENT = Family(
         f"order/{payment.order.hex()}", f"account/{payment.payer.hex()}", f"account/{payment.provider.hex()}",
     ),
     event="payment", status=lambda payment: payment.status, path="/v1/payments", view=PaymentView,
+    internal=("id", "steps"),
 )  # fmt: skip
 REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
 
@@ -224,6 +225,7 @@ ORDER = Family(
         f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
     ),
     event="order", status=lambda order: order.status, path="/v1/orders", view=OrderView,
+    internal=("id", "payments", "deliveries", "disclosure_root", "title_record"),
 )  # fmt: skip
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Reader, extended
 from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import CalendarDay, StaticRule, Unique
 from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
@@ -66,6 +65,7 @@ RECALL = Family(
     "recall", Recall,
     ident=Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}"),
     concerns=lambda ident, recall: (f"account/{ident[:40]}",), event="recall", path="/v1/recalls", view=RecallView,
+    internal=("manufacturer",),
 )  # fmt: skip
 
 
@@ -78,20 +78,13 @@ class RecallOpen(TransactionBody, tag="recall.open", frozen=True):
     remedy: Remedy
     part_numbers: PartNumbers
     remedy_from_day: Day
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (CalendarDay("remedy_from_day"), Unique("references"))
     by: ClassVar[Roles] = Roles("manufacturer")
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "campaign": "0016560700", "recall_class": "safety", "remedy": "replace", "part_numbers": ["34336888459"],
         "references": [{"authority": "KBA", "number": "14567R"}, {"authority": "NHTSA", "number": "25V123"}],
         "remedy_from_day": "2026-03-01",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        try:
-            date.fromisoformat(self.remedy_from_day)
-        except ValueError:
-            raise Malformed(f"remedy_from_day: {self.remedy_from_day} is no calendar day") from None
-        if len(set(self.references)) != len(self.references):
-            raise Malformed("references: the same reference occurs twice")
 
     def guards(self, ledger: Ledger) -> None:
         for authority, number in ((entry.authority, entry.number) for entry in self.references):

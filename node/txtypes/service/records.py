@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from node import limits
 from node.codec import Value
-from node.errors import Malformed
 from node.ledger.example import Example
-from node.ledger.fields import Attachments, Code, CostBand, Odometer, Serial, Service, Time, Vin, Zone
+from node.ledger.fields import Attachments, Code, CostBand, Odometer, OptionalTime, Serial, Service, Time, Vin, Zone
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
+from node.rules.outcomes import SELF_REPORTED
 from node.txtypes.members.member import Roles, has_role, require_role
 from node.txtypes.vehicle.odometer import verdict_outcome
 from node.txtypes.vehicle.record import VehicleRecord
@@ -35,7 +36,7 @@ class Due(Value, frozen=True):
     """When the next service is due: a distance in the vehicle's unit, a time, or both; 0 is none."""
 
     odometer: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
-    at_ms: Time
+    at_ms: OptionalTime
 
 
 class MaintenanceRecord(VehicleRecord, tag="maintenance.record", frozen=True):
@@ -93,6 +94,7 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
     event_at_ms: Time
     case_reference: Serial | None
     attachments: Attachments
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("damages", by="zone"),)
     weight: ClassVar[int] = 120
     by: ClassVar[HolderOrReporter] = HolderOrReporter()
     headline: ClassVar[tuple[str, ...]] = ("damages", "odometer")
@@ -102,10 +104,6 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
         "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
         "case_reference": "CASE-2026-1", "attachments": [],
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        if len({d.zone for d in self.damages}) != len(self.damages):
-            raise Malformed("damages: the same zone occurs twice")
 
     def is_declared(self, ledger: Ledger) -> bool:
         return not has_role(ledger, ledger.sender, *REPORTERS)
@@ -121,4 +119,4 @@ class AccidentReport(VehicleRecord, tag="accident.report", frozen=True):
         accidents, changes = vehicle.accident_count + 1, vehicle.material_changes + 1
         damaged = replace(vehicle, brands=tuple(sorted(brands)), accident_count=accidents, material_changes=changes)
         outcome = (f"severity:{severity}", verdict_outcome(vehicle))
-        return damaged, (*outcome, "self_reported") if self.is_declared(ledger) else outcome
+        return damaged, (*outcome, SELF_REPORTED) if self.is_declared(ledger) else outcome

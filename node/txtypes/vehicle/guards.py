@@ -18,8 +18,14 @@ EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event is before the vehicl
 NOT_THE_HOLDER = Guard("not_the_holder", "the account does not hold the title", "das Konto ist nicht der Titelinhaber",
                        "该账户不是所有权人", is_permission=True)  # fmt: skip
 STOP_FLAG = Guard("stop_flag", "a stop-flag blocks this operation", "ein Sperrvermerk verhindert dies", "存在禁止标记")
-VERDICT_ILLOGICAL = Guard("verdict_illogical", "the odometer readings contradict each other",
-                          "die Kilometerstände widersprechen sich", "里程读数矛盾")  # fmt: skip
+VERDICT_ILLOGICAL = Guard(
+    "verdict_illogical",
+    "the odometer readings contradict each other, and the other party has not agreed to that: set odometer_disclosed "
+    "in the listing or the transfer; in an accepted order the buyer sends order.acknowledge",
+    "die Kilometerstände widersprechen sich, und die andere Partei hat dem nicht zugestimmt: odometer_disclosed im "
+    "Inserat oder in der Übertragung setzen; bei einem angenommenen Auftrag sendet der Käufer order.acknowledge",
+    "里程读数矛盾，且对方尚未认可：请在挂牌或过户中设置 odometer_disclosed；订单已接受的，由买方发送 order.acknowledge",
+)
 MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
                     "车辆已挂牌或已预定")  # fmt: skip
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.ledger.family import VIN_IDENT, Family
-from node.ledger.fields import Address, Odometer, Time
+from node.ledger.fields import Address, Odometer, OptionalTime, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
@@ -60,7 +60,7 @@ class Readings(Value, tag=1, frozen=True):
     likely_error: Annotated[int, Meta(ge=-1)]
     """Sequence of the record that is probably a typing error, -1 for none."""
     outliers: tuple[int, ...]
-    newest_event_ms: Time
+    newest_event_ms: OptionalTime
 
     def added_on(self, day: int) -> dict[bytes, int]:
         """The number of readings by author on a block day."""

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from node import limits
 from node.crypto.addresses import to_text
 from node.crypto.hashing import ZERO32
-from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.fields import Address, Code, Codes, Day, Hash32, Odometer, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import CalendarDay, StaticRule
 from node.limits import DAY_MS
 from node.rules.odometer import Unit
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
@@ -48,22 +48,18 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
     odometer_unit: Unit
     vin_scheme: VinScheme
     engine_serial: Annotated[str, Meta(pattern=r"^[A-Z0-9./_-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (CalendarDay("produced_on", "1970-01-01"),)
+    """The birth is a time, and times count from 1970."""
     weight: ClassVar[int] = 150
     by: ClassVar[Roles] = Roles("manufacturer", wmi=lambda body: body.vin[:3])
     headline: ClassVar[tuple[str, ...]] = ("model", "plant", "powertrain")
+    reports_event: ClassVar[bool] = False
+    """Its event is the day of production, which no one is late to report."""
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
         "produced_on": "2025-12-01", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
         "engine_serial": "B48B20",
     })  # fmt: skip
-
-    def check_static(self) -> None:
-        try:
-            produced = date.fromisoformat(self.produced_on)
-        except ValueError:
-            raise Malformed(f"produced_on: {self.produced_on} is no calendar day") from None
-        if produced.year < 1970:  # the birth is a time, and times count from 1970
-            raise Malformed(f"produced_on: {self.produced_on} is before 1970")
 
     def guards(self, ledger: Ledger) -> None:
         if self.vin_scheme in ("NA", "CN"):

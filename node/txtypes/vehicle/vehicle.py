@@ -8,8 +8,20 @@ from __future__ import annotations
 from typing import Literal
 
 from node.codec import Value
+from node.ledger.caution import Caution
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
-from node.ledger.fields import Address, Code, Day, Hash32, Height, OptionalCountry, OptionalHash, Time, Vin
+from node.ledger.fields import (
+    Address,
+    Code,
+    Day,
+    Hash32,
+    Height,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    Time,
+    Vin,
+)
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of
@@ -33,8 +45,8 @@ class Market(Value, frozen=True):
     status: Literal["off", "listed", "reserved"]
     listing: OptionalHash
     order: OptionalHash
-    until_ms: Time
-    listed_until_ms: Time
+    until_ms: OptionalTime
+    listed_until_ms: OptionalTime
     """Of a reservation: the listing's own deadline, to which the car falls back."""
     holds_money: bool
     """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
@@ -171,9 +183,28 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
     return "in_use" if vehicle.transfer_count else "new"
 
 
+ODOMETER_CONTRADICTION = Caution(
+    "odometer_contradiction",
+    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
+    "compare the reading with the instrument; a sale then needs odometer_disclosed",
+    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
+    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
+    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+)
+
+
+def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
+    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
+
+
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
     indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
-    view=VehicleView,
+    view=VehicleView, cautions=_cautions,
+    internal=(
+        "vin", "born_height", "title_since", "record_count", "history_head",
+        "odometer.readings", "odometer.newest.sequence",
+    ),
 )  # fmt: skip

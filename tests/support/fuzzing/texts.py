@@ -29,7 +29,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.problems import Problem
 from node.storage import archive
 from node.storage.safety_store import MAGIC as SAFETY_MAGIC
-from node.storage.safety_store import SafetyFile
+from node.storage.safety_store import NO_RUN, SafetyFile
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import FAMILIES, TYPES
 from support.fuzzing import specimens
@@ -92,6 +92,11 @@ def _archives() -> list[bytes]:
 
 def _archive(data: bytes) -> None:
     list(archive.ArchiveReader(_file("archive", data)))
+
+
+def _signing_states() -> list[bytes]:
+    content = NO_RUN + b"x"
+    return [SAFETY_MAGIC + sha256(content).digest() + content]
 
 
 def _archive_content(data: bytes) -> None:
@@ -281,7 +286,7 @@ TEXTS = [
            is_slow=True),
     Target("archive", taken(_archive, OperatorError, Corrupted), _archives, is_slow=True),
     Target("archive content", taken(_archive_content, OperatorError, Corrupted), _archive_contents, is_slow=True),
-    Target("signing state", taken(_signing_state, Corrupted), lambda: [SAFETY_MAGIC + sha256(b"x").digest() + b"x"]),
+    Target("signing state", taken(_signing_state, Corrupted), _signing_states),
     Target("trust file", taken(_trust, OperatorError), _trusts),
     Target("query", _query, _queries),
     Target("path part", _path_part, lambda: [b"WBA8E9G50GNU12345", b"0" * 64, to_text(bytes(20)).encode()]),

@@ -129,6 +129,6 @@ class Submissions:
             node = world.nodes[index]
             if node.is_faulty or txid in self.rejected or best.store.place(txid) is not None:
                 continue
-            if node.replica is None or not node.replica.judge(world.checked(raw)):
+            if node.replica is None or not node.replica.forecast(world.checked(raw)).unmet:
                 owed.append(txid)
         return owed

@@ -14,7 +14,7 @@ from node.errors import Malformed
 from node.ledger import fields, kinds
 from node.ledger.body import open_codes, table_codes
 from node.ledger.example import resolved
-from node.ledger.json_form import from_json, is_required, to_json, value_from_json
+from node.ledger.json_form import from_json, is_required, to_json, value_from_json, value_to_json
 from node.ledger.kinds import Field, fields_of, kind_of, tag_of
 from node.rpc import openapi
 from node.txtypes.registry import FAMILIES, TYPES
@@ -26,7 +26,7 @@ class Leg(Value, frozen=True):
     """A struct within others."""
 
     site: fields.Code
-    at_ms: fields.Time
+    at_ms: fields.OptionalTime
 
 
 class Paint(Value, tag="paint", frozen=True):
@@ -161,7 +161,7 @@ SHOWN = {
     "type": "test.everything", "flag": True, "count": -5, "at": "2026-01-01T00:00:00.001Z", "text": "abc",
     "code": "MUC-1", "zone": "front", "choice": "b", "address": "bmw1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnkfpme8",
     "hash": bytes(range(32)).hex(), "blob": "01", "price": {"amount": "17", "currency": "EUR"},
-    "legs": [{"site": "A", "at": ""}, {"site": "B", "at": "1970-01-01T00:00:00.005Z"}],
+    "legs": [{"site": "A", "at": None}, {"site": "B", "at": "1970-01-01T00:00:00.005Z"}],
     "maybe": {"site": "C", "at": "1970-01-01T00:00:00.001Z"}, "leg": {"site": "D", "at": "1970-01-01T00:00:00.002Z"},
     "part": {"type": "wheel", "size": 18}, "also": True,
 }  # fmt: skip
@@ -181,6 +181,27 @@ def test_what_may_be_left_out() -> None:
     assert (None, False) == (read.maybe, read.also)
     with pytest.raises(Malformed, match="length"):
         from_json(Everything, {k: v for k, v in shown.items() if k != "legs"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "millis", "shown"),
+    [
+        (kinds.TIME, 0, "1970-01-01T00:00:00.000Z"),
+        (kinds.TIME, 1, "1970-01-01T00:00:00.001Z"),
+        (kinds.OPTIONAL_TIME, 0, None),
+        (kinds.OPTIONAL_TIME, 1, "1970-01-01T00:00:00.001Z"),
+    ],
+)
+def test_a_time_is_always_rfc_3339_and_none_is_null(kind: kinds.Time, millis: int, shown: str | None) -> None:
+    assert shown == value_to_json(kind, millis)
+    assert millis == value_from_json(kind, shown, "at")
+
+
+def test_no_time_may_be_given_as_an_empty_string_and_only_where_there_may_be_none() -> None:
+    assert 0 == value_from_json(kinds.OPTIONAL_TIME, "", "at")
+    for none in ("", None):
+        with pytest.raises(Malformed, match="at: an RFC 3339 time expected"):
+            value_from_json(kinds.TIME, none, "at")
 
 
 @pytest.mark.parametrize("name", [f.json_name for f in fields_of(Everything)])

@@ -1,8 +1,10 @@
 """The page for Prometheus, read back strictly."""
 
+import re
+
 from support.prometheus import prometheus
 
-from node.rpc.metrics import METRICS, RouteCounters, render_metrics
+from node.rpc.metrics import METRICS, RouteCounters, kind_of, render_metrics
 
 
 def test_every_metric_has_prefix_help_and_type() -> None:
@@ -22,3 +24,11 @@ def test_every_metric_has_prefix_help_and_type() -> None:
     assert (2, 4) == tuple(samples["bmw_memory_bytes", f'kind="{kind}"'] for kind in ("mapped", "leveldb"))
     assert f"# HELP bmw_height {METRICS['height']}\n# TYPE bmw_height gauge\nbmw_height 7\n" in text
     assert "# TYPE bmw_blocks_committed_total counter\n" in text
+
+
+def test_what_only_grows_is_a_counter_and_every_metric_is_explained() -> None:
+    """Prometheus takes the rate of a counter alone, and a counter's name ends in `_total`."""
+    grows = re.compile(r"replaced|bytes_(in|out)|messages|committed|submitted|refused|evicted|requests|rounds_above")
+    for name, text in METRICS.items():
+        assert text, name
+        assert bool(grows.search(name)) <= name.endswith("_total") == ("counter" == kind_of(name)), name

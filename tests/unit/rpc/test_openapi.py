@@ -13,6 +13,7 @@ from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
 from node.rpc.app import RPC, make_app
 from node.rpc.config import RpcConfig
+from node.rpc.examples import GLOSSARY
 from node.rpc.openapi import openapi_document, pattern_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.routes import ROUTES
@@ -83,12 +84,12 @@ def test_a_default_fits_its_own_schema() -> None:
         assert not errors(DOCUMENT, schema, schema["default"]), schema
 
 
-def test_a_time_may_be_empty_and_nothing_else_but_a_time() -> None:
-    schema = resolve(DOCUMENT, "#/components/schemas/OrderHandover")["properties"]["event_at"]
-    assert "RFC 3339" in schema["description"]
-    for value in ("", "2026-01-02T00:00:00.000Z"):
-        assert not errors(DOCUMENT, schema, value)
-    for value in ("yesterday", "1767312000000", 1_767_312_000_000):
+@pytest.mark.parametrize(("name", "field", "is_optional"), [("OrderHandover", "event_at", False), ("Due", "at", True)])
+def test_a_time_is_a_date_time_and_null_only_where_there_may_be_none(name: str, field: str, is_optional: bool) -> None:
+    schema = resolve(DOCUMENT, f"#/components/schemas/{name}")["properties"][field]
+    assert not errors(DOCUMENT, schema, "2026-01-02T00:00:00.000Z")
+    assert is_optional == (not errors(DOCUMENT, schema, None))
+    for value in ("", "yesterday", "1767312000000", 1_767_312_000_000):
         assert errors(DOCUMENT, schema, value)
 
 
@@ -122,7 +123,7 @@ def test_every_transaction_type_is_a_schema_with_all_its_fields(name: str) -> No
     body = DOCUMENT["components"]["schemas"]["Body"]
     schema = resolve(DOCUMENT, body["discriminator"]["mapping"][name])
     assert {"type", *(f.json_name for f in fields_of(TYPES[name]))} == set(schema["properties"])
-    assert {"const": name} == schema["properties"]["type"]
+    assert name == schema["properties"]["type"]["const"]
 
 
 def test_a_body_fits_its_schema_and_a_wrong_one_does_not() -> None:
@@ -140,6 +141,79 @@ def test_bodies_of_a_life_fit_their_schemas() -> None:
             found.add(shown["type"])
             assert not errors(DOCUMENT, {"$ref": "#/components/schemas/Body"}, shown)
     assert len(found) >= 8
+
+
+def properties():
+    """(place, schema of the property) of every component."""
+    for struct, schema in DOCUMENT["components"]["schemas"].items():
+        for name, part in schema.get("properties", {}).items():
+            yield f"{struct}.{name}", part
+
+
+def refers(part) -> bool:
+    """Whether a property is one of other schemas, which have examples of their own."""
+    return any(isinstance(value, dict) and "$ref" in value for value in walk(part))
+
+
+def test_every_property_has_a_description_and_an_example_that_fits() -> None:
+    """A new property is described in node/rpc/glossary.json."""
+    assert [place for place, part in properties() if not part.get("description")] == []
+    own = [(place, part) for place, part in properties() if not refers(part)]
+    assert [place for place, part in own if not part.get("examples")] == []
+    misfits = [f"{place}: {found}" for place, part in own for found in errors(DOCUMENT, part, part["examples"][0])]
+    assert misfits == []
+    assert [name for name, schema in DOCUMENT["components"]["schemas"].items()
+            if schema.get("type") == "object" and not schema.get("description")] == []  # fmt: skip
+
+
+def test_the_glossary_has_no_property_that_does_not_exist() -> None:
+    places = {place for place, _ in properties()}
+    known = places | {place.partition(".")[2] for place in places} | {"txid"}
+    assert [name for name in GLOSSARY if name not in known] == []
+
+
+def test_every_operation_is_described_and_has_examples_that_fit() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"].startswith(operation["summary"]), path
+            for parameter in operation.get("parameters", ()):
+                assert parameter["description"], (path, parameter["name"])
+                assert [] == errors(DOCUMENT, parameter["schema"], parameter["example"]), (path, parameter["name"])
+            bodies = [operation["requestBody"]] if method == "post" else []
+            for body in [*bodies, *(operation["responses"][status] for status in operation["responses"])]:
+                for media, content in body["content"].items():
+                    if not media.endswith("json"):
+                        continue
+                    examples = [example["value"] for example in content.get("examples", {}).values()]
+                    examples += [content["example"]] if "example" in content else []
+                    assert examples, (path, media)
+                    for example in examples:
+                        assert [] == errors(DOCUMENT, content["schema"], example), (path, media)
+
+
+@pytest.mark.parametrize("path", ["encode", "check"])
+def test_a_body_of_every_type_is_an_example_of_a_request(path: str) -> None:
+    content = DOCUMENT["paths"][f"/v1/transactions/{path}"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(TYPES) == set(content["examples"])
+
+
+def test_every_choice_between_structs_is_named_and_has_a_discriminator() -> None:
+    named = {name for name, schema in DOCUMENT["components"]["schemas"].items() if "discriminator" in schema}
+    assert {"Body", "Action", "TransactionStatus"} == named
+    choices = [value for value in walk(DOCUMENT) if isinstance(value, dict) and "oneOf" in value]
+    assert len(named) == len(choices)
+    for name in named:
+        schema = DOCUMENT["components"]["schemas"][name]
+        by, mapping = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
+        for value, reference in mapping.items():
+            part = resolve(DOCUMENT, reference)["properties"][by]
+            assert [value] == [part["const"]] if "const" in part else part["enum"]
+        assert set(mapping.values()) == {part["$ref"] for part in schema["oneOf"]}
+
+
+def test_a_generated_package_is_not_named_after_a_chain() -> None:
+    assert "Vehicle chain" == DOCUMENT["info"]["title"]
+    assert "bmw-test" in DOCUMENT["info"]["description"]
 
 
 def test_every_problem_code_is_written_down() -> None:

@@ -163,7 +163,7 @@ def test_two_builds_of_a_ruleset_are_told_apart_before_its_height() -> None:
 
 
 def test_operators_see_numbers_and_hashes() -> None:
-    assert run("bmw-node", "rulesets").out.split() == ["1", RULESETS[1].hash.hex()]
+    assert run("bmw-node", "rulesets").out.split() == ["version", "hash", "1", RULESETS[1].hash.hex()]
     with newer_software():
         found = run("bmw-node", "rulesets", "--json").json["rulesets"]
         assert found == [{"version": n, "hash": RULESETS[n].hash.hex()} for n in (1, 2)]

@@ -211,6 +211,9 @@ def test_a_store_that_begins_above_block_1_is_whole_and_its_damage_is_named(make
     for base in (None, schema.u64(1), schema.u64(first - 1), schema.u64(first + 1)):
         puts = {} if base is None else {schema.META_BASE: base}
         assert damages(MemoryStore({k: v for k, v in whole.items() if k != schema.META_BASE} | puts)), base
+    place = next(key for key, value in whole.items() if key[:1] == b"T" and schema.place_in(value).height < first)
+    for height in (0, HEIGHT, HEIGHT + 1, 2**63):
+        assert names(damages(MemoryStore(whole | {place: schema.place(height, 0)})), place), height
 
 
 @pytest.mark.parametrize("family", sorted({key[:1] for key in ALL}))

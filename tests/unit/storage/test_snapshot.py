@@ -14,6 +14,7 @@ from support.memory_store import MemoryStore
 
 from node.codec import encode
 from node.errors import Malformed, Rejected
+from node.limits import BLOCK_TXS_MAX
 from node.storage import schema, snapshot
 from node.storage.chain_store import ChainStore
 from node.storage.snapshot import (
@@ -206,6 +207,58 @@ def test_what_would_lead_to_the_same_root_under_another_key_is_refused(chain: Ch
     offer, chunks = with_pairs(*cut(chain), change)
     with pytest.raises(Malformed, match=told):
         Restore(MemoryStore(), chain.genesis, offer).add(chunks[0])
+
+
+def placed(change: Callable[[int, int, int], tuple[int, int]], number: int | None = None) -> Callable[[list], list]:
+    """The replay window with other places: `change` gets number, height and index. `number`: the one to change."""
+
+    def changed(pairs: list) -> list:
+        window = [(key, value) for key, value in pairs if key.startswith(b"W")]
+        numbers = range(len(window)) if number is None else [number % len(window)]
+        for at in numbers:
+            key, value = window[at]
+            place = schema.place_in(key)
+            window[at] = key[:9] + schema.place(*change(at, place.height, place.index)), value
+        return [*(pair for pair in pairs if not pair[0].startswith(b"W")), *window]
+
+    return changed
+
+
+OUTSIDE = "a transaction's place is outside the chain"
+OF_HEAD = "a transaction's place is not that of the header's block"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (placed(lambda _, height, index: (height + 1_000_000, index)), OUTSIDE),
+        (placed(lambda _, height, index: (2**63 + height, index)), OUTSIDE),
+        (placed(lambda _, height, index: (height + 1, index), -2), OUTSIDE),
+        (placed(lambda _, height, index: (0, index), 0), OUTSIDE),
+        (placed(lambda _, height, index: (height, index + BLOCK_TXS_MAX), 0), OUTSIDE),
+        (placed(lambda number, _height, _index: (1, number)), OF_HEAD),
+        (placed(lambda _, height, index: (height, index + 1), -2), OF_HEAD),
+        (placed(lambda _, height, index: (height - 1, index + 9_000), -2), OF_HEAD),
+    ],
+)
+def test_places_that_the_chain_can_not_have_are_refused(change, told: str) -> None:
+    """The window's leaf proves ids and their order, not the places."""
+    life = Life(Chain()).to("handed_over")
+    life.chain.produce(*(life.chain.sign("bmw", register(f"WBA8E9G50GNU{index:05d}")) for index in range(2)))
+    offer, chunks = with_pairs(*cut(life.chain), change)
+    kv = MemoryStore()
+    restore = Restore(kv, life.chain.genesis, offer)
+    with pytest.raises(Malformed, match=told):
+        restore.add(chunks[0])
+    restored(life.chain, *with_pairs(*cut(life.chain), placed(lambda _, height, index: (height, index))))
+
+
+def test_a_transaction_of_the_headers_block_must_have_its_place(chain: Chain) -> None:
+    offer, chunks = cut(chain)
+    block, added_tx = offer.block, chain.sign("bmw", register("WBA8E9G50GNU99999"))
+    more = replace(block, transactions=(*block.transactions, added_tx))
+    with pytest.raises(Malformed, match="1 transactions of the header's block have no place"):
+        restored(chain, replace(offer, block=more), chunks)
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_what_is_within_lists_options_structs_and_actions_is_resolved() -> None:
     action = {"type": "role.grant", "member": "bmw", "role": "dealer", "wmis": [], "country": "", "starts_at": "now",
               "ends_at": ""}  # fmt: skip
     shown = resolved(GovernancePropose, {"action": action}, Foreign())["action"]
-    assert ("<bmw>", "2027-01-15T08:00:00.000Z", "") == (shown["member"], shown["starts_at"], shown["ends_at"])
+    assert ("<bmw>", "2027-01-15T08:00:00.000Z", None) == (shown["member"], shown["starts_at"], shown["ends_at"])
     opened = resolved(AccountOpen, AccountOpen.EXAMPLE.body, Foreign())
     assert [b"$key:alice".hex()] == opened["keys"]
 

@@ -113,7 +113,7 @@ def test_an_initiated_payment_names_the_provider_that_the_seller_fixed() -> None
 
 def test_nothing_is_no_payment() -> None:
     PaymentInitiate(bytes(32), "card", Money(1, "EUR")).check_static()
-    with pytest.raises(Malformed, match="nothing to pay"):
+    with pytest.raises(Malformed, match="an amount above zero"):
         PaymentInitiate(bytes(32), "card", Money(0, "EUR")).check_static()
 
 

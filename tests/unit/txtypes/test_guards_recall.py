@@ -53,7 +53,7 @@ def test_opening_a_campaign(case: Case) -> None:
     ("body", "says"),
     [
         (campaign(remedy_from_day="2026-02-30"), "no calendar day"),
-        (campaign(("KBA", "14567R"), ("KBA", "14567R")), "the same reference occurs twice"),
+        (campaign(("KBA", "14567R"), ("KBA", "14567R")), "the same entry occurs twice"),
     ],
 )
 def test_what_no_state_is_needed_for(body: RecallOpen, says: str) -> None:

@@ -210,6 +210,26 @@ def test_a_tag_that_no_type_can_have_is_malformed(tag: object) -> None:
         decode_payload(unknown(tag, VIN))
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (register(produced_on="2025-02-30"), "body.produced_on: 2025-02-30 is no calendar day"),
+        (AccountOpen(KEYS[:2], 3, b""), "body.threshold: 3 of 2 keys can never sign"),
+        (maintenance(CHAIN, parts=(Part("A", 1, True, None), Part("B" * 41, 1, True, None))), "body.parts[1].number: "),
+        (maintenance(CHAIN, parts=(Part("A", 1, True, None), Part(CARD, 1, True, None))), "body.parts[1].number: 4111"),
+        (DeliveryEvent(bytes(32), "arrived", CARD, 1, None), "body.site: 4111... looks like a payment card number"),
+        (update(site(), site(code="B", services=("A", CARD))), "body.sites[1].services[1]: 4111"),
+        (listing(CHAIN, price=Money(-1, "EUR")), "body.price.amount: "),
+        (GovernancePropose(ParameterSet("block_txs_max", -1)), "body.action.value: "),
+        (DeliveryEvent(bytes(32), "arrived", "A", 1, km(-1)), "body.odometer.value: "),
+    ],
+)
+def test_a_refusal_names_the_field_as_json_does(body, told: str) -> None:
+    with pytest.raises(Malformed) as refusal:
+        decode_payload(encode(Payload(bytes(20), 1, 1, body)))
+    assert str(refusal.value).startswith(told)
+
+
 def test_an_unknown_type_has_a_canonical_payload() -> None:
     raw = unknown("vehicle.teleport", VIN)
     for bent in (raw + b"\x00", raw[:-1], raw.replace(b"\x01\x01", b"\xcc\x01\x01", 1), b"\xdc\x00\x04" + raw[1:]):
@@ -219,5 +239,5 @@ def test_an_unknown_type_has_a_canonical_payload() -> None:
         decode_payload(msgspec.msgpack.encode([bytes(19), 1, 1, ["vehicle.teleport"]]))
     with pytest.raises(Malformed):
         decode_payload(msgspec.msgpack.encode([bytes(20), 1, 1, []]))
-    with pytest.raises(Malformed, match=r"\$\[3\]"):
+    with pytest.raises(Malformed, match=r"^body: "):
         decode_payload(unknown("odometer.read", VIN))

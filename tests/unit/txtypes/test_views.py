@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from support import rulesets
 from support.chain import DAY_MS, Chain, address
-from support.governing import carry_out, propose
+from support.governing import carry_out, chain_with, give, propose, vote
 from support.life import VIN, Life, accident
 from support.light import ChainSource, light_client
 from support.ordering import BUYER, SELLER, counter
@@ -29,13 +29,14 @@ from node.ledger.params import CHAIN, PARAMS_KEY
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.chain.governance import PROPOSAL
-from node.txtypes.history import record_view
+from node.txtypes.history import is_late, record_view
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.light import LightClient
 
@@ -242,14 +243,38 @@ def test_an_account_shows_its_member() -> None:
     assert "bmw" == view_of(chain, ACCOUNT, address("buyer-1"))["sponsor_name"]
 
 
+def proposals(chain: Chain, status: str) -> list[str]:
+    return [entry["id"] for entry in listed(chain, PROPOSAL, status=status)["proposals"]]
+
+
+def test_a_proposal_shows_the_power_of_its_votes_and_what_it_needs() -> None:
+    """Of the set as it is now: a vote of a member without power counts nothing."""
+    chain = chain_with(10, 20, 20)
+    waiting = propose(chain, ParameterSet("block_txs_max", 77))
+    assert "open" == vote(chain, waiting, "dealer-munich")
+
+    def shown() -> tuple[int, ...]:
+        view = view_of(chain, PROPOSAL, waiting)
+        return tuple(view[name] for name in ("yes_power", "no_power", "needed_power", "total_power"))
+
+    assert (30, 0, 34, 50) == shown()
+    give(chain, {"dealer-munich": 20, "dealer-shanghai": 10})
+    assert (20, 0, 21, 30) == shown()
+    assert "refused" == vote(chain, waiting, "dealer-shanghai", approve=False)
+    assert (20, 10, 21, 30) == shown()
+    assert [waiting.hex()] == proposals(chain, "refused")
+
+
 # --- lists ----------------------------------------------------------------------------------------------------
 def test_what_is_open_is_listed_until_it_has_lapsed_by_its_expiry() -> None:
     life = at("offered")
     chain = life.chain
-    propose(chain, ParameterSet("block_txs_max", 77))
+    proposal = propose(chain, ParameterSet("block_txs_max", 77)).hex()
     assert 1 == len(listed(chain, PROPOSAL)["proposals"]) == len(listed(chain, LISTING)["listings"])
+    assert ([proposal], []) == (proposals(chain, "open"), proposals(chain, "expired"))
     chain.now += 15 * DAY_MS
     chain.produce()
+    assert ([], [proposal]) == (proposals(chain, "open"), proposals(chain, "expired"))
     assert ([], 1) == (listed(chain, PROPOSAL)["proposals"], len(listed(chain, LISTING)["listings"]))
     chain.now += 20 * DAY_MS
     chain.produce()
@@ -289,3 +314,14 @@ def test_a_list_by_two_indexes_is_what_is_in_both() -> None:
     by_both = listed(life.chain, ORDER, vin=VIN, party=to_text(address(BUYER)))["orders"]
     assert [life.order.hex()] == [entry["id"] for entry in by_both]
     assert [] == listed(life.chain, ORDER, vin=VIN, party=to_text(address("bmw")))["orders"]
+
+
+def test_a_report_is_late_after_a_day_and_a_birth_never_is() -> None:
+    """A car is registered days or months after it was produced, and nobody is late with that."""
+    born = Face(0, bytes(32), 5, 100 * DAY_MS, address("bmw"), "bmw", "vehicle.register", 10 * DAY_MS)
+    assert not is_late(born)
+    for kind, after_ms, late in (
+        ("accident.report", DAY_MS + 1, True), ("accident.report", DAY_MS, False), ("order.handover", 2 * DAY_MS, True),
+        ("title.transfer", 2 * DAY_MS, True), ("vehicle.register", 2 * DAY_MS, False),
+    ):  # fmt: skip
+        assert late == is_late(replace(born, kind=kind, event_at_ms=born.time_ms - after_ms)), (kind, after_ms)

@@ -21,6 +21,7 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.chain.actions import MemberAdmit
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
+from node.txtypes.service.records import Due
 from wallet.commands.tx import tx
 from wallet.options import (
     Names,
@@ -46,6 +47,14 @@ def name_to_address(text: str) -> str:
 
 
 NAMES = Names(NOW, name_to_address, lambda name: dev_key("account", name).public if name == "alice" else None)
+
+
+@pytest.mark.parametrize("vin", ["WBA1", "WBA8E9G50GNU1234O", "wba8e9g50gnu12345", "WBA8E9G50GNU12345\n", ""])
+def test_a_vin_that_is_none_is_called_so(vin: str) -> None:
+    """Not a string that does not match a regular expression at `$.vin`."""
+    with pytest.raises(Malformed) as caught:
+        body_from(TYPES["odometer.read"], {"vin": vin, "odometer": "1km", "context": "inspection"}, NAMES)
+    assert f"body.vin: {vin!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q" == str(caught.value)
 
 
 # --- amounts ---
@@ -107,6 +116,44 @@ def test_odometer_readings() -> None:
 def test_other_readings_are_refused(text: str) -> None:
     with pytest.raises(Malformed, match="is not an odometer reading: write 12000km"):
         parse_odometer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "odometer", "at_ms"),
+    [
+        ("30000km,+730d", 30_000, NOW + 730 * 86_400_000),
+        ("+730d, 30000 km", 30_000, NOW + 730 * 86_400_000),
+        ("30000km", 30_000, 0),
+        ("+730d", 0, NOW + 730 * 86_400_000),
+        ("2028-01-01T00:00:00Z", 0, 1_830_297_600_000),
+        ("", 0, 0),
+        ('{"odometer": 30000, "at": null}', 30_000, 0),
+        ("odometer=30000,at=+730d", 30_000, NOW + 730 * 86_400_000),
+    ],
+)
+def test_when_the_next_service_is_due(text: str, odometer: int, at_ms: int) -> None:
+    assert Due(odometer, at_ms) == maintained(text).next_due
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("30000", "neither a reading nor a time"),
+        ("soon", "neither a reading nor a time"),
+        ("30000km,40000km", "two readings"),
+        ("+1d,+2d", "two times"),
+        ("30000mi", "30000mi is in mi, the odometer in km"),
+        ("12345678km", "neither a reading nor a time"),
+    ],
+)
+def test_a_next_service_that_is_not_understood_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Malformed, match=words):
+        maintained(text)
+
+
+def maintained(next_due: str):
+    fields = {"vin": VIN, "services": ["ENGINE_OIL"], "odometer": "12000km", "next_due": next_due}
+    return body_from(TYPES["maintenance.record"], fields, NAMES)
 
 
 # --- times ---
@@ -199,8 +246,8 @@ def test_keys_may_be_named() -> None:
         ({"rails": ["rail=Cash,providers=bank-1"]}, r"body.rails\[0\]"),
         ({"rails": ["rail=card,providers=bank-1,fee=1"]}, r"body.rails\[0\].fee: unknown field"),
         ({"colour": "red"}, "body.colour: unknown field; known are vin"),
-        ({"vin": VIN.lower()}, r"\$\.vin"),
-        ({"country": "Germany"}, r"\$\.country"),
+        ({"vin": VIN.lower()}, r"body\.vin: "),
+        ({"country": "Germany"}, r"body\.country: "),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict, says: str) -> None:

@@ -1,0 +1,80 @@
+"""`bmw-node devnet`: a genesis of the day, which a folder keeps, so that its light clients trust it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from support.commands import process
+from support.processes import free_base_port
+
+from node.chain.dev_genesis import dev_genesis
+from node.chain.genesis import Genesis, genesis_hash, parse_genesis
+from node.cli.local_network import LocalNetwork, start_of_day_ms
+from node.errors import OperatorError
+from wallet.source_tree import enclosing_source_tree
+
+DAY_MS = 86_400_000
+
+
+def test_the_days_genesis_is_the_same_all_day_and_never_of_the_future() -> None:
+    noon = 1_795_867_200_000  # 2026-11-28T12:00:00Z
+    assert start_of_day_ms(noon) == noon - DAY_MS // 2
+    assert start_of_day_ms(start_of_day_ms(noon)) == start_of_day_ms(noon)
+    assert dev_genesis(start_of_day_ms(noon)).time_ms == noon - DAY_MS // 2
+
+
+@pytest.mark.parametrize("validators", [1, 4, 5])
+def test_a_folder_keeps_its_genesis_on_later_days(tmp_path: Path, validators: int) -> None:
+    made = LocalNetwork(tmp_path, validators, 30_000, genesis_ms=5 * DAY_MS)
+    assert made.genesis.time_ms == 5 * DAY_MS
+    again = LocalNetwork(tmp_path, validators, 30_000, genesis_ms=6 * DAY_MS)
+    assert genesis_hash(again.genesis) == genesis_hash(made.genesis)
+    assert [node.name for node in again.nodes] == [node.name for node in made.nodes]
+    for other in (2, 6):
+        with pytest.raises(OperatorError, match="the homes of another network: name another folder"):
+            LocalNetwork(tmp_path, other, 30_000, genesis_ms=6 * DAY_MS)
+
+
+def test_a_folder_that_is_no_networks_is_refused(tmp_path: Path) -> None:
+    LocalNetwork(tmp_path / "a", 1, 30_000, genesis_ms=5 * DAY_MS)
+    LocalNetwork(tmp_path / "b", 1, 30_000, genesis_ms=6 * DAY_MS)
+    shutil.copy(tmp_path / "b" / "genesis.json", tmp_path / "a" / "genesis.json")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "genesis.json").write_text("{}")
+    for name in ("a", "c"):
+        with pytest.raises(OperatorError, match="another network"):
+            LocalNetwork(tmp_path / name, 1, 30_000)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
+def test_git_offers_nothing_of_a_network_in_a_source_tree(tmp_path: Path) -> None:
+    """Its keys are not for a commit, and its wallet is not refused for lying there."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    LocalNetwork(tmp_path / "net", 1, 30_000)
+
+    done = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
+    assert enclosing_source_tree(tmp_path / "net" / "wallet", tmp_path.parent) is None
+    LocalNetwork(tmp_path, 1, 30_000)
+    assert not (tmp_path / ".gitignore").exists()
+
+
+@pytest.mark.network
+def test_a_light_client_accepts_the_devnet_and_a_later_run_continues_it(tmp_path: Path) -> None:
+    place = ("--validators", "1", "--base-port", str(free_base_port()), "--dir", str(tmp_path / "net"))
+
+    def devnet(*arguments: str) -> Genesis:
+        done = process("bmw-node", "devnet", *place, *arguments, "--once", timeout_s=240)
+        assert (done.code, done.err) == (0, "")
+        genesis = parse_genesis((tmp_path / "net" / "genesis.json").read_bytes())
+        assert f"genesis hash {genesis_hash(genesis).hex()}" in done.out
+        return genesis
+
+    first = devnet("--story")  # its wallet verifies a history
+    assert 0 <= time.time() * 1000 - first.time_ms < 2 * DAY_MS
+    assert genesis_hash(first) == genesis_hash(devnet())

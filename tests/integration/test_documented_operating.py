@@ -1,0 +1,205 @@
+"""The commands of OPERATING.md and SIGNER.md work as they stand there: tutorial, joining, keys, backups, repairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.documented import ROOT, Command, commands_of
+from support.reader import Reader, field
+
+pytestmark = pytest.mark.network
+OPERATING = "docs/OPERATING.md"
+RUN: set[Command] = set()
+"""What the tests of this file have run."""
+
+
+@pytest.fixture
+def tutorial(tmp_path: Path) -> Iterator[Reader]:
+    yield from _a_reader(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield from _a_reader(tmp_path_factory.mktemp("operator"))
+
+
+def _a_reader(folder: Path) -> Iterator[Reader]:
+    found = Reader(folder)
+    found.done = RUN
+    try:
+        yield found
+    finally:
+        found.shell.run("kill $(jobs -p); wait")
+        found.shell.close()
+
+
+def signs(reader: Reader, node: int) -> None:
+    reader.wait(f"bmw-node status --node http://127.0.0.1:{reader.base + node} | grep 'signing *signing'")
+
+
+def test_the_tutorial(tutorial: Reader) -> None:
+    shell = tutorial.shell
+    shell.run('ls() { command ls -C "$@"; }')  # as on a terminal
+    for start in ("mkdir ~/tutorial", "bmw-node --version", "bmw-node testnet", "ls net/validator-0"):
+        tutorial.follow(OPERATING, start)
+    tutorial.set_ports("net")
+    tutorial.follow(OPERATING, "for i in 0 1 2 3")
+    for node in range(4):
+        signs(tutorial, node)
+    for start in ("bmw-node status --home", "bmw-node validators", "export BMW_WALLET_HOME",
+                  "export BMW_WALLET_GENESIS", "bmw-wallet key import", "bmw-wallet tx vehicle.register",
+                  "bmw-wallet history", "kill %4"):  # fmt: skip
+        tutorial.follow(OPERATING, start)
+    tutorial.wait_for_lines(OPERATING, "tail -3", "net/validator-0.log")
+    tutorial.follow(OPERATING, "bmw-node start --home net/validator-3")
+    tutorial.wait_for_lines(OPERATING, "tail -4", "net/validator-3.log")
+    tutorial.command(OPERATING, "pkill")  # by name; here by the ids of this shell's own jobs
+    of_two = "tr '\\0' ' ' < /proc/$p/cmdline | grep -q 'net/validator-[23]' && kill -9 $p"
+    shell.run(f"for p in $(jobs -p); do {of_two}; done")
+    tutorial.wait("bmw-node status | grep 'peers *1'")
+    for start in ("bmw-node status", "curl -s", "for i in 2 3"):
+        tutorial.follow(OPERATING, start)
+    for node in range(4):
+        signs(tutorial, node)
+    for start in ("bmw-node status", "bmw-node checkpoint", "bmw-audit replay"):
+        tutorial.follow(OPERATING, start)
+
+
+def test_a_network_across_hosts(reader: Reader) -> None:
+    reader.shell.run("mkdir -p ~/work && cd ~/work")
+    reader.follow(OPERATING, "bmw-node testnet --validators 4 --output ./net --hosts")
+
+
+def test_joining_a_network(reader: Reader) -> None:
+    shell, base = reader.shell, reader.base
+    shell.run(f"cd {ROOT}")
+    assert shell.run(f"scripts/devnet --dir ~/bmw-devnet --base-port {base} &")[0] == 0
+    for node in range(4):
+        signs(reader, node)
+    shell.run("cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
+    shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
+    for name in ("bmw", "dealer-munich", "workshop-berlin"):
+        assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
+    reader.follow(OPERATING, "bmw-node init ./lyon")
+    reader.set_ports("lyon", {"26700": str(base + 10), "26800": str(base + 110)})
+    started = reader.command(OPERATING, "bmw-node start --home ./lyon")
+    peers = re.sub(r"10\.0\.0\.([12]):26800", lambda found: f"127.0.0.1:{base + 99 + int(found[1])}", started.text)
+    assert shell.run(f"{peers} --dev 2> lyon.log &")[0] == 0  # `--dev`, as the text says
+    keys = dict(line.split() for line in reader.follow(OPERATING, "bmw-node keys --home ./lyon").splitlines())
+    shell.changes |= {
+        "9ea775aee154eef85e145fcb025463e512ebbec3bbb9e632ad82e05c7ca89c1b": keys["account_key"],
+        "bmw100fyj20xrel70amu8a0k8rvs8lcn0w0rawyh5q": keys["address"],
+        re.escape("6538ea51..."): keys["node_key"],
+    }
+    for start in ("bmw-wallet key import dealer-lyon", "bmw-wallet tx account.open", "bmw-wallet cosign",
+                  "bmw-wallet submit"):  # fmt: skip
+        reader.follow(OPERATING, start)
+    proposed = reader.follow(OPERATING, "bmw-wallet tx governance.propose")
+    shell.changes[re.escape("1f308e409591...")] = field(proposed, "txid")
+    for start in ("bmw-wallet tx governance.vote", "bmw-wallet tx governance.vote"):
+        reader.follow(OPERATING, start)
+    assert '"status":"carried_out"' in reader.follow(OPERATING, "curl -s http://127.0.0.1:26700/v1/proposals/")
+    decide(reader, {"type": "role.grant", "member": keys["address"], "role": "dealer", "wmis": [], "country": "FR",
+                    "starts_at": "", "ends_at": ""})  # fmt: skip
+    decide(reader, {"type": "validator.set_power", "member": keys["address"], "power": 10,
+                    "consensus_key": keys["consensus_key"], "possession": keys["possession"]})  # fmt: skip
+    signs(reader, 10)
+    reader.follow(OPERATING, "bmw-wallet tx member.update")
+    shell.run("unset BMW_NODE_URL")  # the home names its own node
+    reader.follow(OPERATING, "bmw-node status --home ./lyon")
+    shell.run(f"export BMW_NODE_URL=http://127.0.0.1:{base}")
+    reader.follow(OPERATING, "bmw-node validators | grep lyon")
+
+
+def decide(reader: Reader, action: dict[str, object]) -> None:
+    """Propose and vote, as the text says of the steps that have no command of their own."""
+    propose = f"bmw-wallet tx governance.propose --from bmw --wait --action '{json.dumps(action)}'"
+    proposed = reader.shell.run(propose)[1]
+    for name in ("dealer-munich", "workshop-berlin"):
+        vote = f"bmw-wallet tx governance.vote --proposal {field(proposed, 'txid')} --approve --from {name} --wait"
+        ended, output = reader.shell.run(vote)
+        assert ended == 0, output
+
+
+def test_an_upgrade_is_proposed(reader: Reader) -> None:
+    output = reader.follow(OPERATING, "bmw-wallet tx governance.propose", **{"<64 hex digits>": "ab" * 32})
+    assert field(output, "status") == "committed"
+
+
+def test_pausing(reader: Reader) -> None:
+    reader.follow(OPERATING, "bmw-wallet tx validator.pause")
+    reader.shell.run(f"export BMW_NODE_URL=http://127.0.0.1:{reader.base + 3}")  # of the validator that pauses
+    reader.wait("bmw-node status | grep 'signing *not_a_validator'")
+    reader.follow(OPERATING, "bmw-node status | grep -E")
+    reader.shell.run(f"export BMW_NODE_URL=http://127.0.0.1:{reader.base}")
+    reader.follow(OPERATING, "bmw-wallet tx validator.resume")
+
+
+def test_backups_archives_repairs_and_keys(reader: Reader, tmp_path: Path) -> None:
+    shell, home = reader.shell, tmp_path / "stopped"
+    running = {"/var/lib/bmw-node-new": f"{tmp_path}/new", r"/var/lib/bmw-node\b": "~/bmw-devnet/bmw",
+               "/backup/": f"{tmp_path}/"}  # fmt: skip
+    shell.changes |= running
+    reader.follow(OPERATING, "bmw-node init /var/lib/bmw-node-new")
+    for start in ("cp /var/lib/bmw-node/keys/account.json", "bmw-node keys --home /var/lib/bmw-node-new",
+                  "bmw-node checkpoint --home /var", "bmw-node debug bundle"):  # fmt: skip
+        reader.follow(OPERATING, start)
+    assert shell.run(f"bmw-node init {home} --genesis genesis.json")[0] == 0
+    reader.set_ports(str(home), {"26700": str(reader.base + 12), "26800": str(reader.base + 112)})
+    shell.changes[r"/var/lib/bmw-node\b"] = str(home)
+    shell.changes[r"blocks.bmw 17"] = "blocks.bmw 2"
+    for start in ("bmw-node export", "bmw-node import"):
+        reader.follow(OPERATING, start)
+    reader.follow(OPERATING, "bmw-node inspect", **{r"\b17\b": "2"})
+    for start in ("bmw-node reindex", "rm -rf /var/lib/bmw-node/data/store", "cp -r /backup/2026-11-22/store"):
+        reader.follow(OPERATING, start)
+    confirmed = reader.command(OPERATING, "bmw-node reset-signing")
+    ended, output = shell.run(f"echo y | {confirmed.text}")
+    assert (ended, "signing starts at height 130" in output) == (0, True), output
+    for option in ("", " --accept-old-root"):
+        started = reader.command(OPERATING, f"bmw-node start --home /var/lib/bmw-node{option}")
+        shell.run(f"{started.text} --dev --peer 127.0.0.1:{reader.base + 100} 2> {home}.log &")
+        reader.wait(f"curl -sf http://127.0.0.1:{reader.base + 12}/health/ready")
+        shell.run("kill $!; wait $!")
+    for start in ("bmw-wallet key new munich-2", "bmw-wallet tx account.update_keys"):
+        reader.follow(OPERATING, start)
+    signer(reader, home, tmp_path)
+
+
+def signer(reader: Reader, home: Path, folder: Path) -> None:
+    """SIGNER.md with the home of a stopped node."""
+    shell = reader.shell
+    shell.changes |= {"/var/lib/bmw-signer": f"{folder}/signer", "/run/bmw-signer": str(folder)}
+    reader.follow("docs/SIGNER.md", "bmw-node signer --home /var/lib/bmw-signer --take")
+    shell.run(f"sed -i 's|^.*signer_socket.*|signer_socket = \"{folder}/signer.sock\"|' {home}/config.toml")
+    started = reader.command("docs/SIGNER.md", "bmw-node signer --home /var/lib/bmw-signer --socket")
+    assert shell.run(f"{started.text} 2> {folder}/signer.log & S=$!")[0] == 0
+    started = reader.command("docs/SIGNER.md", "bmw-node start")
+    shell.run(f"{started.text} --dev --peer 127.0.0.1:{reader.base + 100} 2>> {home}.log & N=$!")
+    reader.wait(f"grep signer_connected {home}.log")
+    shell.run("kill $N $S; wait $N $S")
+
+
+NOT_RUN = {
+    "python3.11 -m venv": "the tests have an environment",
+    "pip install": "the tests have an environment",
+    "SSL_CERT_FILE": "test_rpc_tls",
+    "bmw-wallet tx ... --from": "a form, no command",
+    "bmw-node start --home /var/lib/bmw-node --trust": "test_network_snapshot",
+    "bmw-node successor": "test_successor",
+    "bmw-node init /var/lib/bmw-node-2": "test_successor",
+    "cp /var/lib/bmw-node/": "test_successor",
+    "bmw-node inherit": "test_successor",
+    "bmw-node start --home /var/lib/bmw-node-2": "test_successor",
+}
+"""Commands of these documents, by how they begin, and what runs them instead."""
+
+
+def test_every_other_command_is_run_elsewhere() -> None:
+    printed = [*commands_of(ROOT / OPERATING), *commands_of(ROOT / "docs/SIGNER.md")]
+    left = [c.text for c in printed if c not in RUN and not c.text.startswith(tuple(NOT_RUN))]
+    assert left == []

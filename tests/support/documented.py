@@ -1,0 +1,145 @@
+"""The commands that documents print, and a shell that runs them as a reader would type them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+READERS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+"""Every document with commands."""
+_BLOCK = re.compile(r"^( *)```(?:console|sh|bash)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a document, with the lines that it prints there."""
+
+    document: str
+    text: str
+    printed: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The command on one line, without its comment."""
+        return " ".join(re.sub(r"\\\n\s*", "", self.text).partition("   #")[0].split())
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no quote or line is left open."""
+    try:
+        shlex.split(text, comments=True)
+    except ValueError:
+        return False
+    return not text.endswith("\\")
+
+
+def commands_of(path: Path) -> list[Command]:
+    """Every command of the document's console blocks, in order."""
+    found: list[Command] = []
+    for indent, block in _BLOCK.findall(path.read_text("utf-8")):
+        is_open = False
+        for line in (line.removeprefix(indent) for line in block.splitlines()):
+            if is_open:
+                text = f"{found[-1].text}\n{line}"
+                found[-1] = replace(found[-1], text=text)
+                is_open = not _is_whole(text)
+            elif line.startswith("$ "):
+                found.append(Command(path.name, line[2:]))
+                is_open = not _is_whole(line[2:])
+            elif found:
+                found[-1] = replace(found[-1], printed=(*found[-1].printed, line))
+    return found
+
+
+def pattern_of(line: str, between: str = r"\s+") -> re.Pattern[str]:
+    """What a printed line stands for: `...` and words with a digit, which every run has anew, are anything."""
+    words = (".*" if "..." in word or re.search("[0-9]", word) else re.escape(word) for word in line.split())
+    return re.compile(between.join(words))
+
+
+SOMETIMES = "certificates differ at"
+"""The line of a comparison that depends on whose votes reached a node first."""
+
+
+def missing_lines(printed: tuple[str, ...], output: str) -> list[str]:
+    """The printed lines that no line of the output is like. Lines with `...` alone, and empty ones, ask for nothing; in
+    JSON white space means nothing."""
+    lines, compact = [line.strip() for line in output.splitlines()], "".join(output.split())
+    wanted = [line.strip() for line in printed if line.strip() not in ("", "...") and SOMETIMES not in line]
+    return [
+        line for line in wanted
+        if not any(pattern_of(line).fullmatch(given) for given in lines)
+        and not (line.startswith(("{", '"')) and pattern_of(line, "").search(compact))
+    ]  # fmt: skip
+
+
+class Shell:
+    """One bash for a whole session, so that `cd`, `export` and background jobs last, as for a reader."""
+
+    def __init__(self, folder: Path, changes: dict[str, str] | None = None, **environment: str) -> None:
+        """`changes`: what stands in the documents, as a regular expression, to what it is in this run."""
+        self.folder = folder
+        self.changes = changes or {}
+        self.output = folder / "output"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BMW_")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
+        self._bash = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=inherited | {"PATH": path, "HOME": str(folder)} | environment,
+            start_new_session=True,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End the shell and all that it started, which is its session."""
+        assert self._bash.stdin is not None and self._bash.stdout is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._bash.pid, signal.SIGKILL)
+        self._bash.wait(10)
+        self._bash.stdin.close()
+        self._bash.stdout.close()
+
+    def changed(self, text: str) -> str:
+        """The longest expressions first: what they find may contain what others find."""
+        for wanted, given in sorted(self.changes.items(), key=lambda change: -len(change[0])):
+            text = re.sub(wanted, lambda _, given=given: given, text)
+        return text
+
+    def run(self, text: str, timeout_s: float = 120.0) -> tuple[int, str]:
+        """(exit code, standard output and error)."""
+        assert self._bash.stdin is not None and self._bash.stdout is not None
+        script = self.folder / "command.sh"
+        script.write_text(self.changed(text) + "\n", "utf-8")
+        self._bash.stdin.write(f"source {script} > {self.output} 2>&1 < /dev/null; echo ended $?\n")
+        self._bash.stdin.flush()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            assert select.select([self._bash.stdout], [], [], max(0.0, deadline - time.monotonic()))[0], (
+                f"{text} did not end within {timeout_s} s:\n{self.output.read_text(errors='replace')}"
+            )
+            line = self._bash.stdout.readline()
+            assert line, f"the shell ended at {text}"
+            if line.startswith("ended "):
+                return int(line.split()[1]), self.output.read_text(errors="replace")
+
+    def follow(self, command: Command, *, code: int = 0) -> str:
+        """Run it; it ends with `code` and prints what the document says. Its output."""
+        ended, output = self.run(command.text)
+        assert ended == code, f"{command.document}: {command.text}\nended with {ended}:\n{output}"
+        missing = missing_lines(tuple(map(self.changed, command.printed)), output)
+        assert missing == [], f"{command.document}: {command.text}\ndoes not print {missing}, but:\n{output}"
+        return output

@@ -1,0 +1,81 @@
+"""The vectors of `refused.json`: transactions that no block may contain, each with what it is judged over.
+
+States of a chain of its own (`bmw-test`, a tree of depth 6) are given whole: `genesis`, every other stage as its
+difference from it, and every transaction's own difference from its stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from node.ledger.guards import GuardsUnmet
+from node.txtypes.registry import FAMILIES
+from support.chain import Chain
+from support.refused_cases import MORE, enveloped, tabled, without_state
+from support.stages import at
+
+State = Mapping[str, str]
+
+
+def state_of(chain: Chain) -> State:
+    """Every state value in hex, by key."""
+    found = ((key[1:].decode("ascii"), value.hex()) for key, value in chain.store.kv.scan(b"S", b"T"))
+    return {key: value for key, value in found if key.split("/")[0] in FAMILIES}
+
+
+def _window_of(chain: Chain) -> list[str]:
+    """The txids in the replay window."""
+    return sorted(key[9:].hex() for key, _ in chain.store.kv.scan(b"W", b"X"))
+
+
+def _difference(before: State, after: State) -> dict[str, str | None]:
+    """Keys that are new or changed with their values, and keys that have gone with None."""
+    changed: dict[str, str | None] = {key: value for key, value in after.items() if before.get(key) != value}
+    return dict(sorted((changed | dict.fromkeys(before.keys() - after.keys())).items()))
+
+
+def _vector(name: str, stage: str, stages: Mapping[str, State], chain: Chain, raw: bytes) -> dict[str, object]:
+    head = chain.store.head()
+    try:
+        chain.run().add(chain.check(raw))
+        raise AssertionError(f"{name} is not refused")
+    except GuardsUnmet as error:
+        codes = [guard.code for guard in error.unmet]
+    return {
+        "name": name,
+        "stage": stage,
+        "changes": _difference(stages[stage], state_of(chain)),
+        "state_root": head.state_root.hex(),
+        "window": _window_of(chain),
+        "height": head.height + 1,
+        "time_ms": chain.now,
+        "signed": raw.hex(),
+        "codes": codes,
+    }
+
+
+def refused() -> dict[str, object]:
+    cases = [*tabled(), *((case.name, case) for case in MORE)]
+    assert len({name for name, _ in cases}) == len(cases), "two cases have the same name"
+    genesis = state_of(at("").chain)
+    stages = {"": genesis} | {case.stage: state_of(at(case.stage).chain) for _, case in cases if case.stage}
+    guards: list[dict[str, Any]] = [_vector(name, case.stage, stages, *case.placed()) for name, case in cases]
+    for vector, (name, case) in zip(guards, cases, strict=True):
+        assert list(case.codes) == vector["codes"], f"{name}: {vector['codes']}"
+    for name, chain, raw, codes in enveloped():
+        stage = "" if "vehicle/" not in "".join(state_of(chain)) else "born"
+        guards.append(_vector(name, stage, stages, chain, raw))
+        assert list(codes) == guards[-1]["codes"], f"{name}: {guards[-1]['codes']}"
+    chain = at("").chain
+    return {
+        "chain": {"genesis_hash": chain.genesis_hash.hex(), "tree_depth": chain.genesis.tree_depth},
+        "genesis": genesis,
+        "stages": {stage: _difference(genesis, state) for stage, state in stages.items()},
+        "guards": guards,
+        "without_state": [
+            {"name": name, "signed": raw.rstrip(b"\x00").hex(), "zeros": len(raw) - len(raw.rstrip(b"\x00"))}
+            | {"code": code}
+            for name, raw, code in without_state()
+        ],
+    }

@@ -1,0 +1,262 @@
+"""What a transaction means: the values that a signer agrees to, from its body and from the state that it touches.
+
+One table says for each *field* which state value it names, so that every type shows what it touches without further
+code; another gives for each *type* its essential facts and one sentence about what changes. A type that is in neither
+shows its decoded body. `meaning` computes over proven values (`Session.verified`) or, offline, over the body alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, assert_never
+
+from node.crypto.addresses import from_text, to_text
+from node.errors import InvalidProof, Malformed, Rejected
+from node.ledger import kinds
+from node.ledger.body import TransactionBody, type_of
+from node.ledger.family import AsOf, Family, Reader
+from node.ledger.fields import Address
+from node.ledger.json_form import time_to_text, to_json, value_from_json
+from node.ledger.kinds import Kind, fields_of, kind_of, tag_of
+from node.txtypes.chain.governance import PROPOSAL, GovernanceVote
+from node.txtypes.envelope import Payload
+from node.txtypes.identity.account import AccountOpen
+from node.txtypes.members.member import name_of
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER, PAYMENT
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderHandover
+from node.txtypes.vehicle.title import TitleTransfer
+from node.txtypes.vehicle.vehicle import VEHICLE
+from wallet.options import Names, strict
+from wallet.show import plain, value_text
+
+
+class Reference(NamedTuple):
+    """The state value that a field names: the fields of its view that are shown, and those that lead to a further
+    value."""
+
+    family: Family[Any]
+    shown: tuple[str, ...]
+    leads_to: tuple[str, ...] = ()
+
+
+REFERENCES: Final[dict[str, Reference]] = {
+    "vin": Reference(VEHICLE, ("model", "holder", "verdict", "flags", "brands", "accident_count", "material_changes")),
+    "order": Reference(
+        ORDER, ("vin", "price", "seller", "buyer", "status", "rail", "provider", "settled", "expires_at"), ("vin",)
+    ),
+    "payment": Reference(PAYMENT, ("amount", "status", "payer", "rail"), ("order",)),
+    "listing": Reference(LISTING, ("vin", "price", "seller", "status", "version"), ("vin",)),
+    "proposal": Reference(
+        PROPOSAL,
+        ("action", "proposer", "status", "yes_power", "no_power", "needed_power", "total_power", "expires_at"),
+    ),
+}
+"""Field of a body, or of a view, to the state value that it names."""
+
+
+class Essence(NamedTuple):
+    """`essential`: the facts that a program must expect. `change`: what the transaction changes, with facts in braces.
+    `is_asked`: whether also the sender is shown it and asked; a cosigner always is."""
+
+    essential: tuple[str, ...]
+    change: str
+    is_asked: bool = False
+
+
+_SALE: Final = ("vin", "price", "seller", "buyer")
+ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
+    OrderAccept: Essence(_SALE, "The car is reserved for {buyer}, who buys it from {seller} for {price}.", True),
+    OrderAcknowledge: Essence(
+        (*_SALE, "verdict", "material_changes"),
+        "{buyer} agrees to buy the car as it is now, after {material_changes} material changes.", True,
+    ),
+    OrderHandover: Essence(
+        (*_SALE, "odometer"), "The title of {vin} moves from {seller} to {buyer} for good, at {odometer}.", True
+    ),
+    GovernanceVote: Essence(
+        ("proposal", "approve", "action"), "{sender} votes on the action of the proposal; approve: {approve}.", True
+    ),
+    TitleTransfer: Essence(
+        ("sender", "vin", "receiver", "odometer", "odometer_disclosed"),
+        "The title of {vin} moves from {sender} to {receiver} for good.",
+    ),
+    AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),
+}  # fmt: skip
+"""What matters in a type. Any other type: `type`, `sender` and every field of the body that is not empty."""
+
+
+class Fact(NamedTuple):
+    """A value under its name. `value`: as the struct has it; `text`: for people, names included. `is_proven`: read from
+    proven state, not from the body."""
+
+    name: str
+    kind: Kind
+    value: Any
+    text: str
+    is_proven: bool
+    is_essential: bool
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The facts by name, in the order in which they are shown, and what changes."""
+
+    facts: dict[str, Fact]
+    change: str
+    names: dict[bytes, str]
+    """Proven business names of the members among the addresses."""
+
+    def essential(self, *, is_body_known: bool) -> list[str]:
+        """The facts that a program must expect. `is_body_known`: it has composed the body itself."""
+        return [f.name for f in self.facts.values() if f.is_essential and (f.is_proven or not is_body_known)]
+
+
+class NotExpected(Rejected):
+    """A value is not the one that the caller expects."""
+
+    code = "not_expected"
+
+
+def asks(struct: type[TransactionBody]) -> bool:
+    """Whether the sender of this type is shown what it means, and asked."""
+    return struct in ESSENCES and ESSENCES[struct].is_asked
+
+
+# --- facts -------------------------------------------------------------------------------------------
+class _Facts:
+    """Collects facts; a name that is taken by another value gets its reference in front."""
+
+    def __init__(self, essential: tuple[str, ...], reader: Reader | None, own: Mapping[bytes, str]) -> None:
+        self.facts: dict[str, Fact] = {}
+        self.names: dict[bytes, str] = {}
+        self._essential = essential
+        self._reader = reader
+        self._own = own
+
+    def add(self, name: str, kind: Kind, value: Any, shown: Any, owner: str = "") -> None:
+        """`shown`: the value's JSON form. `owner`: the reference that it is a fact of; without, the body has it."""
+        if (taken := self.facts.get(name)) is not None:
+            if taken.value == value:
+                return
+            name = f"{owner}_{name}"
+        text = value_text(_labelled(kind, shown, self._label))
+        is_essential = name in self._essential
+        self.facts.setdefault(name, Fact(name, kind, value, text, bool(owner), is_essential))
+
+    def add_fields(self, value: Any, names: tuple[str, ...], owner: str) -> None:
+        """The named fields of a struct, by JSON name."""
+        shown, fields = to_json(value), {field.json_name: field for field in fields_of(type(value))}
+        for name in names:
+            self.add(name, fields[name].kind, getattr(value, fields[name].name), shown[name], owner)
+
+    def _label(self, text: str) -> str:
+        """An address with the proven business name, or the name of this wallet's key."""
+        address, known = from_text(text), []
+        if self._reader is not None:
+            if name := name_of(self._reader, address):
+                self.names[address] = name
+            known.append(name or "no member")
+        if address in self._own:
+            known.append(f"your key {self._own[address]}")
+        return f"{text} ({', '.join(known)})" if known else text
+
+
+def _labelled(kind: Kind, value: Any, label: Callable[[str], str]) -> Any:
+    """A JSON value with every address in it labelled."""
+    match kind:
+        case kinds.Address():
+            return label(value)
+        case kinds.ListOf(item=item):
+            return [_labelled(item, entry, label) for entry in value]
+        case kinds.OptionOf(item=item):
+            return None if value is None else _labelled(item, value, label)
+        case kinds.StructOf(struct=struct):
+            return _labelled_fields(struct, value, label)
+        case kinds.UnionOf(structs=structs):
+            return _labelled_fields(next(s for s in structs if tag_of(s) == value["type"]), value, label)
+        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Code() | kinds.CodeOf():
+            return value
+        case kinds.Choice() | kinds.Bytes() | kinds.MoneyAmount() | kinds.Plain():
+            return value
+        case _:
+            assert_never(kind)
+
+
+def _labelled_fields(struct: type[Any], value: dict[str, Any], label: Callable[[str], str]) -> dict[str, Any]:
+    known = {field.json_name: field.kind for field in fields_of(struct)}
+    return {name: _labelled(known[name], entry, label) if name in known else entry for name, entry in value.items()}
+
+
+def meaning(payload: Payload, reader: Reader | None, as_of: AsOf | None, own: Mapping[bytes, str]) -> Meaning:
+    """What a transaction means over the state that `reader` gives; without one, from its body alone. `own`: addresses
+    of this wallet's keys to their names. Raises `InvalidProof` where the state has no value that an essential fact is
+    read from."""
+    body, fields = payload.body, fields_of(type(payload.body))
+    written = to_json(body)
+    given = tuple(f.json_name for f in fields if written[f.json_name] not in (None, "", [], {}))
+    whole = Essence(("sender", *given), "")
+    essence = ESSENCES.get(type(body), whole) if reader is not None else whole
+    found = _Facts(("type", *essence.essential), reader, own)
+    found.add("type", kinds.Text(), type_of(body), type_of(body))
+    found.add("sender", kind_of(Address), payload.sender, to_text(payload.sender))
+    for field in fields:
+        found.add(field.json_name, field.kind, getattr(body, field.name), written[field.json_name])
+    found.add("valid_until", kinds.TIME, payload.expires_at_ms, time_to_text(payload.expires_at_ms))
+    if reader is not None and as_of is not None:
+        for field in fields:
+            _add_referenced(found, field.json_name, getattr(body, field.name), essence, reader, as_of)
+    assert set(essence.essential) <= set(found.facts), "a type's essential facts are fields of it, or of what it names"
+    change = essence.change.format_map({name: fact.text for name, fact in found.facts.items()})
+    return Meaning(found.facts, change, found.names)
+
+
+def _add_referenced(found: _Facts, name: str, ident: Any, essence: Essence, reader: Reader, as_of: AsOf) -> None:
+    """The facts of the state value that a field names, and of those that this one leads to."""
+    if name not in REFERENCES or not ident:
+        return
+    family, shown, leads_to = REFERENCES[name]
+    value, text = reader.get(family, ident), ident.hex() if isinstance(ident, bytes) else ident
+    if value is None:
+        if set(shown) & set(essence.essential):
+            raise InvalidProof(f"it is proven that there is no {family.name} {plain(text)}: compare the id")
+        found.add(f"{family.name}", kinds.Text(), "", "none on the chain so far", family.name)
+        return
+    assert family.view is not None, "what is shown is served"
+    view = family.view.of(text, value, reader, as_of)
+    found.add_fields(view, shown, family.name)
+    for further in leads_to:
+        _add_referenced(found, further, getattr(value, further), essence, reader, as_of)
+
+
+def view_texts(view: Any, reader: Reader, own: Mapping[bytes, str]) -> dict[str, str]:
+    """All fields of a view as text, addresses with names."""
+    found = _Facts((), reader, own)
+    found.add_fields(view, tuple(field.json_name for field in fields_of(type(view))), "view")
+    return {fact.name: fact.text for fact in found.facts.values()}
+
+
+# --- expectations --------------------------------------------------------------------------------------
+def check_expected(found: Meaning, expected: Mapping[str, list[str]], names: Names) -> None:
+    """Compare the values that the caller expects, in the form in which options take them. An address may also be the
+    proven name of a member. Raises `Malformed` for an unknown name, `NotExpected` for another value."""
+    for name, texts in expected.items():
+        fact = found.facts.get(name.replace("-", "_"))
+        if fact is None:
+            raise Malformed(f"--expect {name}: this transaction shows {', '.join(found.facts)}")
+        if not _is_expected(found, fact, texts, names):
+            raise NotExpected(f"{name} is {fact.text}, not {', '.join(texts)} as expected: nothing was signed")
+
+
+def _is_expected(found: Meaning, fact: Fact, texts: list[str], names: Names) -> bool:
+    path, is_list = f"--expect {fact.name}", isinstance(fact.kind, kinds.ListOf)
+    if len(texts) > 1 and not is_list:
+        return False  # two values are expected, and it has one
+    given: Any = texts if is_list and not texts[0].lstrip().startswith("[") else texts[0]
+    try:
+        return bool(value_from_json(fact.kind, strict(fact.kind, given, path, names), path) == fact.value)
+    except Malformed:
+        if isinstance(fact.kind, kinds.Address) and fact.value in found.names:
+            return bool(found.names[fact.value] == given)
+        raise

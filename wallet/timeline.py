@@ -1,0 +1,137 @@
+"""A vehicle's records for people: a table on a terminal, lines elsewhere; then its mileage and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from node.console import Cell, Style, is_terminal, plain, say, show_table, spark
+from node.txtypes.registry import TYPES
+from wallet.show import STYLES, counted, value_text
+
+Records = Sequence[Mapping[str, Any]]
+COLUMNS = ("when", "#", "record", "by", "what")
+INDENT = " " * 20
+VERDICT = "verdict:"
+
+
+class Entry(NamedTuple):
+    """One record. `marks`: late, revoked author. `kind` and `author` are empty where only the digest is shown."""
+
+    when: str
+    sequence: str
+    kind: str
+    author: str
+    marks: tuple[str, ...]
+    details: str
+    style: Style
+
+
+def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
+    """In the given order."""
+    for record in records:
+        place, content = plain(record.get("sequence", "?")), record.get("content")
+        if "kind" not in record:
+            yield Entry("?", place, "", "", (), "withheld: only its digest is shown", "warn")
+            continue
+        kind = plain(record["kind"])
+        author = plain(record.get("author_name") or record.get("author") or "?")
+        when = plain(record.get("event_at") or record.get("time") or "")[:16].replace("T", " ")
+        is_fraud = bool(record.get("author_is_fraudulent"))
+        marks = (
+            *(["reported late"] if record.get("late") else []),
+            *(["AUTHOR REVOKED FOR FRAUD"] if is_fraud else []),
+        )
+        if not isinstance(content, dict):
+            yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
+            continue
+        codes = _codes(record)
+        is_bad = is_fraud or any(STYLES.get(code) == "bad" for code in _verdicts(codes))
+        details = ", ".join((*_headline(kind, content), *map(_words, codes)))
+        yield Entry(when, place, kind, author, marks, details, "bad" if is_bad else "")
+
+
+def _headline(kind: str, content: Mapping[str, Any]) -> list[str]:
+    headline = TYPES[kind].headline if kind in TYPES else ()
+    names = [name for name in headline if content.get(name) not in (None, "", [], False)]
+    return [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
+
+
+def _codes(record: Mapping[str, Any]) -> list[str]:
+    outcome = record.get("outcome")
+    return [plain(code) for code in outcome] if isinstance(outcome, list) else []
+
+
+def _words(code: str) -> str:
+    return code.replace(":", " ", 1)
+
+
+def _verdicts(codes: Iterable[str]) -> list[str]:
+    return [code.removeprefix(VERDICT) for code in codes if code.startswith(VERDICT)]
+
+
+def echo_timeline(records: Records) -> None:
+    """Print every record, then the mileage and the verdict."""
+    if is_terminal():
+        show_table(COLUMNS, [_row(entry) for entry in entries(records)])
+    else:
+        for line in timeline(records):
+            click.echo(line)
+    _echo_mileage(records)
+
+
+def timeline(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One or two lines for each record."""
+    lines = []
+    for entry in entries(records):
+        if not entry.kind:
+            lines.append(f"{entry.when:16}  #{entry.sequence} {entry.details}")
+            continue
+        lines.append(f"{entry.when}  #{entry.sequence} {entry.kind}  by {', '.join((entry.author, *entry.marks))}")
+        if entry.details:
+            lines.append(INDENT + entry.details)
+    return lines
+
+
+def _row(entry: Entry) -> tuple[str | Cell, ...]:
+    author = Cell(", ".join((entry.author, *entry.marks)), "warn" if entry.marks else "")
+    return entry.when, entry.sequence, Cell(entry.kind, "strong"), author, Cell(entry.details, entry.style)
+
+
+# --- mileage ------------------------------------------------------------------------------------------------
+def readings(records: Records) -> list[tuple[int, str]]:
+    """(value, unit) of every odometer reading, in event time."""
+    found = []
+    for record in records:
+        content = record.get("content")
+        reading = content.get("odometer") if isinstance(content, dict) else None
+        if isinstance(reading, dict) and type(reading.get("value")) is int:
+            found.append((str(record.get("event_at", "")), reading["value"], plain(reading.get("unit", ""))))
+    return [(value, unit) for _, value, unit in sorted(found)]
+
+
+def verdict(records: Records) -> str:
+    """The odometer's verdict after the last record; empty if a withheld record may have changed it."""
+    known = "NO_VERDICT"
+    for record in records:
+        if not isinstance(record.get("content"), dict):
+            known = ""
+        elif found := _verdicts(_codes(record)):
+            known = found[-1]
+    return known
+
+
+def _echo_mileage(records: Records) -> None:
+    found = readings(records)
+    if not found:
+        return
+    (first, unit), (last, _) = found[0], found[-1]
+    known = verdict(records)
+    span = f"{last:,} {unit}" if len(found) == 1 else f"{first:,} {unit} to {last:,} {unit}"
+    parts = [f"mileage {span}", counted(len(found), "reading")]
+    if line := spark([value for value, _ in found]):
+        parts.append(line)
+    parts.append(f"verdict {known}" if known else "verdict unknown: a later record is withheld")
+    say("  ".join(parts), STYLES.get(known, "warn"))
