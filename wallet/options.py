@@ -38,7 +38,20 @@ _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")
 
 RESERVED: Final = frozenset(
-    {"from", "cosign", "wait", "dry_run", "offline", "output", "body", "expires", "json", "help", "yes"}
+    {
+        "from",
+        "cosign",
+        "wait",
+        "dry_run",
+        "offline",
+        "output",
+        "body",
+        "expires",
+        "json",
+        "help",
+        "yes",
+        "accept_old_root",
+    }
 )
 """Names of the options that every transaction command has: no field may have one of them."""
 

@@ -75,3 +75,8 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
     from wallet.session import Session
 
     return session_options(click.make_pass_decorator(Session, ensure=True)(command))
+
+
+def accept_old_root(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--accept-old-root`."""
+    return click.option("--accept-old-root", is_flag=True, help="start from a trust root older than 180 days")(command)
