@@ -22,6 +22,7 @@ PLACES: Final = {
     "key": "wallet.commands.key:key",
     "listings": "wallet.commands.read:listings",
     "order": "wallet.commands.read:order",
+    "outbox": "wallet.commands.outbox:outbox",
     "proposal": "wallet.commands.proposals:proposal",
     "proposals": "wallet.commands.proposals:proposals",
     "ref": "wallet.commands.ref:ref",
@@ -47,6 +48,10 @@ class Wallet(Program):
         except (OperatorError, Corrupted) as error:
             advice = ": name another node" if isinstance(error, Corrupted) else ""
             say(f"Error: {error}{advice}.", "bad", err=True)
+            ctx.exit(EXIT_UNREADABLE)
+        except RecursionError:
+            # Nothing of ours is nested deeply: a node's answer is.
+            say("Error: an answer of the node is nested too deeply: name another node.", "bad", err=True)
             ctx.exit(EXIT_UNREADABLE)
         except BrokenPipeError:
             # The reader of our output has closed it (`| head`), which is no error of ours.

@@ -47,6 +47,10 @@ class NoBlockYet(OperatorError):
     """The chain is at its genesis, whose state no certificate proves."""
 
 
+WRONG_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a node's JSON raises where it has another shape than it should."""
+
+
 class UnmetGuard(NamedTuple):
     """An unmet guard in a node's answer."""
 
@@ -127,7 +131,9 @@ class NodeClient:
             if not isinstance(items, list):
                 raise self._unusable(f"no list of {name}")
             rows.extend(item for item in items if isinstance(item, dict))
-            last, cursor = cursor, str(answer.get("cursor") or "")
+            last, cursor = cursor, answer.get("cursor") or ""
+            if not isinstance(cursor, str) or not cursor.isascii():
+                raise self._unusable(f"a list of {name} with a cursor that is none")
             if not cursor or cursor == last or not items:
                 break
         return rows[:limit]
@@ -149,7 +155,7 @@ class NodeClient:
             entries = tuple(_state_entry(entry) for entry in answer["entries"])
             header, commit = (bytes.fromhex(answer[name]["raw"]) for name in ("header", "commit"))
             return StateAnswer(entries, header, commit)
-        except (KeyError, TypeError, ValueError) as error:
+        except WRONG_SHAPE as error:
             raise self._unusable(f"no proof that can be read ({error})") from None
 
     def state_value(self, key: bytes) -> bytes | None:
@@ -161,7 +167,7 @@ class NodeClient:
             if refused.status == 404:
                 return None
             raise
-        except (TypeError, ValueError) as error:
+        except WRONG_SHAPE as error:
             raise self._unusable(f"no state value ({error})") from None
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
@@ -180,6 +186,15 @@ class NodeClient:
         """The status of a transaction after submitting it. With `wait_ms` the node waits that long for the commit."""
         query = {"wait": "commit", "timeout_ms": str(wait_ms)} if wait_ms else {}
         return self.call_json("/v1/transactions", query, raw, TIMEOUT_S + wait_ms / 1000)
+
+    def transaction(self, txid: bytes) -> dict[str, Any]:
+        """What a node says about a transaction; its status is `unknown` where the node has not seen it."""
+        try:
+            return self.call_json(f"/v1/transactions/{txid.hex()}")
+        except NodeRefused as refused:
+            if refused.status == 404:
+                return {"status": "unknown"}
+            raise
 
     def submit_batch(self, raws: list[bytes]) -> list[dict[str, Any]]:
         """One result for each transaction, in order. At most `RPC_BATCH_MAX`."""

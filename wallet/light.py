@@ -1,8 +1,7 @@
 """Light client: a state value is verified when its proof leads to a header that the chain's validators have decided.
 
 `node.chain.trust` follows the chain from the trust root to that header. This module fetches headers and proofs from a
-node, verifies the proofs, and keeps the newest verified header as the next trust root. A vehicle's records are verified
-against its proven state (docs/PROTOCOL.md, State).
+node, verifies the proofs, and keeps the newest verified header as the next trust root.
 """
 
 from __future__ import annotations
@@ -11,31 +10,26 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from node.chain.block import Committed, Header, block_id_of, decode_commit, decode_header
+from node.chain.block import Block, Committed, Header, block_id_of, check_contents, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
-from node.crypto.addresses import from_text
-from node.crypto.hashing import ZERO32
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, GivenReader, MissingKey, Reader
 from node.ledger.fields import Time
-from node.ledger.json_form import time_from_text, time_to_text, union_from_json
+from node.ledger.json_form import time_to_text
 from node.ledger.params import CHAIN, PARAMS_KEY
 from node.limits import DAY_MS
 from node.txtypes.chain.validator_set import VALIDATORS, ValidatorEntry
-from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS, unknown_rules, unknown_ruleset
-from node.txtypes.vehicle.record import Content, Face, content_digest, next_history_head, redacted_digest
-from node.txtypes.vehicle.vehicle import Vehicle
 from wallet.client import NodeRefused, StateAnswer
 from wallet.files import write_file
 
@@ -45,6 +39,9 @@ CLOCK_AHEAD_MAX_MS: Final = 3_600_000
 """How far a header's time may be ahead of this computer's clock, which may be wrong by an hour. Above: refused."""
 
 STORE_BYTES_MAX: Final = 256 * 1024
+
+ANCESTORS_MAX: Final = 100
+"""How far below the newest verified height a block is verified, over the parents in between. Above: refused."""
 
 _decode_entries: Decoder[tuple[ValidatorEntry, ...]] = Decoder(tuple[ValidatorEntry, ...], 64 * 1024, "validator set")
 
@@ -204,6 +201,48 @@ class LightClient:
             except MissingKey as missing:
                 keys.append(missing.key)
 
+    def verified_head(self) -> Header:
+        """The node's head. Raises as `verified_states`."""
+        return self.verified_states((PARAMS_KEY,))[1]
+
+    def verified_block(self, height: int) -> Block:
+        """The decided block of a height with all its contents. Above the newest verified height its certificate is
+        verified, below it the way over the parents. Raises as `verified_states`, but for `BehindTrust`; `OperatorError`
+        more than `ANCESTORS_MAX` heights below."""
+        check_root_age(self._trust, self._now_ms(), self._accept_old_root)
+        above = self._trust.height - height
+        if above > ANCESTORS_MAX:
+            raise OperatorError(
+                f"height {height} is {above} below the newest verified one, at most {ANCESTORS_MAX} are"
+            )
+        committed = self._client.committed(height)
+        block, header = committed.block, committed.block.header
+        if header.height != height:
+            raise Malformed(f"asked for height {height}, the node gives another")
+        check_contents(block)
+        if above <= 0 or self._trust.header is None:
+            self._follow(LightBlock(header, committed.commit))
+        elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(self._trust.header, height):
+            raise InvalidProof(f"the block that the node shows for height {height} is not the one that was decided")
+        return block
+
+    def _id_of_ancestor(self, descendant: Header, height: int) -> bytes:
+        """The block id at `height`, over the parents of a verified header."""
+        parent_id = descendant.parent_id
+        for between in range(descendant.height - 1, height, -1):
+            parent = self._client.committed(between).block.header
+            if block_id_of(parent, self._genesis_hash) != parent_id:
+                raise InvalidProof(
+                    f"the block that the node shows for height {between} is not the one that was decided"
+                )
+            parent_id = parent.parent_id
+        return parent_id
+
+    @property
+    def proven_ms(self) -> int:
+        """The time of the newest verified header, or of genesis."""
+        return self._trust.time_ms
+
     def report(self) -> Verified:
         """How the newest header was verified. Only after `verified_states`."""
         header, root = self._trust.header, self._root
@@ -230,48 +269,3 @@ class LightClient:
         self._trust, changes = advance(trust, block, _NodeSource(self._client), self._genesis_hash)
         self._set_changes += changes
         self._store.keep(self._trust)
-
-
-# --- histories -----------------------------------------------------------------------------------------
-def _digest_of(record: Mapping[str, Any]) -> bytes:
-    """The digest of a record in JSON: computed from content and face, or the bare digest if it has no face."""
-    if record.get("content") is not None:
-        body = encode(union_from_json(dict(TYPES), record["content"], "content"))
-        outcome = tuple(str(code) for code in record["outcome"])
-        digest = content_digest(encode(Content(bytes.fromhex(record["salt"]), body, outcome)))
-    elif record.get("content_digest") is not None:
-        digest = bytes.fromhex(record["content_digest"])
-    else:
-        return bytes.fromhex(str(record.get("digest", "")))
-    face = Face(
-        int(record["sequence"]),
-        bytes.fromhex(record["txid"]),
-        int(record["height"]),
-        time_from_text(record["time"]),
-        from_text(record["author"]),
-        str(record["author_name"]),
-        str(record["kind"]),
-        time_from_text(record["event_at"]),
-    )
-    return redacted_digest(encode(face), digest)
-
-
-def check_history(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> int:
-    """The number of withheld records. Raises `InvalidProof` unless `records` are all records of `vehicle` in order. A
-    withheld record has only its face and the digest of its content, or only its own digest. This proves completeness
-    just the same."""
-    head, withheld = ZERO32, 0
-    for sequence, record in enumerate(records):
-        has_face = record.get("content") is not None or record.get("content_digest") is not None
-        if has_face and record.get("sequence") != sequence:
-            raise InvalidProof(f"record {sequence} is missing")
-        withheld += record.get("content") is None
-        try:
-            head = next_history_head(head, sequence, _digest_of(record))
-        except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(f"a record can't be read: {error}") from None
-    if len(records) != vehicle.record_count:
-        raise InvalidProof(f"{len(records)} records are shown, the vehicle has {vehicle.record_count}")
-    if head != vehicle.history_head:
-        raise InvalidProof("the records shown are not the ones that the vehicle's proven state commits to")
-    return withheld

@@ -21,12 +21,13 @@ from node.crypto.keyfile import is_key_name
 from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
 from node.ledger.family import AsOf, Reader
-from node.ledger.json_form import time_from_text
+from node.ledger.json_form import time_from_text, time_to_text
 from wallet.client import DEFAULT_NODE, NoBlockYet, NodeClient
 from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
-from wallet.light import BehindTrust, LightClient
+from wallet.light import CLOCK_AHEAD_MAX_MS, BehindTrust, LightClient
 from wallet.options import Names
+from wallet.outbox import Outbox
 
 T = TypeVar("T")
 
@@ -65,6 +66,10 @@ class Session:
     @cached_property
     def client(self) -> NodeClient:
         return NodeClient(self.nodes)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.home, self.genesis_hash)
 
     # --- genesis and chain ---
     def known_genesis(self) -> Genesis | None:
@@ -124,13 +129,20 @@ class Session:
             self.check_chain()
 
     def now_ms(self) -> int:
-        """The head's time, or a minute before this computer's if the head is older than that."""
+        """The head's time, or a minute before this computer's if the head is older than that. What is signed takes its
+        times from here, so a node may move them by no more than the light client's bound. Raises `OperatorError`."""
         head = self.check_chain().get("head")
         try:
             head_ms = time_from_text(str(head.get("time") if isinstance(head, dict) else None))
         except Malformed:
             raise OperatorError("the node's status has no head time: name another node with --node") from None
-        return max(head_ms, time.time_ns() // 1_000_000 - STALE_HEAD_MS)
+        own_ms = time.time_ns() // 1_000_000
+        if head_ms > own_ms + CLOCK_AHEAD_MAX_MS:
+            raise OperatorError(
+                f"the node's head is of {time_to_text(head_ms)}, more than an hour ahead of this computer's clock: "
+                "set the clock, or name another node with --node"
+            )
+        return max(head_ms, own_ms - STALE_HEAD_MS)
 
     # --- verified reads ---
     def light_client(self, accept_old_root: bool) -> LightClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from node.console import plain as plain
 from node.errors import Rejected
 from wallet.client import NodeRefused, UnmetGuard, unmet_of
 from wallet.options import show_amount
+
+_AMOUNT = re.compile("[0-9]{1,16}")
 
 
 def counted(count: int, noun: str) -> str:
@@ -24,7 +27,8 @@ def echo_json(value: Any) -> None:
 
 
 def is_money(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"amount", "currency"}
+    is_amount = isinstance(value, dict) and set(value) == {"amount", "currency"}
+    return is_amount and _AMOUNT.fullmatch(str(value["amount"])) is not None
 
 
 def value_text(value: Any) -> str:
@@ -33,7 +37,7 @@ def value_text(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if is_money(value) and str(value["amount"]).isdecimal():
+    if is_money(value):
         return show_amount(int(value["amount"]), plain(value["currency"]))
     if isinstance(value, dict) and set(value) == {"value", "unit", "source"}:
         return plain(f"{value['value']} {value['unit']} ({value['source']})")
@@ -99,9 +103,13 @@ def echo_unmet(guards: Iterable[UnmetGuard]) -> None:
 
 
 def echo_rejected(error: Rejected) -> None:
-    """Print why a node, a check or the wallet itself refused."""
-    unmet = unmet_of(error.problem) if isinstance(error, NodeRefused) else ()
-    code = error.problem_code if isinstance(error, NodeRefused) else error.code
-    reason = f": {counted(len(unmet), 'condition')} not met" if unmet else f" ({plain(code)}): {plain(error)}"
-    say(f"Refused{reason}.", "bad", err=True)
+    """Print why a check or the wallet itself refused; or that a node did, whose words prove nothing."""
+    if not isinstance(error, NodeRefused):
+        say(f"Refused ({error.code}): {error}.", "bad", err=True)
+        return
+    unmet = unmet_of(error.problem)
+    code, text = f" ({plain(error.problem_code)})", plain(error)
+    if unmet:
+        code, text = "", f"{counted(len(unmet), 'condition')} not met"
+    say(f"Refused by the node{code}: {text}.", "bad", err=True)
     echo_unmet(unmet)

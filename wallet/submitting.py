@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
 import click
 
 from node import limits
-from node.errors import OperatorError
-from wallet.client import NodeClient, NodeRefused
+from node.errors import OperatorError, Rejected
+from node.ledger.json_form import time_to_text
+from wallet.client import NodeClient, NodeRefused, Unreachable
+from wallet.light import LightClient
+from wallet.proving import Place, Unproven, prove_commits
 from wallet.session import Session
-from wallet.txfile import TxDocument, write_document
+from wallet.txfile import TxDocument
 
 T = TypeVar("T")
 
@@ -32,25 +36,44 @@ BATCH_HEX_MAX: Final = limits.RPC_BODY_BYTES_MAX - 64 * 1024
 
 BUSY_CODES: Final = frozenset({"rate_limited", "too_many_connections", "pool_full", "syncing", "not_ready"})
 
+STATUSES: Final = frozenset({"pending", "committed", "rejected", "expired"})
+
+KEPT: Final = "the signed transaction is kept: `bmw-wallet outbox` shows it, and sends the same again with --resend"
+
 
 @dataclass
 class Sent:
-    """The outcome of one submission. `problem` is the node's problem document if it refused the transaction."""
+    """The outcome of one submission. `problem` is the node's problem document if it refused the transaction; `commit`
+    is there once it was tried to prove what the node says."""
 
     txid: bytes
     status: str
     answer: dict[str, Any]
     problem: dict[str, Any] = field(default_factory=dict)
+    commit: Place | Unproven | None = None
 
     @property
     def is_refused(self) -> bool:
         return bool(self.problem) or self.status not in ("pending", "committed")
 
     def to_json(self) -> dict[str, Any]:
-        return self.answer | {"txid": self.txid.hex(), "status": self.status}
+        return self.answer | {"txid": self.txid.hex(), "status": self.status} | commit_json(self.commit)
 
 
-def _retried(send: Callable[[], T]) -> T:
+def commit_json(commit: Place | Unproven | None) -> dict[str, Any]:
+    """The members `proven` and what belongs to it; a proven place wins over what the node says."""
+    match commit:
+        case Place(height=height, index=index, block_id=block_id):
+            return {"proven": True, "height": height, "index": index, "block_id": block_id.hex()}
+        case Unproven(reason=reason):
+            return {"proven": False, "reason": reason}
+        case None:
+            return {"proven": False}
+        case _:
+            assert_never(commit)
+
+
+def retried(send: Callable[[], T]) -> T:
     """The result of `send`, called again as long as the node is busy."""
     for _ in range(TRIES - 1):
         try:
@@ -62,25 +85,57 @@ def _retried(send: Callable[[], T]) -> T:
     return send()
 
 
-def submit_one(session: Session, document: TxDocument, is_waiting: bool) -> Sent:
-    """Submit a transaction. The outbox keeps it until a node answers, so that the same bytes can be sent again."""
-    outbox = session.home / "outbox" / f"{document.txid.hex()}.json"
-    write_document(outbox, document)
-    try:
-        sent = _submit(session.client, document, is_waiting)
-    except NodeRefused:
-        outbox.unlink(missing_ok=True)
-        raise
-    except OperatorError as error:
-        raise type(error)(
-            f"{error}; the signed transaction is kept: `bmw-wallet submit {outbox}` sends the same again"
-        ) from None
-    outbox.unlink(missing_ok=True)
+def submit_one(session: Session, document: TxDocument, light: LightClient | None) -> Sent:
+    """Submit a transaction, and with a light client wait for its commit and prove it. The outbox keeps the bytes."""
+    _sweep(session)
+    session.outbox.keep([document], "sent")
+    with _telling_kept([document]):
+        sent = _submit(session.client, document, light is not None)
+        if light is not None:
+            _prove(session, light, [sent])
     return sent
 
 
+def _sweep(session: Session) -> None:
+    """Forget what the newest header that was verified before proves to have expired. No node is asked."""
+    with suppress(OperatorError):  # a trust store that cannot be read keeps nothing from being sent
+        session.outbox.forget_expired(session.light_client(True).proven_ms)
+
+
+@contextmanager
+def _telling_kept(documents: list[TxDocument]) -> Iterator[None]:
+    """Whatever goes wrong tells that the outbox keeps the documents."""
+    try:
+        yield
+    except Rejected:
+        echo_kept(documents)
+        raise
+    except OperatorError as error:
+        raise type(error)(f"{error}; {KEPT}") from None
+
+
+def echo_kept(documents: list[TxDocument]) -> None:
+    """Tell on standard error that refused transactions may still be committed."""
+    what = "The signed transaction is" if len(documents) == 1 else "The signed transactions are"
+    until = time_to_text(max(document.payload.expires_at_ms for document in documents))
+    click.echo(
+        f"{what} kept: some node may still commit it until {until}. `bmw-wallet outbox` shows what became of it, and "
+        "sends the same again with --resend.",
+        err=True,
+    )
+
+
+def _prove(session: Session, light: LightClient, results: list[Sent]) -> None:
+    """Prove the commits that the node names, and forget what is proven."""
+    said = {sent.txid: sent.answer.get("height") for sent in results if sent.status == "committed"}
+    commits = prove_commits(light, session.genesis_hash, said)
+    for sent in results:
+        sent.commit = commits.get(sent.txid)
+    session.outbox.forget(lambda document: isinstance(commits.get(document.txid), Place))
+
+
 def _submit(client: NodeClient, document: TxDocument, is_waiting: bool) -> Sent:
-    send = partial(_retried, partial(client.submit, document.raw, WAIT_MS if is_waiting else 0))
+    send = partial(retried, partial(client.submit, document.raw, WAIT_MS if is_waiting else 0))
     answer = send()
     for _ in range(WAIT_TOTAL_S * 1000 // WAIT_MS - 1):
         if not is_waiting or answer.get("status") != "pending":
@@ -88,7 +143,10 @@ def _submit(client: NodeClient, document: TxDocument, is_waiting: bool) -> Sent:
         answer = send()
     if is_waiting and answer.get("status") == "pending":
         raise OperatorError(f"{document.txid.hex()} is accepted and not yet committed after {WAIT_TOTAL_S} s")
-    return Sent(document.txid, str(answer.get("status")), answer)
+    status = answer.get("status")
+    if not isinstance(status, str) or status not in STATUSES:
+        raise Unreachable("the node answers no status of a transaction: name another node")
+    return Sent(document.txid, status, answer)
 
 
 # --- many ----------------------------------------------------------------------------------------------
@@ -107,13 +165,25 @@ def _batches(documents: list[TxDocument]) -> Iterator[list[TxDocument]]:
         yield batch
 
 
-def submit_many(session: Session, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
-    """Submit transactions. Returns one result for each, in order; a refused one does not stop the others."""
+def submit_many(session: Session, documents: list[TxDocument], light: LightClient | None) -> list[Sent]:
+    """Submit transactions, and with a light client wait for their commits and prove them. Returns one result for each,
+    in order; a refused one does not stop the others. The outbox keeps the bytes."""
+    _sweep(session)
+    for batch in _batches(documents):
+        session.outbox.keep(batch, "sent")
+    with _telling_kept(documents):
+        results = _submit_many(session.client, documents, light is not None)
+        if light is not None:
+            _prove(session, light, results)
+    return results
+
+
+def _submit_many(client: NodeClient, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
     results: list[Sent] = []
     is_hidden = not sys.stderr.isatty()
     with click.progressbar(length=len(documents), label="submitting", file=sys.stderr, hidden=is_hidden) as bar:
         for batch in _batches(documents):
-            results.extend(_submit_batch(session.client, batch))
+            results.extend(_submit_batch(client, batch))
             bar.update(len(batch))
     if not is_waiting:
         return results
@@ -121,9 +191,9 @@ def submit_many(session: Session, documents: list[TxDocument], is_waiting: bool)
         for index, document in enumerate(documents):
             if results[index].status == "pending":
                 try:
-                    results[index] = _submit(session.client, document, True)
+                    results[index] = _submit(client, document, True)
                 except NodeRefused as refused:
-                    results[index] = Sent(document.txid, "refused", {}, refused.problem)
+                    results[index] = Sent(document.txid, "refused", {}, refused.problem or {"detail": str(refused)})
             bar.update(1)
     return results
 
@@ -133,7 +203,7 @@ def _submit_batch(client: NodeClient, batch: list[TxDocument]) -> list[Sent]:
     results: dict[int, Sent] = {}
     waiting = list(range(len(batch)))
     for attempt in range(TRIES):
-        answers = _retried(partial(client.submit_batch, [batch[index].raw for index in waiting]))
+        answers = retried(partial(client.submit_batch, [batch[index].raw for index in waiting]))
         for index, answer in zip(waiting, answers, strict=True):
             problem = answer.get("problem")
             problem = problem if isinstance(problem, dict) else {}

@@ -171,7 +171,7 @@ def value_from_json(kind: Kind, value: Any, path: str) -> Any:
 def union_from_json(structs: dict[str, type[Any]], value: Any, path: str) -> Any:
     """The struct that `type` names."""
     tag = _expect(value, dict, path, "an object").get("type")
-    if tag not in structs:
+    if not isinstance(tag, str) or tag not in structs:
         raise Malformed(f"{path}.type: one of {', '.join(sorted(structs))} expected, {tag!r} given")
     return from_json(structs[tag], {k: v for k, v in value.items() if k != "type"}, path)
 

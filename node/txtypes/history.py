@@ -58,10 +58,14 @@ def is_late(face: Face) -> bool:
     return face.time_ms - face.event_at_ms > LATE_MS and (kind is None or kind.reports_event)
 
 
-def record_view(vin: str, raw: bytes, reader: Reader) -> RecordView:
-    face, content, body = decode_record(raw)
+def view_of(vin: str, record: DecodedRecord, digest: bytes, author_is_fraudulent: bool) -> RecordView:
+    face, content, body = record
     return extended(
-        RecordView, face, id=f"{vin}/{face.sequence}", author_is_fraudulent=is_fraudulent(reader, face.author),
-        late=is_late(face), content=body, outcome=content.outcome,
-        digest=record_digest(raw), salt=content.salt,
+        RecordView, face, id=f"{vin}/{face.sequence}", author_is_fraudulent=author_is_fraudulent, late=is_late(face),
+        content=body, outcome=content.outcome, digest=digest, salt=content.salt,
     )  # fmt: skip
+
+
+def record_view(vin: str, raw: bytes, reader: Reader) -> RecordView:
+    record = decode_record(raw)
+    return view_of(vin, record, record_digest(raw), is_fraudulent(reader, record.face.author))

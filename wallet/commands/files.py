@@ -14,11 +14,12 @@ from node.errors import OperatorError
 from node.ledger.body import TransactionBody
 from wallet.client import problem_text, unmet_of
 from wallet.commands.consent import Consent, agree, consent_options
-from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
+from wallet.commands.shared import EXIT_REFUSED, PATH, accept_old_root, example, with_session
 from wallet.commands.tx import echo_sent, signed_by
+from wallet.proving import Place, Unproven
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_json, echo_unmet, plain
-from wallet.submitting import Sent, submit_many, submit_one
+from wallet.submitting import Sent, echo_kept, submit_many, submit_one
 from wallet.txfile import TxDocument, read_document, read_documents, write_document
 
 REFUSED_SHOWN_MAX = 20
@@ -50,6 +51,7 @@ def _signing_command(name: str, is_sender: bool, default: str, summary: str, exa
         agree(session, document.payload, signers, consent, is_body_known=False, is_offline=is_offline)
         for signer in signers:
             document = signed_by(session, document, signer)
+        session.outbox.keep([document], "written")
         write_document(output or file, document)
         if session.wants_json:
             echo_json(document.to_json())
@@ -97,9 +99,10 @@ def _named(keys: list[KeyInfo], body: TransactionBody) -> list[KeyInfo]:
 
 @click.command("submit", epilog=example("bmw-wallet submit handover.json --wait\nbmw-wallet submit records/*.json"))
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
-@click.option("--wait", "is_waiting", is_flag=True, help="wait until everything is committed")
+@click.option("--wait", "is_waiting", is_flag=True, help="wait until everything is committed, and prove that it is")
+@accept_old_root
 @with_session
-def submit(session: Session, files: tuple[Path, ...], is_waiting: bool) -> None:
+def submit(session: Session, files: tuple[Path, ...], is_waiting: bool, accept_old_root: bool) -> None:
     """Send signed transaction files: always the same bytes, so sending twice does no harm."""
     documents = [document for file in files for document in read_documents(file, session.genesis_hash)]
     if not documents:
@@ -107,18 +110,22 @@ def submit(session: Session, files: tuple[Path, ...], is_waiting: bool) -> None:
     if unsigned := sum(not document.signatures for document in documents):
         raise OperatorError(f"{unsigned} of {len(documents)} transactions have no signature: run bmw-wallet sign")
     session.check_chain()
+    light = session.light_client(accept_old_root) if is_waiting else None
     if len(documents) == 1:
-        echo_sent(session, submit_one(session, documents[0], is_waiting), documents[0])
+        echo_sent(session, submit_one(session, documents[0], light), documents[0])
     else:
-        _echo_results(session, submit_many(session, documents, is_waiting))
+        echo_results(session, submit_many(session, documents, light), documents)
 
 
-def _echo_results(session: Session, results: list[Sent]) -> None:
+def echo_results(session: Session, results: list[Sent], documents: list[TxDocument]) -> None:
+    """Print the outcome of several submissions. Exits with 1 if any was refused."""
     if session.wants_json:
         echo_json({"results": [sent.to_json() for sent in results]})
     else:
-        counts = Counter("refused" if sent.is_refused else sent.status for sent in results)
-        click.echo(", ".join(f"{count} {plain(status)}" for status, count in sorted(counts.items())))
+        counts = Counter(_outcome(sent) for sent in results)
+        click.echo(", ".join(f"{count} {plain(outcome)}" for outcome, count in sorted(counts.items())))
+    for reason in sorted({sent.commit.reason for sent in results if isinstance(sent.commit, Unproven)}):
+        click.echo(f"Not proven: {plain(reason)}.", err=True)
     refused = [sent for sent in results if sent.is_refused]
     for sent in refused[:REFUSED_SHOWN_MAX]:
         reason = problem_text(sent.problem, 0) if sent.problem else sent.status
@@ -127,4 +134,14 @@ def _echo_results(session: Session, results: list[Sent]) -> None:
     if len(refused) > REFUSED_SHOWN_MAX:
         click.echo(f"... and {len(refused) - REFUSED_SHOWN_MAX} more (--json shows all)", err=True)
     if refused:
+        txids = {sent.txid for sent in refused}
+        echo_kept([document for document in documents if document.txid in txids])
         raise click.exceptions.Exit(EXIT_REFUSED)
+
+
+def _outcome(sent: Sent) -> str:
+    if sent.is_refused:
+        return "refused"
+    if sent.status == "pending":
+        return "pending"
+    return f"{sent.status} (proven)" if isinstance(sent.commit, Place) else f"{sent.status} (as the node says)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final
@@ -15,14 +16,16 @@ from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, MissingKey, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.member import fraudulent_authors
 from node.txtypes.sale.order import ORDER
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeRefused
 from wallet.commands.shared import accept_old_root, example, with_session
-from wallet.light import LightClient, check_history
+from wallet.history import proven_records, record_json
+from wallet.light import LightClient
 from wallet.options import parse_vin
 from wallet.session import Session
-from wallet.show import echo_facts, echo_json, echo_table, plain
+from wallet.show import counted, echo_facts, echo_json, echo_table, plain
 from wallet.timeline import echo_timeline
 
 KEYS_MAX: Final = 90
@@ -32,6 +35,9 @@ LIST_STEP: Final = 20
 
 HELD_SHOWN: Final = 100
 """Cars and orders that `account` shows; `cars` has a limit of its own."""
+
+OLD_HEAD_MS: Final = 10 * 60_000
+"""An idle chain makes a block every ten seconds. Above: the reader is told that newer blocks may be held back."""
 
 
 def _vin(text: str) -> str:
@@ -130,6 +136,13 @@ def echo_verified(light: LightClient | None) -> None:
     if light is None:
         return
     report = light.report()
+    age_ms = time.time_ns() // 1_000_000 - report.time_ms
+    if age_ms > OLD_HEAD_MS:
+        say(
+            f"The newest block that this node proves is {age_ms // 60_000} minutes old: the chain has stopped, or the "
+            "node holds back newer blocks; compare with another node.",
+            "warn", err=True,
+        )  # fmt: skip
     say(f"verified at height {report.height}, {time_to_text(report.time_ms)}", "good")
     click.echo(
         f"(trust root: height {report.root_height}, id {report.root_id.hex()}, {report.root_age_days} days old; "
@@ -168,22 +181,31 @@ def _no_vehicle(vin: str) -> InvalidProof:
 @verifying
 def history(session: Session, light: LightClient | None, vin: str, limit: int) -> None:
     """Every record of a vehicle, the oldest first; with --verify complete and unchanged."""
-    proven: Vehicle | None = None
-    if light is not None:
-        proven = session.verified(light, lambda reader, _: reader.get(VEHICLE, vin))
-        if proven is None:
-            raise _no_vehicle(vin)
-        limit = proven.record_count
-    records = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", limit) if limit else []
+    if light is None:
+        records = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", limit)
+    else:
+        records = _proven_history(session, light, vin)
+    withheld = sum(record.get("content") is None for record in records)
     verified = verified_json(light)
-    if proven is not None:
-        verified["verified"]["withheld"] = check_history(records, proven)
+    if light is not None:
+        verified["verified"]["withheld"] = withheld
     if session.wants_json:
         echo_json({"vin": vin, "records": records} | verified)
         return
     echo_timeline(records)
-    click.echo(f"{len(records)} records")
+    click.echo(counted(len(records), "record") + (f", {withheld} of them withheld by the node" if withheld else ""))
     echo_verified(light)
+
+
+def _proven_history(session: Session, light: LightClient, vin: str) -> list[dict[str, Any]]:
+    """The records of a vehicle as its proven state commits to them."""
+    proven, frauds = session.verified(light, lambda reader, _: (reader.get(VEHICLE, vin), fraudulent_authors(reader)))
+    if proven is None:
+        raise _no_vehicle(vin)
+    count = proven.record_count
+    given = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", count) if count else []
+    records = proven_records(given, proven)
+    return [record_json(vin, sequence, record, frauds) for sequence, record in enumerate(records)]
 
 
 @click.command("order", epilog=example("bmw-wallet order 5f1c... --json"))
@@ -234,7 +256,7 @@ def _account(session: Session, light: LightClient | None, address: bytes, *, is_
     try:
         view = _view(session, light, ACCOUNT, address.hex())
     except NodeRefused as error:
-        if error.problem_code != "account_unknown" or is_named:
+        if error.problem_code != "account_unknown" or is_named or light is not None:
             raise
         view = None
     if view is None and is_named:

@@ -19,6 +19,7 @@ from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import parse_time
 from node.ledger.json_form import time_to_text
 from node.ledger.kinds import fields_of
+from node.limits import DAY_MS, TX_LIFETIME_CAP_MS
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
@@ -29,11 +30,13 @@ from wallet.commands.consent import Consent, agree, consent_options, show_offlin
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
 from wallet.files import check_absent, read_file
 from wallet.forecast import echo_forecast
+from wallet.light import CLOCK_AHEAD_MAX_MS
 from wallet.meaning import ESSENCES, asks
 from wallet.options import body_from, example_of, options_of
+from wallet.proving import Place, Unproven
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
-from wallet.submitting import Sent, submit_one
+from wallet.submitting import Sent, echo_kept, submit_one
 from wallet.txfile import TxDocument, build_payload, sign_payload, write_document
 
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -68,7 +71,7 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
                   help="the body's fields as JSON; options win over it")  # fmt: skip
     @click.option("expires", "--expires", default="+30m", show_default=True, metavar="TIME",
                   help="until when it may be committed, from the head's time")  # fmt: skip
-    @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed; print height and index")
+    @click.option("is_waiting", "--wait", is_flag=True, help="wait until it is committed, and prove that it is")
     @click.option("is_dry", "--dry-run", is_flag=True, help="check it now and show what it would change; send nothing")
     @click.option("is_offline", "--offline", is_flag=True, help="ask no node; write a file with -o for submit")
     @click.option("output", "-o", "--output", type=PATH, metavar="FILE", help="the transaction file to write")
@@ -107,12 +110,14 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             document = signed_by(session, document, signer)
         if output is not None:
             check_absent(output)
+            session.outbox.keep([document], "written")
             write_document(output, document)
             click.echo(f"Written to {output}, with {counted(len(document.signatures), 'signature')}.", err=True)
         if is_dry:
             _dry_run(session, document)
         elif output is None:
-            echo_sent(session, submit_one(session, document, is_waiting), document)
+            light = session.light_client(consent.accept_old_root) if is_waiting else None
+            echo_sent(session, submit_one(session, document, light), document)
         elif session.wants_json:
             echo_json(document.to_json())
 
@@ -141,7 +146,15 @@ def _signers(
 
 
 def signed_by(session: Session, document: TxDocument, signer: Signer) -> TxDocument:
-    """The document with a signature of `signer`."""
+    """The document with a signature of `signer`. Raises `OperatorError` for one that would hold longer than any chain
+    allows: a node could hold it back until it is valid."""
+    latest_ms = time.time_ns() // 1_000_000 + CLOCK_AHEAD_MAX_MS + TX_LIFETIME_CAP_MS
+    if document.payload.expires_at_ms > latest_ms:
+        raise OperatorError(
+            f"the transaction would expire at {time_to_text(document.payload.expires_at_ms)}, and no chain allows more "
+            f"than {TX_LIFETIME_CAP_MS // DAY_MS} days: it could be held back until then; make it again with an "
+            "earlier --expires"
+        )
     key = session.open_key(signer.name)
     account = signer.account(key, document.payload.body.new_account_keys())
     return document.with_signature(sign_payload(document.payload_bytes, document.genesis_hash, account, key))
@@ -206,13 +219,16 @@ def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
 
 # --- results -------------------------------------------------------------------------------------------
 def _dry_run(session: Session, document: TxDocument) -> None:
+    session.outbox.keep([document], "checked")
     answer = session.client.check(document.raw)
     unmet = unmet_of(answer)
+    if not isinstance(answer.get("ok"), bool) or answer["ok"] == bool(unmet):
+        raise OperatorError("the node does not answer whether the transaction is valid: name another node")
     if session.wants_json:
         echo_json(answer)
     else:
         if not unmet:
-            say(f"It is valid now, at height {answer.get('height', '?')}. Nothing was sent.", "good")
+            say(f"It is valid now, at height {answer.get('height', '?')}, as the node says. Not submitted.", "good")
         echo_forecast(answer)
     if unmet:
         say(f"It is not valid now: {counted(len(unmet), 'condition')} not met.", "bad", err=True)
@@ -221,16 +237,24 @@ def _dry_run(session: Session, document: TxDocument) -> None:
 
 
 def echo_sent(session: Session, sent: Sent, document: TxDocument) -> None:
-    """Print the status of a submitted transaction and its txid, which is also the id of what it creates."""
+    """Print the status of a submitted transaction and its txid, which is also the id of what it creates. Exits with 1
+    for a rejected one."""
+    payload, shown = document.payload, sent.to_json()
+    is_proven = isinstance(sent.commit, Place)
     if session.wants_json:
-        echo_json(sent.to_json())
-        return
-    payload = document.payload
-    echo_facts(
-        {"type": type_of(payload.body), "txid": sent.txid.hex(), "status": sent.status}
-        | {name: sent.answer[name] for name in ("height", "index") if name in sent.answer}
-        | {"sender": to_text(payload.sender), "expires at": time_to_text(payload.expires_at_ms)}
-    )
+        echo_json(shown)
+    else:
+        word = "" if sent.status == "pending" else ", proven" if is_proven else ", as the node says"
+        echo_facts(
+            {"type": type_of(payload.body), "txid": sent.txid.hex(), "status": sent.status + word}
+            | {name: shown[name] for name in ("height", "index") if type(shown.get(name)) is int}
+            | {"sender": to_text(payload.sender), "expires at": time_to_text(payload.expires_at_ms)}
+        )
+    if isinstance(sent.commit, Unproven):
+        click.echo(f"Not proven: {plain(sent.commit.reason)}.", err=True)
+    if sent.is_refused:
+        echo_kept([document])
+        raise click.exceptions.Exit(EXIT_REFUSED)
 
 
 for _name, _struct in TYPES.items():

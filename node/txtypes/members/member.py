@@ -239,6 +239,11 @@ def _entries(reader: Reader) -> tuple[Fraud, ...]:
     return frauds.entries if frauds is not None else ()
 
 
+def fraudulent_authors(reader: Reader) -> frozenset[bytes]:
+    """The authors whose every record is marked."""
+    return frozenset(entry.author for entry in _entries(reader))
+
+
 def is_fraudulent(reader: Reader, author: bytes) -> bool:
     """Whether every record of the author is marked."""
     return any(entry.author == author for entry in _entries(reader))
