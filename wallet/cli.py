@@ -49,10 +49,6 @@ class Wallet(Program):
             advice = ": name another node" if isinstance(error, Corrupted) else ""
             say(f"Error: {error}{advice}.", "bad", err=True)
             ctx.exit(EXIT_UNREADABLE)
-        except RecursionError:
-            # Nothing of ours is nested deeply: a node's answer is.
-            say("Error: an answer of the node is nested too deeply: name another node.", "bad", err=True)
-            ctx.exit(EXIT_UNREADABLE)
         except BrokenPipeError:
             # The reader of our output has closed it (`| head`), which is no error of ours.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -31,6 +31,9 @@ BATCH_TIMEOUT_S: Final = 60.0
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest useful answer is a block of 4 MiB decoded to JSON. Above: the next node is tried."""
 
+JSON_DEPTH_MAX: Final = 32
+"""Levels of a JSON answer; a block has about ten. Above: no answer of a node."""
+
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
 
@@ -276,7 +279,15 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _is_too_deep(value) else None
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(JSON_DEPTH_MAX):
+        nested = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [item for items in nested for item in items]
+    return bool(level)
 
 
 def _reason(error: Exception) -> str:

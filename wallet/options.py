@@ -42,22 +42,8 @@ _DISTANCE = re.compile(r"([0-9]{1,7}) ?(km|mi)")
 _ODOMETER = re.compile(r"([0-9]{1,7}) ?(km|mi)(?::(cluster|body_computer|telematics|visual))?")
 
 RESERVED: Final = frozenset(
-    {
-        "from",
-        "cosign",
-        "wait",
-        "dry_run",
-        "offline",
-        "output",
-        "body",
-        "expires",
-        "json",
-        "help",
-        "yes",
-        "expect",
-        "accept_old_root",
-    }
-)
+    {"from", "cosign", "wait", "dry_run", "offline", "output", "body", "expires", "json", "help", "yes"}
+) | {"accept_old_root", "expect"}
 """Names of the options that every transaction command has: no field may have one of them."""
 
 

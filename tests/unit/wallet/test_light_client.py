@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ from support.light import (
     with_entry,
 )
 
+from node.chain.block import Block, Committed
 from node.chain.trust import genesis_trust
 from node.crypto.state_tree import StateProof
-from node.errors import InvalidCertificate, InvalidProof
+from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import StateAnswer
-from wallet.light import LightClient
+from wallet.light import ANCESTORS_MAX, LightClient
 
 
 # --- what is true ---
@@ -142,3 +144,72 @@ def test_another_chain_is_not_this_one(tmp_path: Path) -> None:
     light = LightClient(other, tmp_path / "light.json", source, now_ms=lambda: source.chain.now)
     with pytest.raises(InvalidCertificate):
         verified(light)
+
+
+# --- blocks ---
+@dataclass
+class BlockSource(ChainSource):
+    """A node that shows another block at the height `false`."""
+
+    false: int = 0
+    falsify: Callable[[Block], Block] = lambda block: block
+
+    def committed(self, height: int) -> Committed:
+        found = super().committed(height)
+        return replace(found, block=self.falsify(found.block)) if height == self.false else found
+
+
+def long_chain(blocks: int) -> BlockSource:
+    source = BlockSource(born())
+    for _ in range(blocks):
+        source.chain.produce()
+    return source
+
+
+def test_a_block_is_verified_above_and_below_the_verified_height(tmp_path: Path) -> None:
+    source = long_chain(5)
+    light, head = light_client(source, tmp_path), source.chain.store.height()
+    for height in (1, head, head - 1, 2, head):
+        assert source.chain.store.block(height) == light.verified_block(height)
+
+
+def test_only_so_many_parents_are_followed(tmp_path: Path) -> None:
+    source = long_chain(ANCESTORS_MAX)
+    light, head = light_client(source, tmp_path), source.chain.store.height()
+    verified(light)
+    assert light.verified_block(head - ANCESTORS_MAX).header.height == head - ANCESTORS_MAX
+    with pytest.raises(OperatorError, match="below the newest verified one"):
+        light.verified_block(head - ANCESTORS_MAX - 1)
+
+
+FALSE_BLOCKS = {
+    "another header": lambda block: replace(block, header=replace(block.header, state_root=bytes(32))),
+    "another height": lambda block: replace(block, header=replace(block.header, height=block.header.height + 1)),
+    "a transaction more": lambda block: replace(block, transactions=(*block.transactions, b"x")),
+    "no transaction": lambda block: replace(block, transactions=()),
+}
+
+
+@pytest.mark.parametrize("is_below", [False, True])
+@pytest.mark.parametrize("name", FALSE_BLOCKS)
+def test_a_false_block_is_refused(name: str, is_below: bool, tmp_path: Path) -> None:
+    source = long_chain(0)
+    source.false = source.chain.store.height()
+    source.falsify = FALSE_BLOCKS[name]
+    light = light_client(source, tmp_path)
+    if is_below:
+        for _ in range(3):
+            source.chain.produce()
+        verified(light)
+    with pytest.raises((InvalidProof, InvalidCertificate, Malformed)):
+        light.verified_block(source.false)
+
+
+def test_a_false_parent_on_the_way_is_refused(tmp_path: Path) -> None:
+    source = long_chain(4)
+    source.false = source.chain.store.height() - 1
+    source.falsify = FALSE_BLOCKS["another header"]
+    light = light_client(source, tmp_path)
+    verified(light)
+    with pytest.raises(InvalidProof, match="not the one that was decided"):
+        light.verified_block(source.false - 1)
