@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ class LocalNode:
     rpc_port: int
     p2p_port: int
     process: subprocess.Popen[bytes] | None = None
-    _lifeline: int = -1
-    """Our end of the pipe that is the process's standard input. The system closes it when we are killed."""
+    _lifelines: list[int] = field(default_factory=list)
+    """Our ends of the pipes that are the processes' standard inputs. The system closes them when we are killed."""
 
     @property
     def url(self) -> str:
@@ -72,9 +72,11 @@ class LocalNode:
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         """Start the process, without waiting until it answers."""
-        self._cut()
+        if not self.is_running:
+            self._cut()
         command = [sys.executable, "-m", "node.cli.node", "start", "--home", str(self.home.path), "--dev"]
-        read_end, self._lifeline = os.pipe()
+        read_end, our_end = os.pipe()
+        self._lifelines.append(our_end)
         try:
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
@@ -89,10 +91,9 @@ class LocalNode:
             os.close(read_end)
 
     def _cut(self) -> None:
-        """Close the pipe of a process that has ended."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        """Close the pipes of processes that have ended."""
+        while self._lifelines:
+            os.close(self._lifelines.pop())
 
     def kill(self) -> None:
         """As a power cut would."""
