@@ -6,6 +6,7 @@ databases are opened.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import queue
@@ -78,6 +79,8 @@ class WorkerPool:
         self._threads = [threading.Thread(target=self._feed, args=(i,), daemon=True) for i in range(count)]
         for thread in self._threads:
             thread.start()
+        # A program that ends without `close` (an error while it starts) would wait for its processes without end.
+        atexit.register(self._kill)
 
     @property
     def pids(self) -> list[int]:
@@ -123,9 +126,14 @@ class WorkerPool:
         self._is_closing = True
         for _ in self._threads:
             self._queue.put(None)
-        for worker in self._workers:
-            worker.process.kill()
+        self._kill()
         for thread in self._threads:
             thread.join()
         for worker in self._workers:
             worker.end()
+        atexit.unregister(self._kill)
+
+    def _kill(self) -> None:
+        self._is_closing = True  # so that no thread replaces one
+        for worker in self._workers:
+            worker.process.kill()

@@ -1,7 +1,10 @@
 """A pool of processes: one that dies or falls silent is replaced."""
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,20 @@ def test_work_that_no_worker_survives_fails(job: object) -> None:
             pool.submit(b"").result(30)
     finally:
         pool.close()
+
+
+LEFT_OPEN = """
+from node.worker_pool import WorkerPool
+if __name__ == "__main__":
+    pool = WorkerPool(1, bytes, silence_s=30.0, attempts=1)
+    assert pool.submit(b"x").result() == b"x"
+    raise SystemExit(3)
+"""
+
+
+def test_a_program_that_ends_without_closing_its_pool_ends(tmp_path: Path) -> None:
+    """As `bmw-node start` does when its store is refused."""
+    program = tmp_path / "program.py"
+    program.write_text(LEFT_OPEN)
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
