@@ -68,8 +68,6 @@ PATH_PARTS: dict[str, Schema] = {
     "recall": {"type": "string", "description": "manufacturer and campaign of a recall",
                "examples": ["bf81f345411ae2b75e91fd8c550e04c54008c818-0016560700"]},
 }  # fmt: skip
-
-
 _UNIONS = {frozenset(TYPES.values()): "Body", frozenset(get_args(Action)): "Action"}
 """Unions that are schemas of their own."""
 
@@ -232,9 +230,8 @@ def _components(routes: tuple[Route, ...], config: RpcConfig) -> Components:
             schema["properties"]["body"] = ref("Body")
         for field, part in schema["properties"].items():
             part["description"] = described(name, field)
-            if (
-                part.get("default", "") is None
-            ):  # generators take a property with a default for one that is always there
+            # Generators take a property with a default for one that is always there.
+            if part.get("default", "") is None:
                 del part["default"]
         components.schemas[name] = schema
     text = described("BatchRequest", "transactions")
