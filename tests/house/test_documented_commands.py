@@ -46,9 +46,9 @@ def calls_in(text: str) -> Iterator[list[str]]:
 def check_call(words: list[str], *, is_whole: bool = True) -> None:
     """Raises where the command line would. `is_whole`: whether what is required is there too."""
     command: click.Command = MAINS[words[0]]
-    rest = words[1:]
-    while True:
-        context = click.Context(command, info_name=command.name)
+    rest, context = words[1:], None
+    while True:  # each within the one above: a command keeps the help options of its first context
+        context = click.Context(command, context, command.name, **command.context_settings)
         given, rest, _ = command.make_parser(context).parse_args(rest)
         for parameter in command.params:
             value = given.get(parameter.name)

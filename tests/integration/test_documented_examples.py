@@ -26,7 +26,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     try:
         yield found
     finally:
-        found.shell.run("kill $(jobs -p); wait")
         found.shell.close()
 
 

@@ -33,7 +33,6 @@ def _a_reader(folder: Path) -> Iterator[Reader]:
     try:
         yield found
     finally:
-        found.shell.run("kill $(jobs -p); wait")
         found.shell.close()
 
 

@@ -105,13 +105,16 @@ class Shell:
         )
 
     def close(self) -> None:
-        """End the shell and all that it started, which is its session."""
+        """Ask what still runs to end and wait for it; then end the shell, and what did not listen."""
         assert self._bash.stdin is not None and self._bash.stdout is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._bash.pid, signal.SIGKILL)
-        self._bash.wait(10)
-        self._bash.stdin.close()
-        self._bash.stdout.close()
+        try:
+            self.run("kill $(jobs -p); wait", timeout_s=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._bash.pid, signal.SIGKILL)
+            self._bash.wait(10)
+            self._bash.stdin.close()
+            self._bash.stdout.close()
 
     def changed(self, text: str) -> str:
         """The longest expressions first: what they find may contain what others find."""
