@@ -30,6 +30,7 @@ from node.ledger.json_form import to_json
 from node.storage.safety_store import SafetyFile
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.chain.validator_set import possession_bytes
+from node.usage import Commands
 
 P2P_PORT, RPC_PORT = 26800, 26700
 
@@ -176,6 +177,7 @@ def _member_of(home: Home, keys: dict[str, Any]) -> bytes | None:
 
 
 @click.group(
+    cls=Commands,
     invoke_without_command=True,
     epilog=example("bmw-node keys --home /var/lib/bmw-node --json", "bmw-node keys rotate --home /var/lib/bmw-node"),
 )

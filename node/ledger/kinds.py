@@ -95,7 +95,9 @@ class UnionOf(_Kind, frozen=True):
 
 
 class Plain(_Kind, frozen=True):
-    """A value that is JSON already: a document whose form depends on the request."""
+    """A value that is JSON already: a document whose form depends on the request, or (`is_any`) any JSON value."""
+
+    is_any: bool = False
 
 
 Kind = (

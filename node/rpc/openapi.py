@@ -35,6 +35,7 @@ HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
 _TEXT: Schema = {"type": "string"}
 _OBJECT: Schema = {"type": "object", "additionalProperties": True}
+_ANY: tuple[Schema, ...] = ({"type": "array", "items": {}}, _TEXT, {"type": "integer"}, {"type": "boolean"})
 TIME: Schema = {"type": "string", "format": "date-time"}
 MONEY: Schema = {
     "type": "object",
@@ -159,8 +160,8 @@ class Components:
                 return self.struct(struct)
             case kinds.UnionOf(structs=structs):
                 return self.union(structs)
-            case kinds.Plain():
-                return {"anyOf": [_OBJECT, {"type": "null"}]}
+            case kinds.Plain(is_any=is_any):
+                return {"anyOf": [_OBJECT, *(_ANY if is_any else ()), {"type": "null"}]}
             case _:
                 assert_never(kind)
 

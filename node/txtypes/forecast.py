@@ -24,7 +24,7 @@ from node.txtypes.history import decode_record
 from node.txtypes.members.member import name_of
 from node.txtypes.registry import family_of
 
-Document = Annotated[Any, kinds.PLAIN]
+AnyJson = Annotated[Any, kinds.Plain(is_any=True)]
 EMPTY: tuple[Any, ...] = (None, "", [])
 
 
@@ -32,8 +32,8 @@ class ForeseenField(View, frozen=True):
     """One field of a view, dotted where it is nested, with its JSON value before and after."""
 
     field: str
-    before: Document
-    after: Document
+    before: AnyJson
+    after: AnyJson
 
 
 class ForeseenChange(View, frozen=True):

@@ -109,7 +109,7 @@ def test_every_example_in_a_help_can_be_typed(words: tuple[str, ...], command: c
 
 @pytest.mark.parametrize("name", TYPES)
 def test_the_help_of_a_type_shows_the_documents_example(name: str) -> None:
-    (printed,) = [c.text for c in commands_of(ROOT / "docs" / "TRANSACTIONS.md") if c.text.split()[2] == name]
+    (printed,) = [c.text for c in commands_of(ROOT / "docs" / "TRANSACTIONS.md") if c.text.split()[2:3] == [name]]
     shown = (MAINS["bmw-wallet"].commands["tx"].commands[name].epilog or "").partition("Example:\n")[2]
 
     assert printed.split() == shown.split()

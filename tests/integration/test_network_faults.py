@@ -37,6 +37,7 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.order_types import OrderAccept, OrderHandover, OrderOffer
 
 VIN = "WBA8E9G50GNU12345"
+pytestmark = pytest.mark.network
 
 
 def test_a_network_cut_in_two_stands_still_and_heals(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from node.crypto.hashing import commitment
 from node.errors import Malformed, OperatorError
 from node.rules.rails import RAILS, REFERENCE_HIGH_ENTROPY
 from node.txtypes.sale.order import reference_id
+from node.usage import Commands
 from wallet.commands.shared import PATH, example, with_session
 from wallet.files import read_file
 from wallet.session import Session
@@ -25,7 +26,9 @@ READ_AT_ONCE: Final = 1024 * 1024
 SECRET_BYTES_MAX: Final = 4096
 
 
-@click.group("ref", epilog=example("bmw-wallet ref commitment invoice 2026-1\nbmw-wallet ref document report.pdf"))
+@click.group(
+    "ref", cls=Commands, epilog=example("bmw-wallet ref commitment invoice 2026-1\nbmw-wallet ref document report.pdf")
+)
 def ref() -> None:
     """Compute what transactions name by a hash: commitments, payment references, documents."""
 

@@ -208,7 +208,7 @@ def test_power_0_for_who_has_none_is_no_new_admission() -> None:
 
 @pytest.mark.parametrize(("key", "proof"), [(0, 64), (32, 0), (31, 64), (32, 63)])
 def test_key_and_proof_come_together(key: int, proof: int) -> None:
-    with pytest.raises(Malformed, match=r"action\.consensus_key: "):
+    with pytest.raises(Malformed, match=r"action\.consensus_key and possession: "):
         GovernancePropose(ValidatorSetPower(NOBODY, 1, bytes(key), bytes(proof))).check_static()
     GovernancePropose(ValidatorSetPower(NOBODY, 1, bytes(32), bytes(64))).check_static()
     GovernancePropose(ValidatorSetPower(NOBODY, 1, b"", b"")).check_static()
