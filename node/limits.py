@@ -8,6 +8,9 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 """Milliseconds of an hour and of a day."""
 
+TIME_MAX_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999: RFC 3339 has no later time, so no program could show it. Above: malformed."""
+
 # --- transactions (consensus rules) -------------------------------------------------------------
 TX_BYTES_MAX: Final = 64 * 1024
 """A signed transaction. The largest useful one is a governance proposal of a few kB. Above: 413, malformed."""

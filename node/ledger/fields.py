@@ -26,10 +26,10 @@ Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 U64 = Annotated[int, Meta(ge=0)]
 """MessagePack itself has nothing above 2^64 - 1."""
 Height = Annotated[int, Meta(ge=0, le=2**53)]
-Time = Annotated[int, Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC"), kinds.TIME]
-"""Milliseconds since 1970 UTC. The upper bound keeps times exact in programs that only have doubles."""
+Time = Annotated[int, Meta(ge=0, le=limits.TIME_MAX_MS, description="milliseconds since 1970, UTC"), kinds.TIME]
+"""Milliseconds since 1970 UTC, up to the year 9999."""
 OptionalTime = Annotated[
-    int, Meta(ge=0, le=2**53, description="milliseconds since 1970, UTC; 0 for none"), kinds.OPTIONAL_TIME
+    int, Meta(ge=0, le=limits.TIME_MAX_MS, description="milliseconds since 1970, UTC; 0 for none"), kinds.OPTIONAL_TIME
 ]
 
 # --- text -------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from node.ledger import kinds
 from node.ledger.fields import Money
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.ledger.places import placed
+from node.limits import TIME_MAX_MS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
@@ -38,10 +39,8 @@ def _optional_time(millis: int) -> str | None:
 
 
 def _rfc3339(millis: int) -> str:
-    try:
-        return (_EPOCH + timedelta(milliseconds=millis)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except OverflowError:
-        return f"@{millis}"
+    time = _EPOCH + timedelta(milliseconds=min(millis, TIME_MAX_MS))  # a bound that is added to a time may pass it
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def time_from_text(text: str) -> int:

@@ -16,7 +16,7 @@ from node.errors import Malformed
 from node.ledger.family import View
 from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
-from node.limits import TX_BYTES_MAX
+from node.limits import TIME_MAX_MS, TX_BYTES_MAX
 from node.rpc import answers
 from node.rpc.backend import Backend, Submitted, TxStatus
 from node.rpc.call import JSON, MSGPACK, Call, Query, read_body, read_hash, read_hex, read_json
@@ -109,7 +109,7 @@ def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, by
             expires = backend.reader().head().time_ms + LIFETIME_DEFAULT_MS
         else:
             expires = time_from_text(request.expires_at)
-            if not 0 < expires <= 2**53:
+            if not 0 < expires <= TIME_MAX_MS:
                 raise Malformed("expires_at: a time after 1970 expected")
         payload = Payload(sender, _salt(request.salt), expires, body)
         raw = encode(payload)

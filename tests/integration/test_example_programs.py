@@ -133,7 +133,7 @@ LIES: dict[str, Callable[[Payload], Payload]] = {
     "the listing": with_body(listing="ab" * 32),
     "the offer's expiry": with_body(expires_at="2036-01-02T10:00:00.000Z"),
     "the sender": lambda p: Payload(address("dealer-munich"), p.salt, p.expires_at_ms, p.body),
-    "the expiry": lambda p: Payload(p.sender, p.salt, 2**52, p.body),
+    "the expiry": lambda p: Payload(p.sender, p.salt, 2**47, p.body),
     "the salt": lambda p: Payload(p.sender, 0, p.expires_at_ms, p.body),
     "the type": lambda p: Payload(p.sender, p.salt, p.expires_at_ms, union_from_json(
         dict(TYPES), {"type": "order.accept", "order": "ab" * 32}, "body")),

@@ -96,13 +96,13 @@ def paid_order(block: Block) -> tuple[str, Any]:
 
 def two_listings(block: Block) -> Block:
     ident, found = next(iter(block.after["listing"].items()))
-    live = replace(found, status="open", expires_at_ms=2**53)
+    live = replace(found, status="open", expires_at_ms=2**47)
     return with_(block, after=block.after | {"listing": {ident: live, "00" * 32: live}})
 
 
 def two_orders(block: Block) -> Block:
     ident, found = next(iter(block.after["order"].items()))
-    live = replace(found, status="accepted", expires_at_ms=2**53)
+    live = replace(found, status="accepted", expires_at_ms=2**47)
     return with_(block, after=block.after | {"order": {ident: live, "00" * 32: live}})
 
 

@@ -10,12 +10,13 @@ from support.generated import bodies
 
 from node.codec import encode
 from node.ledger.json_form import from_json, to_json
+from node.limits import TIME_MAX_MS
 from node.txtypes.envelope import Payload, TxSignature, assemble, decode_payload, decode_signed_tx, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
 
 ADDRESS = st.binary(min_size=20, max_size=20)
 U64 = st.integers(0, 2**64 - 1)
-MILLIS = st.integers(0, 2**53)
+MILLIS = st.integers(0, TIME_MAX_MS)
 relaxed = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 """Static rules reject some values that the field types allow."""
 

@@ -170,7 +170,7 @@ def with_body(change: Any) -> bytes:
         (lambda body: [*body[:2], [1.0, "km", "cluster"], *body[3:]], r"^body\.odometer\.value: |canonical"),
         (lambda body: [*body[:2], [10_000_000, "km", "cluster"], *body[3:]], r"^body\.odometer\.value: "),
         (lambda body: [*body[:2], [1, "furlong", "cluster"], *body[3:]], r"^body\.odometer\.unit: "),
-        (lambda body: [*body[:3], 2**53 + 1, *body[4:]], r"^body\.event_at: "),
+        (lambda body: [*body[:3], limits.TIME_MAX_MS + 1, *body[4:]], r"^body\.event_at: "),
         (lambda body: [*body[:3], True, *body[4:]], r"^body\.event_at: "),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Meta
 from support.generated import of_kind
 
+from node import limits
 from node.codec import Value, encode
 from node.errors import Malformed
 from node.ledger import fields, kinds
@@ -188,6 +189,7 @@ def test_what_may_be_left_out() -> None:
     [
         (kinds.TIME, 0, "1970-01-01T00:00:00.000Z"),
         (kinds.TIME, 1, "1970-01-01T00:00:00.001Z"),
+        (kinds.TIME, limits.TIME_MAX_MS, "9999-12-31T23:59:59.999Z"),
         (kinds.OPTIONAL_TIME, 0, None),
         (kinds.OPTIONAL_TIME, 1, "1970-01-01T00:00:00.001Z"),
     ],
