@@ -14,7 +14,7 @@ from support.reader import Reader
 pytestmark = pytest.mark.network
 TUTORIALS = ROOT / "docs/TUTORIALS.md"
 NETWORKS = (("Dealer",), ("Programmer",), ("Auditor", "Owner of a car"))
-"""The walks of each network. Auditor and owner share the one on which the story was played: the auditor writes nothing."""
+"""The walks of each network. Auditor and owner share the one with the story: the auditor writes nothing."""
 REFUSAL = re.compile("Refused|Error:|It is not valid now")
 START_S = 180.0
 """Until a network is up, its story included."""
