@@ -1,6 +1,6 @@
 // node send.mjs http://127.0.0.1:26700[,URL...] < body.json: checks, signs and submits a transaction of any type.
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { call, compose, deliver, keyOf } from "./chain.mjs";
 
@@ -42,5 +42,5 @@ export async function send(nodes, body) {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
   process.exitCode = await send(process.argv[2].split(","), JSON.parse(readFileSync(0)));

@@ -43,10 +43,13 @@ def _is_whole(text: str) -> bool:
     return not text.endswith("\\")
 
 
-def commands_of(path: Path) -> list[Command]:
-    """Every command of the document's console blocks, in order."""
+def commands_of(path: Path, section: str = "") -> list[Command]:
+    """Every command of the console blocks of the document, or of one of its sections, in order."""
+    text = path.read_text("utf-8")
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     found: list[Command] = []
-    for indent, block in _BLOCK.findall(path.read_text("utf-8")):
+    for indent, block in _BLOCK.findall(text):
         is_open = False
         for line in (line.removeprefix(indent) for line in block.splitlines()):
             if is_open:
