@@ -233,6 +233,9 @@ def test_whatever_is_false_verify_prints_the_truth_or_an_error(
         assert "Traceback" not in done.err, where
         if done.code == 0 and is_withheld(path, place, value):
             assert "liar" not in done.out and "withheld" in done.out, where
+        elif done.code == 0 and is_listed(path):
+            assert set(done.out.split()) <= {*honest.out.split(), "-", "[],", "[]"}, where
+            assert "that there are no more is the node's word" in done.err, where
         elif done.code == 0:
             assert honest == done, where
             accepted += 1
@@ -246,6 +249,11 @@ def test_whatever_is_false_verify_prints_the_truth_or_an_error(
 def is_withheld(path: str, place: tuple[Any, ...], value: Any) -> bool:
     """Whether the lie leaves out the content of a record, which every node may."""
     return path == HISTORY and value is None and place[0] == "records" and place[2:] == ("content",)
+
+
+def is_listed(path: str) -> bool:
+    """Whether the answer is a list of an account's cars or orders: what it has is proven, that it has all is not."""
+    return path.startswith("/v1/accounts/") and path.endswith(("/vehicles", "/orders"))
 
 
 # --- no traceback ----------------------------------------------------------------------------------------------

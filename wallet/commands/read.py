@@ -239,6 +239,8 @@ def account(session: Session, light: LightClient | None, address: str | None) ->
             echo_facts(view)
             click.echo()
         echo_verified(light)
+    if light is not None:
+        click.echo("(every car and order listed is proven; that there are no more is the node's word)", err=True)
 
 
 def accounts_named(session: Session, address: str | None) -> list[bytes]:
