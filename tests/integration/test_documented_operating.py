@@ -61,8 +61,8 @@ def test_the_tutorial(tutorial: Reader) -> None:
         signs(tutorial, node)
     tutorial.follow(OPERATING, "bmw-node status --home")
     on_terminal(tutorial, "bmw-node validators")
-    for start in ("export BMW_WALLET_HOME", "export BMW_WALLET_GENESIS", "bmw-wallet key import", "bmw-wallet tx vehicle.register",
-                  "bmw-wallet history", "kill %4"):  # fmt: skip
+    for start in ("export BMW_WALLET_HOME", "export BMW_WALLET_GENESIS", "bmw-wallet key import",
+                  "bmw-wallet tx vehicle.register", "bmw-wallet history", "kill %4"):  # fmt: skip
         tutorial.follow(OPERATING, start)
     tutorial.wait_for_lines(OPERATING, "tail -3", "net/validator-0.log")
     tutorial.follow(OPERATING, "bmw-node start --home net/validator-3")
