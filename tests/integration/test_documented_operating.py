@@ -90,7 +90,7 @@ def test_joining_a_network(reader: Reader) -> None:
     assert shell.run(f"scripts/devnet --dir ~/bmw-devnet --base-port {base} &")[0] == 0
     for node in range(4):
         signs(reader, node)
-    shell.run("cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
+    shell.run("mkdir -p ~/work && cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
     shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
     for name in ("bmw", "dealer-munich", "workshop-berlin"):
         assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
