@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,14 @@ def signs(reader: Reader, node: int) -> None:
     reader.wait(f"bmw-node status --node http://127.0.0.1:{reader.base + node} | grep 'signing *signing'")
 
 
+def on_terminal(reader: Reader, start: str, typed: str = "") -> str:
+    """Follow the document's next command that begins with `start` on a terminal, and type an answer."""
+    command = reader.command(OPERATING, start)
+    shown = f"NO_COLOR=1 COLUMNS=80 script -qec {shlex.quote(command.text)} /dev/null <<< '{typed}'"
+    answered = r"sed 's|\[y/N\]: |&y\n|'"  # the terminal shows what was typed before the question
+    return reader.shell.follow(replace(command, text=f"(set -o pipefail; {shown} | {answered})"))
+
+
 def test_the_tutorial(tutorial: Reader) -> None:
     shell = tutorial.shell
     shell.run('ls() { command ls -C "$@"; }')  # as on a terminal
@@ -49,9 +59,10 @@ def test_the_tutorial(tutorial: Reader) -> None:
     tutorial.follow(OPERATING, "for i in 0 1 2 3")
     for node in range(4):
         signs(tutorial, node)
-    for start in ("bmw-node status --home", "bmw-node validators", "export BMW_WALLET_HOME",
-                  "export BMW_WALLET_GENESIS", "bmw-wallet key import", "bmw-wallet tx vehicle.register",
-                  "bmw-wallet history", "kill %4"):  # fmt: skip
+    tutorial.follow(OPERATING, "bmw-node status --home")
+    on_terminal(tutorial, "bmw-node validators")
+    for start in ("export BMW_WALLET_HOME", "export BMW_WALLET_GENESIS", "bmw-wallet key import",
+                  "bmw-wallet tx vehicle.register", "bmw-wallet history", "kill %4"):  # fmt: skip
         tutorial.follow(OPERATING, start)
     tutorial.wait_for_lines(OPERATING, "tail -3", "net/validator-0.log")
     tutorial.follow(OPERATING, "bmw-node start --home net/validator-3")
@@ -79,7 +90,7 @@ def test_joining_a_network(reader: Reader) -> None:
     assert shell.run(f"scripts/devnet --dir ~/bmw-devnet --base-port {base} &")[0] == 0
     for node in range(4):
         signs(reader, node)
-    shell.run("cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
+    shell.run("mkdir -p ~/work && cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
     shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
     for name in ("bmw", "dealer-munich", "workshop-berlin"):
         assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
@@ -94,14 +105,16 @@ def test_joining_a_network(reader: Reader) -> None:
         "bmw100fyj20xrel70amu8a0k8rvs8lcn0w0rawyh5q": keys["address"],
         re.escape("6538ea51..."): keys["node_key"],
     }
-    for start in ("bmw-wallet key import dealer-lyon", "bmw-wallet tx account.open", "bmw-wallet cosign",
-                  "bmw-wallet submit"):  # fmt: skip
+    for start in ("bmw-wallet key import dealer-lyon", "bmw-wallet tx account.open"):
         reader.follow(OPERATING, start)
+    on_terminal(reader, "bmw-wallet cosign", "y")
+    reader.follow(OPERATING, "bmw-wallet submit")
     proposed = reader.follow(OPERATING, "bmw-wallet tx governance.propose")
     shell.changes[re.escape("1f308e409591...")] = field(proposed, "txid")
-    for start in ("bmw-wallet tx governance.vote", "bmw-wallet tx governance.vote"):
-        reader.follow(OPERATING, start)
-    assert '"status":"carried_out"' in reader.follow(OPERATING, "curl -s http://127.0.0.1:26700/v1/proposals/")
+    reader.follow(OPERATING, "bmw-wallet proposals")
+    for _ in ("dealer-munich", "workshop-berlin"):
+        on_terminal(reader, "bmw-wallet tx governance.vote", "y")
+    reader.follow(OPERATING, "bmw-wallet proposal ")
     decide(reader, {"type": "role.grant", "member": keys["address"], "role": "dealer", "wmis": [], "country": "FR",
                     "starts_at": "", "ends_at": ""})  # fmt: skip
     decide(reader, {"type": "validator.set_power", "member": keys["address"], "power": 10,
@@ -120,13 +133,13 @@ def decide(reader: Reader, action: dict[str, object]) -> None:
     proposed = reader.shell.run(propose)[1]
     for name in ("dealer-munich", "workshop-berlin"):
         vote = f"bmw-wallet tx governance.vote --proposal {field(proposed, 'txid')} --approve --from {name} --wait"
-        ended, output = reader.shell.run(vote)
+        ended, output = reader.shell.run(f"{vote} --yes --expect action='{json.dumps(action)}'")
         assert ended == 0, output
 
 
 def test_an_upgrade_is_proposed(reader: Reader) -> None:
     output = reader.follow(OPERATING, "bmw-wallet tx governance.propose", **{"<64 hex digits>": "ab" * 32})
-    assert field(output, "status") == "committed"
+    assert re.search(r"^status +committed, proven$", output, re.MULTILINE), output
 
 
 def test_pausing(reader: Reader) -> None:
@@ -140,12 +153,14 @@ def test_pausing(reader: Reader) -> None:
 
 def test_backups_archives_repairs_and_keys(reader: Reader, tmp_path: Path) -> None:
     shell, home = reader.shell, tmp_path / "stopped"
-    running = {"/var/lib/bmw-node-new": f"{tmp_path}/new", r"/var/lib/bmw-node\b": "~/bmw-devnet/bmw",
-               "/backup/": f"{tmp_path}/"}  # fmt: skip
-    shell.changes |= running
-    reader.follow(OPERATING, "bmw-node init /var/lib/bmw-node-new")
-    for start in ("cp /var/lib/bmw-node/keys/account.json", "bmw-node keys --home /var/lib/bmw-node-new",
-                  "bmw-node checkpoint --home /var", "bmw-node debug bundle"):  # fmt: skip
+    shell.changes |= {r"/var/lib/bmw-node\b": "~/bmw-devnet/bmw", "/backup/": f"{tmp_path}/"}
+    told = reader.follow(OPERATING, "bmw-node keys rotate")
+    found = re.search(r"^action\s+(\{.*\})$", told, re.MULTILINE)
+    assert found is not None, told
+    propose = 'bmw-wallet tx governance.propose --action \'{"type": "validator.set_power", ...}\''
+    reader.follow(OPERATING, propose, **{re.escape('{"type": "validator.set_power", ...}'): found[1]})
+    reader.wait("bmw-node status | grep '^rotation *waits for power'")
+    for start in ("bmw-node status", "bmw-node checkpoint --home /var", "bmw-node debug bundle"):
         reader.follow(OPERATING, start)
     assert shell.run(f"bmw-node init {home} --genesis genesis.json")[0] == 0
     reader.set_ports(str(home), {"26700": str(reader.base + 12), "26800": str(reader.base + 112)})
@@ -181,10 +196,13 @@ def signer(reader: Reader, home: Path, folder: Path) -> None:
     shell.run(f"{started.text} --dev --peer 127.0.0.1:{reader.base + 100} 2>> {home}.log & N=$!")
     reader.wait(f"grep signer_connected {home}.log")
     shell.run("kill $N $S; wait $N $S")
+    ended, output = shell.run("bmw-node keys rotate --home /var/lib/bmw-signer --power 10")
+    assert ended == 0, output
+    reader.follow("docs/SIGNER.md", "bmw-node keys rotate --home /var/lib/bmw-signer --switch")
 
 
 NOT_RUN = {
-    "python3.11 -m venv": "the tests have an environment",
+    "python3 -m venv": "the tests have an environment",
     "pip install": "the tests have an environment",
     "SSL_CERT_FILE": "test_rpc_tls",
     "bmw-wallet tx ... --from": "a form, no command",
