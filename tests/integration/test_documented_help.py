@@ -46,7 +46,9 @@ NOT_RUN = {
 class Helped(Reader):
     """A reader of helps."""
 
-    def example(self, text: str, *, before: str = "", after: str = "", on_terminal: bool = False, **changes: str) -> str:
+    def example(
+        self, text: str, *, before: str = "", after: str = "", on_terminal: bool = False, **changes: str
+    ) -> str:
         """Run an example, which must be in a help. `changes`: what stands there for a value of the reader's own."""
         assert text in examples(), text
         self.seen.add(text)
