@@ -75,6 +75,8 @@ def export(home: Path, file: Path, start: int | None, last: int | None, as_json:
         raise OperatorError(f"{file} exists already: name another file")
     kv, store = open_store(Home(home))
     try:
+        if store.height() <= store.start_height:
+            raise OperatorError("the store has no block yet: copy it again once the chain has one")
         first, end = start or store.start_height + 1, last or store.height()
         if end > store.height():
             raise OperatorError(f"the store ends at height {store.height()}: give --to at most that")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import pytest
 from support.commands import MAINS
-from support.documented import ROOT, commands_of
+from support.documented import examples_of_types
 from support.reader import Reader, field
 
 from node.crypto.addresses import address_of, to_text
@@ -36,6 +36,7 @@ NOT_RUN = {
     "bmw-node init /var/lib/bmw-node-2": "test_successor",
     "cp /var/lib/bmw-node/keys": "test_successor",
     "bmw-node inherit": "test_successor",
+    "bmw-node keys rotate": "test_network_duty; test_signer switches a signer",
     "bmw-node signer": "test_documented_operating: SIGNER.md has the same commands",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
@@ -45,13 +46,15 @@ NOT_RUN = {
 class Helped(Reader):
     """A reader of helps."""
 
-    def example(self, text: str, *, before: str = "", after: str = "", **changes: str) -> str:
+    def example(
+        self, text: str, *, before: str = "", after: str = "", on_terminal: bool = False, **changes: str
+    ) -> str:
         """Run an example, which must be in a help. `changes`: what stands there for a value of the reader's own."""
         assert text in examples(), text
         self.seen.add(text)
         for wanted, given in changes.items():
             text = text.replace(wanted, given)
-        ended, output = self.shell.run(f"{before}{text}{after}")
+        ended, output = self.shell.run(f"{before}{text}{after}", on_terminal=on_terminal)
         assert ended == 0, f"{text}\n{output}"
         return output
 
@@ -92,9 +95,9 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     shell = reader.shell
     for name in ("bmw", "dealer-munich", "inspector-1"):
         assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
-    printed = {c.text.split()[2]: c for c in commands_of(ROOT / "docs" / "TRANSACTIONS.md")}
+    printed = examples_of_types()
     shell.follow(printed["vehicle.register"])
-    shell.follow(printed["title.transfer"])
+    shell.follow(printed["title.transfer"], on_terminal=True)
     listed = shell.follow(printed["listing.create"])
     shell.run(f"export LISTING={field(listed, 'txid')}")
     buyer = to_text(address_of(dev_key("account", "buyer-1").public))
@@ -103,12 +106,12 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     assert shell.run(unsigned)[0] == 0  # the sender's key is not in this wallet yet
     reader.example("bmw-wallet key import --dev buyer-1")
     for text in ("bmw-wallet sign order.json", "bmw-wallet sign order.json --from buyer-1"):
-        reader.example(text)
+        reader.example(text, on_terminal=True)
     order = field(shell.follow(printed["order.offer"]), "txid")
     reader.example("bmw-wallet order 5f1c... --json", **{"5f1c...": order})
     moved = printed["title.transfer"].text.replace("--receiver dealer-munich", "--receiver buyer-1")
     assert shell.run(moved.replace("--cosign dealer-munich --wait", f"{kept} handover.json"))[0] == 0
-    reader.example("bmw-wallet cosign handover.json --from buyer-1 -o signed.json")
+    reader.example("bmw-wallet cosign handover.json --from buyer-1 -o signed.json", on_terminal=True)
     same_key = "bmw-wallet tx account.update_keys --keys buyer-1 --threshold 1 --from buyer-1"
     assert shell.run(f"rm handover.json && {same_key} {kept} handover.json")[0] == 0
     reader.example("bmw-wallet submit handover.json --wait")
@@ -116,12 +119,27 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
         text = printed["odometer.read"].text.replace("--wait", f"{kept} records/{number}.json")
         assert shell.run(text)[0] == 0
     reader.example("bmw-wallet submit records/*.json")
+    assert shell.run(printed["odometer.read"].text.replace("--wait", f"{kept} later.json"))[0] == 0
+    outstanding = re.findall("[0-9a-f]{64}", shell.run("bmw-wallet outbox --json")[1])
+    reader.example("bmw-wallet outbox")
+    reader.example("bmw-wallet outbox 5f1c... --resend", **{"5f1c...": outstanding[-1]})
+    reader.example("bmw-wallet outbox --resend")
     reader.example("bmw-wallet tx odometer.read --help")
     reader.example("bmw-wallet vehicle WBA8E9G50GNU12345")
     reader.example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify", after=" --accept-old-root")
     for text in ("bmw-wallet history WBA8E9G50GNU12345 --limit 50", "bmw-wallet account",
-                 "bmw-wallet account dealer-munich --verify", "bmw-wallet listings --country DE --model 330I",
+                 "bmw-wallet account dealer-munich --verify", "bmw-wallet cars", "bmw-wallet cars dealer-munich --json",
+                 "bmw-wallet listings --country DE --model 330I",
                  "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"):  # fmt: skip
+        reader.example(text)
+    proposal = field(shell.follow(printed["governance.propose"]), "txid")
+    reader.example("bmw-wallet proposal 5f1c... --json", **{"5f1c...": proposal})
+    assert shell.run("echo hello > report.pdf")[0] == 0
+    for text in ("bmw-wallet proposals", "bmw-wallet proposals --status carried_out --verify",
+                 "bmw-wallet ref commitment invoice 2026-1", "bmw-wallet ref document report.pdf",
+                 "bmw-wallet ref document report.pdf --media-type application/pdf",
+                 "bmw-wallet ref payment --rail bank_transfer --provider payment-provider-1 "
+                 "5ab1c2d0-8a3f-4a91-b3a1-0c1d2e3f4a5b"):  # fmt: skip
         reader.example(text)
 
 
@@ -158,8 +176,8 @@ def test_nodes_stores_and_audits(reader: Helped) -> None:
     reader.example("bmw-node start --home /var/lib/bmw-node", after=started)
     reader.wait(f"curl -sf http://127.0.0.1:{reader.base + 10}/health/live")
     shell.run("kill $!; wait $!")
-    seven = "bmw-node devnet --validators 7 --dir ./net --base-port 30000"
-    reader.example(seven, after=" --once", **{"30000": str(reader.base + 50), "./net": "./seven"})
+    seven = "bmw-node devnet --validators 7 --dir ~/bmw-devnet --base-port 30000"
+    reader.example(seven, after=" --once", **{"30000": str(reader.base + 50), "~/bmw-devnet": "./seven"})
 
 
 def test_every_other_example_is_run_elsewhere(reader: Helped) -> None:

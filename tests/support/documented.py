@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 READERS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 """Every document with commands."""
+ON_TERMINAL = Path(__file__).with_name("on_terminal.py")
 _BLOCK = re.compile(r"^( *)```(?:console|sh|bash)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 
@@ -62,6 +63,12 @@ def commands_of(path: Path, section: str = "") -> list[Command]:
             elif found:
                 found[-1] = replace(found[-1], printed=(*found[-1].printed, line))
     return found
+
+
+def examples_of_types() -> dict[str, Command]:
+    """The example of every transaction type in TRANSACTIONS.md."""
+    printed = commands_of(ROOT / "docs" / "TRANSACTIONS.md")
+    return {c.text.split()[2]: c for c in printed if c.text.startswith("bmw-wallet tx ")}
 
 
 def pattern_of(line: str, between: str = r"\s+") -> re.Pattern[str]:
@@ -125,12 +132,13 @@ class Shell:
             text = re.sub(wanted, lambda _, given=given: given, text)
         return text
 
-    def run(self, text: str, timeout_s: float = 120.0) -> tuple[int, str]:
-        """(exit code, standard output and error)."""
+    def run(self, text: str, timeout_s: float = 120.0, *, on_terminal: bool = False) -> tuple[int, str]:
+        """(exit code, standard output and error). `on_terminal`: questions are asked, and answered with yes."""
         assert self._bash.stdin is not None and self._bash.stdout is not None
         script = self.folder / "command.sh"
         script.write_text(self.changed(text) + "\n", "utf-8")
-        self._bash.stdin.write(f"source {script} > {self.output} 2>&1 < /dev/null; echo ended $?\n")
+        started = f"{sys.executable} {ON_TERMINAL} {script}" if on_terminal else f"source {script}"
+        self._bash.stdin.write(f"{started} > {self.output} 2>&1 < /dev/null; echo ended $?\n")
         self._bash.stdin.flush()
         deadline = time.monotonic() + timeout_s
         while True:
@@ -142,9 +150,9 @@ class Shell:
             if line.startswith("ended "):
                 return int(line.split()[1]), self.output.read_text(errors="replace")
 
-    def follow(self, command: Command, *, code: int = 0) -> str:
+    def follow(self, command: Command, *, code: int = 0, on_terminal: bool = False) -> str:
         """Run it; it ends with `code` and prints what the document says. Its output."""
-        ended, output = self.run(command.text)
+        ended, output = self.run(command.text, on_terminal=on_terminal)
         assert ended == code, f"{command.document}: {command.text}\nended with {ended}:\n{output}"
         missing = missing_lines(tuple(map(self.changed, command.printed)), output)
         assert missing == [], f"{command.document}: {command.text}\ndoes not print {missing}, but:\n{output}"
