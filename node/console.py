@@ -139,7 +139,7 @@ def spark(values: Sequence[int]) -> str:
 
 # --- progress -----------------------------------------------------------------------------------------------
 class Bar:
-    """Progress of a long run on one line, drawn only where `stream` is a terminal. `total` None has no end to show."""
+    """Progress of a long run on one line, drawn only where `stream` is a terminal. `total`: None if it is unknown."""
 
     def __init__(self, total: int | None, stream: TextIO | None = None) -> None:
         self._total = total

@@ -227,7 +227,7 @@ class LightClient:
         return block
 
     def _id_of_ancestor(self, descendant: Header, height: int) -> bytes:
-        """The block id at `height`, over the parents of a verified header."""
+        """The id of the block at `height`, reached from a verified header by following parent ids."""
         parent_id = descendant.parent_id
         for between in range(descendant.height - 1, height, -1):
             parent = self._client.committed(between).block.header

@@ -1,4 +1,4 @@
-"""Specimens of transaction types, with symbolic names for values that only a run has.
+"""Example bodies of transaction types. Values that are known only at run time have symbolic names.
 
 A specimen's body is in JSON form, except that an address is a party's name, a time is `now` or relative such as `+7d`,
 and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.

@@ -1,4 +1,4 @@
-"""Field kinds of transactions, state values and views, as a closed union.
+"""Kinds: the semantic types of the fields of transactions, state values and views, as a closed union.
 
 A kind is derived once from the annotation. `int`, `str`, `bytes`, `bool`, literals, tuples, unions and structs name
 their kind by themselves; where the Python type is too wide, the annotation carries a marker (`TIME`, `ADDRESS`, `CODE`,

@@ -109,7 +109,7 @@ class Pool:
 
     def check_room(self, sender: bytes, size: int, claim: Claim) -> None:
         """Raises `PoolFull`, naming the bound, if `sender` and its payers can't add `size` bytes. The last fifth of the
-        pool is for sponsors that have no more than a turn in it."""
+        pool is for sponsors that have less than a turn in it."""
         bounds, sponsor = self._bounds, claim.payers[-1].address
         own, all_ = self._senders.get(sender, _Share()), self._sponsors.get(sponsor, _Share())
         is_first_turn = len(all_.entries) < TURN

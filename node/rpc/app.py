@@ -137,7 +137,7 @@ class StartupStatus:
 
 
 class StartupServer(Listener):
-    """Serves health and metrics; any other request gets 503 `syncing` with the progress."""
+    """HTTP server of a node that loads a snapshot: answers health and metrics, and 503 `syncing` to everything else."""
 
     def __init__(self, config: RpcConfig, status: Callable[[], StartupStatus]) -> None:
         super().__init__(config, lambda: 0)

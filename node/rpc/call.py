@@ -219,7 +219,8 @@ Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Mo
 
 
 def respond(answer: Answer) -> web.StreamResponse:
-    """The response of an answer. A moment adds its height and time to the JSON and sets `X-Chain-Height`."""
+    """The HTTP response that carries an answer. With a moment, the JSON has the height and time of the head, and the
+    header `X-Chain-Height` is set."""
     if isinstance(answer, web.StreamResponse):
         return answer
     if isinstance(answer, bytes):

@@ -166,7 +166,7 @@ class Components:
                 assert_never(kind)
 
     def union(self, structs: tuple[type[Any], ...]) -> Schema:
-        """One of several tagged structs, distinguished by `type`."""
+        """The schema of a choice between several structs; the JSON member `type` names which."""
         name = _UNIONS.get(frozenset(structs), "")
         if name in self.schemas:
             return ref(name)

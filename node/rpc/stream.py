@@ -200,7 +200,7 @@ class SseWriter:
         await self.write(b": heartbeat\n" + ident + b"\n")
 
     async def close(self, code: str, text: str) -> None:
-        """Queue the reason as the last event; close the connection of a slow reader."""
+        """End the stream: queue the reason as its last event, and close the connection if the reader is slow."""
         writer, transport = self._request.writer, self._request.transport
         assert isinstance(writer, StreamWriter), "aiohttp's own writer"
         with suppress(ConnectionError):

@@ -26,7 +26,7 @@ blocks could prove what was true before them. A chain at rest makes a block ever
 
 
 class Consent(NamedTuple):
-    """The options by which a signer agrees."""
+    """The values of `--yes`, `--expect` and `--accept-old-root`."""
 
     yes: bool
     expected: tuple[str, ...]
