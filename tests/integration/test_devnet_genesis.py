@@ -50,7 +50,9 @@ def test_a_folder_that_is_no_networks_is_refused(tmp_path: Path) -> None:
             LocalNetwork(tmp_path / name, 1, 30_000)
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: the product needs none, only this test asks it")
+@pytest.mark.skipif(
+    shutil.which("git") is None, reason="git is not installed: the product needs none, only this test asks it"
+)
 def test_git_offers_nothing_of_a_network_in_a_source_tree(tmp_path: Path) -> None:
     """Its keys are not for a commit, and its wallet is not refused for lying there."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
