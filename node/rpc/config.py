@@ -35,7 +35,7 @@ class RpcConfig:
     request_burst: int = 1_000
     """Token bucket per address. Empty: 429 with Retry-After."""
     is_loopback_limited: bool = False
-    """Whether the limits per address also apply to 127.0.0.0/8 and ::1, where the requests of a local reverse proxy come
+    """Whether the limits per address also apply to 127.0.0.0/8 and ::1, where requests of a local reverse proxy come
     from."""
 
     keepalive_s: float = 30.0
