@@ -54,6 +54,24 @@ contradiction has the verdict NO_VERDICT with reason `limit`; ILLOGICAL stays.""
 READINGS_PER_AUTHOR_AND_DAY_MAX: Final = 8
 """Readings that one author may add to one vehicle within a day of block time. Above: an unmet guard."""
 
+RECORDS_PER_AUTHOR_MAX: Final = 16
+"""Records that one author may add to one vehicle within 30 days without the holder's signature. Above: an unmet
+guard."""
+
+ACT_AGE_MAX_MS: Final = 7 * DAY_MS
+"""How long ago an act (a transfer, an import, a total loss) may have happened when it is reported. A record of what
+somebody has seen may be of any age. Above: an unmet guard."""
+
+HANDOVER_AGE_MAX_MS: Final = 72 * HOUR_MS
+"""As `ACT_AGE_MAX_MS`, for a handover: long enough for both to sign after a weekend."""
+
+BIRTH_AGE_MAX_MS: Final = 400 * DAY_MS
+"""How long ago a car may have been produced that its maker registers as new. Older ones are imported. Above: an unmet
+guard."""
+
+BACKFILLED_MS: Final = 400 * DAY_MS
+"""A record whose event lies further back is shown and judged, and counts for nothing good."""
+
 OFFERS_LIVE_MAX: Final = 20
 """Offers of one account that are neither accepted, rejected, cancelled nor expired. Above: an unmet guard."""
 

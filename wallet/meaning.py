@@ -79,7 +79,7 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
         ("proposal", "approve", "action"), "{sender} votes on the action of the proposal; approve: {approve}.", True
     ),
     TitleTransfer: Essence(
-        ("sender", "vin", "receiver", "odometer", "odometer_disclosed"),
+        ("sender", "vin", "receiver", "odometer", "discloses"),
         "The title of {vin} moves from {sender} to {receiver} for good.",
     ),
     AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),

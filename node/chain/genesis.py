@@ -26,7 +26,7 @@ from node.ledger.ruleset import Ruleset
 from node.rules.iso_codes import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
-from node.txtypes.members.member import Grant
+from node.txtypes.members.member import Grant, Group, Site
 from node.txtypes.rulesets import RULESETS, unknown_rules
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
@@ -44,7 +44,9 @@ class GenesisMember(Value, frozen=True):
     """A member that exists from the start; a validator if `validator` is given."""
 
     country: Country
+    group: Group
     roles: tuple[Grant, ...]
+    sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
     validator: GenesisValidator | None
     node_key: OptionalHash
     node_address: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z")]

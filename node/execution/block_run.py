@@ -153,6 +153,7 @@ class BlockRun:
         self._overlay.changes.update(ledger.changes)
         self._growth.update(self._slot(key)[1] for key in ledger.created)
         self._records.extend(ledger.records)
+        self._overlay.records.update({(record.vin, record.sequence): record.body for record in ledger.records})
         self._taken.append(tx)
         expires = tx.payload.expires_at_ms
         hour = hour_of(expires)

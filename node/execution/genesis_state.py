@@ -42,8 +42,9 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
         if member is None:
             continue
         entry = Member(
-            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address
-        )
+            account.name, member.country, member.group, 0, member.roles, member.sites, member.node_key,
+            member.node_address, (),
+        )  # fmt: skip
         put(MEMBER, account.address, entry)
         put(MEMBER_NAME, account.name, NameHolder(account.address))
         if member.validator is not None:

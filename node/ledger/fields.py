@@ -38,6 +38,11 @@ Vin = Annotated[
 ]
 Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
 """A part number, model, site: scanned for payment card numbers."""
+OptionalSite = Annotated[
+    str, Meta(pattern=r"^([A-Z0-9][A-Z0-9._/-]*)?\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE
+]
+"""A place of business, by its code in a member's directory entry, or empty. A guard looks it up, so that nothing else
+fits in here."""
 Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
 """A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
@@ -60,6 +65,7 @@ Role = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("roles")]
 RecallAuthority = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z"), kinds.CodeOf("recall_authorities")]
 RecallClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("recall_classes")]
 Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
+BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
 
 # --- structs ------------------------------------------------------------------------------------------------
 Amount = Annotated[int, Meta(ge=0, le=limits.MONEY_MAX)]
@@ -73,12 +79,45 @@ class Money(Value, frozen=True):
     KIND: ClassVar[kinds.MoneyAmount] = kinds.MONEY
 
 
-class Odometer(Value, frozen=True):
-    """A reading of the instrument. A value lower than an earlier one is stored and judged, never refused."""
+OdometerValue = Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
 
-    value: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
+
+class OtherSource(Value, frozen=True):
+    """What another memory of the car shows, in the unit of the reading."""
+
+    source: Source
+    value: OdometerValue
+
+
+class Odometer(Value, frozen=True):
+    """A reading: `value`, as `source` shows it, and what up to three `others` show. `tamper_sign`: the author saw signs
+    of tampering. A value lower than an earlier one, or in another unit, is stored and judged, never refused."""
+
+    value: OdometerValue
     unit: Unit
     source: Source
+    others: Annotated[tuple[OtherSource, ...], Meta(max_length=3)] = ()
+    tamper_sign: bool = False
+
+
+VinSource = Literal["obd", "scan", "typed_twice", "document"]
+"""How the author took the VIN: from the car's diagnosis, by a camera, typed twice, or from a document."""
+
+
+class Where(Value, frozen=True):
+    """Where a record was made, and how the car was identified. `site`: a code of the author's directory entry, or
+    empty; `model_seen`: the model code on the car or in its papers, which uncovers most mistyped VINs."""
+
+    site: OptionalSite
+    vin_source: VinSource
+    model_seen: Code
+
+
+class RecordName(Value, frozen=True):
+    """A vehicle record by its sequence and its digest: two records that race into one block can't swap places."""
+
+    sequence: Annotated[int, Meta(ge=0, le=2**32)]
+    digest: Hash32
 
 
 class Attachment(Value, frozen=True):

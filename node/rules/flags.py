@@ -14,6 +14,10 @@ OPERATIONS: Final = ("list", "offer", "accept", "handover", "transfer", "registe
 """The operations that a flag can block. `register_country` is registration in a country, export and import included."""
 
 
+PROVISIONAL_BLOCKS: Final = ("handover", "transfer")
+"""The operations that a provisional flag blocks, whatever its name."""
+
+
 class FlagRule(NamedTuple):
     """Role names in `set_by` and `cleared_by`, any one of which suffices; operations in `blocks`."""
 

@@ -20,14 +20,14 @@ week, a taxi in three shifts for a year. A longer one marks an outlier, it never
 TOLERANCE_METRES: Final = 1_000
 """A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
 
-Source = Literal["cluster", "body_computer", "telematics", "visual"]
+Source = Literal["cluster", "body_computer", "engine_computer", "telematics", "visual"]
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """The origin of a reading."""
 Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
 CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
 """The occasion of an `odometer.read`. A reading inside another record needs none: the record names it."""
 
-Verdict = Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
+Verdict = Literal["LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"]
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
 MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
@@ -37,6 +37,10 @@ MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
 def to_metres(value: int, unit: str) -> int:
     """Whole metres, rounded down. Unknown units raise KeyError."""
     return value * MILLIMETRES[unit] // 1_000
+
+
+def tolerance_metres(elapsed_ms: int) -> int:
+    return 500_000 if elapsed_ms <= 36 * 3_600_000 else 10_000
 
 
 R = TypeVar("R", bound="JudgedReading")

@@ -7,6 +7,7 @@ from node.rules.odometer import Verdict
 
 _VERDICTS: Final[dict[str, str]] = {
     "LOGICAL": "the vehicle's readings agree with each other",
+    "CONTESTED": "either one of the vehicle's readings is wrong or the odometer was turned back",
     "ILLOGICAL": "two of the vehicle's readings contradict each other",
     "NO_VERDICT": "the vehicle has too few readings for a verdict",
 }

@@ -13,6 +13,7 @@ from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
 from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
+from node.rules.sale_conditions import SALE_CONDITIONS, Condition
 from node.rules.services import SERVICE_CODES
 
 Following = Mapping[str, frozenset[str]]
@@ -53,6 +54,7 @@ class Tables(NamedTuple):
     recall_authorities: Mapping[str, str] = RECALL_AUTHORITIES
     recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES
+    sale_conditions: Mapping[Condition, Mapping[str, str]] = SALE_CONDITIONS
     services: Mapping[str, str] = SERVICE_CODES
     vin_check_digits: str = vin.CHECK_DIGITS
     vin_pattern: str = vin.VIN_PATTERN

@@ -12,21 +12,24 @@ from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePr
 from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
+from node.txtypes.members.conduct import CONDUCT
+from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
+from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallOpen
-from node.txtypes.service.records import AccidentReport, MaintenanceRecord
+from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import ODOMETER
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 _TYPES: Final[tuple[type[TransactionBody], ...]] = (
-    AccountOpen, AccountUpdateKeys, MemberUpdate,
+    AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
     ListingCreate, ListingUpdate, ListingWithdraw,
@@ -38,15 +41,15 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
     PROPOSAL, OPEN_PROPOSALS,
-    ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS,
-    VEHICLE, ODOMETER, RECALL,
+    ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
+    VEHICLE, ODOMETER, LIFE, RECALL,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""
 FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FAMILIES}
 """Family name to declaration."""
-HAPPENINGS: Final = ("title.moved", "evidence.punished", "ruleset.activated")
+HAPPENINGS: Final = ("title.moved", "vehicle.material", "evidence.punished", "ruleset.activated")
 """The names of facts that receipts have besides changes of state."""
 
 if TYPE_CHECKING:

@@ -11,14 +11,13 @@ from support.backend import SingleNode, serving
 from support.chain import DAY_MS, START_MS, Chain, address
 from support.http import codes, get, over_http, post
 from support.json_schema import errors
-from support.life import VIN, Life, handover, km, maintenance, register
+from support.life import VIN, Life, handover, km, maintenance, read, register
 
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.registry import TYPES
-from node.txtypes.vehicle.record import OdometerRead
 
 SUBMIT, BATCH = "/v1/transactions", "/v1/transactions/batch"
 ENCODE, CHECK = "/v1/transactions/encode", "/v1/transactions/check"
@@ -163,9 +162,9 @@ async def test_check_says_what_would_change_and_what_should_be_known_before() ->
     """A reading below an earlier one is stored, so it is valid; but it turns the verdict, and that stays."""
     life = Life(Chain()).to("wholesale")
     life.chain.now += 200 * DAY_MS
-    life.chain.do("workshop-berlin", OdometerRead(VIN, km(20_002), life.chain.now, "reading"))
+    life.chain.do("workshop-berlin", read(VIN, km(20_002), life.chain.now, "reading"))
     async with serving(SingleNode(life.chain)) as (node, _, http):
-        body = OdometerRead(VIN, km(12_500), life.chain.now, "reading")
+        body = read(VIN, km(12_500), life.chain.now, "reading")
         raw = node.chain.sign("workshop-berlin", body)
         shown = await post(http, CHECK, raw=raw, status=200, Accept_Language="de")
         assert (True, []) == (shown["ok"], shown["signatures"])

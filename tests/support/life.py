@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.ledger.fields import Money, Odometer
+from node.ledger.fields import Money, Odometer, Where
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
-from node.txtypes.service.records import Damage, Due
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import Due, OdometerRead
 from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
 
@@ -25,13 +26,22 @@ def km(value: int, unit: str = "km") -> Odometer:
     return Odometer(value, unit, "cluster")
 
 
+def where(site: str = "", model: str = "330I") -> Where:
+    return Where(site, "obd", model)
+
+
+def read(vin: str, odometer: Odometer, event_at_ms: int, context: str = "reading", **changes) -> OdometerRead:
+    tail = dict(event_at_ms=event_at_ms, where=where(), odometer=odometer) | changes
+    return OdometerRead(vin, context, **tail)
+
+
 def maintenance(chain: Readable, value: int = 100, vin: str = VIN, **changes):
     plain = dict(parts=(), next_due=Due(30_000, 0))
     return specimen("maintenance.record", chain, **dict(vin=vin, odometer=km(value)) | plain | changes)
 
 
 def accident(chain: Readable, value: int = 120, vin: str = VIN, extent: str = "bolt_on", **changes):
-    hit = dict(damages=(Damage("front", extent),), case_reference=None)
+    hit = dict(damages=(Damage("front", extent),), case=None)
     return specimen("accident.report", chain, **dict(vin=vin, odometer=km(value)) | hit | changes)
 
 

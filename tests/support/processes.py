@@ -21,9 +21,8 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.p2p.network import Events, Network, NetworkConfig
 from node.replica.messages import VoteMessage
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.title import VehicleRegister
-from support.life import km
+from support.life import km, read
 from support.signing import sign_transaction
 
 NODES_MAX = 20
@@ -118,7 +117,7 @@ class Fleet:
         ]
 
     def reading(self, index: int, value: int, event_at_ms: int) -> bytes:
-        return self.sign("workshop-berlin", OdometerRead(self.vin(index), km(value), event_at_ms, "reading"))
+        return self.sign("workshop-berlin", read(self.vin(index), km(value), event_at_ms, "reading"))
 
 
 def post(url: str, path: str, document, timeout_s: float = 30.0):

@@ -35,9 +35,10 @@ from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING, AcceptedRail
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
-from node.txtypes.service.records import Damage
+from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.vehicle import VEHICLE, Flag
+from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
 from support.life import VIN, Life, accident, attest, handover, km, listing, maintenance, offer, register, transfer

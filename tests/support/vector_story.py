@@ -30,10 +30,23 @@ from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
-from node.txtypes.service.records import Damage, Due, Part
-from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import Due, Part
 from support.chain import DAY_MS, HOUR_MS, Chain, address
-from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from support.life import (
+    PRICE,
+    VIN,
+    accident,
+    attest,
+    handover,
+    km,
+    listing,
+    maintenance,
+    offer,
+    read,
+    register,
+    transfer,
+)
 from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
@@ -135,7 +148,7 @@ def _vehicle(story: Story) -> None:
         story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
     )
     story.do("bmw", transfer(chain), "dealer-munich")
-    story.do("carrier-1", OdometerRead(VIN, km(152), chain.now, "telematics"))
+    story.do("carrier-1", read(VIN, km(152), chain.now, "telematics"))
     document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")
     service = maintenance(
         chain,
@@ -171,7 +184,7 @@ def _purchase(story: Story) -> None:
         chain,
         156,
         damages=(Damage("front", "cosmetic"), Damage("bonnet", "bolt_on")),
-        case_reference="CASE-2026-1",
+        case=sha256(b"CASE-2026-1").digest(),
     )
     story.do("workshop-berlin", hit)
     story.do("buyer-1", OrderAcknowledge(order))

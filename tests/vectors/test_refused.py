@@ -151,6 +151,9 @@ class GivenState:
     def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
         return txid in self.window
 
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        return self.records.get((vin, sequence))
+
 
 @named("guards")
 def test_the_node_refuses_it_over_the_given_state(vector: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, MissingKey, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.member import fraudulent_authors
+from node.txtypes.members.member import frauds_since
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeRefused
@@ -199,7 +199,7 @@ def history(session: Session, light: LightClient | None, vin: str, limit: int) -
 
 def _proven_history(session: Session, light: LightClient, vin: str) -> list[dict[str, Any]]:
     """The records of a vehicle as its proven state commits to them."""
-    proven, frauds = session.verified(light, lambda reader, _: (reader.get(VEHICLE, vin), fraudulent_authors(reader)))
+    proven, frauds = session.verified(light, lambda reader, _: (reader.get(VEHICLE, vin), frauds_since(reader)))
     if proven is None:
         raise _no_vehicle(vin)
     count = proven.record_count

@@ -208,8 +208,8 @@ def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]
 
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
     flags = ", ".join(flag.name for flag in vehicle.flags) or "none"
-    brands = ", ".join(vehicle.brands) or "none"
-    disclosed = " (the seller says so)" if listing.odometer_disclosed else ""
+    brands = ", ".join(f"{brand.code} ({brand.state})" for brand in vehicle.brands) or "none"
+    disclosed = " (the seller says so)" if "odometer" in listing.discloses else ""
     return (
         f"Disclosed: {plain(listing.vin)}, {vehicle.record_count} records, {vehicle.accident_count} accidents, "
         f"odometer {plain(vehicle.verdict)}{disclosed}, flags {plain(flags)}, brands {plain(brands)}; "

@@ -15,7 +15,7 @@ from node.codec import Value
 from node.crypto.hashing import tagged
 from node.ledger.body import TransactionBody, Transitions, type_of
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, Rail, Time, Vin
+from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, OptionalTime, Rail, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -24,7 +24,8 @@ from node.rules.odometer import Verdict
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.readings import newest_metres
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
 """Statuses in which no money is under way or settled."""
@@ -145,11 +146,17 @@ class Order(Value, tag=1, frozen=True):
     """The vehicle's `material_changes` that the buyer has agreed to."""
     agreed_verdict: Verdict
     """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
+    agreed_metres: int
+    """The newest counted reading at that time."""
+    accepted_at_ms: OptionalTime
     title_record: OptionalHash
 
-    def agreed_to(self, vehicle: Vehicle) -> Order:
+    def agreed_to(self, reader: Reader, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
-        return replace(self, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
+        return replace(
+            self, agreed_changes=vehicle.material_changes, agreed_verdict=verdict_now(reader, self.vin, vehicle),
+            agreed_metres=newest_metres(reader, self.vin),
+        )  # fmt: skip
 
 
 TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({

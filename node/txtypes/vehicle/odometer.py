@@ -6,30 +6,17 @@ lock out honest readings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
-from msgspec.structs import replace
 
 from node import limits
 from node.codec import Value
 from node.ledger.family import VIN_IDENT, Family
-from node.ledger.fields import Address, Odometer, OptionalTime, Time
-from node.ledger.guards import Guard
-from node.ledger.overlay import Ledger
+from node.ledger.fields import Address, OptionalTime, Time
 from node.ledger.ruleset import Ruleset
 from node.limits import DAY_MS
-from node.rules.odometer import Verdict, in_event_time, to_metres
-
-if TYPE_CHECKING:
-    from node.txtypes.vehicle.vehicle import Vehicle
-
-ODOMETER_MISSING = Guard("odometer_missing", "an odometer reading is missing", "ein Kilometerstand fehlt",
-                         "缺少里程读数")  # fmt: skip
-UNIT_DIFFERS = Guard("unit_differs", "the odometer counts in another unit",
-                     "der Kilometerzähler hat eine andere Einheit", "里程单位不符")  # fmt: skip
-READINGS_TODAY = Guard("readings_today", "too many readings of this author today",
-                       "zu viele Ablesungen dieses Autors heute", "该作者当日读数过多")  # fmt: skip
+from node.rules.odometer import Verdict, in_event_time
 
 
 class Reading(Value, frozen=True):
@@ -48,6 +35,17 @@ class ReadingsOfAuthor(Value, frozen=True):
     count: int
 
 
+class NewReading(NamedTuple):
+    event_at_ms: int
+    metres: int
+    sequence: int
+    author: bytes
+    group: str
+    standing: str
+    source: str
+    is_acknowledged: bool
+
+
 class Readings(Value, tag=1, frozen=True):
     """The bounded working set of one vehicle; `today` counts readings per author on block day `day`. Beyond the bound
     an `ILLOGICAL` verdict also covers the readings that were left out."""
@@ -61,6 +59,13 @@ class Readings(Value, tag=1, frozen=True):
     """Sequence of the record that is probably a typing error, -1 for none."""
     outliers: tuple[int, ...]
     newest_event_ms: OptionalTime
+
+    @property
+    def authors(self) -> tuple[Any, ...]:
+        return ()
+
+    def unacknowledged_within_month(self, author: bytes, now_ms: int) -> int:
+        return 0
 
     def added_on(self, day: int) -> dict[bytes, int]:
         """The number of readings by author on a block day."""
@@ -90,9 +95,11 @@ def _bounded(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     return tuple(r for r in readings if r is not displaced)
 
 
-def with_reading(earlier: Readings, reading: Reading, author: bytes, now_ms: int, rules: Ruleset) -> Readings:
+def with_reading(earlier: Readings, new: NewReading, now_ms: int, rules: Ruleset) -> Readings:
     """The working set with one more reading, judged anew: the new one together with all kept ones, full or not."""
     day = now_ms // DAY_MS
+    author = new.author
+    reading = Reading(new.event_at_ms, new.metres, new.sequence, new.standing == "declared")
     counts = earlier.added_on(day)
     counts[author] = counts.get(author, 0) + 1
     readings = (*earlier.readings, reading)
@@ -102,36 +109,9 @@ def with_reading(earlier: Readings, reading: Reading, author: bytes, now_ms: int
     return Readings(_bounded(readings), day, today, *judgement, newest)
 
 
-def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, vehicle: Vehicle | None) -> None:
-    """Notes a missing reading, a wrong unit, or too many of this author today."""
-    if odometer is None:
-        ledger.unmet(ODOMETER_MISSING, vin)
-        return
-    if vehicle is None:
-        return
-    if odometer.unit != vehicle.odometer_unit:
-        ledger.unmet(UNIT_DIFFERS, vin, odometer.unit, vehicle.odometer_unit)
-    readings = ledger.get(ODOMETER, vin) or NO_READINGS
-    today = readings.added_on(ledger.now_ms // DAY_MS).get(ledger.sender, 0)
-    if today >= limits.READINGS_PER_AUTHOR_AND_DAY_MAX:
-        ledger.unmet(READINGS_TODAY, vin, today, f"at most {limits.READINGS_PER_AUTHOR_AND_DAY_MAX} a day")
+def without_authors(leaf: Readings, frauds: Any) -> Readings:
+    return leaf
 
 
-def add_reading(
-    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, *, is_declared: bool = False
-) -> Vehicle:
-    """Store and judge a reading that the vehicle's *next* record contains; returns the vehicle with its verdict."""
-    reading = Reading(event_at_ms, to_metres(odometer.value, odometer.unit), vehicle.record_count, is_declared)
-    earlier = ledger.get(ODOMETER, vin) or NO_READINGS
-    judged = with_reading(earlier, reading, ledger.sender, ledger.now_ms, ledger.rules)
-    ledger.put(ODOMETER, vin, judged)
-    if judged.verdict == vehicle.verdict:
-        return vehicle
-    is_first_verdict = judged.verdict == "LOGICAL" and vehicle.verdict == "NO_VERDICT"
-    material_changes = vehicle.material_changes + (0 if is_first_verdict else 1)
-    return replace(vehicle, verdict=judged.verdict, material_changes=material_changes)
-
-
-def verdict_outcome(vehicle: Vehicle) -> str:
-    """The verdict as an outcome code of a record."""
-    return f"verdict:{vehicle.verdict}"
+def newest_counted(leaf: Readings) -> Reading | None:
+    return max((r for r in leaf.readings if not r.is_declared), key=lambda r: (r.event_at_ms, r.metres), default=None)

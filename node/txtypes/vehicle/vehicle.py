@@ -1,13 +1,17 @@
-"""The vehicle: the five regions of its state, and its view.
+"""The vehicle: a car's state value, and its view.
 
-Existence, registration, title, market and stop-flags are independent; a summary for people is derived, never stored.
+Its regions (see `regions`) are independent; a summary for people is derived, never stored.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from node.codec import Value
+from msgspec import Meta
+
+from node.codec import Value, encode
+from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
 from node.ledger.fields import (
@@ -16,48 +20,36 @@ from node.ledger.fields import (
     Day,
     Hash32,
     Height,
-    OptionalCountry,
-    OptionalHash,
-    OptionalTime,
     Time,
     Vin,
 )
-from node.rules.flags import FlagName
+from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
 from node.rules.odometer import Unit, Verdict
-from node.txtypes.members.member import name_of
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, without_authors
+from node.txtypes.vehicle.regions import (
+    ALERTS_MAX,
+    BRANDS_MAX,
+    DUTIES_MAX,
+    FLAGS_MAX,
+    RECALLS_MAX,
+    Alert,
+    Brand,
+    Clearance,
+    Duty,
+    Flag,
+    Inspection,
+    Market,
+    OpenRecall,
+    Registration,
+    brand_state,
+    flags_at,
+    is_retest_overdue,
+    market_at,
+)
 
-Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
+Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
 VinScheme = Literal["EU", "NA", "CN"]
-
-
-class Registration(Value, frozen=True):
-    """Registration with an authority."""
-
-    status: Literal["none", "registered", "suspended", "deregistered", "exported"]
-    country: OptionalCountry
-    plate_commitment: OptionalHash
-
-
-class Market(Value, frozen=True):
-    """Off, listed, or reserved by an order, until `until_ms`. `market_of` gives the region as it counts after that."""
-
-    status: Literal["off", "listed", "reserved"]
-    listing: OptionalHash
-    order: OptionalHash
-    until_ms: OptionalTime
-    listed_until_ms: OptionalTime
-    """Of a reservation: the listing's own deadline, to which the car falls back."""
-    holds_money: bool
-    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
-
-
-class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`)."""
-
-    name: FlagName
-    setter: Address
-    set_at_ms: Time
 
 
 class Vehicle(Value, tag=1, frozen=True):
@@ -74,43 +66,59 @@ class Vehicle(Value, tag=1, frozen=True):
     born_at_ms: Time
     born_height: Height
     existence: Existence
+    origin: Literal["born", "imported"]
+    grade: Literal["", "A", "B", "C", "D"]
+    """Of an imported car: how well its life before is documented."""
+    covered_since_ms: Time
+    """From when on this chain has the car's history."""
     registration: Registration
     holder: Address
     title_since_ms: Time
     market: Market
-    flags: tuple[Flag, ...]
-    brands: tuple[str, ...]
-    """Brands are only added."""
-    recalls: tuple[str, ...]
-    warranty: OptionalHash
+    flags: Annotated[tuple[Flag, ...], Meta(max_length=FLAGS_MAX)]
+    brands: Annotated[tuple[Brand, ...], Meta(max_length=BRANDS_MAX)]
+    recalls: Annotated[tuple[OpenRecall, ...], Meta(max_length=RECALLS_MAX)]
+    duties: Annotated[tuple[Duty, ...], Meta(max_length=DUTIES_MAX)]
+    alerts: Annotated[tuple[Alert, ...], Meta(max_length=ALERTS_MAX)]
+    inspection: Inspection | None
+    clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
+    warranties: Annotated[int, Meta(ge=0, le=16)]
+    """The number of warranties that were started."""
     verdict: Verdict
+    """Of the odometer, as it was when a reading was last written (see `verdict_now`)."""
     record_count: int
     history_head: Hash32
     maintenance_count: int
     accident_count: int
     transfer_count: int
+    disputes_open: int
     material_changes: int
-    """The number of accidents, flags, brands and verdict changes, which a buyer has to acknowledge."""
-
-
-OFF_MARKET = Market("off", b"", b"", 0, 0, False)
-UNREGISTERED = Registration("none", "", b"")
-
-
-def listed_market(listing: bytes, until_ms: int) -> Market:
-    return Market("listed", listing, b"", until_ms, 0, False)
+    """The number of material records, which a buyer has to acknowledge."""
+    material_head: Hash32
+    """`H("bmw/material", head || sequence || digest)` over the material records, the sequence as 8 bytes."""
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
-    """The market region as it counts now, for every guard and every answer. A reservation past its deadline is listed
-    again for as long as its listing runs, unless money is under way: then it stays, however late, until the money has
-    gone back or the car has changed hands. A listing past its deadline is off."""
-    market = vehicle.market
-    if market.status == "reserved":
-        if now_ms < market.until_ms or market.holds_money:
-            return market
-        market = listed_market(market.listing, market.listed_until_ms)
-    return market if now_ms < market.until_ms else OFF_MARKET
+    """The market region as it counts now, for every guard and every answer (see `market_at`)."""
+    return market_at(vehicle.market, now_ms)
+
+
+def verdict_now(reader: Reader, vin: str, vehicle: Vehicle) -> Verdict:
+    """The odometer's verdict as it counts now: without the readings of authors that are listed for fraud since."""
+    frauds = frauds_since(reader)
+    leaf = reader.get(ODOMETER, vin) if frauds else None
+    if leaf is None or all(author.address not in frauds for author in leaf.authors):
+        return vehicle.verdict
+    return without_authors(leaf, frauds).verdict
+
+
+def material_root(vin: str, vehicle: Vehicle) -> bytes:
+    """One hash over everything that a sale depends on: `H("bmw/material-root", encode([vin, holder, transfer_count,
+    origin, grade, covered_since, material_changes, material_head]))`."""
+    return tagged("bmw/material-root", encode([
+        vin, vehicle.holder, vehicle.transfer_count, vehicle.origin, vehicle.grade, vehicle.covered_since_ms,
+        vehicle.material_changes, vehicle.material_head,
+    ]))  # fmt: skip
 
 
 # --- the view ---------------------------------------------------------------------------------------------
@@ -118,6 +126,11 @@ class FlagView(Flag, frozen=True):
     """A stop-flag with the operations that it blocks."""
 
     blocks: tuple[str, ...]
+    setter_name: str
+
+
+class BrandView(Brand, frozen=True):
+    """A brand, and its state as it counts now."""
 
 
 class NewestReading(View, frozen=True):
@@ -140,14 +153,16 @@ class OdometerView(View, frozen=True):
 
 
 class VehicleView(Vehicle, frozen=True):
-    """A vehicle as it counts now. `summary`: one word for people."""
+    """A vehicle as it counts now. `summary`: one word for people; `material_root`: see `material_root`."""
 
     vin: Vin
     summary: str
     maker_name: str
     holder_name: str
     flags: tuple[FlagView, ...]
+    brands: tuple[BrandView, ...]
     odometer: OdometerView
+    material_root: Hash32
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
@@ -155,10 +170,21 @@ class VehicleView(Vehicle, frozen=True):
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
-            market=market_of(vehicle, as_of.now_ms),
-            flags=tuple(extended(FlagView, flag, blocks=rules[flag.name].blocks) for flag in vehicle.flags),
-            odometer=_odometer_view(ident, reader),
+            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle),
+            flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            brands=brand_views(vehicle, as_of.now_ms),
+            odometer=_odometer_view(ident, reader), material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
+    """The brands in their state now."""
+    return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
+
+
+def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
+    blocks = rules[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
+    return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
 
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
@@ -171,16 +197,18 @@ def _odometer_view(vin: str, reader: Reader) -> OdometerView:
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
-    names = {flag.name for flag in vehicle.flags}
+    names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
     for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
         if name in names:
             return name
-    if vehicle.existence in ("scrapped", "total_loss"):
+    if is_retest_overdue(vehicle.inspection, now_ms):
+        return "unroadworthy"
+    if vehicle.existence in ("scrapped", "voided", "total_loss"):
         return vehicle.existence
     market = market_of(vehicle, now_ms)
     if market.status != "off":
         return market.status
-    return "in_use" if vehicle.transfer_count else "new"
+    return "new" if vehicle.existence == "born" else "in_use"
 
 
 ODOMETER_CONTRADICTION = Caution(

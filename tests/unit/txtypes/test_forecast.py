@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from support.chain import DAY_MS, Chain, address
-from support.life import VIN, accident, attest, handover, km, listing, offer, register
+from support.life import VIN, accident, attest, handover, km, listing, offer, read, register
 from support.stages import at
 from support.vectors import story
 from support.views import view_of
@@ -22,7 +22,7 @@ from node.txtypes.forecast import Forecast, forecast_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, TYPES
-from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.service.records import OdometerRead
 
 VEHICLE_KEY = f"vehicle/{VIN}"
 
@@ -41,7 +41,7 @@ def changed(found: Forecast, key: str) -> dict[str, tuple[Any, Any]]:
 
 
 def reading(life, value: int) -> OdometerRead:
-    return OdometerRead(VIN, km(value), life.chain.now, "reading")
+    return read(VIN, km(value), life.chain.now, "reading")
 
 
 def test_a_reading_below_an_earlier_one_is_valid_and_its_forecast_says_that_the_verdict_turns() -> None:

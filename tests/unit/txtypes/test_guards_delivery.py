@@ -13,7 +13,8 @@ from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
+from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 SELLER, BUYER = "dealer-munich", "buyer-1"
 

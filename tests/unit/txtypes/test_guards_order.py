@@ -31,7 +31,8 @@ from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, is_live
 from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel, OrderReject
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market
+from node.txtypes.vehicle.regions import OFF_MARKET, Market
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 
 # --- order.offer --------------------------------------------------------------------------------------

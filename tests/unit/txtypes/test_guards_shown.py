@@ -13,7 +13,8 @@ from node.ledger.fields import Money
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle.vehicle import VEHICLE, Flag
+from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {

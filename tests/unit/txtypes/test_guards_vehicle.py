@@ -16,6 +16,7 @@ from support.life import (
     listing,
     maintenance,
     offer,
+    read,
     register,
     transfer,
 )
@@ -29,10 +30,12 @@ from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
-from node.txtypes.service.records import Damage
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.record import Content, OdometerRead, stored_record
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
+from node.txtypes.vehicle.record import Content, stored_record
+from node.txtypes.vehicle.regions import OFF_MARKET, Flag
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000
 CONTENT = msgspec.msgpack.Decoder(Content)
@@ -48,7 +51,7 @@ def changed(**changes) -> Callable[[Life], None]:
 
 
 def read(life: Life, value: int = 200, vin: str = VIN, unit: str = "km", event: int | None = None) -> OdometerRead:
-    return OdometerRead(vin, km(value, unit), life.chain.now if event is None else event, "reading")
+    return read(vin, km(value, unit), life.chain.now if event is None else event, "reading")
 
 
 # --- birth --------------------------------------------------------------------------------------------

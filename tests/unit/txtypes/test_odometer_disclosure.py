@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support import second_codec
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
+from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, read, transfer
 from support.stages import at, change
 from support.views import view_of
 
@@ -19,8 +19,8 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
-from node.txtypes.vehicle.record import OdometerRead
-from node.txtypes.vehicle.vehicle import VEHICLE, Flag
+from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import Names, body_from, options_of
 
 SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"
@@ -34,7 +34,7 @@ def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
 def roll_back(life: Life) -> None:
     """Readings of the workshop that contradict each other."""
     for value in (10_000, 5_000):
-        life.chain.do("workshop-berlin", OdometerRead(VIN, km(value), life.chain.now, "reading"))
+        life.chain.do("workshop-berlin", read(VIN, km(value), life.chain.now, "reading"))
     assert "ILLOGICAL" == life.chain.state(VEHICLE, VIN).verdict
 
 

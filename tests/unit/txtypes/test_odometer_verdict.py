@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.chain import address
-from support.life import VIN, Life, accident, km, register
+from support.life import VIN, Life, accident, km, read, register
 from support.stages import at, ledger_of
 
 from node import limits
 from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES, judge
 from node.txtypes.vehicle.odometer import ODOMETER, Reading, add_reading
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 KM = 1_000
@@ -188,7 +187,7 @@ def test_only_a_single_wrong_reading_is_called_a_typing_error(points) -> None:
 
 # --- on the chain -------------------------------------------------------------------------------------
 def read(life: Life, value: int, by: str = "workshop-berlin", at_ms: int | None = None) -> None:
-    life.chain.do(by, OdometerRead(VIN, km(value), life.chain.now if at_ms is None else at_ms, "reading"))
+    life.chain.do(by, read(VIN, km(value), life.chain.now if at_ms is None else at_ms, "reading"))
 
 
 def test_the_vehicle_carries_the_verdict_and_counts_its_changes() -> None:
@@ -231,7 +230,7 @@ def test_a_late_reading_takes_its_place_in_event_time() -> None:
 def test_a_mile_is_1609_metres() -> None:
     life = at("born")
     life.chain.do("bmw", register("WBA8E9G50GNU12346", odometer_unit="mi"))
-    life.chain.do("bmw", OdometerRead("WBA8E9G50GNU12346", km(1_000, "mi"), life.chain.now, "reading"))
+    life.chain.do("bmw", read("WBA8E9G50GNU12346", km(1_000, "mi"), life.chain.now, "reading"))
     assert [1_609_344] == [r.metres for r in life.chain.state(ODOMETER, "WBA8E9G50GNU12346").readings]
 
 
@@ -333,7 +332,7 @@ def test_the_working_set_stops_growing_at_its_limit() -> None:
     count = 0
     while count < limits.READINGS_MAX + 1:
         life.chain.now += DAY_MS
-        bodies = [OdometerRead(VIN, km(100 + count + n), life.chain.now, "reading") for n in range(4)]
+        bodies = [read(VIN, km(100 + count + n), life.chain.now, "reading") for n in range(4)]
         life.chain.produce(
             *(
                 life.chain.sign(by, body)

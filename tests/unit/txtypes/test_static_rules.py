@@ -21,7 +21,8 @@ from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.service.records import Damage, Part
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import Part
 from wallet.txfile import build_payload
 
 CHAIN = at("").chain

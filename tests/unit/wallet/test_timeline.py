@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.chain import DAY_MS
-from support.life import VIN, km, maintenance
+from support.life import VIN, km, maintenance, read
 from support.stages import at
 from support.terminal import STYLES, drawn, without_escapes
 from support.views import view_of
@@ -14,7 +14,6 @@ from support.views import view_of
 from node.ledger.json_form import to_json
 from node.rpc.moments import moment_of
 from node.txtypes.history import record_view
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.timeline import echo_timeline, readings, timeline, verdict
 
@@ -24,7 +23,7 @@ def a_history(*values: int) -> list[dict[str, Any]]:
     life = at("handed_over")
     for value in values:
         life.chain.now += 200 * DAY_MS
-        life.chain.do("workshop-berlin", OdometerRead(VIN, km(value), life.chain.now, "reading"))
+        life.chain.do("workshop-berlin", read(VIN, km(value), life.chain.now, "reading"))
         assert verdict(records_of(life)) == view_of(life.chain, VEHICLE, VIN)["verdict"]
     return records_of(life)
 
@@ -56,7 +55,7 @@ def test_readings_are_in_event_time_whatever_the_order_of_records() -> None:
     life = at("wholesale")
     life.chain.now += 100 * DAY_MS
     life.chain.do("workshop-berlin", maintenance(life.chain, 9_000))
-    earlier = OdometerRead(VIN, km(4_000), life.chain.now - 50 * DAY_MS, "reading")
+    earlier = read(VIN, km(4_000), life.chain.now - 50 * DAY_MS, "reading")
     life.chain.do("workshop-berlin", earlier)
     records = records_of(life)
     assert [150, 4_000, 9_000] == [value for value, _ in readings(records)]

@@ -1,0 +1,110 @@
+"""The conditions of a car that concern its sale (see `rules.sale_conditions`), and the guards that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from node.ledger.family import Reader
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.rules.flags import PROVISIONAL_BLOCKS
+from node.rules.sale_conditions import DISCLOSED_AS, TRADERS, Condition, Disclosure
+from node.txtypes.members.member import has_role, is_fraudulent
+from node.txtypes.vehicle.guards import STOP_FLAG
+from node.txtypes.vehicle.regions import flags_at, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, verdict_now
+
+Discloses = Annotated[tuple[Disclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
+
+VERDICT_ILLOGICAL = Guard(
+    "verdict_illogical",
+    "the odometer readings contradict each other, and the other party has not agreed to that: disclose odometer in the "
+    "listing or the transfer; in an accepted order the buyer sends order.acknowledge",
+    "die Kilometerstände widersprechen sich, und die andere Partei hat dem nicht zugestimmt: im Inserat oder in der "
+    "Übertragung odometer offenlegen; bei einem angenommenen Auftrag sendet der Käufer order.acknowledge",
+    "里程读数矛盾，且对方尚未认可：请在挂牌或过户中披露 odometer；订单已接受的，由买方发送 order.acknowledge",
+)
+VERDICT_CONTESTED = Guard(
+    "verdict_contested",
+    "either one odometer reading is wrong or the odometer was turned back, and the other party has not agreed to that: "
+    "disclose odometer in the listing or the transfer; in an accepted order the buyer sends order.acknowledge",
+    "entweder ist ein Kilometerstand falsch, oder der Zähler wurde zurückgedreht, und die andere Partei hat dem nicht "
+    "zugestimmt: im Inserat oder in der Übertragung odometer offenlegen; bei einem angenommenen Auftrag sendet der "
+    "Käufer order.acknowledge",
+    "或有一次里程读数错误，或里程表被回调，且对方尚未认可：请在挂牌或过户中披露 odometer；"
+    "订单已接受的，由买方发送 order.acknowledge",
+)
+DUTY_OPEN = Guard("duty_open", "structural work on the car was not inspected and released yet",
+                  "Arbeiten an tragenden Teilen sind noch nicht geprüft und freigegeben",
+                  "结构性维修尚未检验放行")  # fmt: skip
+UNROADWORTHY = Guard("unroadworthy", "the car failed its inspection, or a retest is overdue",
+                     "das Fahrzeug hat die Prüfung nicht bestanden, oder die Nachprüfung ist überfällig",
+                     "车辆检验不合格或复检逾期")  # fmt: skip
+RECALL_STOP_DRIVE = Guard("recall_stop_drive", "an open recall says that the car must not be driven or must be parked "
+                          "outside", "nach einem offenen Rückruf darf das Fahrzeug nicht gefahren oder nur im Freien "
+                          "abgestellt werden", "存在禁止行驶或须室外停放的未完成召回")  # fmt: skip
+TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ein Totalschaden", "车辆为全损车")
+CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
+                       "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
+                       "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
+GUARD_OF: Final[dict[Condition, Guard]] = {
+    "odometer_illogical": VERDICT_ILLOGICAL, "odometer_contested": VERDICT_CONTESTED, "duty_open": DUTY_OPEN,
+    "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
+    "clearance_void": CLEARANCE_VOID,
+}  # fmt: skip
+"""Condition to the guard that says so."""
+NO_DRIVING: Final = ("stop_drive", "park_outside")
+
+
+def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int) -> Iterator[Condition]:
+    """The conditions that the car is in now."""
+    verdict = verdict_now(reader, vin, vehicle)
+    if verdict == "ILLOGICAL":
+        yield "odometer_illogical"
+    elif verdict == "CONTESTED":
+        yield "odometer_contested"
+    if vehicle.duties:
+        yield "duty_open"
+    names = [flag.name for flag in flags_at(vehicle.flags, now_ms)]
+    if "unroadworthy" in names or is_retest_overdue(vehicle.inspection, now_ms):
+        yield "unroadworthy"
+    if any(recall.recall_class in NO_DRIVING for recall in vehicle.recalls):
+        yield "recall_stop_drive"
+    if vehicle.existence == "total_loss":
+        yield "total_loss"
+    if any(is_fraudulent(reader, c.author, c.at_ms) for c in vehicle.clearances):
+        yield "clearance_void"
+
+
+def check_step(
+    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b""
+) -> None:
+    """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
+    check_flags(ledger, vin, vehicle, step)
+    table = ledger.rules.tables.sale_conditions
+    for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms):
+        match table[condition][step]:
+            case "free":
+                continue
+            case "disclosed":
+                is_met, need = DISCLOSED_AS[condition] in disclosed, f"disclosed as {DISCLOSED_AS[condition]}"
+            case "to_trader":
+                is_met, need = has_role(ledger, receiver, *TRADERS), f"a receiver who is {', '.join(TRADERS)}"
+            case _:
+                is_met, need = False, ""
+        if not is_met:
+            ledger.unmet(GUARD_OF[condition], vin, condition, need)
+
+
+def check_flags(
+    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, except_by: Collection[bytes] = ()
+) -> None:
+    """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
+    for flag in flags_at(vehicle.flags, ledger.now_ms):
+        blocks = ledger.rules.tables.flags[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
+        if operation in blocks and flag.setter not in except_by:
+            ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")

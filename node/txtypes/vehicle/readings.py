@@ -1,0 +1,85 @@
+"""Odometer readings as transactions make them: the guards of a reading, how it counts, and its effect on the vehicle."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec.structs import replace
+
+from node import limits
+from node.ledger.family import Reader
+from node.ledger.fields import Odometer
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.limits import DAY_MS
+from node.rules.odometer import to_metres
+from node.txtypes.members.member import group_of, has_role
+from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, NewReading, newest_counted, with_reading
+from node.txtypes.vehicle.relation import is_related_to_holder
+from node.txtypes.vehicle.vehicle import Vehicle
+
+Standing = Literal["independent", "interested", "declared"]
+ACCREDITED: Final = (
+    "manufacturer", "dealer", "workshop", "inspector", "insurer", "registrar", "police", "carrier", "dismantler",
+)  # fmt: skip
+"""Roles whose readings count for the verdict."""
+
+ODOMETER_MISSING = Guard("odometer_missing", "an odometer reading is missing", "ein Kilometerstand fehlt",
+                         "缺少里程读数")  # fmt: skip
+READINGS_TODAY = Guard("readings_today", "too many readings of this author today",
+                       "zu viele Ablesungen dieses Autors heute", "该作者当日读数过多")  # fmt: skip
+
+
+def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, *, is_optional: bool = False) -> None:
+    """Notes a missing reading, or too many of this author today."""
+    if odometer is None:
+        if not is_optional:
+            ledger.unmet(ODOMETER_MISSING, vin)
+        return
+    readings = ledger.get(ODOMETER, vin) or NO_READINGS
+    today = readings.added_on(ledger.now_ms // DAY_MS).get(ledger.sender, 0)
+    if today >= limits.READINGS_PER_AUTHOR_AND_DAY_MAX:
+        ledger.unmet(READINGS_TODAY, vin, today, f"at most {limits.READINGS_PER_AUTHOR_AND_DAY_MAX} a day")
+
+
+def reading_standing(ledger: Ledger, vin: str, vehicle: Vehicle, author: bytes, event_at_ms: int) -> Standing:
+    """How a reading of `author` counts: declared without an accreditation, interested where the author was related to
+    who held the title at the time."""
+    if not has_role(ledger, author, *ACCREDITED):
+        return "declared"
+    if event_at_ms >= vehicle.title_since_ms and vehicle.holder == author:
+        return "interested"
+    return "interested" if is_related_to_holder(ledger, vin, author, event_at_ms) else "independent"
+
+
+def add_reading(
+    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, standing: Standing,
+    *, is_acknowledged: bool = False,
+) -> Vehicle:  # fmt: skip
+    """Store and judge a reading that the vehicle's *next* record contains; returns the vehicle with its verdict."""
+    reading = NewReading(
+        event_at_ms, to_metres(odometer.value, odometer.unit), vehicle.record_count, ledger.sender,
+        group_of(ledger, ledger.sender), standing, odometer.source, is_acknowledged,
+    )  # fmt: skip
+    earlier = ledger.get(ODOMETER, vin) or NO_READINGS
+    judged = with_reading(earlier, reading, ledger.now_ms, ledger.rules)
+    ledger.put(ODOMETER, vin, judged)
+    return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+
+
+def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:
+    """Whether the verdict has changed; the first one, that the readings agree, is no change."""
+    is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
+    return before.verdict != after.verdict and not is_first
+
+
+def verdict_outcome(vehicle: Vehicle) -> str:
+    """The verdict as an outcome code of a record."""
+    return f"verdict:{vehicle.verdict}"
+
+
+def newest_metres(reader: Reader, vin: str) -> int:
+    """Metres of the newest counted reading, 0 where there is none."""
+    leaf = reader.get(ODOMETER, vin)
+    newest = newest_counted(leaf) if leaf is not None else None
+    return newest.metres if newest is not None else 0

@@ -1,0 +1,206 @@
+"""The regions of a vehicle's state: market, registration, stop-flags, brands, recalls, duties, alerts, inspection.
+
+Deadlines are lazy: what only time does is a pure function of a region and the block's time, which every guard and every
+answer uses. The state changes with the next transaction that writes the region.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from node.codec import Value
+from node.ledger.fields import Address, BrandCode, Code, OptionalCountry, OptionalHash, OptionalTime, RecallClass, Time
+from node.limits import DAY_MS
+from node.rules.flags import FlagName
+
+BRANDS_MAX: Final = 48
+FLAGS_MAX: Final = 16
+PROVISIONAL_FLAGS_MAX: Final = 4
+LIENS_MAX: Final = 4
+RECALLS_MAX: Final = 32
+DUTIES_MAX: Final = 8
+ALERTS_MAX: Final = 16
+BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
+"""A pending brand that nobody disputes is confirmed after this time."""
+BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
+"""A pending brand in a dispute that nobody decides is undecided after this time."""
+
+
+# --- market -----------------------------------------------------------------------------------------------
+class Market(Value, frozen=True):
+    """Off, listed, or reserved by an order, until `until_ms`. `market_of` gives the region as it counts after that."""
+
+    status: Literal["off", "listed", "reserved"]
+    listing: OptionalHash
+    order: OptionalHash
+    until_ms: OptionalTime
+    listed_until_ms: OptionalTime
+    """Of a reservation: the listing's own deadline, to which the car falls back."""
+    holds_money: bool
+    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
+
+
+OFF_MARKET: Final = Market("off", b"", b"", 0, 0, False)
+
+
+def listed_market(listing: bytes, until_ms: int) -> Market:
+    return Market("listed", listing, b"", until_ms, 0, False)
+
+
+def market_at(market: Market, now_ms: int) -> Market:
+    """The market region as it counts at a time. A reservation past its deadline is listed again for as long as its
+    listing runs, unless money is under way: then it stays, however late, until the money has gone back or the car has
+    changed hands. A listing past its deadline is off."""
+    if market.status == "reserved":
+        if now_ms < market.until_ms or market.holds_money:
+            return market
+        market = listed_market(market.listing, market.listed_until_ms)
+    return market if now_ms < market.until_ms else OFF_MARKET
+
+
+# --- registration -----------------------------------------------------------------------------------------
+class Claim(Value, frozen=True):
+    """A registrar of another country applies for the car, for its holder. It completes when nobody objects in time."""
+
+    country: OptionalCountry
+    plate_commitment: OptionalHash
+    usage: str
+    since_ms: Time
+
+
+class Registration(Value, frozen=True):
+    """Registration with the authority of one country: at most one has the car registered or suspended. `country` is the
+    last one, `until_ms` the end of a temporary registration or of an export's 180 days, `to_country` where an export
+    goes."""
+
+    status: Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
+    country: OptionalCountry
+    plate_commitment: OptionalHash
+    usage: str
+    since_ms: OptionalTime
+    until_ms: OptionalTime
+    to_country: OptionalCountry
+    claim: Claim | None
+
+
+UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
+
+
+# --- stop-flags -------------------------------------------------------------------------------------------
+class Flag(Value, frozen=True):
+    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
+    `case`: commitment to the setter's file, or empty."""
+
+    name: FlagName
+    setter: Address
+    country: OptionalCountry
+    case: OptionalHash
+    set_at_ms: Time
+    until_ms: OptionalTime
+    is_firm: bool
+
+
+def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
+    """The flags that have not lapsed."""
+    return tuple(flag for flag in flags if flag.until_ms == 0 or now_ms < flag.until_ms) if flags else flags
+
+
+# --- brands -----------------------------------------------------------------------------------------------
+class Brand(Value, frozen=True):
+    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
+    `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
+
+    code: BrandCode
+    state: Literal["pending", "confirmed", "undecided", "annulled"]
+    since_ms: Time
+    sequence: int
+    disputed_at_ms: OptionalTime
+
+
+BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
+
+
+def brand_state(brand: Brand, now_ms: int) -> BrandState:
+    """The state of a brand as it counts at a time."""
+    if brand.state != "pending":
+        return brand.state
+    if brand.disputed_at_ms:
+        return "undecided" if now_ms >= brand.since_ms + BRAND_UNDECIDED_MS else "pending"
+    return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
+
+
+def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
+    """Whether the car has the brand, in any state but annulled."""
+    return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
+
+
+def with_brand(
+    brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
+) -> tuple[Brand, ...]:
+    """The brands with one more, ascending by code. A brand is entered once: pending ones become confirmed, an undecided
+    or annulled one that is reported again is as new."""
+    found = next((brand for brand in brands if brand.code == code), None)
+    state: BrandState = "confirmed" if is_confirmed else "pending"
+    if found is not None and brand_state(found, now_ms) in ("pending", "confirmed"):
+        if not is_confirmed or brand_state(found, now_ms) == "confirmed":
+            return brands
+        changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
+    else:
+        changed = Brand(code, state, now_ms, sequence, 0)
+    others = [brand for brand in brands if brand.code != code]
+    return tuple(sorted([*others, changed], key=lambda brand: brand.code))
+
+
+# --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
+class OpenRecall(Value, frozen=True):
+    """A recall campaign that names the car and is not done on it."""
+
+    maker: Address
+    campaign: Code
+    recall_class: RecallClass
+
+
+class Duty(Value, frozen=True):
+    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild."""
+
+    code: Literal["structural_release", "rebuild"]
+    sequence: int
+    due_ms: OptionalTime
+
+
+class Alert(Value, frozen=True):
+    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that raised it last."""
+
+    code: str
+    state: Literal["reported", "confirmed", "closed"]
+    first_ms: Time
+    last_ms: Time
+    count: int
+    sequence: int
+
+
+class Inspection(Value, frozen=True):
+    """The last inspection: its record, its result, until when a pass holds, and by when a fail needs a retest."""
+
+    sequence: int
+    result: Literal["pass", "minor", "major", "dangerous"]
+    inspector: Address
+    at_ms: Time
+    valid_until_ms: OptionalTime
+    retest_due_ms: OptionalTime
+
+
+class Clearance(Value, frozen=True):
+    """An act that lifted a duty, a flag or the consequence of a brand. It counts as absent once its author is listed
+    for fraud from a time before it."""
+
+    what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"]
+    author: Address
+    sequence: int
+    at_ms: Time
+
+
+def is_retest_overdue(inspection: Inspection | None, now_ms: int) -> bool:
+    """Whether a failed car was not inspected again in time: it counts as unroadworthy."""
+    return inspection is not None and 0 < inspection.retest_due_ms <= now_ms

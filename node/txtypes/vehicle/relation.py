@@ -1,0 +1,57 @@
+"""Whether two accounts are related: one of them can't witness for the other."""
+
+from __future__ import annotations
+
+from node.ledger.family import Reader
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.member import MEMBER
+from node.txtypes.vehicle.life import LIFE, TRADED_MS
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+
+def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
+    """Whether two accounts are the same, members of one group, sponsor and sponsored account (of accounts that are no
+    members), or, for a vehicle and a time, traded it with each other within 90 days of that time."""
+    if a == b:
+        return True
+    one, other = reader.get(MEMBER, a), reader.get(MEMBER, b)
+    if one is not None and other is not None:
+        if one.group and one.group == other.group:
+            return True
+    elif _sponsors(reader, a, b) or _sponsors(reader, b, a):
+        return True
+    return bool(vin) and _traded(reader, a, b, vin, at_ms)
+
+
+def _sponsors(reader: Reader, sponsor: bytes, account: bytes) -> bool:
+    found = reader.get(ACCOUNT, account) if reader.get(MEMBER, account) is None else None
+    return found is not None and found.sponsor == sponsor
+
+
+def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
+    life = reader.get(LIFE, vin)
+    return life is not None and any(
+        {entry.holder, entry.receiver} == {a, b} and abs(at_ms - entry.until_ms) <= TRADED_MS for entry in life.holders
+    )
+
+
+def holder_at(reader: Reader, vin: str, vehicle: Vehicle, at_ms: int) -> bytes | None:
+    """The holder of the title at a time; None where that is no longer known."""
+    if at_ms >= vehicle.title_since_ms:
+        return vehicle.holder
+    life = reader.get(LIFE, vin)
+    after = [entry for entry in life.holders if at_ms < entry.until_ms] if life is not None else []
+    if not after:
+        return None
+    first = min(after, key=lambda entry: entry.until_ms)
+    earlier = [entry for entry in life.holders if entry.until_ms <= at_ms] if life is not None else []
+    is_known = bool(earlier) or vehicle.transfer_count <= len(life.holders if life is not None else ())
+    return first.holder if is_known else None
+
+
+def is_related_to_holder(reader: Reader, vin: str, account: bytes, at_ms: int) -> bool:
+    """Whether an account was related to who held the title at a time; so counts whoever is asked about a time of which
+    the holder is no longer known."""
+    vehicle = reader.get(VEHICLE, vin)
+    holder = holder_at(reader, vin, vehicle, at_ms) if vehicle is not None else None
+    return holder is None or related(reader, account, holder, vin, at_ms)
