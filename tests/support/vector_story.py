@@ -7,6 +7,7 @@ random and no clock is read: the same source gives the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from node.chain.dev_genesis import dev_genesis
 from node.crypto.dev_keys import dev_key

@@ -50,7 +50,7 @@ def changed(**changes) -> Callable[[Life], None]:
     return lambda life: change(life.chain, VEHICLE, VIN, **changes)
 
 
-def read(life: Life, value: int = 200, vin: str = VIN, unit: str = "km", event: int | None = None) -> OdometerRead:
+def reading(life: Life, value: int = 200, vin: str = VIN, unit: str = "km", event: int | None = None) -> OdometerRead:
     return read(vin, km(value, unit), life.chain.now if event is None else event, "reading")
 
 
@@ -107,7 +107,7 @@ def test_a_car_is_born_when_it_was_produced_but_never_after_its_block(produced_o
 # --- what every record checks -----------------------------------------------------------------------
 RECORDS: dict[str, tuple[str, str, tuple[str, ...], Callable[..., TransactionBody]]] = {
     "odometer.read": ("born", "bmw", (), lambda life, value=200, unit="km", event=None, vin=VIN:
-                      read(life, value, vin, unit, event)),
+                      reading(life, value, vin, unit, event)),
     "maintenance.record": ("born", "workshop-berlin", (), lambda life, value=200, unit="km", event=None, vin=VIN:
                            maintenance(life.chain, vin=vin, odometer=km(value, unit),
                                        event_at_ms=life.chain.now if event is None else event)),
@@ -176,12 +176,12 @@ def test_an_author_adds_eight_readings_a_day_to_one_vehicle(kind: str) -> None:
 def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
     life = at("born")
     for _ in range(limits.READINGS_PER_AUTHOR_AND_DAY_MAX):
-        life.chain.do("bmw", read(life))
-    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
-    life.chain.do("workshop-berlin", read(life))
-    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
+        life.chain.do("bmw", reading(life))
+    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", reading(life)))
+    life.chain.do("workshop-berlin", reading(life))
+    assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", reading(life)))
     life.chain.now += DAY_MS
-    life.chain.do("bmw", read(life))
+    life.chain.do("bmw", reading(life))
     assert (ReadingsOfAuthor(address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
 
 
@@ -371,17 +371,17 @@ NAMES = {
 def test_accredited_writers_read_odometers(role: str) -> None:
     life = at("born")
     expected = [] if role in OdometerRead.by.names else ["role_missing"]
-    assert expected == life.chain.unmet(life.chain.sign(NAMES[role], read(life)))
+    assert expected == life.chain.unmet(life.chain.sign(NAMES[role], reading(life)))
 
 
 def test_the_owner_is_no_accredited_writer() -> None:
     life = at("handed_over")
-    assert ["role_missing"] == life.chain.unmet(life.chain.sign("buyer-1", read(life)))
+    assert ["role_missing"] == life.chain.unmet(life.chain.sign("buyer-1", reading(life)))
 
 
 def test_a_lower_reading_is_never_refused() -> None:
     life = at("handed_over")
-    assert [] == life.chain.unmet(life.chain.sign("workshop-berlin", read(life, 0)))
+    assert [] == life.chain.unmet(life.chain.sign("workshop-berlin", reading(life, 0)))
 
 
 # --- derived ------------------------------------------------------------------------------------------
