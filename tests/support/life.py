@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.ledger.fields import Money, Odometer, Where
+from node.txtypes.members.member import StatusChange
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, OdometerRead
+from node.txtypes.vehicle.regions import Flag
 from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
 
@@ -33,6 +35,15 @@ def where(site: str = "", model: str = "330I") -> Where:
 def read(vin: str, odometer: Odometer, event_at_ms: int, context: str = "reading", **changes) -> OdometerRead:
     tail = dict(event_at_ms=event_at_ms, where=where(), odometer=odometer) | changes
     return OdometerRead(vin, context, **tail)
+
+
+def flag(name: str, setter: str = "police-1", at_ms: int = 0, *, until_ms: int = 0, is_firm: bool = True) -> Flag:
+    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm)
+
+
+def changed(status: str, reason: str, at_ms: int = 0) -> tuple[StatusChange, ...]:
+    """The history of a grant or a member with one change."""
+    return (StatusChange(status, reason, at_ms),) if status != "active" else ()
 
 
 def maintenance(chain: Readable, value: int = 100, vin: str = VIN, **changes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, accident, maintenance, offer
+from support.life import PRICE, VIN, accident, flag, maintenance, offer
 from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
 
@@ -13,16 +13,16 @@ from node.ledger.fields import Money
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.regions import with_brand
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {
     "a service": lambda life: life.chain.do("workshop-berlin", maintenance(life.chain, 155)),
     "an accident": lambda life: life.chain.do("workshop-berlin", accident(life.chain, 160)),
-    "a flag": lambda life: change(life.chain, VEHICLE, VIN, flags=(Flag("lien", address("bank-1"), 0),)),
+    "a flag": lambda life: change(life.chain, VEHICLE, VIN, flags=(flag("lien", "bank-1", 0),)),
     "a recall": lambda life: change(life.chain, VEHICLE, VIN, recalls=("R1",)),
-    "a brand": lambda life: change(life.chain, VEHICLE, VIN, brands=("structural_damage",)),
+    "a brand": lambda life: change(life.chain, VEHICLE, VIN, brands=with_brand((), "fire", 0, 0, is_confirmed=True)),
     "a verdict": lambda life: change(life.chain, VEHICLE, VIN, verdict="NO_VERDICT" if life.chain.state(
         VEHICLE, VIN).verdict == "LOGICAL" else "LOGICAL"),
     "a warranty": lambda life: change(life.chain, VEHICLE, VIN, warranty=bytes(32)),

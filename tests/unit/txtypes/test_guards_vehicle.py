@@ -11,6 +11,7 @@ from support.life import (
     VIN,
     Life,
     accident,
+    flag,
     handover,
     km,
     listing,
@@ -34,7 +35,7 @@ from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
 from node.txtypes.vehicle.record import Content, stored_record
-from node.txtypes.vehicle.regions import OFF_MARKET, Flag
+from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, summary
 
 MINUTES_5 = 5 * 60_000
@@ -239,7 +240,7 @@ def guarded(operation: str, **changes) -> list[str]:
 @pytest.mark.parametrize("operation", GUARDED)
 def test_a_stop_flag_blocks_what_its_table_says(operation: str, flag: str) -> None:
     expected = ["stop_flag"] if operation in FLAGS[flag].blocks else []
-    assert expected == guarded(operation, flags=(Flag(flag, address("police-1"), START_MS),))
+    assert expected == guarded(operation, flags=(flag(name, "police-1", START_MS),))
 
 
 @pytest.mark.parametrize("operation", GUARDED)
@@ -249,7 +250,7 @@ def test_an_illogical_odometer_blocks_title_and_market(operation: str) -> None:
 
 
 def test_every_blocking_flag_is_named() -> None:
-    flags = tuple(Flag(name, address("police-1"), START_MS) for name in ("stolen", "lien", "court_hold"))
+    flags = tuple(flag(name, "police-1", START_MS) for name in ("stolen", "lien", "court_hold"))
     assert ["stop_flag", "stop_flag", "stop_flag", "verdict_illogical"] == guarded(
         "transfer", flags=flags, verdict="ILLOGICAL"
     )
@@ -258,13 +259,13 @@ def test_every_blocking_flag_is_named() -> None:
 @pytest.mark.parametrize("kind", ["odometer.read", "maintenance.record", "accident.report"])
 def test_flags_and_verdict_never_refuse_a_record(kind: str) -> None:
     life = at("born")
-    change(life.chain, VEHICLE, VIN, flags=(Flag("stolen", address("police-1"), 0),), verdict="ILLOGICAL")
+    change(life.chain, VEHICLE, VIN, flags=(flag("stolen", "police-1", 0),), verdict="ILLOGICAL")
     assert [] == unmet(kind, life)
 
 
 # --- title.transfer -----------------------------------------------------------------------------------
 DEALER_ROLE = lambda life: change(life.chain, MEMBER, address("bank-1"), grants=(Grant(  # noqa: E731
-    "dealer", (), "", 0, 0, "active", ""),))  # fmt: skip
+    "dealer", (), "", (), 0, 0, ()),))  # fmt: skip
 
 
 @table(
@@ -401,8 +402,8 @@ def test_a_market_past_its_time_is_off() -> None:
         ("accepted", {}, "reserved"),
         ("listed", {"existence": "scrapped"}, "scrapped"),
         ("listed", {"existence": "total_loss"}, "total_loss"),
-        ("born", {"flags": (Flag("lien", bytes(20), 0),)}, "new"),
-        ("listed", {"flags": (Flag("unroadworthy", bytes(20), 0), Flag("stolen", bytes(20), 0))}, "stolen"),
+        ("born", {"flags": (flag("lien"),)}, "new"),
+        ("listed", {"flags": (flag("unroadworthy"), flag("stolen"))}, "stolen"),
     ],
 )
 def test_the_summary_says_what_matters_most(stage: str, changes: dict, expected: str) -> None:
