@@ -47,12 +47,12 @@ def changed(status: str, reason: str, at_ms: int = 0) -> tuple[StatusChange, ...
 
 
 def maintenance(chain: Readable, value: int = 100, vin: str = VIN, **changes):
-    plain = dict(parts=(), next_due=Due(30_000, 0))
+    plain = dict(parts=(), next_due=Due(30_000, 0), where=where())
     return specimen("maintenance.record", chain, **dict(vin=vin, odometer=km(value)) | plain | changes)
 
 
 def accident(chain: Readable, value: int = 120, vin: str = VIN, extent: str = "bolt_on", **changes):
-    hit = dict(damages=(Damage("front", extent),), case=None)
+    hit = dict(damages=(Damage("front", extent),), case=None, where=where())
     return specimen("accident.report", chain, **dict(vin=vin, odometer=km(value)) | hit | changes)
 
 

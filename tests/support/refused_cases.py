@@ -40,7 +40,21 @@ from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAutho
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
-from support.life import VIN, Life, accident, attest, changed, flag, handover, km, listing, maintenance, offer, register, transfer
+from support.life import (
+    VIN,
+    Life,
+    accident,
+    attest,
+    changed,
+    flag,
+    handover,
+    km,
+    listing,
+    maintenance,
+    offer,
+    register,
+    transfer,
+)
 from support.signers import rotate
 from support.specimens import specimen
 from support.stages import Case, at, change, force

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.life import changed
 from support.chain import address
 from support.governing import (
     carry_out,
     codes_of,
 )
+from support.life import changed
 from support.stages import at, change, ledger_of
 
 from node.txtypes.chain.actions import Action, MemberSetStatus, RoleGrant, RoleSetStatus
