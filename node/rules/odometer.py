@@ -27,6 +27,10 @@ Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
 CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
 """The occasion of an `odometer.read`. A reading inside another record needs none: the record names it."""
 
+INDEPENDENT, INTERESTED, DECLARED = range(3)
+COUNTED, SUPERSEDED, EXCLUDED, BACKFILLED = range(4)
+"""State of a reading: judged; mended by its author; struck by a decision; included late."""
+
 Verdict = Literal["LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"]
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)

@@ -17,6 +17,10 @@ SELF_REPORTED: Final = "self_reported"
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
+    "decided:stands": "the arbiters decided that the disputed record stands",
+    "decided:amended": "the arbiters decided that the author is to amend the disputed record",
+    "decided:annulled": "the arbiters annulled the disputed record",
+    "decided:undecided": "too few arbiters agreed: the disputed record stands, and was not confirmed",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""

@@ -10,6 +10,10 @@ from node.ledger.params import CHAIN
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
+from node.txtypes.disputes import types as disputes
+from node.txtypes.disputes.amend import RecordAmend
+from node.txtypes.disputes.arbiters import ARBITERS
+from node.txtypes.disputes.dispute import OPEN_DISPUTES, RECORD_DISPUTE, RECORD_STATUS
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
@@ -37,6 +41,8 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     order.OrderAcknowledge, order.OrderHandover,
     PaymentInitiate, PaymentAttest,
     DeliverySchedule, DeliveryEvent,
+    RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
+    disputes.RecordClose,
 )  # fmt: skip
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
@@ -44,6 +50,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""

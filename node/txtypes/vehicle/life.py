@@ -18,6 +18,8 @@ HOLDERS_MAX: Final = 4
 REPAIRERS_MAX: Final = 8
 INCIDENTS_MAX: Final = 16
 COOLDOWNS_MAX: Final = 16
+DISPUTES_MAX: Final = 8
+"""The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
 REPAIRED_MS: Final = 180 * DAY_MS
@@ -66,6 +68,15 @@ class Cooldown(Value, frozen=True):
     until_ms: Time
 
 
+class OpenDispute(Value, frozen=True):
+    """A dispute about one of the car's records, until its vote ends at `ends_at_ms`."""
+
+    dispute: Hash32
+    opener: Address
+    standing: str
+    ends_at_ms: Time
+
+
 class Life(Value, tag=1, frozen=True):
     """The working sets of one vehicle, each bounded. `older_incidents`: how many the list has no room for;
     `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never."""
@@ -76,7 +87,13 @@ class Life(Value, tag=1, frozen=True):
     incidents: Annotated[tuple[Incident, ...], Meta(max_length=INCIDENTS_MAX)]
     older_incidents: int
     cooldowns: Annotated[tuple[Cooldown, ...], Meta(max_length=COOLDOWNS_MAX)]
+    disputes: Annotated[tuple[OpenDispute, ...], Meta(max_length=DISPUTES_MAX)]
 
 
 LIFE = Family("life", Life, ident=VIN_IDENT)
-NO_LIFE: Final = Life((), (), 0, (), 0, ())
+NO_LIFE: Final = Life((), (), 0, (), 0, (), ())
+
+
+def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
+    """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
+    return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

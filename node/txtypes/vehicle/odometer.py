@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node import limits
 from node.codec import Value
@@ -16,7 +17,7 @@ from node.ledger.family import VIN_IDENT, Family
 from node.ledger.fields import Address, OptionalTime, Time
 from node.ledger.ruleset import Ruleset
 from node.limits import DAY_MS
-from node.rules.odometer import Verdict, in_event_time
+from node.rules.odometer import COUNTED, DECLARED, INDEPENDENT, TOLERANCE_METRES, Verdict, in_event_time
 
 
 class Reading(Value, frozen=True):
@@ -26,6 +27,11 @@ class Reading(Value, frozen=True):
     metres: int
     sequence: int
     is_declared: bool
+    state: int = COUNTED
+
+    @property
+    def standing(self) -> int:
+        return DECLARED if self.is_declared else INDEPENDENT
 
 
 class ReadingsOfAuthor(Value, frozen=True):
@@ -103,7 +109,7 @@ def with_reading(earlier: Readings, new: NewReading, now_ms: int, rules: Ruleset
     counts = earlier.added_on(day)
     counts[author] = counts.get(author, 0) + 1
     readings = (*earlier.readings, reading)
-    judgement = rules.verdict(readings, earlier.verdict == "ILLOGICAL")
+    judgement = rules.verdict(_counted(readings), earlier.verdict == "ILLOGICAL")
     today = tuple(ReadingsOfAuthor(author, count) for author, count in sorted(counts.items()))
     newest = max(earlier.newest_event_ms, reading.event_at_ms)
     return Readings(_bounded(readings), day, today, *judgement, newest)
@@ -114,4 +120,27 @@ def without_authors(leaf: Readings, frauds: Any) -> Readings:
 
 
 def newest_counted(leaf: Readings) -> Reading | None:
-    return max((r for r in leaf.readings if not r.is_declared), key=lambda r: (r.event_at_ms, r.metres), default=None)
+    counted = (r for r in _counted(leaf.readings) if not r.is_declared)
+    return max(counted, key=lambda r: (r.event_at_ms, r.metres), default=None)
+
+
+def _counted(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    return tuple(reading for reading in readings if reading.state == COUNTED)
+
+
+def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset) -> Readings:
+    readings = tuple(replace(r, state=state) if r.sequence == sequence else r for r in leaf.readings)
+    if readings == leaf.readings:
+        return leaf
+    return Readings(
+        readings, leaf.day, leaf.today, *rules.verdict(_counted(readings), False), leaf.newest_event_ms
+    )  # fmt: skip
+
+
+def reading_of(leaf: Readings, sequence: int) -> Reading | None:
+    return next((r for r in leaf.readings if r.sequence == sequence), None)
+
+
+def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
+    reading = reading_of(leaf, sequence)
+    return reading is not None and (new_metres >= reading.metres - TOLERANCE_METRES or leaf.likely_error == sequence)

@@ -12,7 +12,7 @@ from node.ledger.fields import Odometer
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.rules.odometer import to_metres
+from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, to_metres
 from node.txtypes.members.member import group_of, has_role
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, NewReading, newest_counted, with_reading
 from node.txtypes.vehicle.relation import is_related_to_holder
@@ -83,3 +83,11 @@ def newest_metres(reader: Reader, vin: str) -> int:
     leaf = reader.get(ODOMETER, vin)
     newest = newest_counted(leaf) if leaf is not None else None
     return newest.metres if newest is not None else 0
+
+
+def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
+    """Metres of the highest counted reading of the events until a time, 0 where there is none."""
+    leaf = reader.get(ODOMETER, vin)
+    readings = leaf.readings if leaf is not None else ()
+    counted = (r for r in readings if r.standing != DECLARED and r.state in (COUNTED, BACKFILLED))
+    return max((r.metres for r in counted if r.event_at_ms <= until_ms), default=0)

@@ -23,7 +23,7 @@ ALERTS_MAX: Final = 16
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
-"""A pending brand in a dispute that nobody decides is undecided after this time."""
+"""A pending brand in a dispute that nobody decides is undecided when the vote ends, at the latest after this time."""
 
 
 # --- market -----------------------------------------------------------------------------------------------
@@ -88,8 +88,8 @@ UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
-    `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
+    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -98,6 +98,7 @@ class Flag(Value, frozen=True):
     set_at_ms: Time
     until_ms: OptionalTime
     is_firm: bool
+    sequence: int
 
 
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
@@ -107,14 +108,14 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
 
 # --- brands -----------------------------------------------------------------------------------------------
 class Brand(Value, frozen=True):
-    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
+    """A lasting mark of a car's history (see `rules.brands`). An entry never vanishes. `sequence`: the last record that
+    told it; `disputed_until_ms`: when the last vote about that record ends or ended, 0 where nobody disputes it."""
 
     code: BrandCode
     state: Literal["pending", "confirmed", "undecided", "annulled"]
     since_ms: Time
     sequence: int
-    disputed_at_ms: OptionalTime
+    disputed_until_ms: OptionalTime
 
 
 BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
@@ -124,8 +125,9 @@ def brand_state(brand: Brand, now_ms: int) -> BrandState:
     """The state of a brand as it counts at a time."""
     if brand.state != "pending":
         return brand.state
-    if brand.disputed_at_ms:
-        return "undecided" if now_ms >= brand.since_ms + BRAND_UNDECIDED_MS else "pending"
+    if brand.disputed_until_ms:
+        ends = min(brand.disputed_until_ms, brand.since_ms + BRAND_UNDECIDED_MS)
+        return "undecided" if now_ms >= ends else "pending"
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
@@ -137,14 +139,14 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: pending ones become confirmed, an undecided
-    or annulled one that is reported again is as new."""
+    """The brands with one more, ascending by code. A brand is entered once: a pending one becomes confirmed, and stands
+    and falls with the record that told it last; an undecided or annulled one that is reported again is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
     state: BrandState = "confirmed" if is_confirmed else "pending"
     if found is not None and brand_state(found, now_ms) in ("pending", "confirmed"):
-        if not is_confirmed or brand_state(found, now_ms) == "confirmed":
+        if brand_state(found, now_ms) == "confirmed":
             return brands
-        changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
+        changed = Brand(code, state, found.since_ms, sequence, found.disputed_until_ms)
     else:
         changed = Brand(code, state, now_ms, sequence, 0)
     others = [brand for brand in brands if brand.code != code]

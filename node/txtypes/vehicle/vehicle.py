@@ -26,6 +26,7 @@ from node.ledger.fields import (
 from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
@@ -91,7 +92,6 @@ class Vehicle(Value, tag=1, frozen=True):
     maintenance_count: int
     accident_count: int
     transfer_count: int
-    disputes_open: int
     material_changes: int
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
@@ -162,6 +162,7 @@ class VehicleView(Vehicle, frozen=True):
     flags: tuple[FlagView, ...]
     brands: tuple[BrandView, ...]
     odometer: OdometerView
+    disputes_open: int
     material_root: Hash32
 
     @staticmethod
@@ -173,7 +174,9 @@ class VehicleView(Vehicle, frozen=True):
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle),
             flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(ident, reader), material_root=material_root(ident, vehicle),
+            odometer=_odometer_view(ident, reader),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
+            material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
 
