@@ -27,6 +27,8 @@ from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart
+from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDecide
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import ODOMETER
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
@@ -43,6 +45,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     DeliverySchedule, DeliveryEvent,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
     disputes.RecordClose,
+    WarrantyStart, WarrantyExtend, WarrantyClaim, WarrantyDecide,
 )  # fmt: skip
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
@@ -51,6 +54,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     VEHICLE, ODOMETER, LIFE, RECALL,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
     ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
+    WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""

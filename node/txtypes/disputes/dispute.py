@@ -17,7 +17,6 @@ from node.codec import Value
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
 from node.ledger.fields import (
     Address,
-    DisputeAnswer,
     DisputeGround,
     DisputeOutcome,
     DisputeReason,
@@ -51,6 +50,9 @@ DISPUTE_UNKNOWN = Guard("dispute_unknown", "there is no such dispute", "diesen S
 DISPUTE_CLOSED = Guard("dispute_closed", "the dispute is closed", "der Streitfall ist abgeschlossen", "争议已结束")
 
 
+OptionalCode = Annotated[str, Meta(pattern=r"^[a-z_]{0,40}\Z", description="code of the ruleset, or empty")]
+
+
 # --- the values -------------------------------------------------------------------------------------------
 class Vote(Value, frozen=True):
     """What an arbiter has voted, and why."""
@@ -74,10 +76,10 @@ class RecordDispute(Value, tag=1, frozen=True):
     ground: DisputeGround
     opened_at_ms: Time
     answer_by_ms: Time
-    answer: Literal[""] | DisputeAnswer
+    answer: OptionalCode
     ends_at_ms: Time
     votes: Annotated[tuple[Vote, ...], Meta(max_length=ARBITERS_MAX)]
-    outcome: str
+    outcome: OptionalCode
     closed_at_ms: OptionalTime
 
 
@@ -172,7 +174,7 @@ class RecordStatus(Value, tag=1, frozen=True):
     superseded_by: RecordName | None
     belongs_to: Vin | None
     is_superseded: bool
-    outcome: Literal[""] | DisputeOutcome
+    outcome: OptionalCode
     disputes: Annotated[tuple[Id, ...], Meta(max_length=DISPUTES_PER_RECORD_MAX)]
 
 
