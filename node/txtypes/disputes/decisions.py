@@ -62,7 +62,9 @@ def decide(ledger: Ledger, ident: bytes, dispute: RecordDispute, outcome: str) -
 
 
 def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
-    """The opener gives up its dispute; the vehicle after it."""
+    """The opener gives up its dispute; the vehicle after it. It can't escape the votes against it by that."""
+    if dispute.votes:
+        count(ledger, dispute.opener, "dismissed")
     end(ledger, ident, dispute, WITHDRAWN)
     return with_disputed_brands(ledger, ledger.the(VEHICLE, dispute.vin), dispute.vin, dispute.target.sequence)
 

@@ -67,12 +67,6 @@ VOTES_NOT_OPEN = Guard(
     "abgestimmt wird ab der Antwort des Autors oder dem Ende seiner Frist, 14 Tage lang",
     "自作者答复或答复期满起 14 天内表决",
 )
-VOTES_CAST = Guard(
-    "votes_cast",
-    "arbiters have voted on the dispute already",
-    "über den Streitfall wurde schon abgestimmt",
-    "争议已有表决",
-)
 VOTED_BEFORE = Guard("voted_before", "the arbiter has voted on this dispute already",
                      "der Schlichter hat über diesen Streitfall schon abgestimmt", "该仲裁员已表决")  # fmt: skip
 ARBITER_RELATED = Guard("arbiter_related", "the arbiter is related to the author, the opener or the holder",
@@ -102,8 +96,8 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
     weight: ClassVar[int] = 200
     headline: ClassVar[tuple[str, ...]] = ("target", "ground")
     reports_event: ClassVar[bool] = False
-    EXAMPLE: ClassVar[Example] = Example("bmw", {
-        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 1, "digest": "$record"}, "ground": "not_done",
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 3, "digest": "$record"}, "ground": "not_done",
         "evidence": [],
     })  # fmt: skip
 
@@ -198,16 +192,15 @@ class RecordRespond(DisputeBody, tag="record.respond", frozen=True):
 
 
 class RecordWithdraw(DisputeBody, tag="record.withdraw", frozen=True):
-    """The opener gives up its dispute, before an arbiter has voted on it."""
+    """The opener gives up its dispute before the votes are counted. Once an arbiter has voted, that counts as a
+    dismissed dispute."""
 
-    EXAMPLE: ClassVar[Example] = Example("bmw", {"dispute": "$dispute"})
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"dispute": "$dispute"})
 
     def dispute_guards(self, ledger: Ledger, dispute: RecordDispute) -> None:
         if dispute.opener != ledger.sender:
             ledger.unmet(NOT_THE_OPENER, self.dispute.hex())
-        if dispute.votes:
-            ledger.unmet(VOTES_CAST, self.dispute.hex(), len(dispute.votes))
-        elif status_at(dispute, ledger.now_ms) == "due":
+        if status_at(dispute, ledger.now_ms) == "due":
             ledger.unmet(DISPUTE_DUE, self.dispute.hex())
 
     def apply(self, ledger: Ledger) -> None:

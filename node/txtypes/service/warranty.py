@@ -58,8 +58,9 @@ WARRANTY_START = Guard("warranty_start", "a warranty starts at most 7 days befor
 WARRANTY_ENDED = Guard("warranty_ended", "the warranty has ended", "die Garantie ist beendet", "质保已终止")
 WARRANTY_SHORTER = Guard("warranty_shorter", "the warranty would not become longer",
                          "die Garantie würde nicht länger", "质保期限未延长")  # fmt: skip
-NOT_THE_PROVIDER = Guard("not_the_provider", "the account does not provide this warranty",
-                         "das Konto ist nicht der Garantiegeber", "该账户不是质保提供方", is_permission=True)  # fmt: skip
+NOT_THE_GUARANTOR = Guard("not_the_guarantor", "the account does not provide this warranty",
+                         "das Konto ist nicht der Garantiegeber", "该账户不是质保提供方",
+                         is_permission=True)  # fmt: skip
 
 
 # --- the value --------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ class WarrantyExtend(TransactionBody, tag="warranty.extend", frozen=True):
             return
         subject = warranty_ident(self.vin, self.number)
         if warranty.provider != ledger.sender:
-            ledger.unmet(NOT_THE_PROVIDER, to_text(ledger.sender))
+            ledger.unmet(NOT_THE_GUARANTOR, to_text(ledger.sender))
         if status_at(ledger, warranty, ledger.now_ms) == "ended":
             ledger.unmet(WARRANTY_ENDED, subject)
         before = (warranty.months, _endless(warranty.distance_km))

@@ -37,7 +37,7 @@ from node.txtypes.service.warranty import (
     CLAIM_AGAIN_MS,
     CLAIMS_RECENT_MAX,
     EVERYTHING,
-    NOT_THE_PROVIDER,
+    NOT_THE_GUARANTOR,
     WARRANTY,
     WARRANTY_ENDED,
     Number,
@@ -98,8 +98,8 @@ class Claim(Value, tag=1, frozen=True):
 
 
 def outcome_at(reader: Reader, claim: Claim, now_ms: int) -> str:
-    """The outcome as it counts at a time: `open`, `unanswered` after 30 days, also where arbiters have annulled what the
-    provider decided, or a code of the table `warranty_outcomes`."""
+    """The outcome as it counts at a time: `open`, `unanswered` after 30 days, also where arbiters have annulled what
+    the provider decided, or a code of the table `warranty_outcomes`."""
     if claim.outcome and record_status(reader, claim.vin, claim.decision).outcome != "annulled":
         return claim.outcome
     return "open" if now_ms < claim.claimed_at_ms + CLAIM_ANSWER_MS else "unanswered"
@@ -138,8 +138,8 @@ CLAIM: Final = Family(
 
 
 class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
-    """A workshop claims a repair under a warranty, and the holder signs. The warranty must cover the car at the event, by
-    its time and by the highest reading that counts until then. `repair`: the record of the work, or none."""
+    """A workshop claims a repair under a warranty, and the holder signs. The warranty must cover the car at the event,
+    by its time and by the highest reading that counts until then. `repair`: the record of the work, or none."""
 
     vin: Vin
     number: Number
@@ -154,7 +154,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
         "vin": "WBA8E9G50GNU12345", "number": 1, "group": "powertrain", "operation": "11-00-039", "repair": None,
         "cost_band": "1000_to_2999", "odometer": {"value": 12_500, "unit": "km", "source": "cluster"},
         "event_at": "now", "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
-    }, ("bmw",))  # fmt: skip
+    }, ("dealer-munich",))  # fmt: skip
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         if not self.holder_signs and (vehicle is None or vehicle.holder != ledger.sender):
@@ -230,7 +230,7 @@ class WarrantyDecide(TransactionBody, tag="warranty.decide", frozen=True):
             ledger.unmet(CLAIM_UNKNOWN, self.claim.hex())
             return
         if claim.provider != ledger.sender:
-            ledger.unmet(NOT_THE_PROVIDER, to_text(ledger.sender))
+            ledger.unmet(NOT_THE_GUARANTOR, to_text(ledger.sender))
         if (outcome := outcome_at(ledger, claim, ledger.now_ms)) not in ("open", "unanswered"):
             ledger.unmet(CLAIM_DECIDED, self.claim.hex(), outcome)
 
