@@ -28,7 +28,7 @@ from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.conduct import ConductOf
+from node.txtypes.members.conduct import ConductView
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
@@ -216,7 +216,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           (200, Stamped(answers.Checked)), body_media=_BOTH, problems=("bad_signature", *_BODY)),
     _get("/v1/transactions/{txid}", transactions.transaction, "transactions", "The status of a transaction",
          _TX_STATUS, "transaction_unknown"),
-    *(route for family in FAMILIES.values() if family.path for route in _of_family(family)),
+    *(route for family in FAMILIES.values() if family.view is not None for route in _of_family(family)),
     *(_touching(family) for family in (VEHICLE, ORDER, ACCOUNT)),
     _of_account(VEHICLE, "holder", "Vehicles that an account holds"),
     _of_account(ORDER, "party", "Orders that an account is a party to"),
@@ -224,9 +224,9 @@ ROUTES: Final[tuple[Route, ...]] = (
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
-    _derived(MEMBER, "conduct", ConductOf, "How a member's records fared in disputes, and its own disputes",
+    _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
              "member_conduct"),
-    _derived(ACCOUNT, "conduct", ConductOf, "How an account's records fared in disputes, and its own disputes",
+    _derived(ACCOUNT, "conduct", ConductView, "How an account's records fared in disputes, and its own disputes",
              "account_conduct"),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),

@@ -3,7 +3,7 @@ disputes were dismissed, per quarter of a year; and what follows from that."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -103,32 +103,19 @@ class ConductView(Conduct, frozen=True):
     is_barred: bool
 
     @staticmethod
-    def of(ident: str, conduct: Conduct, reader: Reader, as_of: AsOf) -> ConductView:
-        return _view(ConductView, ident, conduct, as_of)
-
-
-class ConductOf(ConductView, frozen=True):
-    """The conduct of an account or a member, also of one of which there is nothing to tell."""
-
-    @staticmethod
-    def of(ident: str, account: Value, reader: Reader, as_of: AsOf) -> ConductOf:
-        return _view(ConductOf, ident, reader.get(CONDUCT, ident) or NO_CONDUCT, as_of)
-
-
-V = TypeVar("V", bound=ConductView)
-
-
-def _view(view: type[V], ident: str, stored: Conduct, as_of: AsOf) -> V:
-    conduct = conduct_at(stored, as_of.now_ms)
-    return extended(
-        view, conduct, address=bytes.fromhex(ident), is_on_hold=as_of.now_ms < conduct.hold_until_ms,
-        is_barred=as_of.now_ms < conduct.barred_until_ms,
-    )  # fmt: skip
+    def of(ident: str, value: Value, reader: Reader, as_of: AsOf) -> ConductView:
+        """`value`: the conduct, or the account or member whose conduct is asked for; there may be nothing to tell."""
+        stored = value if isinstance(value, Conduct) else reader.get(CONDUCT, ident)
+        conduct = conduct_at(stored or NO_CONDUCT, as_of.now_ms)
+        return extended(
+            ConductView, conduct, address=bytes.fromhex(ident), is_on_hold=as_of.now_ms < conduct.hold_until_ms,
+            is_barred=as_of.now_ms < conduct.barred_until_ms,
+        )  # fmt: skip
 
 
 CONDUCT = Family(
     "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct",
-    view=ConductView, internal=("address",),
+    forecast_view=ConductView, internal=("address",),
 )  # fmt: skip
 
 
