@@ -59,7 +59,7 @@ class Conduct(Value, tag=1, frozen=True):
     hold_until_ms: OptionalTime
     provisional_until_ms: Annotated[tuple[int, ...], Meta(max_length=5)]
     barred_until_ms: OptionalTime
-    answers_due_ms: Annotated[tuple[Time, ...], Meta(max_length=ANSWERS_DUE_MAX)]
+    answers_due: Annotated[tuple[Time, ...], Meta(max_length=ANSWERS_DUE_MAX)]
 
 
 NO_CONDUCT: Final = Conduct((), 0, (), 0, ())
@@ -86,13 +86,13 @@ def counted(conduct: Conduct, counter: Counter, at_ms: int) -> Conduct:
 
 def conduct_at(conduct: Conduct, now_ms: int) -> Conduct:
     """The conduct as it counts at a time: a dispute that was not answered by its deadline is counted then."""
-    due = conduct.answers_due_ms
+    due = conduct.answers_due
     if not due or now_ms < due[0]:
         return conduct
     passed = [at_ms for at_ms in due if at_ms <= now_ms]
     for at_ms in passed:
         conduct = counted(conduct, "unanswered", at_ms)
-    return replace(conduct, answers_due_ms=due[len(passed) :])
+    return replace(conduct, answers_due=due[len(passed) :])
 
 
 class ConductView(Conduct, frozen=True):
@@ -133,18 +133,18 @@ def count(ledger: Ledger, account: bytes, counter: Counter) -> None:
 def expect_answer(ledger: Ledger, author: bytes, due_ms: int) -> None:
     """Note the deadline of an answer."""
     conduct = conduct_of(ledger, author)
-    if len(conduct.answers_due_ms) < ANSWERS_DUE_MAX:
-        due = tuple(sorted((*conduct.answers_due_ms, due_ms)))
-        ledger.put(CONDUCT, author, replace(conduct, answers_due_ms=due))
+    if len(conduct.answers_due) < ANSWERS_DUE_MAX:
+        due = tuple(sorted((*conduct.answers_due, due_ms)))
+        ledger.put(CONDUCT, author, replace(conduct, answers_due=due))
 
 
 def expect_no_answer(ledger: Ledger, author: bytes, due_ms: int) -> None:
     """The author has answered, or does not need to any more."""
     conduct = conduct_of(ledger, author)
-    if due_ms in conduct.answers_due_ms:
-        place = conduct.answers_due_ms.index(due_ms)
-        due = (*conduct.answers_due_ms[:place], *conduct.answers_due_ms[place + 1 :])
-        ledger.put(CONDUCT, author, replace(conduct, answers_due_ms=due))
+    if due_ms in conduct.answers_due:
+        place = conduct.answers_due.index(due_ms)
+        due = (*conduct.answers_due[:place], *conduct.answers_due[place + 1 :])
+        ledger.put(CONDUCT, author, replace(conduct, answers_due=due))
 
 
 def is_on_hold(ledger: Ledger, author: bytes) -> bool:
