@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from node.ledger.family import AsOf
 from node.ledger.fields import RecordName
+from node.rpc.moments import moment_of
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.dispute import RECORD_DISPUTE, RECORD_STATUS, RecordDispute, status_ident
 from node.txtypes.disputes.types import (
@@ -67,8 +69,10 @@ def voted(life: Life, ident: bytes, outcome: str, *arbiters: str) -> None:
 
 
 def decided(life: Life, ident: bytes, outcome: str) -> None:
-    """Three arbiters of two groups agree: the fourth can change nothing."""
-    voted(life, ident, outcome, "arbiter-1", "arbiter-2", "arbiter-3")
+    """Arbiters agree, until no further vote can change the outcome."""
+    for arbiter in ARBITERS:
+        if not of(life, ident).outcome:
+            voted(life, ident, outcome, arbiter)
 
 
 def passed(life: Life, days: int) -> None:
@@ -94,6 +98,13 @@ def status(life: Life, sequence: int):
 
 def car(life: Life):
     return life.chain.state(VEHICLE, VIN)
+
+
+def shown(life: Life, family, ident: str | bytes):
+    """A value as it counts at the time of the next block."""
+    moment, text = moment_of(life.chain.store), ident if isinstance(ident, str) else ident.hex()
+    view = family.view or family.forecast_view
+    return view.of(text, moment.get(family, text), moment, AsOf(life.chain.now, moment.as_of.rules))
 
 
 def granted(life: Life, member: str, role: str) -> None:
