@@ -43,7 +43,7 @@ from node.txtypes.vehicle.regions import (
     Market,
     OpenRecall,
     Registration,
-    brand_state,
+    brand_at,
     flags_at,
     is_retest_overdue,
     market_at,
@@ -182,7 +182,7 @@ class VehicleView(Vehicle, frozen=True):
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The brands in their state now."""
-    return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
+    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
 
 
 def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
