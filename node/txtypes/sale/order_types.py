@@ -283,12 +283,13 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
         agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle) else ()
         check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer)
-        self._check_distance(ledger, order)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
         if vehicle.material_changes != order.agreed_changes:
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
+        else:
+            self._check_distance(ledger, order)
 
     def _check_distance(self, ledger: Ledger, order: Order) -> None:
         """A distance of more than 1,000 km since the buyer agreed, or a lower reading, needs his agreement."""
