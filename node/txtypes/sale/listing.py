@@ -23,7 +23,8 @@ from node.ledger.static_rules import StaticRule, Unique
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market, require_vehicle
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import NO_READINGS
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Vehicle, listed_market, market_of
 

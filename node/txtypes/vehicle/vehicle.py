@@ -25,7 +25,8 @@ from node.ledger.fields import (
 from node.rules.flags import FlagName
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import name_of
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import NO_READINGS, Explanation, newest_counted
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
 VinScheme = Literal["EU", "NA", "CN"]
@@ -129,11 +130,11 @@ class NewestReading(View, frozen=True):
 
 
 class OdometerView(View, frozen=True):
-    """The reasons of the odometer's verdict. `likely_error`: sequence of the record that is probably a typing error, or
-    -1. `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+    """The reasons of the odometer's verdict, and the mistakes that would explain readings that contradict each other.
+    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
 
     reasons: tuple[str, ...]
-    likely_error: int
+    explanations: tuple[Explanation, ...]
     outliers: tuple[int, ...]
     readings: int
     newest: NewestReading | None
@@ -163,10 +164,9 @@ class VehicleView(Vehicle, frozen=True):
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
     value = reader.get(ODOMETER, vin) or NO_READINGS
-    accredited = (reading for reading in value.readings if not reading.is_declared)
-    newest = max(accredited, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
+    newest = newest_counted(value)
     view = None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence)
-    return OdometerView(value.reasons, value.likely_error, value.outliers, len(value.readings), view)
+    return OdometerView(value.reasons, value.explanations, value.outliers, len(value.readings), view)
 
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
