@@ -95,7 +95,8 @@ class Series(NamedTuple):
 
 class Explanation(NamedTuple):
     """A mistake that would explain why readings fall: those of `sequences` are wrong, else those of `contradicts` are
-    or the odometer was turned back. Sequences of records, at most `NAMED_MAX` each."""
+    or the odometer was turned back. Sequences of records, at most `NAMED_MAX` each. Several readings of one author may
+    contradict nothing but each other."""
 
     sequences: tuple[int, ...]
     contradicts: tuple[int, ...]
@@ -128,6 +129,7 @@ def judged(readings: Iterable[R]) -> list[R]:
 
 
 # --- falls ------------------------------------------------------------------------------------------------
+_HISTORY: Final = SOURCE_CODES["history"]
 _APART: Final = 2**48
 """Above any distance: what a segment that is not proven lies above those before it, so nothing falls below them."""
 
@@ -271,7 +273,8 @@ class _Course:
 
     def explained(self, falls: list[Fall]) -> tuple[list[list[int]], list[int], list[tuple[int, int]]]:
         """(each explanation's places, the places of all falling readings, the pairs that the verdict rests on). An
-        explanation breaks the largest fall too, so its two readings and their two parties are all to be tried."""
+        explanation breaks the largest fall too, so its two readings and their two parties are all to be tried. Several
+        readings explain nothing that one of them explains."""
         _, earlier, later = max(falls, key=lambda fall: fall[0])
         falling = sorted({place for _, _, place in falls} | _contradicted(self.events, self.metres))
         pinned = [(earlier, later)]
@@ -280,8 +283,10 @@ class _Course:
             own, obstacle = self.volley(falling, party)
             candidates += [own] if own else []
             pinned += [obstacle] if obstacle else []
-        explanations = []
+        explanations: list[list[int]] = []
         for gone in candidates:
+            if any(set(gone).issuperset(explanation) for explanation in explanations):
+                continue
             if (witness := self.largest_fall_without(frozenset(gone))) is None:
                 explanations.append(gone)
             else:
@@ -341,17 +346,17 @@ def _unknown(series: Series, course: _Course) -> set[str]:
 def _shown(series: Series, course: _Course, outliers: Sequence[int]) -> set[str]:
     """What is shown with any verdict."""
     found = set()
-    readings = course.readings
     if len(course.timely) > 1 and len({course.party(place) for place in course.timely}) == 1:
         found.add("one_author")
     if outliers:
         found.add("outliers")
         if course.are_confirmed(outliers):
             found.add("jump_confirmed")
-    if any(r.source == SOURCE_CODES["history"] for r in readings):
-        found.add("pre_chain")
-    if any(r.sources_differ for r in readings):
-        found.add("sources_differ")
+    for reading in course.readings:
+        if reading.source == _HISTORY:
+            found.add("pre_chain")
+        if reading.sources_differ:
+            found.add("sources_differ")
     for segment in series.segments:
         if segment.is_proven:
             found.add("rollover_proven" if segment.is_rollover else "replaced_proven")
