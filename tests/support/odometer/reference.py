@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from support.odometer.series import Fact, Facts
-
 from node.limits import DAY_MS
+from support.odometer.series import Fact, Facts
 
 HOUR_MS = 3_600_000
 UNITS_METRES = 3_220

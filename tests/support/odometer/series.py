@@ -97,14 +97,15 @@ def _reading(fact: Fact) -> readings.Reading:
 
 # --- lives --------------------------------------------------------------------------------------------------
 def honest(random: Random, readings: int, authors: int = 4) -> Facts:
-    """Visits of the same day, of the same month and of other years; up to three tenths of what can be driven. Some are
-    told weeks later."""
+    """Visits of the same day, of the same month and of other years; up to three tenths of what can be driven, or hardly
+    anything. Some are told weeks later."""
     at, metres, facts = BORN_MS, random.randint(0, 50) * KM, []
     for sequence in range(readings):
         hours = random.choice(((1, 30), (48, 1_440), (1_440, 9_600)))
         elapsed = random.randint(hours[0] * HOUR_MS, hours[1] * HOUR_MS)
         at += elapsed
-        metres += random.randint(0, min(odometer.limit_metres(elapsed) * 3 // 10, 60_000 * KM))
+        most = min(odometer.limit_metres(elapsed) * 3 // 10, 60_000 * KM)
+        metres += random.randint(0, random.choice((5 * KM, most, most, most)))
         late = random.choice((0, 0, 5 * DAY_MS, 40 * DAY_MS))
         facts.append(Fact(at, metres, sequence, random.randrange(authors), at + random.randint(0, late)))
     return facts
@@ -149,12 +150,13 @@ def in_wrong_order(random: Random, facts: Facts, place: int) -> Facts:
 
 
 def volley(random: Random, facts: Facts, author: int) -> Facts:
-    """Up to four false readings of a rival, all between the first and the last of the life."""
+    """Up to four false readings of a rival, of any value or all low, all between the first and the last of the life."""
     first, last = facts[0].event_at_ms, facts[-1].event_at_ms
+    highest = random.choice((10_000_000, facts[-1].metres // KM // 2 + 1))
     at, told = random.randint(first + 1, last - 1), last + random.randint(0, 100 * DAY_MS)
     return [
         Fact(
-            min(at + random.randint(0, 29 * DAY_MS), last - 1), random.randrange(10_000_000) * KM, 2_000 + n, author,
+            min(at + random.randint(0, 29 * DAY_MS), last - 1), random.randrange(highest) * KM, 2_000 + n, author,
             told + random.randint(0, 89 * DAY_MS),
         )
         for n in range(random.randint(1, 4))
@@ -162,8 +164,8 @@ def volley(random: Random, facts: Facts, author: int) -> Facts:
 
 
 def backfilled(random: Random, facts: Facts) -> Fact:
-    """A reading of any value from the time of the life, told more than 400 days later."""
-    at = random.randint(BORN_MS, facts[-1].event_at_ms)
+    """A reading of any value from the time of the life or the year after, told more than 400 days later."""
+    at = random.randint(BORN_MS, facts[-1].event_at_ms + 300 * DAY_MS)
     told = at + 401 * DAY_MS + random.randint(0, 300 * DAY_MS)
     value = random.choice((random.randrange(10_000_000) * KM, random.choice(facts).metres))
     return Fact(at, value, 3_000, random.randrange(6), told)
