@@ -41,6 +41,9 @@ class Tables(NamedTuple):
     odometer_contexts: tuple[str, ...] = odometer.CONTEXTS
     odometer_distance_limits_metres: Mapping[str, int] = odometer.DISTANCE_LIMITS_METRES
     odometer_millimetres: Mapping[str, int] = odometer.MILLIMETRES
+    odometer_near_ms: int = odometer.NEAR_MS
+    odometer_near_tolerance_metres: int = odometer.NEAR_TOLERANCE_METRES
+    odometer_source_codes: Mapping[str, int] = odometer.SOURCE_CODES
     odometer_sources: tuple[str, ...] = odometer.SOURCES
     odometer_tolerance_metres: int = odometer.TOLERANCE_METRES
     odometer_units: tuple[str, ...] = odometer.UNITS

@@ -27,7 +27,7 @@ from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, ch
 from node.txtypes.sale.order import AGREED_DISTANCE_METRES, ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.conditions import check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     ACCREDITED,
     Standing,
     add_reading,
@@ -281,7 +281,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle) else ()
+        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
         check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.flags import PROVISIONAL_BLOCKS
 from node.rules.sale_conditions import DISCLOSED_AS, TRADERS, Condition, Disclosure
 from node.txtypes.members.member import has_role, is_fraudulent
@@ -59,9 +60,9 @@ GUARD_OF: Final[dict[Condition, Guard]] = {
 NO_DRIVING: Final = ("stop_drive", "park_outside")
 
 
-def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int) -> Iterator[Condition]:
+def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[Condition]:
     """The conditions that the car is in now."""
-    verdict = verdict_now(reader, vin, vehicle)
+    verdict = verdict_now(reader, vin, vehicle, rules)
     if verdict == "ILLOGICAL":
         yield "odometer_illogical"
     elif verdict == "CONTESTED":
@@ -86,7 +87,7 @@ def check_step(
     transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
     check_flags(ledger, vin, vehicle, step)
     table = ledger.rules.tables.sale_conditions
-    for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms):
+    for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
         match table[condition][step]:
             case "free":
                 continue

@@ -118,8 +118,8 @@ def _codes(*grants: Grant, status: str = "active", **scope: str) -> list[str]:
 
 
 def grant(role: str = "dealer", wmis=(), country: str = "", **changes) -> Grant:
-    return Grant(**dict(role=role, wmis=wmis, country=country, capabilities=(), starts_at_ms=0, ends_at_ms=0, changes=())
-                 | changes)  # fmt: skip
+    scope = dict(role=role, wmis=wmis, country=country, capabilities=())
+    return Grant(**scope | dict(starts_at_ms=0, ends_at_ms=0, changes=()) | changes)
 
 
 def test_one_active_grant_of_any_of_the_roles_suffices() -> None:
@@ -128,7 +128,9 @@ def test_one_active_grant_of_any_of_the_roles_suffices() -> None:
     assert ["role_missing"] == _codes(grant("bank"))
     assert ["role_missing"] == _codes()
     assert ["role_missing"] == _codes(grant("dealer"), status="suspended")
-    assert ["role_missing"] == _codes(grant("dealer", changes=changed("suspended", "other")), grant("workshop", ends_at_ms=START_MS))
+    assert ["role_missing"] == _codes(
+        grant("dealer", changes=changed("suspended", "other")), grant("workshop", ends_at_ms=START_MS)
+    )
     assert ["role_missing"] == _codes(grant("dealer", starts_at_ms=2 * START_MS))
 
 

@@ -18,8 +18,8 @@ from node.txtypes.members.member import FRAUDS, MEMBER, Grant, is_fraudulent, re
 
 # --- role.grant, role.set_status ----------------------------------------------------------------------
 def role_grant(**changes) -> Action:
-    fields = dict(member=address("bank-1"), role="dealer", wmis=(), country="", capabilities=(), starts_at_ms=0, ends_at_ms=0)
-    return RoleGrant(**fields | changes)
+    scope = dict(member=address("bank-1"), role="dealer", wmis=(), country="", capabilities=())
+    return RoleGrant(**scope | dict(starts_at_ms=0, ends_at_ms=0) | changes)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,8 @@ def test_what_is_revoked_is_left_alone_by_a_status_of_the_same_role() -> None:
     for status, reason in (("suspended", "request"), ("active", "")):
         carry_out(chain, RoleSetStatus(address("bank-1"), "bank", status, "request"))
         grants = [g for g in chain.state(MEMBER, address("bank-1")).grants if g.role == "bank"]
-        assert [("", "revoked", "ended"), ("DE", status, reason)] == [(g.country, g.status, reason_of(g.changes)) for g in grants]
+        found = [(g.country, g.status, reason_of(g.changes)) for g in grants]
+        assert [("", "revoked", "ended"), ("DE", status, reason)] == found
 
 
 @pytest.mark.parametrize(
