@@ -103,7 +103,7 @@ class Tables(NamedTuple):
     recall_authorities: Mapping[str, str] = RECALL_AUTHORITIES
     recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES
-    services: Mapping[str, str] = SERVICE_CODES
+    services: tuple[str, ...] = SERVICE_CODES
     vin_check_digits: str = vin.CHECK_DIGITS
     vin_pattern: str = vin.VIN_PATTERN
     vin_transliteration: Mapping[str, int] = vin.TRANSLITERATION
