@@ -1,4 +1,4 @@
-"""Texts of codes in English, German and Chinese. They are no part of a ruleset: a wrong text is corrected, not forked."""
+"""Texts of codes in English, German and Chinese. They are no part of a ruleset: a wrong text is corrected at once."""
 
 from collections.abc import Mapping
 from typing import Final
