@@ -9,7 +9,7 @@ from node.ledger.guards import GUARDS
 from node.ledger.ruleset import Ruleset
 from node.rpc.problems import PROBLEMS
 from node.rules.outcomes import OUTCOMES
-from node.rules.texts import TEXTS
+from node.rules.texts.tables import TEXTS
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from node.rpc.codes import codes_document
 from node.rpc.problems import PROBLEMS
 from node.rpc.schema import schema_document
 from node.rules.services import SERVICE_CODES
-from node.rules.texts import TEXTS
+from node.rules.texts.tables import TEXTS
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from node.rpc.codes import codes_document
-from node.rules.texts import TEXTS
 from node.rules.texts.form import Text, rows
+from node.rules.texts.tables import TEXTS
 from node.txtypes.rulesets import RULESETS
 
 CODES: dict[str, list[str]] = codes_document(RULESETS[1])["codes"]
