@@ -24,14 +24,15 @@ from node.ledger.fields import U64, Address, Odometer, Service, Time, Vin
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import severity
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.storage import schema
 from node.txtypes import envelope, history, registry
 from node.txtypes.members.member import Roles
 from node.txtypes.rulesets import RULESETS, build_ruleset
 from node.txtypes.vehicle import odometer
-from node.txtypes.vehicle.odometer import ODOMETER, Reading, Readings, verdict_outcome, with_reading
+from node.txtypes.vehicle.odometer import ODOMETER, verdict_outcome
+from node.txtypes.vehicle.readings import NewReading, Readings, with_reading
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -82,10 +83,10 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(known: Readings, reading: Reading, author: bytes, now_ms: int, rules: Ruleset) -> Readings:
-    judged = with_reading(known, reading, author, now_ms, rules)
+def _with_reading(known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset) -> Readings:
+    judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
-    return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
+    return NewerReadings(*msgspec.structs.astuple(judged)[: len(Readings.__struct_fields__)], total + 1)
 
 
 # --- one changed function ---------------------------------------------------------------------------------

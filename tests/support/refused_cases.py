@@ -36,14 +36,14 @@ from node.txtypes.sale.listing import LISTING, AcceptedRail
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.records import Damage
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.odometer import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, Flag
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
 from support.life import VIN, Life, accident, attest, handover, km, listing, maintenance, offer, register, transfer
 from support.signers import rotate
 from support.specimens import specimen
-from support.stages import Case, at, change, force
+from support.stages import Case, at, change, force, with_readings_today
 from wallet.txfile import sign_payload
 
 GUARD_TESTS = Path(__file__).resolve().parents[1] / "unit" / "txtypes"
@@ -95,8 +95,8 @@ def _vehicle(**changes: object) -> Callable[[Life], None]:
 
 
 def _eight_readings(life: Life) -> None:
-    today = (ReadingsOfAuthor(address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX),)
-    force(life.chain, ODOMETER, VIN, replace(NO_READINGS, day=life.chain.now // DAY_MS, today=today))
+    author, most = address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX
+    force(life.chain, ODOMETER, VIN, with_readings_today(life.chain.now, author, most))
 
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:

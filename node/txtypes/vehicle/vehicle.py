@@ -185,16 +185,18 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
-    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
-    "compare the reading with the instrument; a sale then needs odometer_disclosed",
-    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
-    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
-    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+    "the odometer readings would contradict each other and the verdict become CONTESTED or ILLOGICAL: compare the "
+    "reading with the instrument; a sale then needs odometer_disclosed",
+    "die Kilometerstände würden sich widersprechen, und das Urteil würde CONTESTED oder ILLOGICAL: die Ablesung mit "
+    "dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
+    "里程读数将互相矛盾，判定变为 CONTESTED 或 ILLOGICAL：请与仪表核对；此后出售须设置 odometer_disclosed",
 )
 
 
 def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
-    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    if old is None or new is None or old.verdict == new.verdict:
+        return ()
+    is_contradicted = new.verdict in ("CONTESTED", "ILLOGICAL")
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 

@@ -14,7 +14,8 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
 from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.listing import LISTING, VERSIONS_MAX, AcceptedRail, ListingUpdate, ListingWithdraw, PricePoint
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import NO_READINGS
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROVIDER = address("payment-provider-1")

@@ -19,18 +19,20 @@ from support.life import (
     register,
     transfer,
 )
-from support.stages import Case, at, change, force, table
+from support.stages import Case, at, change, force, table, with_readings_today
 
 from node import limits
 from node.ledger.body import TransactionBody
 from node.rules.flags import FLAGS
+from node.rules.odometer import DECLARED, INDEPENDENT
 from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.records import Damage
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import activity_of
 from node.txtypes.vehicle.record import Content, OdometerRead, stored_record
 from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Flag, Vehicle, market_of, summary
 
@@ -151,22 +153,10 @@ def test_a_reading_is_in_the_vehicles_unit(kind: str) -> None:
 def test_an_author_adds_eight_readings_a_day_to_one_vehicle(kind: str) -> None:
     stage, sender, *_ = RECORDS[kind]
     life = at(stage)
-    day = life.chain.now // DAY_MS
-    for today, codes in ((7, []), (8, ["readings_today"])):
-        known = life.chain.state(ODOMETER, VIN) or NO_READINGS
-        counts = {entry.author: entry.count for entry in known.today} | {address(sender): today}
-        force(life.chain, ODOMETER, VIN, known)
-        change(
-            life.chain,
-            ODOMETER,
-            VIN,
-            day=day,
-            today=tuple(ReadingsOfAuthor(*entry) for entry in sorted(counts.items())),
-        )
+    for author, today, codes in ((sender, 7, []), (sender, 8, ["readings_today"]), ("carrier-2", 8, [])):
+        force(life.chain, ODOMETER, VIN, with_readings_today(life.chain.now, address(author), today))
         assert codes == unmet(kind, life)
-    change(life.chain, ODOMETER, VIN, day=day - 1)
-    assert [] == unmet(kind, life)
-    change(life.chain, ODOMETER, VIN, day=day, today=(ReadingsOfAuthor(address("carrier-1"), 8),))
+    force(life.chain, ODOMETER, VIN, with_readings_today(life.chain.now - DAY_MS, address(sender), 8))
     assert [] == unmet(kind, life)
 
 
@@ -179,7 +169,7 @@ def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
     assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", read(life)))
     life.chain.now += DAY_MS
     life.chain.do("bmw", read(life))
-    assert (ReadingsOfAuthor(address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
+    assert (1, 9) == activity_of(life.chain.state(ODOMETER, VIN), address("bmw"), life.chain.now)
 
 
 @pytest.mark.parametrize("kind", NAMING_A_VIN)
@@ -350,7 +340,7 @@ def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
     life = at("handed_over")
     life.chain.do("buyer-1", accident(life.chain, 300))
     life.chain.do("workshop-berlin", accident(life.chain, 301))
-    assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
+    assert [DECLARED, INDEPENDENT] == [r.standing for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
     told = [CONTENT.decode(stored_record(raw).content).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
     assert [True, False] == ["self_reported" in outcome for outcome in told]
 

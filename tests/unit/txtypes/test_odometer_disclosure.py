@@ -33,7 +33,7 @@ def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
 
 def roll_back(life: Life) -> None:
     """Readings of the workshop that contradict each other."""
-    for value in (10_000, 5_000):
+    for value in (10_000, 10_010, 5_000, 5_010):
         life.chain.do("workshop-berlin", OdometerRead(VIN, km(value), life.chain.now, "reading"))
     assert "ILLOGICAL" == life.chain.state(VEHICLE, VIN).verdict
 
