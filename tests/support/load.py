@@ -172,11 +172,11 @@ class LoadChain(Chain):
 
     # --- bodies ---------------------------------------------------------------------------------------
     def _new_vin(self) -> str:
-        serial, number = "", len(self.cars)
-        for _ in range(8):
+        number, serial = len(self.cars) // 10_000, ""
+        for _ in range(5):
             serial = VIN_LETTERS[number % 33] + serial
             number //= 33
-        return "WBA8E9" + self.random.choice("ABCDEFGH") + serial + self.random.choice("KLM") + "N"
+        return f"WBA8E9{self.random.choice('ABCDEFGH')}{serial}{self.random.choice('KLM')}{len(self.cars) % 10_000:04}"
 
     def _register(self, car: Car) -> TransactionBody:
         return register(car.vin)

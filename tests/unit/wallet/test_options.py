@@ -54,7 +54,9 @@ NAMES = Names(NOW, name_to_address, lambda name: dev_key("account", name).public
 def test_a_vin_that_is_none_is_called_so(vin: str) -> None:
     """Not a string that does not match a regular expression at `$.vin`."""
     with pytest.raises(Malformed) as caught:
-        body_from(TYPES["odometer.read"], {"vin": vin, "odometer": "1km", "context": "inspection", "where": WHERE}, NAMES)
+        body_from(
+            TYPES["odometer.read"], {"vin": vin, "odometer": "1km", "context": "inspection", "where": WHERE}, NAMES
+        )
     assert f"body.vin: {vin!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q" == str(caught.value)
 
 
