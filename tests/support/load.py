@@ -23,9 +23,9 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import ListingCreate
 from node.txtypes.sale.order_types import OrderAccept, OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
-from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, register, transfer
+from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, read, register, transfer
 from support.signing import sign_transaction
-from support.specimens import PROVIDER, specimen
+from support.specimens import PROVIDER
 
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")
@@ -185,7 +185,7 @@ class LoadChain(Chain):
         return maintenance(self, vin=car.vin, odometer=self._km(car))
 
     def _odometer(self, car: Car) -> TransactionBody:
-        return specimen("odometer.read", self, vin=car.vin, odometer=self._km(car))
+        return read(car.vin, self._km(car), self.now)
 
     def _accident(self, car: Car) -> TransactionBody:
         return accident(self, vin=car.vin, odometer=self._km(car))
