@@ -24,7 +24,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "a48cb3ee2fd3e4f2d18b2bf13fa57647496fa7ac53afa53da150cdacce26b542"
+RULESET_1 = "9139f7d5054ceb1ecd3704361bc845464c62a9c4d0544023eea48168f4336ecc"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
