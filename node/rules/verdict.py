@@ -273,8 +273,8 @@ class _Course:
 
     def explained(self, falls: list[Fall]) -> tuple[list[list[int]], list[int], list[tuple[int, int]]]:
         """(each explanation's places, the places of all falling readings, the pairs that the verdict rests on). An
-        explanation breaks the largest fall too, so its two readings and what is around them are all to be tried. Several
-        readings explain nothing that one of them explains."""
+        explanation breaks the largest fall too, so its two readings and what is around them are all to be tried.
+        Several readings explain nothing that one of them explains."""
         _, earlier, later = max(falls, key=lambda fall: fall[0])
         falling = sorted({place for _, _, place in falls} | _contradicted(self.events, self.metres))
         pinned = [(earlier, later)]
