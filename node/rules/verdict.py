@@ -284,7 +284,7 @@ class _Course:
             candidates += [own] if own else []
             pinned += signed
         explanations: list[list[int]] = []
-        for gone in candidates:
+        for gone in sorted(candidates, key=len):
             if any(set(gone).issuperset(explanation) for explanation in explanations):
                 continue
             if (witness := self.largest_fall_without(frozenset(gone))) is None:
