@@ -13,10 +13,16 @@ _VERDICTS: Final[dict[str, str]] = {
 }
 assert set(_VERDICTS) == set(get_args(Verdict)), "every verdict has a text"
 SELF_REPORTED: Final = "self_reported"
+CLAIM_OPENED: Final = "claim_opened"
+CLAIM_TAKES_EFFECT: Final = "claim_takes_effect"
+CLAIM_OBJECTED: Final = "claim_objected"
 
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
+    CLAIM_OPENED: "the car is registered in another country, which has 30 days to object",
+    CLAIM_TAKES_EFFECT: "the country that has the car confirms its export to the country that claims it",
+    CLAIM_OBJECTED: "the country that has the car objects to another's claim",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""

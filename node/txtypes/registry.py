@@ -16,6 +16,13 @@ from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.registration.registration import (
+    RegistrationAccept,
+    RegistrationEnd,
+    RegistrationExport,
+    RegistrationSet,
+    RegistrationSuspend,
+)
 from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
@@ -23,6 +30,7 @@ from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import ODOMETER
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
@@ -32,6 +40,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
+    RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,

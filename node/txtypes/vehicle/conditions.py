@@ -10,12 +10,11 @@ from msgspec import Meta
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.rules.flags import PROVISIONAL_BLOCKS
 from node.rules.sale_conditions import DISCLOSED_AS, TRADERS, Condition, Disclosure
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.regions import flags_at, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, verdict_now
+from node.txtypes.vehicle.regions import blocks_of, flags_at, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, material_root, verdict_now
 
 Discloses = Annotated[tuple[Disclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -50,6 +49,8 @@ TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ei
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
+DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 GUARD_OF: Final[dict[Condition, Guard]] = {
     "odometer_illogical": VERDICT_ILLOGICAL, "odometer_contested": VERDICT_CONTESTED, "duty_open": DUTY_OPEN,
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
@@ -80,11 +81,13 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int) -> It
 
 
 def check_step(
-    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b""
-) -> None:
+    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b"",
+    *, signed_by: Collection[bytes] = (),
+) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
-    check_flags(ledger, vin, vehicle, step)
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who has signed
+    besides (see `consenting`)."""
+    check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
     table = ledger.rules.tables.sale_conditions
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms):
         match table[condition][step]:
@@ -101,10 +104,25 @@ def check_step(
 
 
 def check_flags(
-    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, except_by: Collection[bytes] = ()
+    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
+    """Notes every stop-flag that blocks `operation`, but those whose setter lifts the block by signing it and has."""
+    rules = ledger.rules.tables.stop_flags
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        blocks = ledger.rules.tables.flags[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-        if operation in blocks and flag.setter not in except_by:
+        is_lifted = operation in rules[flag.name].unless and flag.setter in signed_by
+        if operation in blocks_of(flag, rules) and not is_lifted:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+
+
+def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:
+    """Who has to sign an operation because of a flag that it has set, as a bank that has a lien on the car."""
+    rules = ledger.rules.tables.stop_flags
+    live = flags_at(vehicle.flags, ledger.now_ms)
+    return tuple(flag.setter for flag in live if operation in rules[flag.name].unless)
+
+
+def check_shown(ledger: Ledger, vin: str, vehicle: Vehicle, root: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is the car's material root now."""
+    now = material_root(vin, vehicle)
+    if root != now:
+        ledger.unmet(DISCLOSURE_STALE, vin, root.hex(), now.hex())

@@ -6,12 +6,30 @@ answer uses. The state changes with the next transaction that writes the region.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value
-from node.ledger.fields import Address, BrandCode, Code, OptionalCountry, OptionalHash, OptionalTime, RecallClass, Time
+from node.ledger.fields import (
+    Address,
+    BrandCode,
+    Code,
+    Hash32,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    RecallClass,
+    RegistrationCountry,
+    RegistrationKind,
+    RegistrationUsage,
+    Time,
+)
 from node.limits import DAY_MS
 from node.rules.flags import FlagName
+from node.rules.stop_flags import PROVISIONAL_BLOCKS, StopFlag
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
@@ -20,6 +38,13 @@ LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
+REFUSALS_MAX: Final = 4
+EXPORT_MS: Final = 180 * DAY_MS
+"""An export that no country confirms counts as exported after this time."""
+CLAIM_MS: Final = 30 * DAY_MS
+"""The country that has a car objects to another's claim within this time."""
+CLAIM_AGAIN_MS: Final = 180 * DAY_MS
+"""A country whose claim was objected to claims the car no more for this time."""
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
@@ -60,30 +85,105 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 # --- registration -----------------------------------------------------------------------------------------
 class Claim(Value, frozen=True):
-    """A registrar of another country applies for the car, for its holder. It completes when nobody objects in time."""
+    """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
+    after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
+    `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
 
-    country: OptionalCountry
-    plate_commitment: OptionalHash
-    usage: str
+    country: RegistrationCountry
+    plate_commitment: Hash32
+    kind: RegistrationKind
+    usage: RegistrationUsage
+    brand: str
+    until_ms: OptionalTime
     since_ms: Time
+    sequence: int
+
+
+class Refusal(Value, frozen=True):
+    """A country whose claim was objected to, and the time before which it claims the car no more."""
+
+    country: RegistrationCountry
+    until_ms: Time
 
 
 class Registration(Value, frozen=True):
     """Registration with the authority of one country: at most one has the car registered or suspended. `country` is the
-    last one, `until_ms` the end of a temporary registration or of an export's 180 days, `to_country` where an export
-    goes."""
+    last one, `to_country` where an export goes. `kind` and `usage` are those of the last registration. `until_ms`: the
+    end of a temporary registration, or of the time in which an export is confirmed. `sequence`: the record that changed
+    the status last."""
 
     status: Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
     country: OptionalCountry
     plate_commitment: OptionalHash
+    kind: str
     usage: str
     since_ms: OptionalTime
     until_ms: OptionalTime
     to_country: OptionalCountry
+    sequence: int
     claim: Claim | None
+    refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
 
 
-UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
+UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, None, ())
+IN_USE: Final = ("registered", "suspended")
+"""Statuses in which a country has the car in its register."""
+
+
+def registration_at(registration: Registration, now_ms: int) -> Registration:
+    """The registration as it counts at a time."""
+    for _, after in registration_lapses(registration, now_ms):
+        registration = after
+    return registration
+
+
+def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
+    """What only time has done until `now_ms`: each time, ascending, and the registration after it."""
+    while 0 < (at_ms := _deadline(registration)) <= now_ms:
+        registration = _lapsed(registration, at_ms)
+        yield at_ms, registration
+
+
+def _deadline(registration: Registration) -> int:
+    claim = registration.claim
+    times = (registration.until_ms, claim.since_ms + CLAIM_MS if claim is not None else 0)
+    return min(filter(None, times), default=0)
+
+
+def _lapsed(registration: Registration, at_ms: int) -> Registration:
+    if registration.until_ms != at_ms:
+        return claimed(registration, at_ms)
+    status: Literal["exported", "deregistered"]
+    status = "exported" if registration.status == "export_pending" else "deregistered"
+    return replace(registration, status=status, since_ms=at_ms, until_ms=0)
+
+
+def claimed(registration: Registration, at_ms: int) -> Registration:
+    """The registration after its claim has taken effect: the country before has the car no more."""
+    claim = registration.claim
+    assert claim is not None
+    return Registration(
+        "registered", claim.country, claim.plate_commitment, claim.kind, claim.usage, at_ms, claim.until_ms, "",
+        claim.sequence, None, registration.refusals,
+    )  # fmt: skip
+
+
+def objected(registration: Registration, now_ms: int) -> Registration:
+    """The registration after the country that has the car has objected to a claim, if there is one: the claim is
+    closed, and its country claims the car no more for `CLAIM_AGAIN_MS`. Of more than `REFUSALS_MAX` countries the first
+    is forgotten."""
+    claim = registration.claim
+    if claim is None:
+        return registration
+    others = (r for r in registration.refusals if r.until_ms > now_ms and r.country != claim.country)
+    refusals = (*others, Refusal(claim.country, now_ms + CLAIM_AGAIN_MS))[-REFUSALS_MAX:]
+    return replace(registration, claim=None, refusals=refusals)
+
+
+def ended_registration(registration: Registration, now_ms: int, sequence: int) -> Registration:
+    """The registration after the car was scrapped or its country has ended it: an open claim is objected to."""
+    ended = replace(registration, status="deregistered", since_ms=now_ms, until_ms=0, to_country="", sequence=sequence)
+    return objected(ended, now_ms) if registration.status != "none" else registration
 
 
 # --- stop-flags -------------------------------------------------------------------------------------------
@@ -103,6 +203,19 @@ class Flag(Value, frozen=True):
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
     """The flags that have not lapsed."""
     return tuple(flag for flag in flags if flag.until_ms == 0 or now_ms < flag.until_ms) if flags else flags
+
+
+def blocks_of(flag: Flag, rules: Mapping[str, StopFlag]) -> tuple[str, ...]:
+    """The operations that a flag blocks: one that is not firm blocks handover and transfer only."""
+    blocks = rules[flag.name].blocks
+    return blocks if flag.is_firm else tuple(name for name in blocks if name in PROVISIONAL_BLOCKS)
+
+
+def objected_by(flag: Flag, registration: Registration, rules: Mapping[str, StopFlag], now_ms: int) -> Registration:
+    """The registration after a flag was set: one that the country which has the car sets, and which blocks
+    registration, is its objection to another's claim."""
+    is_objection = flag.country == registration.country and "register_country" in blocks_of(flag, rules)
+    return objected(registration, now_ms) if is_objection else registration
 
 
 # --- brands -----------------------------------------------------------------------------------------------
@@ -178,6 +291,21 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+
+
+def with_alert(
+    alerts: tuple[Alert, ...], code: str, state: Literal["reported", "confirmed"], at_ms: int, sequence: int
+) -> tuple[Alert, ...]:
+    """The alerts with one more, ascending by code. A code that is there counts up; a confirmed one stays confirmed."""
+    found = next((alert for alert in alerts if alert.code == code), None)
+    if found is None:
+        changed = Alert(code, state, at_ms, at_ms, 1, sequence)
+    else:
+        is_confirmed = "confirmed" in (state, found.state)
+        changed = Alert(
+            code, "confirmed" if is_confirmed else "reported", found.first_ms, at_ms, found.count + 1, sequence
+        )
+    return tuple(sorted([*(a for a in alerts if a.code != code), changed], key=lambda alert: alert.code))
 
 
 class Inspection(Value, frozen=True):

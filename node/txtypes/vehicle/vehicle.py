@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
@@ -23,8 +24,8 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
-from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
 from node.rules.odometer import Unit, Verdict
+from node.rules.stop_flags import StopFlag
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, without_authors
 from node.txtypes.vehicle.regions import (
@@ -32,6 +33,7 @@ from node.txtypes.vehicle.regions import (
     BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
+    IN_USE,
     RECALLS_MAX,
     Alert,
     Brand,
@@ -42,10 +44,14 @@ from node.txtypes.vehicle.regions import (
     Market,
     OpenRecall,
     Registration,
+    blocks_of,
     brand_state,
     flags_at,
     is_retest_overdue,
     market_at,
+    registration_lapses,
+    with_alert,
+    with_brand,
 )
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
@@ -101,6 +107,28 @@ class Vehicle(Value, tag=1, frozen=True):
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
+
+
+def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
+    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
+    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car."""
+    for at_ms, after in registration_lapses(vehicle.registration, now_ms):
+        before, alerts = vehicle.registration, vehicle.alerts
+        if after.status == "exported":
+            alerts = with_alert(alerts, "export_unconfirmed", "reported", at_ms, before.sequence)
+        elif before.claim is not None and after.claim is None:
+            if before.status in IN_USE:
+                alerts = with_alert(alerts, "double_registration", "confirmed", at_ms, before.claim.sequence)
+            vehicle = with_usage(vehicle, before.claim.brand, at_ms, before.claim.sequence)
+        vehicle = replace(vehicle, registration=after, alerts=alerts)
+    return vehicle
+
+
+def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
+    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    if not brand:
+        return vehicle
+    return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
 
 
 def verdict_now(reader: Reader, vin: str, vehicle: Vehicle) -> Verdict:
@@ -166,7 +194,7 @@ class VehicleView(Vehicle, frozen=True):
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        rules = as_of.rules.tables.flags
+        rules, vehicle = as_of.rules.tables.stop_flags, vehicle_at(vehicle, as_of.now_ms)
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
@@ -182,9 +210,8 @@ def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
 
 
-def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
-    blocks = rules[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-    return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
+def _flag_view(flag: Flag, reader: Reader, rules: Mapping[str, StopFlag]) -> FlagView:
+    return extended(FlagView, flag, blocks=blocks_of(flag, rules), setter_name=name_of(reader, flag.setter))
 
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
