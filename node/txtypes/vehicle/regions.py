@@ -9,9 +9,18 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from node.codec import Value
-from node.ledger.fields import Address, BrandCode, Code, OptionalCountry, OptionalHash, OptionalTime, RecallClass, Time
+from node.ledger.fields import (
+    Address,
+    BrandCode,
+    Code,
+    FlagName,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    RecallClass,
+    Time,
+)
 from node.limits import DAY_MS
-from node.rules.flags import FlagName
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
@@ -88,8 +97,8 @@ UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
-    `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
+    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -98,6 +107,7 @@ class Flag(Value, frozen=True):
     set_at_ms: Time
     until_ms: OptionalTime
     is_firm: bool
+    sequence: int
 
 
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:

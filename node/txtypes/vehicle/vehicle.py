@@ -5,7 +5,6 @@ Its regions (see `regions`) are independent; a summary for people is derived, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -23,7 +22,7 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
-from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
+from node.ledger.ruleset import Ruleset
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, without_authors
@@ -166,12 +165,11 @@ class VehicleView(Vehicle, frozen=True):
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        rules = as_of.rules.tables.flags
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle),
-            flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
             odometer=_odometer_view(ident, reader), material_root=material_root(ident, vehicle),
         )  # fmt: skip
@@ -182,9 +180,14 @@ def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
 
 
-def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
-    blocks = rules[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-    return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
+def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
+    """The operations that a stop-flag blocks."""
+    blocks = rules.tables.stop_flags[flag.name].blocks
+    return blocks if flag.is_firm else tuple(b for b in blocks if b in rules.tables.stop_flag_provisional_blocks)
+
+
+def _flag_view(flag: Flag, reader: Reader, rules: Ruleset) -> FlagView:
+    return extended(FlagView, flag, blocks=blocks_of(flag, rules), setter_name=name_of(reader, flag.setter))
 
 
 def _odometer_view(vin: str, reader: Reader) -> OdometerView:
