@@ -60,7 +60,7 @@ class Incident(Value, frozen=True):
 
 
 class Cooldown(Value, frozen=True):
-    """A setter (or its group) sets no provisional flag on the car again before `until_ms`."""
+    """A setter, and its group, sets no provisional flag on the car before `until_ms`."""
 
     setter: Address
     until_ms: Time
@@ -80,3 +80,18 @@ class Life(Value, tag=1, frozen=True):
 
 LIFE = Family("life", Life, ident=VIN_IDENT)
 NO_LIFE: Final = Life((), (), 0, (), 0, ())
+
+
+def repairers_at(life: Life | None, at_ms: int) -> tuple[bytes, ...]:
+    """The workshops that are known to have repaired the car within 180 days of a time."""
+    return tuple(r.author for r in life.repairers if abs(at_ms - r.at_ms) <= REPAIRED_MS) if life is not None else ()
+
+
+def are_repairers_unknown(life: Life | None, at_ms: int) -> bool:
+    """Whether a repairer within 180 days of a time may have been left out for want of room."""
+    return life is not None and 0 < life.repairers_overflow_ms >= at_ms - REPAIRED_MS
+
+
+def cooldowns_at(life: Life | None, now_ms: int) -> tuple[Cooldown, ...]:
+    """The cool-downs that have not passed."""
+    return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms) if life is not None else ()

@@ -145,6 +145,17 @@ def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | No
     return record
 
 
+_decode_face, _decode_content = msgspec.msgpack.Decoder(Face), msgspec.msgpack.Decoder(Content)
+
+
+def face_of(record: StoredRecord) -> Face:
+    return _decode_face.decode(record.face)
+
+
+def content_of(record: StoredRecord) -> Content:
+    return _decode_content.decode(record.content)
+
+
 class Effect(NamedTuple):
     """What a record does: the vehicle after it, the outcome codes of the record, whether a buyer has to know."""
 
