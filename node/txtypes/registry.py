@@ -24,7 +24,7 @@ from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.vehicle.life import LIFE
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE

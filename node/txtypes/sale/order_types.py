@@ -27,7 +27,7 @@ from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, ch
 from node.txtypes.sale.order import AGREED_DISTANCE_METRES, ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.conditions import check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     ACCREDITED,
     Standing,
     add_reading,
@@ -281,14 +281,15 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle) else ()
+        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
         check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer)
-        self._check_distance(ledger, order)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
         if vehicle.material_changes != order.agreed_changes:
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
+        else:
+            self._check_distance(ledger, order)
 
     def _check_distance(self, ledger: Ledger, order: Order) -> None:
         """A distance of more than 1,000 km since the buyer agreed, or a lower reading, needs his agreement."""

@@ -16,7 +16,7 @@ from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
 from node.rules.outcomes import SELF_REPORTED
 from node.txtypes.members.member import has_role
-from node.txtypes.vehicle.readings import Standing
+from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import with_brand
 from node.txtypes.vehicle.report import Author, Report
