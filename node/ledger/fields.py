@@ -13,6 +13,7 @@ from node import limits
 from node.codec import Value
 from node.ledger import kinds
 from node.rules.odometer import Source, Unit
+from node.rules.parts import RXSWIN_PATTERN
 from node.rules.vin import VIN_PATTERN
 
 # --- bytes and numbers ------------------------------------------------------------------------------------
@@ -66,6 +67,42 @@ RecallAuthority = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z"), kinds.CodeOf("r
 RecallClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("recall_classes")]
 Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
 BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
+TotalLossCategory = Annotated[str, Meta(pattern=r"^[A-Z]\Z"), kinds.CodeOf("total_loss_categories")]
+DamageCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("damage_causes")]
+RepairMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("repair_methods")]
+InspectionItem = Annotated[str, Meta(pattern=r"^[0-9HSO][0-9.]{0,9}\Z"), kinds.CodeOf("inspection_items")]
+DefectSeverity = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("defect_severities")]
+Checklist = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9/-]{1,23}\Z"), kinds.CodeOf("checklists")]
+InspectionKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("inspection_kinds")]
+StopFlag = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("stop_flags")]
+PartClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_classes")]
+PartAction = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_actions")]
+PartSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_sources")]
+BatteryState = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_states")]
+BatteryMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_methods")]
+SoftwareSystem = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("software_systems")]
+RegistrationCountry = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z"), kinds.CodeOf("registration_countries")]
+RegistrationKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_kinds")]
+RegistrationUsage = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_usages")]
+RegistrationSuspension = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_suspensions")]
+RegistrationEndReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_end_reasons")]
+RegistrationRejection = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_rejections")]
+AssignmentReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("assignment_reasons")]
+ImportGrade = Annotated[str, Meta(pattern=r"^[A-D]\Z"), kinds.CodeOf("import_grades")]
+HistoryKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("history_kinds")]
+AmendReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("amend_reasons")]
+SightingReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sighting_reasons")]
+OdometerReplaceCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("odometer_replace_causes")]
+DisputeGround = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_grounds")]
+DisputeAnswer = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_answers")]
+DisputeOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_outcomes")]
+DisputeReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_reasons")]
+SaleDisclosure = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sale_disclosures")]
+WarrantyGroup = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_groups")]
+WarrantyOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_outcomes")]
+WarrantyReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_reasons")]
+Rxswin = Annotated[str, Meta(pattern=rf"^{RXSWIN_PATTERN}\Z", max_length=limits.CODE_LENGTH_MAX)]
+"""The number of a UN Regulation and the maker's name for the software that the approval by it covers (UN R156)."""
 
 # --- structs ------------------------------------------------------------------------------------------------
 Amount = Annotated[int, Meta(ge=0, le=limits.MONEY_MAX)]

@@ -9,12 +9,62 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from node.rules import card_numbers, damage, odometer, vin
+from node.rules.alerts import ALERT_STATES, ALERTS, MATERIAL_EVENTS
+from node.rules.brands import BRAND_STATES, BRANDS, TOTAL_LOSS_CATEGORIES, BrandRule
+from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS, Checklist
+from node.rules.disputes import DISPUTE_ANSWERS, DISPUTE_GROUNDS, DISPUTE_OUTCOMES, DISPUTE_REASONS, DISPUTE_STANDINGS
 from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
+from node.rules.inspection_items import (
+    DEFECT_SEVERITIES,
+    IDENTITY_ITEM,
+    INSPECTION_ITEMS,
+    INSPECTION_RESULTS,
+    ROLLOVER_ITEM,
+    InspectionItem,
+)
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
+from node.rules.parts import (
+    BATTERY_FLOORS,
+    BATTERY_METHODS,
+    BATTERY_RISE_MAX_PER_MILLE,
+    BATTERY_STATES,
+    PART_ACTIONS,
+    PART_CLASSES,
+    PART_SOURCES,
+    RXSWIN_PATTERN,
+    SOFTWARE_SYSTEMS,
+    BatteryFloor,
+)
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
 from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
 from node.rules.sale_conditions import SALE_CONDITIONS, Condition
+from node.rules.registration import (
+    ASSIGNMENT_REASONS,
+    HISTORY_KINDS,
+    IMPORT_GRADES,
+    REGISTRATION_COUNTRIES,
+    REGISTRATION_END_REASONS,
+    REGISTRATION_KINDS,
+    REGISTRATION_REJECTIONS,
+    REGISTRATION_STATES,
+    REGISTRATION_USAGES,
+    SUSPENSION_REASONS,
+    VEHICLE_ORIGINS,
+)
+from node.rules.repair import REPAIR_METHODS, RepairMethod
+from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES, SaleRule
 from node.rules.services import SERVICE_CODES
+from node.rules.sources import AMEND_REASONS, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES
+from node.rules.stop_flags import (
+    FLAG_COOLDOWN_DAYS,
+    PROVISIONAL_BLOCKS,
+    PROVISIONAL_FLAGS_MAX,
+    SIGNERS,
+    STOP_FLAGS,
+    StopFlag,
+)
+from node.rules.stop_flags import OPERATIONS as STOP_OPERATIONS
+from node.rules.warranty import WARRANTY_GROUPS, WARRANTY_OUTCOMES, WARRANTY_REASONS
 
 Following = Mapping[str, frozenset[str]]
 """Status to the statuses that may follow it."""
@@ -62,6 +112,67 @@ class Tables(NamedTuple):
     vin_weights: tuple[int, ...] = vin.WEIGHTS
     vin_wmis: Mapping[str, tuple[str, str]] = vin.WMIS
     vin_year_codes: str = vin.YEAR_CODES
+    alerts: Mapping[str, str] = ALERTS
+    alert_states: tuple[str, ...] = ALERT_STATES
+    material_events: tuple[str, ...] = MATERIAL_EVENTS
+    brands: Mapping[str, BrandRule] = BRANDS
+    brand_states: tuple[str, ...] = BRAND_STATES
+    total_loss_categories: Mapping[str, tuple[str, ...]] = TOTAL_LOSS_CATEGORIES
+    checklists: Mapping[str, Checklist] = CHECKLISTS
+    inspection_kinds: tuple[str, ...] = INSPECTION_KINDS
+    inspection_independence: tuple[str, ...] = INDEPENDENCE
+    inspection_items: Mapping[str, InspectionItem] = INSPECTION_ITEMS
+    inspection_identity_item: str = IDENTITY_ITEM
+    inspection_rollover_item: str = ROLLOVER_ITEM
+    inspection_results: tuple[str, ...] = INSPECTION_RESULTS
+    defect_severities: tuple[str, ...] = DEFECT_SEVERITIES
+    damage_causes: Mapping[str, str] = damage.CAUSES
+    damage_no_hv_powertrains: frozenset[str] = damage.NO_HV_POWERTRAINS
+    damage_zone_classes: Mapping[str, tuple[str, ...]] = damage.ZONE_CLASSES
+    repair_methods: Mapping[str, RepairMethod] = REPAIR_METHODS
+    dispute_answers: tuple[str, ...] = DISPUTE_ANSWERS
+    dispute_grounds: tuple[str, ...] = DISPUTE_GROUNDS
+    dispute_outcomes: tuple[str, ...] = DISPUTE_OUTCOMES
+    dispute_reasons: tuple[str, ...] = DISPUTE_REASONS
+    dispute_standings: Mapping[str, int] = DISPUTE_STANDINGS
+    amend_reasons: tuple[str, ...] = AMEND_REASONS
+    odometer_replace_causes: tuple[str, ...] = ODOMETER_REPLACE_CAUSES
+    sighting_reasons: tuple[str, ...] = SIGHTING_REASONS
+    vin_sources: tuple[str, ...] = VIN_SOURCES
+    part_actions: tuple[str, ...] = PART_ACTIONS
+    part_classes: tuple[str, ...] = PART_CLASSES
+    part_sources: tuple[str, ...] = PART_SOURCES
+    battery_floors: tuple[BatteryFloor, ...] = BATTERY_FLOORS
+    battery_methods: tuple[str, ...] = BATTERY_METHODS
+    battery_rise_max_per_mille: int = BATTERY_RISE_MAX_PER_MILLE
+    battery_states: tuple[str, ...] = BATTERY_STATES
+    software_rxswin: str = RXSWIN_PATTERN
+    software_systems: tuple[str, ...] = SOFTWARE_SYSTEMS
+    registration_countries: frozenset[str] = REGISTRATION_COUNTRIES
+    registration_end_reasons: tuple[str, ...] = REGISTRATION_END_REASONS
+    registration_kinds: tuple[str, ...] = REGISTRATION_KINDS
+    registration_rejections: tuple[str, ...] = REGISTRATION_REJECTIONS
+    registration_states: tuple[str, ...] = REGISTRATION_STATES
+    registration_suspensions: tuple[str, ...] = SUSPENSION_REASONS
+    registration_usages: Mapping[str, str] = REGISTRATION_USAGES
+    assignment_reasons: tuple[str, ...] = ASSIGNMENT_REASONS
+    history_kinds: tuple[str, ...] = HISTORY_KINDS
+    import_grades: Mapping[str, tuple[str, ...]] = IMPORT_GRADES
+    vehicle_origins: tuple[str, ...] = VEHICLE_ORIGINS
+    duties: tuple[str, ...] = DUTIES
+    sale_disclosures: tuple[str, ...] = SALE_DISCLOSURES
+    sale_effects: tuple[str, ...] = SALE_EFFECTS
+    sale_operations: tuple[str, ...] = SALE_OPERATIONS
+    sale_rules: Mapping[str, SaleRule] = SALE_RULES
+    stop_flags: Mapping[str, StopFlag] = STOP_FLAGS
+    stop_flag_cooldown_days: int = FLAG_COOLDOWN_DAYS
+    stop_flag_operations: tuple[str, ...] = STOP_OPERATIONS
+    stop_flag_provisional_blocks: tuple[str, ...] = PROVISIONAL_BLOCKS
+    stop_flag_provisional_max: int = PROVISIONAL_FLAGS_MAX
+    stop_flag_signers: tuple[str, ...] = SIGNERS
+    warranty_groups: tuple[str, ...] = WARRANTY_GROUPS
+    warranty_outcomes: tuple[str, ...] = WARRANTY_OUTCOMES
+    warranty_reasons: tuple[str, ...] = WARRANTY_REASONS
 
     def canonical(self) -> object:
         """The tables as pairs of name and value, of strings, integers and lists only."""
