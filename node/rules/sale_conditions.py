@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 Condition = Literal[
     "odometer_illogical", "odometer_contested", "duty_open", "unroadworthy", "recall_stop_drive", "total_loss",
-    "clearance_void",
+    "total_loss_provisional", "clearance_void",
 ]  # fmt: skip
 Disclosure = Literal["odometer", "duty", "unroadworthy", "total_loss"]
 DISCLOSURES: Final[tuple[str, ...]] = get_args(Disclosure)
@@ -37,6 +37,8 @@ SALE_CONDITIONS: Final[dict[Condition, dict[str, Consequence]]] = {
     "unroadworthy": _row("disclosed", "blocked", "free"),
     "recall_stop_drive": _row("free", "blocked", "free"),
     "total_loss": _row("disclosed", "to_trader", "free"),
+    # one insurer says so, and for 30 days nobody hands the car to a buyer who may not know
+    "total_loss_provisional": _row("free", "blocked", "free"),
     # the author of an act that cleared the car was revoked for fraud: the act must be done again first
     "clearance_void": _row("blocked", "blocked", "blocked"),
 }

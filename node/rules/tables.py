@@ -37,7 +37,6 @@ from node.rules.parts import (
 )
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
 from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
-from node.rules.sale_conditions import SALE_CONDITIONS, Condition
 from node.rules.registration import (
     ASSIGNMENT_REASONS,
     HISTORY_KINDS,
@@ -52,6 +51,7 @@ from node.rules.registration import (
     VEHICLE_ORIGINS,
 )
 from node.rules.repair import REPAIR_METHODS, RepairMethod
+from node.rules.sale_conditions import SALE_CONDITIONS, Condition
 from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES, SaleRule
 from node.rules.services import SERVICE_CODES
 from node.rules.sources import AMEND_REASONS, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES

@@ -14,8 +14,8 @@ from node.rules.flags import PROVISIONAL_BLOCKS
 from node.rules.sale_conditions import DISCLOSED_AS, TRADERS, Condition, Disclosure
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.regions import flags_at, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, verdict_now
+from node.txtypes.vehicle.regions import flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, existence_now, verdict_now
 
 Discloses = Annotated[tuple[Disclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -47,13 +47,20 @@ RECALL_STOP_DRIVE = Guard("recall_stop_drive", "an open recall says that the car
                           "outside", "nach einem offenen Rückruf darf das Fahrzeug nicht gefahren oder nur im Freien "
                           "abgestellt werden", "存在禁止行驶或须室外停放的未完成召回")  # fmt: skip
 TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ein Totalschaden", "车辆为全损车")
+TOTAL_LOSS_PROVISIONAL = Guard(
+    "total_loss_provisional",
+    "an insurer has reported the car as a total loss within the last 30 days, and nobody else has confirmed it",
+    "ein Versicherer hat das Fahrzeug innerhalb der letzten 30 Tage als Totalschaden gemeldet, und niemand sonst hat "
+    "es bestätigt",
+    "保险公司在过去 30 天内报告该车为全损，尚无他方确认",
+)
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
 GUARD_OF: Final[dict[Condition, Guard]] = {
     "odometer_illogical": VERDICT_ILLOGICAL, "odometer_contested": VERDICT_CONTESTED, "duty_open": DUTY_OPEN,
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
-    "clearance_void": CLEARANCE_VOID,
+    "total_loss_provisional": TOTAL_LOSS_PROVISIONAL, "clearance_void": CLEARANCE_VOID,
 }  # fmt: skip
 """Condition to the guard that says so."""
 NO_DRIVING: Final = ("stop_drive", "park_outside")
@@ -66,15 +73,17 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int) -> It
         yield "odometer_illogical"
     elif verdict == "CONTESTED":
         yield "odometer_contested"
-    if vehicle.duties:
+    if any(duty.due_ms <= now_ms for duty in vehicle.duties):
         yield "duty_open"
     names = [flag.name for flag in flags_at(vehicle.flags, now_ms)]
     if "unroadworthy" in names or is_retest_overdue(vehicle.inspection, now_ms):
         yield "unroadworthy"
     if any(recall.recall_class in NO_DRIVING for recall in vehicle.recalls):
         yield "recall_stop_drive"
-    if vehicle.existence == "total_loss":
+    if existence_now(vehicle, now_ms) == "total_loss":
         yield "total_loss"
+    if is_loss_provisional(vehicle.loss, now_ms):
+        yield "total_loss_provisional"
     if any(is_fraudulent(reader, c.author, c.at_ms) for c in vehicle.clearances):
         yield "clearance_void"
 
