@@ -137,12 +137,8 @@ class Odometer(Value, frozen=True):
     tamper_sign: bool = False
 
 
-VinSource = Literal["obd", "scan", "typed_twice", "document"]
-"""How the author took the VIN: from the car's diagnosis, by a camera, typed twice, or from a document."""
-
-
 class Where(Value, frozen=True):
-    """Where a record was made, and how the car was identified. `site`: a code of the author's directory entry, or
+    """Where a record was made, and how the author took the VIN. `site`: a code of the author's directory entry, or
     empty; `model_seen`: the model code on the car or in its papers, which uncovers most mistyped VINs."""
 
     site: OptionalSite

@@ -7,9 +7,9 @@ from node.rules.odometer import Verdict
 
 _VERDICTS: Final[dict[str, str]] = {
     "LOGICAL": "the vehicle's readings agree with each other",
-    "CONTESTED": "either one of the vehicle's readings is wrong or the odometer was turned back",
-    "ILLOGICAL": "two of the vehicle's readings contradict each other",
-    "NO_VERDICT": "the vehicle has too few readings for a verdict",
+    "CONTESTED": "readings contradict each other, and one mistake would explain it",
+    "ILLOGICAL": "readings contradict each other, and no single mistake explains it",
+    "NO_VERDICT": "the vehicle's readings tell too little for a verdict",
 }
 assert set(_VERDICTS) == set(get_args(Verdict)), "every verdict has a text"
 SELF_REPORTED: Final = "self_reported"

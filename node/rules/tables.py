@@ -51,7 +51,6 @@ from node.rules.registration import (
     VEHICLE_ORIGINS,
 )
 from node.rules.repair import REPAIR_METHODS, RepairMethod
-from node.rules.sale_conditions import SALE_CONDITIONS, Condition
 from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES, SaleRule
 from node.rules.services import SERVICE_CODES
 from node.rules.sources import AMEND_REASONS, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES
@@ -91,6 +90,9 @@ class Tables(NamedTuple):
     odometer_contexts: tuple[str, ...] = odometer.CONTEXTS
     odometer_distance_limits_metres: Mapping[str, int] = odometer.DISTANCE_LIMITS_METRES
     odometer_millimetres: Mapping[str, int] = odometer.MILLIMETRES
+    odometer_near_ms: int = odometer.NEAR_MS
+    odometer_near_tolerance_metres: int = odometer.NEAR_TOLERANCE_METRES
+    odometer_source_codes: Mapping[str, int] = odometer.SOURCE_CODES
     odometer_sources: tuple[str, ...] = odometer.SOURCES
     odometer_tolerance_metres: int = odometer.TOLERANCE_METRES
     odometer_units: tuple[str, ...] = odometer.UNITS
@@ -104,8 +106,7 @@ class Tables(NamedTuple):
     recall_authorities: Mapping[str, str] = RECALL_AUTHORITIES
     recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES
-    sale_conditions: Mapping[Condition, Mapping[str, str]] = SALE_CONDITIONS
-    services: Mapping[str, str] = SERVICE_CODES
+    services: tuple[str, ...] = SERVICE_CODES
     vin_check_digits: str = vin.CHECK_DIGITS
     vin_pattern: str = vin.VIN_PATTERN
     vin_transliteration: Mapping[str, int] = vin.TRANSLITERATION

@@ -19,7 +19,7 @@ from node.rules.outcomes import INCIDENT_JOINED, SELF_REPORTED
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.incidents import REPORTS_MAX, Reporter, Told, find_incident, reports_of, with_report
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_incident
-from node.txtypes.vehicle.readings import Standing
+from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import with_brand
 from node.txtypes.vehicle.relation import related

@@ -17,7 +17,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger, Record
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.guards import check_event_time, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,

@@ -24,7 +24,7 @@ from node.txtypes.members.member import Roles, require_role
 from node.txtypes.vehicle.conditions import Discloses, check_step
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, check_act_time, check_holder, check_off_market
 from node.txtypes.vehicle.life import HOLDERS_MAX, LIFE, NO_LIFE, FormerHolder
-from node.txtypes.vehicle.readings import Standing
+from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, UNREGISTERED
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VinScheme

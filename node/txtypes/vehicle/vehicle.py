@@ -23,10 +23,11 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
+from node.ledger.ruleset import Ruleset
 from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, without_authors
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
     BRANDS_MAX,
@@ -113,13 +114,15 @@ def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
     return "total_loss" if is_lost and vehicle.existence not in ("scrapped", "voided") else vehicle.existence
 
 
-def verdict_now(reader: Reader, vin: str, vehicle: Vehicle) -> Verdict:
-    """The odometer's verdict as it counts now: without the readings of authors that are listed for fraud since."""
-    frauds = frauds_since(reader)
-    leaf = reader.get(ODOMETER, vin) if frauds else None
-    if leaf is None or all(author.address not in frauds for author in leaf.authors):
-        return vehicle.verdict
-    return without_authors(leaf, frauds).verdict
+def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
+    """The readings as they count now: without those of authors that are listed for fraud since."""
+    leaf, frauds = reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader)
+    return without_authors(leaf, frauds, rules) if frauds else leaf
+
+
+def verdict_now(reader: Reader, vin: str, vehicle: Vehicle, rules: Ruleset) -> Verdict:
+    """The odometer's verdict as it counts now (see `readings_now`)."""
+    return readings_now(reader, vin, rules).verdict if frauds_since(reader) else vehicle.verdict
 
 
 def material_root(vin: str, vehicle: Vehicle) -> bytes:
@@ -152,11 +155,11 @@ class NewestReading(View, frozen=True):
 
 
 class OdometerView(View, frozen=True):
-    """The reasons of the odometer's verdict. `likely_error`: sequence of the record that is probably a typing error, or
-    -1. `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+    """The reasons of the odometer's verdict, and the mistakes that would explain readings that contradict each other.
+    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
 
     reasons: tuple[str, ...]
-    likely_error: int
+    explanations: tuple[Explanation, ...]
     outliers: tuple[int, ...]
     readings: int
     newest: NewestReading | None
@@ -181,10 +184,11 @@ class VehicleView(Vehicle, frozen=True):
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             existence=existence_now(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
-            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle),
+            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
             flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(ident, reader), material_root=material_root(ident, vehicle),
+            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)),
+            material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
 
@@ -198,12 +202,10 @@ def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -
     return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
 
 
-def _odometer_view(vin: str, reader: Reader) -> OdometerView:
-    value = reader.get(ODOMETER, vin) or NO_READINGS
-    accredited = (reading for reading in value.readings if not reading.is_declared)
-    newest = max(accredited, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
+def _odometer_view(value: Readings) -> OdometerView:
+    newest = newest_counted(value)
     view = None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence)
-    return OdometerView(value.reasons, value.likely_error, value.outliers, len(value.readings), view)
+    return OdometerView(value.reasons, value.explanations, value.outliers, len(value.readings), view)
 
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
