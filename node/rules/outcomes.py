@@ -13,10 +13,20 @@ _VERDICTS: Final[dict[str, str]] = {
 }
 assert set(_VERDICTS) == set(get_args(Verdict)), "every verdict has a text"
 SELF_REPORTED: Final = "self_reported"
+INCIDENT_JOINED: Final = "incident_joined"
+STRUCTURAL: Final = "structural"
+PARTS_UNPROVEN: Final = "parts_unproven"
+PROVISIONAL: Final = "provisional"
+BEFORE_IMPORT: Final = "before_import"
 
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
+    INCIDENT_JOINED: "the report belongs to an accident that was reported before, and does not count again",
+    STRUCTURAL: "the repair concerned load-bearing parts: the car needs an inspection and a release",
+    PARTS_UNPROVEN: "an airbag or a load-bearing part was replaced, and the record names no part",
+    PROVISIONAL: "one writer says so, without the holder's signature: it counts when nobody disputes it in 30 days",
+    BEFORE_IMPORT: "the event was before the car came onto this chain",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""

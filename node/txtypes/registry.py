@@ -23,6 +23,7 @@ from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
@@ -35,6 +36,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
     RecallExtend, RecallDone,
     FlagSet, FlagClear,
+    RepairRecord,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,

@@ -14,8 +14,8 @@ from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.regions import brand_state, flags_at, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, verdict_now
+from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -47,6 +47,13 @@ RECALL_STOP_DRIVE = Guard("recall_stop_drive", "an open recall says that the car
                           "outside", "nach einem offenen Rückruf darf das Fahrzeug nicht gefahren oder nur im Freien "
                           "abgestellt werden", "存在禁止行驶或须室外停放的未完成召回")  # fmt: skip
 TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ein Totalschaden", "车辆为全损车")
+TOTAL_LOSS_PROVISIONAL = Guard(
+    "total_loss_provisional",
+    "an insurer has reported the car as a total loss within the last 30 days, and nobody else has confirmed it",
+    "ein Versicherer hat das Fahrzeug innerhalb der letzten 30 Tage als Totalschaden gemeldet, und niemand sonst hat "
+    "es bestätigt",
+    "保险公司在过去 30 天内报告该车为全损，尚无他方确认",
+)
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
@@ -54,7 +61,7 @@ GUARD_OF: Final[dict[str, Guard]] = {
     "verdict_illogical": VERDICT_ILLOGICAL, "verdict_contested": VERDICT_CONTESTED,
     "duty_structural_release": DUTY_OPEN, "duty_rebuild": DUTY_OPEN, "retest_overdue": UNROADWORTHY,
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
-    "clearance_void": CLEARANCE_VOID,
+    "total_loss_provisional": TOTAL_LOSS_PROVISIONAL, "clearance_void": CLEARANCE_VOID,
 }  # fmt: skip
 """Condition to the guard that says so, for those that ever block a step."""
 _STEPS: Final = {"list": 0, "offer": 1, "accept": 1, "handover": 2, "transfer": 3}
@@ -75,7 +82,7 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
         yield "registration_claim"
     if vehicle.disputes_open:
         yield "dispute_open"
-    for code in sorted({duty.code for duty in vehicle.duties}):
+    for code in sorted({duty.code for duty in vehicle.duties if duty.due_ms <= now_ms}):
         yield f"duty_{code}"
     if is_retest_overdue(vehicle.inspection, now_ms):
         yield "retest_overdue"
@@ -83,8 +90,10 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
         yield "unroadworthy"
     for recall_class in sorted({recall.recall_class for recall in vehicle.recalls}):
         yield f"recall_{recall_class}"
-    if vehicle.existence == "total_loss":
+    if existence_now(vehicle, now_ms) == "total_loss":
         yield "total_loss"
+    if is_loss_provisional(vehicle.loss, now_ms):
+        yield "total_loss_provisional"
     if any(is_fraudulent(reader, clearance.author, clearance.at_ms) for clearance in vehicle.clearances):
         yield "clearance_void"
 

@@ -6,7 +6,9 @@ answer uses. The state changes with the next transaction that writes the region.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
 
 from node.codec import Value
 from node.ledger.fields import (
@@ -19,6 +21,7 @@ from node.ledger.fields import (
     OptionalTime,
     RecallClass,
     Time,
+    TotalLossCategory,
 )
 from node.limits import DAY_MS
 
@@ -115,23 +118,41 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
     return tuple(flag for flag in flags if flag.until_ms == 0 or now_ms < flag.until_ms) if flags else flags
 
 
-# --- brands -----------------------------------------------------------------------------------------------
+# --- brands and total losses ------------------------------------------------------------------------------
+BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
+
+
 class Brand(Value, frozen=True):
     """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
     `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
 
     code: BrandCode
-    state: Literal["pending", "confirmed", "undecided", "annulled"]
+    state: BrandState
     since_ms: Time
     sequence: int
     disputed_at_ms: OptionalTime
 
 
-BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
+class Loss(Value, frozen=True):
+    """The car is a total loss, as the record `sequence` of an insurer says: pending while only one insurer says so (see
+    `brand_state`), and no more blocking a handover after 30 days then. `brands`: those that the record leaves."""
+
+    category: TotalLossCategory
+    state: BrandState
+    since_ms: Time
+    sequence: int
+    disputed_at_ms: OptionalTime
+    author: Address
+    brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
-def brand_state(brand: Brand, now_ms: int) -> BrandState:
-    """The state of a brand as it counts at a time."""
+def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
+    """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
+    return loss is not None and loss.state == "pending" and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
+
+
+def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
+    """The state of a brand or a total loss as it counts at a time."""
     if brand.state != "pending":
         return brand.state
     if brand.disputed_at_ms:
@@ -147,11 +168,11 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: pending ones become confirmed, an undecided
-    or annulled one that is reported again is as new."""
+    """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
+    confirmed, and an annulled one that is reported again is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
     state: BrandState = "confirmed" if is_confirmed else "pending"
-    if found is not None and brand_state(found, now_ms) in ("pending", "confirmed"):
+    if found is not None and brand_state(found, now_ms) != "annulled":
         if not is_confirmed or brand_state(found, now_ms) == "confirmed":
             return brands
         changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
@@ -170,12 +191,23 @@ class OpenRecall(Value, frozen=True):
     recall_class: RecallClass
 
 
-class Duty(Value, frozen=True):
-    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild."""
+DutyCode = Literal["structural_release", "rebuild"]
 
-    code: Literal["structural_release", "rebuild"]
+
+class Duty(Value, frozen=True):
+    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild. It
+    blocks from `due_ms` on: at once where the holder signed the record, otherwise when its brand is confirmed."""
+
+    code: DutyCode
     sequence: int
     due_ms: OptionalTime
+
+
+def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int) -> tuple[Duty, ...]:
+    """The duties with one more; one of the code that is due earlier stays as it is."""
+    if any(duty.code == code and duty.due_ms <= due_ms for duty in duties):
+        return duties
+    return (*(duty for duty in duties if duty.code != code), Duty(code, sequence, due_ms))
 
 
 class Alert(Value, frozen=True):

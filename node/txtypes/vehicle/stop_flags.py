@@ -147,7 +147,7 @@ def hinders_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -
     alive, most = provisional_flags(ledger, ledger.sender, ledger.now_ms), ledger.rules.tables.stop_flag_provisional_max
     if len(alive) >= most:
         return FLAGS_OPEN, f"at most {most}"
-    resting = cooldowns_at(ledger.get(LIFE, vin), ledger.now_ms)
+    resting = cooldowns_at(ledger.get(LIFE, vin) or NO_LIFE, ledger.now_ms)
     own = [entry.until_ms for entry in resting if related(ledger, entry.setter, ledger.sender)]
     if own or len(resting) >= COOLDOWNS_MAX:
         free = max(own) if own else min(entry.until_ms for entry in resting)
@@ -311,7 +311,7 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
     def _is_interested(self, ledger: Ledger, vehicle: Vehicle, member: bytes) -> bool:
         if self.name in OWN_RIGHT:
             return False
-        return not is_independent(ledger, self.vin, vehicle, member, ledger.now_ms)
+        return not is_independent(ledger, self.vin, vehicle, member, ledger.now_ms, ledger.now_ms)
 
     def apply(self, ledger: Ledger) -> None:
         vehicle = ledger.the(VEHICLE, self.vin)

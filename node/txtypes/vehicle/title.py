@@ -96,8 +96,8 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
             vin_scheme=self.vin_scheme, born_at_ms=born, born_height=ledger.block.height, existence="born",
             origin="born", grade="", covered_since_ms=born, registration=UNREGISTERED, holder=ledger.sender,
             title_since_ms=ledger.now_ms, market=OFF_MARKET, flags=(), brands=(), recalls=(), duties=(), alerts=(),
-            inspection=None, clearances=(), warranties=0, verdict="NO_VERDICT", record_count=0, history_head=ZERO32,
-            maintenance_count=0, accident_count=0, transfer_count=0, disputes_open=0, material_changes=0,
+            inspection=None, loss=None, clearances=(), warranties=0, verdict="NO_VERDICT", record_count=0,
+            history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0, disputes_open=0, material_changes=0,
             material_head=ZERO32,
         )  # fmt: skip
         append_record(ledger, self.vin, vehicle, self, born)

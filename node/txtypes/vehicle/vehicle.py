@@ -38,6 +38,7 @@ from node.txtypes.vehicle.regions import (
     Duty,
     Flag,
     Inspection,
+    Loss,
     Market,
     OpenRecall,
     Registration,
@@ -65,6 +66,7 @@ class Vehicle(Value, tag=1, frozen=True):
     born_at_ms: Time
     born_height: Height
     existence: Existence
+    """A total loss is not written here: see `existence_now`."""
     origin: Literal["born", "imported"]
     grade: Literal["", "A", "B", "C", "D"]
     """Of an imported car: how well its life before is documented."""
@@ -80,6 +82,7 @@ class Vehicle(Value, tag=1, frozen=True):
     duties: Annotated[tuple[Duty, ...], Meta(max_length=DUTIES_MAX)]
     alerts: Annotated[tuple[Alert, ...], Meta(max_length=ALERTS_MAX)]
     inspection: Inspection | None
+    loss: Loss | None
     clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
     warranties: Annotated[int, Meta(ge=0, le=16)]
     """The number of warranties that were started."""
@@ -100,6 +103,13 @@ class Vehicle(Value, tag=1, frozen=True):
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
+
+
+def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
+    """The car's existence as it counts now, for every guard and every answer: a total loss that is confirmed, by time
+    too, until the car is rebuilt or at its end."""
+    is_lost = vehicle.loss is not None and brand_state(vehicle.loss, now_ms) == "confirmed"
+    return "total_loss" if is_lost and vehicle.existence not in ("scrapped", "voided") else vehicle.existence
 
 
 def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
@@ -169,6 +179,7 @@ class VehicleView(Vehicle, frozen=True):
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
+            existence=existence_now(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
             flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
@@ -207,8 +218,9 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
             return name
     if is_retest_overdue(vehicle.inspection, now_ms):
         return "unroadworthy"
-    if vehicle.existence in ("scrapped", "voided", "total_loss"):
-        return vehicle.existence
+    existence = existence_now(vehicle, now_ms)
+    if existence in ("scrapped", "voided", "total_loss"):
+        return existence
     market = market_of(vehicle, now_ms)
     if market.status != "off":
         return market.status
