@@ -21,7 +21,7 @@ BMW_WMIS = ("WBA", "WBS", "WBX", "WBY", "WMW", "5UX", "5UM", "LBV")
 
 @dataclass(frozen=True)
 class Party:
-    """One account of a genesis: roles as (role, WMIs), power if it is a validator, the code of its place of business."""
+    """One account of a genesis: roles as (role, WMIs), power if it is a validator, the code of its site."""
 
     name: str
     country: str

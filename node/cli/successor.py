@@ -205,7 +205,7 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
                     validator,
                     member.node_key,
                     member.node_address,
-                ),  # fmt: skip
+                ),
             )
         )
     if powers:

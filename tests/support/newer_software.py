@@ -21,7 +21,6 @@ from node.codec import Decoder, Value
 from node.ledger.example import Example
 from node.ledger.family import Family, Ident, Index, Older
 from node.ledger.fields import U64, Address, Odometer, Service, Time, Vin
-from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import severity
 from node.rules.odometer import judge
@@ -30,17 +29,17 @@ from node.storage import schema
 from node.txtypes import envelope, history, registry
 from node.txtypes.members.member import Roles
 from node.txtypes.rulesets import RULESETS, build_ruleset
-from node.txtypes.vehicle import odometer
-from node.txtypes.vehicle.odometer import ODOMETER, Reading, Readings, verdict_outcome, with_reading
+from node.txtypes.vehicle import readings
+from node.txtypes.vehicle.odometer import ODOMETER, NewReading, Readings, with_reading
 from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 TESTS: Final = Path(__file__).resolve().parent.parent
 NEWER_SERVICE: Final = "FIRMWARE_CHECK"
 
 
 # --- one more type ----------------------------------------------------------------------------------------
-class InspectionRecord(VehicleRecord, tag="inspection.record", frozen=True):
+class FirmwareCheck(VehicleRecord, tag="firmware.check", frozen=True):
     """A workshop has checked something."""
 
     vin: Vin
@@ -60,11 +59,8 @@ class InspectionRecord(VehicleRecord, tag="inspection.record", frozen=True):
         },
     )
 
-    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        return vehicle, (verdict_outcome(vehicle),)
 
-
-TAG: Final = "inspection.record"
+TAG: Final = "firmware.check"
 
 
 # --- one changed value --------------------------------------------------------------------------------------
@@ -82,8 +78,8 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(known: Readings, reading: Reading, author: bytes, now_ms: int, rules: Ruleset) -> Readings:
-    judged = with_reading(known, reading, author, now_ms, rules)
+def _with_reading(known: Readings, reading: NewReading, now_ms: int, rules: Ruleset) -> Readings:
+    judged = with_reading(known, reading, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
     return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
 
@@ -96,7 +92,7 @@ def _severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, 
 
 
 # --- what differs -------------------------------------------------------------------------------------------
-_NEWER_TYPES: Final = (*registry.TYPES.values(), InspectionRecord)
+_NEWER_TYPES: Final = (*registry.TYPES.values(), FirmwareCheck)
 
 
 class _NewerPayload(Value, frozen=True):
@@ -124,7 +120,7 @@ _ATTRIBUTES: Final[tuple[tuple[Any, str, Any], ...]] = (
     (envelope, "_decode_payload", _decode_payload),
     (history, "_decode_body", msgspec.msgpack.Decoder(Union[_NEWER_TYPES])),  # noqa: UP007
     (history, "AnyBody", Union[_NEWER_TYPES]),  # noqa: UP007
-    (odometer, "with_reading", _with_reading),
+    (readings, "with_reading", _with_reading),
     (schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1),
 )
 _FAMILIES: Final[tuple[tuple[Family[Any], dict[str, Any]], ...]] = (
@@ -162,7 +158,7 @@ def _become(*, newer: bool) -> None:
     registry.TYPES.pop(TAG, None)
     RULESETS.pop(2, None)
     if newer:
-        registry.TYPES[TAG] = InspectionRecord
+        registry.TYPES[TAG] = FirmwareCheck
         RULESETS[2] = _ruleset_2()
     _is_newer = newer
 

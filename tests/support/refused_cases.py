@@ -37,11 +37,24 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
-from support.life import VIN, Life, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from support.life import (
+    VIN,
+    Life,
+    accident,
+    attest,
+    changed,
+    flag,
+    handover,
+    km,
+    listing,
+    maintenance,
+    offer,
+    register,
+    transfer,
+)
 from support.signers import rotate
 from support.specimens import specimen
 from support.stages import Case, at, change, force
@@ -112,7 +125,7 @@ def _paid_twice(life: Life) -> None:
 
 
 def _grants(life: Life) -> None:
-    grants = tuple(Grant("carrier", (f"W{i:02}",), "", 0, 0, "revoked", "ended") for i in range(32))
+    grants = tuple(Grant("carrier", (f"W{i:02}",), "", (), 0, 0, changed("revoked", "ended")) for i in range(32))
     change(life.chain, MEMBER, address("bank-1"), grants=grants)
 
 
@@ -132,7 +145,7 @@ def _each(times: int, sender: str, body: Callable[[Life], TransactionBody]) -> C
 TEN = Money(10, "EUR")
 BITCOIN = (AcceptedRail("bitcoin", (address("payment-provider-1"),)),)
 NOT_ACCREDITED = (AcceptedRail("card", (address("dealer-munich"),)),)
-STOLEN = (Flag("stolen", address("police-1"), START_MS),)
+STOLEN = (flag("stolen", "police-1", START_MS),)
 MORE = (
     Case("account.open of an address that is open", "", "bmw",
          lambda life: AccountOpen((dev_key("account", BUYER).public,), 1, b""), ("account_exists",), (BUYER,)),
@@ -147,9 +160,9 @@ MORE = (
     Case("member.set_status of the last validator", "", "bmw",
          _proposing(MemberSetStatus(address("bmw"), "suspended", "other")), ("last_member", "power_total"), (),
          lambda life: give(life.chain, {"bmw": 10})),
-    Case("role.grant of what is granted", "", "bmw", _proposing(RoleGrant(address("bank-1"), "bank", (), "", 0, 0)),
+    Case("role.grant of what is granted", "", "bmw", _proposing(RoleGrant(address("bank-1"), "bank", (), "", (), 0, 0)),
          ("grant_exists",)),
-    Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", 0, 0)),
+    Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", (), 0, 0)),
          ("grants_full",), (), _grants),
     Case("role.set_status of no grant", "", "bmw",
          _proposing(RoleSetStatus(address("bank-1"), "dealer", "revoked", "ended")), ("grant_unknown",)),

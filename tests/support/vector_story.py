@@ -7,6 +7,7 @@ random and no clock is read: the same source gives the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from node.chain.dev_genesis import dev_genesis
 from node.crypto.dev_keys import dev_key
@@ -125,7 +126,7 @@ def _governance(story: Story) -> None:
         "parameter.set": ParameterSet("block_txs_max", 1_000),
         "member.admit": MemberAdmit(address("buyer-2"), "buyer-2", "DE"),
         "member.set_status": MemberSetStatus(bank, "suspended", "security"),
-        "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
+        "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", (), chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
         "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
         "ruleset.activate": RulesetActivate(2, 1_000_000, bytes(range(32))),

@@ -35,7 +35,7 @@ GROUP_SAME = Guard("group_same", "the member is in this group already", "das Mit
 FRAUD_UNKNOWN = Guard("fraud_unknown", "the account is not listed for fraud in this role",
                       "das Konto steht in dieser Rolle nicht auf der Liste der Betrüger",
                       "该账户在此角色下没有欺诈记录")  # fmt: skip
-FRAUD_SINCE = Guard("fraud_since", "a time since when is given for a revocation for fraud only, and is not in the future",
+FRAUD_SINCE = Guard("fraud_since", "only a revocation for fraud names a time since when, and a past one",
                     "einen Zeitpunkt hat nur der Entzug wegen Betrugs, und er liegt nicht in der Zukunft",
                     "仅因欺诈撤销时可指定起始时间，且不得在未来")  # fmt: skip
 GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "das Mitglied hat diese Rolle nicht",

@@ -18,9 +18,9 @@ from node.limits import DAY_MS
 QUARTER_MS: Final = 91 * DAY_MS
 QUARTERS_MAX: Final = 8
 
-AUTHOR_ON_HOLD = Guard("author_on_hold", "too many records of the author were annulled or left unanswered: it writes no "
-                       "new ones for a time", "zu viele Einträge des Autors wurden annulliert oder blieben unbeantwortet: "
-                       "er schreibt vorerst keine neuen", "该作者被撤销或未答复的记录过多，暂停写入",
+AUTHOR_ON_HOLD = Guard("author_on_hold", "too many records of the author were annulled or left unanswered: it may "
+                       "write no new ones for a time", "zu viele Einträge des Autors wurden annulliert oder blieben "
+                       "unbeantwortet: er schreibt vorerst keine neuen", "该作者被撤销或未答复的记录过多，暂停写入",
                        is_permission=True)  # fmt: skip
 
 

@@ -32,6 +32,9 @@ NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", 
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
 
+AGREED_DISTANCE_METRES: Final = 1_000_000
+"""How far a sold car may be driven before its handover without the buyer's agreement: test drives and transport."""
+
 ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
 ORDER_STATUS = Guard("order_status", "the order is not in the right state",
                      "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")  # fmt: skip
@@ -150,6 +153,13 @@ class Order(Value, tag=1, frozen=True):
     """The newest counted reading at that time."""
     accepted_at_ms: OptionalTime
     title_record: OptionalHash
+
+    def is_agreed(self, reader: Reader, vehicle: Vehicle) -> bool:
+        """Whether the buyer has agreed to the present state of the vehicle, but for a distance that a test drive or a
+        transport explains."""
+        now = self.agreed_to(reader, vehicle)
+        is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
+        return is_near and replace(now, agreed_metres=self.agreed_metres) == self
 
     def agreed_to(self, reader: Reader, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""

@@ -10,9 +10,9 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
 
 VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
                         "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")  # fmt: skip
-VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped, or its import was voided: whoever has seen it reports "
-                      "vehicle.sighting", "das Fahrzeug ist verschrottet, oder sein Import wurde für nichtig erklärt: wer "
-                      "es gesehen hat, meldet vehicle.sighting",
+VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped, or its import was voided: whoever has seen it "
+                      "reports vehicle.sighting", "das Fahrzeug ist verschrottet, oder sein Import wurde für nichtig "
+                      "erklärt: wer es gesehen hat, meldet vehicle.sighting",
                       "车辆已报废或其导入被作废；如发现该车请提交 vehicle.sighting")  # fmt: skip
 EVENT_NOT_NOW = Guard("event_not_now", "an act is reported when it happens: the event is too long ago",
                       "eine Handlung wird gemeldet, wenn sie geschieht: das Ereignis liegt zu weit zurück",
@@ -58,8 +58,8 @@ def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at
 def check_act_time(
     ledger: Ledger, vin: str, event_at_ms: int, *, age_max_ms: int = limits.ACT_AGE_MAX_MS, since_ms: int = 0
 ) -> None:
-    """Notes `event_not_now` where an act (a handover, a transfer, an import) is dated back: a clocked reading could hide
-    behind honest ones. `since_ms`: the act can't be earlier."""
+    """Notes `event_not_now` where an act (a handover, a transfer, an import) is dated back: a clocked reading could
+    hide behind honest ones. `since_ms`: the act can't be earlier."""
     oldest = max(ledger.now_ms - age_max_ms, since_ms)
     if event_at_ms < oldest:
         ledger.unmet(EVENT_NOT_NOW, vin, time_to_text(event_at_ms), f"at least {time_to_text(oldest)}")

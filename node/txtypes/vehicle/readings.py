@@ -1,4 +1,4 @@
-"""Odometer readings as transactions make them: the guards of a reading, how it counts, and its effect on the vehicle."""
+"""Odometer readings as transactions make them: their guards, how they count, and their effect on the vehicle."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ REPORTS_ON_VEHICLE = Guard("reports_on_vehicle", "too many records of this autho
 
 
 class Author:
-    """The sender holds one of the roles now, for the car's maker and the country of the site, and held it at the time of
-    the event. `is_holder_allowed`: or it holds the title."""
+    """The sender holds one of the roles now, for the car's maker and the country of the site, and held it at the time
+    of the event. `is_holder_allowed`: or it holds the title."""
 
     def __init__(self, *roles: str, is_holder_allowed: bool = False, capability: str = "") -> None:
         self.roles = roles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import START_MS, address
-from support.life import register
+from support.life import changed, register
 from support.stages import Case, at, change, ledger_of, signed, table
 
 from node.crypto.addresses import address_of
@@ -104,7 +104,7 @@ NOW = 1_000
     ],
 )
 def test_a_grant_is_active_from_its_start_to_before_its_end(starts: int, ends: int, status: str, is_active: bool):
-    assert is_active == Grant("dealer", (), "", starts, ends, status, "").is_active(NOW)
+    assert is_active == Grant("dealer", (), "", (), starts, ends, changed(status, "")).is_active(NOW)
 
 
 def _codes(*grants: Grant, status: str = "active", **scope: str) -> list[str]:
@@ -118,7 +118,7 @@ def _codes(*grants: Grant, status: str = "active", **scope: str) -> list[str]:
 
 
 def grant(role: str = "dealer", wmis=(), country: str = "", **changes) -> Grant:
-    return Grant(**dict(role=role, wmis=wmis, country=country, starts_at_ms=0, ends_at_ms=0, status="active", reason="")
+    return Grant(**dict(role=role, wmis=wmis, country=country, capabilities=(), starts_at_ms=0, ends_at_ms=0, changes=())
                  | changes)  # fmt: skip
 
 

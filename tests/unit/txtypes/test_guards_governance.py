@@ -246,7 +246,7 @@ def test_fraud_is_never_forgotten() -> None:
     carry_out(chain, MemberSetStatus(address("insurer-1"), "suspended", "request"))
     assert is_fraudulent(ledger_of(chain), address("insurer-1"))
     carry_out(chain, MemberSetStatus(address("insurer-1"), "active", "request"))
-    carry_out(chain, RoleGrant(address("insurer-1"), "insurer", (), "", 0, 0))
+    carry_out(chain, RoleGrant(address("insurer-1"), "insurer", (), "", (), 0, 0))
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "suspended", "request"))
     assert is_fraudulent(ledger_of(chain), address("insurer-1"))
 

@@ -8,6 +8,7 @@ from support.governing import (
     carry_out,
     codes_of,
 )
+from support.life import changed
 from support.stages import at, change, ledger_of
 
 from node.txtypes.chain.actions import Action, MemberSetStatus, RoleGrant, RoleSetStatus
@@ -67,7 +68,7 @@ def test_a_role_ends_after_its_start_and_after_now(starts: int, ends: int | None
 @pytest.mark.parametrize(("count", "codes"), [(31, []), (32, ["grants_full"])])
 def test_a_member_has_thirty_two_grants(count: int, codes: list[str]) -> None:
     chain = at("").chain
-    grants = tuple(Grant("carrier", (f"W{i:02}",), "", 0, 0, "revoked", "ended") for i in range(count))
+    grants = tuple(Grant("carrier", (f"W{i:02}",), "", (), 0, 0, changed("revoked", "ended")) for i in range(count))
     change(chain, MEMBER, address("bank-1"), grants=grants)
     assert codes == codes_of(chain, role_grant())
 
@@ -76,7 +77,7 @@ def test_a_granted_role_is_the_members() -> None:
     chain = at("").chain
     before = chain.state(MEMBER, address("bank-1")).grants
     assert "carried_out" == carry_out(chain, role_grant(wmis=("WBA",), country="AT", starts_at_ms=5, ends_at_ms=2**47))
-    granted = Grant("dealer", ("WBA",), "AT", 5, 2**47, "active", "")
+    granted = Grant("dealer", ("WBA",), "AT", (), 5, 2**47, ())
     assert (*before, granted) == chain.state(MEMBER, address("bank-1")).grants
 
 

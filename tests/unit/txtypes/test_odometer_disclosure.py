@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support import second_codec
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, read, transfer
+from support.life import PRICE, VIN, Life, attest, flag, handover, km, listing, offer, read, transfer
 from support.stages import at, change
 from support.views import view_of
 
@@ -19,7 +19,6 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
-from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import Names, body_from, options_of
 
@@ -85,7 +84,7 @@ def test_the_mark_is_pinned_by_the_listings_version() -> None:
 
 def test_a_new_version_obeys_stop_flags_and_the_end_of_a_car() -> None:
     life = at("listed")
-    change(life.chain, VEHICLE, VIN, flags=(Flag("stolen", address("police-1"), 0),))
+    change(life.chain, VEHICLE, VIN, flags=(flag("stolen", "police-1", 0),))
     assert ["stop_flag"] == codes_of(life, SELLER, update(life, odometer_disclosed=True))
     change(life.chain, VEHICLE, VIN, flags=(), existence="scrapped")
     assert ["vehicle_ended"] == codes_of(life, SELLER, update(life))

@@ -87,7 +87,7 @@ GOOD = [
     maintenance(CHAIN, odometer=km(limits.ODOMETER_MAX)),
     maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "image/jpeg"),)),
     accident(CHAIN, damages=(Damage("front", "cosmetic"), Damage("rear", "structural"))),
-    accident(CHAIN, case_reference=CARD),
+    accident(CHAIN, case=bytes(32)),
     listing(CHAIN, price=Money(limits.MONEY_MAX, "EUR")),
     offer(CHAIN, bytes(32)),
     update(site(), site(code="MUC-2"), node_key=bytes(32), node_address="node.example.com:26656"),
@@ -150,7 +150,7 @@ BAD = {
     "a mail without at": update(site(mail="service.example.com")),
     "65 sites": update(*(site(code=f"S{i}") for i in range(65))),
     "a name in upper case": GovernancePropose(MemberAdmit(bytes(20), "Name", "DE")),
-    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", 0, 0)),
+    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", (), 0, 0)),
     "a negative parameter": GovernancePropose(ParameterSet("block_txs_max", -1)),
 }
 
