@@ -105,7 +105,7 @@ class Tables(NamedTuple):
     recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES
     sale_conditions: Mapping[Condition, Mapping[str, str]] = SALE_CONDITIONS
-    services: Mapping[str, str] = SERVICE_CODES
+    services: tuple[str, ...] = SERVICE_CODES
     vin_check_digits: str = vin.CHECK_DIGITS
     vin_pattern: str = vin.VIN_PATTERN
     vin_transliteration: Mapping[str, int] = vin.TRANSLITERATION
