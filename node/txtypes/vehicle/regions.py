@@ -169,8 +169,8 @@ class Duty(Value, frozen=True):
 
 
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that raised it last."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -178,6 +178,7 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+    author: Address
 
 
 class Inspection(Value, frozen=True):

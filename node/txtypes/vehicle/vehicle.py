@@ -13,16 +13,19 @@ from msgspec import Meta
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
     Day,
     Hash32,
     Height,
+    OptionalTime,
     Time,
     Vin,
 )
+from node.ledger.json_form import time_to_text
+from node.rules.alerts import ALERTS
 from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
@@ -71,6 +74,8 @@ class Vehicle(Value, tag=1, frozen=True):
     """Of an imported car: how well its life before is documented."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
+    ended_at_ms: OptionalTime
+    """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
     holder: Address
     title_since_ms: Time
@@ -162,6 +167,7 @@ class VehicleView(Vehicle, frozen=True):
     flags: tuple[FlagView, ...]
     brands: tuple[BrandView, ...]
     odometer: OdometerView
+    history_notice: str
     material_root: Hash32
 
     @staticmethod
@@ -173,8 +179,21 @@ class VehicleView(Vehicle, frozen=True):
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle),
             flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(ident, reader), material_root=material_root(ident, vehicle),
+            odometer=_odometer_view(ident, reader), history_notice=history_notice(vehicle),
+            material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+def history_notice(vehicle: Vehicle) -> str:
+    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
+    Empty for a car that was born on this chain."""
+    if vehicle.origin == "born":
+        return ""
+    return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
+
+
+def open_alerts(vehicle: Vehicle) -> list[str]:
+    return [alert.code for alert in vehicle.alerts if alert.state != "closed"]
 
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
@@ -228,7 +247,11 @@ def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
 
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
+    indexes=(
+        Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+        Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              description="an alert that is reported or confirmed"),
+    ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
