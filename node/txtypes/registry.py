@@ -24,6 +24,7 @@ from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
+from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
@@ -48,13 +49,16 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     PROPOSAL, OPEN_PROPOSALS,
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
+    PART,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""
 FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FAMILIES}
 """Family name to declaration."""
-HAPPENINGS: Final = ("title.moved", "vehicle.material", "evidence.punished", "ruleset.activated")
+HAPPENINGS: Final = (
+    "title.moved", "vehicle.material", "vehicle.alert", "vehicle.voided", "evidence.punished", "ruleset.activated",
+)  # fmt: skip
 """The names of facts that receipts have besides changes of state."""
 
 if TYPE_CHECKING:

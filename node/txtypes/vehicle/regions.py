@@ -211,8 +211,8 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 
 
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that raised it last."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -220,6 +220,7 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+    author: Address
 
 
 class Inspection(Value, frozen=True):

@@ -12,17 +12,20 @@ from msgspec import Meta
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
     Day,
     Hash32,
     Height,
+    OptionalTime,
     Time,
     Vin,
 )
+from node.ledger.json_form import time_to_text
 from node.ledger.ruleset import Ruleset
+from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
@@ -72,6 +75,8 @@ class Vehicle(Value, tag=1, frozen=True):
     """Of an imported car: how well its life before is documented."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
+    ended_at_ms: OptionalTime
+    """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
     holder: Address
     title_since_ms: Time
@@ -173,6 +178,7 @@ class VehicleView(Vehicle, frozen=True):
     flags: tuple[FlagView, ...]
     brands: tuple[BrandView, ...]
     odometer: OdometerView
+    history_notice: str
     material_root: Hash32
 
     @staticmethod
@@ -184,9 +190,21 @@ class VehicleView(Vehicle, frozen=True):
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
             flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)),
+            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+def history_notice(vehicle: Vehicle) -> str:
+    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
+    Empty for a car that was born on this chain."""
+    if vehicle.origin == "born":
+        return ""
+    return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
+
+
+def open_alerts(vehicle: Vehicle) -> list[str]:
+    return [alert.code for alert in vehicle.alerts if alert.state != "closed"]
 
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
@@ -244,7 +262,11 @@ def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
 
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
+    indexes=(
+        Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+        Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              description="an alert that is reported or confirmed"),
+    ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
