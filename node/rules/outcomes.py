@@ -2,20 +2,38 @@
 
 from typing import Final, get_args
 
+from node.rules.alerts import ALERTS
 from node.rules.damage import SEVERITIES
 from node.rules.odometer import Verdict
 
 _VERDICTS: Final[dict[str, str]] = {
     "LOGICAL": "the vehicle's readings agree with each other",
-    "CONTESTED": "either one of the vehicle's readings is wrong or the odometer was turned back",
-    "ILLOGICAL": "two of the vehicle's readings contradict each other",
-    "NO_VERDICT": "the vehicle has too few readings for a verdict",
+    "CONTESTED": "readings contradict each other, and one mistake would explain it",
+    "ILLOGICAL": "readings contradict each other, and no single mistake explains it",
+    "NO_VERDICT": "the vehicle's readings tell too little for a verdict",
 }
 assert set(_VERDICTS) == set(get_args(Verdict)), "every verdict has a text"
 SELF_REPORTED: Final = "self_reported"
 CLAIM_OPENED: Final = "claim_opened"
 CLAIM_TAKES_EFFECT: Final = "claim_takes_effect"
 CLAIM_OBJECTED: Final = "claim_objected"
+INCIDENT_JOINED: Final = "incident_joined"
+STRUCTURAL: Final = "structural"
+PARTS_UNPROVEN: Final = "parts_unproven"
+PROVISIONAL: Final = "provisional"
+BEFORE_IMPORT: Final = "before_import"
+
+UNPROVEN: Final = "unproven"
+NOT_BOUND: Final = "not_bound"
+IMPLAUSIBLE: Final = "implausible"
+GAP: Final = "gap"
+ROLLED_BACK: Final = "rolled_back"
+
+
+def alert_outcome(code: str) -> str:
+    """The outcome of a record that reports an alert."""
+    return f"alert:{code}"
+
 
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
@@ -23,6 +41,17 @@ OUTCOMES: Final[dict[str, str]] = {
     CLAIM_OPENED: "the car is registered in another country, which has 30 days to object",
     CLAIM_TAKES_EFFECT: "the country that has the car confirms its export to the country that claims it",
     CLAIM_OBJECTED: "the country that has the car objects to another's claim",
+    INCIDENT_JOINED: "the report belongs to an accident that was reported before, and does not count again",
+    STRUCTURAL: "the repair concerned load-bearing parts: the car needs an inspection and a release",
+    PARTS_UNPROVEN: "an airbag or a load-bearing part was replaced, and the record names no part",
+    PROVISIONAL: "one writer says so, without the holder's signature: it counts when nobody disputes it in 30 days",
+    BEFORE_IMPORT: "the event was before the car came onto this chain",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
+    **{alert_outcome(code): f"the record reports the alert {code.replace('_', ' ')}" for code in ALERTS},
+    UNPROVEN: "a used part without a donor on this chain",
+    NOT_BOUND: "the part or battery that was removed was not known to be in this car",
+    IMPLAUSIBLE: "the battery's state of health has risen by more than it can without a recalibration",
+    GAP: "the software before the update was another than this chain knew",
+    ROLLED_BACK: "the software is older than it was",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""

@@ -77,14 +77,15 @@ def _blocks_of_the_story() -> Iterator[list[str]]:
 ORDER_OF_TYPES = (
     "account.open", "account.update_keys", "member.update", "governance.propose", "governance.vote",
     "validator.pause", "validator.resume", "recall.open", "vehicle.register", "title.transfer", "odometer.read",
-    "maintenance.record", "listing.create", "listing.withdraw", "listing.create", "listing.update",
+    "mandate.grant", "mandate.end", "maintenance.record",
+    "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
     "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
-KEPT = {"governance.propose": "PROPOSAL", "listing.create": "LISTING", "order.offer": "ORDER",
-        "payment.initiate": "PAYMENT"}  # fmt: skip
+KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
+        "order.offer": "ORDER", "payment.initiate": "PAYMENT"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:

@@ -18,7 +18,7 @@ from support.commands import process
 from support.council import Council
 from support.life import accident, km, read
 from support.newer_chain import WORKSHOP, activation
-from support.newer_software import NEWER_SERVICE, InspectionRecord, environment, ruleset_2
+from support.newer_software import NEWER_SERVICE, FirmwareCheck, environment, ruleset_2
 from support.processes import answered, check_no_fork, running_network, submit, wait_for, wait_height
 from support.stores import entries
 
@@ -57,7 +57,7 @@ class Upgrade:
         return time.time_ns() // 1_000_000
 
     def inspection(self, value: int) -> bytes:
-        body = InspectionRecord(self.vin, NEWER_SERVICE, km(value), self.now)
+        body = FirmwareCheck(self.vin, NEWER_SERVICE, km(value), self.now)
         return self.council.fleet.sign(WORKSHOP, body)
 
     def accident(self, value: int) -> bytes:

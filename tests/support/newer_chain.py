@@ -12,7 +12,7 @@ from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from support.chain import Chain
 from support.life import VIN, accident, km, read, register
 from support.memory_store import MemoryStore
-from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, ruleset_2
+from support.newer_software import NEWER_SERVICE, FirmwareCheck, newer_software, ruleset_2
 
 WORKSHOP = "workshop-berlin"
 VOTERS = ("dealer-munich", "dealer-shanghai", WORKSHOP)
@@ -39,7 +39,7 @@ def activate(chain: Chain, action: RulesetActivate) -> int:
 
 def inspection(chain: Chain, value: int = 200, vin: str = VIN) -> bytes:
     """A signed transaction of the type that only newer software has a class for."""
-    return chain.sign(WORKSHOP, InspectionRecord(vin, NEWER_SERVICE, km(value), chain.now))
+    return chain.sign(WORKSHOP, FirmwareCheck(vin, NEWER_SERVICE, km(value), chain.now))
 
 
 @dataclass(frozen=True)

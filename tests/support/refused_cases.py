@@ -36,12 +36,25 @@ from node.txtypes.sale.listing import LISTING, AcceptedRail
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
-from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
-from support.life import VIN, Life, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from support.life import (
+    VIN,
+    Life,
+    accident,
+    attest,
+    changed,
+    flag,
+    handover,
+    listing,
+    maintenance,
+    offer,
+    read_today,
+    register,
+    transfer,
+)
 from support.signers import rotate
 from support.specimens import specimen
 from support.stages import Case, at, change, force
@@ -96,8 +109,8 @@ def _vehicle(**changes: object) -> Callable[[Life], None]:
 
 
 def _eight_readings(life: Life) -> None:
-    today = (ReadingsOfAuthor(address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX),)
-    force(life.chain, ODOMETER, VIN, replace(NO_READINGS, day=life.chain.now // DAY_MS, today=today))
+    author, most = address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX
+    force(life.chain, ODOMETER, VIN, read_today(author, most, life.chain.now // DAY_MS))
 
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:
@@ -112,7 +125,7 @@ def _paid_twice(life: Life) -> None:
 
 
 def _grants(life: Life) -> None:
-    grants = tuple(Grant("carrier", (f"W{i:02}",), "", 0, 0, "revoked", "ended") for i in range(32))
+    grants = tuple(Grant("carrier", (f"W{i:02}",), "", (), 0, 0, changed("revoked", "ended")) for i in range(32))
     change(life.chain, MEMBER, address("bank-1"), grants=grants)
 
 
@@ -132,7 +145,7 @@ def _each(times: int, sender: str, body: Callable[[Life], TransactionBody]) -> C
 TEN = Money(10, "EUR")
 BITCOIN = (AcceptedRail("bitcoin", (address("payment-provider-1"),)),)
 NOT_ACCREDITED = (AcceptedRail("card", (address("dealer-munich"),)),)
-STOLEN = (Flag("stolen", address("police-1"), START_MS),)
+STOLEN = (flag("stolen", "police-1", START_MS),)
 MORE = (
     Case("account.open of an address that is open", "", "bmw",
          lambda life: AccountOpen((dev_key("account", BUYER).public,), 1, b""), ("account_exists",), (BUYER,)),
@@ -147,9 +160,9 @@ MORE = (
     Case("member.set_status of the last validator", "", "bmw",
          _proposing(MemberSetStatus(address("bmw"), "suspended", "other")), ("last_member", "power_total"), (),
          lambda life: give(life.chain, {"bmw": 10})),
-    Case("role.grant of what is granted", "", "bmw", _proposing(RoleGrant(address("bank-1"), "bank", (), "", 0, 0)),
+    Case("role.grant of what is granted", "", "bmw", _proposing(RoleGrant(address("bank-1"), "bank", (), "", (), 0, 0)),
          ("grant_exists",)),
-    Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", 0, 0)),
+    Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", (), 0, 0)),
          ("grants_full",), (), _grants),
     Case("role.set_status of no grant", "", "bmw",
          _proposing(RoleSetStatus(address("bank-1"), "dealer", "revoked", "ended")), ("grant_unknown",)),
@@ -179,8 +192,6 @@ MORE = (
     Case("an event before the car's birth", "born", "workshop-berlin",
          lambda life: maintenance(life.chain, event_at_ms=life.chain.state(VEHICLE, VIN).born_at_ms - 1),
          ("event_before_birth",)),
-    Case("a reading in another unit", "born", "workshop-berlin",
-         lambda life: maintenance(life.chain, odometer=km(100, "mi")), ("unit_differs",)),
     Case("a ninth reading of the day", "born", "workshop-berlin", lambda life: maintenance(life.chain),
          ("readings_today",), (), _eight_readings),
     Case("a listing that ends now", "wholesale", SELLER, lambda life: listing(life.chain, expires_at_ms=life.chain.now),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.ledger.ruleset import Ruleset
-from node.rules.odometer import judge
+from node.rules.verdict import judge
 from node.rules.tables import Tables
 from node.txtypes.rulesets import RULESETS, build_ruleset
 

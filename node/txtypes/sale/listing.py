@@ -24,7 +24,7 @@ from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, OpenRecall, flags_at, listed_market
 from node.txtypes.vehicle.vehicle import (
@@ -208,8 +208,9 @@ class Disclosure(View, frozen=True):
             disclosure_root(bytes.fromhex(ident), listing, vehicle),
             flags=tuple(flag.name for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms), recalls=vehicle.recalls,
-            verdict=verdict_now(reader, listing.vin, vehicle),
-            conditions=tuple(conditions_of(reader, listing.vin, vehicle, as_of.now_ms)), discloses=listing.discloses,
+            verdict=verdict_now(reader, listing.vin, vehicle, as_of.rules),
+            conditions=tuple(conditions_of(reader, listing.vin, vehicle, as_of.now_ms, as_of.rules)),
+            discloses=listing.discloses,
         )  # fmt: skip
 
 

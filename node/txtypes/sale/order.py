@@ -24,13 +24,16 @@ from node.rules.odometer import Verdict
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.readings import newest_metres
+from node.txtypes.vehicle.odometer import newest_metres
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
 """Statuses in which no money is under way or settled."""
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
+
+AGREED_DISTANCE_METRES: Final = 1_000_000
+"""How far a sold car may be driven before its handover without the buyer's agreement: test drives and transport."""
 
 ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
 ORDER_STATUS = Guard("order_status", "the order is not in the right state",
@@ -151,11 +154,20 @@ class Order(Value, tag=1, frozen=True):
     accepted_at_ms: OptionalTime
     title_record: OptionalHash
 
-    def agreed_to(self, reader: Reader, vehicle: Vehicle) -> Order:
+    def is_agreed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the buyer has agreed to the present state of the vehicle, but for a distance that a test drive or a
+        transport explains."""
+        now = self.agreed_to(ledger, vehicle)
+        is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
+        is_known = now.agreed_verdict in (self.agreed_verdict, "LOGICAL", "NO_VERDICT")
+        return is_near and is_known and now.agreed_changes == self.agreed_changes
+
+    def agreed_to(self, ledger: Ledger, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
         return replace(
-            self, agreed_changes=vehicle.material_changes, agreed_verdict=verdict_now(reader, self.vin, vehicle),
-            agreed_metres=newest_metres(reader, self.vin),
+            self, agreed_changes=vehicle.material_changes,
+            agreed_verdict=verdict_now(ledger, self.vin, vehicle, ledger.rules),
+            agreed_metres=newest_metres(ledger, self.vin),
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Acceptance reserves the car. The handover requires both signatures and final pay
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -24,10 +24,10 @@ from node.rules.odometer import to_metres, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
-from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
+from node.txtypes.sale.order import AGREED_DISTANCE_METRES, ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.conditions import check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     ACCREDITED,
     Standing,
     add_reading,
@@ -61,10 +61,6 @@ ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved 
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
 ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
                                 "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")  # fmt: skip
-
-
-AGREED_DISTANCE_METRES: Final = 1_000_000
-"""How far a sold car may be driven before its handover without the buyer's agreement: test drives and transport."""
 
 
 class LiveOffer(Value, frozen=True):
@@ -223,7 +219,7 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
-        if vehicle is not None and order.agreed_to(ledger, vehicle) == order:
+        if vehicle is not None and order.is_agreed(ledger, vehicle):
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
 
     def apply(self, ledger: Ledger) -> None:
@@ -285,14 +281,15 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle) else ()
+        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
         check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer)
-        self._check_distance(ledger, order)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
         if vehicle.material_changes != order.agreed_changes:
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
+        else:
+            self._check_distance(ledger, order)
 
     def _check_distance(self, ledger: Ledger, order: Order) -> None:
         """A distance of more than 1,000 km since the buyer agreed, or a lower reading, needs his agreement."""

@@ -21,7 +21,7 @@ from node.txtypes.vehicle.guards import (
     check_off_market,
     require_vehicle,
 )
-from node.txtypes.vehicle.readings import Standing, check_reading
+from node.txtypes.vehicle.odometer import Standing, check_reading
 from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.regions import Flag, flags_at
 from node.txtypes.vehicle.report import check_registrar

@@ -17,7 +17,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger, Record
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.guards import check_event_time, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,
@@ -143,6 +143,17 @@ def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | No
         ledger.unmet(RECORD_DIFFERS, subject, digest_of(record).hex(), name.digest.hex())
         return None
     return record
+
+
+_decode_face, _decode_content = msgspec.msgpack.Decoder(Face), msgspec.msgpack.Decoder(Content)
+
+
+def face_of(record: StoredRecord) -> Face:
+    return _decode_face.decode(record.face)
+
+
+def content_of(record: StoredRecord) -> Content:
+    return _decode_content.decode(record.content)
 
 
 class Effect(NamedTuple):

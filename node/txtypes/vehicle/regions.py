@@ -6,7 +6,7 @@ answer uses. The state changes with the next transaction that writes the region.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -17,6 +17,7 @@ from node.ledger.fields import (
     Address,
     BrandCode,
     Code,
+    FlagName,
     Hash32,
     OptionalCountry,
     OptionalHash,
@@ -26,10 +27,9 @@ from node.ledger.fields import (
     RegistrationKind,
     RegistrationUsage,
     Time,
+    TotalLossCategory,
 )
 from node.limits import DAY_MS
-from node.rules.flags import FlagName
-from node.rules.stop_flags import PROVISIONAL_BLOCKS, StopFlag
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
@@ -38,6 +38,8 @@ LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
+NOBODY: Final = bytes(20)
+"""The author of an alert that time has raised."""
 REFUSALS_MAX: Final = 4
 EXPORT_MS: Final = 180 * DAY_MS
 """An export that no country confirms counts as exported after this time."""
@@ -188,8 +190,8 @@ def ended_registration(registration: Registration, now_ms: int, sequence: int) -
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
-    `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
+    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -198,6 +200,7 @@ class Flag(Value, frozen=True):
     set_at_ms: Time
     until_ms: OptionalTime
     is_firm: bool
+    sequence: int
 
 
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
@@ -205,36 +208,48 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
     return tuple(flag for flag in flags if flag.until_ms == 0 or now_ms < flag.until_ms) if flags else flags
 
 
-def blocks_of(flag: Flag, rules: Mapping[str, StopFlag]) -> tuple[str, ...]:
-    """The operations that a flag blocks: one that is not firm blocks handover and transfer only."""
-    blocks = rules[flag.name].blocks
-    return blocks if flag.is_firm else tuple(name for name in blocks if name in PROVISIONAL_BLOCKS)
-
-
-def objected_by(flag: Flag, registration: Registration, rules: Mapping[str, StopFlag], now_ms: int) -> Registration:
-    """The registration after a flag was set: one that the country which has the car sets, and which blocks
-    registration, is its objection to another's claim."""
-    is_objection = flag.country == registration.country and "register_country" in blocks_of(flag, rules)
+def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
+    """The registration after a flag was set that blocks the operations `blocks`: one that the country which has the car
+    sets, and which blocks registration, is its objection to another's claim."""
+    is_objection = flag.country == registration.country and "register_country" in blocks
     return objected(registration, now_ms) if is_objection else registration
 
 
-# --- brands -----------------------------------------------------------------------------------------------
+# --- brands and total losses ------------------------------------------------------------------------------
+BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
+
+
 class Brand(Value, frozen=True):
     """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
     `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
 
     code: BrandCode
-    state: Literal["pending", "confirmed", "undecided", "annulled"]
+    state: BrandState
     since_ms: Time
     sequence: int
     disputed_at_ms: OptionalTime
 
 
-BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
+class Loss(Value, frozen=True):
+    """The car is a total loss, as the record `sequence` of an insurer says: pending while only one insurer says so (see
+    `brand_state`), and no more blocking a handover after 30 days then. `brands`: those that the record leaves."""
+
+    category: TotalLossCategory
+    state: BrandState
+    since_ms: Time
+    sequence: int
+    disputed_at_ms: OptionalTime
+    author: Address
+    brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
-def brand_state(brand: Brand, now_ms: int) -> BrandState:
-    """The state of a brand as it counts at a time."""
+def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
+    """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
+    return loss is not None and loss.state == "pending" and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
+
+
+def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
+    """The state of a brand or a total loss as it counts at a time."""
     if brand.state != "pending":
         return brand.state
     if brand.disputed_at_ms:
@@ -250,11 +265,11 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: pending ones become confirmed, an undecided
-    or annulled one that is reported again is as new."""
+    """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
+    confirmed, and an annulled one that is reported again is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
     state: BrandState = "confirmed" if is_confirmed else "pending"
-    if found is not None and brand_state(found, now_ms) in ("pending", "confirmed"):
+    if found is not None and brand_state(found, now_ms) != "annulled":
         if not is_confirmed or brand_state(found, now_ms) == "confirmed":
             return brands
         changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
@@ -273,17 +288,28 @@ class OpenRecall(Value, frozen=True):
     recall_class: RecallClass
 
 
-class Duty(Value, frozen=True):
-    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild."""
+DutyCode = Literal["structural_release", "rebuild"]
 
-    code: Literal["structural_release", "rebuild"]
+
+class Duty(Value, frozen=True):
+    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild. It
+    blocks from `due_ms` on: at once where the holder signed the record, otherwise when its brand is confirmed."""
+
+    code: DutyCode
     sequence: int
     due_ms: OptionalTime
 
 
+def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int) -> tuple[Duty, ...]:
+    """The duties with one more; one of the code that is due earlier stays as it is."""
+    if any(duty.code == code and duty.due_ms <= due_ms for duty in duties):
+        return duties
+    return (*(duty for duty in duties if duty.code != code), Duty(code, sequence, due_ms))
+
+
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that raised it last."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -291,21 +317,31 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+    author: Address
 
 
-def with_alert(
-    alerts: tuple[Alert, ...], code: str, state: Literal["reported", "confirmed"], at_ms: int, sequence: int
-) -> tuple[Alert, ...]:
-    """The alerts with one more, ascending by code. A code that is there counts up; a confirmed one stays confirmed."""
-    found = next((alert for alert in alerts if alert.code == code), None)
-    if found is None:
-        changed = Alert(code, state, at_ms, at_ms, 1, sequence)
+Alerts = tuple[Alert, ...]
+
+
+def find_alert(alerts: Alerts, code: str) -> Alert | None:
+    return next((alert for alert in alerts if alert.code == code), None)
+
+
+def raise_alert(
+    alerts: Alerts, code: str, author: bytes, sequence: int, now_ms: int, *, is_confirmed: bool = False
+) -> Alerts:
+    """The alerts after one more report of `code`, ascending by code. The same code counts up; it is never a second
+    entry. `is_confirmed`: this report confirms it, see `confirms`. `sequence`: the record that reports it; the alert
+    names the one that changed its state last. A closed alert that is reported again is as new, and keeps its count."""
+    found = find_alert(alerts, code)
+    if found is None or found.state == "closed":
+        first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
+        new = Alert(code, "confirmed" if is_confirmed else "reported", first, now_ms, count + 1, sequence, author)
     else:
-        is_confirmed = "confirmed" in (state, found.state)
-        changed = Alert(
-            code, "confirmed" if is_confirmed else "reported", found.first_ms, at_ms, found.count + 1, sequence
-        )
-    return tuple(sorted([*(a for a in alerts if a.code != code), changed], key=lambda alert: alert.code))
+        new = replace(found, last_ms=now_ms, count=found.count + 1)
+        if is_confirmed and found.state == "reported":
+            new = replace(new, state="confirmed", sequence=sequence)
+    return tuple(sorted((*(a for a in alerts if a.code != code), new), key=lambda alert: alert.code))
 
 
 class Inspection(Value, frozen=True):

@@ -23,8 +23,8 @@ from node.txtypes.members.member import (
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
-from node.txtypes.vehicle.readings import check_reading
+from node.txtypes.vehicle.odometer import check_reading
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -142,6 +142,6 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
 
     def _check_number(self, ledger: Ledger) -> None:
         leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
-        written = leaf.unacknowledged_within_month(ledger.sender, ledger.now_ms)
+        _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
         if written >= limits.RECORDS_PER_AUTHOR_MAX:
             ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from support.chain import address
-from support.life import VIN, Life, km, maintenance
+from support.life import VIN, Life, km, maintenance, where
 from support.specimens import specimen
 from support.stages import at, signed
 
@@ -32,8 +32,12 @@ def proposed(life: Life) -> None:
     life.proposal = life.chain.do("bmw", GovernancePropose(ParameterSet("block_txs_max", 1_000)))  # type: ignore[attr-defined]
 
 
+def entrusted(life: Life) -> None:
+    life.mandate = life.chain.do("dealer-munich", specimen("mandate.grant", life.chain))  # type: ignore[attr-defined]
+
+
 def damaged(life: Life) -> None:
-    life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120)))
+    life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
 
 
 def nothing(life: Life) -> None:
@@ -43,6 +47,7 @@ def nothing(life: Life) -> None:
 STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "account.update_keys": ("", opened),
     "governance.vote": ("", proposed),
+    "mandate.end": ("", entrusted),
     "validator.resume": ("", lambda life: life.chain.do("workshop-berlin", ValidatorPause())),
     "title.transfer": ("born", nothing),
     "odometer.read": ("born", nothing),
@@ -70,7 +75,7 @@ def placed(tag: str) -> tuple[Life, TransactionBody]:
     stage, before = STAGES.get(tag, ("", nothing))
     life = at(stage)
     before(life)
-    ids = {name: getattr(life, name, b"") for name in ("listing", "order", "payment", "proposal")}
+    ids = {name: getattr(life, name, b"") for name in ("listing", "order", "payment", "proposal", "mandate")}
     return life, specimen(tag, life.chain, ids)
 
 

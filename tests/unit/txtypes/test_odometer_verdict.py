@@ -17,7 +17,7 @@ from support.stages import at, ledger_of
 
 from node import limits
 from node.rules.odometer import DAY_MS, DISTANCE_LIMITS_METRES, judge
-from node.txtypes.vehicle.odometer import ODOMETER, Reading, add_reading
+from node.txtypes.vehicle.readings import ODOMETER, Reading, add_reading
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 KM = 1_000

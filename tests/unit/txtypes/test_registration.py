@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
-from support.life import VIN, Life
+from support.life import VIN, Life, maintenance
 from support.registering import (
     accept,
     claim,
@@ -50,7 +51,8 @@ from node.txtypes.vehicle.regions import (
     objected,
     objected_by,
 )
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VehicleView, material_root
+from node.txtypes.vehicle.stop_flags import FlagSet
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VehicleView, blocks_of, material_root
 
 
 def car(chain: Chain) -> Vehicle:
@@ -66,18 +68,20 @@ def outcome(chain: Chain) -> tuple[str, ...]:
     """Of the car's last record."""
     raw = chain.store.state.record(VIN, car(chain).record_count - 1)
     assert raw is not None
-    import msgspec
-
     content: Content = msgspec.msgpack.decode(stored_record(raw).content, type=Content)
     return content.outcome
 
 
 def flagged(*names: str, setter: str = "police-1", country: str = "DE"):
     def before(life: Life) -> None:
-        flags = tuple(Flag(n, address(setter), country, b"", 0, 0, True) for n in names)  # type: ignore[arg-type]
+        flags = tuple(Flag(n, address(setter), country, b"", 0, 0, True, 0) for n in names)  # type: ignore[arg-type]
         change(life.chain, VEHICLE, VIN, flags=flags)
 
     return before
+
+
+def flag(life: Life, name: str) -> FlagSet:
+    return FlagSet(VIN, name, None, 0, False)
 
 
 def inspected(valid_days: int, result: str = "pass", retest_days: int = 0):
@@ -150,8 +154,8 @@ def later(days: int):
     Case("an imported car that was registered before", "born", "registrar-1", lambda life: put(life.chain),
          before=then(deregistered, imported)),
     Case("the registrar of another country", "born", "registrar-2", lambda life: put(life.chain), ("role_scope",)),
-    Case("a workshop", "born", "workshop-berlin", lambda life: put(life.chain), ("role_missing",)),
-    Case("no member", "born", "buyer-1", lambda life: put(life.chain), ("role_missing",)),
+    Case("a workshop", "born", "workshop-berlin", lambda life: put(life.chain), ("role_missing", "odometer_missing")),
+    Case("no member", "born", "buyer-1", lambda life: put(life.chain), ("role_missing", "odometer_missing")),
     Case("a registrar of everywhere", "born", "registrar-1", lambda life: put(life.chain), ("role_scope",),
          before=granted("")),
     Case("a registrar since yesterday, of an event before", "born", "registrar-1",
@@ -210,9 +214,12 @@ def test_the_first_registration_takes_a_new_car_into_service() -> None:
     registered(life)
     found = car(life.chain)
     assert ("in_service", 0, ()) == (found.existence, found.material_changes, found.brands)
-    assert Registration(
-        "registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 0, None, ()
-    ) == found.registration
+    assert (
+        Registration(
+            "registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 1, None, ()
+        )
+        == found.registration
+    )
     change(life.chain, VEHICLE, VIN, existence="rebuilt")
     life.chain.do("registrar-1", put(life.chain, plate=b"\xcd" * 32))
     assert ("rebuilt", b"\xcd" * 32) == (car(life.chain).existence, registration(life.chain).plate_commitment)
@@ -223,7 +230,7 @@ def test_a_usage_leaves_its_brand_for_ever(usage: str, brand: str) -> None:
     life = at("born")
     chain = life.chain
     chain.do("registrar-1", put(chain, usage=usage))
-    expected = ((brand, "confirmed", 0),) if brand else ()
+    expected = ((brand, "confirmed", 1),) if brand else ()
     assert expected == tuple((b.code, b.state, b.sequence) for b in car(chain).brands)
     assert (1 if brand else 0) == car(chain).material_changes
     chain.do("registrar-1", put(chain, usage="private"))
@@ -237,7 +244,8 @@ def test_a_usage_leaves_its_brand_for_ever(usage: str, brand: str) -> None:
     Case("suspend", "born", "registrar-1", lambda life: suspend(life.chain), before=registered),
     Case("suspend for no known reason", "born", "registrar-1", lambda life: suspend(life.chain, reason="mood"),
          ("code_unknown",), before=registered),
-    Case("suspend by a dealer", "born", "dealer-munich", lambda life: suspend(life.chain), ("role_missing",),
+    Case("suspend by a dealer", "born", "dealer-munich", lambda life: suspend(life.chain),
+         ("role_missing", "odometer_missing"),
          before=registered),
     Case("end by the registrar of another country", "born", "registrar-2", lambda life: end(life.chain),
          ("role_scope",), before=registered),
@@ -378,8 +386,6 @@ def test_a_claim_takes_effect_after_thirty_days(prepare: Any, alerts: list[str])
 
 
 def test_any_record_of_the_car_writes_what_time_has_done() -> None:
-    from support.life import maintenance
-
     life = at("born")
     claimed(life)
     chain = life.chain
@@ -422,8 +428,8 @@ def test_a_flag_of_the_country_that_has_the_car_is_an_objection() -> None:
     open_claim, now = registration(life.chain), life.chain.now
 
     def after(name: str, country: str = "DE", is_firm: bool = True) -> Registration:
-        flag = Flag(name, address("registrar-1"), country, b"", now, 0, is_firm)  # type: ignore[arg-type]
-        return objected_by(flag, open_claim, STOP_FLAGS, now)
+        flag = Flag(name, address("registrar-1"), country, b"", now, 0, is_firm, 0)
+        return objected_by(flag, open_claim, blocks_of(flag, RULESETS[1]), now)
 
     closed = replace(open_claim, claim=None, refusals=(Refusal("CN", now + CLAIM_AGAIN_MS),))
     assert closed == after("court_hold") == after("title_dispute") == after("identity_suspect") == after("stolen")
@@ -431,6 +437,37 @@ def test_a_flag_of_the_country_that_has_the_car_is_an_objection() -> None:
     assert open_claim == after("court_hold", "CN"), "of the country that claims"
     assert open_claim == after("court_hold", "FR"), "of a third country"
     assert open_claim == after("court_hold", is_firm=False), "a provisional one blocks handover and transfer only"
+
+
+@table(
+    Case("registrar of the country", "born", "registrar-1", lambda life: flag(life, "court_hold")),
+    Case("police of the country", "born", "police-1", lambda life: flag(life, "stolen")),
+    Case("registrar of the country that claims", "born", "registrar-2", lambda life: flag(life, "court_hold")),
+)
+def test_a_flag_that_is_set_closes_the_claim_of_another_country(case: Case) -> None:
+    life = at("born")
+    claimed(life)
+    chain = life.chain
+    chain.do(case.sender, case.body(life))
+    is_open = case.sender == "registrar-2"
+    assert is_open == (registration(chain).claim is not None)
+    chain.now += CLAIM_MS
+    assert ("CN" if is_open else "DE") == view(chain).registration.country
+    if not is_open:
+        raw = chain.sign("registrar-2", claim(chain), "bmw")
+        assert ["stop_flag", "stop_flag", "claim_cooldown"] == chain.unmet(raw)
+
+
+def test_a_flag_comes_too_late_for_a_claim_that_has_taken_effect() -> None:
+    life = at("born")
+    claimed(life)
+    chain = life.chain
+    chain.now += CLAIM_MS
+    chain.do("registrar-1", flag(life, "court_hold"))
+    assert ("registered", "CN", ()) == (
+        registration(chain).status, registration(chain).country, registration(chain).refusals
+    )  # fmt: skip
+    assert ["double_registration"] == [alert.code for alert in car(chain).alerts]
 
 
 def test_refusals_are_bounded_and_forgotten_when_they_are_over() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from support.chain import address
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
 from support.stages import at
@@ -13,7 +14,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.ledger.body import UnknownBody, open_codes, type_of
-from node.ledger.fields import Attachment, Money
+from node.ledger.fields import Attachment, Money, Where
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.envelope import Payload, decode_payload
@@ -87,7 +88,7 @@ GOOD = [
     maintenance(CHAIN, odometer=km(limits.ODOMETER_MAX)),
     maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "image/jpeg"),)),
     accident(CHAIN, damages=(Damage("front", "cosmetic"), Damage("rear", "structural"))),
-    accident(CHAIN, case_reference=CARD),
+    accident(CHAIN, case=bytes(32)),
     listing(CHAIN, price=Money(limits.MONEY_MAX, "EUR")),
     offer(CHAIN, bytes(32)),
     update(site(), site(code="MUC-2"), node_key=bytes(32), node_address="node.example.com:26656"),
@@ -150,7 +151,7 @@ BAD = {
     "a mail without at": update(site(mail="service.example.com")),
     "65 sites": update(*(site(code=f"S{i}") for i in range(65))),
     "a name in upper case": GovernancePropose(MemberAdmit(bytes(20), "Name", "DE")),
-    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", 0, 0)),
+    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", (), 0, 0)),
     "a negative parameter": GovernancePropose(ParameterSet("block_txs_max", -1)),
 }
 
@@ -174,7 +175,7 @@ def test_the_most_of_everything_is_still_a_price() -> None:
 
 def test_codes_are_found_wherever_they_are_and_serials_never() -> None:
     body = maintenance(CHAIN, services=("A", "B"), parts=(Part("C", 1, True, "SERIAL"), Part("D", 1, True, None)))
-    assert ["C", "D"] == list(open_codes(body))
+    assert ["C", "D", "BER-1", "330I"] == list(open_codes(replace(body, where=Where("BER-1", "obd", "330I"))))
     assert ["MUC-1", "X", "MUC-2"] == list(open_codes(update(site(services=("X",)), site(code="MUC-2"))))
     assert [] == list(open_codes(GovernancePropose(MemberAdmit(bytes(20), "a", "DE"))))
 

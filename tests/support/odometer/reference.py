@@ -1,0 +1,59 @@
+"""The verdict in the words of its definition: every pair is compared, every reading and every author tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from node.limits import DAY_MS
+from support.odometer.series import Fact, Facts
+
+HOUR_MS = 3_600_000
+UNITS_METRES = 3_220
+"""One mile of each of two readings, rounded up."""
+
+
+def falls(facts: Facts) -> list[tuple[Fact, Fact]]:
+    """Each reading with each later one that is too much lower."""
+    ordered = sorted(facts)
+    return [
+        (earlier, later)
+        for n, earlier in enumerate(ordered)
+        for later in ordered[n + 1 :]
+        if earlier.metres - later.metres > UNITS_METRES
+        + (500_000 if later.event_at_ms - earlier.event_at_ms <= 36 * HOUR_MS else 10_000)
+    ]  # fmt: skip
+
+
+def _is_late(fact: Fact) -> bool:
+    return (fact.included_at_ms - fact.event_at_ms) // 1_000 * 1_000 > 400 * DAY_MS
+
+
+def _is_volley(own: Facts, facts: Facts) -> bool:
+    """Whether they may be one false volley: of two or more, unsigned, told within 90 days, others on both sides."""
+    told = [fact.event_at_ms + (fact.included_at_ms - fact.event_at_ms) // 1_000 * 1_000 for fact in own]
+    others = [fact for fact in facts if fact.author != own[0].author and not _is_late(fact)]
+    return (
+        len(own) > 1
+        and not any(fact.is_acknowledged for fact in own)
+        and max(told) - min(told) <= 90 * DAY_MS
+        and all(any(o < fact for o in others) and any(o > fact for o in others) for fact in own)
+    )
+
+
+def explanations(facts: Facts) -> set[frozenset[int]]:
+    """The sequences of each mistake without which the rest rises, and no part of which is one."""
+    falling = {fact for pair in falls(facts) for fact in pair}
+    candidates = [[fact] for fact in falling]
+    for author in {fact.author for fact in falling}:
+        own = [fact for fact in falling if fact.author == author]
+        candidates += [own] if _is_volley(own, facts) else []
+    found = {frozenset(f.sequence for f in own) for own in candidates if not falls([f for f in facts if f not in own])}
+    return {own for own in found if not any(other < own for other in found)}
+
+
+def judged(facts: Iterable[Fact]) -> str:
+    """The verdict over accredited readings within the bound."""
+    known = list(facts)
+    if falls(known):
+        return "CONTESTED" if explanations(known) else "ILLOGICAL"
+    return "LOGICAL" if sum(not _is_late(fact) for fact in known) > 1 else "NO_VERDICT"
