@@ -83,7 +83,7 @@ def _with_reading(
 ) -> Readings:
     judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
-    return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
+    return NewerReadings(*msgspec.structs.astuple(_downgraded(judged)), total + 1)
 
 
 # --- one changed function ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def _ruleset_2() -> Ruleset:
     if not _made:
         tables = Tables()
         _made.append(
-            build_ruleset(2, tables._replace(services={**tables.services, NEWER_SERVICE: "check"}), _severity, judge)
+            build_ruleset(2, tables._replace(services=(*tables.services, NEWER_SERVICE)), _severity, judge)
         )
     return _made[0]
 

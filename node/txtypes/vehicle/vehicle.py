@@ -280,16 +280,16 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
-    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
-    "compare the reading with the instrument; a sale then needs odometer_disclosed",
-    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
-    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
-    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+    "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
+    "odometer to be disclosed",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf muss "
+    "dann odometer offengelegt werden",
+    "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 
 
 def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
-    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    is_contradicted = old is not None and new is not None and old.verdict != new.verdict in ("CONTESTED", "ILLOGICAL")
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 
