@@ -112,13 +112,16 @@ class RegistrationRecord(Report, frozen=True):
         if vehicle is None:
             return
         check_act_time(ledger, self.vin, self.event_at_ms, age_max_ms=limits.REGISTRATION_AGE_MAX_MS)
-        registration = vehicle.registration
-        step = self.step(registration)
+        step = self.step(vehicle.registration)
+        self.check_step(ledger, vehicle.registration, step)
+        self.step_guards(ledger, vehicle, step)
+
+    def check_step(self, ledger: Ledger, registration: Registration, step: Step) -> None:
+        """Notes a step of a country that has no say, or one that the status does not allow."""
         if step not in ("accept", "claim") and registration.country not in ("", self.country):
             ledger.unmet(REGISTERED_ELSEWHERE, self.vin, registration.country, self.country)
         elif registration.status not in TRANSITIONS.before(step):
             ledger.unmet(REGISTRATION_STATUS, self.vin, registration.status, " or ".join(TRANSITIONS.before(step)))
-        self.step_guards(ledger, vehicle, step)
 
     def step_guards(self, ledger: Ledger, vehicle: Vehicle, step: Step) -> None:
         """The type's own guards."""
