@@ -18,7 +18,8 @@ from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.txtypes.rulesets import RULESETS
-from support.chain import HOUR_MS, Chain
+from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
+from support.chain import DAY_MS, HOUR_MS, Chain
 from support.life import Life
 from support.signing import sign_transaction
 
@@ -57,6 +58,12 @@ def force(chain: Chain, family, ident, value) -> None:
         puts[schema.validators_key(head.height + 1)] = encode(value.entries)
     store.kv.write(puts, [] if raw is not None else [schema.state_key(key)])
     chain.store = ChainStore(store.kv, chain.genesis)
+
+
+def with_readings_today(now_ms: int, author: bytes, count: int) -> Readings:
+    """The working set of a car to which an author has added `count` readings on the day of `now_ms`."""
+    activity = (Activity(0, count, count, 0, 0),)
+    return replace(NO_READINGS, authors=(Author(author, b""),), day=now_ms // DAY_MS, activity=activity)
 
 
 def change(chain: Chain, family, ident, **changes) -> None:
