@@ -29,7 +29,7 @@ from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
 from node.txtypes.vehicle.record import Effect, append_record, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
+from node.txtypes.vehicle.stop_flags import flag_of, is_flag_change, with_firm_flag, without_flag
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
@@ -311,7 +311,7 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         assert found is not None, "guarded"
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
         repaired = without_recall(ledger, vehicle, found)
-        return Effect(repaired, is_material=repaired.flags != vehicle.flags)
+        return Effect(repaired, is_material=is_flag_change(vehicle, repaired, ledger.now_ms))
 
 
 def _day_ms(day: str) -> int:

@@ -73,6 +73,11 @@ def flag_of(vehicle: Vehicle, name: str, now_ms: int, setter: bytes = b"") -> Fl
     return next((flag for flag in alive if not setter or flag.setter == setter), None)
 
 
+def is_flag_change(before: Vehicle, after: Vehicle, now_ms: int) -> bool:
+    """Whether a flag was set, became firm or was lifted. One that has lapsed is no change."""
+    return flags_at(before.flags, now_ms) != flags_at(after.flags, now_ms)
+
+
 def country_of(reader: Reader, address: bytes, role: str, now_ms: int) -> str:
     """The country for which a member has a role; where the grant names none, the member's own."""
     member = reader.get(MEMBER, address)
