@@ -1,6 +1,7 @@
 """`inspection.record`: what an inspector found on a car that somebody presented, and what follows from it.
 
-The result is the worst defect. A fail that nobody witnessed is provisional; a pass lifts something only from a distance.
+The result is the worst defect. A fail that nobody witnesses is provisional; a pass lifts something only from a
+distance.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from node.limits import DAY_MS
 from node.rules.checklists import Checklist as Rule
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
+from node.txtypes.members.mandate import MANDATE
 from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
@@ -64,17 +66,19 @@ CLEARING: Final = ("structural_release", "rebuild", "import", "odometer")
 VALID_MAX_MS: Final = 5 * 366 * DAY_MS
 INSPECTIONS: Final = "inspection"
 
-CHECKLIST_KIND = Guard("checklist_kind", "the checklist is not for inspections of this kind, or police presents a car that "
-                       "was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder die "
+CHECKLIST_KIND = Guard("checklist_kind", "the checklist is not for inspections of this kind, or police presents a car "
+                       "that was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder die "
                        "Polizei führt ein Fahrzeug vor, das sie nicht angehalten hat",
                        "该检查表不适用于此类检验，或警方送检的并非路检车辆")  # fmt: skip
 CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of its checklist",
-                          "nur eine Nachprüfung sieht einen Teil der Liste an", "只有复检可以只检查部分项目")  # fmt: skip
+                          "nur eine Nachprüfung sieht einen Teil der Liste an",
+                          "只有复检可以只检查部分项目")  # fmt: skip
 DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
-                        "ein Mangel dieses Punkts kann nicht so schwer sein", "该项目的缺陷不可能是此严重程度")  # fmt: skip
-PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or of its "
-                          "agent, who presents the car", "eine solche Prüfung braucht die Unterschrift des Halters oder "
-                          "seines Bevollmächtigten, der das Fahrzeug vorführt", "此类检验须有所有人或其代理人签名送检",
+                        "ein Mangel dieses Punkts kann nicht so schwer sein",
+                        "该项目的缺陷不可能是此严重程度")  # fmt: skip
+PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its agent, "
+                          "who presents the car", "eine solche Prüfung braucht die Unterschrift des Halters oder seines "
+                          "Bevollmächtigten, der das Fahrzeug vorführt", "此类检验须有所有人或其代理人签名送检",
                           is_permission=True)  # fmt: skip
 
 
@@ -86,7 +90,7 @@ class Defect(Value, frozen=True):
 
 
 class _Finding(NamedTuple):
-    """What a former record said of the car: its author, the time, the items of its grave defects, the dangerous ones."""
+    """What a former record said of the car: author, time, the items of its grave defects, those of the dangerous."""
 
     author: bytes
     at_ms: int
@@ -97,9 +101,9 @@ class _Finding(NamedTuple):
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
     """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
     defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
-    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where another
-    inspector found a danger, either name the `repair` of it or are two of two groups. `items`: those that a retest looked
-    at, none for the whole checklist. `plate`: commitment to the number plate."""
+    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
+    another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
+    looked at, none for the whole checklist. `plate`: commitment to the number plate."""
 
     vin: Vin
     checklist: Checklist
@@ -119,8 +123,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("checklist", "kind", "defects", "odometer")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
         "vin": "WBA8E9G50GNU12345", "checklist": "DE-HU", "kind": "periodic",
-        "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "2028-01-31", "plate": None,
-        "repair": None, "second_inspector": None, "police": None,
+        "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "2028-01-31",
+        "plate": None, "repair": None, "second_inspector": None, "police": None,
         "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "INS-1", "vin_source": "scan", "model_seen": "330I"}, "holder_signs": True,
     }, ("bmw",))  # fmt: skip
@@ -139,7 +143,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return (ledger.sender,) if second is None else (ledger.sender, second)
 
     def _is_independent(self, ledger: Ledger, vehicle: Vehicle, inspector: bytes) -> bool:
-        presenters = (self._presenter(ledger, vehicle),) if self.holder_signs else ()
+        mandate = ledger.get(MANDATE, self.mandate) if self.holder_signs and self.mandate is not None else None
+        presenters = (mandate.agent,) if mandate is not None else ()
         return is_independent(ledger, self.vin, vehicle, inspector, self.event_at_ms, ledger.now_ms, *presenters)
 
     def _is_bound(self, ledger: Ledger, vehicle: Vehicle) -> bool:
@@ -179,10 +184,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 ledger.unmet(DEFECT_SEVERITY, defect.item, defect.severity, " or ".join(item.severities))
 
     def _check_validity(self, ledger: Ledger) -> None:
-        if (
-            self.valid_until_day is not None
-            and not self.event_at_ms < self._valid_until() <= ledger.now_ms + VALID_MAX_MS
-        ):
+        latest = ledger.now_ms + VALID_MAX_MS
+        if self.valid_until_day is not None and not self.event_at_ms < self._valid_until() <= latest:
             ledger.unmet(EXPIRY_PASSED, self.vin, self.valid_until_day, "a day after the inspection, within five years")
 
     def _valid_until(self) -> int:
@@ -244,7 +247,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return Effect(inspected, tuple(outcome), is_material or inspected.brands != vehicle.brands)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A car that is not the one of its papers: the alert, and a flag, provisional until police or registrar set it."""
+        """A car that is not the one of its papers: an alert, and a flag, provisional until police or registrar set it."""
         item = ledger.rules.tables.inspection_identity_item
         if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
             return Effect(vehicle)
@@ -291,7 +294,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_clear = all(self._is_independent(ledger, vehicle, inspector) for inspector in self._inspectors(ledger))
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
-            return (self._released(ledger, vehicle), ()) if is_clear else (vehicle, (NOT_CLEARED,))
+            return self._released(ledger, vehicle, is_clear=is_clear)
         if self.kind not in OF_THE_ROAD:
             return vehicle, ()
         flag, former = flag_of(vehicle, "unroadworthy", ledger.now_ms), vehicle.inspection
@@ -300,7 +303,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             sequences.add(former.sequence)
         findings = [_finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)]
         looked = frozenset(self.items or ledger.rules.tables.checklists[self.checklist].items)
-        if (flag is not None and not is_clear) or any(not finding.grave <= looked for finding in findings):
+        are_met = all(finding.grave <= looked and finding.at_ms <= self.event_at_ms for finding in findings)
+        if not are_met or (flag is not None and not is_clear):
             return vehicle, (NOT_CLEARED,)
         if not all(self._is_settled(ledger, finding) for finding in findings):
             return vehicle, (FINDINGS_DIFFER,)
@@ -322,14 +326,17 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         known = ledger.rules.tables.inspection_items
         return all(known[item].zones & repaired for item in finding.dangerous)
 
-    def _released(self, ledger: Ledger, vehicle: Vehicle) -> Vehicle:
+    def _released(self, ledger: Ledger, vehicle: Vehicle, *, is_clear: bool) -> tuple[Vehicle, tuple[str, ...]]:
         lifted = [duty for duty in vehicle.duties if duty.code == "structural_release"]
+        repairs = [_finding_of(ledger, self.vin, duty.sequence) for duty in lifted]
+        if not is_clear or any(repair.at_ms > self.event_at_ms for repair in repairs):
+            return vehicle, (NOT_CLEARED,)
         life = ledger.get(LIFE, self.vin)
         if lifted and life is not None:
             incidents = tuple(replace(entry, is_released=entry.is_repaired) for entry in life.incidents)
             ledger.put(LIFE, self.vin, replace(life, incidents=incidents))
         vehicle = replace(vehicle, duties=tuple(duty for duty in vehicle.duties if duty not in lifted))
-        return with_clearance(ledger, vehicle, "structural_release", lifted)
+        return with_clearance(ledger, vehicle, "structural_release", lifted), ()
 
 
 def with_clearance(
@@ -348,7 +355,7 @@ def with_clearance(
 
 
 def _finding_of(ledger: Ledger, vin: str, sequence: int) -> _Finding:
-    """What the record says that set the flag or failed the car. A flag that was set without an inspection names no
+    """What the record says that set the flag, failed the car or made the duty. One that is no inspection names no
     items."""
     raw = ledger.record(vin, sequence)
     assert raw is not None, "the state names records that exist"
