@@ -67,8 +67,8 @@ VALID_MAX_MS: Final = 5 * 366 * DAY_MS
 INSPECTIONS: Final = "inspection"
 
 CHECKLIST_KIND = Guard("checklist_kind", "the checklist is not for inspections of this kind, or police presents a car "
-                       "that was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder die "
-                       "Polizei führt ein Fahrzeug vor, das sie nicht angehalten hat",
+                       "that was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder "
+                       "die Polizei führt ein Fahrzeug vor, das sie nicht angehalten hat",
                        "该检查表不适用于此类检验，或警方送检的并非路检车辆")  # fmt: skip
 CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of its checklist",
                           "nur eine Nachprüfung sieht einen Teil der Liste an",
@@ -76,9 +76,9 @@ CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of
 DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
-PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its agent, "
-                          "who presents the car", "eine solche Prüfung braucht die Unterschrift des Halters oder seines "
-                          "Bevollmächtigten, der das Fahrzeug vorführt", "此类检验须有所有人或其代理人签名送检",
+PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
+                          "agent, who presents the car", "eine solche Prüfung braucht die Unterschrift des Halters oder "
+                          "seines Bevollmächtigten, der das Fahrzeug vorführt", "此类检验须有所有人或其代理人签名送检",
                           is_permission=True)  # fmt: skip
 
 
@@ -247,7 +247,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return Effect(inspected, tuple(outcome), is_material or inspected.brands != vehicle.brands)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A car that is not the one of its papers: an alert, and a flag, provisional until police or registrar set it."""
+        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
         item = ledger.rules.tables.inspection_identity_item
         if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
             return Effect(vehicle)

@@ -17,7 +17,7 @@ from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import AsOf, Family, Ident, Reader, extended
+from node.ledger.family import AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, RecordName, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
@@ -30,7 +30,7 @@ from node.txtypes.vehicle.record import Effect, append_record, face_of, find_rec
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import flag_of, is_flag_change, with_firm_flag, without_flag
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
 Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40)]
@@ -108,7 +108,7 @@ class RecallView(Recall, frozen=True):
 
 RECALL = Family(
     "recall", Recall,
-    ident=Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}"),
+    ident=RECALL_IDENT,
     concerns=lambda ident, recall: (f"account/{ident[:40]}",), event="recall", path="/v1/recalls", view=RecallView,
     internal=("manufacturer",),
 )  # fmt: skip

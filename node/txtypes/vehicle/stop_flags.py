@@ -7,8 +7,9 @@ and lapses.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from node.crypto.addresses import to_text
@@ -31,10 +32,12 @@ from node.txtypes.members.member import MEMBER, has_role
 from node.txtypes.vehicle.guards import require_vehicle
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.regions import Flag, flags_at
+from node.txtypes.vehicle.regions import LIENS_MAX, Flag, flags_at
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, related
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
+PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
+"""Banks that sign because their liens end with the act."""
 OWN_RIGHT: Final = ("lien", "recall_do_not_drive")
 """Flags that are lifted without distance to the holder: a bank gives its own right up, a repair ends a recall."""
 
@@ -140,6 +143,22 @@ def without_flag(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
         drop_provisional_flag(ledger, flag.setter, flag.until_ms)
     kept = tuple(entry for entry in flags_at(vehicle.flags, ledger.now_ms) if entry != flag)
     return replace(vehicle, flags=kept)
+
+
+def check_paid_off(ledger: Ledger, vin: str, vehicle: Vehicle, banks: PaidOff) -> None:
+    """Notes each bank that has no lien on the car."""
+    for bank in banks:
+        if flag_of(vehicle, "lien", ledger.now_ms, bank) is None:
+            ledger.unmet(FLAG_ABSENT, vin, to_text(bank), "a lien of this bank")
+
+
+def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
+    """The vehicle without the liens of the banks that sign."""
+    for bank in banks:
+        flag = flag_of(vehicle, "lien", ledger.now_ms, bank)
+        assert flag is not None, "guarded"
+        vehicle = without_flag(ledger, vehicle, flag)
+    return vehicle
 
 
 def hinders_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> tuple[Guard, str] | None:
