@@ -77,8 +77,10 @@ DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of t
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
 PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
-                          "agent, who presents the car", "eine solche Prüfung braucht die Unterschrift des Halters oder "
-                          "seines Bevollmächtigten, der das Fahrzeug vorführt", "此类检验须有所有人或其代理人签名送检",
+                          "agent, who presents the car",
+                          "eine solche Prüfung braucht die Unterschrift des Halters oder seines Bevollmächtigten, "
+                          "der das Fahrzeug vorführt",
+                          "此类检验须有所有人或其代理人签名送检",
                           is_permission=True)  # fmt: skip
 
 
@@ -125,7 +127,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         "vin": "WBA8E9G50GNU12345", "checklist": "DE-HU", "kind": "periodic",
         "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "2028-01-31",
         "plate": None, "repair": None, "second_inspector": None, "police": None,
-        "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "odometer": {"value": 120, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "INS-1", "vin_source": "scan", "model_seen": "330I"}, "holder_signs": True,
     }, ("bmw",))  # fmt: skip
 

@@ -132,7 +132,7 @@ class RecallOpen(TransactionBody, tag="recall.open", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "campaign": "0016560700", "recall_class": "safety", "remedy": "replace", "part_numbers": ["34336888459"],
         "references": [{"authority": "KBA", "number": "14567R"}, {"authority": "NHTSA", "number": "25V123"}],
-        "remedy_from_day": "2026-03-01",
+        "remedy_from_day": "2026-01-01",
     })  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
@@ -272,7 +272,7 @@ class RecallDone(Report, tag="recall.done", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
         "vin": "WBA8E9G50GNU12345", "manufacturer": "bmw", "campaign": "0016560700",
         "parts": [{"number": "34336888459", "quantity": 1, "is_original": True, "serial": None}], "software": None,
-        "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "odometer": {"value": 130, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"},
     })  # fmt: skip
 

@@ -28,7 +28,7 @@ from node.txtypes.members.conduct import (
     drop_provisional_flag,
     provisional_flags,
 )
-from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.members.member import MEMBER, active_member, has_role
 from node.txtypes.vehicle.guards import require_vehicle
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at
 from node.txtypes.vehicle.record import append_record
@@ -300,14 +300,14 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
         """Whether sender and witness are those who sign together by one line of the table."""
         members = (ledger.sender, *self.signers(ledger))
         named = [word for word in signers if word in roles]
-        if len(named) != len(members) or self.witness == ledger.sender:
+        if len(members) != max(1, len(named)) or self.witness == ledger.sender:
             return False
-        if not all(has_role(ledger, member, role) for member, role in zip(members, named, strict=True)):
+        if not all(has_role(ledger, member, role) for member, role in zip(members, named, strict=False)):
             return False
         for word in signers:
             match word:
                 case "same_member":
-                    is_met = ledger.sender == flag.setter
+                    is_met = ledger.sender == flag.setter and active_member(ledger, ledger.sender) is not None
                 case "same_country":
                     is_met = country_of(ledger, ledger.sender, named[0], ledger.now_ms) == flag.country
                 case "other_group":
