@@ -28,6 +28,7 @@ from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
+from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
@@ -44,7 +45,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
     RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
-    RecallExtend, RecallDone,
+    RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,
     RepairRecord,
     ListingCreate, ListingUpdate, ListingWithdraw,

@@ -105,8 +105,8 @@ def check_step(
     *, signed_by: Collection[bytes] = (),
 ) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who has signed
-    besides (see `consenting`)."""
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who signs beside
+    the parties, as a bank whose lien ends with the step."""
     check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
     table = ledger.rules.tables.sale_rules
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
@@ -127,10 +127,11 @@ def check_step(
 def check_flags(
     ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`, but those whose setter lifts the block by signing it and has."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties; a flag whose
+    setter is one of them, and may let the operation pass by signing, does not block it."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        is_lifted = operation in ledger.rules.tables.stop_flags[flag.name].unless and flag.setter in signed_by
-        if operation in blocks_of(flag, ledger.rules) and not is_lifted:
+        is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
+        if operation in blocks_of(flag, ledger.rules) and not is_signed:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
 
 

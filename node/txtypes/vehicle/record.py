@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +27,8 @@ from node.txtypes.vehicle.odometer import (
     verdict_outcome,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
+
+B = TypeVar("B", bound=TransactionBody)
 
 
 class Face(Value, tag=1, frozen=True):
@@ -154,6 +157,17 @@ def face_of(record: StoredRecord) -> Face:
 
 def content_of(record: StoredRecord) -> Content:
     return _decode_content.decode(record.content)
+
+
+@cache
+def _body_decoder(kind: type[B]) -> msgspec.msgpack.Decoder[B]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def body_of(record: StoredRecord, kind: type[B]) -> B:
+    """The body of a record whose face names its type."""
+    body: B = _body_decoder(kind).decode(content_of(record).body)
+    return body
 
 
 class Effect(NamedTuple):
