@@ -90,6 +90,7 @@ RegistrationRejection = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("
 AssignmentReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("assignment_reasons")]
 ImportGrade = Annotated[str, Meta(pattern=r"^[A-D]\Z"), kinds.CodeOf("import_grades")]
 HistoryKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("history_kinds")]
+VinSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("vin_sources")]
 AmendReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("amend_reasons")]
 SightingReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sighting_reasons")]
 OdometerReplaceCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("odometer_replace_causes")]

@@ -22,8 +22,10 @@ from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, Lis
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallOpen
+from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
+from node.txtypes.service.scrap import Scrap
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
@@ -33,7 +35,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
-    RepairRecord,
+    RepairRecord, TotalLoss, Scrap,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,
