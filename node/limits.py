@@ -78,6 +78,12 @@ guard."""
 BACKFILLED_MS: Final = 400 * DAY_MS
 """A record whose event lies further back is shown and judged, and counts for nothing good."""
 
+RECALL_VINS_MAX: Final = 1_000
+"""Cars that one `recall.extend` names. Above: malformed."""
+
+BAD_VINS_NAMED_MAX: Final = 16
+"""Of the cars that can't be named in a `recall.extend`, those that the refusal names."""
+
 OFFERS_LIVE_MAX: Final = 20
 """Offers of one account that are neither accepted, rejected, cancelled nor expired. Above: an unmet guard."""
 

@@ -2,6 +2,7 @@
 
 from typing import Final, get_args
 
+from node.rules.alerts import ALERTS
 from node.rules.damage import SEVERITIES
 from node.rules.odometer import Verdict
 
@@ -19,6 +20,18 @@ PARTS_UNPROVEN: Final = "parts_unproven"
 PROVISIONAL: Final = "provisional"
 BEFORE_IMPORT: Final = "before_import"
 
+UNPROVEN: Final = "unproven"
+NOT_BOUND: Final = "not_bound"
+IMPLAUSIBLE: Final = "implausible"
+GAP: Final = "gap"
+ROLLED_BACK: Final = "rolled_back"
+
+
+def alert_outcome(code: str) -> str:
+    """The outcome of a record that reports an alert."""
+    return f"alert:{code}"
+
+
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
@@ -28,5 +41,11 @@ OUTCOMES: Final[dict[str, str]] = {
     PROVISIONAL: "one writer says so, without the holder's signature: it counts when nobody disputes it in 30 days",
     BEFORE_IMPORT: "the event was before the car came onto this chain",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
+    **{alert_outcome(code): f"the record reports the alert {code.replace('_', ' ')}" for code in ALERTS},
+    UNPROVEN: "a used part without a donor on this chain",
+    NOT_BOUND: "the part or battery that was removed was not known to be in this car",
+    IMPLAUSIBLE: "the battery's state of health has risen by more than it can without a recalibration",
+    GAP: "the software before the update was another than this chain knew",
+    ROLLED_BACK: "the software is older than it was",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""

@@ -74,7 +74,7 @@ def payers_of(reader: Reader, sender: bytes, params: ChainParams) -> tuple[Payer
 def weight_of(body: TransactionBody, size: int) -> int:
     """What a transaction of `size` signed bytes is charged: its type's weight, and one for every 64 bytes. 0 for a type
     that is free."""
-    return body.weight + size // 64 if body.is_charged else 0
+    return body.weigh() + size // 64 if body.is_charged else 0
 
 
 def used_today(reader: Reader, payer: bytes, now_ms: int) -> Quota:

@@ -277,8 +277,8 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
 
 
 def take_off_market(ledger: Ledger, vehicle: Vehicle, tag: str) -> Vehicle:
-    """The vehicle off the market, after a record `tag` that ends its sale: the listing is withdrawn, and an order has no
-    car any more."""
+    """The vehicle off the market, after a record `tag` that ends its sale: the listing is withdrawn, and an order has
+    no car any more."""
     listing = ledger.get(LISTING, vehicle.market.listing) if vehicle.market.listing else None
     if listing is not None and tag in TRANSITIONS.steps[listing.status]:
         status = TRANSITIONS.after(listing.status, tag)

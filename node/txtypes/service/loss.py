@@ -15,6 +15,7 @@ from node.rules.outcomes import BEFORE_IMPORT, PROVISIONAL
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent
 from node.txtypes.sale.listing import take_off_market
+from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
@@ -27,18 +28,18 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 KEPT_FLAGS: Final = ("stolen", "lien")
 """Stop-flags that stay on a car whose title moves to the insurer, and don't hinder it: it has paid for that car."""
 
-ALREADY_TOTAL_LOSS = Guard("already_total_loss", "the car is a total loss already, or this insurer has reported it as one",
-                           "das Fahrzeug ist schon ein Totalschaden, oder dieser Versicherer hat es als solchen gemeldet",
+ALREADY_TOTAL_LOSS = Guard("already_total_loss", "the car is a total loss, or this insurer has reported it as one",
+                           "das Fahrzeug ist ein Totalschaden, oder dieser Versicherer hat es als solchen gemeldet",
                            "车辆已为全损，或该保险公司已报告过")  # fmt: skip
 
 
 class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
     """An insurer writes a car off. With the holder's signature the car is a total loss at once: its listing and its
-    offers fall, and of an open order money only goes back. An insurer alone says so provisionally: the car is not handed
-    over for 30 days, and then it is a total loss unless somebody disputes it; a second insurer that is not related
-    confirms it at once. `category`: see `rules.brands`, A and B never return to the road. `takes_title`: the title moves
-    to the insurer, with its liens; that needs the holder's signature. `settlement`: commitment to what was agreed. Of an
-    imported car, a loss before the import leaves its brands and nothing else."""
+    offers fall, and of an open order money only goes back. An insurer alone says so provisionally: the car is not
+    handed over for 30 days, and then it is a total loss unless somebody disputes it; a second insurer that is not
+    related confirms it at once. `category`: see `rules.brands`, A and B never return to the road. `takes_title`: the
+    title moves to the insurer, with its liens; that needs the holder's signature. `settlement`: commitment to what was
+    agreed. Of an imported car, a loss before the import leaves its brands and the alert `late_disclosure` only."""
 
     vin: Vin
     category: TotalLossCategory
@@ -109,7 +110,8 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
             brands = with_brand(brands, code, now_ms, sequence, is_confirmed=is_confirmed)
         vehicle = replace(vehicle, brands=brands)
         if self._is_before_import(vehicle):
-            return Effect(vehicle, (BEFORE_IMPORT,), is_material=True)
+            late = alerted(ledger, self.vin, vehicle, ("late_disclosure",))
+            return Effect(late.vehicle, (BEFORE_IMPORT, *late.outcome), is_material=True)
         is_firm = is_acknowledged or is_second
         state: BrandState = "confirmed" if is_firm else "pending"
         vehicle = replace(vehicle, loss=Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes))

@@ -17,6 +17,7 @@ from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
+from node.txtypes.service.recall import without_recalls
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
@@ -34,9 +35,9 @@ NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended th
 
 class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """A dismantler takes a car apart, and the holder signs; or a registrar has an abandoned car scrapped, 30 days after
-    its country ended the registration. That is the car's end: its registration, its duties and its open recalls end too,
-    and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment to the certificate
-    of destruction. `parts_kept`: keys of the parts that may be fitted to other cars (see `part.bind`)."""
+    its country ended the registration. That is the car's end: its registration, its duties and its open recalls end
+    too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment to the
+    certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars (see `part.bind`)."""
 
     vin: Vin
     certificate: Hash32
@@ -86,7 +87,5 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
                 registration, status="deregistered", since_ms=ledger.now_ms, until_ms=0, to_country="", claim=None
             )  # fmt: skip
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
-        ended = replace(
-            vehicle, existence="scrapped", registration=registration, brands=brands, duties=(), recalls=()
-        )  # fmt: skip
-        return Effect(ended, is_material=True)
+        ended = replace(vehicle, existence="scrapped", registration=registration, brands=brands, duties=())
+        return Effect(without_recalls(ledger, ended), is_material=True)

@@ -12,11 +12,10 @@ from node.ledger.fields import SaleDisclosure
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
-from node.rules.flags import PROVISIONAL_BLOCKS
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
 from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, existence_now, verdict_now
+from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -126,6 +125,5 @@ def check_flags(
 ) -> None:
     """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        blocks = ledger.rules.tables.flags[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-        if operation in blocks and flag.setter not in except_by:
+        if operation in blocks_of(flag, ledger.rules) and flag.setter not in except_by:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")

@@ -44,7 +44,7 @@ class Repairer(Value, frozen=True):
 
 
 class Cooldown(Value, frozen=True):
-    """A setter (or its group) sets no provisional flag on the car again before `until_ms`."""
+    """A setter, and its group, sets no provisional flag on the car before `until_ms`."""
 
     setter: Address
     until_ms: Time
@@ -90,3 +90,13 @@ def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life
 def repairers_at(life: Life, now_ms: int) -> tuple[bytes, ...]:
     """Who repaired the car within 180 days."""
     return tuple(r.author for r in life.repairers if now_ms < r.at_ms + REPAIRED_MS)
+
+
+def are_repairers_unknown(life: Life, now_ms: int) -> bool:
+    """Whether one who repaired the car within 180 days was left out for want of room."""
+    return 0 < life.repairers_overflow_ms and now_ms < life.repairers_overflow_ms + REPAIRED_MS
+
+
+def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
+    """The cool-downs that have not passed."""
+    return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)

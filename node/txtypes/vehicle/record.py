@@ -145,6 +145,23 @@ def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | No
     return record
 
 
+_decode_face, _decode_content = msgspec.msgpack.Decoder(Face), msgspec.msgpack.Decoder(Content)
+
+
+def face_of(record: StoredRecord) -> Face:
+    return _decode_face.decode(record.face)
+
+
+def content_of(record: StoredRecord) -> Content:
+    return _decode_content.decode(record.content)
+
+
+def body_of(ledger: Ledger, record: StoredRecord) -> Value | None:
+    """The body of the transaction that made the record; None where the ruleset in force does not have its type."""
+    kind = ledger.rules.types.get(face_of(record).kind)
+    return msgspec.msgpack.decode(content_of(record).body, type=kind) if kind is not None else None
+
+
 class Effect(NamedTuple):
     """What a record does: the vehicle after it, the outcome codes of the record, whether a buyer has to know."""
 

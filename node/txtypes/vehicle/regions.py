@@ -15,6 +15,7 @@ from node.ledger.fields import (
     Address,
     BrandCode,
     Code,
+    FlagName,
     OptionalCountry,
     OptionalHash,
     OptionalTime,
@@ -23,7 +24,6 @@ from node.ledger.fields import (
     TotalLossCategory,
 )
 from node.limits import DAY_MS
-from node.rules.flags import FlagName
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
@@ -100,8 +100,8 @@ UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
-    `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
+    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -110,6 +110,7 @@ class Flag(Value, frozen=True):
     set_at_ms: Time
     until_ms: OptionalTime
     is_firm: bool
+    sequence: int
 
 
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
@@ -210,8 +211,8 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 
 
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that raised it last."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -219,6 +220,7 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+    author: Address
 
 
 class Inspection(Value, frozen=True):

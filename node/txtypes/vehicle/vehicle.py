@@ -5,7 +5,6 @@ Its regions (see `regions`) are independent; a summary for people is derived, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -13,18 +12,20 @@ from msgspec import Meta
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
     Day,
     Hash32,
     Height,
+    OptionalTime,
     Time,
     Vin,
 )
+from node.ledger.json_form import time_to_text
 from node.ledger.ruleset import Ruleset
-from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
+from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
@@ -74,6 +75,8 @@ class Vehicle(Value, tag=1, frozen=True):
     """Of an imported car: how well its life before is documented."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
+    ended_at_ms: OptionalTime
+    """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
     holder: Address
     title_since_ms: Time
@@ -175,21 +178,33 @@ class VehicleView(Vehicle, frozen=True):
     flags: tuple[FlagView, ...]
     brands: tuple[BrandView, ...]
     odometer: OdometerView
+    history_notice: str
     material_root: Hash32
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        rules = as_of.rules.tables.flags
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             existence=existence_now(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
-            flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)),
+            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+def history_notice(vehicle: Vehicle) -> str:
+    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
+    Empty for a car that was born on this chain."""
+    if vehicle.origin == "born":
+        return ""
+    return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
+
+
+def open_alerts(vehicle: Vehicle) -> list[str]:
+    return [alert.code for alert in vehicle.alerts if alert.state != "closed"]
 
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
@@ -197,9 +212,14 @@ def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
 
 
-def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
-    blocks = rules[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-    return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
+def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
+    """The operations that a stop-flag blocks."""
+    blocks = rules.tables.stop_flags[flag.name].blocks
+    return blocks if flag.is_firm else tuple(b for b in blocks if b in rules.tables.stop_flag_provisional_blocks)
+
+
+def _flag_view(flag: Flag, reader: Reader, rules: Ruleset) -> FlagView:
+    return extended(FlagView, flag, blocks=blocks_of(flag, rules), setter_name=name_of(reader, flag.setter))
 
 
 def _odometer_view(value: Readings) -> OdometerView:
@@ -242,7 +262,11 @@ def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
 
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
+    indexes=(
+        Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+        Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              description="an alert that is reported or confirmed"),
+    ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
