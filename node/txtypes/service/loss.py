@@ -52,8 +52,8 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("insurer-1", {
         "vin": "WBA8E9G50GNU12345", "category": "S", "cause": "collision", "takes_title": False,
         "settlement": "00" * 32, "odometer": None, "event_at": "now",
-        "where": {"site": "", "vin_source": "document", "model_seen": "330I"},
-    })  # fmt: skip
+        "where": {"site": "", "vin_source": "document", "model_seen": "330I"}, "holder_signs": True,
+    }, ("buyer-1",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself: an agent that may present a car does not write it off."""

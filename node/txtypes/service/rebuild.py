@@ -35,8 +35,8 @@ BRAND_FINAL = Guard("brand_final", "a car with this brand never returns to the r
                     "带有此标记的车辆不得再上路")  # fmt: skip
 INSPECTION_UNFIT = Guard(
     "inspection_unfit",
-    "the record is no inspection by checklist REBUILD that this inspector has passed, newer than the total loss and the "
-    "repair, the car's last one, and at most 30 days old",
+    "the record is no inspection by checklist REBUILD that this inspector has passed, newer than the total loss and "
+    "the repair, the car's last one, and at most 30 days old",
     "der Eintrag ist keine bestandene Prüfung nach Liste REBUILD durch diesen Prüfer, die jünger ist als Totalschaden "
     "und Reparatur, die letzte des Fahrzeugs und höchstens 30 Tage alt",
     "该记录不是此检验员在全损及维修之后、30 天内对重建车辆作出的最近一次合格检验",
@@ -61,7 +61,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
         "vin": "WBA8E9G50GNU12345", "inspection": {"sequence": 2, "digest": "$inspection"}, "registrar": "registrar-1",
         "odometer": {"value": 13_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "INS-1", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
-    }, ("registrar-1", "bmw"))  # fmt: skip
+    }, ("registrar-1", "buyer-1"))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself: an agent that may present a car does not decide what it is."""

@@ -49,7 +49,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
         "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [],
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
-    }, ("bmw",))  # fmt: skip
+    }, ("buyer-1",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
