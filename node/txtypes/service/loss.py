@@ -77,7 +77,9 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
             check_flags(ledger, self.vin, replace(vehicle, flags=others), "transfer")
 
     def _is_before_import(self, vehicle: Vehicle) -> bool:
-        return vehicle.origin == "imported" and self.event_at_ms < vehicle.covered_since_ms
+        """Whether it is a loss of an imported car's earlier life; nobody takes the title for that."""
+        is_earlier = vehicle.origin == "imported" and self.event_at_ms < vehicle.covered_since_ms
+        return is_earlier and not self.takes_title
 
     @staticmethod
     def _is_pending(vehicle: Vehicle) -> bool:

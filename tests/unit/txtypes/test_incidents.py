@@ -61,7 +61,8 @@ def electric(life: Life) -> None:
 @table(
     Case("a battery that is there", "born", WORKSHOP, lambda life: hit(life.chain, "hv_battery"), before=electric),
     Case("hit, and there", "born", WORKSHOP, lambda life: hit(life.chain, hv_battery_hit=True), before=electric),
-    Case("a petrol car's battery", "born", WORKSHOP, lambda life: hit(life.chain, "hv_battery"), ("damage_impossible",)),
+    Case("a petrol car's battery", "born", WORKSHOP, lambda life: hit(life.chain, "hv_battery"),
+         ("damage_impossible",)),
     Case("a petrol car's is hit", "born", WORKSHOP, lambda life: hit(life.chain, hv_battery_hit=True),
          ("damage_impossible",)),
     Case("each impossible zone", "born", WORKSHOP, lambda life: hit(life.chain, "windscreen wheels", "structural"),
