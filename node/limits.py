@@ -78,6 +78,9 @@ guard."""
 BACKFILLED_MS: Final = 400 * DAY_MS
 """A record whose event lies further back is shown and judged, and counts for nothing good."""
 
+INSPECTIONS_PER_DAY_MAX: Final = 80
+"""Inspections of one author within a day of block time: what one station can do. Above: an unmet guard."""
+
 RECALL_VINS_MAX: Final = 1_000
 """Cars that one `recall.extend` names. Above: malformed."""
 

@@ -32,6 +32,13 @@ def alert_outcome(code: str) -> str:
     return f"alert:{code}"
 
 
+FINDINGS_DIFFER: Final = "findings_differ"
+NOT_CLEARED: Final = "not_cleared"
+UNPRESENTED: Final = "unpresented"
+_INSPECTED: Final = {
+    "pass": "passed", "minor": "passed with minor defects", "major": "failed", "dangerous": "failed, dangerous",
+}  # fmt: skip
+
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
@@ -40,6 +47,12 @@ OUTCOMES: Final[dict[str, str]] = {
     PARTS_UNPROVEN: "an airbag or a load-bearing part was replaced, and the record names no part",
     PROVISIONAL: "one writer says so, without the holder's signature: it counts when nobody disputes it in 30 days",
     BEFORE_IMPORT: "the event was before the car came onto this chain",
+    **{f"inspection:{result}": f"the car was inspected: {text}" for result, text in _INSPECTED.items()},
+    FINDINGS_DIFFER: "the car passed, and the danger that another inspector found stays: neither a repair of it is "
+    "named nor has a second inspector signed",
+    NOT_CLEARED: "the car passed, and a flag, a duty or an earlier fail stays: what was wrong was not looked at, or "
+    "the inspector is not independent",
+    UNPRESENTED: "nobody has presented the car: a fail is provisional, a pass clears nothing",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
     **{alert_outcome(code): f"the record reports the alert {code.replace('_', ' ')}" for code in ALERTS},
     UNPROVEN: "a used part without a donor on this chain",
@@ -49,3 +62,8 @@ OUTCOMES: Final[dict[str, str]] = {
     ROLLED_BACK: "the software is older than it was",
 }
 """Every outcome code and its meaning. A record has none, one or several of them."""
+
+
+def inspection_outcome(result: str) -> str:
+    """The result of an inspection as an outcome code of a record."""
+    return f"inspection:{result}"

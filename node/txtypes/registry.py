@@ -21,6 +21,7 @@ from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
+from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.rebuild import Rebuild
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
@@ -38,7 +39,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
-    RecallExtend, RecallDone,
+    RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,
     RepairRecord, TotalLoss, Rebuild, Scrap,
     ListingCreate, ListingUpdate, ListingWithdraw,

@@ -14,17 +14,17 @@ from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent, require_role
+from node.txtypes.service.inspection import FAILED, InspectionRecord, with_clearance
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
-from node.txtypes.vehicle.record import Effect, body_of, find_record
-from node.txtypes.vehicle.regions import Clearance, has_brand, with_brand
+from node.txtypes.vehicle.record import Effect, StoredRecord, body_of, face_of, find_record
+from node.txtypes.vehicle.regions import has_brand, with_brand
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 CHECKLIST: Final = "REBUILD"
-PASSED: Final = ("pass", "minor")
 INSPECTED_MS: Final = 30 * DAY_MS
 """How old the inspection of a rebuilt car may be."""
 
@@ -35,11 +35,11 @@ BRAND_FINAL = Guard("brand_final", "a car with this brand never returns to the r
                     "带有此标记的车辆不得再上路")  # fmt: skip
 INSPECTION_UNFIT = Guard(
     "inspection_unfit",
-    "the record is no inspection by checklist REBUILD that this inspector has passed, newer than the total loss and "
-    "the repair, the car's last one, and at most 30 days old",
+    "the record is no passed inspection by checklist REBUILD by this inspector, newer than the total loss and the "
+    "repair, and at most 30 days old",
     "der Eintrag ist keine bestandene Prüfung nach Liste REBUILD durch diesen Prüfer, die jünger ist als Totalschaden "
-    "und Reparatur, die letzte des Fahrzeugs und höchstens 30 Tage alt",
-    "该记录不是此检验员在全损及维修之后、30 天内对重建车辆作出的最近一次合格检验",
+    "und Reparatur und höchstens 30 Tage alt",
+    "该记录不是此检验员在全损及维修之后、30 天内按 REBUILD 检查表作出的合格检验",
 )
 PARTS_MISSING = Guard("parts_unproven", "airbags or load-bearing parts were replaced, and no record names the parts",
                       "Airbags oder tragende Teile wurden ersetzt, und kein Eintrag nennt die Teile",
@@ -94,26 +94,25 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
         self._check_inspection(ledger, vehicle)
 
     def _check_inspection(self, ledger: Ledger, vehicle: Vehicle) -> None:
-        record, last = find_record(ledger, self.vin, self.inspection), vehicle.inspection
-        if record is None:
-            return
-        body, before = body_of(ledger, record), [duty.sequence for duty in vehicle.duties]
-        before += [vehicle.loss.sequence] if vehicle.loss is not None else []
-        is_fit = (
-            getattr(body, "checklist", "") == CHECKLIST
-            and last is not None and last.sequence == self.inspection.sequence and last.result in PASSED
-            and last.inspector == ledger.sender and last.sequence > max(before, default=-1)
-            and ledger.now_ms <= last.at_ms + INSPECTED_MS and not is_fraudulent(ledger, last.inspector, last.at_ms)
-        )  # fmt: skip
-        if not is_fit:
+        record = find_record(ledger, self.vin, self.inspection)
+        if record is not None and not self._is_fit(ledger, vehicle, record):
             ledger.unmet(INSPECTION_UNFIT, f"{self.vin}/{self.inspection.sequence}")
+
+    def _is_fit(self, ledger: Ledger, vehicle: Vehicle, record: StoredRecord) -> bool:
+        face = face_of(record)
+        if face.kind != "inspection.record":
+            return False
+        body, loss = body_of(record, InspectionRecord), vehicle.loss
+        is_after_loss = loss is None or (face.sequence > loss.sequence and face.event_at_ms >= loss.since_ms)
+        is_after_repair = all(face.sequence > duty.sequence for duty in vehicle.duties)
+        return (
+            body.checklist == CHECKLIST and body.result not in FAILED and face.author == ledger.sender
+            and is_after_loss and is_after_repair and ledger.now_ms <= face.event_at_ms + INSPECTED_MS
+            and not is_fraudulent(ledger, face.author, face.event_at_ms, face.time_ms)
+        )  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         now_ms, sequence = ledger.now_ms, vehicle.record_count
         brands = with_brand(vehicle.brands, "rebuilt", now_ms, sequence, is_confirmed=True)
-        others = (clearance for clearance in vehicle.clearances if clearance.what != "rebuild")
-        clearances = (*others, Clearance("rebuild", ledger.sender, sequence, now_ms))
-        rebuilt = replace(
-            vehicle, existence="rebuilt", loss=None, brands=brands, duties=(), clearances=clearances
-        )  # fmt: skip
-        return Effect(rebuilt, is_material=True)
+        rebuilt = replace(vehicle, existence="rebuilt", loss=None, brands=brands, duties=())
+        return Effect(with_clearance(ledger, rebuilt, "rebuild", [vehicle.loss, *vehicle.duties]), is_material=True)

@@ -17,7 +17,7 @@ from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import AsOf, Family, Ident, Reader, extended
+from node.ledger.family import AsOf, Family, Reader, extended
 from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, RecordName, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
@@ -29,8 +29,8 @@ from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
 from node.txtypes.vehicle.record import Effect, append_record, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.stop_flags import flag_of, is_flag_change, with_firm_flag, without_flag
+from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
 Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40)]
@@ -108,7 +108,7 @@ class RecallView(Recall, frozen=True):
 
 RECALL = Family(
     "recall", Recall,
-    ident=Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}"),
+    ident=RECALL_IDENT,
     concerns=lambda ident, recall: (f"account/{ident[:40]}",), event="recall", path="/v1/recalls", view=RecallView,
     internal=("manufacturer",),
 )  # fmt: skip
@@ -132,7 +132,7 @@ class RecallOpen(TransactionBody, tag="recall.open", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "campaign": "0016560700", "recall_class": "safety", "remedy": "replace", "part_numbers": ["34336888459"],
         "references": [{"authority": "KBA", "number": "14567R"}, {"authority": "NHTSA", "number": "25V123"}],
-        "remedy_from_day": "2026-03-01",
+        "remedy_from_day": "2026-01-01",
     })  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:
@@ -272,7 +272,7 @@ class RecallDone(Report, tag="recall.done", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
         "vin": "WBA8E9G50GNU12345", "manufacturer": "bmw", "campaign": "0016560700",
         "parts": [{"number": "34336888459", "quantity": 1, "is_original": True, "serial": None}], "software": None,
-        "odometer": {"value": 12_500, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "odometer": {"value": 130, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"},
     })  # fmt: skip
 
@@ -311,7 +311,7 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         assert found is not None, "guarded"
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
         repaired = without_recall(ledger, vehicle, found)
-        return Effect(repaired, is_material=repaired.flags != vehicle.flags)
+        return Effect(repaired, is_material=is_flag_change(vehicle, repaired, ledger.now_ms))
 
 
 def _day_ms(day: str) -> int:

@@ -99,11 +99,13 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
 
 
 def check_step(
-    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b""
-) -> None:
+    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b"",
+    *, paid_off: Collection[bytes] = (),
+) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
-    check_flags(ledger, vin, vehicle, step)
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `paid_off`: banks that sign
+    because their lien ends with the step."""
+    check_flags(ledger, vin, vehicle, step, signed_by=paid_off)
     table = ledger.rules.tables.sale_rules
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
         rule = table[condition]
@@ -121,9 +123,11 @@ def check_step(
 
 
 def check_flags(
-    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, except_by: Collection[bytes] = ()
+    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties; a flag whose
+    setter is one of them, and may let the operation pass by signing, does not block it."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        if operation in blocks_of(flag, ledger.rules) and flag.setter not in except_by:
+        is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
+        if operation in blocks_of(flag, ledger.rules) and not is_signed:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +27,8 @@ from node.txtypes.vehicle.odometer import (
     verdict_outcome,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+B = TypeVar("B", bound=TransactionBody)
 
 
 class Face(Value, tag=1, frozen=True):
@@ -156,10 +159,15 @@ def content_of(record: StoredRecord) -> Content:
     return _decode_content.decode(record.content)
 
 
-def body_of(ledger: Ledger, record: StoredRecord) -> Value | None:
-    """The body of the transaction that made the record; None where the ruleset in force does not have its type."""
-    kind = ledger.rules.types.get(face_of(record).kind)
-    return msgspec.msgpack.decode(content_of(record).body, type=kind) if kind is not None else None
+@cache
+def _body_decoder(kind: type[B]) -> msgspec.msgpack.Decoder[B]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def body_of(record: StoredRecord, kind: type[B]) -> B:
+    """The body of a record whose face names its type."""
+    body: B = _body_decoder(kind).decode(content_of(record).body)
+    return body
 
 
 class Effect(NamedTuple):

@@ -7,8 +7,9 @@ and lapses.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from node.crypto.addresses import to_text
@@ -27,14 +28,16 @@ from node.txtypes.members.conduct import (
     drop_provisional_flag,
     provisional_flags,
 )
-from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.members.member import MEMBER, active_member, has_role
 from node.txtypes.vehicle.guards import require_vehicle
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.regions import Flag, flags_at
+from node.txtypes.vehicle.regions import LIENS_MAX, Flag, flags_at
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, related
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
+PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
+"""Banks that sign because their liens end with the act."""
 OWN_RIGHT: Final = ("lien", "recall_do_not_drive")
 """Flags that are lifted without distance to the holder: a bank gives its own right up, a repair ends a recall."""
 
@@ -71,6 +74,11 @@ def flag_of(vehicle: Vehicle, name: str, now_ms: int, setter: bytes = b"") -> Fl
     """The flag that has not lapsed; of several of one name that of the setter."""
     alive = (flag for flag in flags_at(vehicle.flags, now_ms) if flag.name == name)
     return next((flag for flag in alive if not setter or flag.setter == setter), None)
+
+
+def is_flag_change(before: Vehicle, after: Vehicle, now_ms: int) -> bool:
+    """Whether a flag was set, became firm or was lifted. One that has lapsed is no change."""
+    return flags_at(before.flags, now_ms) != flags_at(after.flags, now_ms)
 
 
 def country_of(reader: Reader, address: bytes, role: str, now_ms: int) -> str:
@@ -135,6 +143,22 @@ def without_flag(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
         drop_provisional_flag(ledger, flag.setter, flag.until_ms)
     kept = tuple(entry for entry in flags_at(vehicle.flags, ledger.now_ms) if entry != flag)
     return replace(vehicle, flags=kept)
+
+
+def check_paid_off(ledger: Ledger, vin: str, vehicle: Vehicle, banks: PaidOff) -> None:
+    """Notes each bank that has no lien on the car."""
+    for bank in banks:
+        if flag_of(vehicle, "lien", ledger.now_ms, bank) is None:
+            ledger.unmet(FLAG_ABSENT, vin, to_text(bank), "a lien of this bank")
+
+
+def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
+    """The vehicle without the liens of the banks that sign."""
+    for bank in banks:
+        flag = flag_of(vehicle, "lien", ledger.now_ms, bank)
+        assert flag is not None, "guarded"
+        vehicle = without_flag(ledger, vehicle, flag)
+    return vehicle
 
 
 def hinders_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> tuple[Guard, str] | None:
@@ -276,14 +300,14 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
         """Whether sender and witness are those who sign together by one line of the table."""
         members = (ledger.sender, *self.signers(ledger))
         named = [word for word in signers if word in roles]
-        if len(named) != len(members) or self.witness == ledger.sender:
+        if len(members) != max(1, len(named)) or self.witness == ledger.sender:
             return False
-        if not all(has_role(ledger, member, role) for member, role in zip(members, named, strict=True)):
+        if not all(has_role(ledger, member, role) for member, role in zip(members, named, strict=False)):
             return False
         for word in signers:
             match word:
                 case "same_member":
-                    is_met = ledger.sender == flag.setter
+                    is_met = ledger.sender == flag.setter and active_member(ledger, ledger.sender) is not None
                 case "same_country":
                     is_met = country_of(ledger, ledger.sender, named[0], ledger.now_ms) == flag.country
                 case "other_group":

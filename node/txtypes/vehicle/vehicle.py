@@ -27,6 +27,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.ruleset import Ruleset
 from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
+from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
@@ -260,12 +261,19 @@ def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 
+RECALL_IDENT = Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}")
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
     indexes=(
         Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
         Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
               description="an alert that is reported or confirmed"),
+        Index("flag", lambda car: sorted({flag.name for flag in car.flags}),
+              Ident("a stop-flag", "[a-z_]{1,40}", tuple(STOP_FLAGS)),
+              lambda vin, car, name, reader, as_of: any(f.name == name for f in flags_at(car.flags, as_of.now_ms)),
+              "a stop-flag that has not lapsed"),
+        Index("recall", lambda car: [f"{recall.maker.hex()}-{recall.campaign}" for recall in car.recalls],
+              RECALL_IDENT, description="campaign of a recall that is open on the car"),
     ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,

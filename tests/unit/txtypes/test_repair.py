@@ -148,14 +148,16 @@ def test_what_a_workshop_alone_says_of_the_structure_blocks_after_thirty_days() 
     assert {"duty_structural_release"} == conditions(life)
 
 
-def test_the_earlier_duty_stays() -> None:
+def test_a_duty_that_is_due_and_one_that_is_not_yet_are_two() -> None:
     life = at("born")
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
+    [waiting] = life.chain.state(VEHICLE, VIN).duties
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL, holder_signs=True), "bmw")
-    [duty] = life.chain.state(VEHICLE, VIN).duties
-    assert (2, life.chain.now - 1000) == (duty.sequence, duty.due_ms)
+    [_, due] = life.chain.state(VEHICLE, VIN).duties
+    assert (2, life.chain.now - 1000) == (due.sequence, due.due_ms)
+    life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL, holder_signs=True), "bmw")
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
-    assert (duty,) == life.chain.state(VEHICLE, VIN).duties
+    assert (replace(due, sequence=3), replace(waiting, sequence=4)) == life.chain.state(VEHICLE, VIN).duties
 
 
 def test_an_ordinary_repair_is_not_material() -> None:
