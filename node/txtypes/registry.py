@@ -29,9 +29,12 @@ from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, Lis
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.inspection import InspectionRecord
+from node.txtypes.service.loss import TotalLoss
+from node.txtypes.service.rebuild import Rebuild
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
+from node.txtypes.service.scrap import Scrap
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.life import LIFE
@@ -47,7 +50,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
     RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,
-    RepairRecord,
+    RepairRecord, TotalLoss, Rebuild, Scrap,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,

@@ -94,8 +94,11 @@ class Listing(Value, tag=1, frozen=True):
 
 
 TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
-    "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
-    "reserved": {"order.cancel": "open", "order.handover": "sold"},
+    "open": {
+        "listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved",
+        "vehicle.total_loss": "withdrawn",
+    },
+    "reserved": {"order.cancel": "open", "order.handover": "sold", "vehicle.total_loss": "withdrawn"},
     "withdrawn": {}, "sold": {},
 })  # fmt: skip
 """An open listing also has to be open as it counts now, see `status_now`."""
@@ -269,6 +272,16 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
     vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
     if listing and vehicle and (now := disclosure_root(listing_id, listing, vehicle)) != root:
         ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
+
+
+def take_off_market(ledger: Ledger, vehicle: Vehicle, tag: str) -> Vehicle:
+    """The vehicle off the market, after a record `tag` that ends its sale: the listing is withdrawn, and an order has
+    no car any more."""
+    listing = ledger.get(LISTING, vehicle.market.listing) if vehicle.market.listing else None
+    if listing is not None and tag in TRANSITIONS.steps[listing.status]:
+        status = TRANSITIONS.after(listing.status, tag)
+        ledger.put(LISTING, vehicle.market.listing, replace(listing, status=status))
+    return replace(vehicle, market=OFF_MARKET)
 
 
 # --- types ------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ REPAIRERS_MAX: Final = 8
 COOLDOWNS_MAX: Final = 16
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
-LIFE_BYTES_MAX: Final = 12 * 1024
+LIFE_BYTES_MAX: Final = 14 * 1024
 REPAIRED_MS: Final = 180 * DAY_MS
 """A repairer does not inspect its own work within this time."""
 

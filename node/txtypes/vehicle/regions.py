@@ -300,11 +300,12 @@ class Duty(Value, frozen=True):
     due_ms: OptionalTime
 
 
-def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int) -> tuple[Duty, ...]:
-    """The duties with one more; one of the code that is due earlier stays as it is."""
-    if any(duty.code == code and duty.due_ms <= due_ms for duty in duties):
-        return duties
-    return (*(duty for duty in duties if duty.code != code), Duty(code, sequence, due_ms))
+def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int, now_ms: int) -> tuple[Duty, ...]:
+    """The duties with one more. Of a code there is one that is due and one that is not yet; each names its last record,
+    which an inspection has to come after, and its earliest time."""
+    same = [duty for duty in duties if duty.code == code and (duty.due_ms <= now_ms) == (due_ms <= now_ms)]
+    others = (duty for duty in duties if duty not in same)
+    return (*others, Duty(code, sequence, min([due_ms, *(duty.due_ms for duty in same)])))
 
 
 class Alert(Value, frozen=True):

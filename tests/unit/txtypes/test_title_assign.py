@@ -11,6 +11,7 @@ from support.registering import claimed, deregistered, exported, put, registered
 from support.specimens import specimen
 from support.stages import Case, at, change, table
 
+from node.rules.odometer import DECLARED, INTERESTED
 from node.txtypes.members.mandate import MANDATE, MandateGrant, covers
 from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.assign import TitleAssign
@@ -158,22 +159,22 @@ def test_a_gift_moves_the_title_and_keeps_the_registration() -> None:
     )  # fmt: skip
     assert chain.now - 1000 == found.title_since_ms
     [reading] = chain.state(ODOMETER, VIN).readings
-    assert (13_000_000, "interested") == (reading.metres, reading.standing)
+    assert (13_000_000, INTERESTED) == (reading.metres, reading.standing)
 
 
-def test_a_reading_between_private_people_does_not_count() -> None:
+def test_a_reading_counts_only_if_a_trader_a_workshop_or_an_inspector_signs() -> None:
     life = at("handed_over")
     chain = life.chain
     body = replace(gift(life, "police-1"), odometer=km(999_999))
     chain.do(HEIR, body, "police-1")
-    assert "declared" == chain.state(ODOMETER, VIN).readings[-1].standing
+    assert DECLARED == chain.state(ODOMETER, VIN).readings[-1].standing
 
 
 def test_an_authority_may_name_a_reading_that_nobody_counts() -> None:
     life = at("born")
     registered(life)
     life.chain.do("registrar-1", decreed(life, odometer=km(40)), HEIR)
-    assert ["declared"] == [reading.standing for reading in life.chain.state(ODOMETER, VIN).readings]
+    assert [DECLARED] == [reading.standing for reading in life.chain.state(ODOMETER, VIN).readings]
 
 
 def test_a_repossession_ends_the_banks_lien_and_no_other() -> None:
