@@ -49,6 +49,7 @@ SALE_RULES: Final[dict[str, SaleRule]] = {
     "recall_compliance": _SHOWN,
     "recall_quality": _SHOWN,
     "total_loss": SaleRule(("disclosed", "free", "trade_only", "free"), "total_loss", _BUYERS_OF_WRECKS),
+    "total_loss_provisional": SaleRule(("free", "free", "blocked", "free")),
     "clearance_void": SaleRule(("blocked", "blocked", "blocked", "blocked")),
 }
 """Condition of a car -> its rule. `brand_open`: pending or undecided. `clearance_void`: the author of a clearance is

@@ -76,7 +76,8 @@ def _blocks_of_the_story() -> Iterator[list[str]]:
 # --- TRANSACTIONS.md and the help of every type ------------------------------------------------------------
 ORDER_OF_TYPES = (
     "account.open", "account.update_keys", "member.update", "governance.propose", "governance.vote",
-    "validator.pause", "validator.resume", "recall.open", "vehicle.register", "title.transfer", "odometer.read",
+    "validator.pause", "validator.resume", "recall.open", "vehicle.register",
+    "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record", "title.transfer", "odometer.read",
     "mandate.grant", "mandate.end", "maintenance.record",
     "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",

@@ -40,6 +40,19 @@ def damaged(life: Life) -> None:
     life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
 
 
+def recalled(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open"))
+
+
+def named(life: Life) -> None:
+    recalled(life)
+    life.chain.do("bmw", specimen("recall.extend"))
+
+
+def flagged(life: Life) -> None:
+    life.chain.do("inspector-1", specimen("flag.set"))
+
+
 def nothing(life: Life) -> None:
     """The stage is enough."""
 
@@ -53,6 +66,11 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "recall.extend": ("born", recalled),
+    "recall.done": ("born", named),
+    "inspection.record": ("born", nothing),
+    "flag.set": ("born", nothing),
+    "flag.clear": ("born", flagged),
     "listing.create": ("wholesale", nothing),
     "listing.update": ("listed", nothing),
     "listing.withdraw": ("listed", nothing),
