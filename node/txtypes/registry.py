@@ -13,8 +13,12 @@ from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
+from node.txtypes.members.makers import MAKERS
 from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
+from node.txtypes.parts.battery import BATTERY, BatteryBind, BatteryHealth
+from node.txtypes.parts.parts import PartBind
+from node.txtypes.parts.software import SOFTWARE, SoftwareUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
@@ -24,8 +28,10 @@ from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.recall import RECALL, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.sighting import SIGHTINGS, VehicleSighting
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -33,6 +39,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
+    VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,
@@ -44,7 +51,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     PROPOSAL, OPEN_PROPOSALS,
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
-    PART,
+    MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
@@ -25,12 +27,25 @@ KEYS_EXHAUSTED = Guard("keys_exhausted", "the daily quota of new state keys is u
                        "das Tageskontingent neuer Schlüssel ist erschöpft", "当日新增键配额已用完")  # fmt: skip
 
 
+ACTS_TODAY = Guard("acts_today", "too many transactions of this type by the account today",
+                   "zu viele Transaktionen dieses Typs von diesem Konto heute", "该账户今日此类交易过多")  # fmt: skip
+
+
+class ActCount(Value, frozen=True):
+    """How many transactions of a type an account has sent on the day."""
+
+    kind: str
+    count: int
+
+
 class Quota(Value, tag=1, frozen=True):
-    """What an account has used on `day` (block time / 24 h); of a member, with the accounts that it sponsors."""
+    """What an account has used on `day` (block time / 24 h); of a member, with the accounts that it sponsors. `acts`:
+    its own transactions of the types that have a number a day, ascending."""
 
     day: int
     weight: int
     keys: int
+    acts: tuple[ActCount, ...] = ()
 
 
 class QuotaForecast(View, frozen=True):
@@ -87,9 +102,28 @@ def charge(ledger: Ledger, weight: int, keys: int) -> None:
     """Charge a transaction to its payers; notes each quota that has too little left."""
     for payer in payers_of(ledger, ledger.sender, ledger.params):
         used = used_today(ledger, payer.address, ledger.now_ms)
-        total = Quota(used.day, used.weight + weight, used.keys + keys)
+        total = replace(used, weight=used.weight + weight, keys=used.keys + keys)
         if total.weight > payer.weight:
             ledger.unmet(WEIGHT_EXHAUSTED, to_text(payer.address), total.weight, f"at most {payer.weight} a day")
         if total.keys > payer.keys:
             ledger.unmet(KEYS_EXHAUSTED, to_text(payer.address), total.keys, f"at most {payer.keys} a day")
         ledger.put(QUOTA, payer.address, total)
+
+
+def _acts_today(reader: Reader, account: bytes, now_ms: int) -> dict[str, int]:
+    return {act.kind: act.count for act in used_today(reader, account, now_ms).acts}
+
+
+def check_acts(ledger: Ledger, kind: str, most: int) -> None:
+    """Notes `acts_today` where the sender has sent `most` transactions of the type on the day."""
+    count = _acts_today(ledger, ledger.sender, ledger.now_ms).get(kind, 0)
+    if count >= most:
+        ledger.unmet(ACTS_TODAY, to_text(ledger.sender), count, f"at most {most} a day")
+
+
+def count_act(ledger: Ledger, kind: str) -> None:
+    """Count a transaction of the type."""
+    acts = _acts_today(ledger, ledger.sender, ledger.now_ms)
+    acts[kind] = acts.get(kind, 0) + 1
+    used = used_today(ledger, ledger.sender, ledger.now_ms)
+    ledger.put(QUOTA, ledger.sender, replace(used, acts=tuple(ActCount(*act) for act in sorted(acts.items()))))

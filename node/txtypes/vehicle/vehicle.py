@@ -70,8 +70,8 @@ class Vehicle(Value, tag=1, frozen=True):
     born_height: Height
     existence: Existence
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
-    """Of an imported car: how well its life before is documented."""
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
     ended_at_ms: OptionalTime
