@@ -77,7 +77,8 @@ def _blocks_of_the_story() -> Iterator[list[str]]:
 ORDER_OF_TYPES = (
     "account.open", "account.update_keys", "member.update", "governance.propose", "governance.vote",
     "validator.pause", "validator.resume", "recall.open", "vehicle.register", "title.transfer", "odometer.read",
-    "maintenance.record", "listing.create", "listing.withdraw", "listing.create", "listing.update",
+    "maintenance.record", "part.bind", "software.update", "vehicle.sighting", "vehicle.import", "battery.bind",
+    "battery.health", "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
     "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",

@@ -137,9 +137,9 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
     by: ClassVar[Author] = Author("manufacturer", "workshop")
     headline: ClassVar[tuple[str, ...]] = ("action", "battery_id", "state")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
-        "vin": "WBA8E9G50GNU12345", "battery_id": "RBMWCE0123456789", "passport": "00" * 32, "capacity_wh": 83_900,
-        "action": "fit", "state": "original", "odometer": {"value": 12_000, "unit": "km", "source": "cluster"},
-        "event_at": "now", "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"},
+        "vin": "JTDKB20U093512345", "battery_id": "JPPEVE0123456789", "passport": "00" * 32, "capacity_wh": 8_800,
+        "action": "fit", "state": "original", "odometer": {"value": 78_000, "unit": "km", "source": "cluster"},
+        "event_at": "now", "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "PRIUS"},
     })  # fmt: skip
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
@@ -177,10 +177,10 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
     by: ClassVar[Author] = Author("manufacturer", "workshop", "inspector")
     headline: ClassVar[tuple[str, ...]] = ("soh", "method")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
-        "vin": "WBA8E9G50GNU12345", "battery_id": "RBMWCE0123456789", "soh": 941, "method": "bms_soce",
-        "energy_wh": 78_900, "cycles": 212, "recalibrated": False,
-        "odometer": {"value": 12_000, "unit": "km", "source": "cluster"}, "event_at": "now",
-        "where": {"site": "INS-1", "vin_source": "obd", "model_seen": "330I"},
+        "vin": "JTDKB20U093512345", "battery_id": "JPPEVE0123456789", "soh": 941, "method": "bms_soce",
+        "energy_wh": 8_280, "cycles": 212, "recalibrated": False,
+        "odometer": {"value": 78_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "where": {"site": "INS-1", "vin_source": "obd", "model_seen": "PRIUS"},
     })  # fmt: skip
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:

@@ -10,11 +10,10 @@ from msgspec import Meta
 from node.codec import Value
 from node.ledger.example import Example
 from node.ledger.family import VIN_IDENT, AsOf, Family, Reader, extended
-from node.ledger.fields import Hash32, Rxswin, SoftwareSystem, Vin
+from node.ledger.fields import Code, Hash32, Rxswin, SoftwareSystem, Vin
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.outcomes import GAP, ROLLED_BACK
-from node.txtypes.service.recall import Campaign
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -81,7 +80,7 @@ def regulation_of(rxswin: str) -> str:
 class SoftwareUpdate(Report, tag="software.update", frozen=True):
     """A manufacturer, also over the air, or a workshop has updated software. It is never refused for its versions: what
     does not follow from what is known leaves the outcome `gap`, an older version `rolled_back`, which is material where
-    the update is one of cyber security (UN R155). `package`: hash of what was installed."""
+    the update is one of cyber security (UN R155). `package`: hash of what was installed; `campaign`: the recall that asked for it."""
 
     vin: Vin
     updates: Annotated[tuple[Update, ...], Meta(min_length=1, max_length=16)]
@@ -89,7 +88,7 @@ class SoftwareUpdate(Report, tag="software.update", frozen=True):
     package: Hash32
     over_air: bool
     security: bool
-    campaign: Campaign | None
+    campaign: Code | None
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("updates", by="system"), Unique("rxswins"))
     by: ClassVar[Author] = Author("manufacturer", "workshop")
     headline: ClassVar[tuple[str, ...]] = ("updates", "over_air", "security")

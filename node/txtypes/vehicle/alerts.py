@@ -66,9 +66,7 @@ def confirms(ledger: Ledger, vin: str, alerts: Alerts, code: str, *, is_presente
     return is_second and found is not None and not related(ledger, found.author, sender, vin, ledger.now_ms)
 
 
-def alerted(
-    ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *, is_presented: bool = False
-) -> Effect:
+def alerted(ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *, is_presented: bool = False) -> Effect:
     """The vehicle after the sender's next record on it has reported each of `codes`, the outcome codes of that record,
     and whether it has confirmed one."""
     alerts, outcome, is_material = vehicle.alerts, [], False

@@ -64,7 +64,8 @@ NO_MAKER: Final = bytes(20)
 """The maker of a car that no manufacturer of this chain has made."""
 
 NOT_INDEPENDENT = Guard("not_independent", "the inspector is related to a party",
-                        "der Prüfer ist mit einer Partei verbunden", "检验人与当事方有关联", is_permission=True)  # fmt: skip
+                        "der Prüfer ist mit einer Partei verbunden", "检验人与当事方有关联",
+                        is_permission=True)  # fmt: skip
 INSPECTION_UNFIT = Guard("inspection_unfit", "the inspection does not suffice: an item was not looked at, or the car's "
                          "identity is in doubt", "die Prüfung genügt nicht: ein Punkt fehlt, oder die Identität ist "
                          "zweifelhaft", "检验不充分：缺少项目或车辆身份存疑")  # fmt: skip

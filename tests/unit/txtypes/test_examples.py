@@ -40,6 +40,15 @@ def damaged(life: Life) -> None:
     life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
 
 
+def brought_in(life: Life) -> None:
+    life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
+
+
+def charged(life: Life) -> None:
+    brought_in(life)
+    life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
+
+
 def nothing(life: Life) -> None:
     """The stage is enough."""
 
@@ -53,6 +62,10 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "part.bind": ("born", nothing),
+    "battery.bind": ("", brought_in),
+    "battery.health": ("", charged),
+    "software.update": ("born", nothing),
     "listing.create": ("wholesale", nothing),
     "listing.update": ("listed", nothing),
     "listing.withdraw": ("listed", nothing),
