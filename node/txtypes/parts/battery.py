@@ -8,6 +8,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from node.codec import Value
+from node.crypto.addresses import to_text
 from node.crypto.hashing import tagged
 from node.ledger.example import Example
 from node.ledger.family import HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
@@ -18,6 +19,7 @@ from node.limits import DAY_MS
 from node.rules.odometer import to_metres
 from node.rules.outcomes import IMPLAUSIBLE, NOT_BOUND
 from node.rules.parts import BATTERY_METHODS, BatteryFloor
+from node.txtypes.members.member import ROLE_SCOPE, has_role_at
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
 from node.txtypes.vehicle.bindings import UNBOUND, Binding, State, claimants, fitted, removed, state_of
 from node.txtypes.vehicle.record import Effect
@@ -144,6 +146,14 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         check_has_hv(ledger, self.vin, vehicle)
+        sender = ledger.sender
+        for at_ms in (ledger.now_ms, self.event_at_ms):
+            if has_role_at(ledger, sender, at_ms, "workshop") and not (
+                has_role_at(ledger, sender, at_ms, "workshop", capability="hv")
+                or has_role_at(ledger, sender, at_ms, "manufacturer")
+            ):
+                ledger.unmet(ROLE_SCOPE, to_text(sender), need="a workshop's grant with hv")
+                return
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = battery_key(self.battery_id)

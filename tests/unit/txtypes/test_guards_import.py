@@ -87,8 +87,14 @@ def suspended(life: Life) -> None:
     case("a car of a maker that is not here", body()),
     Case("no dealer", "", "workshop-berlin", body(holder="workshop-berlin"), ("role_missing",), ("inspector-1",)),
     case("it is here", body(), "vehicle_exists", before=there),
-    Case("it was born here", "born", "dealer-munich", body(VIN, grade="A", confirmed_by="bmw"), ("vehicle_exists",),
-         ("inspector-1", "bmw")),
+    Case(
+        "it was born here",
+        "born",
+        "dealer-munich",
+        body(VIN, grade="A", confirmed_by="bmw"),
+        ("vehicle_exists",),
+        ("inspector-1", "bmw"),
+    ),
     case("its inspector does not sign", body(), "signature_missing", signed=()),
     case("for another, who signs", body(holder="buyer-1"), signed=("inspector-1", "buyer-1")),
     case("for another, who does not", body(holder="buyer-1"), "signature_missing"),
@@ -122,8 +128,9 @@ def test_import(case: Case) -> None:
     case("without the identification", body(findings=lambda life: findings(life, "0.2")), "inspection_unfit"),
     case("without the odometer", body(findings=lambda life: findings(life, "O1")), "inspection_unfit"),
     case("identity in doubt", body(findings=lambda life: findings(life, i02="major")), "inspection_unfit"),
-    case("a severity that the item has not", body(findings=lambda life: findings(life, i01="minor")),
-         "inspection_unfit"),
+    case(
+        "a severity that the item has not", body(findings=lambda life: findings(life, i01="minor")), "inspection_unfit"
+    ),
     case("a defect elsewhere", body(findings=lambda life: findings(life, i01="major"))),
 )
 def test_inspection(case: Case) -> None:
