@@ -13,8 +13,12 @@ from node.txtypes.chain.replay_window import WINDOW
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
+from node.txtypes.members.makers import MAKERS
 from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
+from node.txtypes.parts.battery import BATTERY, BatteryBind, BatteryHealth
+from node.txtypes.parts.parts import PartBind
+from node.txtypes.parts.software import SOFTWARE, SoftwareUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.registration.registration import (
     RegistrationAccept,
@@ -37,8 +41,10 @@ from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.vehicle.sighting import SIGHTINGS, VehicleSighting
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -51,6 +57,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,
     RepairRecord, TotalLoss, Rebuild, Scrap,
+    VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,
@@ -62,7 +69,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     PROPOSAL, OPEN_PROPOSALS,
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
-    PART,
+    MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -24,6 +24,7 @@ from node.ledger.static_rules import Lengths, StaticRule
 from node.txtypes.chain import validator_set
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
+from node.txtypes.members.makers import MAKERS, with_maker
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
@@ -169,6 +170,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
         starts = self.starts_at_ms or ledger.now_ms
         grant = Grant(self.role, self.wmis, self.country, self.capabilities, starts, self.ends_at_ms, ())
         ledger.put(MEMBER, self.member, replace(member, grants=(*member.grants, grant)))
+        for wmi in self.wmis if self.role == "manufacturer" else ():
+            ledger.put(MAKERS, wmi, with_maker(ledger.get(MAKERS, wmi), self.member, starts))
 
 
 class RoleSetStatus(Value, tag="role.set_status", frozen=True):

@@ -46,7 +46,7 @@ def check_absent(ledger: Ledger, vin: str, *, is_void_allowed: bool = False) -> 
 def begun(
     ledger: Ledger, *, maker: bytes, model: str, configuration: tuple[str, ...], plant: str, produced_on: str,
     powertrain: Powertrain, odometer_unit: Unit, vin_scheme: VinScheme, born_at_ms: int, holder: bytes,
-    grade: Literal["", "A", "B", "C", "D"] = "", covered_since_ms: int,
+    grade: str = "", covered_since_ms: int,
 ) -> Vehicle:  # fmt: skip
     """A car without any record. `grade`: of an imported one; empty for one that is born."""
     return Vehicle(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -69,6 +70,28 @@ def add_reading(
     judged = with_reading(earlier, reading, ledger.sender, group, ledger.now_ms, ledger.rules)
     ledger.put(ODOMETER, vin, judged)
     return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+
+
+class HistoryReading(NamedTuple):
+    """A reading of an imported car, by its author."""
+
+    event_at_ms: int
+    metres: int
+    author: bytes
+    standing: Standing
+    source: str
+
+
+def add_history(ledger: Ledger, vin: str, vehicle: Vehicle, readings: Iterable[HistoryReading]) -> Vehicle:
+    """Store and judge the readings of the record with which a car is imported. All of them have its sequence."""
+    leaf = ledger.get(ODOMETER, vin) or NO_READINGS
+    for read in readings:
+        new = NewReading(
+            read.event_at_ms, read.metres, vehicle.record_count, _STANDINGS[read.standing], SOURCE_CODES[read.source]
+        )  # fmt: skip
+        leaf = with_reading(leaf, new, read.author, group_of(ledger, read.author), ledger.now_ms, ledger.rules)
+    ledger.put(ODOMETER, vin, leaf)
+    return replace(vehicle, verdict=leaf.verdict)
 
 
 def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:

@@ -78,8 +78,8 @@ class Vehicle(Value, tag=1, frozen=True):
     existence: Existence
     """A total loss is not written here: see `existence_now`."""
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
-    """Of an imported car: how well its life before is documented."""
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
     ended_at_ms: OptionalTime
@@ -283,8 +283,8 @@ ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
     "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
     "odometer to be disclosed",
-    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf muss "
-    "dann odometer offengelegt werden",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf "
+    "muss dann odometer offengelegt werden",
     "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 

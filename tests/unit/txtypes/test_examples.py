@@ -51,6 +51,13 @@ def named(life: Life) -> None:
 
 def flagged(life: Life) -> None:
     life.chain.do("inspector-1", specimen("flag.set"))
+def brought_in(life: Life) -> None:
+    life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
+
+
+def charged(life: Life) -> None:
+    brought_in(life)
+    life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
 
 
 def nothing(life: Life) -> None:
@@ -71,6 +78,10 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "inspection.record": ("born", nothing),
     "flag.set": ("born", nothing),
     "flag.clear": ("born", flagged),
+    "part.bind": ("born", nothing),
+    "battery.bind": ("", brought_in),
+    "battery.health": ("", charged),
+    "software.update": ("born", nothing),
     "listing.create": ("wholesale", nothing),
     "listing.update": ("listed", nothing),
     "listing.withdraw": ("listed", nothing),
