@@ -10,6 +10,10 @@ from node.ledger.params import CHAIN
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
+from node.txtypes.disputes import types as disputes
+from node.txtypes.disputes.amend import RecordAmend
+from node.txtypes.disputes.arbiters import ARBITERS
+from node.txtypes.disputes.dispute import OPEN_DISPUTES, RECORD_DISPUTE, RECORD_STATUS
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
@@ -39,6 +43,8 @@ from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, Recall
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
+from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart
+from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDecide
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.imports import VehicleImport
@@ -63,6 +69,9 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     order.OrderAcknowledge, order.OrderHandover,
     PaymentInitiate, PaymentAttest,
     DeliverySchedule, DeliveryEvent,
+    RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
+    disputes.RecordClose,
+    WarrantyStart, WarrantyExtend, WarrantyClaim, WarrantyDecide,
 )  # fmt: skip
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
@@ -71,6 +80,8 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
+    WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""

@@ -14,7 +14,15 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.odometer import DECLARED, INDEPENDENT, INTERESTED, SOURCE_CODES, sources_differ, to_metres
 from node.txtypes.members.member import group_of, has_role
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, NewReading, activity_of, newest_counted, with_reading
+from node.txtypes.vehicle.readings import (
+    NO_READINGS,
+    ODOMETER,
+    NewReading,
+    activity_of,
+    highest_distance,
+    newest_counted,
+    with_reading,
+)
 from node.txtypes.vehicle.relation import is_related_to_holder
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -103,6 +111,12 @@ def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:
 def verdict_outcome(vehicle: Vehicle) -> str:
     """The verdict as an outcome code of a record."""
     return f"verdict:{vehicle.verdict}"
+
+
+def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
+    """Metres of the highest counted reading of the events until a time, 0 where there is none."""
+    leaf = reader.get(ODOMETER, vin)
+    return highest_distance(leaf, until_ms) if leaf is not None else 0
 
 
 def newest_metres(reader: Reader, vin: str) -> int:

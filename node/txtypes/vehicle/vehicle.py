@@ -30,6 +30,7 @@ from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
@@ -105,7 +106,6 @@ class Vehicle(Value, tag=1, frozen=True):
     maintenance_count: int
     accident_count: int
     transfer_count: int
-    disputes_open: int
     material_changes: int
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
@@ -212,6 +212,7 @@ class VehicleView(Vehicle, frozen=True):
     brands: tuple[BrandView, ...]
     odometer: OdometerView
     history_notice: str
+    disputes_open: int
     material_root: Hash32
 
     @staticmethod
@@ -225,6 +226,7 @@ class VehicleView(Vehicle, frozen=True):
             flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
             odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
