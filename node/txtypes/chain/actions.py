@@ -26,6 +26,7 @@ from node.txtypes.disputes import arbiters
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
 from node.txtypes.members.conduct import is_on_hold, lift_hold
+from node.txtypes.members.makers import MAKERS, with_maker
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
@@ -174,6 +175,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
         starts = self.starts_at_ms or ledger.now_ms
         grant = Grant(self.role, self.wmis, self.country, self.capabilities, starts, self.ends_at_ms, ())
         ledger.put(MEMBER, self.member, replace(member, grants=(*member.grants, grant)))
+        for wmi in self.wmis if self.role == "manufacturer" else ():
+            ledger.put(MAKERS, wmi, with_maker(ledger.get(MAKERS, wmi), self.member, starts))
         if self.role == "arbiter":
             arbiters.add(ledger, self.member)
 

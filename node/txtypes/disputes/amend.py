@@ -21,7 +21,7 @@ from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
 from node.txtypes.members.member import has_role
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
-from node.txtypes.vehicle.odometer import ODOMETER, may_amend_alone, reading_of
+from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
 from node.txtypes.vehicle.record import (
     Content,
     Face,

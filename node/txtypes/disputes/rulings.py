@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
-from node.txtypes.vehicle.life import LIFE, Incident
-from node.txtypes.vehicle.odometer import ODOMETER, with_state
-from node.txtypes.vehicle.readings import is_verdict_change
+from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.odometer import is_verdict_change
+from node.txtypes.vehicle.readings import ODOMETER, with_state
 from node.txtypes.vehicle.regions import DUTIES_MAX, OFF_MARKET, Brand, BrandState, Duty, brand_state
 from node.txtypes.vehicle.vehicle import Vehicle
 

@@ -159,3 +159,23 @@ def check_not_on_hold(ledger: Ledger, author: bytes) -> None:
     conduct = conduct_of(ledger, author)
     if ledger.now_ms < conduct.hold_until_ms:
         ledger.unmet(AUTHOR_ON_HOLD, to_text(author), need=f"after {time_to_text(conduct.hold_until_ms)}")
+
+
+def provisional_flags(reader: Reader, author: bytes, now_ms: int) -> tuple[int, ...]:
+    """The ends of the author's provisional flags that are alive."""
+    conduct = reader.get(CONDUCT, author)
+    return tuple(end for end in conduct.provisional_until_ms if now_ms < end) if conduct is not None else ()
+
+
+def add_provisional_flag(ledger: Ledger, author: bytes, until_ms: int) -> None:
+    """Count one more provisional flag of the author."""
+    conduct, alive = ledger.get(CONDUCT, author) or NO_CONDUCT, provisional_flags(ledger, author, ledger.now_ms)
+    ledger.put(CONDUCT, author, replace(conduct, provisional_until_ms=tuple(sorted((*alive, until_ms)))))
+
+
+def drop_provisional_flag(ledger: Ledger, author: bytes, until_ms: int) -> None:
+    """A provisional flag of the author has become firm or was lifted before its end."""
+    alive = list(provisional_flags(ledger, author, ledger.now_ms))
+    if until_ms in alive:
+        alive.remove(until_ms)
+        ledger.put(CONDUCT, author, replace(ledger.the(CONDUCT, author), provisional_until_ms=tuple(alive)))

@@ -28,7 +28,7 @@ from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN, wmi_of
 from node.txtypes.members.member import Roles, has_role_at, name_of
 from node.txtypes.vehicle.guards import require_vehicle
-from node.txtypes.vehicle.readings import highest_metres
+from node.txtypes.vehicle.odometer import highest_metres
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 

@@ -48,7 +48,7 @@ from node.txtypes.service.warranty import (
     require_warranty,
     warranty_ident,
 )
-from node.txtypes.vehicle.readings import highest_metres
+from node.txtypes.vehicle.odometer import highest_metres
 from node.txtypes.vehicle.record import Effect, append_record, find_record
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle

@@ -42,6 +42,26 @@ def damaged(life: Life) -> None:
     life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
 
 
+def recalled(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open"))
+
+
+def named(life: Life) -> None:
+    recalled(life)
+    life.chain.do("bmw", specimen("recall.extend"))
+
+
+def flagged(life: Life) -> None:
+    life.chain.do("inspector-1", specimen("flag.set"))
+def brought_in(life: Life) -> None:
+    life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
+
+
+def charged(life: Life) -> None:
+    brought_in(life)
+    life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
+
+
 def nothing(life: Life) -> None:
     """The stage is enough."""
 
@@ -87,6 +107,15 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "recall.extend": ("born", recalled),
+    "recall.done": ("born", named),
+    "inspection.record": ("born", nothing),
+    "flag.set": ("born", nothing),
+    "flag.clear": ("born", flagged),
+    "part.bind": ("born", nothing),
+    "battery.bind": ("", brought_in),
+    "battery.health": ("", charged),
+    "software.update": ("born", nothing),
     "listing.create": ("wholesale", nothing),
     "listing.update": ("listed", nothing),
     "listing.withdraw": ("listed", nothing),
