@@ -179,10 +179,13 @@ class Tables(NamedTuple):
 
 
 def canonical(value: object) -> object:
-    """Strings, integers and lists only: a map becomes its sorted pairs, a set its sorted members, a tuple a list."""
+    """Strings, integers and lists only: a map becomes its sorted pairs, a set its sorted members, a tuple a list, true
+    and false 1 and 0."""
     match value:
-        case str() | int():
+        case str():
             return value
+        case int():
+            return int(value)
         case tuple():
             return [canonical(entry) for entry in value]
         case frozenset():
