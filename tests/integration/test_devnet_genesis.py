@@ -17,7 +17,7 @@ from node.chain.genesis import Genesis, genesis_hash, parse_genesis
 from node.cli.local_network import LocalNetwork, start_of_day_ms
 from node.daemon.home import Home
 from node.errors import OperatorError
-from wallet.source_tree import enclosing_source_tree
+from node.source_tree import enclosing_source_tree
 
 DAY_MS = 86_400_000
 
