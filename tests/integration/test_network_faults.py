@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from support.processes import (
     check_no_fork,
     heights,
     running_network,
+    started,
     status_of,
     submit,
     wait_for,
@@ -237,7 +237,7 @@ def test_a_full_disk_stops_a_node_with_a_clear_word_and_its_store_intact(tmp_pat
             victim.stop()
             with victim.log.open("ab") as log:
                 command = f"ulimit -f 64; exec {_python()} -m node.cli.node start --home {victim.home.path} --dev"
-                victim.process = subprocess.Popen(["bash", "-c", command], stdout=log, stderr=log)
+                victim.process = started(["bash", "-c", command], stdout=log, stderr=log)
             wait_for(lambda: not victim.is_running, 60, "the node stops")
             assert 3 == victim.process.returncode
             assert "Error: " in victim.log_tail(1)

@@ -114,16 +114,19 @@ class Shell:
             text=True,
         )
 
+        assert self._bash.stdin is not None
+        self._bash.stdin.write("trap 'kill $(jobs -p); wait' EXIT\n")  # its input ends with this process at the latest
+
     def close(self) -> None:
-        """Ask what still runs to end and wait for it; then end the shell, and what did not listen."""
+        """Ask what still runs to end and wait for it; then end what did not listen."""
         assert self._bash.stdin is not None and self._bash.stdout is not None
+        self._bash.stdin.close()
         try:
-            self.run("kill $(jobs -p); wait", timeout_s=60)
+            self._bash.wait(60)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._bash.pid, signal.SIGKILL)
             self._bash.wait(10)
-            self._bash.stdin.close()
             self._bash.stdout.close()
 
     def changed(self, text: str) -> str:
