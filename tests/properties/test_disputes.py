@@ -16,6 +16,7 @@ from support.stages import at, force
 
 from node.ledger.body import TransactionBody
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.disputes import DISPUTE_OUTCOMES, DISPUTE_STANDINGS
 from node.txtypes.disputes.dispute import (
     DISPUTES_PER_RECORD_MAX,
@@ -87,10 +88,10 @@ def test_a_dispute_that_blocked_a_sale_would_be_noticed(monkeypatch: pytest.Monk
     """The mutant: an open dispute is a condition of the car."""
     conditions_of = conditions.conditions_of
 
-    def disputed_too(reader: Ledger, vin: str, vehicle: Vehicle, now_ms: int) -> Iterator[str]:
-        yield from conditions_of(reader, vin, vehicle, now_ms)
+    def disputed_too(reader: Ledger, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[str]:
+        yield from conditions_of(reader, vin, vehicle, now_ms, rules)
         if disputes_at(reader.get(LIFE, vin), now_ms):
-            yield "duty_open"
+            yield "duty_structural_release"
 
     monkeypatch.setattr(conditions, "conditions_of", disputed_too)
     assert [] != list(differences("paid", serviced))
