@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, address
+from support.damage import loss
 from support.disputing import ARBITERS, amend, car, copied, crashed, dispute, disputed, name_of, newest, serviced, shown
 from support.life import VIN, Life, accident, handover, listing, maintenance, offer, transfer
 from support.stages import at, force
@@ -82,6 +83,19 @@ def differences(stage: str, make: Callable[[Life], int]) -> Iterator[str]:
 @pytest.mark.parametrize("make", [crashed, serviced])
 def test_a_dispute_alone_changes_no_guards_result(stage: str, make: Callable[[Life], int]) -> None:
     assert [] == list(differences(stage, make))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_dispute_alone_adds_no_refusal(stage: str) -> None:
+    """What a lone insurer says is firm after 30 days undisputed: there, and only there, a dispute takes one away."""
+    found = list(differences(stage, written_off))
+    assert all("total_loss" in text.partition(" became ")[0] for text in found), found
+    assert [] == [text for text in found if "total_loss" in text.partition(" became ")[2]]
+
+
+def written_off(life: Life) -> int:
+    life.chain.do("insurer-1", loss(life.chain, holder_signs=False))
+    return newest(life.chain)
 
 
 def test_a_dispute_that_blocked_a_sale_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
