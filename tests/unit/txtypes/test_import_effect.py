@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
-from support.life import VIN, km, register, where
+from support.life import VIN, km, register
 from support.stages import at, force, ledger_of
 from support.views import view_of
 
