@@ -74,7 +74,7 @@ InspectionItem = Annotated[str, Meta(pattern=r"^[0-9HSO][0-9.]{0,9}\Z"), kinds.C
 DefectSeverity = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("defect_severities")]
 Checklist = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9/-]{1,23}\Z"), kinds.CodeOf("checklists")]
 InspectionKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("inspection_kinds")]
-StopFlag = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("stop_flags")]
+FlagName = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("stop_flags")]
 PartClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_classes")]
 PartAction = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_actions")]
 PartSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_sources")]
@@ -94,6 +94,7 @@ VinSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("vin_sources"
 AmendReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("amend_reasons")]
 SightingReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sighting_reasons")]
 OdometerReplaceCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("odometer_replace_causes")]
+DisputeStanding = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_standings")]
 DisputeGround = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_grounds")]
 DisputeAnswer = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_answers")]
 DisputeOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_outcomes")]
@@ -139,7 +140,7 @@ class Odometer(Value, frozen=True):
 
 
 class Where(Value, frozen=True):
-    """Where a record was made, and how the car was identified. `site`: a code of the author's directory entry, or
+    """Where a record was made, and how the author took the VIN. `site`: a code of the author's directory entry, or
     empty; `model_seen`: the model code on the car or in its papers, which uncovers most mistyped VINs."""
 
     site: OptionalSite

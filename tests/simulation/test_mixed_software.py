@@ -25,7 +25,7 @@ from node.storage import schema
 from node.txtypes.chain.actions import RulesetActivate
 from node.txtypes.history import decode_record
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 
 FAULTS: dict[str, Any] = {"loss": 0.02, "crashes": 3, "power_cuts": 2, "transactions": 4, "fault_ms": 60_000}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from node.ledger.fields import Money, Odometer, Where
 from node.txtypes.members.member import StatusChange
 from node.txtypes.payment.payment import PaymentInitiate
@@ -12,6 +14,7 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, OdometerRead
+from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
 from node.txtypes.vehicle.regions import Flag
 from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
@@ -38,7 +41,12 @@ def read(vin: str, odometer: Odometer, event_at_ms: int, context: str = "reading
 
 
 def flag(name: str, setter: str = "police-1", at_ms: int = 0, *, until_ms: int = 0, is_firm: bool = True) -> Flag:
-    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm)
+    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm, 0)
+
+
+def read_today(author: bytes, count: int, day: int) -> Readings:
+    """The readings of a car without any, of which an author added `count` on a block day."""
+    return replace(NO_READINGS, authors=(Author(author, b""),), day=day, activity=(Activity(0, count, 0, 0, 0),))
 
 
 def changed(status: str, reason: str, at_ms: int = 0) -> tuple[StatusChange, ...]:

@@ -23,14 +23,14 @@ from node.ledger.family import Family, Ident, Index, Older
 from node.ledger.fields import U64, Address, Odometer, Service, Time, Vin
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import severity
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.storage import schema
 from node.txtypes import envelope, history, registry
 from node.txtypes.members.member import Roles
 from node.txtypes.rulesets import RULESETS, build_ruleset
-from node.txtypes.vehicle import readings
-from node.txtypes.vehicle.odometer import ODOMETER, NewReading, Readings, with_reading
+from node.txtypes.vehicle import odometer
+from node.txtypes.vehicle.readings import ODOMETER, NewReading, Readings, with_reading
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -78,10 +78,10 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(known: Readings, reading: NewReading, now_ms: int, rules: Ruleset) -> Readings:
-    judged = with_reading(known, reading, now_ms, rules)
+def _with_reading(known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset) -> Readings:
+    judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
-    return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
+    return NewerReadings(*msgspec.structs.astuple(_downgraded(judged)), total + 1)
 
 
 # --- one changed function ---------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ _ATTRIBUTES: Final[tuple[tuple[Any, str, Any], ...]] = (
     (envelope, "_decode_payload", _decode_payload),
     (history, "_decode_body", msgspec.msgpack.Decoder(Union[_NEWER_TYPES])),  # noqa: UP007
     (history, "AnyBody", Union[_NEWER_TYPES]),  # noqa: UP007
-    (readings, "with_reading", _with_reading),
+    (odometer, "with_reading", _with_reading),
     (schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1),
 )
 _FAMILIES: Final[tuple[tuple[Family[Any], dict[str, Any]], ...]] = (
@@ -176,9 +176,7 @@ def _ruleset_2() -> Ruleset:
     """Made by the newer software, once."""
     if not _made:
         tables = Tables()
-        _made.append(
-            build_ruleset(2, tables._replace(services={**tables.services, NEWER_SERVICE: "check"}), _severity, judge)
-        )
+        _made.append(build_ruleset(2, tables._replace(services=(*tables.services, NEWER_SERVICE)), _severity, judge))
     return _made[0]
 
 

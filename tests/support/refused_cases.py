@@ -36,7 +36,7 @@ from node.txtypes.sale.listing import LISTING, AcceptedRail
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
@@ -48,10 +48,10 @@ from support.life import (
     changed,
     flag,
     handover,
-    km,
     listing,
     maintenance,
     offer,
+    read_today,
     register,
     transfer,
 )
@@ -109,8 +109,8 @@ def _vehicle(**changes: object) -> Callable[[Life], None]:
 
 
 def _eight_readings(life: Life) -> None:
-    today = (ReadingsOfAuthor(address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX),)
-    force(life.chain, ODOMETER, VIN, replace(NO_READINGS, day=life.chain.now // DAY_MS, today=today))
+    author, most = address("workshop-berlin"), limits.READINGS_PER_AUTHOR_AND_DAY_MAX
+    force(life.chain, ODOMETER, VIN, read_today(author, most, life.chain.now // DAY_MS))
 
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:
@@ -192,8 +192,6 @@ MORE = (
     Case("an event before the car's birth", "born", "workshop-berlin",
          lambda life: maintenance(life.chain, event_at_ms=life.chain.state(VEHICLE, VIN).born_at_ms - 1),
          ("event_before_birth",)),
-    Case("a reading in another unit", "born", "workshop-berlin",
-         lambda life: maintenance(life.chain, odometer=km(100, "mi")), ("unit_differs",)),
     Case("a ninth reading of the day", "born", "workshop-berlin", lambda life: maintenance(life.chain),
          ("readings_today",), (), _eight_readings),
     Case("a listing that ends now", "wholesale", SELLER, lambda life: listing(life.chain, expires_at_ms=life.chain.now),

@@ -15,6 +15,7 @@ from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Attachment, Money
 from node.txtypes.chain.actions import (
     MemberAdmit,
+    MemberRegroup,
     MemberSetStatus,
     ParameterSet,
     RoleGrant,
@@ -116,6 +117,8 @@ def _accounts_and_members(story: Story) -> None:
     southern = Site("CPT-1", "ZA", -33_925_000, 18_424_000, (), "", "", "")
     node_key = dev_key("node", "dealer-munich").public
     story.do("dealer-munich", MemberUpdate((munich, southern), node_key, "127.0.0.1:26801"))
+    mandate = story.do("dealer-munich", specimen("mandate.grant", story.chain))
+    story.do("dealer-munich", specimen("mandate.end", None, {"mandate": mandate}))
 
 
 def _governance(story: Story) -> None:
@@ -125,6 +128,7 @@ def _governance(story: Story) -> None:
     actions = {
         "parameter.set": ParameterSet("block_txs_max", 1_000),
         "member.admit": MemberAdmit(address("buyer-2"), "buyer-2", "DE"),
+        "member.regroup": MemberRegroup(bank, "banks"),
         "member.set_status": MemberSetStatus(bank, "suspended", "security"),
         "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", (), chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
@@ -148,6 +152,9 @@ def _vehicle(story: Story) -> None:
         story.raw("vehicle.register of a second car", "bmw", register(VIN[:-1] + "6", configuration=(), plant="REG")),
         story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
     )
+    for tag in ("recall.open", "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record"):
+        example = TYPES[tag].EXAMPLE
+        story.do(example.sender, specimen(tag, chain), *example.cosigners)
     story.do("bmw", transfer(chain), "dealer-munich")
     story.do("carrier-1", read(VIN, km(152), chain.now, "telematics"))
     document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")

@@ -25,27 +25,26 @@ WEIGHT_EXHAUSTED = Guard("weight_exhausted", "the daily quota of weight is used 
                          "das Tageskontingent an Gewicht ist erschöpft", "当日交易权重配额已用完")  # fmt: skip
 KEYS_EXHAUSTED = Guard("keys_exhausted", "the daily quota of new state keys is used up",
                        "das Tageskontingent neuer Schlüssel ist erschöpft", "当日新增键配额已用完")  # fmt: skip
+ACTS_EXHAUSTED = Guard("acts_exhausted", "the account has done as many acts of this kind today as it may",
+                       "das Konto hat heute schon so viele Handlungen dieser Art vorgenommen wie erlaubt",
+                       "该账户当日此类操作次数已达上限")  # fmt: skip
 
 
-ACTS_TODAY = Guard("acts_today", "too many transactions of this type by the account today",
-                   "zu viele Transaktionen dieses Typs von diesem Konto heute", "该账户今日此类交易过多")  # fmt: skip
-
-
-class ActCount(Value, frozen=True):
-    """How many transactions of a type an account has sent on the day."""
+class Acts(Value, frozen=True):
+    """How many acts of a kind an account has done on the day."""
 
     kind: str
     count: int
 
 
 class Quota(Value, tag=1, frozen=True):
-    """What an account has used on `day` (block time / 24 h); of a member, with the accounts that it sponsors. `acts`:
-    its own transactions of the types that have a number a day, ascending."""
+    """What an account has used on `day` (block time / 24 h); of a member, with the accounts that it sponsors."""
 
     day: int
     weight: int
     keys: int
-    acts: tuple[ActCount, ...] = ()
+    acts: tuple[Acts, ...]
+    """Of the kinds that have a bound of their own, ascending."""
 
 
 class QuotaForecast(View, frozen=True):
@@ -89,13 +88,13 @@ def payers_of(reader: Reader, sender: bytes, params: ChainParams) -> tuple[Payer
 def weight_of(body: TransactionBody, size: int) -> int:
     """What a transaction of `size` signed bytes is charged: its type's weight, and one for every 64 bytes. 0 for a type
     that is free."""
-    return body.weight + size // 64 if body.is_charged else 0
+    return body.weigh() + size // 64 if body.is_charged else 0
 
 
 def used_today(reader: Reader, payer: bytes, now_ms: int) -> Quota:
     """What a payer has used on the day of `now_ms`."""
     day, quota = now_ms // DAY_MS, reader.get(QUOTA, payer)
-    return quota if quota is not None and quota.day == day else Quota(day, 0, 0)
+    return quota if quota is not None and quota.day == day else Quota(day, 0, 0, ())
 
 
 def charge(ledger: Ledger, weight: int, keys: int) -> None:
@@ -110,20 +109,20 @@ def charge(ledger: Ledger, weight: int, keys: int) -> None:
         ledger.put(QUOTA, payer.address, total)
 
 
-def _acts_today(reader: Reader, account: bytes, now_ms: int) -> dict[str, int]:
-    return {act.kind: act.count for act in used_today(reader, account, now_ms).acts}
-
-
 def check_acts(ledger: Ledger, kind: str, most: int) -> None:
-    """Notes `acts_today` where the sender has sent `most` transactions of the type on the day."""
-    count = _acts_today(ledger, ledger.sender, ledger.now_ms).get(kind, 0)
-    if count >= most:
-        ledger.unmet(ACTS_TODAY, to_text(ledger.sender), count, f"at most {most} a day")
+    """Notes that the sender has done `most` acts of the kind today."""
+    done = _acts_today(ledger).get(kind, 0)
+    if done >= most:
+        ledger.unmet(ACTS_EXHAUSTED, to_text(ledger.sender), f"{kind}: {done}", f"at most {most} a day")
 
 
 def count_act(ledger: Ledger, kind: str) -> None:
-    """Count a transaction of the type."""
-    acts = _acts_today(ledger, ledger.sender, ledger.now_ms)
+    """Count one more act of the sender today."""
+    acts = _acts_today(ledger)
     acts[kind] = acts.get(kind, 0) + 1
     used = used_today(ledger, ledger.sender, ledger.now_ms)
-    ledger.put(QUOTA, ledger.sender, replace(used, acts=tuple(ActCount(*act) for act in sorted(acts.items()))))
+    ledger.put(QUOTA, ledger.sender, replace(used, acts=tuple(Acts(*entry) for entry in sorted(acts.items()))))
+
+
+def _acts_today(ledger: Ledger) -> dict[str, int]:
+    return {entry.kind: entry.count for entry in used_today(ledger, ledger.sender, ledger.now_ms).acts}

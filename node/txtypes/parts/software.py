@@ -80,7 +80,8 @@ def regulation_of(rxswin: str) -> str:
 class SoftwareUpdate(Report, tag="software.update", frozen=True):
     """A manufacturer, also over the air, or a workshop has updated software. It is never refused for its versions: what
     does not follow from what is known leaves the outcome `gap`, an older version `rolled_back`, which is material where
-    the update is one of cyber security (UN R155). `package`: hash of what was installed; `campaign`: the recall that asked for it."""
+    the update is one of cyber security (UN R155). `package`: hash of what was installed; `campaign`: the recall that
+    asked for it."""
 
     vin: Vin
     updates: Annotated[tuple[Update, ...], Meta(min_length=1, max_length=16)]

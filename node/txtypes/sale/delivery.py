@@ -18,7 +18,7 @@ from node.txtypes.members.member import active_member, has_role, site_of
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, OrderBody, Stage
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
-from node.txtypes.vehicle.readings import (
+from node.txtypes.vehicle.odometer import (
     ACCREDITED,
     Standing,
     add_reading,

@@ -24,7 +24,7 @@ from node.rules.odometer import Verdict
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.readings import newest_metres
+from node.txtypes.vehicle.odometer import newest_metres
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
@@ -154,18 +154,20 @@ class Order(Value, tag=1, frozen=True):
     accepted_at_ms: OptionalTime
     title_record: OptionalHash
 
-    def is_agreed(self, reader: Reader, vehicle: Vehicle) -> bool:
+    def is_agreed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether the buyer has agreed to the present state of the vehicle, but for a distance that a test drive or a
         transport explains."""
-        now = self.agreed_to(reader, vehicle)
+        now = self.agreed_to(ledger, vehicle)
         is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
-        return is_near and replace(now, agreed_metres=self.agreed_metres) == self
+        is_known = now.agreed_verdict in (self.agreed_verdict, "LOGICAL", "NO_VERDICT")
+        return is_near and is_known and now.agreed_changes == self.agreed_changes
 
-    def agreed_to(self, reader: Reader, vehicle: Vehicle) -> Order:
+    def agreed_to(self, ledger: Ledger, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
         return replace(
-            self, agreed_changes=vehicle.material_changes, agreed_verdict=verdict_now(reader, self.vin, vehicle),
-            agreed_metres=newest_metres(reader, self.vin),
+            self, agreed_changes=vehicle.material_changes,
+            agreed_verdict=verdict_now(ledger, self.vin, vehicle, ledger.rules),
+            agreed_metres=newest_metres(ledger, self.vin),
         )  # fmt: skip
 
 

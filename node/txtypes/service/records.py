@@ -13,7 +13,7 @@ from node.ledger.example import Example
 from node.ledger.fields import Code, OptionalTime, Serial, Service, Vin
 from node.ledger.overlay import Ledger
 from node.rules.odometer import Context
-from node.txtypes.vehicle.readings import ACCREDITED
+from node.txtypes.vehicle.odometer import ACCREDITED
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle

@@ -13,7 +13,7 @@ from node.rules.odometer import Unit
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
 from node.txtypes.vehicle.alerts import close_all
 from node.txtypes.vehicle.life import LIFE
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import OFF_MARKET, UNREGISTERED
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VinScheme
 
@@ -55,8 +55,8 @@ def begun(
         born_height=ledger.block.height, existence="in_service" if grade else "born",
         origin="imported" if grade else "born", grade=grade, covered_since_ms=covered_since_ms, ended_at_ms=0,
         registration=UNREGISTERED, holder=holder, title_since_ms=ledger.now_ms, market=OFF_MARKET, flags=(), brands=(),
-        recalls=(), duties=(), alerts=(), inspection=None, clearances=(), warranties=0, verdict="NO_VERDICT",
-        record_count=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0, disputes_open=0,
+        recalls=(), duties=(), alerts=(), inspection=None, loss=None, clearances=(), warranties=0, verdict="NO_VERDICT",
+        record_count=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0,
         material_changes=0, material_head=ZERO32,
     )  # fmt: skip
 
@@ -80,5 +80,5 @@ def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
     return replace(
         new, record_count=void.record_count, history_head=void.history_head, alerts=close_all(void.alerts),
         transfer_count=void.transfer_count + 1, material_changes=void.material_changes,
-        material_head=void.material_head, disputes_open=void.disputes_open,
+        material_head=void.material_head,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The conditions of a car that concern its sale (see `rules.sale_conditions`), and the guards that follow from them."""
+"""The conditions of a car that concern its sale (see `rules.sales`), and the guards that follow from them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from node.ledger.family import Reader
+from node.ledger.fields import SaleDisclosure
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.rules.flags import PROVISIONAL_BLOCKS
-from node.rules.sale_conditions import DISCLOSED_AS, TRADERS, Condition, Disclosure
+from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.regions import flags_at, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, verdict_now
+from node.txtypes.vehicle.life import LIFE, disputes_at
+from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
-Discloses = Annotated[tuple[Disclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
+Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
 VERDICT_ILLOGICAL = Guard(
     "verdict_illogical",
@@ -47,64 +48,103 @@ RECALL_STOP_DRIVE = Guard("recall_stop_drive", "an open recall says that the car
                           "outside", "nach einem offenen Rückruf darf das Fahrzeug nicht gefahren oder nur im Freien "
                           "abgestellt werden", "存在禁止行驶或须室外停放的未完成召回")  # fmt: skip
 TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ein Totalschaden", "车辆为全损车")
+TOTAL_LOSS_PROVISIONAL = Guard(
+    "total_loss_provisional",
+    "an insurer has reported the car as a total loss within the last 30 days, and nobody else has confirmed it",
+    "ein Versicherer hat das Fahrzeug innerhalb der letzten 30 Tage als Totalschaden gemeldet, und niemand sonst hat "
+    "es bestätigt",
+    "保险公司在过去 30 天内报告该车为全损，尚无他方确认",
+)
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
-GUARD_OF: Final[dict[Condition, Guard]] = {
-    "odometer_illogical": VERDICT_ILLOGICAL, "odometer_contested": VERDICT_CONTESTED, "duty_open": DUTY_OPEN,
+DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
+GUARD_OF: Final[dict[str, Guard]] = {
+    "verdict_illogical": VERDICT_ILLOGICAL, "verdict_contested": VERDICT_CONTESTED,
+    "duty_structural_release": DUTY_OPEN, "duty_rebuild": DUTY_OPEN, "retest_overdue": UNROADWORTHY,
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
-    "clearance_void": CLEARANCE_VOID,
+    "total_loss_provisional": TOTAL_LOSS_PROVISIONAL, "clearance_void": CLEARANCE_VOID,
 }  # fmt: skip
-"""Condition to the guard that says so."""
-NO_DRIVING: Final = ("stop_drive", "park_outside")
+"""Condition to the guard that says so, for those that ever block a step."""
+_STEPS: Final = {"list": 0, "offer": 1, "accept": 1, "handover": 2, "transfer": 3}
+"""A step of a sale to its place in `SaleRule.effects`."""
 
 
-def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int) -> Iterator[Condition]:
-    """The conditions that the car is in now."""
-    verdict = verdict_now(reader, vin, vehicle)
-    if verdict == "ILLOGICAL":
-        yield "odometer_illogical"
-    elif verdict == "CONTESTED":
-        yield "odometer_contested"
-    if vehicle.duties:
-        yield "duty_open"
-    names = [flag.name for flag in flags_at(vehicle.flags, now_ms)]
-    if "unroadworthy" in names or is_retest_overdue(vehicle.inspection, now_ms):
+def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[str]:
+    """The conditions of `rules.sales` that the car is in now."""
+    verdict = verdict_now(reader, vin, vehicle, rules)
+    if verdict in ("ILLOGICAL", "CONTESTED"):
+        yield f"verdict_{verdict.lower()}"
+    if any(brand_state(brand, now_ms) in ("pending", "undecided") for brand in vehicle.brands):
+        yield "brand_open"
+    for state in ("confirmed", "reported"):
+        if any(alert.state == state for alert in vehicle.alerts):
+            yield f"alert_{state}"
+    if vehicle.registration.claim is not None:
+        yield "registration_claim"
+    if disputes_at(reader.get(LIFE, vin), now_ms):
+        yield "dispute_open"
+    for code in sorted({duty.code for duty in vehicle.duties if duty.due_ms <= now_ms}):
+        yield f"duty_{code}"
+    if is_retest_overdue(vehicle.inspection, now_ms):
+        yield "retest_overdue"
+    if any(flag.name == "unroadworthy" for flag in flags_at(vehicle.flags, now_ms)):
         yield "unroadworthy"
-    if any(recall.recall_class in NO_DRIVING for recall in vehicle.recalls):
-        yield "recall_stop_drive"
-    if vehicle.existence == "total_loss":
+    for recall_class in sorted({recall.recall_class for recall in vehicle.recalls}):
+        yield f"recall_{recall_class}"
+    if existence_now(vehicle, now_ms) == "total_loss":
         yield "total_loss"
-    if any(is_fraudulent(reader, c.author, c.at_ms) for c in vehicle.clearances):
+    if is_loss_provisional(vehicle.loss, now_ms):
+        yield "total_loss_provisional"
+    if any(is_fraudulent(reader, clearance.author, clearance.at_ms) for clearance in vehicle.clearances):
         yield "clearance_void"
 
 
 def check_step(
-    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b""
-) -> None:
+    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b"",
+    *, signed_by: Collection[bytes] = (),
+) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
-    check_flags(ledger, vin, vehicle, step)
-    table = ledger.rules.tables.sale_conditions
-    for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms):
-        match table[condition][step]:
-            case "free":
-                continue
-            case "disclosed":
-                is_met, need = DISCLOSED_AS[condition] in disclosed, f"disclosed as {DISCLOSED_AS[condition]}"
-            case "to_trader":
-                is_met, need = has_role(ledger, receiver, *TRADERS), f"a receiver who is {', '.join(TRADERS)}"
-            case _:
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who signs beside
+    the parties, as a bank whose lien ends with the step."""
+    check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
+    table = ledger.rules.tables.sale_rules
+    for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
+        rule = table[condition]
+        match rule.effects[_STEPS[step]]:
+            case "disclosed" | "acknowledged" if rule.discloses:
+                is_met, need = rule.discloses in disclosed, f"disclosed: {rule.discloses}"
+            case "trade_only":
+                is_met, need = has_role(ledger, receiver, *rule.trade), f"a receiver who is {' or '.join(rule.trade)}"
+            case "blocked":
                 is_met, need = False, ""
+            case _:  # what is to be acknowledged and not disclosed is material: see `Order.is_agreed`
+                continue
         if not is_met:
             ledger.unmet(GUARD_OF[condition], vin, condition, need)
 
 
 def check_flags(
-    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, except_by: Collection[bytes] = ()
+    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties; a flag whose
+    setter is one of them, and may let the operation pass by signing, does not block it."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        blocks = ledger.rules.tables.flags[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-        if operation in blocks and flag.setter not in except_by:
+        is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
+        if operation in blocks_of(flag, ledger.rules) and not is_signed:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+
+
+def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:
+    """Who has to sign an operation because of a flag that it has set, as a bank that has a lien on the car."""
+    rules = ledger.rules.tables.stop_flags
+    live = flags_at(vehicle.flags, ledger.now_ms)
+    return tuple(flag.setter for flag in live if operation in rules[flag.name].unless)
+
+
+def check_shown(ledger: Ledger, vin: str, vehicle: Vehicle, root: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is the car's material root now."""
+    now = material_root(vin, vehicle)
+    if root != now:
+        ledger.unmet(DISCLOSURE_STALE, vin, root.hex(), now.hex())

@@ -20,7 +20,7 @@ from node.txtypes.members.member import Site, active_member, site_of
 from node.txtypes.vehicle import places
 from node.txtypes.vehicle.alerts import alert_elsewhere
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time
-from node.txtypes.vehicle.readings import ACCREDITED
+from node.txtypes.vehicle.odometer import ACCREDITED
 from node.txtypes.vehicle.report import Author
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 

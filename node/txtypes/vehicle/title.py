@@ -15,7 +15,7 @@ from node.ledger.example import Example
 from node.ledger.fields import Address, Code, Codes, Day, Hash32, Odometer, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.static_rules import CalendarDay, StaticRule
+from node.ledger.static_rules import CalendarDay, StaticRule, Unique
 from node.limits import DAY_MS
 from node.rules.odometer import Unit
 from node.rules.vin import has_serial_number, wmi_of
@@ -26,9 +26,10 @@ from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vi
 from node.txtypes.vehicle.conditions import Discloses, check_step
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, check_act_time, check_holder, check_off_market
 from node.txtypes.vehicle.life import HOLDERS_MAX, LIFE, NO_LIFE, FormerHolder
-from node.txtypes.vehicle.readings import Standing
+from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record
 from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.vehicle.stop_flags import PaidOff, check_paid_off, without_liens
 from node.txtypes.vehicle.vehicle import Vehicle, VinScheme
 
 VIN_SERIAL = Guard("vin_serial", "a VIN ends in a serial number: four digits, five for North America",
@@ -62,7 +63,7 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
     """Its event is the day of production, which no one is late to report."""
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
-        "produced_on": "2025-12-01", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
+        "produced_on": "now-31d", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
         "engine_serial": "",
     })  # fmt: skip
 
@@ -107,6 +108,9 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
     event_at_ms: Time
     discloses: Discloses = ()
     """What both know of the car. Without it, what `rules.sales` says must be disclosed blocks."""
+    paid_off: PaidOff = ()
+    """Banks whose liens end with the transfer: they sign too."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("paid_off"),)
     weight: ClassVar[int] = 120
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")
     EXAMPLE: ClassVar[Example] = Example("bmw", {
@@ -115,7 +119,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
     }, ("dealer-munich",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
-        return (self.receiver,)
+        return (self.receiver, *self.paid_off)
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         check_holder(ledger, self.vin, vehicle, ledger.sender)
@@ -125,7 +129,10 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
             require_role(ledger, party, "manufacturer", "dealer")
         if vehicle is not None:
             check_act_time(ledger, self.vin, self.event_at_ms)
-            check_step(ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver)
+            check_paid_off(ledger, self.vin, vehicle, self.paid_off)
+            check_step(
+                ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, signed_by=self.paid_off
+            )  # fmt: skip
             check_off_market(ledger, self.vin, vehicle)
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
@@ -135,7 +142,8 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
         return True
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        return Effect(with_title(ledger, self.vin, vehicle, self.receiver))
+        freed = without_liens(ledger, vehicle, self.paid_off)
+        return Effect(with_title(ledger, self.vin, freed, self.receiver), is_material=bool(self.paid_off))
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:

@@ -28,7 +28,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.history import decode_record
 from node.txtypes.members.member import MEMBER_NAME, NameHolder
 from node.txtypes.rulesets import RULESETS, build_ruleset, unknown_rules
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 
 
 def test_ruleset_1_is_the_same_in_both() -> None:

@@ -112,7 +112,7 @@ def suspended(life: Life) -> None:
     case("a site of its own", body(where=where("MUC-1", "PRIUS"))),
     case("a site of nobody", body(where=where("MUC-9", "PRIUS")), "site_unknown"),
     case("a dealer on hold", body(), "author_on_hold", before=on_hold),
-    case("200 today", body(), "acts_today", before=two_hundred),
+    case("200 today", body(), "acts_exhausted", before=two_hundred),
     case("200 yesterday", body(), before=yesterday),
     case("an unknown country", body(origin_country="ZZ"), "code_unknown"),
 )

@@ -62,7 +62,7 @@ def case(name: str, *codes: str, stage: str = "born", sender: str = "police-1", 
     case("at a site of its own", sender="workshop-berlin", where=where("BER-1")),
     case("at a site of nobody", "site_unknown", where=where("MUC-9")),
     case("on hold", "author_on_hold", before=on_hold),
-    case("50 today", "acts_today", before=fifty),
+    case("50 today", "acts_exhausted", before=fifty),
     case("50 yesterday", before=yesterday),
     case("an unknown reason", "code_unknown", reason="curiosity"),
 )

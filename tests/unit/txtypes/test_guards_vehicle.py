@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+from node.rules.flags import FLAGS
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
     VIN,
@@ -18,6 +20,7 @@ from support.life import (
     maintenance,
     offer,
     read,
+    read_today,
     register,
     transfer,
 )
@@ -25,7 +28,7 @@ from support.stages import Case, at, change, force, table
 
 from node import limits
 from node.ledger.body import TransactionBody
-from node.rules.flags import FLAGS
+from node.rules.odometer import DECLARED, INDEPENDENT
 from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
@@ -33,7 +36,7 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import OdometerRead
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER, ReadingsOfAuthor
+from node.txtypes.vehicle.readings import ODOMETER, Activity, activity_of
 from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, summary
@@ -174,21 +177,35 @@ def test_an_author_adds_eight_readings_a_day_to_one_vehicle(kind: str) -> None:
     life = at(stage)
     day = life.chain.now // DAY_MS
     for today, codes in ((7, []), (8, ["readings_today"])):
-        known = life.chain.state(ODOMETER, VIN) or NO_READINGS
-        counts = {entry.author: entry.count for entry in known.today} | {address(sender): today}
-        force(life.chain, ODOMETER, VIN, known)
-        change(
-            life.chain,
-            ODOMETER,
-            VIN,
-            day=day,
-            today=tuple(ReadingsOfAuthor(*entry) for entry in sorted(counts.items())),
-        )
+        force(life.chain, ODOMETER, VIN, read_today(address(sender), today, day))
         assert codes == unmet(kind, life)
     change(life.chain, ODOMETER, VIN, day=day - 1)
     assert [] == unmet(kind, life)
-    change(life.chain, ODOMETER, VIN, day=day, today=(ReadingsOfAuthor(address("carrier-1"), 8),))
+    force(life.chain, ODOMETER, VIN, read_today(address("carrier-1"), 8, day))
     assert [] == unmet(kind, life)
+
+
+@pytest.mark.parametrize(("sender", "signed", "codes"), [
+    ("workshop-berlin", False, ["reports_on_vehicle"]), ("workshop-berlin", True, []), ("workshop-hamburg", False, []),
+])  # fmt: skip
+def test_an_author_writes_sixteen_records_in_a_month_without_the_holder(
+    sender: str, signed: bool, codes: list[str]
+) -> None:
+    life = at("born")
+    leaf = read_today(address("workshop-berlin"), 0, life.chain.now // DAY_MS)
+    full = (Activity(0, 0, 4, 4, 8),)
+    force(life.chain, ODOMETER, VIN, replace(leaf, activity=full))
+    body = maintenance(life.chain, holder_signs=signed)
+    assert codes == life.chain.unmet(life.chain.sign(sender, body, *(["bmw"] if signed else [])))
+    force(life.chain, ODOMETER, VIN, replace(leaf, activity=(Activity(0, 0, 4, 4, 7),)))
+    assert [] == life.chain.unmet(life.chain.sign("workshop-berlin", maintenance(life.chain)))
+
+
+def test_the_holder_and_the_maker_write_as_much_as_they_like() -> None:
+    life = at("born")
+    leaf = read_today(address("bmw"), 0, life.chain.now // DAY_MS)
+    force(life.chain, ODOMETER, VIN, replace(leaf, activity=(Activity(0, 0, 99, 0, 0),)))
+    assert [] == life.chain.unmet(life.chain.sign("bmw", reading(life)))
 
 
 def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
@@ -200,7 +217,7 @@ def test_the_ninth_reading_of_a_day_waits_for_the_next() -> None:
     assert ["readings_today"] == life.chain.unmet(life.chain.sign("bmw", reading(life)))
     life.chain.now += DAY_MS
     life.chain.do("bmw", reading(life))
-    assert (ReadingsOfAuthor(address("bmw"), 1),) == life.chain.state(ODOMETER, VIN).today
+    assert 1 == activity_of(life.chain.state(ODOMETER, VIN), address("bmw"), life.chain.now)[0]
 
 
 @pytest.mark.parametrize("kind", NAMING_A_VIN)
@@ -259,7 +276,7 @@ def guarded(operation: str, **changes) -> list[str]:
 @pytest.mark.parametrize("operation", GUARDED)
 def test_a_stop_flag_blocks_what_its_table_says(operation: str, name: str) -> None:
     expected = ["stop_flag"] if operation in FLAGS[name].blocks else []
-    if name == "unroadworthy" and operation != "transfer":
+    if name == "unroadworthy" and operation in ("list", "handover"):
         expected.append("unroadworthy")
     assert expected == guarded(operation, flags=(flag(name, "police-1", START_MS),))
 
@@ -379,7 +396,7 @@ def test_the_owners_reading_is_declared_and_the_workshops_is_not() -> None:
     life = at("handed_over")
     life.chain.do("buyer-1", accident(life.chain, 300))
     life.chain.do("workshop-berlin", accident(life.chain, 301))
-    assert [True, False] == [r.is_declared for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
+    assert [DECLARED, INDEPENDENT] == [r.standing for r in life.chain.state(ODOMETER, VIN).readings[-2:]]
     told = [CONTENT.decode(stored_record(raw).content).outcome for _, raw in life.chain.store.records(VIN, 0, 100)][-2:]
     assert [True, False] == ["self_reported" in outcome for outcome in told]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from support.chain import address
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
 from support.stages import at
@@ -13,7 +14,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.ledger.body import UnknownBody, open_codes, type_of
-from node.ledger.fields import Attachment, Money
+from node.ledger.fields import Attachment, Money, Where
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.envelope import Payload, decode_payload
@@ -174,7 +175,7 @@ def test_the_most_of_everything_is_still_a_price() -> None:
 
 def test_codes_are_found_wherever_they_are_and_serials_never() -> None:
     body = maintenance(CHAIN, services=("A", "B"), parts=(Part("C", 1, True, "SERIAL"), Part("D", 1, True, None)))
-    assert ["C", "D"] == list(open_codes(body))
+    assert ["C", "D", "BER-1", "330I"] == list(open_codes(replace(body, where=Where("BER-1", "obd", "330I"))))
     assert ["MUC-1", "X", "MUC-2"] == list(open_codes(update(site(services=("X",)), site(code="MUC-2"))))
     assert [] == list(open_codes(GovernancePropose(MemberAdmit(bytes(20), "a", "DE"))))
 
