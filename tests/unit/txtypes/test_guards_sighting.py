@@ -13,9 +13,9 @@ from support.views import listed, view_of
 from node import limits
 from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
-from node.txtypes.identity.quota import QUOTA, ActCount, Quota
+from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import UNREGISTERED, Claim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -28,7 +28,7 @@ def on_hold(life: Life) -> None:
 
 
 def fifty(life: Life) -> None:
-    acts = (ActCount("vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX),)
+    acts = (Acts("vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX),)
     force(life.chain, QUOTA, address("police-1"), Quota(life.chain.now // DAY_MS, 0, 0, acts))
 
 
@@ -85,7 +85,7 @@ def test_each_is_counted_for_its_day() -> None:
     for _ in range(2):
         chain.do("police-1", seen(chain))
     quota = chain.state(QUOTA, address("police-1"))
-    assert (ActCount("vehicle.sighting", 2),) == quota.acts
+    assert (Acts("vehicle.sighting", 2),) == quota.acts
     assert quota.weight > 200, "and charged"
 
 
@@ -134,7 +134,7 @@ def registered(status: str = "registered", claim: Claim | None = None):
     return replace(UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim)
 
 
-CLAIM = Claim("CN", OTHER_PLATE, "private", 1)
+CLAIM = Claim("CN", OTHER_PLATE, "permanent", "private", "", 0, 1, 1)
 CLONES = {
     "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
     "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),

@@ -10,10 +10,11 @@ from support.life import VIN, km, register
 from support.stages import at, force, ledger_of
 from support.views import view_of
 
+from node.rules.odometer import DECLARED, INDEPENDENT
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.imports import NO_MAKER, PastEvent
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE, history_notice, material_root
 
@@ -62,10 +63,20 @@ def test_readings_of_papers_are_declared_and_those_that_are_confirmed_count() ->
         signers = () if confirmed_by is None else (confirmed_by,)
         bring(chain, vin, *signers, grade=grade, confirmed_by=confirmed_by, history=papers, odometer=km(50_000))
     declared, counted = (chain.state(ODOMETER, f"JTDKB20U09351234{n}") for n in (1, 2))
-    assert [True, True, False] == [reading.is_declared for reading in declared.readings]
-    assert [False, False, False] == [reading.is_declared for reading in counted.readings]
+    assert [DECLARED, DECLARED, INDEPENDENT] == [reading.standing for reading in declared.readings]
+    assert [INDEPENDENT] * 3 == sorted(reading.standing for reading in counted.readings)
+    assert "pre_chain" in counted.reasons
+    assert "pre_chain" not in declared.reasons
     assert "NO_VERDICT" == chain.state(VEHICLE, "JTDKB20U093512341").verdict
     assert chain.state(VEHICLE, "JTDKB20U093512342").verdict not in ("NO_VERDICT", "LOGICAL")
+
+
+def test_a_long_history_leaves_the_dealer_its_readings_of_the_day() -> None:
+    chain = at("").chain
+    bring(chain, history=tuple(read_at(chain, days, 90_000 - 50 * days) for days in range(1, 33)))
+    leaf = chain.state(ODOMETER, FOREIGN)
+    assert 33 == len(leaf.readings)
+    assert (0, 0) == activity_of(leaf, address("dealer-munich"), chain.now)
 
 
 def test_the_maker_confirms_its_own_car_and_is_its_maker() -> None:
