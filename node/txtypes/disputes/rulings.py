@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, with_state
-from node.txtypes.vehicle.regions import DUTIES_MAX, OFF_MARKET, Brand, BrandState, Duty, brand_state
+from node.txtypes.vehicle.regions import DUTIES_MAX, Brand, BrandState, Duty, brand_state
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -140,7 +141,7 @@ def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An import that the maker has shown to be of another car is void."""
     is_void = ruling.name == "annulled" and ruling.kind == "vehicle.import" and ruling.ground == "false_identity"
     if is_void and ruling.standing == "maker":
-        return replace(vehicle, existence="voided", market=OFF_MARKET)
+        return void_import(ledger, ruling.vin, vehicle)
     return vehicle
 
 

@@ -63,8 +63,10 @@ def begun(
 
 def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
     """The car after a decision that its import was false: it is off the market and takes no more acts. The caller
-    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN."""
-    assert vehicle.origin == "imported", "only an import is voided"
+    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN. A car
+    that was born here stays: it is the true one, on the records of an import that was voided before."""
+    if vehicle.origin != "imported":
+        return vehicle
     ledger.happened("vehicle.voided", f"vehicle/{vin}")
     return replace(vehicle, existence="voided", ended_at_ms=ledger.now_ms, market=OFF_MARKET)
 

@@ -30,6 +30,7 @@ from support.disputing import (
     voted,
     wholesale,
 )
+from support.foreign import FOREIGN, imported
 from support.governing import carry_out, codes_of
 from support.life import VIN, Life, accident, handover, maintenance, register
 from support.stages import at, change, force, ledger_of
@@ -368,17 +369,17 @@ def test_an_incident_falls_and_stands_with_its_only_report(outcome: str, state: 
 
 
 def test_the_maker_voids_an_import_of_a_false_identity() -> None:
-    """The import is put in place: the record's kind is what counts."""
-    life = wholesale()
-    ledger = ledger_of(life.chain)
+    chain = at("").chain
+    chain.do("dealer-munich", imported(chain), "inspector-1")
+    ledger, before = ledger_of(chain), chain.state(VEHICLE, FOREIGN)
     for kind, ground, standing, name, existence in (
         ("vehicle.import", "false_identity", "maker", "annulled", "voided"),
-        ("vehicle.import", "false_identity", "maker", "stands", "born"),
-        ("vehicle.import", "false_identity", "holder", "annulled", "born"),
-        ("vehicle.import", "wrong_date", "maker", "annulled", "born"),
-        ("odometer.read", "false_identity", "maker", "annulled", "born"),
+        ("vehicle.import", "false_identity", "maker", "stands", "in_service"),
+        ("vehicle.import", "false_identity", "holder", "annulled", "in_service"),
+        ("vehicle.import", "wrong_date", "maker", "annulled", "in_service"),
+        ("odometer.read", "false_identity", "maker", "annulled", "in_service"),
     ):
-        ruled = rulings.carry_out(ledger, Ruling(name, VIN, 0, kind, ground, standing), car(life))
+        ruled = rulings.carry_out(ledger, Ruling(name, FOREIGN, 0, kind, ground, standing), before)
         assert (existence, existence == "voided") == (ruled.vehicle.existence, ruled.is_material)
 
 

@@ -55,6 +55,12 @@ def scrapped(life: Life) -> None:
     Case("a donor nobody knows", "born", "workshop-berlin", body(source="used", donor=TWO)),
     Case("a stolen donor is evidence", "born", "workshop-berlin", body(source="used", donor=TWO), (), (),
          flagged("stolen")),
+    Case("a donor that a court holds", "born", "workshop-berlin", body(source="used", donor=TWO), ("stop_flag",), (),
+         flagged("court_hold")),
+    Case("a stolen donor that a court holds", "born", "workshop-berlin", body(source="used", donor=TWO),
+         ("stop_flag",), (), flagged("court_hold", "stolen")),
+    Case("a part of it is removed", "born", "workshop-berlin", body(action="remove", donor=TWO), (), (),
+         flagged("court_hold")),
     Case("a donor with a lien", "born", "workshop-berlin", body(source="used", donor=TWO), (), (), flagged("lien")),
 )  # fmt: skip
 def test_bind(case: Case) -> None:
