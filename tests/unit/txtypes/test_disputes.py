@@ -60,7 +60,7 @@ from node.txtypes.history import decode_record
 from node.txtypes.members import conduct as conducts
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Conduct, Quarter, conduct_at, counted
 from node.txtypes.vehicle.life import DISPUTES_MAX, LIFE, NO_LIFE, Incident, OpenDispute
-from node.txtypes.vehicle.odometer import ODOMETER, reading_of
+from node.txtypes.vehicle.readings import ODOMETER, reading_of
 from node.txtypes.vehicle.regions import Clearance, Flag, Inspection, brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -370,7 +370,7 @@ def test_an_incident_falls_and_stands_with_its_only_report(outcome: str, state: 
 
 def test_the_maker_voids_an_import_of_a_false_identity() -> None:
     chain = at("").chain
-    chain.do("dealer-munich", imported(chain), "inspector-1")
+    chain.do("dealer-munich", imported(chain, origin_brands=(), history=()), "inspector-1")
     ledger, before = ledger_of(chain), chain.state(VEHICLE, FOREIGN)
     for kind, ground, standing, name, existence in (
         ("vehicle.import", "false_identity", "maker", "annulled", "voided"),
