@@ -16,7 +16,7 @@ from node.txtypes.vehicle.bindings import (
     PART,
     UNBOUND,
     Binding,
-    Part,
+    BoundPart,
     claimants,
     fitted,
     part_id,
@@ -72,7 +72,7 @@ class PartBind(Report, tag="part.bind", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = part_id(self.part_class, self.number, self.serial)
-        part = ledger.get(PART, ident) or Part(self.part_class, UNBOUND)
+        part = ledger.get(PART, ident) or BoundPart(self.part_class, UNBOUND)
         if self.action == "remove":
             binding = removed(part.binding, self.vin, self.event_at_ms)
             ledger.put(PART, ident, replace(part, binding=binding))
