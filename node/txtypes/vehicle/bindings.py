@@ -64,7 +64,10 @@ def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
 
 
 def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """After the part was removed from a car, also from one that was not known to have it."""
+    """After the part was removed from a car. A car that was not known to have it counts only where nothing else is
+    known: nobody flushes the list of previous cars by removing what he never had."""
+    if vin not in claimants(binding) and binding != UNBOUND:
+        return binding
     previous = (*(place for place in binding.previous if place.vin != vin), Place(vin, at_ms))[-PREVIOUS_MAX:]
     return replace(binding, claims=tuple(p for p in binding.claims if p.vin != vin), previous=previous)
 
@@ -117,5 +120,5 @@ def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ..
 def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
     """A part that is taken from a car as it is scrapped is free to be fitted again."""
     part = ledger.get(PART, ident)
-    if part is not None:
+    if part is not None and vin in claimants(part.binding):
         ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))
