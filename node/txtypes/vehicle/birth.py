@@ -12,7 +12,7 @@ from node.ledger.overlay import Ledger
 from node.rules.odometer import Unit
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
 from node.txtypes.vehicle.alerts import close_all
-from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import OFF_MARKET, UNREGISTERED
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VinScheme
@@ -73,14 +73,17 @@ def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
 
 def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
     """The new car on the record chain of the voided one, if there is one. Its records, alerts and material changes
-    stay; the false car's readings and working sets do not count for the true one."""
+    stay, open disputes too, and no number of a warranty is given twice; the false car's readings and its working sets do
+    not count for the true one."""
     void = ledger.get(VEHICLE, vin)
     if void is None:
         return new
     ledger.put(ODOMETER, vin, None)
-    ledger.put(LIFE, vin, None)
+    life = ledger.get(LIFE, vin)
+    if life is not None:
+        ledger.put(LIFE, vin, replace(NO_LIFE, disputes=life.disputes))
     return replace(
         new, record_count=void.record_count, history_head=void.history_head, alerts=close_all(void.alerts),
         transfer_count=void.transfer_count + 1, material_changes=void.material_changes,
-        material_head=void.material_head,
+        material_head=void.material_head, warranties=void.warranties,
     )  # fmt: skip

@@ -6,13 +6,13 @@ from msgspec.structs import replace
 from support.chain import Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.life import VIN, km, register
-from support.stages import at, force, ledger_of
+from support.stages import at, change, force, ledger_of
 from support.views import view_of
 
 from node.rules.odometer import DECLARED, INDEPENDENT
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.imports import NO_MAKER, PastEvent
-from node.txtypes.vehicle.life import LIFE, NO_LIFE
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, OpenDispute
 from node.txtypes.vehicle.readings import ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE, history_notice, material_root
@@ -116,17 +116,20 @@ def test_a_voided_car_is_over() -> None:
 def test_the_true_car_follows_on_the_same_chain_of_records() -> None:
     chain = at("").chain
     voided(chain)
+    change(chain, VEHICLE, VIN, warranties=2)
     false = chain.state(VEHICLE, VIN)
-    force(chain, LIFE, VIN, NO_LIFE)
+    dispute = OpenDispute(HASH, address("bmw"), "maker", chain.now + 1)
+    force(chain, LIFE, VIN, replace(NO_LIFE, older_incidents=3, disputes=(dispute,)))
     chain.do("bmw", register())
     true = chain.state(VEHICLE, VIN)
     assert ("born", "born", "", address("bmw")) == (true.existence, true.origin, true.grade, true.holder)
     assert (false.record_count + 1, false.material_changes) == (true.record_count, true.material_changes)
+    assert 2 == true.warranties, "no warranty gets the id of another"
     assert false.material_head == true.material_head
     assert false.history_head != true.history_head
     assert ((), 0) == (true.brands, true.ended_at_ms), "a brand of the false car is not one of the true"
     assert chain.state(ODOMETER, VIN) is None, "nor are its readings"
-    assert chain.state(LIFE, VIN) is None
+    assert replace(NO_LIFE, disputes=(dispute,)) == chain.state(LIFE, VIN)
     assert material_root(VIN, false) != material_root(VIN, true)
 
 
