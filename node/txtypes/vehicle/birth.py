@@ -73,8 +73,8 @@ def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
 
 def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
     """The new car on the record chain of the voided one, if there is one. Its records, alerts and material changes
-    stay, open disputes too, and no number of a warranty is given twice; the false car's readings and its working sets do
-    not count for the true one."""
+    stay, open disputes too, and no number of a warranty is given twice. The false car's readings and its working sets
+    do not count for the true one."""
     void = ledger.get(VEHICLE, vin)
     if void is None:
         return new
