@@ -18,6 +18,7 @@ from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
 from node.txtypes.service.recall import without_recalls
+from node.txtypes.vehicle.bindings import free_part
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
@@ -83,5 +84,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
-        ended = replace(vehicle, existence="scrapped", registration=registration, brands=brands, duties=())
+        for kept in self.parts_kept:
+            free_part(ledger, kept, self.vin)
+        ended = replace(
+            vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
+            duties=(),
+        )  # fmt: skip
         return Effect(without_recalls(ledger, ended), is_material=True)

@@ -15,7 +15,7 @@ from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
 from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import UNREGISTERED, Claim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -134,7 +134,7 @@ def registered(status: str = "registered", claim: Claim | None = None):
     return replace(UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim)
 
 
-CLAIM = Claim("CN", OTHER_PLATE, "private", 1)
+CLAIM = Claim("CN", OTHER_PLATE, "permanent", "private", "", 0, 1, 1)
 CLONES = {
     "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
     "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
