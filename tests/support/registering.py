@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from node.txtypes.registration.registration import RegistrationAccept
 from node.txtypes.vehicle.regions import Registration
-from node.txtypes.vehicle.vehicle import VEHICLE, material_root, vehicle_at
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import Chain
 from support.life import VIN, Life
 from support.specimens import specimen
@@ -45,7 +45,7 @@ def claim(chain: Chain, country: str = "CN", **changes: object) -> RegistrationA
 
 def root(chain: Chain, vin: str = VIN) -> bytes:
     """What whoever takes the car is shown now."""
-    return material_root(vin, vehicle_at(chain.state(VEHICLE, vin), chain.now))
+    return material_root(vin, chain.state(VEHICLE, vin))
 
 
 def registration(chain: Chain) -> Registration:
@@ -80,6 +80,12 @@ def leaving(life: Life, to: str = "CN") -> None:
 def exported(life: Life) -> None:
     leaving(life)
     life.chain.do("registrar-1", end(life.chain, reason="export_confirmed"))
+
+
+def accepted(life: Life) -> None:
+    """By CN."""
+    leaving(life)
+    life.chain.do("registrar-2", accept(life.chain))
 
 
 def claimed(life: Life) -> None:
