@@ -35,6 +35,7 @@ from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import MEMBER, StatusChange
 from node.txtypes.rulesets import RULESETS
+from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import (
     CLAIM_AGAIN_MS,
@@ -383,6 +384,33 @@ def test_a_claim_takes_effect_after_thirty_days(prepare: Any, alerts: list[str])
         written.alerts, written.registration.status, written.registration.country
     )  # fmt: skip
     assert ["confirmed"] == [brand_state(brand, chain.now) for brand in written.brands]
+
+
+def test_a_car_is_listed_by_an_alert_from_when_time_raises_it() -> None:
+    """The index has what may come, and a list leaves out what has not."""
+    life = at("born")
+    claimed(life)
+    chain = life.chain
+    index = next(index for index in VEHICLE.indexes if index.name == "alert")
+    assert index.counts is not None and ["double_registration"] == list(index.values(car(chain)))
+    for later_ms, expected in ((CLAIM_MS - 1001, False), (CLAIM_MS - 1000, True)):
+        as_of = AsOf(chain.now + later_ms, RULESETS[1])
+        assert expected == index.counts(VIN, car(chain), "double_registration", ledger_of(chain), as_of), later_ms
+    chain.do("registrar-1", end(chain))
+    assert [] == list(index.values(car(chain)))
+
+
+def test_a_listing_discloses_what_time_has_done() -> None:
+    life = at("listed")
+    claim_by_dealer = ("dealer-munich",)
+    chain = life.chain
+    registered(life)
+    chain.do("registrar-2", claim(chain, usage="taxi"), *claim_by_dealer)
+    chain.now += CLAIM_MS
+    found = Disclosure.of(life.listing.hex(), chain.state(LISTING, life.listing), ledger_of(chain),
+                          AsOf(chain.now, RULESETS[1]))  # fmt: skip
+    assert "alert_confirmed" in found.conditions and "registration_claim" not in found.conditions
+    assert ["taxi"] == [brand.code for brand in found.brands]
 
 
 def test_any_record_of_the_car_writes_what_time_has_done() -> None:
