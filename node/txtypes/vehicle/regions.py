@@ -50,7 +50,7 @@ CLAIM_AGAIN_MS: Final = 180 * DAY_MS
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
-"""A pending brand in a dispute that nobody decides is undecided after this time."""
+"""A pending brand in a dispute that nobody decides is undecided when the vote ends, at the latest after this time."""
 
 
 # --- market -----------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 
 # --- registration -----------------------------------------------------------------------------------------
-class Claim(Value, frozen=True):
+class RegistrationClaim(Value, frozen=True):
     """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
     after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
     `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
@@ -123,7 +123,7 @@ class Registration(Value, frozen=True):
     until_ms: OptionalTime
     to_country: OptionalCountry
     sequence: int
-    claim: Claim | None
+    claim: RegistrationClaim | None
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
 
 
@@ -220,14 +220,14 @@ BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 
 class Brand(Value, frozen=True):
-    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
+    """A lasting mark of a car's history (see `rules.brands`). An entry never vanishes. `sequence`: the last record that
+    told it; `disputed_until_ms`: when the last vote about that record ends or ended, 0 where nobody disputes it."""
 
     code: BrandCode
     state: BrandState
     since_ms: Time
     sequence: int
-    disputed_at_ms: OptionalTime
+    disputed_until_ms: OptionalTime
 
 
 class Loss(Value, frozen=True):
@@ -238,7 +238,7 @@ class Loss(Value, frozen=True):
     state: BrandState
     since_ms: Time
     sequence: int
-    disputed_at_ms: OptionalTime
+    disputed_until_ms: OptionalTime
     author: Address
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
@@ -252,8 +252,9 @@ def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
     """The state of a brand or a total loss as it counts at a time."""
     if brand.state != "pending":
         return brand.state
-    if brand.disputed_at_ms:
-        return "undecided" if now_ms >= brand.since_ms + BRAND_UNDECIDED_MS else "pending"
+    if brand.disputed_until_ms:
+        ends = min(brand.disputed_until_ms, brand.since_ms + BRAND_UNDECIDED_MS)
+        return "undecided" if now_ms >= ends else "pending"
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
@@ -265,16 +266,16 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
-    confirmed, and an annulled one that is reported again is as new."""
+    """The brands with one more, ascending by code. A brand is entered once. A pending one stands and falls with the
+    record that told it last, and can become confirmed, as an undecided one can; an annulled one that is reported again
+    is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
     state: BrandState = "confirmed" if is_confirmed else "pending"
-    if found is not None and brand_state(found, now_ms) != "annulled":
-        if not is_confirmed or brand_state(found, now_ms) == "confirmed":
+    changed = Brand(code, state, now_ms, sequence, 0)
+    if found is not None and (known := brand_state(found, now_ms)) != "annulled":
+        if known == "confirmed" or (known == "undecided" and not is_confirmed):
             return brands
-        changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
-    else:
-        changed = Brand(code, state, now_ms, sequence, 0)
+        changed = Brand(code, state, found.since_ms, sequence, found.disputed_until_ms)
     others = [brand for brand in brands if brand.code != code]
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
 

@@ -57,7 +57,7 @@ def in_group(life: Life, group: str, *members: str) -> None:
         change(life.chain, MEMBER, address(member), group=group)
 
 
-# --- who sets -----------------------------------------------------------------------------------------------
+# --- who sets ---------------------------------------------------------------------------------------------
 FIRM = {
     "stolen": {"police"}, "court_hold": {"registrar"}, "unroadworthy": {"police"}, "lien": set(),
     "recall_do_not_drive": set(), "title_dispute": {"police", "registrar"},
@@ -114,7 +114,7 @@ def test_an_author_on_hold_sets_no_flag() -> None:
     assert ["author_on_hold"] == tried(life, "inspector-1", setting("identity_suspect"))
 
 
-# --- how long -----------------------------------------------------------------------------------------------
+# --- how long ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "sender", "days"),
     [("court_hold", "registrar-1", 1_100), ("title_dispute", "police-1", 180), ("identity_suspect", "inspector-1", 14),
@@ -154,7 +154,7 @@ def test_other_flags_are_not_renewed() -> None:
     assert [] == tried(life, "registrar-1", setting("title_dispute"))
 
 
-# --- provisional flags ----------------------------------------------------------------------------------------
+# --- provisional flags ------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "days"), PROVISIONAL.items())
 def test_a_provisional_flag_lapses(name: str, days: int) -> None:
     life = at("wholesale")
@@ -251,7 +251,7 @@ def test_five_provisional_flags_on_all_cars_are_enough() -> None:
     assert ends[1:] == tuple(end for end in kept if end in ends)
 
 
-# --- liens ------------------------------------------------------------------------------------------------------
+# --- liens ------------------------------------------------------------------------------------------------
 def with_lien(stage: str = "wholesale", holder: str = "dealer-munich") -> Life:
     life = at(stage)
     body = setting("lien", until_ms=life.chain.now + 365 * DAY_MS, holder_signs=True)
@@ -310,7 +310,7 @@ def test_a_bank_that_signs_lifts_no_other_block() -> None:
     assert ["stop_flag"] == tried(life, "dealer-munich", paid, "dealer-shanghai", "bank-1")
 
 
-# --- who lifts ------------------------------------------------------------------------------------------------
+# --- who lifts --------------------------------------------------------------------------------------------
 LIFTED = {
     "stolen": [("police-1", ""), ("police-1", "registrar-1"), ("police-1", "registrar-2")],
     "lien": [("bank-1", ""), ("registrar-1", ""), ("registrar-2", "")],

@@ -41,12 +41,12 @@ from node.txtypes.vehicle.regions import (
     CLAIM_AGAIN_MS,
     CLAIM_MS,
     REFUSALS_MAX,
-    Claim,
     Flag,
     Inspection,
     OpenRecall,
     Refusal,
     Registration,
+    RegistrationClaim,
     brand_state,
     ended_registration,
     objected,
@@ -502,12 +502,12 @@ def test_refusals_are_bounded_and_forgotten_when_they_are_over() -> None:
     now = 1_000
     found = Registration("registered", "DE", b"", "permanent", "private", 0, 0, "", 0, None, ())
     for number, country in enumerate(("CN", "FR", "IT", "ES", "CN", "GB")):
-        made = Claim(country, bytes(32), "permanent", "private", "", 0, now, number)
+        made = RegistrationClaim(country, bytes(32), "permanent", "private", "", 0, now, number)
         found = objected(replace(found, claim=made), now)
     assert ["IT", "ES", "CN", "GB"] == [refusal.country for refusal in found.refusals]
     assert REFUSALS_MAX == len(found.refusals)
     later_ms = now + CLAIM_AGAIN_MS
-    made = Claim("PL", bytes(32), "permanent", "private", "", 0, later_ms, 9)
+    made = RegistrationClaim("PL", bytes(32), "permanent", "private", "", 0, later_ms, 9)
     assert ["PL"] == [refusal.country for refusal in objected(replace(found, claim=made), later_ms).refusals]
     assert found == objected(found, later_ms), "without a claim nobody objects"
 
@@ -524,7 +524,7 @@ def test_a_scrapped_car_has_no_registration_and_no_claim() -> None:
 def test_the_region_is_bounded() -> None:
     """With a claim and every list full, within what the vehicle's leaf has room for."""
     longest = 253_402_300_799_999
-    made = Claim("CN", bytes(32), "permanent", "driving_school", "driving_school", longest, longest, 2**32)
+    made = RegistrationClaim("CN", bytes(32), "permanent", "driving_school", "driving_school", longest, longest, 2**32)
     refusals = tuple(Refusal("CN", longest) for _ in range(REFUSALS_MAX))
     full = Registration(
         "export_pending", "DE", bytes(32), "permanent", "driving_school", longest, longest, "CN", 2**32, made, refusals
