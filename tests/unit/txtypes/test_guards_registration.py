@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
-from support.life import VIN, Life
+from support.life import VIN, Life, where
 from support.registering import (
     accept,
     car,
@@ -26,6 +26,7 @@ from support.registering import (
     suspend,
     view,
 )
+from support.specimens import specimen
 from support.stages import Case, at, change, table
 
 from node.rules.registration import REGISTRATION_USAGES
@@ -326,3 +327,22 @@ def test_a_registered_car_is_shown_with_its_material_root() -> None:
     life = at("born")
     registered(life)
     assert view(life.chain).material_root == material_root(VIN, car(life.chain)) == root(life.chain)
+
+
+def test_an_imported_car_is_accepted_not_registered() -> None:
+    life = at("")
+    chain = life.chain
+    body = specimen("vehicle.import", chain)
+    chain.do("dealer-munich", body, "inspector-1")
+    vin, seen = body.vin, where(model="PRIUS")
+    refused = chain.sign("registrar-1", put(chain, vin=vin, where=seen))
+    assert ["registration_status"] == chain.unmet(refused)
+    chain.do("registrar-1", accept(chain, "DE", vin=vin, where=seen, shown=root(chain, vin)))
+    found = chain.state(VEHICLE, vin)
+    assert ("registered", "DE", "in_service") == (
+        found.registration.status,
+        found.registration.country,
+        found.existence,
+    )
+    chain.do("registrar-1", end(chain, vin=vin, where=seen))
+    assert [] == chain.unmet(chain.sign("registrar-1", put(chain, vin=vin, where=seen)))
