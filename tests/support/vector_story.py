@@ -101,6 +101,7 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _registration(story)
     _others(story)
     story.chain.produce()
     return story
@@ -204,6 +205,14 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
+
+
+def _registration(story: Story) -> None:
+    """DE registers the buyer's car and lets it leave for CN, which ends its registration; the buyer gives it away."""
+    chain, order = story.chain, ("set", "suspend", "export", "accept", "end")
+    for tag in (f"registration.{name}" for name in order):
+        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, chain))
+    story.do("buyer-1", specimen("title.assign", chain, odometer=km(170)), "dealer-munich")
 
 
 def _others(story: Story) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support import registering
 from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
 from support.life import VIN, Life, km, maintenance, where
@@ -114,6 +115,12 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "inspection.record": ("born", nothing),
     "flag.set": ("born", nothing),
     "flag.clear": ("born", flagged),
+    "registration.set": ("born", nothing),
+    "registration.suspend": ("born", registering.registered),
+    "registration.export": ("born", registering.registered),
+    "registration.accept": ("born", registering.leaving),
+    "registration.end": ("born", registering.accepted),
+    "title.assign": ("handed_over", nothing),
     "part.bind": ("born", nothing),
     "battery.bind": ("", brought_in),
     "battery.health": ("", charged),
