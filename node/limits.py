@@ -64,12 +64,24 @@ RECORDS_PER_AUTHOR_MAX: Final = 16
 """Records that one author may add to one vehicle within 30 days without the holder's signature. Above: an unmet
 guard."""
 
+SIGHTINGS_PER_DAY_MAX: Final = 50
+"""Sightings that one author may report on a day of block time. Above: an unmet guard."""
+
+IMPORTS_PER_DAY_MAX: Final = 200
+"""Cars that one dealer may import on a day of block time: a car transporter holds ten. Above: an unmet guard."""
+
 ACT_AGE_MAX_MS: Final = 7 * DAY_MS
 """How long ago an act (a transfer, an import, a total loss) may have happened when it is reported. A record of what
 somebody has seen may be of any age. Above: an unmet guard."""
 
 HANDOVER_AGE_MAX_MS: Final = 72 * HOUR_MS
 """As `ACT_AGE_MAX_MS`, for a handover: long enough for both to sign after a weekend."""
+
+REGISTRATION_AGE_MAX_MS: Final = 30 * DAY_MS
+"""As `ACT_AGE_MAX_MS`, for what an authority writes of a registration: it reports in batches."""
+
+TEMPORARY_REGISTRATION_MAX_MS: Final = 400 * DAY_MS
+"""The longest temporary registration: a year, and room for the day it starts. Above: an unmet guard."""
 
 BIRTH_AGE_MAX_MS: Final = 400 * DAY_MS
 """How long ago a car may have been produced that its maker registers as new. Older ones are imported. Above: an unmet

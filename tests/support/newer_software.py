@@ -78,12 +78,10 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(
-    known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset
-) -> Readings:
+def _with_reading(known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset) -> Readings:
     judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
-    return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
+    return NewerReadings(*msgspec.structs.astuple(_downgraded(judged)), total + 1)
 
 
 # --- one changed function ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
 from node.rules.outcomes import INCIDENT_JOINED, SELF_REPORTED
 from node.txtypes.members.member import has_role, is_fraudulent
+from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.incidents import REPORTS_MAX, Reporter, Told, find_incident, reports_of, with_report
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_incident
 from node.txtypes.vehicle.odometer import Standing
@@ -142,6 +143,9 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         if incident is not None:
             outcome.append(INCIDENT_JOINED)
         damaged = replace(vehicle, brands=brands, accident_count=vehicle.accident_count + (incident is None))
+        if vehicle.transfer_count and self.event_at_ms < vehicle.title_since_ms:  # whoever bought it was not told
+            late = alerted(ledger, self.vin, damaged, ("late_disclosure",))
+            damaged, outcome = late.vehicle, [*outcome, *late.outcome]
         return Effect(damaged, tuple(outcome), is_material=True)
 
     def _witnesses(self, ledger: Ledger, reporters: tuple[Reporter, ...]) -> tuple[Reporter, ...]:

@@ -113,7 +113,7 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
         outcome += [STRUCTURAL] if is_firm else [STRUCTURAL, PROVISIONAL]
         due_ms = now_ms if is_firm else now_ms + BRAND_CONFIRMED_MS
         brands = with_brand(vehicle.brands, "structural_repair", now_ms, sequence, is_confirmed=is_firm)
-        duties = with_duty(vehicle.duties, "structural_release", sequence, due_ms)
+        duties = with_duty(vehicle.duties, "structural_release", sequence, due_ms, now_ms)
         return Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
 
     def _noted(self, ledger: Ledger, sequence: int, replaced: set[str]) -> Life:

@@ -348,6 +348,12 @@ def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     return next((r for r in leaf.readings if r.sequence == sequence), None)
 
 
+def highest_distance(leaf: Readings, until_ms: int) -> int:
+    """The most that a judged reading of the events until a time says of how far the car has gone, in metres."""
+    judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
+    return max((r.metres + _offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
+
+
 def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
     """Whether the author may put another value in place of a reading without a witness: within 28 days of its
     inclusion, by no more than the tolerance or upward, or where it is probably a typing error. False where the reading
@@ -370,7 +376,7 @@ def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
     `rules.odometer.digit_slip`."""
     ordered = judged(leaf.readings)
     place = next((n for n, reading in enumerate(ordered) if reading.sequence == sequence), None)
-    if place is None:
+    if place is None or len(ordered) < 2:
         return ""
     reading, offset = ordered[place], _offset_at(leaf, ordered[place].event_at_ms)
     metres = [r.metres + _offset_at(leaf, r.event_at_ms) - offset for r in ordered]
@@ -378,5 +384,5 @@ def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
     if place + 1 < len(ordered):
         most = metres[place + 1]
     else:
-        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms) if place else 0
+        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms)
     return "" if least <= reading.metres <= most else odometer.digit_slip(reading.metres, unit, least, most)

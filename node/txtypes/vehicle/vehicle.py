@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
@@ -29,12 +30,15 @@ from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
     BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
+    IN_USE,
+    NOBODY,
     RECALLS_MAX,
     Alert,
     Brand,
@@ -46,10 +50,14 @@ from node.txtypes.vehicle.regions import (
     Market,
     OpenRecall,
     Registration,
+    brand_at,
     brand_state,
     flags_at,
     is_retest_overdue,
     market_at,
+    raise_alert,
+    registration_lapses,
+    with_brand,
 )
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
@@ -72,8 +80,8 @@ class Vehicle(Value, tag=1, frozen=True):
     existence: Existence
     """A total loss is not written here: see `existence_now`."""
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
-    """Of an imported car: how well its life before is documented."""
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
     ended_at_ms: OptionalTime
@@ -99,7 +107,6 @@ class Vehicle(Value, tag=1, frozen=True):
     maintenance_count: int
     accident_count: int
     transfer_count: int
-    disputes_open: int
     material_changes: int
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
@@ -109,6 +116,32 @@ class Vehicle(Value, tag=1, frozen=True):
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
+
+
+def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
+    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
+    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car.
+    Time raises these alerts, no author."""
+    for at_ms, after in registration_lapses(vehicle.registration, now_ms):
+        before, alerts = vehicle.registration, vehicle.alerts
+        if after.status == "exported":
+            alerts = raise_alert(alerts, "export_unconfirmed", NOBODY, before.sequence, at_ms)
+        elif before.claim is not None and after.claim is None:
+            claim = before.claim
+            if before.status in IN_USE:
+                alerts = raise_alert(
+                    alerts, "double_registration", NOBODY, claim.sequence, at_ms, is_confirmed=True
+                )  # fmt: skip
+            vehicle = with_usage(vehicle, claim.brand, at_ms, claim.sequence)
+        vehicle = replace(vehicle, registration=after, alerts=alerts)
+    return vehicle
+
+
+def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
+    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    if not brand:
+        return vehicle
+    return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
 
 
 def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
@@ -180,10 +213,12 @@ class VehicleView(Vehicle, frozen=True):
     brands: tuple[BrandView, ...]
     odometer: OdometerView
     history_notice: str
+    disputes_open: int
     material_root: Hash32
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
+        vehicle = vehicle_at(vehicle, as_of.now_ms)
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             existence=existence_now(vehicle, as_of.now_ms),
@@ -192,6 +227,7 @@ class VehicleView(Vehicle, frozen=True):
             flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
             odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
@@ -210,7 +246,7 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The brands in their state now."""
-    return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
+    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
@@ -248,16 +284,16 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
-    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
-    "compare the reading with the instrument; a sale then needs odometer_disclosed",
-    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
-    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
-    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+    "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
+    "odometer to be disclosed",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf "
+    "muss dann odometer offengelegt werden",
+    "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 
 
 def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
-    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    is_contradicted = old is not None and new is not None and old.verdict != new.verdict in ("CONTESTED", "ILLOGICAL")
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 
