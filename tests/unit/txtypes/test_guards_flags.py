@@ -12,7 +12,7 @@ from support.stages import at, change, force
 from node.chain.dev_genesis import DEV_PARTIES
 from node.rules.roles import ROLES
 from node.rules.stop_flags import OPERATIONS, STOP_FLAGS
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, Repairer
@@ -110,7 +110,8 @@ def test_a_flag_names_its_record_and_is_material() -> None:
 
 def test_an_author_on_hold_sets_no_flag() -> None:
     life = at("wholesale")
-    force(life.chain, CONDUCT, address("inspector-1"), Conduct((), life.chain.now + DAY_MS, ()))
+    held = replace(NO_CONDUCT, hold_until_ms=life.chain.now + DAY_MS)
+    force(life.chain, CONDUCT, address("inspector-1"), held)
     assert ["author_on_hold"] == tried(life, "inspector-1", setting("identity_suspect"))
 
 
