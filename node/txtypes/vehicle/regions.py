@@ -33,7 +33,6 @@ from node.limits import DAY_MS
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
-PROVISIONAL_FLAGS_MAX: Final = 4
 LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8

@@ -53,7 +53,7 @@ def named(life: Life) -> None:
 
 
 def flagged(life: Life) -> None:
-    life.chain.do("inspector-1", specimen("flag.set"))
+    life.chain.do("inspector-1", specimen("flag.set", life.chain))
 
 
 def brought_in(life: Life) -> None:
