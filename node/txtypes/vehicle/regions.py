@@ -208,9 +208,13 @@ def with_duty(
 ) -> tuple[Duty, ...]:
     """The duties with one more. Of a code there is one that is due and one that is not yet; each names its last record,
     which an inspection has to come after, and its earliest time."""
-    same = [duty for duty in duties if duty.code == code and (duty.due_ms <= now_ms) == (due_ms <= now_ms)]
-    others = (duty for duty in duties if duty not in same)
-    return (*others, Duty(code, sequence, min([due_ms, *(duty.due_ms for duty in same)])))
+    of_code = [*(duty for duty in duties if duty.code == code), Duty(code, sequence, due_ms)]
+    due, waiting = [d for d in of_code if d.due_ms <= now_ms], [d for d in of_code if d.due_ms > now_ms]
+    joined = (
+        Duty(code, max(duty.sequence for duty in some), min(duty.due_ms for duty in some))
+        for some in (due, waiting) if some
+    )  # fmt: skip
+    return (*(duty for duty in duties if duty.code != code), *joined)
 
 
 class Alert(Value, frozen=True):
