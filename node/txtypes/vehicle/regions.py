@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value
 from node.ledger.fields import (
@@ -32,6 +33,7 @@ LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
+BRAND_OTHERS_MAX: Final = 3
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
@@ -124,13 +126,15 @@ BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 class Brand(Value, frozen=True):
     """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
+    `disputed_at_ms`: since when a dispute about its record is open, 0 for none. `others`: further records that tell it,
+    as many as there is room for; it falls with the last of them, so that nobody takes another's word back."""
 
     code: BrandCode
     state: BrandState
     since_ms: Time
     sequence: int
     disputed_at_ms: OptionalTime
+    others: Annotated[tuple[int, ...], Meta(max_length=BRAND_OTHERS_MAX)] = ()
 
 
 class Loss(Value, frozen=True):
@@ -171,15 +175,27 @@ def with_brand(
     """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
     confirmed, and an annulled one that is reported again is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
-    state: BrandState = "confirmed" if is_confirmed else "pending"
     if found is not None and brand_state(found, now_ms) != "annulled":
-        if not is_confirmed or brand_state(found, now_ms) == "confirmed":
-            return brands
-        changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
+        known = found.others if sequence == found.sequence else (*found.others, sequence)
+        state = "confirmed" if is_confirmed else found.state
+        changed = replace(found, state=state, others=known[:BRAND_OTHERS_MAX])
     else:
-        changed = Brand(code, state, now_ms, sequence, 0)
+        changed = Brand(code, "confirmed" if is_confirmed else "pending", now_ms, sequence, 0)
     others = [brand for brand in brands if brand.code != code]
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
+
+
+def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
+    """The brand once one of its records is struck; None where no other tells it. A pending one counts from now again,
+    so that there is time to dispute the record that is left."""
+    kept = tuple(other for other in (brand.sequence, *brand.others) if other != sequence)
+    if not kept or len(kept) == 1 + len(brand.others):
+        return brand if kept else None
+    is_pending = brand_state(brand, now_ms) == "pending"
+    since_ms, disputed = (now_ms, 0) if is_pending and brand.sequence == sequence else (
+        brand.since_ms, brand.disputed_at_ms
+    )  # fmt: skip
+    return replace(brand, sequence=kept[0], others=kept[1:], since_ms=since_ms, disputed_at_ms=disputed)
 
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
@@ -215,6 +231,11 @@ def with_duty(
         for some in (due, waiting) if some
     )  # fmt: skip
     return (*(duty for duty in duties if duty.code != code), *joined)
+
+
+def without_duty_of(duties: tuple[Duty, ...], sequence: int) -> tuple[Duty, ...]:
+    """The duties once the record that names one is struck."""
+    return tuple(duty for duty in duties if duty.sequence != sequence)
 
 
 class Alert(Value, frozen=True):
