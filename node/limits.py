@@ -71,6 +71,12 @@ somebody has seen may be of any age. Above: an unmet guard."""
 HANDOVER_AGE_MAX_MS: Final = 72 * HOUR_MS
 """As `ACT_AGE_MAX_MS`, for a handover: long enough for both to sign after a weekend."""
 
+REGISTRATION_AGE_MAX_MS: Final = 30 * DAY_MS
+"""As `ACT_AGE_MAX_MS`, for what an authority writes of a registration: it reports in batches."""
+
+TEMPORARY_REGISTRATION_MAX_MS: Final = 400 * DAY_MS
+"""The longest temporary registration: a year, and room for the day it starts. Above: an unmet guard."""
+
 BIRTH_AGE_MAX_MS: Final = 400 * DAY_MS
 """How long ago a car may have been produced that its maker registers as new. Older ones are imported. Above: an unmet
 guard."""

@@ -9,7 +9,7 @@ from node.ledger.guards import GUARDS
 from node.ledger.ruleset import Ruleset
 from node.rpc.problems import PROBLEMS
 from node.rules.outcomes import OUTCOMES
-from node.rules.texts import TEXTS
+from node.rules.texts.tables import TEXTS
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ def codes_document(ruleset: Ruleset) -> Json:
     return {
         "ruleset": ruleset.number, "ruleset_hash": ruleset.hash.hex(), "codes": codes,
         "tables": {name: _json(table) for name, table in sorted(tables.items())},
-        "texts": {name: {c: TEXTS[name][c]._asdict() for c in codes[name]} for name in codes if name in TEXTS},
+        "texts": {name: _texts(name, found) for name, found in codes.items() if name in TEXTS},
         "guards": guards,
         "outcomes": dict(OUTCOMES),
         "problems": {code: {"status": status, "title": title} for code, (status, title) in PROBLEMS.items()},
@@ -39,6 +39,10 @@ def _codes(table: object) -> list[str]:
         return []
     codes = list(table) if isinstance(table, tuple) else sorted(table)
     return codes if all(isinstance(code, str) for code in codes) else []
+
+
+def _texts(name: str, codes: list[str]) -> Json:
+    return {code: TEXTS[name][code]._asdict() for code in codes if code in TEXTS[name]}
 
 
 def _json(table: object) -> Any:

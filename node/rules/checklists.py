@@ -45,9 +45,10 @@ _UNION_RETEST: Final = {"": 61, "DE": 31}
 _BUYER: Final = ("buyer",)
 
 CHECKLISTS: Final[dict[str, Checklist]] = {
-    # Directive 2014/45/EU, Article 9(2): a retest within two months. Article 13(3): no conflict of interest
+    # Directive 2014/45/EU, Article 9: a retest within two months; inspectors without conflict of interest. Two months
+    # were seen in France's rules; the directive itself is not confirmed
     "EU-PTI-2014/45": Checklist(1, _PERIODIC, "full", _CAR, _UNION_RETEST),
-    # Germany, StVZO section 29 and Annex VIII: one month for a retest (the design saw it)
+    # Germany, StVZO section 29 and Annex VIII, 3.1.4.3: one month for a retest, seen in pruefstellen.de, ivs-malki.de
     "DE-HU": Checklist(1, _PERIODIC, "full", (*_CAR, *_items("S1 S2 S3")), {"": 31}),
     # Great Britain: garages test what they repair; a partial retest within ten working days. Not confirmed
     "GB-MOT": Checklist(1, _PERIODIC, "none", (*_items("0"), *_SAFETY), {"": 14}),

@@ -14,6 +14,9 @@ _VERDICTS: Final[dict[str, str]] = {
 }
 assert set(_VERDICTS) == set(get_args(Verdict)), "every verdict has a text"
 SELF_REPORTED: Final = "self_reported"
+CLAIM_OPENED: Final = "claim_opened"
+CLAIM_TAKES_EFFECT: Final = "claim_takes_effect"
+CLAIM_OBJECTED: Final = "claim_objected"
 INCIDENT_JOINED: Final = "incident_joined"
 STRUCTURAL: Final = "structural"
 PARTS_UNPROVEN: Final = "parts_unproven"
@@ -42,6 +45,9 @@ _INSPECTED: Final = {
 OUTCOMES: Final[dict[str, str]] = {
     **{f"severity:{name}": f"the damage was computed to be {name.replace('_', ' ')}" for name in SEVERITIES},
     **{f"verdict:{name}": f"odometer after this record: {text}" for name, text in _VERDICTS.items()},
+    CLAIM_OPENED: "the car is registered in another country, which has 30 days to object",
+    CLAIM_TAKES_EFFECT: "the country that has the car confirms its export to the country that claims it",
+    CLAIM_OBJECTED: "the country that has the car objects to another's claim",
     INCIDENT_JOINED: "the report belongs to an accident that was reported before, and does not count again",
     STRUCTURAL: "the repair concerned load-bearing parts: the car needs an inspection and a release",
     PARTS_UNPROVEN: "an airbag or a load-bearing part was replaced, and the record names no part",

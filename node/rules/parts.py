@@ -12,8 +12,8 @@ PART_SOURCES: Final = ("new", "remanufactured", "used", "unknown")
 """The origin of a fitted part. A used one without a donor is unproven."""
 
 BATTERY_STATES: Final = ("original", "reused", "repurposed", "remanufactured", "waste")
-"""Status of a battery: Regulation (EU) 2023/1542, Annex XIII, "original, repurposed, re-used, remanufactured or waste"
-(as the design saw it; the page was seen, the annex not)."""
+"""Status of a battery: Regulation (EU) 2023/1542, Annex XIII, 4(c), "original, repurposed, re-used, remanufactured or
+waste". Seen in Catena-X's digital product passport 5.0.0."""
 BATTERY_METHODS: Final = ("bms_soce", "measured_charge", "tester", "telematics")
 """The origin of a state of health. `bms_soce`: the state of certified energy that UN GTR 22 has the car compute."""
 

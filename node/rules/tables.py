@@ -85,6 +85,8 @@ class Tables(NamedTuple):
     damage_severity_points: tuple[int, ...] = damage.SEVERITY_POINTS
     damage_zone_points_max: int = damage.ZONE_POINTS_MAX
     zones: frozenset[str] = damage.ZONES
+    odometer_amend_alone_ms: int = odometer.AMEND_ALONE_MS
+    odometer_backfilled_ms: int = odometer.BACKFILLED_MS
     odometer_contexts: tuple[str, ...] = odometer.CONTEXTS
     odometer_distance_limits_metres: Mapping[str, int] = odometer.DISTANCE_LIMITS_METRES
     odometer_millimetres: Mapping[str, int] = odometer.MILLIMETRES
@@ -94,6 +96,7 @@ class Tables(NamedTuple):
     odometer_sources: tuple[str, ...] = odometer.SOURCES
     odometer_tolerance_metres: int = odometer.TOLERANCE_METRES
     odometer_units: tuple[str, ...] = odometer.UNITS
+    odometer_volley_ms: int = odometer.VOLLEY_MS
     odometer_windows_ms: Mapping[str, int] = odometer.WINDOWS_MS
     rails: tuple[str, ...] = RAILS
     rails_final_for_title: Following = FINAL_FOR_TITLE
@@ -179,10 +182,13 @@ class Tables(NamedTuple):
 
 
 def canonical(value: object) -> object:
-    """Strings, integers and lists only: a map becomes its sorted pairs, a set its sorted members, a tuple a list."""
+    """Strings, integers and lists only: a map becomes its sorted pairs, a set its sorted members, a tuple a list, true
+    and false 1 and 0."""
     match value:
-        case str() | int():
+        case str():
             return value
+        case int():
+            return int(value)
         case tuple():
             return [canonical(entry) for entry in value]
         case frozenset():

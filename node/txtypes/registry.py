@@ -16,6 +16,13 @@ from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.registration.registration import (
+    RegistrationAccept,
+    RegistrationEnd,
+    RegistrationExport,
+    RegistrationSet,
+    RegistrationSuspend,
+)
 from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
@@ -28,6 +35,7 @@ from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, Recall
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
+from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
@@ -39,6 +47,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
     VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
+    RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
     RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,
     RepairRecord, TotalLoss, Rebuild, Scrap,

@@ -58,32 +58,32 @@ ITEMS: Final = rows("""
 4.1.1 | headlamps: condition | Scheinwerfer: Zustand | 前照灯：状况
 4.1.2 | headlamps: alignment | Scheinwerfer: Einstellung | 前照灯：光束照射位置
 4.1.3 | headlamps: switching | Scheinwerfer: Schaltung | 前照灯：开关
-4.1.4 | headlamps: compliance | Scheinwerfer: Vorschriftsmäßigkeit | 前照灯：符合性
+4.1.4 | headlamps: compliance | Scheinwerfer: Ausführung | 前照灯：符合性
 4.1.5 | headlamp levelling | Leuchtweitenregelung | 前照灯光束调节
 4.1.6 | headlamp cleaning | Scheinwerferreinigung | 前照灯清洗装置
-4.2.1 | position and daytime lamps: condition | Begrenzungs- und Tagfahrleuchten: Zustand | 位置灯、日间行车灯：状况
-4.2.2 | position and daytime lamps: switching | Begrenzungs- und Tagfahrleuchten: Schaltung | 位置灯、日间行车灯：开关
-4.2.3 | position and daytime lamps: compliance | Begrenzungs- und Tagfahrleuchten: Vorschriftsmäßigkeit | 位置灯、日间行车灯：符合性
+4.2.1 | position and daytime lamps: condition | Begrenzungs-, Tagfahrleuchten: Zustand | 位置灯、日间行车灯：状况
+4.2.2 | position and daytime lamps: switching | Begrenzungs-, Tagfahrleuchten: Schaltung | 位置灯、日间行车灯：开关
+4.2.3 | position and daytime lamps: compliance | Begrenzungs-, Tagfahrleuchten: Ausführung | 位置灯、日间行车灯：符合性
 4.3.1 | stop lamps: condition | Bremsleuchten: Zustand | 制动灯：状况
 4.3.2 | stop lamps: switching | Bremsleuchten: Schaltung | 制动灯：开关
-4.3.3 | stop lamps: compliance | Bremsleuchten: Vorschriftsmäßigkeit | 制动灯：符合性
+4.3.3 | stop lamps: compliance | Bremsleuchten: Ausführung | 制动灯：符合性
 4.4.1 | direction indicators: condition | Fahrtrichtungsanzeiger: Zustand | 转向信号灯：状况
 4.4.2 | direction indicators: switching | Fahrtrichtungsanzeiger: Schaltung | 转向信号灯：开关
-4.4.3 | direction indicators: compliance | Fahrtrichtungsanzeiger: Vorschriftsmäßigkeit | 转向信号灯：符合性
+4.4.3 | direction indicators: compliance | Fahrtrichtungsanzeiger: Ausführung | 转向信号灯：符合性
 4.4.4 | direction indicators: frequency | Fahrtrichtungsanzeiger: Blinkfrequenz | 转向信号灯：闪烁频率
 4.5.1 | fog lamps: condition | Nebelleuchten: Zustand | 雾灯：状况
 4.5.2 | front fog lamps: alignment | Nebelscheinwerfer: Einstellung | 前雾灯：照射位置
 4.5.3 | fog lamps: switching | Nebelleuchten: Schaltung | 雾灯：开关
-4.5.4 | fog lamps: compliance | Nebelleuchten: Vorschriftsmäßigkeit | 雾灯：符合性
+4.5.4 | fog lamps: compliance | Nebelleuchten: Ausführung | 雾灯：符合性
 4.6.1 | reversing lamps: condition | Rückfahrscheinwerfer: Zustand | 倒车灯：状况
-4.6.2 | reversing lamps: compliance | Rückfahrscheinwerfer: Vorschriftsmäßigkeit | 倒车灯：符合性
+4.6.2 | reversing lamps: compliance | Rückfahrscheinwerfer: Ausführung | 倒车灯：符合性
 4.6.3 | reversing lamps: switching | Rückfahrscheinwerfer: Schaltung | 倒车灯：开关
 4.7.1 | plate lamp: condition | Kennzeichenbeleuchtung: Zustand | 后牌照灯：状况
-4.7.2 | plate lamp: compliance | Kennzeichenbeleuchtung: Vorschriftsmäßigkeit | 后牌照灯：符合性
+4.7.2 | plate lamp: compliance | Kennzeichenbeleuchtung: Ausführung | 后牌照灯：符合性
 4.8.1 | reflectors: condition | Rückstrahler: Zustand | 回复反射器：状况
-4.8.2 | reflectors: compliance | Rückstrahler: Vorschriftsmäßigkeit | 回复反射器：符合性
-4.9.1 | tell-tales of the lighting: condition | Kontrollleuchten der Beleuchtung: Zustand | 灯光信号装置指示灯：状况
-4.9.2 | tell-tales of the lighting: compliance | Kontrollleuchten der Beleuchtung: Vorschriftsmäßigkeit | 灯光信号装置指示灯：符合性
+4.8.2 | reflectors: compliance | Rückstrahler: Ausführung | 回复反射器：符合性
+4.9.1 | tell-tales of the lighting: condition | Kontrollleuchten der Beleuchtung: Zustand | 灯光指示灯：状况
+4.9.2 | tell-tales of the lighting: compliance | Kontrollleuchten der Beleuchtung: Ausführung | 灯光指示灯：符合性
 4.10 | electrical connection to the trailer | elektrische Verbindung zum Anhänger | 挂车电气连接
 4.11 | wiring | elektrische Leitungen | 电气线路
 4.12 | optional lamps and reflectors | nicht vorgeschriebene Leuchten und Rückstrahler | 非强制灯具及反射器
@@ -184,7 +184,7 @@ buyer | inspection for a buyer | Prüfung für Käufer | 购车检测
 INDEPENDENCE: Final = rows("""
 none | no distance needed | keine Unabhängigkeit verlangt | 不要求独立
 repairer | has not repaired the car | nicht vom Reparaturbetrieb | 非维修方
-full | independent of repairer, holder and seller | unabhängig von Werkstatt, Halter, Verkäufer | 独立于维修方、所有人和卖方
+full | independent of repairer, holder and seller | unabhängig von Werkstatt, Halter, Verkäufer | 独立于各利害关系方
 """)
 
 CHECKLISTS: Final = rows("""

@@ -28,12 +28,12 @@ refunded | refunded | erstattet | 已退款
 
 RECALL_AUTHORITIES: Final = rows("""
 KBA | Federal Motor Transport Authority, Germany | Kraftfahrt-Bundesamt | 德国联邦机动车运输管理局
-NHTSA | National Highway Traffic Safety Administration, US | Verkehrssicherheitsbehörde der USA | 美国国家公路交通安全管理局
+NHTSA | National Highway Traffic Safety Administration | Verkehrssicherheitsbehörde der USA | 美国国家公路交通安全管理局
 SAMR | State Administration for Market Regulation, China | Marktaufsichtsbehörde Chinas | 国家市场监督管理总局
 DVSA | Driver and Vehicle Standards Agency, Great Britain | Fahrzeugbehörde Großbritanniens | 英国驾驶员和车辆标准局
 RDW | Netherlands Vehicle Authority | Fahrzeugbehörde der Niederlande | 荷兰车辆管理局
 TC | Transport Canada | Verkehrsministerium Kanadas | 加拿大交通部
-MLIT | Ministry of Land, Infrastructure, Transport and Tourism, Japan | Verkehrsministerium Japans | 日本国土交通省
+MLIT | Ministry of Land, Infrastructure and Transport, Japan | Verkehrsministerium Japans | 日本国土交通省
 """)
 
 RECALL_CLASSES: Final = rows("""
@@ -84,5 +84,5 @@ recall_safety | open safety recall | offener Sicherheitsrückruf | 未完成安�
 recall_compliance | open recall for compliance | offener Rückruf zur Vorschriftsmäßigkeit | 未完成合规召回
 recall_quality | open service campaign | offene Serviceaktion | 未完成服务活动
 total_loss | total loss | Totalschaden | 全损
-clearance_void | release by an author struck off for fraud | Freigabe eines wegen Betrugs gestrichenen Prüfers | 放行人因欺诈被除名
+clearance_void | released by a fraudulent inspector | Freigabe durch betrügerischen Prüfer | 放行人因欺诈被除名
 """)

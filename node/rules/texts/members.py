@@ -103,7 +103,7 @@ annulled | annulled | aufgehoben | 已撤销
 
 TOTAL_LOSS_CATEGORIES: Final = rows("""
 A | scrap: to be crushed whole | A: vollständig zu verschrotten | A 类：整车报废
-B | break: parts may be used, the body is crushed | B: Teile verwertbar, Karosserie zu verschrotten | B 类：可拆件，车身报废
+B | break: parts usable, the body is crushed | B: Teile verwertbar, Karosserie verschrottet | B 类：可拆件，车身报废
 S | structurally damaged, repairable | S: Strukturschaden, reparabel | S 类：结构损伤，可修复
 N | not structurally damaged, repairable | N: kein Strukturschaden, reparabel | N 类：非结构损伤，可修复
 """)

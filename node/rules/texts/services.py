@@ -24,7 +24,7 @@ BRAKE_DISCS_FRONT | front brake discs | Bremsscheiben vorn | 前制动盘
 BRAKE_DISCS_REAR | rear brake discs | Bremsscheiben hinten | 后制动盘
 BRAKE_CALIPER | brake caliper | Bremssattel | 制动钳
 BRAKE_HOSES | brake hoses and lines | Bremsschläuche und -leitungen | 制动软管和管路
-PARKING_BRAKE | parking brake adjusted or repaired | Feststellbremse eingestellt oder instand gesetzt | 调整或修理驻车制动
+PARKING_BRAKE | parking brake adjusted or repaired | Feststellbremse eingestellt oder repariert | 调整或修理驻车制动
 SPARK_PLUGS | spark plugs | Zündkerzen | 火花塞
 IGNITION_COILS | ignition coils | Zündspulen | 点火线圈
 GLOW_PLUGS | glow plugs | Glühkerzen | 预热塞
@@ -37,7 +37,7 @@ FUEL_INJECTION | injectors or high-pressure pump | Injektoren oder Hochdruckpump
 ENGINE_REPAIR | engine repaired | Motor instand gesetzt | 发动机维修
 ENGINE_REPLACED | engine replaced | Motor ersetzt | 更换发动机
 EXHAUST_SYSTEM | exhaust system | Abgasanlage | 排气系统
-PARTICULATE_FILTER | particulate filter cleaned or replaced | Partikelfilter gereinigt oder ersetzt | 清洗或更换颗粒捕集器
+PARTICULATE_FILTER | particulate filter cleaned or replaced | Partikelfilter gereinigt, ersetzt | 清洗或更换颗粒捕集器
 CATALYTIC_CONVERTER | catalytic converter | Katalysator | 催化转化器
 EMISSION_SENSORS | oxygen or nitrogen oxide sensors | Lambda- oder Stickoxidsonden | 氧传感器或氮氧传感器
 CLUTCH | clutch | Kupplung | 离合器
@@ -59,13 +59,13 @@ HV_BATTERY_CHECK | high-voltage battery check | Prüfung der Hochvoltbatterie | 
 HV_BATTERY_MODULE | high-voltage battery module replaced | Modul der Hochvoltbatterie ersetzt | 更换动力电池模块
 HV_BATTERY_REPLACED | high-voltage battery replaced | Hochvoltbatterie ersetzt | 更换动力电池
 HV_COOLANT | coolant of the high-voltage system | Kühlmittel des Hochvoltsystems | 高压系统冷却液
-HV_ISOLATION_CHECK | isolation of the high-voltage system measured | Isolation des Hochvoltsystems gemessen | 测量高压系统绝缘电阻
+HV_ISOLATION_CHECK | high-voltage isolation measured | Isolation des Hochvoltsystems gemessen | 测量高压系统绝缘电阻
 ELECTRIC_MOTOR | electric drive motor or its electronics | Elektroantrieb oder seine Elektronik | 驱动电机或电机控制器
 CHARGING_SYSTEM | charging socket, cable or charger | Ladedose, Kabel oder Ladegerät | 充电口、充电线或充电机
 ALTERNATOR_STARTER | alternator or starter | Generator oder Anlasser | 发电机或起动机
 LIGHTING | lamps and headlight adjustment | Leuchten und Scheinwerfereinstellung | 灯具及前照灯调整
 CONTROL_UNIT | control unit replaced | Steuergerät ersetzt | 更换控制单元
-INSTRUMENT_CLUSTER | instrument cluster repaired or replaced | Instrumentenkombination instand gesetzt oder ersetzt | 修理或更换组合仪表
+INSTRUMENT_CLUSTER | instrument cluster repaired or replaced | Instrumentenkombination erneuert | 修理或更换组合仪表
 SOFTWARE_UPDATE | vehicle software updated | Fahrzeugsoftware aktualisiert | 车辆软件升级
 DRIVER_ASSIST_CALIBRATE | cameras and radars calibrated | Kameras und Radare kalibriert | 摄像头和雷达标定
 WIPER_BLADES | wiper blades | Wischerblätter | 雨刮片

@@ -22,7 +22,7 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
-from node.txtypes.vehicle.conditions import Discloses, check_step, conditions_of
+from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.record import append_record
@@ -53,8 +53,6 @@ LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing has too many
                               "das Inserat wurde zu oft geändert", "挂牌修改次数过多")  # fmt: skip
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
                        "der neueste Kilometerstand ist zu alt", "里程读数过旧")  # fmt: skip
-DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
-                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 
 
 class AcceptedRail(Value, frozen=True):

@@ -287,7 +287,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
         agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
         check_paid_off(ledger, order.vin, vehicle, self.paid_off)
-        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, paid_off=self.paid_off)
+        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, signed_by=self.paid_off)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")

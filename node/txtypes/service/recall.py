@@ -281,7 +281,8 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         if recall is None:
             ledger.unmet(CAMPAIGN_UNKNOWN, self.campaign)
             return
-        if ledger.sender != self.manufacturer and not has_role(ledger, ledger.sender, "workshop"):
+        is_other = ledger.sender != self.manufacturer and has_role(ledger, ledger.sender, "manufacturer")
+        if is_other and not has_role(ledger, ledger.sender, "workshop"):
             ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=f"a workshop, or {to_text(self.manufacturer)}")
         if vehicle is None:
             return

@@ -21,7 +21,7 @@ from node.txtypes.service.recall import without_recalls
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
-from node.txtypes.vehicle.regions import Registration, with_brand
+from node.txtypes.vehicle.regions import Registration, ended_registration, with_brand
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -81,11 +81,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
             require_role(ledger, ledger.sender, "registrar", country=registration.country)
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        registration = vehicle.registration
-        if registration.status != "none":
-            registration = replace(
-                registration, status="deregistered", since_ms=ledger.now_ms, until_ms=0, to_country="", claim=None
-            )  # fmt: skip
+        registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
         ended = replace(vehicle, existence="scrapped", registration=registration, brands=brands, duties=())
         return Effect(without_recalls(ledger, ended), is_material=True)

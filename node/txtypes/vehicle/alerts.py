@@ -16,34 +16,12 @@ from node.ledger.overlay import Ledger
 from node.rules.outcomes import alert_outcome
 from node.txtypes.members.member import has_role
 from node.txtypes.vehicle.record import Effect, append_record
-from node.txtypes.vehicle.regions import Alert
+from node.txtypes.vehicle.regions import Alerts, find_alert, raise_alert
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
-Alerts = tuple[Alert, ...]
 BINDING: Final = ("police", "registrar")
 """Roles whose alert is confirmed at once."""
-
-
-def find_alert(alerts: Alerts, code: str) -> Alert | None:
-    return next((alert for alert in alerts if alert.code == code), None)
-
-
-def raise_alert(
-    alerts: Alerts, code: str, author: bytes, sequence: int, now_ms: int, *, is_confirmed: bool = False
-) -> Alerts:
-    """The alerts after one more report of `code`, ascending by code. The same code counts up; it is never a second
-    entry. `is_confirmed`: this report confirms it, see `confirms`. `sequence`: the record that reports it; the alert
-    names the one that changed its state last. A closed alert that is reported again is as new, and keeps its count."""
-    found = find_alert(alerts, code)
-    if found is None or found.state == "closed":
-        first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
-        new = Alert(code, "confirmed" if is_confirmed else "reported", first, now_ms, count + 1, sequence, author)
-    else:
-        new = replace(found, last_ms=now_ms, count=found.count + 1)
-        if is_confirmed and found.state == "reported":
-            new = replace(new, state="confirmed", sequence=sequence)
-    return tuple(sorted((*(a for a in alerts if a.code != code), new), key=lambda alert: alert.code))
 
 
 def close_alert(alerts: Alerts, code: str) -> Alerts:

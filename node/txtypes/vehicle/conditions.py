@@ -15,7 +15,7 @@ from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
 from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, verdict_now
+from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -57,6 +57,8 @@ TOTAL_LOSS_PROVISIONAL = Guard(
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
+DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 GUARD_OF: Final[dict[str, Guard]] = {
     "verdict_illogical": VERDICT_ILLOGICAL, "verdict_contested": VERDICT_CONTESTED,
     "duty_structural_release": DUTY_OPEN, "duty_rebuild": DUTY_OPEN, "retest_overdue": UNROADWORTHY,
@@ -100,12 +102,12 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
 
 def check_step(
     ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b"",
-    *, paid_off: Collection[bytes] = (),
+    *, signed_by: Collection[bytes] = (),
 ) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `paid_off`: banks that sign
-    because their lien ends with the step."""
-    check_flags(ledger, vin, vehicle, step, signed_by=paid_off)
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who signs beside
+    the parties, as a bank whose lien ends with the step."""
+    check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
     table = ledger.rules.tables.sale_rules
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
         rule = table[condition]
@@ -131,3 +133,17 @@ def check_flags(
         is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
         if operation in blocks_of(flag, ledger.rules) and not is_signed:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+
+
+def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:
+    """Who has to sign an operation because of a flag that it has set, as a bank that has a lien on the car."""
+    rules = ledger.rules.tables.stop_flags
+    live = flags_at(vehicle.flags, ledger.now_ms)
+    return tuple(flag.setter for flag in live if operation in rules[flag.name].unless)
+
+
+def check_shown(ledger: Ledger, vin: str, vehicle: Vehicle, root: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is the car's material root now."""
+    now = material_root(vin, vehicle)
+    if root != now:
+        ledger.unmet(DISCLOSURE_STALE, vin, root.hex(), now.hex())

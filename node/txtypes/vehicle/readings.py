@@ -370,7 +370,7 @@ def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
     `rules.odometer.digit_slip`."""
     ordered = judged(leaf.readings)
     place = next((n for n, reading in enumerate(ordered) if reading.sequence == sequence), None)
-    if place is None:
+    if place is None or len(ordered) < 2:
         return ""
     reading, offset = ordered[place], _offset_at(leaf, ordered[place].event_at_ms)
     metres = [r.metres + _offset_at(leaf, r.event_at_ms) - offset for r in ordered]
@@ -378,5 +378,5 @@ def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
     if place + 1 < len(ordered):
         most = metres[place + 1]
     else:
-        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms) if place else 0
+        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms)
     return "" if least <= reading.metres <= most else odometer.digit_slip(reading.metres, unit, least, most)

@@ -26,7 +26,7 @@ from node.txtypes.vehicle.odometer import (
     reading_standing,
     verdict_outcome,
 )
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 B = TypeVar("B", bound=TransactionBody)
 
@@ -215,7 +215,7 @@ class VehicleRecord(TransactionBody, frozen=True):
         check_reading(ledger, self.vin, self.odometer)
 
     def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
+        vehicle = vehicle_at(ledger.the(VEHICLE, self.vin), ledger.now_ms)
         is_turned = False
         if self.odometer is not None:
             read = add_reading(

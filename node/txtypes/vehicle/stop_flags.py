@@ -32,9 +32,9 @@ from node.txtypes.members.member import MEMBER, active_member, has_role
 from node.txtypes.vehicle.guards import require_vehicle
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.regions import LIENS_MAX, Flag, flags_at
+from node.txtypes.vehicle.regions import LIENS_MAX, Flag, flags_at, objected_by
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, related
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, blocks_of, vehicle_at
 
 PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
 """Banks that sign because their liens end with the act."""
@@ -131,10 +131,13 @@ def with_provisional_flag(
 
 
 def _with(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
+    vehicle = vehicle_at(vehicle, ledger.now_ms)
     several = ledger.rules.tables.stop_flags[flag.name].count_max > 1
     old = flag_of(vehicle, flag.name, ledger.now_ms, flag.setter if several else b"")
     kept = without_flag(ledger, vehicle, old).flags if old is not None else flags_at(vehicle.flags, ledger.now_ms)
-    return replace(vehicle, flags=tuple(sorted((*kept, flag), key=lambda entry: (entry.name, entry.setter))))
+    registration = objected_by(flag, vehicle.registration, blocks_of(flag, ledger.rules), ledger.now_ms)
+    flags = tuple(sorted((*kept, flag), key=lambda entry: (entry.name, entry.setter)))
+    return replace(vehicle, flags=flags, registration=registration)
 
 
 def without_flag(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:

@@ -63,7 +63,7 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
     """Its event is the day of production, which no one is late to report."""
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
-        "produced_on": "2025-12-01", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
+        "produced_on": "now-31d", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
         "engine_serial": "",
     })  # fmt: skip
 
@@ -131,7 +131,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
             check_act_time(ledger, self.vin, self.event_at_ms)
             check_paid_off(ledger, self.vin, vehicle, self.paid_off)
             check_step(
-                ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, paid_off=self.paid_off
+                ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, signed_by=self.paid_off
             )  # fmt: skip
             check_off_market(ledger, self.vin, vehicle)
 

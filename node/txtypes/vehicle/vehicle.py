@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
@@ -35,6 +36,8 @@ from node.txtypes.vehicle.regions import (
     BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
+    IN_USE,
+    NOBODY,
     RECALLS_MAX,
     Alert,
     Brand,
@@ -50,6 +53,9 @@ from node.txtypes.vehicle.regions import (
     flags_at,
     is_retest_overdue,
     market_at,
+    raise_alert,
+    registration_lapses,
+    with_brand,
 )
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
@@ -109,6 +115,32 @@ class Vehicle(Value, tag=1, frozen=True):
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
+
+
+def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
+    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
+    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car.
+    Time raises these alerts, no author."""
+    for at_ms, after in registration_lapses(vehicle.registration, now_ms):
+        before, alerts = vehicle.registration, vehicle.alerts
+        if after.status == "exported":
+            alerts = raise_alert(alerts, "export_unconfirmed", NOBODY, before.sequence, at_ms)
+        elif before.claim is not None and after.claim is None:
+            claim = before.claim
+            if before.status in IN_USE:
+                alerts = raise_alert(
+                    alerts, "double_registration", NOBODY, claim.sequence, at_ms, is_confirmed=True
+                )  # fmt: skip
+            vehicle = with_usage(vehicle, claim.brand, at_ms, claim.sequence)
+        vehicle = replace(vehicle, registration=after, alerts=alerts)
+    return vehicle
+
+
+def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
+    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    if not brand:
+        return vehicle
+    return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
 
 
 def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
@@ -184,6 +216,7 @@ class VehicleView(Vehicle, frozen=True):
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
+        vehicle = vehicle_at(vehicle, as_of.now_ms)
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
             existence=existence_now(vehicle, as_of.now_ms),
@@ -248,16 +281,16 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
 
 ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
-    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
-    "compare the reading with the instrument; a sale then needs odometer_disclosed",
-    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
-    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
-    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+    "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
+    "odometer to be disclosed",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf muss "
+    "dann odometer offengelegt werden",
+    "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 
 
 def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
-    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    is_contradicted = old is not None and new is not None and old.verdict != new.verdict in ("CONTESTED", "ILLOGICAL")
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 

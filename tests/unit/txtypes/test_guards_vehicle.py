@@ -276,7 +276,7 @@ def guarded(operation: str, **changes) -> list[str]:
 @pytest.mark.parametrize("operation", GUARDED)
 def test_a_stop_flag_blocks_what_its_table_says(operation: str, name: str) -> None:
     expected = ["stop_flag"] if operation in FLAGS[name].blocks else []
-    if name == "unroadworthy" and operation != "transfer":
+    if name == "unroadworthy" and operation in ("list", "handover"):
         expected.append("unroadworthy")
     assert expected == guarded(operation, flags=(flag(name, "police-1", START_MS),))
 

@@ -36,10 +36,10 @@ def records_of(life) -> list[dict[str, Any]]:
 def test_a_spark_line_shows_a_clock_that_was_turned_back_and_the_verdict_stands_beside_it() -> None:
     records = a_history(20_002, 12_500, 30_000)
     assert [20_002, 12_500, 30_000] == [value for value, _ in readings(records)][-3:]
-    assert "ILLOGICAL" == verdict(records)
+    assert "CONTESTED" == verdict(records)
     seen = without_escapes(drawn(lambda: echo_timeline(records), columns=160))
     last = seen.rstrip().splitlines()[-1]
-    assert last.startswith("mileage 150 km to 30,000 km  ") and "▅▃█" in last and last.endswith("verdict ILLOGICAL")
+    assert last.startswith("mileage 150 km to 30,000 km  ") and "▅▃█" in last and last.endswith("verdict CONTESTED")
     assert "vehicle.register" in seen and "order.handover" in seen and "─" in seen
     assert STYLES.search(drawn(lambda: echo_timeline(records)))
 
