@@ -64,6 +64,12 @@ RECORDS_PER_AUTHOR_MAX: Final = 16
 """Records that one author may add to one vehicle within 30 days without the holder's signature. Above: an unmet
 guard."""
 
+SIGHTINGS_PER_DAY_MAX: Final = 50
+"""Sightings that one author may report on a day of block time. Above: an unmet guard."""
+
+IMPORTS_PER_DAY_MAX: Final = 200
+"""Cars that one dealer may import on a day of block time: a car transporter holds ten. Above: an unmet guard."""
+
 ACT_AGE_MAX_MS: Final = 7 * DAY_MS
 """How long ago an act (a transfer, an import, a total loss) may have happened when it is reported. A record of what
 somebody has seen may be of any age. Above: an unmet guard."""

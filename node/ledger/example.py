@@ -1,7 +1,7 @@
 """Example bodies of transaction types. Values that are known only at run time have symbolic names.
 
-A specimen's body is in JSON form, except that an address is a party's name, a time or a day is `now` or relative such as `+7d`,
-and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.
+A specimen's body is in JSON form, except that an address is a party's name, a time or a day is `now` or relative such
+as `+7d`, and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.
 """
 
 from __future__ import annotations

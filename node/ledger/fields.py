@@ -94,6 +94,7 @@ VinSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("vin_sources"
 AmendReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("amend_reasons")]
 SightingReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sighting_reasons")]
 OdometerReplaceCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("odometer_replace_causes")]
+DisputeStanding = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_standings")]
 DisputeGround = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_grounds")]
 DisputeAnswer = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_answers")]
 DisputeOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_outcomes")]

@@ -59,6 +59,10 @@ OUTCOMES: Final[dict[str, str]] = {
     NOT_CLEARED: "the car passed, and a flag, a duty or an earlier fail stays: what was wrong was not looked at, or "
     "the inspector is not independent",
     UNPRESENTED: "nobody has presented the car: a fail is provisional, a pass clears nothing",
+    "decided:stands": "the arbiters decided that the disputed record stands",
+    "decided:amended": "the arbiters decided that the author is to amend the disputed record",
+    "decided:annulled": "the arbiters annulled the disputed record",
+    "decided:undecided": "too few arbiters agreed: the disputed record stands, and was not confirmed",
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
     **{alert_outcome(code): f"the record reports the alert {code.replace('_', ' ')}" for code in ALERTS},
     UNPROVEN: "a used part without a donor on this chain",

@@ -4,9 +4,9 @@ from typing import Final, NamedTuple
 
 SALE_OPERATIONS: Final = ("list", "offer_accept", "handover", "transfer")
 SALE_EFFECTS: Final = ("free", "disclosed", "acknowledged", "trade_only", "blocked")
-"""Mildest first. `free` at `offer_accept`: the disclosure root has it, and both sign the root. `disclosed`: the listing
-or the transfer must say so. `acknowledged`: the buyer agrees to it in a transaction of its own, unless he has seen it at
-acceptance. `trade_only`: only to members with a role of `trade`."""
+"""Mildest first. `free` at `offer_accept`: the disclosure root has it, and both sign the root. `disclosed`: the
+listing or the transfer must say so. `acknowledged`: the buyer agrees to it in a transaction of its own, unless he has
+seen it at acceptance. `trade_only`: only to members with a role of `trade`."""
 SALE_DISCLOSURES: Final = ("odometer", "unroadworthy", "duty", "total_loss")
 """What a listing or a transfer can disclose."""
 DUTIES: Final = ("structural_release", "rebuild", "retest")

@@ -185,7 +185,7 @@ class Disclosure(View, frozen=True):
     holder: Address
     transfer_count: int
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
+    grade: str
     covered_since_ms: Time
     material_changes: int
     material_head: Hash32

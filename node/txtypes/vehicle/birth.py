@@ -46,7 +46,7 @@ def check_absent(ledger: Ledger, vin: str, *, is_void_allowed: bool = False) -> 
 def begun(
     ledger: Ledger, *, maker: bytes, model: str, configuration: tuple[str, ...], plant: str, produced_on: str,
     powertrain: Powertrain, odometer_unit: Unit, vin_scheme: VinScheme, born_at_ms: int, holder: bytes,
-    grade: Literal["", "A", "B", "C", "D"] = "", covered_since_ms: int,
+    grade: str = "", covered_since_ms: int,
 ) -> Vehicle:  # fmt: skip
     """A car without any record. `grade`: of an imported one; empty for one that is born."""
     return Vehicle(
@@ -56,7 +56,7 @@ def begun(
         origin="imported" if grade else "born", grade=grade, covered_since_ms=covered_since_ms, ended_at_ms=0,
         registration=UNREGISTERED, holder=holder, title_since_ms=ledger.now_ms, market=OFF_MARKET, flags=(), brands=(),
         recalls=(), duties=(), alerts=(), inspection=None, loss=None, clearances=(), warranties=0, verdict="NO_VERDICT",
-        record_count=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0, disputes_open=0,
+        record_count=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0,
         material_changes=0, material_head=ZERO32,
     )  # fmt: skip
 
@@ -80,5 +80,5 @@ def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
     return replace(
         new, record_count=void.record_count, history_head=void.history_head, alerts=close_all(void.alerts),
         transfer_count=void.transfer_count + 1, material_changes=void.material_changes,
-        material_head=void.material_head, disputes_open=void.disputes_open,
+        material_head=void.material_head,
     )  # fmt: skip

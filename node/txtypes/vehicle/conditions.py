@@ -14,6 +14,7 @@ from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
 from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
@@ -82,7 +83,7 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
             yield f"alert_{state}"
     if vehicle.registration.claim is not None:
         yield "registration_claim"
-    if vehicle.disputes_open:
+    if disputes_at(reader.get(LIFE, vin), now_ms):
         yield "dispute_open"
     for code in sorted({duty.code for duty in vehicle.duties if duty.due_ms <= now_ms}):
         yield f"duty_{code}"

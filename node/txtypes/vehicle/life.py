@@ -13,16 +13,18 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.ledger.family import VIN_IDENT, Family
-from node.ledger.fields import Address, Time, Zone
+from node.ledger.fields import Address, Hash32, Time, Zone
 from node.limits import DAY_MS
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, Incident
 
 HOLDERS_MAX: Final = 4
 REPAIRERS_MAX: Final = 8
 COOLDOWNS_MAX: Final = 16
+DISPUTES_MAX: Final = 8
+"""The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
-LIFE_BYTES_MAX: Final = 14 * 1024
+LIFE_BYTES_MAX: Final = 15 * 1024
 REPAIRED_MS: Final = 180 * DAY_MS
 """A repairer does not inspect its own work within this time."""
 
@@ -50,6 +52,15 @@ class Cooldown(Value, frozen=True):
     until_ms: Time
 
 
+class OpenDispute(Value, frozen=True):
+    """A dispute about one of the car's records, until its vote ends at `ends_at_ms`."""
+
+    dispute: Hash32
+    opener: Address
+    standing: str
+    ends_at_ms: Time
+
+
 class Life(Value, tag=1, frozen=True):
     """The working sets of one vehicle, each bounded, together at most `LIFE_BYTES_MAX`. `older_incidents`: how many the
     list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
@@ -62,10 +73,11 @@ class Life(Value, tag=1, frozen=True):
     older_incidents: int
     cooldowns: Annotated[tuple[Cooldown, ...], Meta(max_length=COOLDOWNS_MAX)]
     unproven: Annotated[tuple[Zone, ...], Meta(max_length=limits.LIST_MAX)]
+    disputes: Annotated[tuple[OpenDispute, ...], Meta(max_length=DISPUTES_MAX)]
 
 
 LIFE = Family("life", Life, ident=VIN_IDENT)
-NO_LIFE: Final = Life((), (), 0, (), 0, (), ())
+NO_LIFE: Final = Life((), (), 0, (), 0, (), (), ())
 
 
 def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
@@ -100,3 +112,6 @@ def are_repairers_unknown(life: Life, now_ms: int) -> bool:
 def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
     """The cool-downs that have not passed."""
     return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)
+def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
+    """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
+    return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

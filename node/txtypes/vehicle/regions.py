@@ -51,7 +51,7 @@ CLAIM_AGAIN_MS: Final = 180 * DAY_MS
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
-"""A pending brand in a dispute that nobody decides is undecided after this time."""
+"""A pending brand in a dispute that nobody decides is undecided when the vote ends, at the latest after this time."""
 
 
 # --- market -----------------------------------------------------------------------------------------------
@@ -222,15 +222,20 @@ BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 class Brand(Value, frozen=True):
     """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_at_ms`: since when a dispute about its record is open, 0 for none. `others`: further records that tell it,
-    as many as there is room for; it falls with the last of them, so that nobody takes another's word back."""
+    `disputed_until_ms`: when the last vote about one of its records ends or ended, 0 where nobody disputes them.
+    `others`: further records that tell it, as many as there is room for; it falls with the last of them, so that nobody
+    takes another's word back."""
 
     code: BrandCode
     state: BrandState
     since_ms: Time
     sequence: int
-    disputed_at_ms: OptionalTime
+    disputed_until_ms: OptionalTime
     others: Annotated[tuple[int, ...], Meta(max_length=BRAND_OTHERS_MAX)] = ()
+
+    @property
+    def records(self) -> tuple[int, ...]:
+        return (self.sequence, *self.others)
 
 
 class Loss(Value, frozen=True):
@@ -241,22 +246,24 @@ class Loss(Value, frozen=True):
     state: BrandState
     since_ms: Time
     sequence: int
-    disputed_at_ms: OptionalTime
+    disputed_until_ms: OptionalTime
     author: Address
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
     """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
-    return loss is not None and loss.state == "pending" and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
+    is_pending = loss is not None and brand_state(loss, now_ms) == "pending"
+    return is_pending and loss is not None and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
 
 
 def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
     """The state of a brand or a total loss as it counts at a time."""
     if brand.state != "pending":
         return brand.state
-    if brand.disputed_at_ms:
-        return "undecided" if now_ms >= brand.since_ms + BRAND_UNDECIDED_MS else "pending"
+    if brand.disputed_until_ms:
+        ends = min(brand.disputed_until_ms, brand.since_ms + BRAND_UNDECIDED_MS)
+        return "undecided" if now_ms >= ends else "pending"
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
@@ -282,16 +289,15 @@ def with_brand(
 
 
 def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
-    """The brand once one of its records is struck; None where no other tells it. A pending one counts from now again,
-    so that there is time to dispute the record that is left."""
-    kept = tuple(other for other in (brand.sequence, *brand.others) if other != sequence)
-    if not kept or len(kept) == 1 + len(brand.others):
-        return brand if kept else None
-    is_pending = brand_state(brand, now_ms) == "pending"
-    since_ms, disputed = (now_ms, 0) if is_pending and brand.sequence == sequence else (
-        brand.since_ms, brand.disputed_at_ms
-    )  # fmt: skip
-    return replace(brand, sequence=kept[0], others=kept[1:], since_ms=since_ms, disputed_at_ms=disputed)
+    """The brand once one of its records is struck; None where no other tells it. A pending one, also one whose vote has
+    ended now, counts from now again, so that there is time to dispute what is left."""
+    kept = tuple(other for other in brand.records if other != sequence)
+    if not kept:
+        return None
+    if brand.state != "pending" or brand_state(brand, now_ms) == "confirmed":
+        return replace(brand, sequence=kept[0], others=kept[1:])
+    until_ms = brand.disputed_until_ms if brand.disputed_until_ms > now_ms else 0  # the vote on another record
+    return replace(brand, sequence=kept[0], others=kept[1:], since_ms=now_ms, disputed_until_ms=until_ms)
 
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
@@ -325,11 +331,6 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
         for some in (due, waiting) if some
     )  # fmt: skip
     return (*(duty for duty in duties if duty.code != code), *joined)
-
-
-def without_duty_of(duties: tuple[Duty, ...], sequence: int) -> tuple[Duty, ...]:
-    """The duties once the record that names one is struck."""
-    return tuple(duty for duty in duties if duty.sequence != sequence)
 
 
 class Alert(Value, frozen=True):

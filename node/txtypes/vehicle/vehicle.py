@@ -30,6 +30,7 @@ from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
@@ -78,8 +79,8 @@ class Vehicle(Value, tag=1, frozen=True):
     existence: Existence
     """A total loss is not written here: see `existence_now`."""
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
-    """Of an imported car: how well its life before is documented."""
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
     ended_at_ms: OptionalTime
@@ -105,7 +106,6 @@ class Vehicle(Value, tag=1, frozen=True):
     maintenance_count: int
     accident_count: int
     transfer_count: int
-    disputes_open: int
     material_changes: int
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
@@ -212,6 +212,7 @@ class VehicleView(Vehicle, frozen=True):
     brands: tuple[BrandView, ...]
     odometer: OdometerView
     history_notice: str
+    disputes_open: int
     material_root: Hash32
 
     @staticmethod
@@ -225,6 +226,7 @@ class VehicleView(Vehicle, frozen=True):
             flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
             odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
@@ -283,8 +285,8 @@ ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
     "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
     "odometer to be disclosed",
-    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf muss "
-    "dann odometer offengelegt werden",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf "
+    "muss dann odometer offengelegt werden",
     "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from node.rules.flags import FLAGS, OPERATIONS, ROLES
 
 from node.ledger.kinds import CodeOf, ListOf, OptionOf, fields_of
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import COST_BANDS, ZONES
-from node.rules.flags import FLAGS, OPERATIONS, ROLES
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
 from node.rules.rails import (
     FINAL_FOR_TITLE,

@@ -26,18 +26,21 @@ from node.codec import encode
 from node.errors import Malformed
 from node.rules.brands import BRANDS
 from node.rules.damage import CAUSES, DAMAGE_CLASSES, ZONE_CLASSES, ZONES
+from node.rules.disputes import DISPUTE_STANDINGS
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, REPORTERS_MAX, Incident, Reporter
 from node.txtypes.vehicle.life import (
     COOLDOWNS_MAX,
+    DISPUTES_MAX,
     HOLDERS_MAX,
     LIFE,
     LIFE_BYTES_MAX,
     REPAIRERS_MAX,
     Cooldown,
     FormerHolder,
+    OpenDispute,
     Repairer,
 )
 from node.txtypes.vehicle.life import Life as Working
@@ -264,10 +267,11 @@ def test_a_brand_names_every_record_that_tells_it_and_falls_with_the_last() -> N
     [brand] = told
     assert (3, (5,), "pending", now) == (brand.sequence, brand.others, brand.state, brand.since_ms)
     assert brand == without_record(brand, 4, now)
-    first = without_record(replace(brand, disputed_at_ms=now), 3, now + 20 * DAY_MS)
-    assert (5, (), now + 20 * DAY_MS, 0) == (first.sequence, first.others, first.since_ms, first.disputed_at_ms)
-    second = without_record(replace(brand, disputed_at_ms=now), 5, now + 20 * DAY_MS)
-    assert (3, (), now, now) == (second.sequence, second.others, second.since_ms, second.disputed_at_ms)
+    later = now + 20 * DAY_MS
+    first = without_record(replace(brand, disputed_until_ms=later), 3, later)
+    assert (5, (), later, 0) == (first.sequence, first.others, first.since_ms, first.disputed_until_ms)
+    second = without_record(replace(brand, disputed_until_ms=later + 1), 5, later)
+    assert (3, (), later, later + 1) == (second.sequence, second.others, second.since_ms, second.disputed_until_ms)
     assert without_record(first, 5, now) is None
     [confirmed] = with_brand(told, "fire", now + 2 * DAY_MS, 7, is_confirmed=True)
     kept = without_record(confirmed, 3, now + 9 * DAY_MS)
@@ -367,6 +371,7 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
     working = Working(
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX,
         late, (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
+        (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
     )  # fmt: skip
     assert LIFE_BYTES_MAX * 3 // 4 < len(encode(working)) <= LIFE_BYTES_MAX
 

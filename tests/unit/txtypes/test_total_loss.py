@@ -59,7 +59,7 @@ def alone_and_a_month_later(life: Life) -> None:
 def undecided(life: Life) -> None:
     alone(life)
     vehicle = life.chain.state(VEHICLE, VIN)
-    change(life.chain, VEHICLE, VIN, loss=replace(vehicle.loss, disputed_at_ms=life.chain.now))
+    change(life.chain, VEHICLE, VIN, loss=replace(vehicle.loss, disputed_until_ms=life.chain.now + 60 * DAY_MS))
     life.chain.now += 60 * DAY_MS
 
 
@@ -224,8 +224,8 @@ def test_disputed_and_undecided_it_leaves_only_its_brands() -> None:
     alone(life)
     vehicle = life.chain.state(VEHICLE, VIN)
     change(
-        life.chain, VEHICLE, VIN, loss=replace(vehicle.loss, disputed_at_ms=life.chain.now),
-        brands=tuple(replace(brand, disputed_at_ms=life.chain.now) for brand in vehicle.brands),
+        life.chain, VEHICLE, VIN, loss=replace(vehicle.loss, disputed_until_ms=life.chain.now + 60 * DAY_MS),
+        brands=tuple(replace(brand, disputed_until_ms=life.chain.now + 60 * DAY_MS) for brand in vehicle.brands),
     )  # fmt: skip
     assert "total_loss_provisional" in conditions(life)
     life.chain.now += 30 * DAY_MS
