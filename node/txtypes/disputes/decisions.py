@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_state
+from node.txtypes.vehicle.regions import brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -80,13 +80,11 @@ def with_disputed_brands(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: i
 
     brands, loss = [], vehicle.loss
     for brand in vehicle.brands:
-        if sequence in brand.records and brand.state == "pending":
-            state = brand_state(brand, ledger.now_ms)
-            brand = replace(
-                brand, state=state, disputed_until_ms=ends_of(brand.records) if state == "pending" else 0
-            )  # fmt: skip
+        if sequence in brand.records:
+            brand = brand_at(brand, ledger.now_ms)
+            brand = replace(brand, disputed_until_ms=ends_of(brand.records)) if brand.state == "pending" else brand
         brands.append(brand)
-    if loss is not None and loss.sequence == sequence and loss.state == "pending":
-        state = brand_state(loss, ledger.now_ms)
-        loss = replace(loss, state=state, disputed_until_ms=ends_of((sequence,)) if state == "pending" else 0)
+    if loss is not None and loss.sequence == sequence:
+        loss = brand_at(loss, ledger.now_ms)
+        loss = replace(loss, disputed_until_ms=ends_of((sequence,))) if loss.state == "pending" else loss
     return replace(vehicle, brands=tuple(brands), loss=loss)

@@ -41,6 +41,11 @@ class Ruling(NamedTuple):
         """Whether the record counts no more."""
         return self.name in ("annulled", "retracted")
 
+    @property
+    def ends_confirmed(self) -> bool:
+        """Whether what is confirmed ends too: arbiters have decided so, the author alone can't."""
+        return self.name == "annulled" or self.may_clear
+
 
 Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
 
@@ -64,7 +69,7 @@ def _brand_after(ruling: Ruling, state: BrandState) -> BrandState:
         case "annulled":
             return "annulled"
         case "retracted":
-            return "annulled" if state == "pending" or ruling.may_clear else state
+            return "annulled" if state == "pending" or ruling.ends_confirmed else state
         case "stands":
             return "confirmed"
         case "undecided":
@@ -98,8 +103,11 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """What it owed: nothing was done that has to be inspected."""
-    kept = tuple(duty for duty in vehicle.duties if duty.sequence != ruling.sequence)
+    """What it owed: nothing was done that has to be inspected. Its author alone takes back what is not due yet."""
+    kept = tuple(
+        duty for duty in vehicle.duties
+        if duty.sequence != ruling.sequence or (duty.due_ms <= ledger.now_ms and not ruling.ends_confirmed)
+    )  # fmt: skip
     return replace(vehicle, duties=kept) if ruling.is_struck and kept != vehicle.duties else vehicle
 
 
@@ -150,6 +158,8 @@ def _incident(ruling: Ruling, incident: Incident) -> Incident:
         return incident
     if not ruling.is_struck:
         return replace(incident, state="confirmed")
+    if incident.state == "confirmed" and not ruling.ends_confirmed:
+        return incident
     if incident.reports == 1:
         return replace(incident, state="annulled", reporters=others)
     reports = incident.reports - (others != incident.reporters)

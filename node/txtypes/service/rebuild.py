@@ -38,6 +38,15 @@ PARTS_MISSING = Guard("parts_unproven", "airbags or load-bearing parts were repl
                       "更换了气囊或承载件，但没有记录注明零件")  # fmt: skip
 
 
+def _is_owed(ledger: Ledger, vehicle: Vehicle) -> bool:
+    """Whether a rebuilt car has to be inspected again: the act was annulled, or its inspector was revoked for fraud."""
+    is_open = any(duty.code == "rebuild" for duty in vehicle.duties)
+    return is_open or any(
+        clearance.what == "rebuild" and is_fraudulent(ledger, clearance.author, clearance.at_ms)
+        for clearance in vehicle.clearances
+    )  # fmt: skip
+
+
 class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     """A total loss returns to the road: the inspector who has passed it, a registrar of the country that has it
     registered, and the holder sign. `inspection`: its inspection by the checklist `REBUILD`. The brands of the loss
@@ -73,7 +82,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
         check_act_time(ledger, self.vin, self.event_at_ms)
         check_flags(ledger, self.vin, vehicle, "rebuild")
         existence = existence_now(vehicle, ledger.now_ms)
-        if existence != "total_loss":
+        if existence != "total_loss" and not _is_owed(ledger, vehicle):
             ledger.unmet(NOT_A_TOTAL_LOSS, self.vin, existence, "total_loss")
         for code, rule in ledger.rules.tables.brands.items():
             if rule.is_final and has_brand(vehicle.brands, code, ledger.now_ms):

@@ -7,7 +7,7 @@ answer uses. The state changes with the next transaction that writes the region.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -251,6 +251,9 @@ class Loss(Value, frozen=True):
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
+T = TypeVar("T", Brand, Loss)
+
+
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
     """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
     is_pending = loss is not None and brand_state(loss, now_ms) == "pending"
@@ -265,6 +268,12 @@ def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
         ends = min(brand.disputed_until_ms, brand.since_ms + BRAND_UNDECIDED_MS)
         return "undecided" if now_ms >= ends else "pending"
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
+
+
+def brand_at(brand: T, now_ms: int) -> T:
+    """The brand or the total loss as it counts at a time: once it is decided no dispute is waited for."""
+    state = brand_state(brand, now_ms)
+    return brand if state == "pending" else replace(brand, state=state, disputed_until_ms=0)
 
 
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:

@@ -50,6 +50,7 @@ from node.txtypes.vehicle.regions import (
     Market,
     OpenRecall,
     Registration,
+    brand_at,
     brand_state,
     flags_at,
     is_retest_overdue,
@@ -245,7 +246,7 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The brands in their state now."""
-    return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
+    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:

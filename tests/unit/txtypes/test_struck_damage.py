@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.disputing import answered, car, crashed, decided, disputed, newest, of, wholesale
-from support.life import VIN, Life, km
+from support.chain import address
+from support.disputing import amend, answered, car, crashed, decided, disputed, newest, of, wholesale
+from support.life import VIN, Life, accident, km
 from support.specimens import specimen
 
 from node.txtypes.service.repair import Operation
@@ -80,3 +81,18 @@ def test_a_repair_that_was_not_done_needs_no_release() -> None:
     assert 1 == len(car(life).duties)
     through(life, newest(life.chain), "annulled")
     assert ((), "annulled") == (car(life).duties, the_brand(life))
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_an_author_alone_takes_back_what_is_not_confirmed(is_signed: bool) -> None:
+    """Neither the holder's own word nor a duty that is due is lifted by who wrote it."""
+    life, cosigners = wholesale(), (HOLDER,) if is_signed else ()
+    operations = (Operation("front", "weld"),)
+    body = specimen("repair.record", life.chain, operations=operations, odometer=km(300), holder_signs=is_signed)
+    life.chain.do(WORKSHOP, body, *cosigners)
+    life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address("inspector-1")), "inspector-1")
+    assert (is_signed, "confirmed" if is_signed else "annulled") == (bool(car(life).duties), the_brand(life))
+    life.chain.do(WORKSHOP, accident(life.chain, 301, holder_signs=is_signed), *cosigners)
+    life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address("inspector-1")), "inspector-1")
+    [incident] = life.chain.state(LIFE, VIN).incidents
+    assert (incident.state, car(life).accident_count) == (("confirmed", 1) if is_signed else ("annulled", 0))
