@@ -86,6 +86,7 @@ ORDER_OF_TYPES = (
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
     "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",
+    "repair.record", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
