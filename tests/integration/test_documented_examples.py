@@ -88,6 +88,7 @@ ORDER_OF_TYPES = (
     "delivery.schedule", "delivery.event", "order.handover",
     "registration.set", "registration.suspend", "registration.export", "registration.accept", "registration.end",
     "title.assign",
+    "repair.record", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",

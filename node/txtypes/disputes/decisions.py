@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_at, brand_state
+from node.txtypes.vehicle.regions import brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -70,18 +70,21 @@ def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
 
 
 def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
-    """The vehicle, of which the record's pending brands and its pending total loss wait for the last vote about it.
+    """The vehicle, the pending brands and total loss of which wait for the last vote about the records that tell them.
     What time has decided keeps its state."""
-    status = record_status(ledger, vin, sequence)
-    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
-    ends = max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
-    brands = []
+
+    def ends_of(records: tuple[int, ...]) -> int:
+        idents = [ident for number in records for ident in record_status(ledger, vin, number).disputes]
+        disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in idents]
+        return max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
+
+    brands, loss = [], vehicle.loss
     for brand in vehicle.brands:
-        brand = brand_at(brand, ledger.now_ms) if brand.sequence == sequence else brand
-        is_waiting = brand.sequence == sequence and brand.state == "pending"
-        brands.append(replace(brand, disputed_until_ms=ends) if is_waiting else brand)
-    loss = vehicle.loss
-    if loss is not None and loss.sequence == sequence and loss.state == "pending":
-        state = brand_state(loss, ledger.now_ms)
-        loss = replace(loss, state=state, disputed_until_ms=ends if state == "pending" else 0)
+        if sequence in brand.records:
+            brand = brand_at(brand, ledger.now_ms)
+            brand = replace(brand, disputed_until_ms=ends_of(brand.records)) if brand.state == "pending" else brand
+        brands.append(brand)
+    if loss is not None and loss.sequence == sequence:
+        loss = brand_at(loss, ledger.now_ms)
+        loss = replace(loss, disputed_until_ms=ends_of((sequence,))) if loss.state == "pending" else loss
     return replace(vehicle, brands=tuple(brands), loss=loss)

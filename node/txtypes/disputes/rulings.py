@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, with_state
-from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty
+from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty, without_record
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -43,6 +43,11 @@ class Ruling(NamedTuple):
     def is_struck(self) -> bool:
         """Whether the record counts no more."""
         return self.name in ("annulled", "retracted")
+
+    @property
+    def ends_confirmed(self) -> bool:
+        """Whether what is confirmed ends too: arbiters have decided so, the author alone can't."""
+        return self.name == "annulled" or self.may_clear
 
 
 Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
@@ -68,7 +73,7 @@ def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
         case "annulled":
             return "annulled"
         case "retracted":
-            return "annulled" if state == "pending" or ruling.may_clear else state
+            return "annulled" if state == "pending" or ruling.ends_confirmed else state
         case "stands":
             return "confirmed"
         case "undecided":
@@ -76,27 +81,20 @@ def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
 
 
 def _brands(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The brands that it was the last to tell."""
-    incidents = _incidents_of(ledger, ruling.vin)
-    changed = tuple(_brand(ledger, ruling, brand, incidents) for brand in vehicle.brands)
+    """The brands that it tells. One that another record tells too stays as it is, without this one."""
+    changed = tuple(_brand(ledger, ruling, brand) for brand in vehicle.brands)
     return replace(vehicle, brands=changed) if changed != vehicle.brands else vehicle
 
 
-def _brand(ledger: Ledger, ruling: Ruling, brand: Brand, incidents: tuple[Incident, ...]) -> Brand:
-    if brand.sequence != ruling.sequence:
+def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
+    if ruling.sequence not in brand.records:
         return brand
-    if ruling.is_struck and (other := _told_by(incidents, brand.code, ruling.sequence)) is not None:
-        return replace(brand, sequence=other)
     before = brand_state(brand, ledger.now_ms)
     after = _state_after(ruling, before)
-    return brand if after == before else replace(brand, state=after, disputed_until_ms=0)
-
-
-def _told_by(incidents: tuple[Incident, ...], code: str, sequence: int) -> int | None:
-    """The last report of an accident that tells the brand too, other than the record `sequence`: the brand rests on it
-    then."""
-    reports = (r for i in incidents if i.state != "annulled" for r in i.reporters)
-    return max((r.sequence for r in reports if code in r.brands and r.sequence != sequence), default=None)
+    if after == before:
+        return brand
+    left = without_record(brand, ruling.sequence, ledger.now_ms) if after == "annulled" else None
+    return left or replace(brand, state=after, disputed_until_ms=0)
 
 
 def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:

@@ -118,7 +118,7 @@ def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ..
 
 
 def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
-    """A part that is taken from a car as it is scrapped is free to be fitted again."""
+    """A part that is taken from a car as it is scrapped is free to be fitted again. That of another is left alone."""
     part = ledger.get(PART, ident)
     if part is not None and vin in claimants(part.binding):
         ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))

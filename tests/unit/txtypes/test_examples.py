@@ -65,6 +65,14 @@ def charged(life: Life) -> None:
     life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
 
 
+def wrecked(life: Life) -> None:
+    """Written off, and inspected by the list for rebuilt cars."""
+    life.chain.do("insurer-1", specimen("vehicle.total_loss", life.chain), "buyer-1")
+    plain = dict(checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(13_000))
+    life.chain.do("inspector-1", specimen("inspection.record", life.chain, **plain), "buyer-1")
+    life.inspection = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
+
+
 def nothing(life: Life) -> None:
     """The stage is enough."""
 
@@ -110,6 +118,10 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "repair.record": ("born", nothing),
+    "vehicle.total_loss": ("handed_over", nothing),
+    "vehicle.rebuild": ("handed_over", wrecked),
+    "vehicle.scrap": ("handed_over", nothing),
     "recall.extend": ("born", recalled),
     "recall.done": ("born", named),
     "inspection.record": ("born", nothing),
@@ -153,7 +165,7 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
 """Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
 
 
-NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim")
+NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim", "inspection")
 """What symbols of the examples stand for."""
 
 
