@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_at
+from node.txtypes.vehicle.regions import brand_at, brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -66,12 +66,12 @@ def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
     if dispute.votes:
         count(ledger, dispute.opener, "dismissed")
     end(ledger, ident, dispute, WITHDRAWN)
-    return with_disputed_brands(ledger, ledger.the(VEHICLE, dispute.vin), dispute.vin, dispute.target.sequence)
+    return with_disputed_effects(ledger, ledger.the(VEHICLE, dispute.vin), dispute.vin, dispute.target.sequence)
 
 
-def with_disputed_brands(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
-    """The vehicle, the record's pending brands of which wait for the last vote about it. A brand that time has decided
-    keeps its state."""
+def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
+    """The vehicle, of which the record's pending brands and its pending total loss wait for the last vote about it.
+    What time has decided keeps its state."""
     status = record_status(ledger, vin, sequence)
     disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
     ends = max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
@@ -80,4 +80,8 @@ def with_disputed_brands(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: i
         brand = brand_at(brand, ledger.now_ms) if brand.sequence == sequence else brand
         is_waiting = brand.sequence == sequence and brand.state == "pending"
         brands.append(replace(brand, disputed_until_ms=ends) if is_waiting else brand)
-    return replace(vehicle, brands=tuple(brands))
+    loss = vehicle.loss
+    if loss is not None and loss.sequence == sequence and loss.state == "pending":
+        state = brand_state(loss, ledger.now_ms)
+        loss = replace(loss, state=state, disputed_until_ms=ends if state == "pending" else 0)
+    return replace(vehicle, brands=tuple(brands), loss=loss)

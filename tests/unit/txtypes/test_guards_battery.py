@@ -84,7 +84,7 @@ def test_health(case: Case) -> None:
     assert case.codes == case.run()
 
 
-@pytest.mark.parametrize("ident,is_good", [
+@pytest.mark.parametrize(("ident", "is_good"), [
     ("RBMW", True), ("R" * 50, True), ("JPPEVE.01/23-45+6", True), ("RBM", False), ("R" * 51, False), ("rbmw1", False),
 ])  # fmt: skip
 def test_the_form_of_a_battery_id(ident: str, is_good: bool) -> None:
@@ -132,7 +132,7 @@ def test_removed_and_reused() -> None:
     assert [] == codes(chain, TWO) == codes(chain, THREE)
 
 
-@pytest.mark.parametrize("soh,changes,outcome", [
+@pytest.mark.parametrize(("soh", "changes", "outcome"), [
     (930, {}, []), (931, {}, ["implausible"]), (931, {"recalibrated": True}, []), (700, {}, []),
 ])  # fmt: skip
 def test_a_rise(soh: int, changes: dict, outcome: list[str]) -> None:
@@ -187,7 +187,7 @@ FLOORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("years,km,soh", FLOORS)
+@pytest.mark.parametrize(("years", "km", "soh"), FLOORS)
 def test_the_floor(years: int, km: int, soh: int) -> None:
     assert FLOORS[years, km, soh] == aged(years, km, soh)
 

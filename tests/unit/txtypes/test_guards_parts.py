@@ -123,7 +123,7 @@ def test_more_claims_than_there_is_room_for_stay_contested() -> None:
     assert "contested" == bound(chain)[0]
 
 
-@pytest.mark.parametrize("source,donor,outcome", [
+@pytest.mark.parametrize(("source", "donor", "outcome"), [
     ("used", None, ["unproven"]), ("used", "WBA8E9G50GNU40000", ["unproven"]), ("used", TWO, []),
     ("new", None, []), ("unknown", None, []),
 ])  # fmt: skip

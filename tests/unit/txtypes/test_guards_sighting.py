@@ -108,7 +108,7 @@ def codes(chain: Chain, vin: str = VIN) -> list[tuple[str, str]]:
     return [(alert.code, alert.state) for alert in chain.state(VEHICLE, vin).alerts]
 
 
-@pytest.mark.parametrize("existence,code", [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
+@pytest.mark.parametrize(("existence", "code"), [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
 def test_a_car_that_is_no_more_was_seen(existence: str, code: str) -> None:
     chain = at("born").chain
     change(chain, VEHICLE, VIN, existence=existence, ended_at_ms=chain.now - DAY_MS)
