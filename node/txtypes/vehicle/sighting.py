@@ -113,9 +113,8 @@ class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
         ledger.put(SIGHTINGS, self.vin, Sightings(known.count + 1, (*known.seen, seen)[-SEEN_MAX:]))
         vehicle = ledger.get(VEHICLE, self.vin)
         if vehicle is not None:
-            alert_elsewhere(
-                ledger, self.vin, self, self.event_at_ms, alerts_of(vehicle_at(vehicle, ledger.now_ms), seen)
-            )
+            codes = alerts_of(vehicle_at(vehicle, ledger.now_ms), seen)
+            alert_elsewhere(ledger, self.vin, self, self.event_at_ms, codes)
 
 
 def alerts_of(vehicle: Vehicle, seen: Seen) -> tuple[str, ...]:
