@@ -101,6 +101,7 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _elsewhere(story)
     _others(story)
     story.chain.produce()
     return story
@@ -204,6 +205,20 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
+
+
+def _elsewhere(story: Story) -> None:
+    """A part and software of the car, a sighting of one that is unknown, and a car from elsewhere with its battery."""
+    for tag, changes in (
+        ("part.bind", {"odometer": km(165)}),
+        ("software.update", {"odometer": km(165)}),
+        ("vehicle.sighting", {}),
+        ("vehicle.import", {}),
+        ("battery.bind", {}),
+        ("battery.health", {}),
+    ):
+        example = TYPES[tag].EXAMPLE
+        story.do(example.sender, specimen(tag, story.chain, **changes), *example.cosigners)
 
 
 def _others(story: Story) -> None:
