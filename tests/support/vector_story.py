@@ -101,6 +101,7 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _elsewhere(story)
     _registration(story)
     _others(story)
     story.chain.produce()
@@ -213,6 +214,20 @@ def _registration(story: Story) -> None:
     for tag in (f"registration.{name}" for name in order):
         story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, chain))
     story.do("buyer-1", specimen("title.assign", chain, odometer=km(170)), "dealer-munich")
+
+
+def _elsewhere(story: Story) -> None:
+    """A part and software of the car, a sighting of one that is unknown, and a car from elsewhere with its battery."""
+    for tag, changes in (
+        ("part.bind", {"odometer": km(165)}),
+        ("software.update", {"odometer": km(165)}),
+        ("vehicle.sighting", {}),
+        ("vehicle.import", {}),
+        ("battery.bind", {}),
+        ("battery.health", {}),
+    ):
+        example = TYPES[tag].EXAMPLE
+        story.do(example.sender, specimen(tag, story.chain, **changes), *example.cosigners)
 
 
 def _others(story: Story) -> None:
