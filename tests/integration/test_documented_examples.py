@@ -90,7 +90,8 @@ ORDER_OF_TYPES = (
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
-        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE", "warranty.claim": "CLAIM"}  # fmt: skip
+        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE",
+        "warranty.claim": "CLAIM"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:

@@ -88,10 +88,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
-        for part in self.parts_kept:
-            free_part(ledger, part, self.vin)
+        for kept in self.parts_kept:
+            free_part(ledger, kept, self.vin)
         ended = replace(
-            vehicle, existence="scrapped", ended_at_ms=ledger.now_ms, registration=registration, brands=brands,
+            vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
             duties=(),
         )  # fmt: skip
         return Effect(without_recalls(ledger, ended), is_material=True)

@@ -112,6 +112,8 @@ def are_repairers_unknown(life: Life, now_ms: int) -> bool:
 def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
     """The cool-downs that have not passed."""
     return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)
+
+
 def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
     """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
     return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

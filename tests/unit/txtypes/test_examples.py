@@ -53,6 +53,8 @@ def named(life: Life) -> None:
 
 def flagged(life: Life) -> None:
     life.chain.do("inspector-1", specimen("flag.set"))
+
+
 def brought_in(life: Life) -> None:
     life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
 

@@ -15,7 +15,7 @@ from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
 from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import UNREGISTERED, Claim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -108,7 +108,7 @@ def codes(chain: Chain, vin: str = VIN) -> list[tuple[str, str]]:
     return [(alert.code, alert.state) for alert in chain.state(VEHICLE, vin).alerts]
 
 
-@pytest.mark.parametrize("existence,code", [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
+@pytest.mark.parametrize(("existence", "code"), [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
 def test_a_car_that_is_no_more_was_seen(existence: str, code: str) -> None:
     chain = at("born").chain
     change(chain, VEHICLE, VIN, existence=existence, ended_at_ms=chain.now - DAY_MS)
@@ -134,7 +134,7 @@ def registered(status: str = "registered", claim: Claim | None = None):
     return replace(UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim)
 
 
-CLAIM = Claim("CN", OTHER_PLATE, "private", 1)
+CLAIM = Claim("CN", OTHER_PLATE, "permanent", "private", "", 0, 1, 1)
 CLONES = {
     "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
     "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
