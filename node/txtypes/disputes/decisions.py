@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_at
+from node.txtypes.vehicle.regions import T, brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -70,21 +70,23 @@ def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
 
 
 def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
-    """The vehicle, the pending brands and total loss of which wait for the last vote about the records that tell them.
-    What time has decided keeps its state."""
+    """The vehicle, of which the pending brands and the pending total loss that the record tells wait for the last vote
+    about their records. What time has decided keeps its state."""
 
-    def ends_of(records: tuple[int, ...]) -> int:
-        idents = [ident for number in records for ident in record_status(ledger, vin, number).disputes]
-        disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in idents]
-        return max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
+    def waiting(told: T, records: tuple[int, ...]) -> T:
+        told = brand_at(told, ledger.now_ms) if sequence in records else told
+        if sequence not in records or told.state != "pending":
+            return told
+        return replace(told, disputed_until_ms=max(_vote_ends(ledger, vin, record) for record in records))
 
-    brands, loss = [], vehicle.loss
-    for brand in vehicle.brands:
-        if sequence in brand.records:
-            brand = brand_at(brand, ledger.now_ms)
-            brand = replace(brand, disputed_until_ms=ends_of(brand.records)) if brand.state == "pending" else brand
-        brands.append(brand)
-    if loss is not None and loss.sequence == sequence:
-        loss = brand_at(loss, ledger.now_ms)
-        loss = replace(loss, disputed_until_ms=ends_of((sequence,))) if loss.state == "pending" else loss
-    return replace(vehicle, brands=tuple(brands), loss=loss)
+    loss = vehicle.loss
+    return replace(
+        vehicle, brands=tuple(waiting(brand, brand.records) for brand in vehicle.brands),
+        loss=waiting(loss, (loss.sequence,)) if loss is not None else None,
+    )  # fmt: skip
+
+
+def _vote_ends(ledger: Ledger, vin: str, sequence: int) -> int:
+    """When the last open vote about a record ends, 0 for none."""
+    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in record_status(ledger, vin, sequence).disputes]
+    return max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)

@@ -44,11 +44,6 @@ class Ruling(NamedTuple):
         """Whether the record counts no more."""
         return self.name in ("annulled", "retracted")
 
-    @property
-    def ends_confirmed(self) -> bool:
-        """Whether what is confirmed ends too: arbiters have decided so, the author alone can't."""
-        return self.name == "annulled" or self.may_clear
-
 
 Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
 
@@ -73,7 +68,7 @@ def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
         case "annulled":
             return "annulled"
         case "retracted":
-            return "annulled" if state == "pending" or ruling.ends_confirmed else state
+            return "annulled" if state == "pending" or ruling.may_clear else state
         case "stands":
             return "confirmed"
         case "undecided":
@@ -81,7 +76,7 @@ def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
 
 
 def _brands(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The brands that it tells. One that another record tells too stays as it is, without this one."""
+    """The brands that it tells. One that other records tell too rests on them, when it would be annulled."""
     changed = tuple(_brand(ledger, ruling, brand) for brand in vehicle.brands)
     return replace(vehicle, brands=changed) if changed != vehicle.brands else vehicle
 
@@ -152,7 +147,7 @@ def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An incident whose only report was struck is none; with others it has one report less. It stands with its only
-    report."""
+    report. The author alone takes back a report of a pending one only."""
     life = ledger.get(LIFE, ruling.vin)
     if life is None or ruling.name == "undecided":
         return vehicle
@@ -170,6 +165,8 @@ def _incident(ruling: Ruling, incident: Incident) -> Incident:
         return incident
     if not ruling.is_struck:
         return replace(incident, state="confirmed")
+    if incident.state == "confirmed" and ruling.name == "retracted" and not ruling.may_clear:
+        return incident
     if incident.reports == 1:
         return replace(incident, reports=0, reporters=(), state="annulled")
     others = tuple(reporter for reporter in incident.reporters if reporter.sequence != ruling.sequence)

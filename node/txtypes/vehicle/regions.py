@@ -252,6 +252,7 @@ class Loss(Value, frozen=True):
 
 
 T = TypeVar("T", Brand, Loss)
+"""What a record tells and one writer alone leaves pending."""
 
 
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
