@@ -18,6 +18,7 @@ from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
 from node.txtypes.service.recall import without_recalls
+from node.txtypes.vehicle.bindings import free_part
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
@@ -46,12 +47,16 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """Who orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
+    """And two for every part that is kept."""
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
         "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("buyer-1",))  # fmt: skip
+
+    def weigh(self) -> int:
+        return self.weight + 2 * len(self.parts_kept)
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
@@ -89,5 +94,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
-        ended = replace(vehicle, existence="scrapped", registration=registration, brands=brands, duties=())
+        for kept in self.parts_kept:
+            free_part(ledger, kept, self.vin)
+        ended = replace(
+            vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
+            duties=(),
+        )  # fmt: skip
         return Effect(without_recalls(ledger, ended), is_material=True)

@@ -19,7 +19,6 @@ from node.txtypes.members.member import (
     ROLE_SCOPE,
     active_member,
     has_role,
-    has_role_at,
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle

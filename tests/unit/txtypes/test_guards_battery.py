@@ -117,13 +117,17 @@ def test_a_health_of_a_battery_that_is_elsewhere_tells_both() -> None:
     chain.do("inspector-1", health(chain, 900, THREE))
     assert [("battery_elsewhere", "reported")] == codes(chain, TWO) == codes(chain, THREE)
     assert "bound" == state_of(chain.state(BATTERY, ID).binding), "measuring is not fitting"
+    assert () == chain.state(BATTERY, ID).health, "and says nothing of the battery of the other car"
+    assert ["alert:battery_elsewhere", "not_bound"] == outcome_of(chain, THREE)
 
 
 def test_removed_and_reused() -> None:
     chain = cars()
     chain.do("workshop-berlin", battery(chain, TWO))
-    chain.do("workshop-berlin", battery(chain, THREE, "remove"))
+    before = chain.state(BATTERY, ID)
+    chain.do("workshop-berlin", battery(chain, THREE, "remove", passport=b"\x01" * 32, state="waste"))
     assert ["not_bound"] == outcome_of(chain, THREE)
+    assert before == chain.state(BATTERY, ID)
     chain.do("workshop-berlin", battery(chain, TWO, "remove"))
     chain.do("workshop-berlin", battery(chain, THREE, state="reused", value=5_000))
     leaf = chain.state(BATTERY, ID)
