@@ -385,6 +385,22 @@ def test_what_the_checklist_does_not_have_is_not_lifted_by_it() -> None:
     assert is_lifted(life)
 
 
+def test_another_list_that_has_it_lifts_the_flag_and_says_nothing_about_the_road() -> None:
+    life = failed(("H3", "dangerous"))
+    noted = car(life.chain).inspection
+    inspected(life, inspection(life.chain, checklist="USED-CAR", kind="buyer"))
+    assert ([], noted) == (alive(life.chain), car(life.chain).inspection)
+    assert ["unroadworthy"] == [entry.what for entry in car(life.chain).clearances]
+
+
+def test_a_list_without_distance_lifts_no_flag() -> None:
+    life = related_to(HOLDER)
+    change(life.chain, VEHICLE, VIN, flags=(flag("unroadworthy"),))
+    inspected(life, inspection(life.chain, checklist="PDI", kind="buyer"))
+    assert [("unroadworthy", True)] == alive(life.chain)
+    assert "not_cleared" in outcome(life.chain)
+
+
 def test_the_danger_of_another_inspector_takes_a_second_one() -> None:
     life = failed((BRAKES, "dangerous"))
     inspected(life, inspection(life.chain), "inspector-2")
