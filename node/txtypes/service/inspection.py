@@ -321,9 +321,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
             return self._released(ledger, vehicle, is_clear=is_clear)
-        if self.kind not in OF_THE_ROAD:
+        flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
+        if flag is None and not is_of_the_road:
             return vehicle, ()
-        flag, former = flag_of(vehicle, "unroadworthy", ledger.now_ms), vehicle.inspection
+        former = vehicle.inspection if is_of_the_road else None
         sequences = {flag.sequence} if flag is not None else set()
         if former is not None and former.result in FAILED:
             sequences.add(former.sequence)
@@ -336,7 +337,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
-        vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
+        if is_of_the_road:
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
     def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:
