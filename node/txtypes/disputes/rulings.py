@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, with_state
-from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty
+from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty, without_record
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -75,27 +76,20 @@ def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
 
 
 def _brands(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The brands that it was the last to tell."""
-    incidents = _incidents_of(ledger, ruling.vin)
-    changed = tuple(_brand(ledger, ruling, brand, incidents) for brand in vehicle.brands)
+    """The brands that it tells. One that other records tell too rests on them, when it would be annulled."""
+    changed = tuple(_brand(ledger, ruling, brand) for brand in vehicle.brands)
     return replace(vehicle, brands=changed) if changed != vehicle.brands else vehicle
 
 
-def _brand(ledger: Ledger, ruling: Ruling, brand: Brand, incidents: tuple[Incident, ...]) -> Brand:
-    if brand.sequence != ruling.sequence:
+def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
+    if ruling.sequence not in brand.records:
         return brand
-    if ruling.is_struck and (other := _told_by(incidents, brand.code, ruling.sequence)) is not None:
-        return replace(brand, sequence=other)
     before = brand_state(brand, ledger.now_ms)
     after = _state_after(ruling, before)
-    return brand if after == before else replace(brand, state=after, disputed_until_ms=0)
-
-
-def _told_by(incidents: tuple[Incident, ...], code: str, sequence: int) -> int | None:
-    """The last report of an accident that tells the brand too, other than the record `sequence`: the brand rests on it
-    then."""
-    reports = (r for i in incidents if i.state != "annulled" for r in i.reporters)
-    return max((r.sequence for r in reports if code in r.brands and r.sequence != sequence), default=None)
+    if after == before:
+        return brand
+    left = without_record(brand, ruling.sequence, ledger.now_ms) if after == "annulled" else None
+    return left or replace(brand, state=after, disputed_until_ms=0)
 
 
 def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -110,11 +104,16 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An annulled record's stop-flags are cleared; its author takes back provisional ones only."""
-    kept = tuple(
+    if not ruling.is_struck:
+        return vehicle
+    struck = [
         flag for flag in vehicle.flags
-        if flag.sequence != ruling.sequence or (flag.is_firm and ruling.name != "annulled")
-    )  # fmt: skip
-    return replace(vehicle, flags=kept) if ruling.is_struck and kept != vehicle.flags else vehicle
+        if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
+    ]  # fmt: skip
+    for flag in struck:
+        if not flag.is_firm:
+            drop_provisional_flag(ledger, flag.setter, flag.until_ms)
+    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -148,7 +147,7 @@ def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An incident whose only report was struck is none; with others it has one report less. It stands with its only
-    report."""
+    report. The author alone takes back a report of a pending one only."""
     life = ledger.get(LIFE, ruling.vin)
     if life is None or ruling.name == "undecided":
         return vehicle
@@ -166,6 +165,8 @@ def _incident(ruling: Ruling, incident: Incident) -> Incident:
         return incident
     if not ruling.is_struck:
         return replace(incident, state="confirmed")
+    if incident.state == "confirmed" and ruling.name == "retracted" and not ruling.may_clear:
+        return incident
     if incident.reports == 1:
         return replace(incident, reports=0, reporters=(), state="annulled")
     others = tuple(reporter for reporter in incident.reporters if reporter.sequence != ruling.sequence)

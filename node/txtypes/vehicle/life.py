@@ -24,7 +24,7 @@ DISPUTES_MAX: Final = 8
 """The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
-LIFE_BYTES_MAX: Final = 14 * 1024
+LIFE_BYTES_MAX: Final = 15 * 1024
 REPAIRED_MS: Final = 180 * DAY_MS
 """A repairer does not inspect its own work within this time."""
 
