@@ -59,10 +59,10 @@ def commands(folder: Path, genesis_file: Path, url: str, played: Played | None) 
     else:
         yield f"bmw-wallet history {played.vin}"
         yield f"bmw-wallet account {played.holder}"
-        yield "bmw-wallet key import --dev inspector-1"
         read = f"bmw-wallet tx odometer.read --vin {played.vin} --context inspection --from inspector-1"
-        yield f"{read} --odometer 5km --dry-run"
+        read += " --where site=INS-1,vin_source=scan,model_seen=330I"
         yield f"{read} --odometer 1200km --wait"
+        yield f"{read} --odometer 5km --dry-run"
     yield "bmw-wallet listings"
     yield f"bmw-node status --node {url}"
     yield f"bmw-node validators --node {url}"
