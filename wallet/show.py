@@ -31,6 +31,22 @@ def is_money(value: Any) -> bool:
     return is_amount and _AMOUNT.fullmatch(str(value["amount"])) is not None
 
 
+READING: Final = {"value", "unit", "source"}
+RECORD_NAME: Final = {"sequence", "digest"}
+
+
+def _are_structs(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
+
+
+def _reading_text(reading: Mapping[str, Any]) -> str:
+    """`12000 km (cluster)`, then what other sources of the same reading say, and a sign that somebody has tampered."""
+    others = reading.get("others")
+    named = [" ".join(map(value_text, other.values())) for other in others] if _are_structs(others) else []
+    sources = ", ".join([str(reading["source"]), *named])
+    return f"{reading['value']} {reading['unit']} ({sources})" + (", tamper sign" * bool(reading.get("tamper_sign")))
+
+
 def value_text(value: Any) -> str:
     """A value on one line."""
     if value is None or value == "" or value == []:
@@ -39,8 +55,10 @@ def value_text(value: Any) -> str:
         return "yes" if value else "no"
     if is_money(value):
         return show_amount(int(value["amount"]), plain(value["currency"]))
-    if isinstance(value, dict) and set(value) == {"value", "unit", "source"}:
-        return plain(f"{value['value']} {value['unit']} ({value['source']})")
+    if isinstance(value, dict) and READING <= set(value):
+        return plain(_reading_text(value))
+    if isinstance(value, dict) and set(value) == RECORD_NAME:
+        return plain(f"#{value['sequence']} ({value['digest']})")
     if isinstance(value, dict):
         return ", ".join(f"{plain(name)} {value_text(item)}" for name, item in value.items())
     if isinstance(value, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 import click
 
@@ -105,11 +106,12 @@ class Story:
             "orders the bank transfer", "payment.initiate", "--order", order, "--rail", "bank_transfer",
             "--amount", PRICE, sender=buyer,
         )  # fmt: skip
-        handover = ("--order", order, "--odometer", "21km")
-        parties = {"sender": "dealer-munich", "cosigners": (buyer,), "expected": sale}
+        handover = step(
+            "hands the car over; the title moves", "order.handover", "--order", order, "--odometer", "21km",
+            sender="dealer-munich", cosigners=(buyer,), expected=sale,
+        )  # fmt: skip
         self.stage.refuses(
-            "payment_not_final", "tries the handover before the payment is settled: rejected",
-            step("", "order.handover", *handover, **parties),
+            "payment_not_final", "tries the handover before the payment is settled: rejected", handover
         )  # fmt: skip
         uetr = str(uuid.uuid4())
         reference = self.stage.json(
@@ -119,7 +121,7 @@ class Story:
             f"attests that the money is final, UETR {uetr}", "payment.attest", "--payment", payment,
             "--status", "settled", "--amount", PRICE, "--reference", reference, sender="payment-provider-1",
         )  # fmt: skip
-        self.stage.send("hands the car over; the title moves", "order.handover", *handover, **parties)
+        self.stage.send_all(handover)
 
     # --- results ---
     def _show(self, vin: str, buyer: str) -> None:
@@ -139,10 +141,18 @@ class Story:
         checkpoint, archive = stage.folder / f"checkpoint-{stage.height}", stage.folder / f"blocks-{stage.height}.bmw"
         source, live = self.network.nodes[0], self.network.nodes[-1]
         stage.run("bmw-node", "checkpoint", "--home", str(source.home.path), str(checkpoint))
-        roots = {self._replayed("checkpoint", "--store", str(checkpoint))}
+        (found,) = self._replays(("--store", str(checkpoint)))
+        stage.height = found["height"]
         stage.run("bmw-node", "export", "--home", str(checkpoint), str(archive))
-        roots.add(self._replayed("archive", "--archive", str(archive), "--to", str(stage.height)))
-        roots.add(self._replayed("live node", "--node", live.url, "--to", str(stage.height)))
+        to = ("--to", str(stage.height))
+        others = self._replays(("--archive", str(archive), *to), ("--node", live.url, *to))
+        roots = set()
+        for name, report in zip(("checkpoint", "archive", "live node"), (found, *others), strict=True):
+            if report["height"] != stage.height:
+                raise StoryFailed(f"the replay of the {name} ended at height {report['height']}, not {stage.height}")
+            root = report["state_root"]
+            stage.tell(name, f"height {stage.height}, state root {root}", f"bmw-audit replay {report['how']}")
+            roots.add(root)
         stage.heading("Every node has the same state at that height")
         for node in self.network.nodes:
             stage.wait_for(node)
@@ -154,13 +164,8 @@ class Story:
         click.echo()
         say("Everything is valid.", "good")
 
-    def _replayed(self, name: str, *source: str) -> str:
-        """The state root. The checkpoint is replayed to its head, the other sources to the same height."""
-        report = self.stage.json("bmw-audit", "replay", *source, "--genesis", str(self.network.genesis_file))
-        if name == "checkpoint":
-            self.stage.height = report["height"]
-        if report["height"] != self.stage.height:
-            raise StoryFailed(f"the replay of the {name} ended at height {report['height']}, not {self.stage.height}")
-        how = f"bmw-audit replay {source[0]}"
-        self.stage.tell(name, f"height {report['height']}, state root {report['state_root']}", how)
-        return str(report["state_root"])
+    def _replays(self, *sources: tuple[str, ...]) -> list[Any]:
+        """The reports of `bmw-audit replay` of each source, which run at the same time."""
+        genesis = ("--genesis", str(self.network.genesis_file), "--json")
+        printed = self.stage.run_all([("bmw-audit", "replay", *source, *genesis) for source in sources])
+        return [json.loads(report) | {"how": source[0]} for report, source in zip(printed, sources, strict=True)]
