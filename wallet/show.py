@@ -35,14 +35,11 @@ READING: Final = {"value", "unit", "source"}
 RECORD_NAME: Final = {"sequence", "digest"}
 
 
-def _are_structs(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
-
-
 def _reading_text(reading: Mapping[str, Any]) -> str:
     """`12000 km (cluster)`, then what other sources of the same reading say, and a sign that somebody has tampered."""
     others = reading.get("others")
-    named = [" ".join(map(value_text, other.values())) for other in others] if _are_structs(others) else []
+    structs = [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
+    named = [" ".join(map(value_text, other.values())) for other in structs]
     sources = ", ".join([str(reading["source"]), *named])
     return f"{reading['value']} {reading['unit']} ({sources})" + (", tamper sign" * bool(reading.get("tamper_sign")))
 
