@@ -181,6 +181,7 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     alerts = vehicle.alerts
     for code in raised:
         alerts = close_alert(alerts, code)
+    ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
 
 
