@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.incidents import Incident
@@ -103,11 +104,16 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An annulled record's stop-flags are cleared; its author takes back provisional ones only."""
-    kept = tuple(
+    if not ruling.is_struck:
+        return vehicle
+    struck = [
         flag for flag in vehicle.flags
-        if flag.sequence != ruling.sequence or (flag.is_firm and ruling.name != "annulled")
-    )  # fmt: skip
-    return replace(vehicle, flags=kept) if ruling.is_struck and kept != vehicle.flags else vehicle
+        if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
+    ]  # fmt: skip
+    for flag in struck:
+        if not flag.is_firm:
+            drop_provisional_flag(ledger, flag.setter, flag.until_ms)
+    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from node import limits
 from node.ledger.example import Example
-from node.ledger.fields import Hash32, Vin
+from node.ledger.fields import Address, Hash32, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -43,12 +43,14 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     vin: Vin
     certificate: Hash32
     parts_kept: Annotated[tuple[Hash32, ...], Meta(max_length=limits.LIST_MAX)]
+    police: Address | None
+    """Who orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
     """And two for every part that is kept."""
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
-        "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [],
+        "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("buyer-1",))  # fmt: skip
@@ -58,10 +60,11 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
+        ordering = (self.police,) if self.police is not None else ()
         vehicle = ledger.get(VEHICLE, self.vin)
         if vehicle is None or has_role(ledger, ledger.sender, "registrar"):
-            return ()
-        return (vehicle.holder,)
+            return ordering
+        return (vehicle.holder, *ordering)
 
     def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         return vehicle.holder in (ledger.sender, *self.signers(ledger))
@@ -73,7 +76,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
             return
         check_act_time(ledger, self.vin, self.event_at_ms)
         check_off_market(ledger, self.vin, vehicle)
-        check_flags(ledger, self.vin, vehicle, "scrap")
+        ordering = (self.police,) if self.police is not None else ()
+        for police in ordering:
+            require_role(ledger, police, "police")
+        check_flags(ledger, self.vin, vehicle, "scrap", signed_by=ordering)
         if has_role(ledger, ledger.sender, "registrar"):
             self._check_abandoned(ledger, vehicle.registration)
 

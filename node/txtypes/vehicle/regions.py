@@ -33,7 +33,6 @@ from node.limits import DAY_MS
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
-PROVISIONAL_FLAGS_MAX: Final = 4
 LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
@@ -87,7 +86,7 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 
 # --- registration -----------------------------------------------------------------------------------------
-class Claim(Value, frozen=True):
+class RegistrationClaim(Value, frozen=True):
     """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
     after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
     `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
@@ -124,7 +123,7 @@ class Registration(Value, frozen=True):
     until_ms: OptionalTime
     to_country: OptionalCountry
     sequence: int
-    claim: Claim | None
+    claim: RegistrationClaim | None
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support import registering
 from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
 from support.life import VIN, Life, km, maintenance, where
@@ -52,7 +53,7 @@ def named(life: Life) -> None:
 
 
 def flagged(life: Life) -> None:
-    life.chain.do("inspector-1", specimen("flag.set"))
+    life.chain.do("inspector-1", specimen("flag.set", life.chain))
 
 
 def brought_in(life: Life) -> None:
@@ -126,6 +127,12 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "inspection.record": ("born", nothing),
     "flag.set": ("born", nothing),
     "flag.clear": ("born", flagged),
+    "registration.set": ("born", nothing),
+    "registration.suspend": ("born", registering.registered),
+    "registration.export": ("born", registering.registered),
+    "registration.accept": ("born", registering.leaving),
+    "registration.end": ("born", registering.accepted),
+    "title.assign": ("handed_over", nothing),
     "part.bind": ("born", nothing),
     "battery.bind": ("", brought_in),
     "battery.health": ("", charged),
@@ -217,6 +224,5 @@ def test_changes_stay_as_they_are() -> None:
     chain = at("born").chain
     assert -1 == maintenance(chain, odometer=km(-1)).odometer.value
     assert VIN.lower() == specimen("vehicle.register", vin=VIN.lower()).vin
-    assert from_json(TYPES["vehicle.register"], dict(TYPES["vehicle.register"].EXAMPLE.body)) == specimen(
-        "vehicle.register"
-    )
+    told = dict(TYPES["vehicle.register"].EXAMPLE.body) | {"produced_on": "2025-12-02"}
+    assert from_json(TYPES["vehicle.register"], told) == specimen("vehicle.register")

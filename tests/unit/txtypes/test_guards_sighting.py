@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, Chain, address
+from support.chain import DAY_MS, START_MS, Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.life import VIN, Life, km, where
 from support.stages import Case, at, change, force, table
@@ -16,7 +16,7 @@ from node.rules.sources import SIGHTING_REASONS
 from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.vehicle.readings import ODOMETER
-from node.txtypes.vehicle.regions import UNREGISTERED, Claim
+from node.txtypes.vehicle.regions import UNREGISTERED, RegistrationClaim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -130,11 +130,13 @@ def test_police_confirms_at_once() -> None:
     assert [("alive_after_scrap", "confirmed")] == codes(chain)
 
 
-def registered(status: str = "registered", claim: Claim | None = None):
-    return replace(UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim)
+def registered(status: str = "registered", claim: RegistrationClaim | None = None, until_ms: int = 0):
+    return replace(
+        UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim, until_ms=until_ms
+    )  # fmt: skip
 
 
-CLAIM = Claim("CN", OTHER_PLATE, "permanent", "private", "", 0, 1, 1)
+CLAIM = RegistrationClaim("CN", OTHER_PLATE, "permanent", "private", "", 0, START_MS, 0)
 CLONES = {
     "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
     "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
@@ -143,6 +145,20 @@ CLONES = {
     "no plate": (registered(), None, "dealer-shanghai", "SHA-1", False),
     "nobody knows where": (registered(), OTHER_PLATE, "dealer-shanghai", "", False),
     "not registered": (registered("deregistered"), OTHER_PLATE, "dealer-shanghai", "SHA-1", False),
+    "of a temporary registration that has ended": (
+        registered(until_ms=START_MS),
+        OTHER_PLATE,
+        "dealer-shanghai",
+        "SHA-1",
+        False,
+    ),
+    "the plate of before a claim took effect": (
+        registered(claim=replace(CLAIM, since_ms=1)),
+        PLATE,
+        "dealer-munich",
+        "MUC-1",
+        True,
+    ),
     "the plate of the country that claims it": (
         registered(claim=CLAIM),
         OTHER_PLATE,

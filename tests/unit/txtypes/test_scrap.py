@@ -43,6 +43,10 @@ def by_registrar(life: Life, **changes: object):
     return scrap(life.chain, holder_signs=False, odometer=None, **changes)
 
 
+def ordered(life: Life, by: str = "police-1"):
+    return scrap(life.chain, police=address(by))
+
+
 @table(
     Case("with the holder", "born", DISMANTLER, lambda life: scrap(life.chain), (), ("bmw",)),
     Case("without the holder", "born", DISMANTLER, lambda life: scrap(life.chain, holder_signs=False),
@@ -59,6 +63,16 @@ def by_registrar(life: Life, **changes: object):
          before=flagged("stolen")),
     Case("a lien", "born", DISMANTLER, lambda life: scrap(life.chain), ("stop_flag",), ("bmw",),
          before=flagged("lien")),
+    Case("of uncertain identity", "born", DISMANTLER, lambda life: scrap(life.chain), ("stop_flag",), ("bmw",),
+         before=flagged("identity_suspect")),
+    Case("of uncertain identity, by police order", "born", DISMANTLER, ordered, (), ("bmw", "police-1"),
+         before=flagged("identity_suspect")),
+    Case("the order is not signed", "born", DISMANTLER, ordered, ("signature_missing",), ("bmw",),
+         before=flagged("identity_suspect")),
+    Case("ordered by somebody else", "born", DISMANTLER, lambda life: ordered(life, REGISTRAR),
+         ("role_missing", "stop_flag"), ("bmw", REGISTRAR), before=flagged("identity_suspect")),
+    Case("stolen, by police order", "born", DISMANTLER, ordered, ("stop_flag",), ("bmw", "police-1"),
+         before=flagged("stolen")),
     Case("unroadworthy", "born", DISMANTLER, lambda life: scrap(life.chain), (), ("bmw",),
          before=flagged("unroadworthy")),
     Case("a provisional flag", "born", DISMANTLER, lambda life: scrap(life.chain), (), ("bmw",),
