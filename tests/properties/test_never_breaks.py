@@ -17,7 +17,7 @@ from support.walk import VINS, Block, Seen, Walk
 from node.codec import encode
 from node.txtypes.payment.payment import PaymentAttest
 from node.txtypes.sale.order_types import OrderHandover
-from node.txtypes.vehicle.regions import with_brand
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
 
 SEEDS = range(8)

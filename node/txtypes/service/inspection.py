@@ -39,10 +39,11 @@ from node.txtypes.members.mandate import MANDATE
 from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, with_brand
+from node.txtypes.vehicle.regions import Clearance, Inspection
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
