@@ -87,6 +87,12 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
 
 
+def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms: int) -> bool:
+    """Whether a brand was entered or has another state. One more record that tells it is no change."""
+    states = [[(brand.code, brand_state(brand, now_ms)) for brand in brands] for brands in (before, after)]
+    return states[0] != states[1]
+
+
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:

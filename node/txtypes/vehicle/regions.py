@@ -7,7 +7,7 @@ answer uses. The state changes with the next transaction that writes the region.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from node.codec import Value
 from node.ledger.fields import (
     Address,
+    BrandCode,
     Code,
     FlagName,
     Hash32,
@@ -26,6 +27,7 @@ from node.ledger.fields import (
     RegistrationKind,
     RegistrationUsage,
     Time,
+    TotalLossCategory,
 )
 from node.limits import DAY_MS
 
@@ -201,10 +203,11 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
 
 
 def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
-    """The registration after a flag was set that blocks the operations `blocks`: one that the country which has the car
-    sets, and which blocks registration, is its objection to another's claim."""
-    is_objection = flag.country == registration.country and "register_country" in blocks
-    return objected(registration, now_ms) if is_objection else registration
+    """The registration after a flag was set that blocks the operations `blocks`. One that blocks registration closes a
+    claim, which is a registration to come; if the country that has the car sets it, it is that country's objection."""
+    if "register_country" not in blocks:
+        return registration
+    return objected(registration, now_ms) if flag.country == registration.country else replace(registration, claim=None)
 
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
