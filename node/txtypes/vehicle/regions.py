@@ -7,7 +7,7 @@ answer uses. The state changes with the next transaction that writes the region.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from node.codec import Value
 from node.ledger.fields import (
     Address,
-    BrandCode,
     Code,
     FlagName,
     Hash32,
@@ -27,7 +26,6 @@ from node.ledger.fields import (
     RegistrationKind,
     RegistrationUsage,
     Time,
-    TotalLossCategory,
 )
 from node.limits import DAY_MS
 
