@@ -115,7 +115,7 @@ def _eight_readings(life: Life) -> None:
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:
     """What bmw has used today."""
-    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys))
+    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys, ()))
 
 
 def _paid_twice(life: Life) -> None:

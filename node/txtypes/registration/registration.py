@@ -38,6 +38,7 @@ from node.txtypes.vehicle.regions import (
     claimed,
     ended_registration,
     is_retest_overdue,
+    told_brands,
 )
 from node.txtypes.vehicle.report import Registrar, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at, with_usage
@@ -169,7 +170,7 @@ class Registering(RegistrationRecord, frozen=True):
         )  # fmt: skip
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         after = with_usage(vehicle, self._brand(ledger), ledger.now_ms, sequence)
-        is_branded = after.brands != vehicle.brands
+        is_branded = told_brands(after.brands) != told_brands(vehicle.brands)
         return Effect(replace(after, registration=registration, existence=existence), is_material=is_branded)
 
 

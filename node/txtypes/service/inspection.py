@@ -44,7 +44,7 @@ from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, with_brand
+from node.txtypes.vehicle.regions import Clearance, Inspection, told_brands, with_brand
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -270,7 +270,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
         is_material = found.is_material or is_flag_change(vehicle, inspected, ledger.now_ms)
-        return Effect(inspected, tuple(outcome), is_material or inspected.brands != vehicle.brands)
+        is_branded = told_brands(inspected.brands) != told_brands(vehicle.brands)
+        return Effect(inspected, tuple(outcome), is_material or is_branded)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""

@@ -297,6 +297,11 @@ def with_brand(
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
 
 
+def told_brands(brands: tuple[Brand, ...]) -> tuple[tuple[BrandCode, BrandState], ...]:
+    """What a buyer is told of the brands: a further record of a known one is no news."""
+    return tuple((brand.code, brand.state) for brand in brands)
+
+
 def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
     """The brand once one of its records is struck; None where no other tells it. A pending one, also one whose vote has
     ended now, counts from now again, so that there is time to dispute what is left."""
