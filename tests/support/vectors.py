@@ -41,7 +41,8 @@ from support.chain import address
 from support.life import VIN
 from support.memory_store import MemoryStore
 from support.refused import refused
-from support.vector_story import Story, play
+from support.played import Story
+from support.vector_story import play
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors"

@@ -223,7 +223,8 @@ def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> object:
     """What a buyer is told of the car, beside the verdict."""
     confirmed = tuple(alert.code for alert in vehicle.alerts if alert.state == "confirmed")
     incidents = tuple((incident.sequence, incident.state) for incident in _incidents_of(ledger, vin))
-    return told_brands(vehicle.brands), vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
+    brands = told_brands(vehicle.brands)
+    return brands, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
 
 
 def _incidents_of(ledger: Ledger, vin: str) -> tuple[Incident, ...]:

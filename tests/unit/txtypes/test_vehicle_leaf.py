@@ -35,7 +35,7 @@ from node.txtypes.vehicle.regions import (
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
-VEHICLE_BYTES_MAX = 11 * 1024
+VEHICLE_BYTES_MAX = 12 * 1024
 LATE, HASH, NUMBER, WHO = limits.TIME_MAX_MS, bytes(32), 2**32, address("bmw")
 CODE = "A" * limits.CODE_LENGTH_MAX
 
