@@ -20,7 +20,7 @@ from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, with_state
-from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, told_brands, with_duty, without_record
+from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty, without_record
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -222,9 +222,9 @@ def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
 def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> object:
     """What a buyer is told of the car, beside the verdict."""
     confirmed = tuple(alert.code for alert in vehicle.alerts if alert.state == "confirmed")
+    states = tuple((brand.code, brand.state) for brand in vehicle.brands)
     incidents = tuple((incident.sequence, incident.state) for incident in _incidents_of(ledger, vin))
-    brands = told_brands(vehicle.brands)
-    return brands, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
+    return states, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
 
 
 def _incidents_of(ledger: Ledger, vin: str) -> tuple[Incident, ...]:

@@ -44,7 +44,7 @@ from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, told_brands, with_brand
+from node.txtypes.vehicle.regions import Clearance, Inspection, is_brand_change, with_brand
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -270,8 +270,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
         is_material = found.is_material or is_flag_change(vehicle, inspected, ledger.now_ms)
-        is_branded = told_brands(inspected.brands) != told_brands(vehicle.brands)
-        return Effect(inspected, tuple(outcome), is_material or is_branded)
+        return Effect(inspected, tuple(outcome), is_material or is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms))
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
@@ -322,9 +321,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
             return self._released(ledger, vehicle, is_clear=is_clear)
-        if self.kind not in OF_THE_ROAD:
+        flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
+        if flag is None and not is_of_the_road:
             return vehicle, ()
-        flag, former = flag_of(vehicle, "unroadworthy", ledger.now_ms), vehicle.inspection
+        former = vehicle.inspection if is_of_the_road else None
         sequences = {flag.sequence} if flag is not None else set()
         if former is not None and former.result in FAILED:
             sequences.add(former.sequence)
@@ -337,7 +337,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
-        vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
+        if is_of_the_road:
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
     def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:

@@ -209,10 +209,11 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
 
 
 def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
-    """The registration after a flag was set that blocks the operations `blocks`: one that the country which has the car
-    sets, and which blocks registration, is its objection to another's claim."""
-    is_objection = flag.country == registration.country and "register_country" in blocks
-    return objected(registration, now_ms) if is_objection else registration
+    """The registration after a flag was set that blocks the operations `blocks`. One that blocks registration closes a
+    claim, which is a registration to come; if the country that has the car sets it, it is that country's objection."""
+    if "register_country" not in blocks:
+        return registration
+    return objected(registration, now_ms) if flag.country == registration.country else replace(registration, claim=None)
 
 
 # --- brands and total losses ------------------------------------------------------------------------------
@@ -281,6 +282,12 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
 
 
+def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms: int) -> bool:
+    """Whether a brand was entered or has another state. One more record that tells it is no change."""
+    states = [[(brand.code, brand_state(brand, now_ms)) for brand in brands] for brands in (before, after)]
+    return states[0] != states[1]
+
+
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
@@ -295,11 +302,6 @@ def with_brand(
         changed = Brand(code, "confirmed" if is_confirmed else "pending", now_ms, sequence, 0)
     others = [brand for brand in brands if brand.code != code]
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
-
-
-def told_brands(brands: tuple[Brand, ...]) -> tuple[tuple[BrandCode, BrandState], ...]:
-    """What a buyer is told of the brands: a further record of a known one is no news."""
-    return tuple((brand.code, brand.state) for brand in brands)
 
 
 def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
