@@ -1,4 +1,4 @@
-"""A chain on which a story is played: each transaction is in a block and has a name, so that vectors are cut from it."""
+"""A chain on which a story is played: each transaction in a block, and under a name, for vectors."""
 
 from __future__ import annotations
 

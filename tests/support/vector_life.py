@@ -192,4 +192,3 @@ def written_off(story: Story) -> None:
     )  # fmt: skip
     story.do("inspector-1", rebuild, "registrar-2", "dealer-munich")
     story.do("dismantler-1", specimen("vehicle.scrap", story.chain, odometer=km(340)), "dealer-munich")
-

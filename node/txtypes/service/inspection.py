@@ -270,7 +270,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
         is_material = found.is_material or is_flag_change(vehicle, inspected, ledger.now_ms)
-        return Effect(inspected, tuple(outcome), is_material or is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms))
+        is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
+        return Effect(inspected, tuple(outcome), is_material or is_branded)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""

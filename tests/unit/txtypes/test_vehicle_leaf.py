@@ -55,7 +55,9 @@ def full() -> Vehicle:
     return replace(
         known, model=CODE, plant=CODE, configuration=(CODE,) * limits.LIST_MAX, registration=registration,
         market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
-        brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, (NUMBER,) * BRAND_OTHERS_MAX) for name in sorted(BRANDS)),
+        brands=tuple(
+            Brand(name, "undecided", LATE, NUMBER, LATE, (NUMBER,) * BRAND_OTHERS_MAX) for name in sorted(BRANDS)
+        ),
         recalls=(OpenRecall(WHO, CODE, "park_outside"),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
         alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
