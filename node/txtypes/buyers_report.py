@@ -31,6 +31,7 @@ from node.txtypes.registration.registration import RegistrationRecord
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.recall import RecallOnCar, recalls_on
 from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_ident
+from node.txtypes.vehicle.bindings import claimants
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
@@ -183,7 +184,7 @@ class BuyersReport(View, frozen=True):
             registration=car.registration,
             registrations=_lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
             warranties=tuple(_warranties(ident, vehicle, reader, as_of)),
-            batteries=tuple(_batteries(batteries, reader, as_of)),
+            batteries=tuple(_batteries(ident, batteries, reader, as_of)),
             disputes=tuple(_disputes(life, whole, reader, as_of)),
             fraud_records=_lines(
                 (face, "") for face in faces if is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
@@ -212,10 +213,10 @@ def _warranties(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> Iter
             yield view
 
 
-def _batteries(idents: Iterable[str], reader: Reader, as_of: AsOf) -> Iterator[BatteryView]:
+def _batteries(vin: str, idents: Iterable[str], reader: Reader, as_of: AsOf) -> Iterator[BatteryView]:
     for ident in idents:
         battery = reader.get(BATTERY, ident)
-        if battery is not None:
+        if battery is not None and vin in claimants(battery.binding):
             yield BatteryView.of(ident, battery, reader, as_of)
 
 

@@ -48,7 +48,7 @@ def test_a_table_with_an_order_keeps_it() -> None:
 
 def test_every_table_of_the_ruleset_is_there() -> None:
     assert set(RULESETS[1].tables._asdict()) == set(CODES["tables"])
-    assert {"set_by": ["police"], "cleared_by": ["police"]}.items() <= CODES["tables"]["flags"]["stolen"].items()
+    assert {"set_by": ["police"], "cleared_by": ["police"]}.items() <= CODES["tables"]["stop_flags"]["stolen"].items()
 
 
 def test_every_table_that_a_field_names_has_codes() -> None:
