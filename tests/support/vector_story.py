@@ -106,6 +106,7 @@ def play() -> Story:
     _registration(story)
     _disputes(story)
     _others(story)
+    _wrecked(story)
     story.chain.produce()
     return story
 
@@ -257,6 +258,28 @@ def _elsewhere(story: Story) -> None:
 
 def _others(story: Story) -> None:
     """The specimens of the types that the story needs for nothing else."""
-    played = {played.name.partition(" ")[0] for played in story.played}
+    played = {played.name.partition(" ")[0] for played in story.played} | set(WRECKED)
     for tag in sorted(TYPES.keys() - played):
         story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, story.chain))
+
+
+def _wrecked(story: Story) -> None:
+    """The car is repaired, gets another odometer, is written off, rebuilt, and scrapped in the end."""
+    chain, holder = story.chain, "dealer-munich"
+    story.do("workshop-berlin", specimen("repair.record", chain))
+    story.do("workshop-berlin", specimen("odometer.replace", chain), holder)
+    story.do("insurer-1", specimen("vehicle.total_loss", chain), holder)
+    plain = dict(checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(10))
+    story.do(
+        "inspector-1", specimen("inspection.record", chain, **plain), holder, name="inspection.record of a rebuild"
+    )
+    inspection = name_of(chain, newest(chain))
+    rebuilt = specimen(
+        "vehicle.rebuild", chain, inspection=inspection, odometer=km(10), registrar=address("registrar-2")
+    )
+    story.do("inspector-1", rebuilt, holder, "registrar-2")
+    story.do("dismantler-1", specimen("vehicle.scrap", chain), holder)
+
+
+WRECKED = ("repair.record", "odometer.replace", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap")
+"""Types of `_wrecked`, after which the car is no more."""
