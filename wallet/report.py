@@ -56,9 +56,10 @@ _STATE: Final[dict[str, Style]] = {
 
 # --- the sections -------------------------------------------------------------------------------------------
 def _identity(report: Report) -> Facts:
-    car = report["identity"]
-    yield "maker and model", f"{car['maker_name'] or car['maker']}, {car['model']}, {car['powertrain']}"
-    yield "built", f"{car['produced_on']} in {car['plant']}"
+    car, is_born = report["identity"], report["origin"] == "born"
+    maker = car["maker_name"] or (car["maker"] if is_born else "a maker that is not on this chain")
+    yield "maker and model", f"{maker}, {car['model']}, {car['powertrain']}"
+    yield "built", f"{car['produced_on'] if is_born else car['produced_on'][:4]} in {car['plant']}"
     notice = report["history_notice"]
     whole = f"born on this chain: all of its life since {_day(report['covered_since'])} is here"
     yield "origin", Cell(notice, "warn") if notice else Cell(whole, "good")

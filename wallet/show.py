@@ -46,7 +46,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{plain(name)} {value_text(item)}" for name, item in value.items())
     if isinstance(value, list):
-        return ", ".join(value_text(item) for item in value)
+        return ("; " if isinstance(value[0], dict) else ", ").join(value_text(item) for item in value)
     return plain(value)
 
 
