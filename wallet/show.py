@@ -31,19 +31,6 @@ def is_money(value: Any) -> bool:
     return is_amount and _AMOUNT.fullmatch(str(value["amount"])) is not None
 
 
-READING: Final = {"value", "unit", "source"}
-RECORD_NAME: Final = {"sequence", "digest"}
-
-
-def _reading_text(reading: Mapping[str, Any]) -> str:
-    """`12000 km (cluster)`, then what other sources of the same reading say, and a sign that somebody has tampered."""
-    others = reading.get("others")
-    structs = [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
-    named = [" ".join(map(value_text, other.values())) for other in structs]
-    sources = ", ".join([str(reading["source"]), *named])
-    return f"{reading['value']} {reading['unit']} ({sources})" + (", tamper sign" * bool(reading.get("tamper_sign")))
-
-
 def value_text(value: Any) -> str:
     """A value on one line."""
     if value is None or value == "" or value == []:
@@ -52,15 +39,26 @@ def value_text(value: Any) -> str:
         return "yes" if value else "no"
     if is_money(value):
         return show_amount(int(value["amount"]), plain(value["currency"]))
-    if isinstance(value, dict) and READING <= set(value):
+    if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
         return plain(_reading_text(value))
-    if isinstance(value, dict) and set(value) == RECORD_NAME:
-        return plain(f"#{value['sequence']} ({value['digest']})")
+    if isinstance(value, dict) and set(value) == {"sequence", "digest"}:
+        return plain(f"record {value['sequence']} ({value['digest']})")
     if isinstance(value, dict):
         return ", ".join(f"{plain(name)} {value_text(item)}" for name, item in value.items())
     if isinstance(value, list):
-        return ", ".join(value_text(item) for item in value)
+        return ("; " if isinstance(value[0], dict) else ", ").join(value_text(item) for item in value)
     return plain(value)
+
+
+def _reading_text(value: Mapping[str, Any]) -> str:
+    """An odometer reading: what was read first, and what differs from it."""
+    others = value.get("others")
+    entries = [each for each in others if isinstance(each, dict)] if isinstance(others, list) else []
+    differing = [f"{each.get('source')} {each.get('value')}" for each in entries if each.get("value") != value["value"]]
+    same = [str(each.get("source")) for each in entries if each.get("value") == value["value"]]
+    text = f"{value['value']} {value['unit']} ({', '.join([str(value['source']), *same])})"
+    tampered = ["signs of tampering"] if value.get("tamper_sign") is True else []
+    return "; ".join([text, *differing, *tampered])
 
 
 def fact_rows(values: Mapping[str, Any], indent: int = 0) -> list[tuple[str, str]]:

@@ -16,7 +16,6 @@ from node.ledger.json_form import to_json
 from node.rpc.moments import moment_of
 from node.txtypes.history import record_view
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.show import value_text
 from wallet.timeline import distances, echo_timeline, timeline, verdict
 
 
@@ -74,13 +73,6 @@ def test_a_new_instrument_counts_on_from_the_old_one() -> None:
     life.chain.do("workshop-hamburg", read(VIN, km(40), life.chain.now))
     assert [(150, "km"), (9_000, "km"), (9_100, "km"), (9_137, "km")] == distances(records_of(life))
     assert "old: 9100 km (cluster), odometer: 3 km (cluster)" in "\n".join(timeline(records_of(life)))
-
-
-def test_a_reading_names_its_other_sources_and_a_sign_that_somebody_has_tampered() -> None:
-    reading = {"value": 7, "unit": "km", "source": "cluster", "others": [{"source": "body_computer", "value": 9}]}
-    assert "7 km (cluster, body_computer 9)" == value_text(reading)
-    assert "7 km (cluster), tamper sign" == value_text(reading | {"others": [], "tamper_sign": True})
-    assert "#3 (ab)" == value_text({"sequence": 3, "digest": "ab"})
 
 
 def test_a_withheld_record_leaves_the_verdict_unknown(capsys: pytest.CaptureFixture[str]) -> None:
