@@ -58,6 +58,7 @@ def commands(folder: Path, genesis_file: Path, url: str, played: Played | None) 
         yield "bmw-wallet tx vehicle.register --help"
     else:
         yield f"bmw-wallet history {played.vin}"
+        yield f"bmw-wallet report {played.vin}"
         yield f"bmw-wallet account {played.holder}"
         read = f"bmw-wallet tx odometer.read --vin {played.vin} --context inspection --from inspector-1"
         read += " --where site=INS-1,vin_source=scan,model_seen=330I"

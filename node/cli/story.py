@@ -134,6 +134,8 @@ class Story:
         if vehicle["verdict"] != "LOGICAL":
             raise StoryFailed(f"the odometer's verdict is {vehicle['verdict']}, not LOGICAL")
         self.stage.tell(buyer, "has the title now", address["address"])
+        self.stage.heading("What the next buyer is told")
+        click.echo(self.stage.run("bmw-wallet", "report", vin, "--verify", "--node", node.url).rstrip())
 
     def _audit(self) -> None:
         stage = self.stage
