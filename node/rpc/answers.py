@@ -19,6 +19,7 @@ from node.txtypes.envelope import TxSignature
 from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
 from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
+from node.txtypes.vehicle.regions import Alert
 
 Document = Annotated[Any, kinds.PLAIN]
 """JSON whose form depends on the request."""
@@ -392,6 +393,20 @@ class HistoryPage(View, frozen=True):
     statuses: tuple[RecordStatusView, ...]
     record_count: int
     history_head: Hash32
+    cursor: Cursor
+
+
+class AlertedCar(Alert, frozen=True):
+    """An alert that is reported or confirmed, and the car that has it."""
+
+    vin: Vin
+    author_name: str
+
+
+class AlertsPage(View, frozen=True):
+    """Alerts with their cars, by code and VIN."""
+
+    alerts: tuple[AlertedCar, ...]
     cursor: Cursor
 
 
