@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from node.rules.card_numbers import find_card_number
+from node.rules.card_numbers import SCHEMES, find_card_number
 
 SHORTEST: Final = 10
 """Characters of the shortest code that can hold any of them: a national telephone number."""
@@ -138,11 +138,15 @@ def _looks_like(text: str) -> str:
     return "a telephone number" if _has_phone(text) else ""
 
 
-_LONG_RUN: Final = re.compile("[0-9]{16}")
-
-
 def has_card_in_vin(vin: str) -> bool:
     """Whether a VIN holds a card number of 16 digits. Shorter ones are not looked for: VINs of the eighties have runs
     of 14 digits, one in ten with a valid check digit."""
-    run = _LONG_RUN.search(vin)
-    return run is not None and (find_card_number(vin[:16]) == 0 or find_card_number(vin[1:]) == 0)
+    return any(number.isdecimal() and _is_card(number) for number in (vin[:16], vin[1:17]))
+
+
+def _is_card(number: str) -> bool:
+    has_scheme = any(
+        first <= number[: len(first)] <= last and len(number) in lengths for _, first, last, lengths in SCHEMES
+    )
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in number[-2::-2])
+    return has_scheme and (doubled + sum(map(int, number[-1::-2]))) % 10 == 0

@@ -35,9 +35,9 @@ def grouped(number: str, separator: str) -> str:
     return separator.join(re.findall(".{1,4}", number))
 
 
-def card(chance: Random) -> str:
-    _, first, _, lengths = chance.choice(SCHEMES)
-    length = chance.choice(lengths)
+def card(chance: Random, length: int = 0) -> str:
+    _, first, _, lengths = chance.choice([scheme for scheme in SCHEMES if not length or length in scheme[3]])
+    length = length or chance.choice(lengths)
     body = first + "".join(chance.choices("0123456789", k=length - 1 - len(first)))
     total = sum(sum(divmod(int(d) * (2 - n % 2), 10)) for n, d in enumerate(reversed(body)))
     return body + str(-total % 10)
