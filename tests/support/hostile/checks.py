@@ -155,3 +155,19 @@ def root_differs(step: Step) -> str:
             how = "changes the root without reason" if is_changed else f"leaves the root, though {reasons} changed"
             return f"{type_of(body)} {how}: {body}"
     return ""
+
+
+# --- all of them --------------------------------------------------------------------------------------------
+PER_STEP: Final = (misplaced, overworked, root_differs)
+
+
+def first_broken(walk: Hostile, count: int) -> str:
+    """Name and text of the first check that a step of a walk breaks, and which step; empty for none."""
+    for step in walk.steps(count):
+        for check in PER_STEP:
+            if wrong := check(step):
+                return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
+        if wrong := oversized(walk):
+            return f"oversized: seed {walk.seed}, step {walk.tried}: {wrong}"
+    wrong = stored(walk)
+    return f"stored: seed {walk.seed}: {wrong}" if wrong else ""

@@ -152,7 +152,9 @@ class Hostile:
                 yield step
         head, result = store.head(), run.finish()
         self.changes = {key: value for key, value in result.changes.items() if value is not None}
-        block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), store.commit(head.height))
+        block = seal_block(
+            run, result, head, head.validators.proposer(head.height + 1, 0), (), store.commit(head.height)
+        )
         store.commit_block(block, result, chain.commit_for(block))
         while self._new:
             name, ident = self._new.pop()
