@@ -8,7 +8,6 @@ from typing import Any, Final
 from node.codec import encode
 from node.ledger import kinds
 from node.ledger.body import TransactionBody, type_of
-from node.ledger.kinds import fields_of
 from node.rules.card_numbers import find_card_number
 from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
@@ -16,9 +15,9 @@ from node.txtypes.service.recall import RecallExtend
 from node.txtypes.vehicle.life import LIFE_BYTES_MAX
 from node.txtypes.vehicle.regions import brand_state, flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
+from support.hostile.planted import MAILS
 from support.hostile.walk import CONTACTS, SERIALS, Hostile, Step
 from support.life import PRICE
-from support.hostile.planted import MAILS
 
 KIB: Final = 1_024
 BYTES_MAX: Final = {
