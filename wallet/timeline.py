@@ -56,7 +56,13 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
 def _headline(kind: str, content: Mapping[str, Any]) -> list[str]:
     headline = TYPES[kind].headline if kind in TYPES else ()
     names = [name for name in headline if content.get(name) not in (None, "", [], False)]
-    return [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
+    return [f"{name.replace('_', ' ')}: {_headline_text(content[name])}" for name in names]
+
+
+def _headline_text(value: Any) -> str:
+    """A value on one line; of another record its place alone."""
+    is_record = isinstance(value, dict) and set(value) == {"sequence", "digest"}
+    return f"record {plain(value['sequence'])}" if is_record else value_text(value)
 
 
 def _codes(record: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ from node.rpc.problems import PROBLEMS
 from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
+from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.conduct import ConductView
 from node.txtypes.members.member import MEMBER
@@ -34,6 +35,9 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
+from node.txtypes.service.recall import RecallsOnCar
+from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.series import OdometerSeries
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROBLEM_ROWS = "".join(
@@ -177,10 +181,11 @@ def _derived(family: Family[Any], name: str, view: type[Any], summary: str, oper
                 Stamped(view), f"{family.word}_unknown", name=operation or name)  # fmt: skip
 
 
-def _of_account(family: Family[Any], index: str, summary: str) -> Route:
-    name, handler = plural_of(family), partial(values.listed_of_account, family, index)
-    return _get(f"/v1/accounts/{{address}}/{name}", handler, "values", summary, PageOf(family), "account_unknown",
-                *_PAGE, query=PageQuery, name=f"account_{name}")  # fmt: skip
+def _listed_of(owner: Family[Any], family: Family[Any], index: str, summary: str) -> Route:
+    """The list of what an account or a vehicle has."""
+    name, handler = plural_of(family), partial(values.listed_of, owner, family, index)
+    return _get(f"{owner.path}/{{{owner.param}}}/{name}", handler, "values", summary, PageOf(family),
+                f"{owner.word}_unknown", *_PAGE, query=PageQuery, name=f"{owner.word}_{name}")  # fmt: skip
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -218,10 +223,17 @@ ROUTES: Final[tuple[Route, ...]] = (
          _TX_STATUS, "transaction_unknown"),
     *(route for family in FAMILIES.values() if family.view is not None for route in _of_family(family)),
     *(_touching(family) for family in (VEHICLE, ORDER, ACCOUNT)),
-    _of_account(VEHICLE, "holder", "Vehicles that an account holds"),
-    _of_account(ORDER, "party", "Orders that an account is a party to"),
+    _listed_of(ACCOUNT, VEHICLE, "holder", "Vehicles that an account holds"),
+    _listed_of(ACCOUNT, ORDER, "party", "Orders that an account is a party to"),
+    _listed_of(VEHICLE, PART, "vehicle", "Parts that are bound to a vehicle, as far as anybody has recorded it"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+    _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
+         "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
+    _derived(VEHICLE, "odometer", OdometerSeries, "The readings of a vehicle, and the verdict over them"),
+    _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
+    _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
+         Stamped(answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",

@@ -24,6 +24,7 @@ from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.odometer import newest_event_ms
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, OpenRecall, flags_at, listed_market
@@ -214,9 +215,14 @@ class Disclosure(View, frozen=True):
             flags=tuple(flag.name for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms), recalls=vehicle.recalls,
             verdict=verdict_now(reader, listing.vin, vehicle, as_of.rules),
-            conditions=tuple(conditions_of(reader, listing.vin, vehicle, as_of.now_ms, as_of.rules)),
+            conditions=_shown_conditions(reader, listing.vin, vehicle, as_of),
             discloses=listing.discloses,
         )  # fmt: skip
+
+
+def _shown_conditions(reader: Reader, vin: str, vehicle: Vehicle, as_of: AsOf) -> tuple[str, ...]:
+    disputed = ("dispute_open",) if disputes_at(reader.get(LIFE, vin), as_of.now_ms) else ()
+    return (*conditions_of(reader, vin, vehicle, as_of.now_ms, as_of.rules), *disputed)
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:

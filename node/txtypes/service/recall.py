@@ -6,6 +6,7 @@ A campaign counts the cars that have it; each car lists its open recalls.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -18,7 +19,7 @@ from node.crypto.addresses import to_text
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.family import AsOf, Family, Reader, extended
+from node.ledger.family import AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, RecordName, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
@@ -110,6 +111,11 @@ class RecallView(Recall, frozen=True):
 RECALL = Family(
     "recall", Recall,
     ident=RECALL_IDENT,
+    indexes=(
+        Index("reference", lambda recall: sorted({f"{r.authority}-{r.number}" for r in recall.references}),
+              Ident("an authority and its number of a recall, such as KBA-14567R", "[A-Z]{2,8}-[A-Z0-9-]{1,32}"),
+              description="authority and number under which it lists the campaign"),
+    ),
     concerns=lambda ident, recall: (f"account/{ident[:40]}",), event="recall", path="/v1/recalls", view=RecallView,
     internal=("manufacturer",),
 )  # fmt: skip
@@ -117,6 +123,37 @@ RECALL = Family(
 
 def recall_ident(manufacturer: bytes, campaign: str) -> str:
     return f"{manufacturer.hex()}-{campaign}"
+
+
+class RecallOnCar(View, frozen=True):
+    """A recall that is open on a car, with what its campaign says."""
+
+    maker: Address
+    campaign: Campaign
+    recall_class: RecallClass
+    remedy: Remedy
+    remedy_from_day: Day
+    references: References
+
+
+class RecallsOnCar(View, frozen=True):
+    """The recalls that are open on a car."""
+
+    vin: Vin
+    recalls: tuple[RecallOnCar, ...]
+
+    @staticmethod
+    def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> RecallsOnCar:
+        return RecallsOnCar(ident, tuple(recalls_on(vehicle, reader)))
+
+
+def recalls_on(vehicle: Vehicle, reader: Reader) -> Iterator[RecallOnCar]:
+    for entry in vehicle.recalls:
+        recall = reader.get(RECALL, recall_ident(entry.maker, entry.campaign))
+        assert recall is not None, "a car's open recalls are of campaigns"
+        yield RecallOnCar(
+            entry.maker, entry.campaign, recall.recall_class, recall.remedy, recall.remedy_from_day, recall.references
+        )  # fmt: skip
 
 
 class RecallOpen(TransactionBody, tag="recall.open", frozen=True):

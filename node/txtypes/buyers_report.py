@@ -1,0 +1,240 @@
+"""The buyer's report: what a buyer has to know of a car, in the order in which it matters.
+
+It is a pure function of state values, of the car's records, and of the ids of its batteries. Over proven values and
+records it is proven too; that a car has no other batteries is the node's word (see `NODES_WORD`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from node.ledger.family import AsOf, Reader, View
+from node.ledger.fields import (
+    Address,
+    Code,
+    Day,
+    Hash32,
+    OptionalTime,
+    Time,
+    Vin,
+)
+from node.rules.odometer import Unit, Verdict
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, DisputeView
+from node.txtypes.disputes.types import RecordDisputeOpen
+from node.txtypes.history import DecodedRecord, is_late
+from node.txtypes.members.member import is_fraudulent
+from node.txtypes.parts.battery import BATTERY, BatteryView
+from node.txtypes.registration.registration import RegistrationRecord
+from node.txtypes.service.inspection import InspectionRecord
+from node.txtypes.service.recall import RecallOnCar, recalls_on
+from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_ident
+from node.txtypes.vehicle.bindings import claimants
+from node.txtypes.vehicle.conditions import conditions_of
+from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
+from node.txtypes.vehicle.readings import coverage
+from node.txtypes.vehicle.record import Face
+from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Loss, Registration, brand_at, is_retest_overdue
+from node.txtypes.vehicle.series import VERDICTS, ExplanationView, explained
+from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SIGHTINGS, has_parallel_life
+from node.txtypes.vehicle.vehicle import (
+    BrandView,
+    Existence,
+    FlagView,
+    NewestReading,
+    Vehicle,
+    VehicleView,
+    readings_now,
+    vehicle_at,
+)
+
+RECORDS_MAX: Final = 2_000
+"""The newest records that a report reads."""
+LINES_MAX: Final = 50
+"""The newest records that a report names in one of its lists."""
+BATTERIES_MAX: Final = 8
+NODES_WORD: Final = ("batteries",)
+"""Fields of a report that a node could leave something out of: no proof shows that they are complete."""
+ReportRecord = DecodedRecord | Face | None
+"""A record as it is known: whole, its face alone, or nothing but that it exists."""
+
+
+# --- the parts of a report --------------------------------------------------------------------------------
+class Identity(View, frozen=True):
+    """What the car is, by its maker's registration or its import."""
+
+    maker: Address
+    maker_name: str
+    model: Code
+    configuration: tuple[Code, ...]
+    plant: Code
+    produced_on: Day
+    powertrain: str
+    vin_scheme: str
+
+
+class OdometerPart(View, frozen=True):
+    """The odometer's verdict, and the mistakes that would explain contradictions. `coverage_per_mille` and
+    `corrections` as in `OdometerSeries`."""
+
+    unit: Unit
+    verdict: Verdict
+    sentence: str
+    reasons: tuple[str, ...]
+    explanations: tuple[ExplanationView, ...]
+    newest: NewestReading | None
+    coverage_per_mille: int
+    corrections: int
+    parallel_life: bool
+
+
+class RecordLine(View, frozen=True):
+    """A record in one line. `what`: an inspection's result, a registration's country; else empty."""
+
+    sequence: int
+    kind: str
+    event_at_ms: Time
+    time_ms: Time
+    author: Address
+    author_name: str
+    what: str
+
+
+class RecordLines(View, frozen=True):
+    """The number of records of a sort, and the newest of them."""
+
+    count: int
+    newest: Annotated[tuple[RecordLine, ...], Meta(max_length=LINES_MAX)]
+
+
+# --- the report -------------------------------------------------------------------------------------------
+class BuyersReport(View, frozen=True):
+    """What a buyer has to know of a car, the most important first. `nodes_word`: the fields that no proof shows to be
+    complete; `withheld`: records whose content was not given."""
+
+    vin: Vin
+    identity: Identity
+    origin: str
+    grade: str
+    covered_since_ms: Time
+    history_notice: str
+    existence: Existence
+    summary: str
+    loss: Loss | None
+    ended_at_ms: OptionalTime
+    brands: tuple[BrandView, ...]
+    flags: tuple[FlagView, ...]
+    recalls: tuple[RecallOnCar, ...]
+    alerts: tuple[Alert, ...]
+    odometer: OdometerPart
+    incidents: tuple[Incident, ...]
+    older_incidents: int
+    duties: tuple[Duty, ...]
+    inspection: Inspection | None
+    is_retest_overdue: bool
+    inspections: RecordLines
+    holders: int
+    holder: Address
+    holder_name: str
+    title_since_ms: Time
+    usage_brands: tuple[str, ...]
+    registration: Registration
+    registrations: RecordLines
+    warranties: tuple[WarrantyView, ...]
+    batteries: tuple[BatteryView, ...]
+    disputes: tuple[DisputeView, ...]
+    fraud_records: RecordLines
+    late_records: RecordLines
+    conditions: tuple[str, ...]
+    material_changes: int
+    material_root: Hash32
+    record_count: int
+    records_read: int
+    withheld: int
+    nodes_word: tuple[str, ...]
+
+    @staticmethod
+    def of(
+        ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf, records: Sequence[ReportRecord],
+        batteries: Iterable[str],
+    ) -> BuyersReport:  # fmt: skip
+        """`records`: all of the car, or its newest `RECORDS_MAX`, in order. `batteries`: ids of those that are in it,
+        as an index says."""
+        records, now_ms = records[-RECORDS_MAX:], as_of.now_ms
+        car, life = VehicleView.of(ident, vehicle, reader, as_of), reader.get(LIFE, ident) or NO_LIFE
+        whole = [record for record in records if isinstance(record, DecodedRecord)]
+        faces = [record.face if isinstance(record, DecodedRecord) else record for record in records if record]
+        usages = set(as_of.rules.tables.registration_usages.values())
+        return BuyersReport(
+            vin=ident, identity=Identity(**{name: getattr(car, name) for name in Identity.__struct_fields__}),
+            origin=car.origin, grade=car.grade, covered_since_ms=car.covered_since_ms,
+            history_notice=car.history_notice, existence=car.existence, summary=car.summary,
+            loss=None if car.loss is None else brand_at(car.loss, now_ms), ended_at_ms=car.ended_at_ms,
+            brands=car.brands, flags=car.flags, recalls=tuple(recalls_on(car, reader)), alerts=car.alerts,
+            odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
+            older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
+            is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
+            inspections=_lines((r.face, r.body.result) for r in whole if isinstance(r.body, InspectionRecord)),
+            holders=car.transfer_count + 1, holder=car.holder, holder_name=car.holder_name,
+            title_since_ms=car.title_since_ms,
+            usage_brands=tuple(b.code for b in car.brands if b.code in usages and b.state != "annulled"),
+            registration=car.registration,
+            registrations=_lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
+            warranties=tuple(_warranties(ident, vehicle, reader, as_of)),
+            batteries=tuple(_batteries(ident, batteries, reader, as_of)),
+            disputes=tuple(_disputes(life, whole, reader, as_of)),
+            fraud_records=_lines(
+                (face, "") for face in faces if is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
+            ),
+            late_records=_lines((face, "") for face in faces if is_late(face)),
+            conditions=tuple(conditions_of(reader, ident, vehicle_at(vehicle, now_ms), now_ms, as_of.rules)),
+            material_changes=car.material_changes, material_root=car.material_root, record_count=car.record_count,
+            records_read=len(records), withheld=len(records) - len(whole), nodes_word=NODES_WORD,
+        )  # fmt: skip
+
+
+def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> OdometerPart:
+    leaf = readings_now(reader, vin, as_of.rules)
+    return OdometerPart(
+        car.odometer_unit, leaf.verdict, VERDICTS[leaf.verdict], leaf.reasons, explained(leaf, car.odometer_unit),
+        car.odometer.newest, coverage(leaf, car.covered_since_ms, as_of.now_ms), leaf.corrections,
+        has_parallel_life(reader.get(SIGHTINGS, vin) or NO_SIGHTINGS),
+    )  # fmt: skip
+
+
+def _warranties(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> Iterator[WarrantyView]:
+    """Those that have not ended."""
+    for number, warranty in enumerate(warranties_of(reader, vin, vehicle), 1):
+        view = WarrantyView.of(warranty_ident(vin, number), warranty, reader, as_of)
+        if view.status != "ended":
+            yield view
+
+
+def _batteries(vin: str, idents: Iterable[str], reader: Reader, as_of: AsOf) -> Iterator[BatteryView]:
+    for ident in idents:
+        battery = reader.get(BATTERY, ident)
+        if battery is not None and vin in claimants(battery.binding):
+            yield BatteryView.of(ident, battery, reader, as_of)
+
+
+def _disputes(
+    life: Life, records: Iterable[DecodedRecord], reader: Reader, as_of: AsOf
+) -> Iterator[DisputeView]:  # fmt: skip
+    """Those that are open, also where their record was not read, and those that the records opened; oldest first."""
+    opened = [record.face.txid for record in records if isinstance(record.body, RecordDisputeOpen)]
+    idents = dict.fromkeys([*(entry.dispute for entry in life.disputes), *opened])
+    found = [(ident, reader.get(RECORD_DISPUTE, ident)) for ident in idents]
+    disputes = [DisputeView.of(ident.hex(), dispute, reader, as_of) for ident, dispute in found if dispute is not None]
+    yield from sorted(disputes, key=lambda view: view.opened_at_ms)
+
+
+def _lines(told: Iterable[tuple[Face, str]]) -> RecordLines:
+    lines = tuple(
+        RecordLine(
+            face.sequence, face.kind, face.event_at_ms, face.time_ms, face.author, face.author_name, what
+        ) for face, what in told
+    )  # fmt: skip
+    return RecordLines(len(lines), lines[-LINES_MAX:])
