@@ -12,8 +12,9 @@ from node.rules.card_numbers import find_card_number
 from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
 from node.txtypes.service.recall import RecallExtend
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE_BYTES_MAX
-from node.txtypes.vehicle.regions import brand_state, flags_at
+from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
 from support.hostile.planted import MAILS
 from support.hostile.walk import CONTACTS, SERIALS, Hostile, Step
