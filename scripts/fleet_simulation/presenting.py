@@ -13,6 +13,13 @@ COLUMNS = (
     "", "injected", "visible", "found", "of visible", "of all", "median days", "before sale", "found by", "goal",
 )  # fmt: skip
 
+COLOURS = {"injected": "#b0b7c3", "visible": "#f2a541", "found": "#1c69d4"}
+
+
+def _title(result: dict[str, Any]) -> str:
+    size = f"{result['cars']:,} cars, {result['years']:g} years"
+    return f"{size}, regime {result['regime']}, seed {result['seed']}"
+
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f} %"
@@ -35,8 +42,8 @@ def cells_of(row: dict[str, Any]) -> tuple[str, ...]:
 def show(result: dict[str, Any], console: Console) -> None:
     """A table of the cases, and lines of what else was measured."""
     console.print(
-        f"{result['cars']:,} cars, {result['years']:g} years, regime {result['regime']}, seed {result['seed']}: "
-        f"{result['transactions']:,} transactions in {result['height']:,} blocks, state root {result['state_root']}"
+        f"{_title(result)}: {result['transactions']:,} transactions in {result['height']:,} blocks, "
+        f"state root {result['state_root']}"
     )
     for title, is_fraud in (("Frauds and attacks", True), ("Errors of honest authors", False)):
         table = Table(title=title, title_justify="left")
