@@ -7,6 +7,7 @@ Friendly forms, on the command line and in `--body` files:
     odometer    12000km, 7500mi:visual
     next due    30000km,+730d, or one of both
     times       RFC 3339, now, +30d, -2h (relative to the head's time); the empty string is none
+    days        2026-01-31, or relative: now, now-30d
     addresses   bmw1..., or the name of a key or of a genesis account
     structures  {"zone": "front", "extent": "bolt_on"} or zone=front,extent=bolt_on (a list: its name again)
 """
@@ -26,7 +27,7 @@ from node import limits
 from node.errors import Malformed
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.example import parse_time
+from node.ledger.example import DAY, parse_day, parse_time
 from node.ledger.fields import Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
@@ -185,6 +186,8 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             return _strict(kind, _struct_text(kind, text), path, names)
         case kinds.Time():
             return time_to_text(parse_time(text, names.now_ms))
+        case kinds.Text() if kind == DAY:
+            return parse_day(text, names.now_ms)
         case kinds.Address():
             return names.address_of(text)
         case kinds.Bytes(length=length):

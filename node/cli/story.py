@@ -131,7 +131,7 @@ class Story:
         self._heading(f"The manufacturer registers a car: {vin}")
         self._send(
             "registers the car", "vehicle.register", "--vin", vin, "--model", "330I", "--plant", "MUC",
-            "--produced-on", "2025-12-01", "--powertrain", "petrol", "--odometer-unit", "km", "--vin-scheme", "EU",
+            "--produced-on", "now-31d", "--powertrain", "petrol", "--odometer-unit", "km", "--vin-scheme", "EU",
             "--configuration", "S205A", "--engine-serial", "B48B20", sender="bmw",
         )  # fmt: skip
 

@@ -143,7 +143,7 @@ class BlockRun:
         """Take one transaction. Raises `GuardsUnmet` with every guard that does not hold; nothing changes then."""
         ledger = self.carry_out(tx)
         ledger.check_guards()
-        weight = tx.payload.body.weight + len(tx.raw) // 64 + self._bucket_weight(ledger)
+        weight = tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
         if self.weight + weight > self._head.params.block_weight_max and self._taken:
             raise BlockFull
         self.weight += weight

@@ -39,10 +39,10 @@ class Permission(Protocol):
 class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
-    ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
-    shows; `static_rules`: conditions over the fields alone; `reports_event`: whether its record reports an event and
-    can be late; `is_charged`: whether its payers' quotas are charged. The type is active from ruleset `since`
-    on."""
+    ordinary record; where work grows with the body, `weigh` gives the share of this one. `by`: the permitted senders;
+    `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`: conditions over the
+    fields alone; `reports_event`: whether its record reports an event and can be late; `is_charged`: whether its
+    payers' quotas are charged. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
@@ -60,6 +60,10 @@ class TransactionBody(Value, frozen=True):
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """Addresses of existing accounts that must sign besides the sender."""
         return ()
+
+    def weigh(self) -> int:
+        """Its share of `block_weight_max` and of its payers' quotas, without its bytes."""
+        return self.weight
 
     def new_account_keys(self) -> tuple[bytes, ...]:
         """Keys that must sign for an account that this transaction opens."""

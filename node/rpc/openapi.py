@@ -68,6 +68,7 @@ PATH_PARTS: dict[str, Schema] = {
             "examples": ["vehicle/WBA8E9G50GNU12345"]},
     "recall": {"type": "string", "description": "manufacturer and campaign of a recall",
                "examples": ["bf81f345411ae2b75e91fd8c550e04c54008c818-0016560700"]},
+    "warranty": {"type": "string", "description": "VIN and number of a warranty", "examples": ["WBA8E9G50GNU12345-1"]},
 }  # fmt: skip
 _UNIONS = {frozenset(TYPES.values()): "Body", frozenset(get_args(Action)): "Action"}
 """Unions that are schemas of their own."""

@@ -28,6 +28,8 @@ from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.conduct import ConductView
+from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.listing import LISTING, Disclosure
@@ -169,10 +171,10 @@ def _touching(family: Family[Any]) -> Route:
                 f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
 
 
-def _derived(family: Family[Any], name: str, view: type[Any], summary: str) -> Route:
-    """A further view of a family's value, below its path."""
+def _derived(family: Family[Any], name: str, view: type[Any], summary: str, operation: str = "") -> Route:
+    """A further view of a family's value, below its path. `operation`: its id, where another path ends alike."""
     return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
-                Stamped(view), f"{family.name}_unknown", name=name)  # fmt: skip
+                Stamped(view), f"{family.name}_unknown", name=operation or name)  # fmt: skip
 
 
 def _of_account(family: Family[Any], index: str, summary: str) -> Route:
@@ -222,6 +224,10 @@ ROUTES: Final[tuple[Route, ...]] = (
          Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
+    _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
+             "member_conduct"),
+    _derived(ACCOUNT, "conduct", ConductView, "How an account's records fared in disputes, and its own disputes",
+             "account_conduct"),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
          name="stream"),

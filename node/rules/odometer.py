@@ -25,7 +25,7 @@ NEAR_TOLERANCE_METRES: Final = 500_000 + UNITS_METRES
 """The same within `NEAR_MS`: the visits of one day are noted in the wrong order, or with the time of the note."""
 NEAR_MS: Final = 36 * _HOUR_MS
 VOLLEY_MS: Final = 90 * DAY_MS
-"""The readings of one author that one explanation names together were included within this time."""
+"""The readings of one author that an explanation names were included within this time of one of the largest fall."""
 AMEND_ALONE_MS: Final = 28 * DAY_MS
 """An author mends a reading without a witness for this long after its inclusion."""
 BACKFILLED_MS: Final = 400 * DAY_MS

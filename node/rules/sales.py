@@ -4,9 +4,9 @@ from typing import Final, NamedTuple
 
 SALE_OPERATIONS: Final = ("list", "offer_accept", "handover", "transfer")
 SALE_EFFECTS: Final = ("free", "disclosed", "acknowledged", "trade_only", "blocked")
-"""Mildest first. `free` at `offer_accept`: the disclosure root has it, and both sign the root. `disclosed`: the listing
-or the transfer must say so. `acknowledged`: the buyer agrees to it in a transaction of its own, unless he has seen it at
-acceptance. `trade_only`: only to members with a role of `trade`."""
+"""Mildest first. `free` at `offer_accept`: the disclosure root has it, and both sign the root. `disclosed`: the
+listing or the transfer must say so. `acknowledged`: the buyer agrees to it in a transaction of its own, unless he has
+seen it at acceptance. `trade_only`: only to members with a role of `trade`."""
 SALE_DISCLOSURES: Final = ("odometer", "unroadworthy", "duty", "total_loss")
 """What a listing or a transfer can disclose."""
 DUTIES: Final = ("structural_release", "rebuild", "retest")
@@ -49,6 +49,7 @@ SALE_RULES: Final[dict[str, SaleRule]] = {
     "recall_compliance": _SHOWN,
     "recall_quality": _SHOWN,
     "total_loss": SaleRule(("disclosed", "free", "trade_only", "free"), "total_loss", _BUYERS_OF_WRECKS),
+    "total_loss_provisional": SaleRule(("free", "free", "blocked", "free")),
     "clearance_void": SaleRule(("blocked", "blocked", "blocked", "blocked")),
 }
 """Condition of a car -> its rule. `brand_open`: pending or undecided. `clearance_void`: the author of a clearance is

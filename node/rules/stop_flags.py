@@ -30,7 +30,8 @@ class StopFlag(NamedTuple):
     """Any one of `set_by` sets it firm, and any one of `cleared_by` lifts it. `provisional_by` alone sets it for
     `provisional_days`, then it lapses. `longest_days`: 0 for no end. `count_max`: of this flag on one car.
     `needs_until`: the setter names an end. `unless`: operation to the role that lifts the block by signing it.
-    `is_listed_if_disclosed`: a listing has to say it."""
+    `is_listed_if_disclosed`: a listing has to say it. `is_renewable`: who could lift it may set it anew with a later
+    end."""
 
     set_by: tuple[Signers, ...]
     cleared_by: tuple[Signers, ...]
@@ -42,6 +43,7 @@ class StopFlag(NamedTuple):
     needs_until: bool = False
     unless: dict[str, str] = {}
     is_listed_if_disclosed: bool = False
+    is_renewable: bool = False
 
 
 STOP_FLAGS: Final[dict[str, StopFlag]] = {
@@ -65,6 +67,7 @@ STOP_FLAGS: Final[dict[str, StopFlag]] = {
         cleared_by=(("registrar", "same_country"),),
         blocks=OPERATIONS,
         longest_days=1_100,
+        is_renewable=True,
     ),
     "unroadworthy": StopFlag(
         set_by=(("inspector", "presenter"), ("police",)),
@@ -83,8 +86,6 @@ STOP_FLAGS: Final[dict[str, StopFlag]] = {
         set_by=(("registrar",), ("police",), ("decision",)),
         cleared_by=(("decision",), ("registrar",)),
         blocks=OPERATIONS,
-        provisional_by=("arbiter",),
-        provisional_days=14,
         longest_days=180,
     ),
     # registration stays possible: the car is in use, and the reading concerns seller and buyer
@@ -92,7 +93,7 @@ STOP_FLAGS: Final[dict[str, StopFlag]] = {
         set_by=(("registrar",), ("police",), ("decision",)),
         cleared_by=(("decision",), ("same_member",)),
         blocks=("list", "offer", "accept", "handover", "transfer"),
-        provisional_by=("inspector", "arbiter"),
+        provisional_by=("inspector",),
         provisional_days=30,
         longest_days=180,
     ),

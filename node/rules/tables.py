@@ -13,7 +13,6 @@ from node.rules.alerts import ALERT_STATES, ALERTS, MATERIAL_EVENTS
 from node.rules.brands import BRAND_STATES, BRANDS, TOTAL_LOSS_CATEGORIES, BrandRule
 from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS, Checklist
 from node.rules.disputes import DISPUTE_ANSWERS, DISPUTE_GROUNDS, DISPUTE_OUTCOMES, DISPUTE_REASONS, DISPUTE_STANDINGS
-from node.rules.flags import FLAGS, OPERATIONS, ROLES, FlagName, FlagRule
 from node.rules.inspection_items import (
     DEFECT_SEVERITIES,
     IDENTITY_ITEM,
@@ -51,18 +50,19 @@ from node.rules.registration import (
     VEHICLE_ORIGINS,
 )
 from node.rules.repair import REPAIR_METHODS, RepairMethod
+from node.rules.roles import ROLES
 from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES, SaleRule
 from node.rules.services import SERVICE_CODES
 from node.rules.sources import AMEND_REASONS, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES
 from node.rules.stop_flags import (
     FLAG_COOLDOWN_DAYS,
+    OPERATIONS,
     PROVISIONAL_BLOCKS,
     PROVISIONAL_FLAGS_MAX,
     SIGNERS,
     STOP_FLAGS,
     StopFlag,
 )
-from node.rules.stop_flags import OPERATIONS as STOP_OPERATIONS
 from node.rules.warranty import WARRANTY_GROUPS, WARRANTY_OUTCOMES, WARRANTY_REASONS
 
 Following = Mapping[str, frozenset[str]]
@@ -85,8 +85,6 @@ class Tables(NamedTuple):
     damage_severity_points: tuple[int, ...] = damage.SEVERITY_POINTS
     damage_zone_points_max: int = damage.ZONE_POINTS_MAX
     zones: frozenset[str] = damage.ZONES
-    flags: Mapping[FlagName, FlagRule] = FLAGS
-    flag_operations: tuple[str, ...] = OPERATIONS
     odometer_amend_alone_ms: int = odometer.AMEND_ALONE_MS
     odometer_backfilled_ms: int = odometer.BACKFILLED_MS
     odometer_contexts: tuple[str, ...] = odometer.CONTEXTS
@@ -170,7 +168,7 @@ class Tables(NamedTuple):
     sale_rules: Mapping[str, SaleRule] = SALE_RULES
     stop_flags: Mapping[str, StopFlag] = STOP_FLAGS
     stop_flag_cooldown_days: int = FLAG_COOLDOWN_DAYS
-    stop_flag_operations: tuple[str, ...] = STOP_OPERATIONS
+    stop_flag_operations: tuple[str, ...] = OPERATIONS
     stop_flag_provisional_blocks: tuple[str, ...] = PROVISIONAL_BLOCKS
     stop_flag_provisional_max: int = PROVISIONAL_FLAGS_MAX
     stop_flag_signers: tuple[str, ...] = SIGNERS

@@ -152,7 +152,7 @@ Fall = tuple[int, int, int]
 def _falls(events: Sequence[int], course: Sequence[int]) -> list[Fall]:
     """Each reading that falls, with the one that it falls furthest below. Linear: every validator judges a block of
     full series. The highest reading of more than `NEAR_MS` ago stands for all of them, and `near` has the later ones
-    that no later one is above, highest first."""
+    that no later one is above, highest first; of equals the first counts."""
     if all(map(le, course, islice(course, 1, None))):
         return []
     falls: list[Fall] = []
@@ -168,11 +168,11 @@ def _falls(events: Sequence[int], course: Sequence[int]) -> list[Fall]:
         metres, earlier = 0, -1
         if near and (fall := course[near[0]] - course[place]) > odometer.NEAR_TOLERANCE_METRES:
             metres, earlier = fall, near[0]
-        if highest >= 0 and (fall := course[highest] - course[place]) > max(odometer.TOLERANCE_METRES, metres):
+        if highest >= 0 and (fall := course[highest] - course[place]) > max(odometer.TOLERANCE_METRES, metres - 1):
             metres, earlier = fall, highest
         if earlier >= 0:
             falls.append((metres, earlier, place))
-        while near and course[near[-1]] <= course[place]:
+        while near and course[near[-1]] < course[place]:
             near.pop()
         near.append(place)
     return falls
@@ -245,22 +245,22 @@ class _Course:
         return False
 
     # --- what explains falls --------------------------------------------------------------------------------
-    def volley(self, falling: list[int], party: int) -> tuple[list[int], tuple[int, int] | None]:
-        """The falling readings of one party, if one mistake may have made them all, with readings of others around
-        them. Else none, with the pair of them that shows why not."""
-        own = [place for place in falling if self.party(place) == party]
-        if len(own) < 2:
-            return [], None
-        acknowledged = [place for place in own if self.readings[place].is_acknowledged]
-        if acknowledged:
-            return [], (acknowledged[0], acknowledged[0])
-        by_inclusion = sorted(own, key=lambda p: (included_at_ms(self.readings[p]), p))
-        ends = by_inclusion[0], by_inclusion[-1]
-        if included_at_ms(self.readings[ends[1]]) - included_at_ms(self.readings[ends[0]]) > odometer.VOLLEY_MS:
-            return [], ends
-        others = [p for p in self.timely if self.party(p) != party]
-        is_among_others = bool(others) and others[0] < own[0] and own[-1] < others[-1]
-        return (own if is_among_others else []), None
+    def volley(self, falling: list[int], one: int) -> tuple[list[int], list[tuple[int, int]]]:
+        """The falling readings of the party of one that were included within 90 days of it, if one mistake may have
+        made them all: the holder signed none, and readings of others lie around them. Else none, with the one that the
+        holder signed."""
+        around = included_at_ms(self.readings[one])
+        own = [
+            place
+            for place in falling
+            if self.party(place) == self.party(one)
+            and abs(included_at_ms(self.readings[place]) - around) <= odometer.VOLLEY_MS
+        ]
+        if signed := [place for place in own if self.readings[place].is_acknowledged]:
+            return [], [(signed[0], signed[0])]
+        others = [place for place in self.timely if self.party(place) != self.party(one)]
+        is_among_others = len(own) > 1 and bool(others) and others[0] < own[0] and own[-1] < others[-1]
+        return (own if is_among_others else []), []
 
     def largest_fall_without(self, gone: Collection[int]) -> tuple[int, int] | None:
         """Of the other readings; None where they rise."""
@@ -273,18 +273,18 @@ class _Course:
 
     def explained(self, falls: list[Fall]) -> tuple[list[list[int]], list[int], list[tuple[int, int]]]:
         """(each explanation's places, the places of all falling readings, the pairs that the verdict rests on). An
-        explanation breaks the largest fall too, so its two readings and their two parties are all to be tried. Several
-        readings explain nothing that one of them explains."""
+        explanation breaks the largest fall too, so its two readings and what is around them are all to be tried.
+        Several readings explain nothing that one of them explains."""
         _, earlier, later = max(falls, key=lambda fall: fall[0])
         falling = sorted({place for _, _, place in falls} | _contradicted(self.events, self.metres))
         pinned = [(earlier, later)]
         candidates = [[earlier], [later]]
-        for party in dict.fromkeys((self.party(earlier), self.party(later))):
-            own, obstacle = self.volley(falling, party)
+        for one in (earlier, later):
+            own, signed = self.volley(falling, one)
             candidates += [own] if own else []
-            pinned += [obstacle] if obstacle else []
+            pinned += signed
         explanations: list[list[int]] = []
-        for gone in candidates:
+        for gone in sorted(candidates, key=len):
             if any(set(gone).issuperset(explanation) for explanation in explanations):
                 continue
             if (witness := self.largest_fall_without(frozenset(gone))) is None:

@@ -123,8 +123,8 @@ def test_a_dry_run_says_what_would_change_before_anything_is_sent(wallet: Wallet
     done = wallet(*read, "--odometer", "12500km", "--dry-run")
     assert 0 == done.code and "valid now" in done.out
     rows = [line.split("\t") for line in done.out.splitlines()]
-    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "ILLOGICAL"] in rows
-    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict ILLOGICAL\n")
+    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "CONTESTED"] in rows
+    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict CONTESTED\n")
     assert "Caution: the odometer readings would contradict" in done.err and "odometer_disclosed" in done.err
     assert 1 == len(wallet("history", vin, "--json").json["records"][1:]), "nothing was sent"
     transfer = (

@@ -76,8 +76,12 @@ def _blocks_of_the_story() -> Iterator[list[str]]:
 # --- TRANSACTIONS.md and the help of every type ------------------------------------------------------------
 ORDER_OF_TYPES = (
     "account.open", "account.update_keys", "member.update", "governance.propose", "governance.vote",
-    "validator.pause", "validator.resume", "recall.open", "vehicle.register", "title.transfer", "odometer.read",
-    "mandate.grant", "mandate.end", "maintenance.record",
+    "validator.pause", "validator.resume", "recall.open", "vehicle.register",
+    "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record", "title.transfer", "odometer.read",
+    "mandate.grant", "mandate.end", "maintenance.record", "part.bind", "software.update", "vehicle.sighting",
+    "vehicle.import", "battery.bind", "battery.health",
+    "record.dispute", "record.respond", "record.resolve", "record.withdraw", "record.amend",
+    "warranty.start", "warranty.extend", "warranty.claim", "warranty.decide",
     "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
     "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
@@ -85,7 +89,7 @@ ORDER_OF_TYPES = (
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
-        "order.offer": "ORDER", "payment.initiate": "PAYMENT"}  # fmt: skip
+        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE", "warranty.claim": "CLAIM"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:

@@ -169,10 +169,10 @@ async def test_check_says_what_would_change_and_what_should_be_known_before() ->
         shown = await post(http, CHECK, raw=raw, status=200, Accept_Language="de")
         assert (True, []) == (shown["ok"], shown["signatures"])
         (car,) = (change for change in shown["changes"] if change["key"] == f"vehicle/{VIN}")
-        assert {"field": "verdict", "before": "LOGICAL", "after": "ILLOGICAL"} in car["fields"]
+        assert {"field": "verdict", "before": "LOGICAL", "after": "CONTESTED"} in car["fields"]
         (caution,) = shown["cautions"]
         assert "odometer_contradiction" == caution["code"] and "Kilometerstände" in caution["text"]
-        assert [["verdict:ILLOGICAL"]] == [record["outcome"] for record in shown["records"]]
+        assert [["verdict:CONTESTED"]] == [record["outcome"] for record in shown["records"]]
         registered = await post(http, CHECK, raw=node.chain.sign("bmw", register("WBA8E9G50GNU54321")), status=200)
         (quota,) = (change for change in registered["changes"] if change["family"] == "quota")
         assert to_text(address("bmw")) == quota["id"]

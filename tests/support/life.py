@@ -41,7 +41,7 @@ def read(vin: str, odometer: Odometer, event_at_ms: int, context: str = "reading
 
 
 def flag(name: str, setter: str = "police-1", at_ms: int = 0, *, until_ms: int = 0, is_firm: bool = True) -> Flag:
-    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm)
+    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm, 0)
 
 
 def read_today(author: bytes, count: int, day: int) -> Readings:

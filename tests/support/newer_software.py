@@ -78,9 +78,7 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(
-    known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset
-) -> Readings:
+def _with_reading(known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset) -> Readings:
     judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
     return NewerReadings(*msgspec.structs.astuple(_downgraded(judged)), total + 1)
@@ -178,9 +176,7 @@ def _ruleset_2() -> Ruleset:
     """Made by the newer software, once."""
     if not _made:
         tables = Tables()
-        _made.append(
-            build_ruleset(2, tables._replace(services=(*tables.services, NEWER_SERVICE)), _severity, judge)
-        )
+        _made.append(build_ruleset(2, tables._replace(services=(*tables.services, NEWER_SERVICE)), _severity, judge))
     return _made[0]
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node.chain.vote import Vote
@@ -26,6 +27,9 @@ from support.life import km, read
 from support.signing import sign_transaction
 
 NODES_MAX = 20
+
+PRODUCED_ON = (datetime.now(UTC).date() - timedelta(days=31)).isoformat()
+"""The birthday of cars on chains of today: who is older than 400 days is imported."""
 
 
 def wait_for(condition, timeout_s: float = 30.0, what: str = "the condition") -> float:
@@ -112,7 +116,7 @@ class Fleet:
 
     def births(self, count: int, first: int = 0) -> list[bytes]:
         return [
-            self.sign("bmw", VehicleRegister(self.vin(i), "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", ""))
+            self.sign("bmw", VehicleRegister(self.vin(i), "330I", (), "MUC", PRODUCED_ON, "petrol", "km", "EU", ""))
             for i in range(first, first + count)
         ]
 

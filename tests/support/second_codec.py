@@ -24,7 +24,8 @@ STRUCTS = {
     "genesis": "chain_id:raw time:time tree_depth:raw params:params accounts:genesis-account* continues:raw",
     "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_hash:hex sponsor:address "
     "member:genesis-member?",
-    "genesis-member": "country:raw group:raw roles:grant* sites:Site* validator:genesis-validator? node_key:hex node_address:raw",
+    "genesis-member": "country:raw group:raw roles:grant* sites:Site* validator:genesis-validator? "
+    "node_key:hex node_address:raw",
     "genesis-validator": "consensus_key:hex possession:hex power:raw",
     "grant": "role:raw wmis:raw* country:raw capabilities:raw* starts_at:time ends_at:time changes:change*",
     "change": "status:raw reason:raw at:time",

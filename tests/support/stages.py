@@ -50,13 +50,16 @@ def force(chain: Chain, family, ident, value) -> None:
     bucket = changed_bucket(store.state.bucket(number), slot, None if raw is None else sha256(raw).digest())
     root = store.tree.change({number: bucket}).root
     head = store.head()
-    puts = {schema.bucket_key(number): bucket}
-    puts[schema.META_HEAD] = encode([head.height, head.block_id, head.time_ms, root])
-    if raw is not None:
-        puts[schema.state_key(key)] = raw
+    puts = {schema.META_HEAD: encode([head.height, head.block_id, head.time_ms, root])}
+    gone = []
+    for stored, given in ((schema.bucket_key(number), bucket), (schema.state_key(key), raw)):
+        if given:
+            puts[stored] = given
+        else:
+            gone.append(stored)
     if family.name == "validators":
         puts[schema.validators_key(head.height + 1)] = encode(value.entries)
-    store.kv.write(puts, [] if raw is not None else [schema.state_key(key)])
+    store.kv.write(puts, gone)
     chain.store = ChainStore(store.kv, chain.genesis)
 
 

@@ -152,6 +152,9 @@ def _vehicle(story: Story) -> None:
         story.raw("vehicle.register of a second car", "bmw", register(VIN[:-1] + "6", configuration=(), plant="REG")),
         story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
     )
+    for tag in ("recall.open", "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record"):
+        example = TYPES[tag].EXAMPLE
+        story.do(example.sender, specimen(tag, chain), *example.cosigners)
     story.do("bmw", transfer(chain), "dealer-munich")
     story.do("carrier-1", read(VIN, km(152), chain.now, "telematics"))
     document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")

@@ -108,6 +108,7 @@ body_computer | body computer | Karosseriesteuergerät | 车身控制器
 engine_computer | engine computer | Motorsteuergerät | 发动机控制器
 telematics | telematics | Telematik | 远程信息
 visual | read by eye | abgelesen | 目视读取
+history | told at the import | bei der Einfuhr angegeben | 进口时申报
 """)
 
 ODOMETER_UNITS: Final = rows("""

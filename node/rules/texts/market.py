@@ -57,6 +57,7 @@ odometer | odometer doubtful | Kilometerstand zweifelhaft | 里程存疑
 unroadworthy | not roadworthy | nicht verkehrssicher | 不得上道路行驶
 duty | an inspection is owed | Prüfung steht aus | 检验待完成
 total_loss | total loss | Totalschaden | 全损
+total_loss_provisional | total loss, one report | Totalschaden, eine Meldung | 全损（单方报告）
 """)
 
 DUTIES: Final = rows("""

@@ -48,6 +48,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "odometer_distance_limits_metres": damage.ODOMETER_WINDOWS,
     "odometer_millimetres": damage.ODOMETER_UNITS,
     "odometer_replace_causes": damage.ODOMETER_REPLACE_CAUSES,
+    "odometer_source_codes": damage.ODOMETER_SOURCES,
     "odometer_sources": damage.ODOMETER_SOURCES,
     "odometer_units": damage.ODOMETER_UNITS,
     "odometer_windows_ms": damage.ODOMETER_WINDOWS,

@@ -22,8 +22,11 @@ from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
 from node.ledger.static_rules import Lengths, StaticRule
 from node.txtypes.chain import validator_set
+from node.txtypes.disputes import arbiters
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
+from node.txtypes.members.conduct import is_on_hold, lift_hold
+from node.txtypes.members.makers import MAKERS, with_maker
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
@@ -38,6 +41,7 @@ FRAUD_UNKNOWN = Guard("fraud_unknown", "the account is not listed for fraud in t
 FRAUD_SINCE = Guard("fraud_since", "only a revocation for fraud names a time since when, and a past one",
                     "einen Zeitpunkt hat nur der Entzug wegen Betrugs, und er liegt nicht in der Zukunft",
                     "仅因欺诈撤销时可指定起始时间，且不得在未来")  # fmt: skip
+NOT_ON_HOLD = Guard("not_on_hold", "the author is not on hold", "der Autor ist nicht gesperrt", "该作者未被暂停")
 GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "das Mitglied hat diese Rolle nicht",
                       "成员没有此角色")  # fmt: skip
 GRANT_EXISTS = Guard("grant_exists", "the member holds this role already", "das Mitglied hat diese Rolle schon",
@@ -160,6 +164,8 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
             ledger.unmet(GRANT_EXISTS, to_text(self.member), need=self.role)
         if len(member.grants) >= limits.GRANTS_MAX:
             ledger.unmet(GRANTS_FULL, to_text(self.member), len(member.grants), limits.GRANTS_MAX)
+        if self.role == "arbiter":
+            arbiters.check_room(ledger, self.member)
         if self.ends_at_ms and self.ends_at_ms <= max(ledger.now_ms, self.starts_at_ms):
             need = f"after {time_to_text(max(ledger.now_ms, self.starts_at_ms))}"
             ledger.unmet(EXPIRY_PASSED, self.role, time_to_text(self.ends_at_ms), need)
@@ -169,6 +175,10 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
         starts = self.starts_at_ms or ledger.now_ms
         grant = Grant(self.role, self.wmis, self.country, self.capabilities, starts, self.ends_at_ms, ())
         ledger.put(MEMBER, self.member, replace(member, grants=(*member.grants, grant)))
+        for wmi in self.wmis if self.role == "manufacturer" else ():
+            ledger.put(MAKERS, wmi, with_maker(ledger.get(MAKERS, wmi), self.member, starts))
+        if self.role == "arbiter":
+            arbiters.add(ledger, self.member)
 
 
 class RoleSetStatus(Value, tag="role.set_status", frozen=True):
@@ -219,6 +229,19 @@ class FraudLift(Value, tag="fraud.lift", frozen=True):
 
     def carry_out(self, ledger: Ledger) -> None:
         members.lift_fraud(ledger, self.member, self.role)
+
+
+class HoldLift(Value, tag="hold.lift", frozen=True):
+    """Let an author write new records again before its hold has ended. The counters stay."""
+
+    author: Address
+
+    def guards(self, ledger: Ledger) -> None:
+        if not is_on_hold(ledger, self.author):
+            ledger.unmet(NOT_ON_HOLD, to_text(self.author))
+
+    def carry_out(self, ledger: Ledger) -> None:
+        lift_hold(ledger, self.author)
 
 
 class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):
@@ -297,6 +320,6 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
 
 
 Action = (
-    MemberAdmit | MemberRegroup | MemberSetStatus | RoleGrant | RoleSetStatus | FraudLift | ValidatorSetPower
+    MemberAdmit | MemberRegroup | MemberSetStatus | RoleGrant | RoleSetStatus | FraudLift | HoldLift | ValidatorSetPower
     | ParameterSet | RulesetActivate
 )  # fmt: skip

@@ -31,7 +31,7 @@ from node.ledger.fields import (
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique, hash_or_empty
-from node.rules.flags import ROLES
+from node.rules.roles import ROLES
 
 Reason = Literal["ended", "fraud", "non_payment", "accreditation_lost", "security", "request", "other"]
 Standing = Literal["active", "suspended", "revoked"]

@@ -22,7 +22,7 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
-from node.txtypes.vehicle.conditions import Discloses, check_step, conditions_of
+from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.record import append_record
@@ -53,8 +53,6 @@ LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing has too many
                               "das Inserat wurde zu oft geändert", "挂牌修改次数过多")  # fmt: skip
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
                        "der neueste Kilometerstand ist zu alt", "里程读数过旧")  # fmt: skip
-DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
-                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 
 
 class AcceptedRail(Value, frozen=True):
@@ -96,8 +94,11 @@ class Listing(Value, tag=1, frozen=True):
 
 
 TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
-    "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
-    "reserved": {"order.cancel": "open", "order.handover": "sold"},
+    "open": {
+        "listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved",
+        "vehicle.total_loss": "withdrawn",
+    },
+    "reserved": {"order.cancel": "open", "order.handover": "sold", "vehicle.total_loss": "withdrawn"},
     "withdrawn": {}, "sold": {},
 })  # fmt: skip
 """An open listing also has to be open as it counts now, see `status_now`."""
@@ -184,7 +185,7 @@ class Disclosure(View, frozen=True):
     holder: Address
     transfer_count: int
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
+    grade: str
     covered_since_ms: Time
     material_changes: int
     material_head: Hash32
@@ -271,6 +272,16 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
     vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
     if listing and vehicle and (now := disclosure_root(listing_id, listing, vehicle)) != root:
         ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
+
+
+def take_off_market(ledger: Ledger, vehicle: Vehicle, tag: str) -> Vehicle:
+    """The vehicle off the market, after a record `tag` that ends its sale: the listing is withdrawn, and an order has
+    no car any more."""
+    listing = ledger.get(LISTING, vehicle.market.listing) if vehicle.market.listing else None
+    if listing is not None and tag in TRANSITIONS.steps[listing.status]:
+        status = TRANSITIONS.after(listing.status, tag)
+        ledger.put(LISTING, vehicle.market.listing, replace(listing, status=status))
+    return replace(vehicle, market=OFF_MARKET)
 
 
 # --- types ------------------------------------------------------------------------------------------------

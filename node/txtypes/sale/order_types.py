@@ -19,7 +19,7 @@ from node.ledger.family import ADDRESS_IDENT, Family
 from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, Rail, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.ledger.static_rules import AmountAboveZero, StaticRule
+from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
 from node.rules.odometer import to_metres, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
@@ -38,6 +38,7 @@ from node.txtypes.vehicle.odometer import (
 )
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
+from node.txtypes.vehicle.stop_flags import PaidOff, check_paid_off, without_liens
 from node.txtypes.vehicle.title import with_title
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of, verdict_now
 
@@ -257,6 +258,9 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
 
     odometer: Odometer | None
     event_at_ms: Time
+    paid_off: PaidOff = ()
+    """Banks whose liens end with the handover: they sign too."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("paid_off"),)
     weight: ClassVar[int] = 200
     headline: ClassVar[tuple[str, ...]] = ("odometer",)
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
@@ -265,7 +269,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         order = ledger.get(ORDER, self.order)
-        return (order.seller, order.buyer) if order is not None else ()
+        return (order.seller, order.buyer, *self.paid_off) if order is not None else ()
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.buyer)
@@ -282,7 +286,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
         agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
-        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer)
+        check_paid_off(ledger, order.vin, vehicle, self.paid_off)
+        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, signed_by=self.paid_off)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
@@ -315,7 +320,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         vehicle = add_reading(
             ledger, order.vin, before, self.odometer, self.event_at_ms, standing, is_acknowledged=True
         )  # fmt: skip
-        is_material = is_verdict_change(before, vehicle)
+        is_material = is_verdict_change(before, vehicle) or bool(self.paid_off)
+        vehicle = without_liens(ledger, vehicle, self.paid_off)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
         outcome = (verdict_outcome(vehicle),)

@@ -12,11 +12,11 @@ from node.ledger.fields import SaleDisclosure
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
-from node.rules.flags import PROVISIONAL_BLOCKS
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.regions import brand_state, flags_at, is_retest_overdue
-from node.txtypes.vehicle.vehicle import Vehicle, verdict_now
+from node.txtypes.vehicle.life import LIFE, disputes_at
+from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
 
@@ -48,14 +48,23 @@ RECALL_STOP_DRIVE = Guard("recall_stop_drive", "an open recall says that the car
                           "outside", "nach einem offenen Rückruf darf das Fahrzeug nicht gefahren oder nur im Freien "
                           "abgestellt werden", "存在禁止行驶或须室外停放的未完成召回")  # fmt: skip
 TOTAL_LOSS = Guard("total_loss", "the car is a total loss", "das Fahrzeug ist ein Totalschaden", "车辆为全损车")
+TOTAL_LOSS_PROVISIONAL = Guard(
+    "total_loss_provisional",
+    "an insurer has reported the car as a total loss within the last 30 days, and nobody else has confirmed it",
+    "ein Versicherer hat das Fahrzeug innerhalb der letzten 30 Tage als Totalschaden gemeldet, und niemand sonst hat "
+    "es bestätigt",
+    "保险公司在过去 30 天内报告该车为全损，尚无他方确认",
+)
 CLEARANCE_VOID = Guard("clearance_void", "whoever cleared the car was revoked for fraud: it must be inspected again",
                        "wer das Fahrzeug freigegeben hat, wurde wegen Betrugs ausgeschlossen: es ist neu zu prüfen",
                        "放行人因欺诈被撤销资格，须重新检验")  # fmt: skip
+DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
+                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 GUARD_OF: Final[dict[str, Guard]] = {
     "verdict_illogical": VERDICT_ILLOGICAL, "verdict_contested": VERDICT_CONTESTED,
     "duty_structural_release": DUTY_OPEN, "duty_rebuild": DUTY_OPEN, "retest_overdue": UNROADWORTHY,
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
-    "clearance_void": CLEARANCE_VOID,
+    "total_loss_provisional": TOTAL_LOSS_PROVISIONAL, "clearance_void": CLEARANCE_VOID,
 }  # fmt: skip
 """Condition to the guard that says so, for those that ever block a step."""
 _STEPS: Final = {"list": 0, "offer": 1, "accept": 1, "handover": 2, "transfer": 3}
@@ -74,9 +83,9 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
             yield f"alert_{state}"
     if vehicle.registration.claim is not None:
         yield "registration_claim"
-    if vehicle.disputes_open:
+    if disputes_at(reader.get(LIFE, vin), now_ms):
         yield "dispute_open"
-    for code in sorted({duty.code for duty in vehicle.duties}):
+    for code in sorted({duty.code for duty in vehicle.duties if duty.due_ms <= now_ms}):
         yield f"duty_{code}"
     if is_retest_overdue(vehicle.inspection, now_ms):
         yield "retest_overdue"
@@ -84,18 +93,22 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
         yield "unroadworthy"
     for recall_class in sorted({recall.recall_class for recall in vehicle.recalls}):
         yield f"recall_{recall_class}"
-    if vehicle.existence == "total_loss":
+    if existence_now(vehicle, now_ms) == "total_loss":
         yield "total_loss"
+    if is_loss_provisional(vehicle.loss, now_ms):
+        yield "total_loss_provisional"
     if any(is_fraudulent(reader, clearance.author, clearance.at_ms) for clearance in vehicle.clearances):
         yield "clearance_void"
 
 
 def check_step(
-    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b""
-) -> None:
+    ledger: Ledger, vin: str, vehicle: Vehicle, step: str, disclosed: Collection[str], receiver: bytes = b"",
+    *, signed_by: Collection[bytes] = (),
+) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to."""
-    check_flags(ledger, vin, vehicle, step)
+    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who signs beside
+    the parties, as a bank whose lien ends with the step."""
+    check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
     table = ledger.rules.tables.sale_rules
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
         rule = table[condition]
@@ -113,10 +126,25 @@ def check_step(
 
 
 def check_flags(
-    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, except_by: Collection[bytes] = ()
+    ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`, those set by `except_by` excepted."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties; a flag whose
+    setter is one of them, and may let the operation pass by signing, does not block it."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        blocks = ledger.rules.tables.flags[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-        if operation in blocks and flag.setter not in except_by:
+        is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
+        if operation in blocks_of(flag, ledger.rules) and not is_signed:
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+
+
+def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:
+    """Who has to sign an operation because of a flag that it has set, as a bank that has a lien on the car."""
+    rules = ledger.rules.tables.stop_flags
+    live = flags_at(vehicle.flags, ledger.now_ms)
+    return tuple(flag.setter for flag in live if operation in rules[flag.name].unless)
+
+
+def check_shown(ledger: Ledger, vin: str, vehicle: Vehicle, root: bytes) -> None:
+    """Notes `disclosure_stale` unless `root` is the car's material root now."""
+    now = material_root(vin, vehicle)
+    if root != now:
+        ledger.unmet(DISCLOSURE_STALE, vin, root.hex(), now.hex())

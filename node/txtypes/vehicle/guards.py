@@ -6,7 +6,7 @@ from node import limits
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, vehicle_at
 
 VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
                         "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")  # fmt: skip
@@ -36,13 +36,14 @@ ENDED = ("scrapped", "voided")
 
 
 def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
-    """The living vehicle, or None after noting why not."""
+    """The living vehicle as it counts now, or None after noting why not."""
     vehicle = ledger.get(VEHICLE, vin)
     if vehicle is None:
         ledger.unmet(VEHICLE_UNKNOWN, vin)
-    elif vehicle.existence in ENDED:
+        return None
+    if vehicle.existence in ENDED:
         ledger.unmet(VEHICLE_ENDED, vin)
-    return vehicle
+    return vehicle_at(vehicle, ledger.now_ms)
 
 
 def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:

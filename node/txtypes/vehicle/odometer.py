@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -13,7 +14,15 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.odometer import DECLARED, INDEPENDENT, INTERESTED, SOURCE_CODES, sources_differ, to_metres
 from node.txtypes.members.member import group_of, has_role
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, NewReading, activity_of, newest_counted, with_reading
+from node.txtypes.vehicle.readings import (
+    NO_READINGS,
+    ODOMETER,
+    NewReading,
+    activity_of,
+    highest_distance,
+    newest_counted,
+    with_reading,
+)
 from node.txtypes.vehicle.relation import is_related_to_holder
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -71,6 +80,28 @@ def add_reading(
     return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
 
 
+class HistoryReading(NamedTuple):
+    """A reading of an imported car, by its author."""
+
+    event_at_ms: int
+    metres: int
+    author: bytes
+    standing: Standing
+    source: str
+
+
+def add_history(ledger: Ledger, vin: str, vehicle: Vehicle, readings: Iterable[HistoryReading]) -> Vehicle:
+    """Store and judge the readings of the record with which a car is imported. All of them have its sequence."""
+    leaf = ledger.get(ODOMETER, vin) or NO_READINGS
+    for read in readings:
+        new = NewReading(
+            read.event_at_ms, read.metres, vehicle.record_count, _STANDINGS[read.standing], SOURCE_CODES[read.source]
+        )  # fmt: skip
+        leaf = with_reading(leaf, new, read.author, group_of(ledger, read.author), ledger.now_ms, ledger.rules)
+    ledger.put(ODOMETER, vin, leaf)
+    return replace(vehicle, verdict=leaf.verdict)
+
+
 def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:
     """Whether the verdict has changed; the first one, that the readings agree, is no change."""
     is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
@@ -80,6 +111,12 @@ def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:
 def verdict_outcome(vehicle: Vehicle) -> str:
     """The verdict as an outcome code of a record."""
     return f"verdict:{vehicle.verdict}"
+
+
+def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
+    """Metres of the highest counted reading of the events until a time, 0 where there is none."""
+    leaf = reader.get(ODOMETER, vin)
+    return highest_distance(leaf, until_ms) if leaf is not None else 0
 
 
 def newest_metres(reader: Reader, vin: str) -> int:

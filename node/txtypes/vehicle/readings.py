@@ -348,6 +348,12 @@ def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     return next((r for r in leaf.readings if r.sequence == sequence), None)
 
 
+def highest_distance(leaf: Readings, until_ms: int) -> int:
+    """The most that a judged reading of the events until a time says of how far the car has gone, in metres."""
+    judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
+    return max((r.metres + _offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
+
+
 def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
     """Whether the author may put another value in place of a reading without a witness: within 28 days of its
     inclusion, by no more than the tolerance or upward, or where it is probably a typing error. False where the reading

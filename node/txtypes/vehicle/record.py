@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -25,7 +26,9 @@ from node.txtypes.vehicle.odometer import (
     reading_standing,
     verdict_outcome,
 )
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
+
+B = TypeVar("B", bound=TransactionBody)
 
 
 class Face(Value, tag=1, frozen=True):
@@ -145,6 +148,28 @@ def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | No
     return record
 
 
+_decode_face, _decode_content = msgspec.msgpack.Decoder(Face), msgspec.msgpack.Decoder(Content)
+
+
+def face_of(record: StoredRecord) -> Face:
+    return _decode_face.decode(record.face)
+
+
+def content_of(record: StoredRecord) -> Content:
+    return _decode_content.decode(record.content)
+
+
+@cache
+def _body_decoder(kind: type[B]) -> msgspec.msgpack.Decoder[B]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def body_of(record: StoredRecord, kind: type[B]) -> B:
+    """The body of a record whose face names its type."""
+    body: B = _body_decoder(kind).decode(content_of(record).body)
+    return body
+
+
 class Effect(NamedTuple):
     """What a record does: the vehicle after it, the outcome codes of the record, whether a buyer has to know."""
 
@@ -190,7 +215,7 @@ class VehicleRecord(TransactionBody, frozen=True):
         check_reading(ledger, self.vin, self.odometer)
 
     def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
+        vehicle = vehicle_at(ledger.the(VEHICLE, self.vin), ledger.now_ms)
         is_turned = False
         if self.odometer is not None:
             read = add_reading(

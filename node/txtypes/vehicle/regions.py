@@ -6,12 +6,30 @@ answer uses. The state changes with the next transaction that writes the region.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value
-from node.ledger.fields import Address, BrandCode, Code, OptionalCountry, OptionalHash, OptionalTime, RecallClass, Time
+from node.ledger.fields import (
+    Address,
+    BrandCode,
+    Code,
+    FlagName,
+    Hash32,
+    OptionalCountry,
+    OptionalHash,
+    OptionalTime,
+    RecallClass,
+    RegistrationCountry,
+    RegistrationKind,
+    RegistrationUsage,
+    Time,
+    TotalLossCategory,
+)
 from node.limits import DAY_MS
-from node.rules.flags import FlagName
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
@@ -20,10 +38,19 @@ LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
+NOBODY: Final = bytes(20)
+"""The author of an alert that time has raised."""
+REFUSALS_MAX: Final = 4
+EXPORT_MS: Final = 180 * DAY_MS
+"""An export that no country confirms counts as exported after this time."""
+CLAIM_MS: Final = 30 * DAY_MS
+"""The country that has a car objects to another's claim within this time."""
+CLAIM_AGAIN_MS: Final = 180 * DAY_MS
+"""A country whose claim was objected to claims the car no more for this time."""
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
 """A pending brand that nobody disputes is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
-"""A pending brand in a dispute that nobody decides is undecided after this time."""
+"""A pending brand in a dispute that nobody decides is undecided when the vote ends, at the latest after this time."""
 
 
 # --- market -----------------------------------------------------------------------------------------------
@@ -60,36 +87,111 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 # --- registration -----------------------------------------------------------------------------------------
 class Claim(Value, frozen=True):
-    """A registrar of another country applies for the car, for its holder. It completes when nobody objects in time."""
+    """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
+    after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
+    `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
 
-    country: OptionalCountry
-    plate_commitment: OptionalHash
-    usage: str
+    country: RegistrationCountry
+    plate_commitment: Hash32
+    kind: RegistrationKind
+    usage: RegistrationUsage
+    brand: str
+    until_ms: OptionalTime
     since_ms: Time
+    sequence: int
+
+
+class Refusal(Value, frozen=True):
+    """A country whose claim was objected to, and the time before which it claims the car no more."""
+
+    country: RegistrationCountry
+    until_ms: Time
 
 
 class Registration(Value, frozen=True):
     """Registration with the authority of one country: at most one has the car registered or suspended. `country` is the
-    last one, `until_ms` the end of a temporary registration or of an export's 180 days, `to_country` where an export
-    goes."""
+    last one, `to_country` where an export goes. `kind` and `usage` are those of the last registration. `until_ms`: the
+    end of a temporary registration, or of the time in which an export is confirmed. `sequence`: the record that changed
+    the status last."""
 
     status: Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
     country: OptionalCountry
     plate_commitment: OptionalHash
+    kind: str
     usage: str
     since_ms: OptionalTime
     until_ms: OptionalTime
     to_country: OptionalCountry
+    sequence: int
     claim: Claim | None
+    refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
 
 
-UNREGISTERED: Final = Registration("none", "", b"", "", 0, 0, "", None)
+UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, None, ())
+IN_USE: Final = ("registered", "suspended")
+"""Statuses in which a country has the car in its register."""
+
+
+def registration_at(registration: Registration, now_ms: int) -> Registration:
+    """The registration as it counts at a time."""
+    for _, after in registration_lapses(registration, now_ms):
+        registration = after
+    return registration
+
+
+def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
+    """What only time has done until `now_ms`: each time, ascending, and the registration after it."""
+    while 0 < (at_ms := _deadline(registration)) <= now_ms:
+        registration = _lapsed(registration, at_ms)
+        yield at_ms, registration
+
+
+def _deadline(registration: Registration) -> int:
+    claim = registration.claim
+    times = (registration.until_ms, claim.since_ms + CLAIM_MS if claim is not None else 0)
+    return min(filter(None, times), default=0)
+
+
+def _lapsed(registration: Registration, at_ms: int) -> Registration:
+    if registration.until_ms != at_ms:
+        return claimed(registration, at_ms)
+    status: Literal["exported", "deregistered"]
+    status = "exported" if registration.status == "export_pending" else "deregistered"
+    return replace(registration, status=status, since_ms=at_ms, until_ms=0)
+
+
+def claimed(registration: Registration, at_ms: int) -> Registration:
+    """The registration after its claim has taken effect: the country before has the car no more."""
+    claim = registration.claim
+    assert claim is not None
+    return Registration(
+        "registered", claim.country, claim.plate_commitment, claim.kind, claim.usage, at_ms, claim.until_ms, "",
+        claim.sequence, None, registration.refusals,
+    )  # fmt: skip
+
+
+def objected(registration: Registration, now_ms: int) -> Registration:
+    """The registration after the country that has the car has objected to a claim, if there is one: the claim is
+    closed, and its country claims the car no more for `CLAIM_AGAIN_MS`. Of more than `REFUSALS_MAX` countries the first
+    is forgotten."""
+    claim = registration.claim
+    if claim is None:
+        return registration
+    others = (r for r in registration.refusals if r.until_ms > now_ms and r.country != claim.country)
+    refusals = (*others, Refusal(claim.country, now_ms + CLAIM_AGAIN_MS))[-REFUSALS_MAX:]
+    return replace(registration, claim=None, refusals=refusals)
+
+
+def ended_registration(registration: Registration, now_ms: int, sequence: int) -> Registration:
+    """The registration after the car was scrapped or its country has ended it: an open claim is objected to."""
+    ended = replace(registration, status="deregistered", since_ms=now_ms, until_ms=0, to_country="", sequence=sequence)
+    return objected(ended, now_ms) if registration.status != "none" else registration
 
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`). One that is not firm lapses at `until_ms` and blocks handover and transfer only.
-    `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
+    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -98,6 +200,7 @@ class Flag(Value, frozen=True):
     set_at_ms: Time
     until_ms: OptionalTime
     is_firm: bool
+    sequence: int
 
 
 def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
@@ -105,27 +208,53 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
     return tuple(flag for flag in flags if flag.until_ms == 0 or now_ms < flag.until_ms) if flags else flags
 
 
-# --- brands -----------------------------------------------------------------------------------------------
-class Brand(Value, frozen=True):
-    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_at_ms`: since when a dispute about its record is open, 0 for none."""
-
-    code: BrandCode
-    state: Literal["pending", "confirmed", "undecided", "annulled"]
-    since_ms: Time
-    sequence: int
-    disputed_at_ms: OptionalTime
+def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
+    """The registration after a flag was set that blocks the operations `blocks`: one that the country which has the car
+    sets, and which blocks registration, is its objection to another's claim."""
+    is_objection = flag.country == registration.country and "register_country" in blocks
+    return objected(registration, now_ms) if is_objection else registration
 
 
+# --- brands and total losses ------------------------------------------------------------------------------
 BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 
-def brand_state(brand: Brand, now_ms: int) -> BrandState:
-    """The state of a brand as it counts at a time."""
+class Brand(Value, frozen=True):
+    """A lasting mark of a car's history (see `rules.brands`). An entry never vanishes. `sequence`: the last record that
+    told it; `disputed_until_ms`: when the last vote about that record ends or ended, 0 where nobody disputes it."""
+
+    code: BrandCode
+    state: BrandState
+    since_ms: Time
+    sequence: int
+    disputed_until_ms: OptionalTime
+
+
+class Loss(Value, frozen=True):
+    """The car is a total loss, as the record `sequence` of an insurer says: pending while only one insurer says so (see
+    `brand_state`), and no more blocking a handover after 30 days then. `brands`: those that the record leaves."""
+
+    category: TotalLossCategory
+    state: BrandState
+    since_ms: Time
+    sequence: int
+    disputed_until_ms: OptionalTime
+    author: Address
+    brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
+
+
+def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
+    """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
+    return loss is not None and loss.state == "pending" and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
+
+
+def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
+    """The state of a brand or a total loss as it counts at a time."""
     if brand.state != "pending":
         return brand.state
-    if brand.disputed_at_ms:
-        return "undecided" if now_ms >= brand.since_ms + BRAND_UNDECIDED_MS else "pending"
+    if brand.disputed_until_ms:
+        ends = min(brand.disputed_until_ms, brand.since_ms + BRAND_UNDECIDED_MS)
+        return "undecided" if now_ms >= ends else "pending"
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
@@ -137,16 +266,16 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: pending ones become confirmed, an undecided
-    or annulled one that is reported again is as new."""
+    """The brands with one more, ascending by code. A brand is entered once. A pending one stands and falls with the
+    record that told it last, and can become confirmed, as an undecided one can; an annulled one that is reported again
+    is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
     state: BrandState = "confirmed" if is_confirmed else "pending"
-    if found is not None and brand_state(found, now_ms) in ("pending", "confirmed"):
-        if not is_confirmed or brand_state(found, now_ms) == "confirmed":
+    changed = Brand(code, state, now_ms, sequence, 0)
+    if found is not None and (known := brand_state(found, now_ms)) != "annulled":
+        if known == "confirmed" or (known == "undecided" and not is_confirmed):
             return brands
-        changed = Brand(code, state, found.since_ms, found.sequence, found.disputed_at_ms)
-    else:
-        changed = Brand(code, state, now_ms, sequence, 0)
+        changed = Brand(code, state, found.since_ms, sequence, found.disputed_until_ms)
     others = [brand for brand in brands if brand.code != code]
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
 
@@ -160,17 +289,29 @@ class OpenRecall(Value, frozen=True):
     recall_class: RecallClass
 
 
-class Duty(Value, frozen=True):
-    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild."""
+DutyCode = Literal["structural_release", "rebuild"]
 
-    code: Literal["structural_release", "rebuild"]
+
+class Duty(Value, frozen=True):
+    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild. It
+    blocks from `due_ms` on: at once where the holder signed the record, otherwise when its brand is confirmed."""
+
+    code: DutyCode
     sequence: int
     due_ms: OptionalTime
 
 
+def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int, now_ms: int) -> tuple[Duty, ...]:
+    """The duties with one more. Of a code there is one that is due and one that is not yet; each names its last record,
+    which an inspection has to come after, and its earliest time."""
+    same = [duty for duty in duties if duty.code == code and (duty.due_ms <= now_ms) == (due_ms <= now_ms)]
+    others = (duty for duty in duties if duty not in same)
+    return (*others, Duty(code, sequence, min([due_ms, *(duty.due_ms for duty in same)])))
+
+
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `rules.alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that raised it last."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -178,6 +319,31 @@ class Alert(Value, frozen=True):
     last_ms: Time
     count: int
     sequence: int
+    author: Address
+
+
+Alerts = tuple[Alert, ...]
+
+
+def find_alert(alerts: Alerts, code: str) -> Alert | None:
+    return next((alert for alert in alerts if alert.code == code), None)
+
+
+def raise_alert(
+    alerts: Alerts, code: str, author: bytes, sequence: int, now_ms: int, *, is_confirmed: bool = False
+) -> Alerts:
+    """The alerts after one more report of `code`, ascending by code. The same code counts up; it is never a second
+    entry. `is_confirmed`: this report confirms it, see `confirms`. `sequence`: the record that reports it; the alert
+    names the one that changed its state last. A closed alert that is reported again is as new, and keeps its count."""
+    found = find_alert(alerts, code)
+    if found is None or found.state == "closed":
+        first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
+        new = Alert(code, "confirmed" if is_confirmed else "reported", first, now_ms, count + 1, sequence, author)
+    else:
+        new = replace(found, last_ms=now_ms, count=found.count + 1)
+        if is_confirmed and found.state == "reported":
+            new = replace(new, state="confirmed", sequence=sequence)
+    return tuple(sorted((*(a for a in alerts if a.code != code), new), key=lambda alert: alert.code))
 
 
 class Inspection(Value, frozen=True):

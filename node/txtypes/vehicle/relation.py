@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from node.ledger.family import Reader
+from node.ledger.guards import Guard
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
-from node.txtypes.vehicle.life import LIFE, TRADED_MS
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+NOT_INDEPENDENT = Guard("not_independent", "whoever inspects or clears a car is not related to its holder, its seller, "
+                        "who presents it or who repaired it within 180 days",
+                        "wer ein Fahrzeug prüft oder freigibt, ist nicht verbunden mit Halter, Verkäufer, Vorführer "
+                        "und denen, die es in den letzten 180 Tagen repariert haben",
+                        "放行或检验车辆者不得与所有人、卖方、送检人或 180 天内的维修者有关联",
+                        is_permission=True)  # fmt: skip
 
 
 def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
@@ -55,3 +63,27 @@ def is_related_to_holder(reader: Reader, vin: str, account: bytes, at_ms: int) -
     vehicle = reader.get(VEHICLE, vin)
     holder = holder_at(reader, vin, vehicle, at_ms) if vehicle is not None else None
     return holder is None or related(reader, account, holder, vin, at_ms)
+
+
+def sellers_at(reader: Reader, vin: str, at_ms: int) -> tuple[bytes, ...]:
+    """Those who gave the title away within 90 days of a time."""
+    life = reader.get(LIFE, vin)
+    return tuple(e.holder for e in life.holders if abs(at_ms - e.until_ms) <= TRADED_MS) if life is not None else ()
+
+
+def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
+    """Whether an account is related to one who repaired the car within 180 days."""
+    repairers = repairers_at(reader.get(LIFE, vin) or NO_LIFE, now_ms)
+    return any(related(reader, account, repairer) for repairer in repairers)
+
+
+def is_independent(
+    reader: Reader, vin: str, vehicle: Vehicle, account: bytes, at_ms: int, now_ms: int, *presenters: bytes
+) -> bool:
+    """Whether an account may clear the car: related to nobody who held the title at the time or holds it now, sold it
+    within 90 days, presents it, or repaired it within 180 days. The seller of a live listing holds the title."""
+    if is_related_to_holder(reader, vin, account, at_ms):
+        return False
+    interested = (vehicle.holder, *sellers_at(reader, vin, at_ms), *presenters)
+    is_party = any(related(reader, account, party, vin, at_ms) for party in interested)
+    return not is_party and not is_repairer(reader, vin, account, now_ms)

@@ -13,6 +13,7 @@ from node.rules.vin import wmi_of
 from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.mandate import agent_of
 from node.txtypes.members.member import (
+    MEMBER,
     ROLE_AT_EVENT,
     ROLE_MISSING,
     ROLE_SCOPE,
@@ -65,6 +66,36 @@ class Author:
             ledger.unmet(ROLE_SCOPE, to_text(sender), need=need)
         elif not has_role_at(ledger, sender, body.event_at_ms, *self.roles, capability=self.capability, **scope):
             ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
+
+
+class Registrar(Author):
+    """The sender is a registrar whose grant names the country of the body, now and at the time of the event."""
+
+    def __init__(self) -> None:
+        super().__init__("registrar")
+        self.text = "registrar whose grant names the country, now and at the time of the event"
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        check_registrar(ledger, body.country, body.event_at_ms)
+
+
+def check_registrar(ledger: Ledger, country: str, event_at_ms: int) -> None:
+    """Notes unless the sender is a registrar of the country, now and at the time of the event. A grant for everywhere
+    does not do. An empty country is any."""
+    if not has_role(ledger, ledger.sender, "registrar"):
+        ledger.unmet(ROLE_MISSING, to_text(ledger.sender), need="registrar")
+    elif not _is_registrar(ledger, ledger.now_ms, country):
+        ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=country)
+    elif not _is_registrar(ledger, event_at_ms, country):
+        ledger.unmet(ROLE_AT_EVENT, to_text(ledger.sender), need=f"registrar {country}".strip())
+
+
+def _is_registrar(ledger: Ledger, at_ms: int, country: str) -> bool:
+    member = ledger.get(MEMBER, ledger.sender)
+    return member is not None and member.is_active(at_ms) and any(
+        grant.role == "registrar" and grant.is_active(at_ms) and country in ("", grant.country)
+        for grant in member.grants
+    )  # fmt: skip
 
 
 class Report(VehicleRecord, frozen=True, kw_only=True):

@@ -5,34 +5,40 @@ Its regions (see `regions`) are independent; a summary for people is derived, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
     Day,
     Hash32,
     Height,
+    OptionalTime,
     Time,
     Vin,
 )
+from node.ledger.json_form import time_to_text
 from node.ledger.ruleset import Ruleset
-from node.rules.flags import PROVISIONAL_BLOCKS, FlagName, FlagRule
+from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
+from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
     BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
+    IN_USE,
+    NOBODY,
     RECALLS_MAX,
     Alert,
     Brand,
@@ -40,6 +46,7 @@ from node.txtypes.vehicle.regions import (
     Duty,
     Flag,
     Inspection,
+    Loss,
     Market,
     OpenRecall,
     Registration,
@@ -47,6 +54,9 @@ from node.txtypes.vehicle.regions import (
     flags_at,
     is_retest_overdue,
     market_at,
+    raise_alert,
+    registration_lapses,
+    with_brand,
 )
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
@@ -67,11 +77,14 @@ class Vehicle(Value, tag=1, frozen=True):
     born_at_ms: Time
     born_height: Height
     existence: Existence
+    """A total loss is not written here: see `existence_now`."""
     origin: Literal["born", "imported"]
-    grade: Literal["", "A", "B", "C", "D"]
-    """Of an imported car: how well its life before is documented."""
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
     covered_since_ms: Time
     """From when on this chain has the car's history."""
+    ended_at_ms: OptionalTime
+    """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
     holder: Address
     title_since_ms: Time
@@ -82,6 +95,7 @@ class Vehicle(Value, tag=1, frozen=True):
     duties: Annotated[tuple[Duty, ...], Meta(max_length=DUTIES_MAX)]
     alerts: Annotated[tuple[Alert, ...], Meta(max_length=ALERTS_MAX)]
     inspection: Inspection | None
+    loss: Loss | None
     clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
     warranties: Annotated[int, Meta(ge=0, le=16)]
     """The number of warranties that were started."""
@@ -92,7 +106,6 @@ class Vehicle(Value, tag=1, frozen=True):
     maintenance_count: int
     accident_count: int
     transfer_count: int
-    disputes_open: int
     material_changes: int
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
@@ -102,6 +115,39 @@ class Vehicle(Value, tag=1, frozen=True):
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
     """The market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
+
+
+def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
+    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
+    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car.
+    Time raises these alerts, no author."""
+    for at_ms, after in registration_lapses(vehicle.registration, now_ms):
+        before, alerts = vehicle.registration, vehicle.alerts
+        if after.status == "exported":
+            alerts = raise_alert(alerts, "export_unconfirmed", NOBODY, before.sequence, at_ms)
+        elif before.claim is not None and after.claim is None:
+            claim = before.claim
+            if before.status in IN_USE:
+                alerts = raise_alert(
+                    alerts, "double_registration", NOBODY, claim.sequence, at_ms, is_confirmed=True
+                )  # fmt: skip
+            vehicle = with_usage(vehicle, claim.brand, at_ms, claim.sequence)
+        vehicle = replace(vehicle, registration=after, alerts=alerts)
+    return vehicle
+
+
+def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
+    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    if not brand:
+        return vehicle
+    return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
+
+
+def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
+    """The car's existence as it counts now, for every guard and every answer: a total loss that is confirmed, by time
+    too, until the car is rebuilt or at its end."""
+    is_lost = vehicle.loss is not None and brand_state(vehicle.loss, now_ms) == "confirmed"
+    return "total_loss" if is_lost and vehicle.existence not in ("scrapped", "voided") else vehicle.existence
 
 
 def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
@@ -165,20 +211,36 @@ class VehicleView(Vehicle, frozen=True):
     flags: tuple[FlagView, ...]
     brands: tuple[BrandView, ...]
     odometer: OdometerView
+    history_notice: str
+    disputes_open: int
     material_root: Hash32
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        rules = as_of.rules.tables.flags
+        vehicle = vehicle_at(vehicle, as_of.now_ms)
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
+            existence=existence_now(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
             market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
-            flags=tuple(_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)),
+            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+def history_notice(vehicle: Vehicle) -> str:
+    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
+    Empty for a car that was born on this chain."""
+    if vehicle.origin == "born":
+        return ""
+    return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
+
+
+def open_alerts(vehicle: Vehicle) -> list[str]:
+    return [alert.code for alert in vehicle.alerts if alert.state != "closed"]
 
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
@@ -186,9 +248,14 @@ def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
 
 
-def _flag_view(flag: Flag, reader: Reader, rules: Mapping[FlagName, FlagRule]) -> FlagView:
-    blocks = rules[flag.name].blocks if flag.is_firm else PROVISIONAL_BLOCKS
-    return extended(FlagView, flag, blocks=blocks, setter_name=name_of(reader, flag.setter))
+def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
+    """The operations that a stop-flag blocks."""
+    blocks = rules.tables.stop_flags[flag.name].blocks
+    return blocks if flag.is_firm else tuple(b for b in blocks if b in rules.tables.stop_flag_provisional_blocks)
+
+
+def _flag_view(flag: Flag, reader: Reader, rules: Ruleset) -> FlagView:
+    return extended(FlagView, flag, blocks=blocks_of(flag, rules), setter_name=name_of(reader, flag.setter))
 
 
 def _odometer_view(value: Readings) -> OdometerView:
@@ -205,8 +272,9 @@ def summary(vehicle: Vehicle, now_ms: int) -> str:
             return name
     if is_retest_overdue(vehicle.inspection, now_ms):
         return "unroadworthy"
-    if vehicle.existence in ("scrapped", "voided", "total_loss"):
-        return vehicle.existence
+    existence = existence_now(vehicle, now_ms)
+    if existence in ("scrapped", "voided", "total_loss"):
+        return existence
     market = market_of(vehicle, now_ms)
     if market.status != "off":
         return market.status
@@ -217,8 +285,8 @@ ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
     "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
     "odometer to be disclosed",
-    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf muss "
-    "dann odometer offengelegt werden",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf "
+    "muss dann odometer offengelegt werden",
     "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 
@@ -228,9 +296,20 @@ def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 
+RECALL_IDENT = Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}")
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
+    indexes=(
+        Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+        Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              description="an alert that is reported or confirmed"),
+        Index("flag", lambda car: sorted({flag.name for flag in car.flags}),
+              Ident("a stop-flag", "[a-z_]{1,40}", tuple(STOP_FLAGS)),
+              lambda vin, car, name, reader, as_of: any(f.name == name for f in flags_at(car.flags, as_of.now_ms)),
+              "a stop-flag that has not lapsed"),
+        Index("recall", lambda car: [f"{recall.maker.hex()}-{recall.campaign}" for recall in car.recalls],
+              RECALL_IDENT, description="campaign of a recall that is open on the car"),
+    ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(

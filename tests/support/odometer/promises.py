@@ -121,9 +121,16 @@ def one_mistake_never_condemns(engine: Engine, random: Random) -> None:
 
 
 def rival_never_condemns(engine: Engine, random: Random) -> None:
-    """Any readings of one unacknowledged third author, among those of two others on both sides of them."""
+    """Any readings of one unacknowledged third author, among those of two others on both sides of them; also of one who
+    has read the truth long before or long after."""
     facts = [f._replace(author=f.sequence % 2, is_acknowledged=random.random() < 0.5) for f in _life(random, 4)]
-    facts += series.volley(random, facts, 9)
+    false = series.volley(random, facts, 9)
+    told = [fact.included_at_ms for fact in false]
+    for place in random.sample(range(1, len(facts) - 1), random.randrange(3)):
+        late = random.choice((facts[place].event_at_ms, max(told) + 200 * DAY_MS))
+        if not min(told) - 90 * DAY_MS <= late <= max(told) + 90 * DAY_MS:
+            facts[place] = facts[place]._replace(author=9, is_acknowledged=False, included_at_ms=late)
+    facts += false
     assert "ILLOGICAL" != engine.judge(facts).verdict, facts
 
 

@@ -25,27 +25,33 @@ def falls(facts: Facts) -> list[tuple[Fact, Fact]]:
 
 
 def _is_late(fact: Fact) -> bool:
-    return (fact.included_at_ms - fact.event_at_ms) // 1_000 * 1_000 > 400 * DAY_MS
+    return _included_ms(fact) - fact.event_at_ms > 400 * DAY_MS
+
+
+def _included_ms(fact: Fact) -> int:
+    return fact.event_at_ms + (fact.included_at_ms - fact.event_at_ms) // 1_000 * 1_000
 
 
 def _is_volley(own: Facts, facts: Facts) -> bool:
-    """Whether they may be one false volley: of two or more, unsigned, told within 90 days, others on both sides."""
-    told = [fact.event_at_ms + (fact.included_at_ms - fact.event_at_ms) // 1_000 * 1_000 for fact in own]
+    """Whether they may be one false volley: two or more, unsigned, others before and after each."""
     others = [fact for fact in facts if fact.author != own[0].author and not _is_late(fact)]
     return (
         len(own) > 1
         and not any(fact.is_acknowledged for fact in own)
-        and max(told) - min(told) <= 90 * DAY_MS
         and all(any(o < fact for o in others) and any(o > fact for o in others) for fact in own)
     )
 
 
 def explanations(facts: Facts) -> set[frozenset[int]]:
     """The sequences of each mistake without which the rest rises, and no part of which is one."""
-    falling = {fact for pair in falls(facts) for fact in pair}
+    pairs = falls(facts)
+    if not pairs:
+        return set()
+    falling = {fact for pair in pairs for fact in pair}
     candidates = [[fact] for fact in falling]
-    for author in {fact.author for fact in falling}:
-        own = [fact for fact in falling if fact.author == author]
+    for one in min(pairs, key=lambda pair: (pair[1].metres - pair[0].metres, pair[1], pair[0])):
+        near = [fact for fact in falling if abs(_included_ms(fact) - _included_ms(one)) <= 90 * DAY_MS]
+        own = [fact for fact in near if fact.author == one.author]
         candidates += [own] if _is_volley(own, facts) else []
     found = {frozenset(f.sequence for f in own) for own in candidates if not falls([f for f in facts if f not in own])}
     return {own for own in found if not any(other < own for other in found)}

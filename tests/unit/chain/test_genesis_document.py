@@ -27,7 +27,7 @@ from node.txtypes.chain.validator_set import possession_bytes
 GENESIS = dev_test_genesis()
 TEXT = genesis_to_json(GENESIS)
 DOCUMENT: dict[str, Any] = json.loads(TEXT)
-BMW, MUNICH, BUYER = 0, 1, 14
+BMW, MUNICH, BUYER = 0, 1, 20
 Path = tuple[str | int, ...]
 GONE = object()
 

@@ -347,6 +347,7 @@ def test_only_bookkeeping_leaves_no_receipts() -> None:
         "consensus-key",
         "evidence",
         "frauds",
+        "life",
         "live-offers",
         "member-name",
         "odometer",

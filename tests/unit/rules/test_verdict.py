@@ -282,3 +282,9 @@ def test_a_series_that_nothing_explains_is_judged_in_linear_time() -> None:
 
 def test_a_judgement_is_a_value() -> None:
     assert Judgement("NO_VERDICT", ("too_few",), (), (), ()) == judge(series())
+
+
+def test_of_two_volleys_that_explain_the_smaller_is_named() -> None:
+    """The higher reading of the largest fall was told within 90 days of a further one of its author, the lower not."""
+    points = [(0, 10_000, A), (10, 50_000, D), (95, 60_200, D), (96, 60_100, B), (130, 3_000, D), (140, 2_000, D)]
+    assert ("CONTESTED", [((2, 4, 5), (0, 1, 3))]) == found(*points, (200, 60_200, A))[::2]

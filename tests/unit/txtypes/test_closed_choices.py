@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from node.rules.flags import FLAGS
 from support.life import VIN, accident, read
 from support.stages import at
 
@@ -14,7 +15,6 @@ from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import from_json, to_json
 from node.ledger.kinds import fields_of
 from node.rules.damage import COST_BANDS, DAMAGE_CLASSES
-from node.rules.flags import FLAGS
 from node.rules.odometer import CONTEXTS, SOURCES, UNITS
 from node.rules.rails import STATUSES
 from node.txtypes.chain.actions import RoleGrant

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.chain import address
+from support.chain import DAY_MS, address
+from support.disputing import dispute, name_of, newest
 from support.life import VIN, Life, km, maintenance, where
 from support.specimens import specimen
 from support.stages import at, signed
@@ -17,6 +18,7 @@ from node.ledger.json_form import from_json
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.chain.validator_set import ValidatorPause
+from node.txtypes.disputes.types import RecordRespond
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.registry import TYPES
 
@@ -40,8 +42,60 @@ def damaged(life: Life) -> None:
     life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
 
 
+def recalled(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open"))
+
+
+def named(life: Life) -> None:
+    recalled(life)
+    life.chain.do("bmw", specimen("recall.extend"))
+
+
+def flagged(life: Life) -> None:
+    life.chain.do("inspector-1", specimen("flag.set"))
+def brought_in(life: Life) -> None:
+    life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
+
+
+def charged(life: Life) -> None:
+    brought_in(life)
+    life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
+
+
 def nothing(life: Life) -> None:
     """The stage is enough."""
+
+
+def serviced(life: Life) -> None:
+    """The record of a service is the fourth one, as in the examples."""
+    life.chain.do("inspector-1", specimen("odometer.read", life.chain, odometer=km(180)))
+    life.chain.do("workshop-berlin", maintenance(life.chain, 200))
+    life.record = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
+
+
+def disputed(life: Life) -> None:
+    serviced(life)
+    life.dispute = life.chain.do("dealer-munich", dispute(life.chain, newest(life.chain)))  # type: ignore[attr-defined]
+
+
+def answered(life: Life) -> None:
+    disputed(life)
+    life.chain.do("workshop-berlin", RecordRespond(life.dispute, "stands", ()))  # type: ignore[attr-defined]
+
+
+def voted(life: Life) -> None:
+    answered(life)
+    life.chain.now += 14 * DAY_MS
+
+
+def covered(life: Life) -> None:
+    life.chain.do("bmw", specimen("warranty.start", life.chain))
+
+
+def claimed(life: Life) -> None:
+    covered(life)
+    claim = specimen("warranty.claim", life.chain)
+    life.claim = life.chain.do("workshop-berlin", claim, "dealer-munich")  # type: ignore[attr-defined]
 
 
 STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
@@ -53,6 +107,15 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "recall.extend": ("born", recalled),
+    "recall.done": ("born", named),
+    "inspection.record": ("born", nothing),
+    "flag.set": ("born", nothing),
+    "flag.clear": ("born", flagged),
+    "part.bind": ("born", nothing),
+    "battery.bind": ("", brought_in),
+    "battery.health": ("", charged),
+    "software.update": ("born", nothing),
     "listing.create": ("wholesale", nothing),
     "listing.update": ("listed", nothing),
     "listing.withdraw": ("listed", nothing),
@@ -67,15 +130,29 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "payment.attest": ("paying", nothing),
     "delivery.schedule": ("accepted", nothing),
     "delivery.event": ("accepted", nothing),
+    "record.amend": ("wholesale", serviced),
+    "record.dispute": ("wholesale", serviced),
+    "record.respond": ("wholesale", disputed),
+    "record.withdraw": ("wholesale", disputed),
+    "record.resolve": ("wholesale", answered),
+    "record.close": ("wholesale", voted),
+    "warranty.start": ("wholesale", nothing),
+    "warranty.extend": ("wholesale", covered),
+    "warranty.claim": ("wholesale", covered),
+    "warranty.decide": ("wholesale", claimed),
 }
 """Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
+
+
+NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim")
+"""What symbols of the examples stand for."""
 
 
 def placed(tag: str) -> tuple[Life, TransactionBody]:
     stage, before = STAGES.get(tag, ("", nothing))
     life = at(stage)
     before(life)
-    ids = {name: getattr(life, name, b"") for name in ("listing", "order", "payment", "proposal", "mandate")}
+    ids = {name: getattr(life, name, b"") for name in NAMED}
     return life, specimen(tag, life.chain, ids)
 
 

@@ -13,6 +13,7 @@ from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER, PAYMENT
+from node.txtypes.sale.order_types import OrderAcknowledge
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -195,6 +196,10 @@ def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
     life.chain.do("workshop-berlin", read(VIN, km(1_200), life.chain.now))
     for step in (life.listed, life.offered, life.accepted, life.paying, life.paid):
         step()
+    lower = handover(life.chain, life.order, 690)
+    assert ["acknowledgement_missing"] == life.chain.unmet(life.chain.sign(SELLER, lower, BUYER))
+    life.chain.do("workshop-berlin", read(VIN, km(690), life.chain.now))
+    life.chain.do(BUYER, OrderAcknowledge(life.order))
     life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
     vehicle = life.chain.state(VEHICLE, VIN)
     assert address(BUYER) == vehicle.holder

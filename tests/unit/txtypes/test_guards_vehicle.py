@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from msgspec.structs import replace
+from node.rules.flags import FLAGS
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
     VIN,
@@ -27,7 +28,6 @@ from support.stages import Case, at, change, force, table
 
 from node import limits
 from node.ledger.body import TransactionBody
-from node.rules.flags import FLAGS
 from node.rules.odometer import DECLARED, INDEPENDENT
 from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant

@@ -7,6 +7,7 @@ from support.stages import at
 
 from node import limits
 from node.limits import DAY_MS
+from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -67,17 +68,21 @@ def test_a_self_reported_reading_changes_no_verdict() -> None:
     assert "LOGICAL" == verdict == life.chain.state(VEHICLE, VIN).verdict
 
 
+def signed(life: Life, value: int, by: str) -> OdometerRead:
+    """A reading that the holder signs, if another wrote it: of those an author may write more than 16 in a month."""
+    return read(VIN, km(100 + value), life.chain.now, holder_signs=by != "bmw")
+
+
 def test_the_working_set_stops_growing_at_its_limit() -> None:
     life = at("born")
     count = 0
     while count < limits.READINGS_MAX + 1:
         life.chain.now += DAY_MS
-        bodies = [read(VIN, km(100 + count + n), life.chain.now) for n in range(4)]
         life.chain.produce(
             *(
-                life.chain.sign(by, body)
+                life.chain.sign(by, signed(life, count + n, by), *(["bmw"] if by != "bmw" else []))
                 for by in ("bmw", "workshop-berlin", "police-1", "insurer-1")
-                for body in bodies
+                for n in range(4)
             )
         )
         count += 16

@@ -36,6 +36,7 @@ from wallet.options import (
 
 NOW = 1_795_000_000_000
 VIN = "WBA8E9G50GNU12345"
+WHERE = "vin_source=obd,model_seen=330I,site="
 
 
 def name_to_address(text: str) -> str:
@@ -53,7 +54,9 @@ NAMES = Names(NOW, name_to_address, lambda name: dev_key("account", name).public
 def test_a_vin_that_is_none_is_called_so(vin: str) -> None:
     """Not a string that does not match a regular expression at `$.vin`."""
     with pytest.raises(Malformed) as caught:
-        body_from(TYPES["odometer.read"], {"vin": vin, "odometer": "1km", "context": "inspection"}, NAMES)
+        body_from(
+            TYPES["odometer.read"], {"vin": vin, "odometer": "1km", "context": "inspection", "where": WHERE}, NAMES
+        )
     assert f"body.vin: {vin!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O and Q" == str(caught.value)
 
 
@@ -152,7 +155,7 @@ def test_a_next_service_that_is_not_understood_is_refused(text: str, words: str)
 
 
 def maintained(next_due: str):
-    fields = {"vin": VIN, "services": ["ENGINE_OIL"], "odometer": "12000km", "next_due": next_due}
+    fields = {"vin": VIN, "services": ["ENGINE_OIL"], "odometer": "12000km", "next_due": next_due, "where": WHERE}
     return body_from(TYPES["maintenance.record"], fields, NAMES)
 
 
@@ -272,7 +275,7 @@ def test_enums_are_choices_and_lists_repeat() -> None:
     made = {option.name: option for option in options_of(TYPES["order.offer"])}
     assert isinstance(made["rail"].type, click.Choice)
     assert {option.name for option in options_of(TYPES["listing.create"]) if option.multiple} == {
-        "configuration", "rails",
+        "configuration", "rails", "discloses",
     }  # fmt: skip
 
 

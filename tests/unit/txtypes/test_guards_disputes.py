@@ -1,0 +1,491 @@
+"""Guards of amendments and disputes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+from support.chain import DAY_MS, address
+from support.disputing import (
+    amend,
+    answered,
+    closed,
+    copied,
+    decided,
+    dispute,
+    disputed,
+    granted,
+    name_of,
+    newest,
+    of,
+    passed,
+    reading,
+    serviced,
+    status,
+    voted,
+)
+from support.life import VIN, Life, accident, register, transfer
+from support.stages import Case, at, change, force, table
+
+from node.ledger.body import TransactionBody
+from node.ledger.fields import RecordName
+from node.txtypes.disputes.dispute import (
+    OPEN_DISPUTES,
+    OPEN_PER_ACCOUNT_MAX,
+    OPEN_PER_MEMBER_MAX,
+    OpenDisputes,
+    OpenOfAccount,
+)
+from node.txtypes.disputes.types import RecordClose, RecordResolve, RecordRespond, RecordWithdraw
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
+from node.txtypes.members.member import MEMBER
+from node.txtypes.vehicle.life import LIFE, OpenDispute
+from node.txtypes.vehicle.regions import Flag
+from node.txtypes.vehicle.vehicle import VEHICLE
+
+WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
+OTHER_VIN = "WBA8E9G50GNU12346"
+WITNESS = address(INSPECTOR)
+
+
+def service(value: int = 200) -> Callable[[Life], None]:
+    return lambda life: kept(life, serviced(life, value))
+
+
+def kept(life: Life, sequence: int) -> None:
+    """The record that the case is about."""
+    life.target = sequence  # type: ignore[attr-defined]
+
+
+def amending(**changes: object) -> Callable[[Life], TransactionBody]:
+    def body(life: Life) -> TransactionBody:
+        replaced = life.replacement if hasattr(life, "replacement") else None
+        return amend(life.chain, life.target, **dict(replaced_by=replaced) | changes)  # type: ignore[attr-defined]
+
+    return body
+
+
+def replaced_by(value: int, first: int = 200) -> Callable[[Life], None]:
+    """A service, and the one that its author writes in its place."""
+
+    def before(life: Life) -> None:
+        kept(life, serviced(life, first))
+        life.replacement = name_of(life.chain, serviced(life, value))  # type: ignore[attr-defined]
+
+    return before
+
+
+def lowered(life: Life) -> None:
+    """A lower reading in the place of one that another author's has confirmed."""
+    kept(life, serviced(life, 200))
+    reading(life, INSPECTOR, 205)
+    life.replacement = name_of(life.chain, serviced(life, 160))  # type: ignore[attr-defined]
+
+
+def typed(life: Life) -> None:
+    """A reading that no car can have driven to, between readings of others."""
+    kept(life, serviced(life, 200_000))
+    reading(life, INSPECTOR, 210)
+
+
+def then(*steps: Callable[[Life], object]) -> Callable[[Life], None]:
+    def before(life: Life) -> None:
+        for step in steps:
+            step(life)
+
+    return before
+
+
+def days(count: int) -> Callable[[Life], None]:
+    return lambda life: passed(life, count)
+
+
+def by_holder(life: Life) -> None:
+    """The holder's own report: its reading is declared."""
+    life.chain.do(HOLDER, accident(life.chain, 500))
+    kept(life, newest(life.chain))
+
+
+def amended(life: Life) -> None:
+    life.chain.do(WORKSHOP, amend(life.chain, life.target, witness=WITNESS), INSPECTOR)  # type: ignore[attr-defined]
+
+
+def of_amendment(life: Life) -> None:
+    service()(life)
+    amended(life)
+    kept(life, newest(life.chain))
+
+
+def opened(life: Life) -> None:
+    service()(life)
+    life.dispute = disputed(life, life.target)  # type: ignore[attr-defined]
+
+
+def open_and_answered(life: Life) -> None:
+    opened(life)
+    answered(life, life.dispute)  # type: ignore[attr-defined]
+
+
+def ended(outcome: str) -> Callable[[Life], None]:
+    return then(open_and_answered, lambda life: decided(life, life.dispute, outcome))  # type: ignore[attr-defined]
+
+
+def other_car(life: Life) -> None:
+    life.chain.do("bmw", register(OTHER_VIN))
+
+
+def elsewhere(life: Life) -> None:
+    """The car that was served is another one; there the service has its own record."""
+    other_car(life)
+    service()(life)
+    life.replacement = name_of(life.chain, serviced(life, 200, vin=OTHER_VIN), OTHER_VIN)  # type: ignore[attr-defined]
+    life.replacement = name_of(life.chain, newest(life.chain, OTHER_VIN), OTHER_VIN)  # type: ignore[attr-defined]
+
+
+def holder_inspects(life: Life) -> None:
+    """The inspector holds the title."""
+    service()(life)
+    change(life.chain, VEHICLE, VIN, holder=address(INSPECTOR))
+
+
+LATE, TOO_EARLY = ("amend_too_late",), ("votes_not_open",)
+
+
+# --- record.amend -------------------------------------------------------------------------------------------
+@table(
+    Case("a reading falls without a witness", "wholesale", WORKSHOP, amending(), ("witness_missing",),
+         before=service()),
+    Case("a reading falls with one", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,), service()),
+    Case("the witness does not sign", "wholesale", WORKSHOP, amending(witness=WITNESS), ("signature_missing",),
+         before=service()),
+    Case("a witness that inspects nothing", "wholesale", WORKSHOP, amending(witness=address("carrier-1")),
+         ("witness_missing",), ("carrier-1",), service()),
+    Case("a witness that holds the title", "wholesale", WORKSHOP, amending(witness=WITNESS), ("witness_missing",),
+         (INSPECTOR,), holder_inspects),
+    Case("upward", "wholesale", WORKSHOP, amending(), (), before=replaced_by(300)),
+    Case("within the tolerance", "wholesale", WORKSHOP, amending(), (), before=replaced_by(199)),
+    Case("downward", "wholesale", WORKSHOP, amending(), ("witness_missing",), before=lowered),
+    Case("downward with a witness", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
+         lowered),
+    Case("a typing error", "wholesale", WORKSHOP, amending(), (), before=typed),
+    Case("a declared reading", "wholesale", HOLDER, amending(), (), before=by_holder),
+    Case("on the 28th day", "wholesale", WORKSHOP, amending(), (), before=then(replaced_by(300), days(27))),
+    Case("later", "wholesale", WORKSHOP, amending(), LATE, before=then(replaced_by(300), days(29))),
+    Case("later with a witness", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
+         then(replaced_by(300), days(29))),
+    Case("later by decision", "wholesale", WORKSHOP, amending(), (), before=then(ended("amended"), days(40))),
+    Case("downward by decision", "wholesale", WORKSHOP, amending(), (), before=ended("amended")),
+    Case("later though it stands", "wholesale", WORKSHOP, amending(), LATE, before=then(ended("stands"), days(40))),
+    Case("annulled", "wholesale", WORKSHOP, amending(witness=WITNESS), ("superseded_already",), (INSPECTOR,),
+         ended("annulled")),
+    Case("amended before", "wholesale", WORKSHOP, amending(witness=WITNESS), ("superseded_already",), (INSPECTOR,),
+         then(service(), amended)),
+    Case("by another workshop", "wholesale", "workshop-hamburg", amending(witness=WITNESS), ("not_the_author",),
+         (INSPECTOR,), service()),
+    Case("no such record", "wholesale", WORKSHOP, lambda life: amend(life.chain, 99), ("record_unknown",)),
+    Case("another record", "wholesale", WORKSHOP, amending(target=RecordName(2, bytes(32))), ("record_differs",),
+         before=service()),
+    Case("no such car", "wholesale", WORKSHOP, lambda life: amend(life.chain, 0, vin=OTHER_VIN), ("vehicle_unknown",)),
+    Case("an amendment", "wholesale", WORKSHOP, amending(), ("procedural",), before=of_amendment),
+    Case("the vote about it has ended", "wholesale", WORKSHOP, amending(witness=WITNESS), ("dispute_due",),
+         (INSPECTOR,), then(opened, days(28))),
+    Case("the vote about it goes on", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
+         then(opened, days(27))),
+    Case("another car", "wholesale", WORKSHOP,
+         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS), (), (INSPECTOR,), elsewhere),
+    Case("another car without its record", "wholesale", WORKSHOP,
+         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS, replaced_by=None), (), (INSPECTOR,),
+         elsewhere),
+    Case("another car alone", "wholesale", WORKSHOP, amending(reason="wrong_vehicle", belongs_to=OTHER_VIN),
+         ("witness_missing",), before=elsewhere),
+    Case("another car that is not there", "wholesale", WORKSHOP,
+         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS), ("vehicle_unknown",), (INSPECTOR,),
+         service()),
+    Case("another car for another reason", "wholesale", WORKSHOP, amending(belongs_to=OTHER_VIN, witness=WITNESS),
+         ("amend_reason",), (INSPECTOR,), elsewhere),
+    Case("the wrong car without a right one", "wholesale", WORKSHOP, amending(reason="wrong_vehicle", witness=WITNESS),
+         ("amend_reason",), (INSPECTOR,), service()),
+    Case("the same car", "wholesale", WORKSHOP,
+         amending(reason="wrong_vehicle", belongs_to=VIN, witness=WITNESS), ("amend_reason",), (INSPECTOR,), service()),
+    Case("an unknown reason", "wholesale", WORKSHOP, amending(reason="because", witness=WITNESS), ("code_unknown",),
+         (INSPECTOR,), service()),
+    Case("by itself", "wholesale", WORKSHOP,
+         lambda life: amend(life.chain, life.target, replaced_by=name_of(life.chain, life.target)),
+         ("replacement_unfit",), before=service()),
+    Case("by a reading", "wholesale", INSPECTOR,
+         lambda life: amend(life.chain, 2, replaced_by=name_of(life.chain, 3), witness=address("inspector-2")),
+         ("replacement_unfit",), ("inspector-2",),
+         before=lambda life: (reading(life, INSPECTOR, 200), serviced(life, 210))),
+    Case("by another's", "wholesale", INSPECTOR,
+         lambda life: amend(life.chain, 2, replaced_by=name_of(life.chain, 3)), ("replacement_unfit",),
+         before=lambda life: (reading(life, INSPECTOR, 200), reading(life, "inspector-2", 210))),
+    Case("by one that is not there", "wholesale", WORKSHOP,
+         amending(replaced_by=RecordName(77, bytes(32)), witness=WITNESS), ("record_unknown",), (INSPECTOR,),
+         service()),
+)  # fmt: skip
+def test_amending(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_what_was_amended_is_no_replacement() -> None:
+    life = at("wholesale")
+    first, second = serviced(life, 200), serviced(life, 210)
+    life.chain.do(WORKSHOP, amend(life.chain, second, witness=WITNESS), INSPECTOR)
+    raw = life.chain.sign(WORKSHOP, amend(life.chain, first, replaced_by=name_of(life.chain, second), witness=WITNESS),
+                          INSPECTOR)  # fmt: skip
+    assert ["replacement_unfit"] == life.chain.unmet(raw)
+
+
+# --- record.dispute -----------------------------------------------------------------------------------------
+def disputing(ground: str = "not_done", **changes: object) -> Callable[[Life], TransactionBody]:
+    return lambda life: replace(dispute(life.chain, life.target, ground), **changes)  # type: ignore[attr-defined]
+
+
+def mortgaged(life: Life) -> None:
+    service()(life)
+    lien = Flag("lien", address("bank-1"), "", b"", life.chain.now, 0, True, 0)
+    change(life.chain, VEHICLE, VIN, flags=(lien,))
+
+
+def lapsed_lien(life: Life) -> None:
+    mortgaged(life)
+    [lien] = life.chain.state(VEHICLE, VIN).flags
+    change(life.chain, VEHICLE, VIN, flags=(replace(lien, until_ms=life.chain.now),))
+
+
+def moved_again(life: Life) -> None:
+    service()(life)
+    life.chain.do(HOLDER, transfer(life.chain, "dealer-shanghai", 300, reason="trade_in"), "dealer-shanghai")
+
+
+def places_taken(standing: str, count: int) -> Callable[[Life], None]:
+    """Others have open disputes in a standing."""
+
+    def before(life: Life) -> None:
+        service()(life)
+        until = life.chain.now + DAY_MS
+        entries = tuple(OpenDispute(bytes([n]) * 32, address(f"other-{n}"), standing, until) for n in range(count))
+        change(life.chain, LIFE, VIN, disputes=entries)
+
+    return before
+
+
+def opened_elsewhere(account: str, count: int) -> Callable[[Life], None]:
+    def before(life: Life) -> None:
+        entries = tuple(OpenOfAccount(n.to_bytes(32, "big"), life.chain.now + DAY_MS) for n in range(count))
+        force(life.chain, OPEN_DISPUTES, address(account), OpenDisputes(entries))
+
+    return before
+
+
+def two_on_the_car(life: Life) -> None:
+    for _ in range(2):
+        disputed(life, serviced(life))
+    # its standing as a buyer has places left: a transfer has made it one
+    service()(life)
+
+
+def barred(life: Life) -> None:
+    service()(life)
+    force(life.chain, CONDUCT, address(HOLDER), replace(NO_CONDUCT, barred_until_ms=life.chain.now + DAY_MS))
+
+
+def later_service(life: Life) -> None:
+    kept(life, serviced(life, 300))
+
+
+def withdrawn(life: Life) -> None:
+    opened(life)
+    life.chain.do(HOLDER, RecordWithdraw(life.dispute))  # type: ignore[attr-defined]
+
+
+def thrice(life: Life) -> None:
+    """Holder, seller and the bank have disputed the record."""
+    mortgaged(life)
+    for sender in (HOLDER, "bmw", "bank-1"):
+        disputed(life, life.target, sender)  # type: ignore[attr-defined]
+    life.chain.now += 29 * DAY_MS
+
+
+@table(
+    Case("the holder", "wholesale", HOLDER, disputing(), (), before=service()),
+    Case("the buyer of an accepted order", "accepted", "buyer-1", disputing(), (), before=later_service),
+    Case("the buyer of an offer", "offered", "buyer-1", disputing(), ("no_standing",), before=later_service),
+    Case("the buyer whose reservation has lapsed", "accepted", "buyer-1", disputing(), ("no_standing",),
+         before=then(later_service, days(61))),
+    Case("the seller", "handed_over", HOLDER, disputing(), (), before=later_service),
+    Case("the seller after a year", "handed_over", HOLDER, disputing(), ("no_standing",),
+         before=then(later_service, days(366))),
+    Case("who bought and sold within the year", "wholesale", HOLDER, disputing(), (), before=moved_again),
+    Case("who holds nothing", "wholesale", "buyer-1", disputing(), ("no_standing",), before=service()),
+    Case("the author", "wholesale", WORKSHOP, disputing(), ("no_standing",), before=service()),
+    Case("the maker, of a false identity", "handed_over", "bmw", disputing("false_identity"), (),
+         before=then(later_service, days(366))),
+    Case("the maker, of anything else", "handed_over", "bmw", disputing(), ("no_standing",),
+         before=then(later_service, days(366))),
+    Case("a bank with a lien", "wholesale", "bank-1", disputing(), (), before=mortgaged),
+    Case("a bank without one", "wholesale", "bank-1", disputing(), ("no_standing",), before=service()),
+    Case("a bank whose lien has lapsed", "wholesale", "bank-1", disputing(), ("no_standing",), before=lapsed_lien),
+    Case("no such car", "wholesale", HOLDER, disputing(vin=OTHER_VIN), ("vehicle_unknown",), before=service()),
+    Case("no such record", "wholesale", HOLDER, lambda life: dispute(life.chain, 99), ("record_unknown",)),
+    Case("another record", "wholesale", HOLDER, disputing(target=RecordName(2, bytes(32))), ("record_differs",),
+         before=service()),
+    Case("an unknown ground", "wholesale", HOLDER, disputing("ugly"), ("code_unknown",), before=service()),
+    Case("an amendment", "wholesale", HOLDER, disputing(), ("procedural",), before=of_amendment),
+    Case("an amended record", "wholesale", HOLDER, disputing(), ("superseded_already",),
+         before=then(service(), amended)),
+    Case("an annulled record", "wholesale", "bmw", disputing(), ("superseded_already", "disputed_before"),
+         before=ended("annulled")),
+    Case("the places of the seller are taken", "wholesale", "bmw", disputing(), ("no_standing",),
+         before=places_taken("seller", 2)),
+    Case("the places of the holder are not", "wholesale", HOLDER, disputing(), (), before=places_taken("seller", 2)),
+    Case("a place of the seller is free", "wholesale", "bmw", disputing(), (), before=places_taken("seller", 1)),
+    Case("two of its own on the car", "wholesale", HOLDER, disputing(), ("disputes_open",), before=two_on_the_car),
+    Case("two of its own that have ended", "wholesale", HOLDER, disputing(), (),
+         before=then(two_on_the_car, days(28))),
+    Case("too many of an account", "handed_over", "buyer-1", disputing(), ("disputes_open",),
+         before=then(later_service, opened_elsewhere("buyer-1", OPEN_PER_ACCOUNT_MAX))),
+    Case("one below", "handed_over", "buyer-1", disputing(), (),
+         before=then(later_service, opened_elsewhere("buyer-1", OPEN_PER_ACCOUNT_MAX - 1))),
+    Case("a member may have more", "wholesale", HOLDER, disputing(), (),
+         before=then(service(), opened_elsewhere(HOLDER, OPEN_PER_MEMBER_MAX - 1))),
+    Case("too many of a member", "wholesale", HOLDER, disputing(), ("disputes_open",),
+         before=then(service(), opened_elsewhere(HOLDER, OPEN_PER_MEMBER_MAX))),
+    Case("they have ended", "wholesale", HOLDER, disputing(), (),
+         before=then(service(), opened_elsewhere(HOLDER, OPEN_PER_MEMBER_MAX), days(1))),
+    Case("barred", "wholesale", HOLDER, disputing(), ("dispute_barred",), before=barred),
+    Case("barred until now", "wholesale", HOLDER, disputing(), (), before=then(barred, days(1))),
+    Case("again by the same", "wholesale", HOLDER, disputing(), ("disputed_before",), before=withdrawn),
+    Case("again by the seller within 90 days", "wholesale", "bmw", disputing(), ("disputed_before",), before=withdrawn),
+    Case("again by the seller, who is not related any more", "wholesale", "bmw", disputing(), (),
+         before=then(lambda life: passed(life, 91), withdrawn)),
+    Case("a fourth time", "wholesale", "bmw", disputing("false_identity"), ("disputed_before",),
+         before=then(lambda life: passed(life, 91), thrice)),
+)  # fmt: skip
+def test_disputing(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+# --- record.respond -----------------------------------------------------------------------------------------
+def responding(answer: str = "stands") -> Callable[[Life], TransactionBody]:
+    return lambda life: RecordRespond(life.dispute, answer, ())  # type: ignore[attr-defined]
+
+
+def disputed_typing(life: Life) -> None:
+    typed(life)
+    life.dispute = disputed(life, life.target)  # type: ignore[attr-defined]
+
+
+def late_typing(life: Life) -> None:
+    typed(life)
+    passed(life, 29)
+    life.dispute = disputed(life, life.target)  # type: ignore[attr-defined]
+
+
+@table(
+    Case("the author", "wholesale", WORKSHOP, responding(), (), before=opened),
+    Case("with evidence", "wholesale", WORKSHOP, responding("evidence"), (), before=opened),
+    Case("an unknown answer", "wholesale", WORKSHOP, responding("maybe"), ("code_unknown",), before=opened),
+    Case("the holder", "wholesale", HOLDER, responding(), ("not_the_author",), before=opened),
+    Case("no such dispute", "wholesale", WORKSHOP, lambda life: RecordRespond(bytes(32), "stands", ()),
+         ("dispute_unknown",)),
+    Case("twice", "wholesale", WORKSHOP, responding(), ("answer_past",), before=open_and_answered),
+    Case("in time", "wholesale", WORKSHOP, responding(), (),
+         before=then(opened, lambda life: passed(life, 13))),
+    Case("too late", "wholesale", WORKSHOP, responding(), ("answer_past",), before=then(opened, days(14))),
+    Case("withdrawn before", "wholesale", WORKSHOP, responding(), ("dispute_closed",), before=withdrawn),
+    Case("takes back a reading", "wholesale", WORKSHOP, responding("withdraws"), ("witness_missing",), before=opened),
+    Case("takes back a typing error", "wholesale", WORKSHOP, responding("withdraws"), (), before=disputed_typing),
+    Case("takes it back too late", "wholesale", WORKSHOP, responding("withdraws"), LATE,
+         before=late_typing),
+)  # fmt: skip
+def test_responding(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+# --- record.withdraw and record.close -----------------------------------------------------------------------
+def withdrawing(life: Life) -> TransactionBody:
+    return RecordWithdraw(life.dispute)  # type: ignore[attr-defined]
+
+
+def closing(life: Life) -> TransactionBody:
+    return RecordClose(life.dispute)  # type: ignore[attr-defined]
+
+
+@table(
+    Case("the opener", "wholesale", HOLDER, withdrawing, (), before=opened),
+    Case("after a vote", "wholesale", HOLDER, withdrawing, (),
+         before=then(open_and_answered, lambda life: voted(life, life.dispute, "stands", "arbiter-1"))),
+    Case("the author", "wholesale", WORKSHOP, withdrawing, ("not_the_opener",), before=opened),
+    Case("after the vote", "wholesale", HOLDER, withdrawing, ("dispute_due",), before=then(opened, days(28))),
+    Case("twice", "wholesale", HOLDER, withdrawing, ("dispute_closed",), before=withdrawn),
+    Case("no such dispute", "wholesale", HOLDER, lambda life: RecordWithdraw(bytes(32)), ("dispute_unknown",)),
+)  # fmt: skip
+def test_withdrawing(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+@table(
+    Case("anybody", "wholesale", "buyer-1", closing, (), before=then(opened, days(28))),
+    Case("while votes are cast", "wholesale", "buyer-1", closing, ("votes_open",), before=then(opened, days(27))),
+    Case("while the answer is waited for", "wholesale", "buyer-1", closing, ("votes_open",), before=opened),
+    Case("14 days after an answer", "wholesale", "buyer-1", closing, (), before=then(open_and_answered, days(14))),
+    Case("decided before", "wholesale", "buyer-1", closing, ("dispute_closed",), before=ended("stands")),
+    Case("closed before", "wholesale", "buyer-1", closing, ("dispute_closed",),
+         before=then(opened, days(28), lambda life: closed(life, life.dispute))),
+    Case("no such dispute", "wholesale", "buyer-1", lambda life: RecordClose(bytes(32)), ("dispute_unknown",)),
+)  # fmt: skip
+def test_closing(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+# --- record.resolve -----------------------------------------------------------------------------------------
+def resolving(outcome: str = "stands", reason: str = "proven") -> Callable[[Life], TransactionBody]:
+    return lambda life: RecordResolve(life.dispute, outcome, reason)  # type: ignore[attr-defined]
+
+
+def grouped(arbiter: str, group: str, *more: tuple[str, str]) -> Callable[[Life], None]:
+    def before(life: Life) -> None:
+        open_and_answered(life)
+        for name, of_group in ((arbiter, group), *more):
+            change(life.chain, MEMBER, address(name), group=of_group)
+
+    return before
+
+
+@table(
+    Case("after the answer", "wholesale", "arbiter-1", resolving(), (), before=open_and_answered),
+    Case("before the answer", "wholesale", "arbiter-1", resolving(), TOO_EARLY, before=opened),
+    Case("after the time for the answer", "wholesale", "arbiter-1", resolving(), (), before=then(opened, days(14))),
+    Case("on the last day", "wholesale", "arbiter-1", resolving(), (), before=then(opened, days(27))),
+    Case("too late", "wholesale", "arbiter-1", resolving(), TOO_EARLY, before=then(opened, days(28))),
+    Case("no arbiter", "wholesale", "bank-1", resolving(), ("role_missing",), before=open_and_answered),
+    Case("twice", "wholesale", "arbiter-1", resolving("annulled"), ("voted_before",),
+         before=then(open_and_answered, lambda life: voted(life, life.dispute, "stands", "arbiter-1"))),
+    Case("an unknown outcome", "wholesale", "arbiter-1", resolving("title"), ("code_unknown",),
+         before=open_and_answered),
+    Case("an unknown reason", "wholesale", "arbiter-1", resolving(reason="so"), ("code_unknown",),
+         before=open_and_answered),
+    Case("decided before", "wholesale", "arbiter-4", resolving(), ("dispute_closed",), before=ended("stands")),
+    Case("no such dispute", "wholesale", "arbiter-1", lambda life: RecordResolve(bytes(32), "stands", "proven"),
+         ("dispute_unknown",)),
+    Case("of the author's group", "wholesale", "arbiter-1", resolving(), ("arbiter_related",),
+         before=grouped("arbiter-1", "garages", (WORKSHOP, "garages"))),
+    Case("of the holder's group", "wholesale", "arbiter-1", resolving(), ("arbiter_related",),
+         before=grouped("arbiter-1", "sellers", (HOLDER, "sellers"))),
+    Case("who opened it", "wholesale", HOLDER, resolving(), ("arbiter_related",),
+         before=then(open_and_answered, lambda life: granted(life, HOLDER, "arbiter"))),
+    Case("of the maker's group", "wholesale", "arbiter-1", resolving(), (),
+         before=grouped("arbiter-1", "bmw")),
+)  # fmt: skip
+def test_resolving(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_a_refused_vote_leaves_no_trace() -> None:
+    life = at("wholesale")
+    open_and_answered(life)
+    before = copied(life)
+    assert life.chain.unmet(life.chain.sign("bank-1", RecordResolve(life.dispute, "annulled", "proven")))  # type: ignore[attr-defined]
+    assert of(life, life.dispute) == of(before, life.dispute)  # type: ignore[attr-defined]
+    assert status(life, life.target) == status(before, life.target)  # type: ignore[attr-defined]
