@@ -64,7 +64,8 @@ def born(world: World, number: int) -> Behaviour:
         at_ms, 10 * KM, 10 * KM, 10 * KM,
     )  # fmt: skip
     made = datetime.fromtimestamp(at_ms // 1_000 - 3 * 86_400, UTC).date().isoformat()
-    body = body_of("vehicle.register", vin=car.vin, model=model, produced_on=made, powertrain=car.powertrain)
+    body = body_of("vehicle.register", vin=car.vin, model=model, produced_on=made, powertrain=car.powertrain,
+                   engine_serial=f"B48B20-{number:06}")  # fmt: skip
     world.send("bmw", body)
     world.cars.append(car)
     world.by_vin[car.vin] = car

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import log
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 from support.specimens import specimen
@@ -200,11 +200,20 @@ def _once(act: Callable[[], None]) -> Behaviour:
 _TEMPLATES: Final[dict[str, TransactionBody]] = {}
 
 
+class _NoChain:
+    """Where a template is made: at the start, without a state. Implements `support.specimens.Readable`."""
+
+    now = START_MS
+
+    def state(self, family: Any, ident: Any) -> None:
+        return None
+
+
 def body_of(tag: str, **changes: object) -> TransactionBody:
     """A body from the type's specimen, with other fields."""
     template = _TEMPLATES.get(tag)
     if template is None:
-        template = _TEMPLATES[tag] = specimen(tag)
+        template = _TEMPLATES[tag] = specimen(tag, _NoChain())
     return replace(template, **changes)
 
 
