@@ -46,6 +46,8 @@ class Told:
     is_judged: bool
     taints: frozenset[Case]
     sources_differ: bool = False
+    is_superseded: bool = False
+    """Its author amended it, or arbiters struck it."""
 
     def falls_below(self, earlier: Told) -> bool:
         """Whether this one, of a later event, is lower by more than the rules tolerate."""
@@ -107,10 +109,18 @@ class Car:
         self.taints.add(case)
         self.cases.append(case)
 
+    def told_taints(self, event_at_ms: int) -> frozenset[Case]:
+        """What of the instrument's taints is of a time before an event."""
+        return frozenset(case for case in self.taints if case.at_ms <= event_at_ms)
+
     def judged_before(self, at_ms: int) -> list[Told]:
         """The judged readings of events before a time, in their order."""
         return sorted(
-            (told for told in self.told.values() if told.is_judged and told.event_at_ms < at_ms),
+            (
+                told
+                for told in self.told.values()
+                if told.is_judged and not told.is_superseded and told.event_at_ms < at_ms
+            ),
             key=lambda told: (told.event_at_ms, told.metres),
         )
 

@@ -26,6 +26,7 @@ HOME_CITIES: Final = tuple(city for city, (country, _, _) in CITIES.items() if c
 SPONSOR: Final = "bank-1"
 """Opens the private accounts. It writes nothing on cars, so that being sponsored makes nobody related to a writer."""
 PROVIDER: Final = "payment-provider-1"
+ARBITERS: Final = tuple(f"arbiter-{n}" for n in range(1, 6))
 WORKSHOPS_IN_A_CITY: Final = 6
 INSPECTORS_IN_A_CITY: Final = 3
 DEALERS_IN_A_CITY: Final = 3
@@ -43,7 +44,7 @@ class Trade:
     dealers: dict[str, tuple[str, ...]]
     insurers: tuple[str, ...] = ("insurer-1", "insurer-2", "insurer-3")
     rivals: tuple[str, ...] = tuple(f"rival-{n:02}" for n in range(RIVALS))
-    """Accredited workshops that attack the cars of others."""
+    """Accredited workshops and inspectors that attack the cars of others."""
     shady: tuple[str, ...] = tuple(f"shady-{n}" for n in range(SHADY))
     """Accredited workshops and inspectors that write whatever they are paid for."""
 
@@ -76,9 +77,9 @@ def _parties() -> list[tuple[Party, str]]:
         (Party("registrar-2", "PL", (("registrar", ()),)), ""),
         (Party("dismantler-1", "DE", (("dismantler", ()),), site="BER-9"), "berlin"),
         *((Party(name, "DE", (("insurer", ()),)), "") for name in TRADE.insurers),
-        *((Party(f"arbiter-{n}", "DE", (("arbiter", ()),), group=group), "")
-          for n, group in enumerate(("consumers", "consumers", "trade", "trade", "engineers"), 1)),
-        *((Party(name, "DE", (("workshop", ()),), site="R-1"), "cologne") for name in TRADE.rivals),
+        *((Party(name, "DE", (("arbiter", ()),), group=group), "")
+          for name, group in zip(ARBITERS, ("consumers", "consumers", "trade", "trade", "engineers"), strict=True)),
+        *((Party(name, "DE", (("workshop", ()), ("inspector", ())), site="R-1"), "cologne") for name in TRADE.rivals),
         *((Party(name, "DE", (("workshop", ()), ("inspector", ())), site="S-1"), "leipzig") for name in TRADE.shady),
     ]  # fmt: skip
     for city, (country, _, _) in CITIES.items():

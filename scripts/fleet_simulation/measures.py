@@ -92,13 +92,16 @@ def false_alarms(world: World, watch: Watch) -> dict[str, Any]:
 
 def attacks(world: World, watch: Watch) -> dict[str, Any]:
     """What the attacks of rivals did to honest sellers."""
-    attacked = {case.vin: case for case in world.cases if case.kind in (rivals.READINGS, rivals.DAMAGE)}
+    attacked = {case.vin: case for case in world.cases if case.kind in rivals.KINDS}
     sales = [
         sale for sale in world.sales
         if sale.vin in attacked and sale.is_resale and sale.handed_over_ms
         and sale.listed_ms <= attacked[sale.vin].at_ms <= sale.handed_over_ms
     ]  # fmt: skip
     others = [sale for sale in world.sales if sale.is_resale and sale.handed_over_ms and sale.vin not in attacked]
+    by_kind = {
+        kind: _median_days([sale for sale in sales if attacked[sale.vin].kind == kind]) for kind in rivals.KINDS
+    }  # fmt: skip
     confirmed = Counter[str]()
     for vin, case in attacked.items():
         if case.kind == rivals.DAMAGE:
@@ -107,6 +110,7 @@ def attacks(world: World, watch: Watch) -> dict[str, Any]:
     return {
         "attacked cars": len(attacked), "sales under attack": len(sales),
         "median days of such a sale": _median_days(sales), "median days of another resale": _median_days(others),
+        "by kind of attack": by_kind,
         "most acknowledgements of one sale": max((sale.acknowledged for sale in sales), default=0),
         "refused steps of such sales": dict(sum((sale.refused for sale in sales), Counter())),
         "ILLOGICAL at some time": sum(1 for vin in attacked if "ILLOGICAL" in watch.of(vin).verdicts),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from fleet_simulation.cars import KM, Car, Case
+from fleet_simulation.correcting import dispute, name_of
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.world import Tamper, World, body_of, happens, reading, where
 from node.limits import BACKFILLED_MS, DAY_MS
+from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.service.damage import Damage
 
-ATTACKS: Final = 40
+ATTACKS: Final = 80
 """On as many cars, by 20 attackers. A rival attacks when it sees a car for sale."""
 READINGS: Final = "rival: false readings"
 DAMAGE: Final = "rival: false damage report"
+FLAG: Final = "rival: provisional stop-flag"
+DISPUTE: Final = "rival: dispute without standing"
+KINDS: Final = (READINGS, DAMAGE, FLAG, DISPUTE)
 STAMPED: Final = "service book stamped backwards"
 STAMPED_SHARE: Final = 0.005
 """Of the resales."""
@@ -39,10 +45,9 @@ class Rivals:
             return
         self.done += 1
         rival = TRADE.rivals[self.done % len(TRADE.rivals)]
-        if self.done % 2:
-            world.at(at_ms + chance.randrange(DAY_MS), lambda: false_readings(world, car, rival, chance))
-        else:
-            world.at(at_ms + chance.randrange(12 * DAY_MS), lambda: false_damage(world, car, rival, chance))
+        kinds = (false_readings, false_damage, false_flag, empty_dispute)
+        kind = kinds[self.done % len(kinds)]
+        world.at(at_ms + chance.randrange(DAY_MS, 12 * DAY_MS), lambda: kind(world, car, rival, chance))
 
 
 def false_readings(world: World, car: Car, rival: str, chance: Random) -> None:
@@ -59,17 +64,51 @@ def false_readings(world: World, car: Car, rival: str, chance: Random) -> None:
         body = body_of("odometer.read", vin=car.vin, context="reading", odometer=odometer, event_at_ms=event_at_ms,
                        where=where(car, rival))  # fmt: skip
         note = world.tell(car, rival, event_at_ms, odometer, taints={*car.taints, case})
-        world.send(rival, body, side="rival", on_record=note)
+        world.send(rival, body, side="rival", on_record=_disputed(world, car, "wrong_reading", case, note))
 
 
 def false_damage(world: World, car: Car, rival: str, chance: Random) -> None:
     """Structural damage that never was."""
-    world.add_case(Case(DAMAGE, car.vin, world.now), car)
+    case = world.add_case(Case(DAMAGE, car.vin, world.now), car)
     body = body_of(
         "accident.report", vin=car.vin, odometer=reading(car.shown), event_at_ms=world.now - 3 * DAY_MS, case=None,
         where=where(car, rival), damages=(Damage("front", "structural"), Damage("underbody", "structural")), airbags=4,
     )  # fmt: skip
-    world.send(rival, body, side="rival", on_record=world.tell(car, rival, world.now - 3 * DAY_MS, reading(car.shown)))
+    note = world.tell(car, rival, world.now - 3 * DAY_MS, reading(car.shown))
+    world.send(rival, body, side="rival", on_record=_disputed(world, car, "wrong_damage", case, note))
+
+
+def false_flag(world: World, car: Car, rival: str, chance: Random) -> None:
+    """An inspector that has not seen the car holds up its sale."""
+    case = world.add_case(Case(FLAG, car.vin, world.now), car)
+    name = chance.choice(("unroadworthy", "odometer_investigation", "identity_suspect"))
+    body = body_of("flag.set", vin=car.vin, name=name, until_ms=0, holder_signs=False)
+    found = world.send(rival, body, side="rival", on_record=_disputed(world, car, "flag_unfounded", case, None))
+    case.facts["refused"] = int(bool(found.refused))
+
+
+def empty_dispute(world: World, car: Car, rival: str, chance: Random) -> None:
+    """A dispute about a record of a car that the rival has nothing to do with."""
+    case = world.add_case(Case(DISPUTE, car.vin, world.now), car)
+    target = name_of(world, car.vin, 0)
+    found = world.send(rival, RecordDisputeOpen(car.vin, target, "not_done", ()), side="rival")
+    case.visible_ms = world.now
+    if found.refused:
+        case.found_ms, case.found_by = world.now, f"refused: {found.refused[0]}"
+
+
+Noted = Callable[[int, int], None]
+
+
+def _disputed(world: World, car: Car, ground: str, case: Case, note: Noted | None) -> Noted:
+    """What the owner does when a record of the rival stands on the car."""
+
+    def on_record(sequence: int, included_ms: int) -> None:
+        if note is not None:
+            note(sequence, included_ms)
+        world.start(dispute(world, car, sequence, ground, case), included_ms)
+
+    return on_record
 
 
 def stamp_backwards(world: World, car: Car, seller: str, at_ms: int) -> None:

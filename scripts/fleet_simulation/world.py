@@ -71,8 +71,6 @@ class World:
     it is sold)."""
     before_listing: list[Tamper] = field(default_factory=list)
     """What others do when a car is about to be sold."""
-    on_error: list[Callable[[World, Car, str, Slip, int], Behaviour]] = field(default_factory=list)
-    """What an author does about an error of its own in the record with a sequence."""
     _wakes: list[tuple[int, int, Behaviour]] = field(default_factory=list)
     _number: int = 0
     _pending: list[Callable[[int, int], None] | None] = field(default_factory=list)

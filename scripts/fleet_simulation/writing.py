@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from msgspec.structs import replace
 
 from fleet_simulation.cars import KM, Car, Case
+from fleet_simulation.correcting import Write, amend
 from fleet_simulation.world import Slip, World, happens, metres_of, reading, where
-from node.ledger.body import TransactionBody
-from node.ledger.fields import Odometer, Where
+from node.ledger.fields import Odometer
 from node.limits import DAY_MS, ODOMETER_MAX
 
 HOUR_MS: Final = 3_600_000
@@ -23,9 +22,6 @@ WRONG_ORDER: Final = 0.02
 OTHER_UNIT: Final = 0.001
 DIAGNOSED: Final = 0.3
 """Readings of a workshop that also say what the engine computer holds. Our assumption."""
-
-Write = Callable[[str, Odometer, Where, int], TransactionBody]
-"""The body of a record for (VIN, reading, place, event time)."""
 
 
 def delay_ms(chance: Random) -> int:
@@ -90,19 +86,19 @@ def visit(
         target = world.cars[chance.randrange(len(world.cars))]
     # a blocker sits before the instrument: what is read from afar is true
     taints = {case for case in car.taints if not (is_remote and case.kind.startswith("blocker"))}
-    if seen.case is not None:
-        taints.add(seen.case)
+    case = seen.case
     if target is not car:
-        taints.add(world.add_case(Case("wrong VIN", target.vin, at_ms, is_fraud=False), target))
+        case = world.add_case(Case("wrong VIN", target.vin, at_ms, is_fraud=False), target)
+    if case is not None:
+        taints.add(case)
     late = 0 if is_remote else delay_ms(chance)
     note = world.tell(target, author, seen.event_at_ms, seen.odometer, taints=taints)
     place, side = where(car, author), "honest" if target is car else "wrong VIN"
 
     def on_record(sequence: int, included_ms: int) -> None:
         note(sequence, included_ms)
-        if seen.case is not None and seen.case.kind == "typing error" and target is car:
-            for react in world.on_error:
-                world.start(react(world, car, author, seen, sequence), included_ms)
+        if case is not None and case.kind in ("typing error", "wrong VIN"):
+            world.start(amend(world, car, target, author, seen, write, sequence, case), included_ms)
 
     def file() -> None:
         if not target.is_gone:
