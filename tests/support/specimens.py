@@ -16,7 +16,7 @@ from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, disclosure_root
 from node.txtypes.sale.order import reference_id
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root, vehicle_at
-from support.chain import address
+from support.chain import DAY_MS, START_MS, address
 
 EXAMPLE_VIN = "WBA8E9G50GNU12345"
 """The car of every specimen."""
@@ -47,7 +47,7 @@ class RunNames:
     def __init__(self, chain: Readable | None = None, ids: Mapping[str, bytes] | None = None) -> None:
         self._chain = chain
         self._ids = ids or {}
-        self.now_ms = chain.now if chain is not None else 0
+        self.now_ms = chain.now if chain is not None else START_MS + DAY_MS
 
     def address_text(self, name: str) -> str:
         return to_text(address(name))

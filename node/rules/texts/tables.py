@@ -35,8 +35,6 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "dispute_reasons": life.DISPUTE_REASONS,
     "dispute_standings": life.DISPUTE_STANDINGS,
     "duties": market.DUTIES,
-    "flag_operations": members.OPERATIONS,
-    "flags": members.STOP_FLAGS,
     "history_kinds": life.HISTORY_KINDS,
     "import_grades": life.IMPORT_GRADES,
     "inspection_independence": inspections.INDEPENDENCE,

@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_state
+from node.txtypes.vehicle.regions import brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -77,8 +77,7 @@ def with_disputed_brands(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: i
     ends = max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
     brands = []
     for brand in vehicle.brands:
-        state = brand_state(brand, ledger.now_ms)
-        if brand.sequence == sequence and brand.state == "pending":
-            brand = replace(brand, state=state, disputed_until_ms=ends if state == "pending" else 0)
-        brands.append(brand)
+        brand = brand_at(brand, ledger.now_ms) if brand.sequence == sequence else brand
+        is_waiting = brand.sequence == sequence and brand.state == "pending"
+        brands.append(replace(brand, disputed_until_ms=ends) if is_waiting else brand)
     return replace(vehicle, brands=tuple(brands))

@@ -20,7 +20,7 @@ from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.record import Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import has_brand, with_brand
-from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent
+from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_independent
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
@@ -33,14 +33,6 @@ NOT_A_TOTAL_LOSS = Guard("not_a_total_loss", "the car is no total loss", "das Fa
 BRAND_FINAL = Guard("brand_final", "a car with this brand never returns to the road",
                     "ein Fahrzeug mit diesem Vermerk kehrt nie auf die Straße zurück",
                     "带有此标记的车辆不得再上路")  # fmt: skip
-INSPECTION_UNFIT = Guard(
-    "inspection_unfit",
-    "the record is no passed inspection by checklist REBUILD by this inspector, newer than the total loss and the "
-    "repair, and at most 30 days old",
-    "der Eintrag ist keine bestandene Prüfung nach Liste REBUILD durch diesen Prüfer, die jünger ist als Totalschaden "
-    "und Reparatur und höchstens 30 Tage alt",
-    "该记录不是此检验员在全损及维修之后、30 天内按 REBUILD 检查表作出的合格检验",
-)
 PARTS_MISSING = Guard("parts_unproven", "airbags or load-bearing parts were replaced, and no record names the parts",
                       "Airbags oder tragende Teile wurden ersetzt, und kein Eintrag nennt die Teile",
                       "更换了气囊或承载件，但没有记录注明零件")  # fmt: skip

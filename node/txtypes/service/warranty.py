@@ -33,7 +33,7 @@ from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 WARRANTIES_MAX: Final = 16
-CLAIMS_RECENT_MAX: Final = 16
+CLAIMS_RECENT_MAX: Final = 12
 CLAIM_AGAIN_MS: Final = 90 * DAY_MS
 """The same operation is claimed again only after this time: a repair that has failed is the workshop's matter."""
 START_PAST_MS: Final = 7 * DAY_MS

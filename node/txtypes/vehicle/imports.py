@@ -54,7 +54,7 @@ from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, SITE_UNKNOWN, check_act
 from node.txtypes.vehicle.odometer import HistoryReading, Standing, add_history, verdict_outcome
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import with_brand
-from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, related
 from node.txtypes.vehicle.report import MODEL_DIFFERS, Author
 from node.txtypes.vehicle.sighting import SIGHTINGS
 from node.txtypes.vehicle.vehicle import VinScheme
@@ -63,12 +63,6 @@ CHECKLIST: Final = "IMPORT"
 NO_MAKER: Final = bytes(20)
 """The maker of a car that no manufacturer of this chain has made."""
 
-NOT_INDEPENDENT = Guard("not_independent", "the inspector is related to a party",
-                        "der Prüfer ist mit einer Partei verbunden", "检验人与当事方有关联",
-                        is_permission=True)  # fmt: skip
-INSPECTION_UNFIT = Guard("inspection_unfit", "the inspection does not suffice: an item was not looked at, or the car's "
-                         "identity is in doubt", "die Prüfung genügt nicht: ein Punkt fehlt, oder die Identität ist "
-                         "zweifelhaft", "检验不充分：缺少项目或车辆身份存疑")  # fmt: skip
 BIRTH_EXPECTED = Guard("birth_expected", "a manufacturer of this chain makes such cars and has made this one since it "
                        "joined: only grade A is possible", "ein Hersteller dieser Kette baut solche Fahrzeuge und war "
                        "schon dabei: nur Grad A ist möglich", "该车由本链制造商在加入后生产：只接受 A 级")  # fmt: skip

@@ -258,6 +258,12 @@ def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
+def brand_at(brand: Brand, now_ms: int) -> Brand:
+    """The brand as it counts at a time: once it is decided no dispute is waited for."""
+    state = brand_state(brand, now_ms)
+    return brand if state == "pending" else Brand(brand.code, state, brand.since_ms, brand.sequence, 0)
+
+
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
     """Whether the car has the brand, in any state but annulled."""
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)

@@ -17,6 +17,15 @@ NOT_INDEPENDENT = Guard("not_independent", "whoever inspects or clears a car is 
                         is_permission=True)  # fmt: skip
 
 
+INSPECTION_UNFIT = Guard(
+    "inspection_unfit",
+    "the inspection does not do: it was not passed, is another's or too old, or did not look at what it has to",
+    "die Prüfung genügt nicht: sie ist nicht bestanden, von einem anderen, zu alt, oder sie hat nicht alles Nötige "
+    "angesehen",
+    "检验不符合要求：未合格、非本人所作、已过期或缺少必检项目",
+)
+
+
 def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
     """Whether two accounts are the same, members of one group, sponsor and sponsored account (of accounts that are no
     members), or, for a vehicle and a time, traded it with each other within 90 days of that time."""

@@ -50,7 +50,7 @@ from node.txtypes.vehicle.regions import (
     Market,
     OpenRecall,
     Registration,
-    brand_state,
+    brand_at,
     flags_at,
     is_retest_overdue,
     market_at,
@@ -245,7 +245,7 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The brands in their state now."""
-    return tuple(extended(BrandView, brand, state=brand_state(brand, now_ms)) for brand in vehicle.brands)
+    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:

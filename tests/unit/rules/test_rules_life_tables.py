@@ -15,7 +15,6 @@ from node.rules.brands import BRANDS, TOTAL_LOSS_CATEGORIES
 from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS
 from node.rules.damage import CAUSES, DAMAGE_CLASSES, NO_HV_POWERTRAINS, ZONE_CLASSES, ZONES
 from node.rules.disputes import DISPUTE_STANDINGS
-from node.rules.flags import FLAGS, ROLES
 from node.rules.inspection_items import DEFECT_SEVERITIES, IDENTITY_ITEM, INSPECTION_ITEMS, ROLLOVER_ITEM
 from node.rules.iso_codes import COUNTRIES
 from node.rules.parts import BATTERY_FLOORS, RXSWIN_PATTERN
@@ -27,6 +26,7 @@ from node.rules.registration import (
     REGISTRATION_USAGES,
 )
 from node.rules.repair import REPAIR_METHODS
+from node.rules.roles import ROLES
 from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES
 from node.rules.stop_flags import OPERATIONS, PROVISIONAL_BLOCKS, SIGNERS, STOP_FLAGS
 from node.rules.tables import Tables
@@ -192,6 +192,7 @@ def test_a_stop_flag_names_roles_and_operations(name: str) -> None:
     assert set(flag.unless) <= set(flag.blocks) and set(flag.unless.values()) <= set(ROLES)
     assert set(flag.provisional_by) <= set(ROLES)
     assert bool(flag.provisional_by) == (flag.provisional_days > 0)
+    assert not flag.is_renewable or flag.longest_days, "what has no end needs no renewal"
 
 
 def test_what_one_binds_alone_is_never_provisional() -> None:
@@ -200,9 +201,7 @@ def test_what_one_binds_alone_is_never_provisional() -> None:
         assert all(BINDING & set(s) or len(s) > 1 or s[0] in SIGNERS for s in flag.set_by)
 
 
-def test_stop_flags_are_those_of_before_and_a_new_one() -> None:
-    assert set(STOP_FLAGS) - set(FLAGS) == {"identity_suspect"}
-    assert set(FLAGS) <= set(STOP_FLAGS)
+def test_how_many_stop_flags_and_how_long() -> None:
     assert set(PROVISIONAL_BLOCKS) <= set(OPERATIONS)
     assert {"lien": 4} == {name: flag.count_max for name, flag in STOP_FLAGS.items() if flag.count_max != 1}
     assert "scrap" in STOP_FLAGS["stolen"].blocks and "list" not in STOP_FLAGS["lien"].blocks

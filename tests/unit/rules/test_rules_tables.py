@@ -19,7 +19,9 @@ from node.rules.rails import (
     STATUSES,
     TRANSITIONS,
 )
+from node.rules.roles import ROLES
 from node.rules.services import SERVICE_CODES
+from node.rules.stop_flags import STOP_FLAGS
 from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
@@ -88,19 +90,8 @@ def test_currencies() -> None:
 def test_codes_fit_their_fields() -> None:
     assert all(re.fullmatch("[A-Z0-9_]{1,24}", code) for code in SERVICE_CODES)
     assert len(SERVICE_CODES) == len(set(SERVICE_CODES))
-    assert all(re.fullmatch("[a-z0-9_]{1,24}", code) for code in [*ZONES, *COST_BANDS, *FLAGS, *RAILS, *ROLES])
+    assert all(re.fullmatch("[a-z0-9_]{1,24}", code) for code in [*ZONES, *COST_BANDS, *STOP_FLAGS, *RAILS, *ROLES])
     assert len(COST_BANDS) == len(set(COST_BANDS))
-
-
-@pytest.mark.parametrize("name", FLAGS)
-def test_flags_name_roles_and_operations(name: str) -> None:
-    rule = FLAGS[name]
-    assert rule.set_by
-    assert rule.cleared_by
-    assert rule.blocks
-    assert {*rule.set_by, *rule.cleared_by} <= set(ROLES)
-    assert set(rule.blocks) <= set(OPERATIONS)
-    assert "handover" in rule.blocks, "no flag lets a buyer drive away"
 
 
 def test_forbidden_rails() -> None:

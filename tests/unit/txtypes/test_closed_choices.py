@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from node.rules.flags import FLAGS
 from support.life import VIN, accident, read
 from support.stages import at
 
@@ -35,13 +34,13 @@ FIELDS = [
     (Odometer, "unit", UNITS),
     (Vehicle, "odometer_unit", UNITS),
     (VehicleRegister, "odometer_unit", UNITS),
-    (Flag, "name", tuple(FLAGS)),
     (Payment, "status", STATUSES),
     (PaymentAttest, "status", STATUSES[1:]),
 ]
 CODES = [
     (AccidentReport, "cost_band", "cost_bands"),
     (Damage, "zone", "zones"),
+    (Flag, "name", "stop_flags"),
     (AcceptedRail, "rail", "rails"),
     (Order, "rail", "rails"),
     (Payment, "rail", "rails"),

@@ -15,7 +15,7 @@ from node import limits
 from node.ledger.body import TransactionBody
 from node.rules.vin import check_digit
 from node.txtypes.chain.actions import RoleGrant
-from node.txtypes.identity.quota import QUOTA, ActCount, Quota
+from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.makers import MAKERS, MAKERS_MAX, Makers, maker_since, with_maker
 from node.txtypes.members.member import MEMBER
@@ -65,7 +65,7 @@ def on_hold(life: Life) -> None:
 
 
 def two_hundred(life: Life) -> None:
-    acts = (ActCount("vehicle.import", limits.IMPORTS_PER_DAY_MAX),)
+    acts = (Acts("vehicle.import", limits.IMPORTS_PER_DAY_MAX),)
     force(life.chain, QUOTA, address("dealer-munich"), Quota(life.chain.now // DAY_MS, 0, 0, acts))
 
 

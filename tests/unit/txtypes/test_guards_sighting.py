@@ -13,7 +13,7 @@ from support.views import listed, view_of
 from node import limits
 from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
-from node.txtypes.identity.quota import QUOTA, ActCount, Quota
+from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.vehicle.odometer import ODOMETER
 from node.txtypes.vehicle.regions import UNREGISTERED, Claim
@@ -28,7 +28,7 @@ def on_hold(life: Life) -> None:
 
 
 def fifty(life: Life) -> None:
-    acts = (ActCount("vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX),)
+    acts = (Acts("vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX),)
     force(life.chain, QUOTA, address("police-1"), Quota(life.chain.now // DAY_MS, 0, 0, acts))
 
 
@@ -85,7 +85,7 @@ def test_each_is_counted_for_its_day() -> None:
     for _ in range(2):
         chain.do("police-1", seen(chain))
     quota = chain.state(QUOTA, address("police-1"))
-    assert (ActCount("vehicle.sighting", 2),) == quota.acts
+    assert (Acts("vehicle.sighting", 2),) == quota.acts
     assert quota.weight > 200, "and charged"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from msgspec.structs import replace
-from node.rules.flags import FLAGS
 from support.chain import DAY_MS, START_MS, address
 from support.life import (
     VIN,
@@ -29,6 +28,7 @@ from support.stages import Case, at, change, force, table
 from node import limits
 from node.ledger.body import TransactionBody
 from node.rules.odometer import DECLARED, INDEPENDENT
+from node.rules.stop_flags import STOP_FLAGS
 from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
@@ -272,10 +272,10 @@ def guarded(operation: str, **changes) -> list[str]:
     return life.chain.unmet(life.chain.sign(sender, body(life), *cosigners))
 
 
-@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("name", STOP_FLAGS)
 @pytest.mark.parametrize("operation", GUARDED)
 def test_a_stop_flag_blocks_what_its_table_says(operation: str, name: str) -> None:
-    expected = ["stop_flag"] if operation in FLAGS[name].blocks else []
+    expected = ["stop_flag"] if operation in STOP_FLAGS[name].blocks else []
     if name == "unroadworthy" and operation in ("list", "handover"):
         expected.append("unroadworthy")
     assert expected == guarded(operation, flags=(flag(name, "police-1", START_MS),))
