@@ -12,6 +12,7 @@ from typing import Final
 
 from fleet_simulation.cars import KM, Car
 from fleet_simulation.genesis import TRADE
+from fleet_simulation.inspecting import inspection
 from fleet_simulation.selling import ownership
 from fleet_simulation.world import (
     START_MS,
@@ -21,7 +22,6 @@ from fleet_simulation.world import (
     after,
     body_of,
     happens,
-    inspector_of,
     lognormal,
     workshop_of,
 )
@@ -42,8 +42,6 @@ TELEMATICS: Final = 0.3
 TELEMATICS_A_YEAR: Final = 4
 SERVICES_A_YEAR: Final = 1.0
 TYRES_A_YEAR: Final = 0.7
-FIRST_INSPECTION_MS: Final = 4 * YEAR_MS
-INSPECTION_EVERY_MS: Final = 2 * YEAR_MS
 ACCIDENTS_A_YEAR: Final = 0.4 / 12
 """40 % of cars in a life of twelve years."""
 SEVERE: Final = 0.07
@@ -85,16 +83,6 @@ def telematics(world: World, car: Car) -> Behaviour:
     """The maker reads the odometer from afar."""
     if car.has_telematics:
         yield from _now_and_then(world, car, "telematics", TELEMATICS_A_YEAR, lambda *_: "bmw", _read("telematics"))
-
-
-def inspection(world: World, car: Car) -> Behaviour:
-    """The statutory inspection: only its reading, until the chain knows inspections."""
-    chance = world.chance(f"{car.number}/inspection")
-    at_ms = car.born_ms + FIRST_INSPECTION_MS + chance.randrange(30 * DAY_MS)
-    while not car.is_gone:
-        yield at_ms
-        visit(world, car, chance, inspector_of(chance, car), at_ms, _read("inspection"))
-        at_ms += INSPECTION_EVERY_MS + chance.randrange(30 * DAY_MS)
 
 
 def accident(world: World, car: Car) -> Behaviour:

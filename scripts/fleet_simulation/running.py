@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fleet_simulation import odometer_frauds, rivals
+from fleet_simulation import odometer_frauds, rivals, sale_frauds
 from fleet_simulation.honest import born
 from fleet_simulation.measures import measured
 from fleet_simulation.watching import Watch
@@ -17,6 +17,7 @@ def simulated(plan: Plan, progress: Callable[[int], None] = lambda day: None) ->
     world = World(plan)
     world.draw_tampering += [odometer_frauds.draw, rivals.draw]
     world.before_listing.append(rivals.Rivals(world).attack)
+    world.once_reserved.append(sale_frauds.attempt)
     watch = Watch(world)
     for number in range(plan.cars):
         world.start(born(world, number), START_MS)

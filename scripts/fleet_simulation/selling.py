@@ -24,6 +24,7 @@ from fleet_simulation.world import (
     where,
     workshop_of,
 )
+from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.limits import DAY_MS
 from node.txtypes.sale.listing import LISTING, AcceptedRail, disclosure_root
@@ -111,6 +112,9 @@ def sold(
             car.advance(at_ms)
             found = step(at_ms)
             if found.is_accepted:
+                if step == deal.accepted:
+                    for attempt in world.once_reserved:
+                        attempt(world, deal, at_ms)
                 break
             deal.sale.refused.update(found.refused)
             deal.respond(at_ms, found.refused)
@@ -144,20 +148,26 @@ class Deal:
     def listed(self, at_ms: int) -> Outcome:
         body = body_of(
             "listing.create", vin=self.car.vin, price=self.price, expires_at_ms=self.world.now + 150 * DAY_MS,
-            discloses=tuple(sorted(self.discloses)), rails=_rails(self.world),
+            discloses=tuple(sorted(self.discloses)), rails=rails_of(self.world),
         )  # fmt: skip
         found = self._send(self.seller, body)
         self.listing = found.txid if found.is_accepted else self.listing
         return found
 
-    def offered(self, at_ms: int) -> Outcome:
-        world, listing = self.world, self.world.chain.state(LISTING, self.listing)
+    def rails(self) -> tuple[AcceptedRail, ...]:
+        return rails_of(self.world)
+
+    def offer_of(self, world: World) -> TransactionBody:
+        """An offer as the listing is now."""
+        listing = world.chain.state(LISTING, self.listing)
         root = disclosure_root(self.listing, listing, world.chain.state(VEHICLE, self.car.vin))
-        body = body_of(
+        return body_of(
             "order.offer", listing=self.listing, listing_version=listing.version, price=self.price,
             provider=world.chain.address(PROVIDER), disclosure_root=root, expires_at_ms=world.now + 20 * DAY_MS,
         )  # fmt: skip
-        found = self._send(self.buyer, body)
+
+    def offered(self, at_ms: int) -> Outcome:
+        found = self._send(self.buyer, self.offer_of(self.world))
         self.order = found.txid if found.is_accepted else self.order
         return found
 
@@ -216,11 +226,11 @@ class Deal:
 
     def _relist(self) -> None:
         body = body_of(
-            "listing.update", listing=self.listing, price=self.price, rails=_rails(self.world),
+            "listing.update", listing=self.listing, price=self.price, rails=rails_of(self.world),
             expires_at_ms=self.world.now + 150 * DAY_MS, discloses=tuple(sorted(self.discloses)),
         )  # fmt: skip
         self._send(self.seller, body)
 
 
-def _rails(world: World) -> tuple[AcceptedRail, ...]:
+def rails_of(world: World) -> tuple[AcceptedRail, ...]:
     return (AcceptedRail("bank_transfer", (world.chain.address(PROVIDER),)),)

@@ -71,6 +71,8 @@ class World:
     it is sold)."""
     before_listing: list[Tamper] = field(default_factory=list)
     """What others do when a car is about to be sold."""
+    once_reserved: list[Callable[[World, Any, int], None]] = field(default_factory=list)
+    """What is tried with a `selling.Deal` once its car is reserved."""
     _wakes: list[tuple[int, int, Behaviour]] = field(default_factory=list)
     _number: int = 0
     _pending: list[Callable[[int, int], None] | None] = field(default_factory=list)

@@ -71,9 +71,9 @@ def noted(world: World, car: Car, chance: Random, at_ms: int, odometer: Odometer
 
 def visit(
     world: World, car: Car, chance: Random, author: str, at_ms: int, write: Write, *cosigners: str,
-    source: str = "cluster",
+    source: str = "cluster", is_prompt: bool = False,
 ) -> None:  # fmt: skip
-    """An author sees the car now and writes of it, sooner or later."""
+    """An author sees the car now and writes of it, sooner or later; at once where another signs too."""
     if car.is_gone:
         return
     car.advance(at_ms)
@@ -91,7 +91,7 @@ def visit(
         case = world.add_case(Case("wrong VIN", target.vin, at_ms, is_fraud=False), target)
     if case is not None:
         taints.add(case)
-    late = 0 if is_remote else delay_ms(chance)
+    late = 0 if is_remote or is_prompt else delay_ms(chance)
     note = world.tell(target, author, seen.event_at_ms, seen.odometer, taints=taints)
     place, side = where(car, author), "honest" if target is car else "wrong VIN"
 
