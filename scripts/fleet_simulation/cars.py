@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,15 +77,15 @@ class Car:
     """The share of the way that a mileage blocker keeps from the instrument."""
     held_back: int = 0
     """Metres that the blocker has kept back so far."""
-    is_selling: bool = False
     is_gone: bool = False
     """Scrapped, stolen, or out of the simulation."""
+    is_wreck: bool = False
+    """Gone, but for what is sold and rebuilt of it."""
     taints: set[Case] = field(default_factory=set)
     """What made the instrument show something else than the truth."""
     cases: list[Case] = field(default_factory=list)
     told: dict[int, Told] = field(default_factory=dict)
     """By sequence of the record."""
-    on_change: list[Callable[[], None]] = field(default_factory=list)
 
     def advance(self, at_ms: int) -> None:
         """Drive until a time."""

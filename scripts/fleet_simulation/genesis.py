@@ -26,6 +26,8 @@ HOME_CITIES: Final = tuple(city for city, (country, _, _) in CITIES.items() if c
 SPONSOR: Final = "bank-1"
 """Opens the private accounts. It writes nothing on cars, so that being sponsored makes nobody related to a writer."""
 PROVIDER: Final = "payment-provider-1"
+WASH_DEALER, WASH_INSPECTOR, SHADY_DEALER = "wash-dealer", "wash-inspector", "shady-dealer"
+"""A dealer and an inspector of one declared group; a dealer whose shell of an inspector is declared as nobody's."""
 ARBITERS: Final = tuple(f"arbiter-{n}" for n in range(1, 6))
 WORKSHOPS_IN_A_CITY: Final = 6
 INSPECTORS_IN_A_CITY: Final = 3
@@ -76,6 +78,9 @@ def _parties() -> list[tuple[Party, str]]:
         (Party("registrar-1", "DE", (("registrar", ()),)), ""),
         (Party("registrar-2", "PL", (("registrar", ()),)), ""),
         (Party("dismantler-1", "DE", (("dismantler", ()),), site="BER-9"), "berlin"),
+        (Party(WASH_DEALER, "DE", (("dealer", ()),), group="wash", site="W-1"), "berlin"),
+        (Party(WASH_INSPECTOR, "DE", (("inspector", ()),), group="wash", site="W-2"), "berlin"),
+        (Party(SHADY_DEALER, "DE", (("dealer", ()),), site="W-3"), "leipzig"),
         *((Party(name, "DE", (("insurer", ()),)), "") for name in TRADE.insurers),
         *((Party(name, "DE", (("arbiter", ()),), group=group), "")
           for name, group in zip(ARBITERS, ("consumers", "consumers", "trade", "trade", "engineers"), strict=True)),

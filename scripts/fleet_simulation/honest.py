@@ -13,6 +13,7 @@ from typing import Final
 from fleet_simulation.cars import KM, Car
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.inspecting import inspection
+from fleet_simulation.losses import total_loss
 from fleet_simulation.selling import ownership
 from fleet_simulation.world import (
     START_MS,
@@ -96,6 +97,8 @@ def accident(world: World, car: Car) -> Behaviour:
         author = chance.choice(TRADE.insurers) if happens(chance, 0.6) else workshop_of(chance, car)
 
         visit(world, car, chance, author, at_ms, _accident(Damage(zone, extent)))
+        if extent == "structural":
+            world.start(total_loss(world, car, at_ms + 2 * DAY_MS), at_ms + 2 * DAY_MS)
 
 
 def _now_and_then(

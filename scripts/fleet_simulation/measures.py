@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from fleet_simulation import odometer_frauds, rivals
+from fleet_simulation import losses, odometer_frauds, rivals, sale_frauds
 from fleet_simulation.cars import Car, Case, visible_since
 from fleet_simulation.watching import CONTRADICTED, Watch
 from fleet_simulation.world import YEAR_MS, World
@@ -17,9 +17,14 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 
 GOALS: Final[dict[str, float]] = {
     **dict.fromkeys(odometer_frauds.ROLLBACKS, 1.0), odometer_frauds.REMOVED: 0.95, odometer_frauds.GIVEN_BACK: 0.95,
-    rivals.STAMPED: 1.0,
+    rivals.STAMPED: 1.0, losses.EXPORTED: 1.0, losses.DELAYED: 1.0, losses.RELATED: 1.0, sale_frauds.DOUBLE: 1.0,
+    sale_frauds.FAKE_PAYMENT: 1.0,
 }  # fmt: skip
 """Kind to the share of the visible cases that must be found. Other kinds are reported."""
+
+PAIR_LEAST: Final = 3
+PAIR_SHARE: Final = 0.6
+"""An inspector is concentrated on a holder from so many clearances, and such a share of all its own, on."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,17 @@ def attacks(world: World, watch: Watch) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def clearances(world: World) -> dict[str, Any]:
+    """How often one inspector cleared total losses for one holder: an undeclared shell shows as a pair."""
+    pairs = Counter((inspector, holder) for inspector, holder, _ in world.cleared)
+    by_inspector = Counter(inspector for inspector, _, _ in world.cleared)
+    suspicious = [
+        [inspector, holder, count] for (inspector, holder), count in pairs.items()
+        if count >= PAIR_LEAST and count >= PAIR_SHARE * by_inspector[inspector]
+    ]  # fmt: skip
+    return {"rebuilt": len(world.cleared), "inspectors": len(by_inspector), "concentrated pairs": suspicious}
+
+
 def _median_days(sales: list[Any]) -> float | None:
     days = [(sale.handed_over_ms - sale.listed_ms) / DAY_MS for sale in sales]
     return round(median(days), 1) if days else None
@@ -146,5 +162,6 @@ def measured(world: World, watch: Watch) -> dict[str, Any]:
         "by_type": dict(sorted(world.sent.items())),
         "cases": [asdict(row) for row in rows_of(world)],
         "false_alarms": false_alarms(world, watch), "attacks": attacks(world, watch), "sales": sale_measures(world),
+        "clearances": clearances(world),
         "refused": {" / ".join(key): count for key, count in sorted(world.refused.items())},
     }  # fmt: skip

@@ -53,7 +53,7 @@ def show(result: dict[str, Any], console: Console) -> None:
             if row["is_fraud"] == is_fraud:
                 table.add_row(*cells_of(row))
         console.print(table)
-    for name in ("false_alarms", "attacks", "sales"):
+    for name in ("false_alarms", "attacks", "sales", "clearances"):
         console.print(f"{name.replace('_', ' ')}:")
         for key, value in result[name].items():
             console.print(f"  {key}: {value}", highlight=False)

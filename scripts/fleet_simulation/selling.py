@@ -87,10 +87,10 @@ def sold(
     """A sale from the reading before the listing to the handover; returns when it ended. The owner of the car is
     another then, unless it was given up."""
     yield at_ms
-    if car.is_gone:
+    if car.is_gone and not car.is_wreck:
         return at_ms
     car.advance(at_ms)
-    seller = car.owner
+    seller, is_wreck = car.owner, car.is_wreck
     if tamper is not None:
         tamper(world, car, seller, at_ms)
     deal = Deal(world, car, chance, seller, buyer, Sale(car.vin, is_resale, at_ms))
@@ -107,7 +107,7 @@ def sold(
     for step, wait_days in steps:
         for _ in range(ATTEMPTS):
             yield at_ms
-            if car.is_gone:
+            if car.is_gone != is_wreck:
                 return at_ms
             car.advance(at_ms)
             found = step(at_ms)

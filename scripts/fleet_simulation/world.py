@@ -66,6 +66,9 @@ class World:
     """(who sends it, type, code) to how often a guard refused it."""
     sent: Counter[str] = field(default_factory=Counter)
     """Accepted transactions by type."""
+    scrapped: list[Car] = field(default_factory=list)
+    cleared: list[tuple[str, str, int]] = field(default_factory=list)
+    """Inspector, holder and time of every total loss that returned to the road."""
     draw_tampering: list[Callable[[World, Car, Random, int, int], Tamper | None]] = field(default_factory=list)
     """What may be done to a car before its next resale, drawn once its owner has it: (world, car, chance, from, when
     it is sold)."""
