@@ -131,55 +131,92 @@ def envelope(payload, signatures):
     return msgpack.packb([payload, sorted(signatures)], use_bin_type=True)
 
 
+def sender_of(seed):
+    """The account of a key, as text."""
+    return address_text(tagged("bmw/address", bytes(SigningKey(seed).verify_key))[:20])
+
+
+def expiry(lifetime_s):
+    """The time in `lifetime_s` seconds by this computer's clock, as text."""
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=lifetime_s)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def compose(genesis, seed, body, lifetime_s=1800):
-    """(txid, signed bytes, expiry in seconds): nothing in it comes from a node."""
-    sender = address_text(tagged("bmw/address", bytes(SigningKey(seed).verify_key))[:20])
-    expires = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=lifetime_s)
-    payload = encode_payload({"sender": sender, "salt": secrets.randbits(64), "expires_at": expires.isoformat(),
-                              "body": body})  # fmt: skip
-    return txid_of(genesis, payload), envelope(payload, [signature(seed, genesis, payload)]), expires.timestamp()
+    """(txid, signed bytes, expiry as text): nothing in it comes from a node."""
+    expires = expiry(lifetime_s)
+    payload = encode_payload({"sender": sender_of(seed), "salt": secrets.randbits(64),
+                              "expires_at": expires, "body": body})  # fmt: skip
+    return txid_of(genesis, payload), envelope(payload, [signature(seed, genesis, payload)]), expires
 
 
-def post(node, signed):
-    """(HTTP status, JSON) of a submission."""
-    request = urllib.request.Request(f"{node}/v1/transactions?wait=commit", signed,
-                                     {"Content-Type": "application/msgpack"})  # fmt: skip
+def post(node, path, content, kind):
+    """(HTTP status, JSON, seconds until the next attempt) of a request."""
+    request = urllib.request.Request(node + path, content, {"Content-Type": f"application/{kind}"})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.load(answer)
+        answer = urllib.request.urlopen(request, timeout=20)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        answer = error
+    with answer:
+        pause = answer.headers.get("Retry-After", "1")
+        return answer.status, json.load(answer), min(30, max(1, int(pause) if pause.isdecimal() else 1))
 
 
-def deliver(nodes, signed, expires_s):
+def lines_of(answer):
+    """What an answer says, in lines: its sentence, and every condition that is not met."""
+    return [answer.get("detail", answer.get("status", "no answer")),
+            *(f"  {guard['code']} - {guard['text']}" for guard in answer.get("unmet", []))]  # fmt: skip
+
+
+def check(node, sender, body, lifetime_s=1800):
+    """Why the node would refuse the transaction now, in lines; empty if it would not. Nothing is signed for this."""
+    request = {"sender": sender, "expires_at": expiry(lifetime_s), "body": body}
+    code, answer, _ = post(node, "/v1/transactions/check", json.dumps(request).encode(), "json")
+    unmet = [guard for guard in answer.get("unmet", []) if guard["code"] != "signature_missing"]
+    if code == 200 and not unmet:
+        return []
+    return lines_of({"detail": answer.get("detail", "not valid now"), "unmet": unmet})
+
+
+def deliver(nodes, signed, expires):
     """Submit the same bytes until they are committed, as a node says, or never can be: then raises. Sign anew only
     after that."""
     for attempt in range(10**9):
         try:
-            code, answer = post(nodes[attempt % len(nodes)], signed)
+            code, answer, pause = post(nodes[attempt % len(nodes)], "/v1/transactions?wait=commit", signed, "msgpack")
         except (OSError, ValueError):  # no answer: it may have arrived
-            code, answer = 0, {}
+            code, answer, pause = 0, {}, 1
         about = answer.get("transaction") or answer  # a problem document is about a transaction
         status = about.get("status")
         if code == 200 and status == "committed":
             return answer
         # Until it expires any node may still commit it, also if this one rejects it or claims that it is over.
-        is_over = time.time() > expires_s and (about.get("final") is True or status == "expired")
+        is_over = time.time() * 1000 > millis(expires) and (about.get("final") is True or status == "expired")
         is_never_valid = code in (400, 401, 413) and (about is answer or not status)
         if is_over or is_never_valid:
-            raise ValueError(answer.get("detail", status))
-        print(answer.get("detail", status or "no answer"), "- sent again", file=sys.stderr)
-        time.sleep(1)
+            raise ValueError("\n".join(lines_of(answer)))
+        print("\n".join(lines_of(answer)), f"- sent again until {expires}", file=sys.stderr)
+        time.sleep(pause)
     raise AssertionError("the loop has no end")
 
 
 def main(nodes, seed_file):
     if len(GENESIS_HASH) != 32:
         sys.exit("set GENESIS_HASH to the genesis hash of your chain: 64 hex digits")
-    txid, signed, expires_s = compose(GENESIS_HASH, pathlib.Path(seed_file).read_bytes(), json.load(sys.stdin))
+    nodes, seed, body = nodes.split(","), pathlib.Path(seed_file).read_bytes(), json.load(sys.stdin)
+    try:
+        refused = check(nodes[0], sender_of(seed), body)
+    except (OSError, ValueError) as error:
+        refused = [f"{nodes[0]} does not answer ({error}): name another node"]
+    if refused:
+        sys.exit("not signed: " + "\n".join(refused))
+    txid, signed, expires = compose(GENESIS_HASH, seed, body)
     pathlib.Path(f"outbox-{txid.hex()}.msgpack").write_bytes(signed)  # after a crash, send these bytes again
     print("txid     ", txid.hex())
-    done = deliver(nodes.split(","), signed, expires_s)
+    try:
+        done = deliver(nodes, signed, expires)
+    except ValueError as error:
+        sys.exit(f"refused   {error}")
     print("committed", "height", done["height"], "index", done["index"])
 
 

@@ -15,12 +15,10 @@ import click
 from node.chain.genesis import genesis_hash
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.guide import show_accounts, show_commands
-from node.cli.local_network import LocalNetwork, start_of_day_ms
+from node.cli.local_network import BASE_PORT, LocalNetwork, start_of_day_ms
 from node.cli.options import example
 from node.cli.story import Story, StoryFailed
 from node.errors import OperatorError
-
-BASE_PORT = 26700
 
 
 @click.command(
@@ -29,16 +27,19 @@ BASE_PORT = 26700
 @click.option("--validators", type=click.IntRange(1, 20), default=4, show_default=True, help="Processes to start.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the homes; without: a temporary one.")
 @click.option(
-    "--base-port", type=click.IntRange(1024, 65_000), default=BASE_PORT, show_default=True, help="RPC from here on."
+    "--base-port",
+    type=click.IntRange(1024, 65_000),
+    show_default=f"{BASE_PORT}, or as in the folder",
+    help="RPC from here on.",
 )
 @click.option("--story", is_flag=True, help="Play the life of a car through wallet and RPC, and audit it.")
 @click.option("--once", is_flag=True, help="End after the start or the story; the result is the exit code.")
 @exit_codes()
-def devnet(validators: int, folder: Path | None, base_port: int, story: bool, once: bool) -> None:
+def devnet(validators: int, folder: Path | None, base_port: int | None, story: bool, once: bool) -> None:
     """Run a network of development validators on loopback until Ctrl-C.
 
     RPC listens on BASE-PORT+i, p2p on BASE-PORT+100+i. The genesis is of the day; a
-    folder with homes keeps its own and is continued.
+    folder with homes keeps its own, and its ports, and is continued.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script starts what is in its background without it

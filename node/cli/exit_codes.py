@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -20,8 +21,9 @@ FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 
 def fail(text: str, code: int) -> NoReturn:
-    """Print one sentence on standard error and exit."""
-    say("Error: " + " ".join(text.split()), "bad", err=True)
+    """Print one sentence on standard error and exit. The code stays the same where the log is on the full disk."""
+    with contextlib.suppress(OSError):
+        say("Error: " + " ".join(text.split()), "bad", err=True)
     sys.exit(code)
 
 

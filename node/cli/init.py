@@ -27,6 +27,7 @@ from node.daemon.config import config_text, load_config
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import Corrupted, OperatorError, Rejected
 from node.ledger.json_form import to_json
+from node.source_tree import enclosing_source_tree
 from node.storage.safety_store import SafetyFile
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.chain.validator_set import possession_bytes
@@ -69,6 +70,15 @@ def write_home(path: Path, genesis: Genesis | None, keys: dict[str, PrivateKey],
     return home
 
 
+def check_outside_source_trees(folder: Path) -> None:
+    """Raises `OperatorError` for a folder whose keys could be published. Those of a development network are public."""
+    if (tree := enclosing_source_tree(folder, Path.home())) is not None:
+        raise OperatorError(
+            f"{folder} is in the source tree {tree}, and keys there could be published with it: name a folder outside, "
+            "or let git ignore this one"
+        )
+
+
 def _removed(remove: Callable[[], None]) -> None:
     with contextlib.suppress(OSError):
         remove()
@@ -86,6 +96,7 @@ def new_keys() -> dict[str, PrivateKey]:
 @exit_codes()
 def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
     """Make a home: keys (mode 0600), config.toml with every setting commented, and the genesis."""
+    check_outside_source_trees(home)
     genesis = read_genesis_file(genesis_file) if genesis_file else None
     made = write_home(home, genesis, new_keys(), {})
     if as_json:
@@ -111,6 +122,7 @@ def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
 @exit_codes()
 def testnet(count: int, output: Path, hosts: str, chain_id: str, as_json: bool) -> None:
     """Make homes, new keys and one genesis for N hosts."""
+    check_outside_source_trees(output)
     names = [f"validator-{index}" for index in range(count)]
     addresses = [host.strip() for host in hosts.split(",") if host.strip()]
     if addresses and len(addresses) != count:

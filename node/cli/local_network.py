@@ -20,9 +20,11 @@ from node.chain.dev_genesis import DEV_PARTIES, DEV_TIME_MS, Party, build_genesi
 from node.chain.genesis import Genesis, genesis_to_json, parse_genesis
 from node.cli.init import write_home
 from node.crypto.dev_keys import dev_key
+from node.daemon.config import load_config
 from node.daemon.home import KEY_NAMES, Home
 from node.errors import Malformed, OperatorError
 
+BASE_PORT = 26700
 P2P_OFFSET = 100
 READY_S = 60.0
 STOP_S = 10.0
@@ -146,6 +148,13 @@ class LocalNode:
             return ""
 
 
+def _kept_node(name: str, home: Home) -> LocalNode:
+    """A node of an earlier run, on its ports of then. Raises `OperatorError`."""
+    home.check()
+    config = load_config(home.config, {}, {})
+    return LocalNode(name, home, config.rpc.port, config.p2p.port)
+
+
 class LocalNetwork:
     """Homes below one folder, made if they do not exist."""
 
@@ -153,26 +162,35 @@ class LocalNetwork:
         self,
         folder: Path,
         validators: int,
-        base_port: int,
+        base_port: int | None = None,
         overrides: dict[str, Any] | None = None,
         *,
         genesis_ms: int = DEV_TIME_MS,
     ) -> None:
-        """`overrides`: settings of every node by "section.key". `genesis_ms`: for a new network; a folder with homes
-        keeps its genesis. Raises `OperatorError`."""
+        """`base_port`: RPC of the first node. `overrides`: settings of every node by "section.key". `genesis_ms`: for a
+        new network. A folder with homes keeps its genesis and its ports. Raises `OperatorError`."""
         self.folder = folder
         self.genesis_file = folder / "genesis.json"
         kept = self._kept_genesis() if self.genesis_file.exists() else None
         self.genesis = genesis_of(validators, kept.time_ms if kept else genesis_ms)
         names = [account.name for account in self.genesis.accounts if account.member and account.member.validator]
-        self.nodes = [
-            LocalNode(name, Home(folder / name), base_port + i, base_port + P2P_OFFSET + i)
-            for i, name in enumerate(names)
-        ]
+        self._other_ports = "choose other ports with --base-port"
         if kept is None:
+            first = BASE_PORT if base_port is None else base_port
+            self.nodes = [
+                LocalNode(name, Home(folder / name), first + i, first + P2P_OFFSET + i) for i, name in enumerate(names)
+            ]
             self._make(overrides or {})
-        elif kept != self.genesis or Home(folder / names[0]).read_genesis() != self.genesis:
+            return
+        if kept != self.genesis or Home(folder / names[0]).read_genesis() != self.genesis:
             raise self._another_network()
+        self.nodes = [_kept_node(name, Home(folder / name)) for name in names]
+        self._other_ports = "end what listens there, or name another folder with --dir"
+        if base_port not in (None, self.nodes[0].rpc_port):
+            raise OperatorError(
+                f"{folder} has a network with RPC on port {self.nodes[0].rpc_port}, not on {base_port}: leave "
+                "--base-port out, or name another folder with --dir"
+            )
 
     def _kept_genesis(self) -> Genesis:
         try:
@@ -210,7 +228,7 @@ class LocalNetwork:
                     try:
                         probe.bind(("127.0.0.1", port))
                     except OSError:
-                        raise OperatorError(f"port {port} is taken: choose other ports with --base-port") from None
+                        raise OperatorError(f"port {port} is taken: {self._other_ports}") from None
 
     def start(self) -> None:
         """Start every process and wait until each one is ready. Raises `OperatorError` with the log's last lines."""

@@ -14,7 +14,7 @@ import click
 
 from node.chain.genesis import Genesis, genesis_hash
 from node.cli.exit_codes import UNREACHABLE, exit_codes, fail
-from node.cli.init import write_home
+from node.cli.init import check_outside_source_trees, write_home
 from node.cli.options import example, home_option
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
@@ -112,6 +112,8 @@ def take(source: Home, target: Home) -> None:
     Raises `OperatorError`; `Busy` where the node runs. Can be repeated after a crash.
     """
     source.check()
+    if not target.config.exists():
+        check_outside_source_trees(target.path)
     genesis = source.read_genesis()
     configured = load_config(source.config, os.environ, {}).node.validator
     if not source.key_file("consensus").exists():

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from node import limits
+from node.crypto.addresses import to_text
 from node.txtypes.envelope import CheckedTx
 
 TURN: Final = 100
@@ -120,13 +121,14 @@ class Pool:
             raise PoolFull(f"the sender already has {len(own.entries)} pending transactions ({own.bytes} bytes)")
         if len(all_.entries) >= bounds.per_sponsor_max or all_.bytes + size > bounds.bytes_per_sponsor_max:
             raise PoolFull(
-                f"the sender's sponsor {sponsor.hex()} already has {len(all_.entries)} pending transactions "
+                f"the sender's sponsor {to_text(sponsor)} already has {len(all_.entries)} pending transactions "
                 f"({all_.bytes} bytes), those of the accounts that it sponsors included"
             )
         for payer in claim.payers if claim.weight else ():
             if self._reserved[payer.address] + claim.weight > payer.left:
                 raise PoolFull(
-                    f"the pending transactions that {payer.address.hex()} pays for use up its quota of weight for today"
+                    f"the pending transactions that {to_text(payer.address)} pays for use up its quota of weight for "
+                    "today"
                 )
 
     def add(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim) -> bool:

@@ -120,14 +120,13 @@ class Transport:
         self._note(asyncio.current_task())
         host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
         pending = self.handshakes.enter(host, writer, is_known=host in self._book.kept()[1])
-        try:
-            link = await self._shake(reader, writer, host, port, pending)
-        except asyncio.CancelledError:
-            return  # stopping: nothing awaits this task
-        finally:
-            self.handshakes.leave(pending)
-        if link is not None:
-            await self._on_link(link)
+        with contextlib.suppress(asyncio.CancelledError):  # stopping: nothing awaits this task
+            try:
+                link = await self._shake(reader, writer, host, port, pending)
+            finally:
+                self.handshakes.leave(pending)
+            if link is not None:
+                await self._on_link(link)
 
     async def _shake(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -131,6 +132,13 @@ def test_no_optimised_python_runs_the_node() -> None:
     )  # fmt: skip
     assert 2 == done.returncode
     assert "-O" in done.stderr
+
+
+def test_the_exit_code_is_the_same_where_the_error_can_not_be_written() -> None:
+    """The log of a node whose disk is full is often on that disk."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "node.cli.node", "status", "--node", "http://127.0.0.1:1"]
+        assert 3 == subprocess.run(command, stderr=full, check=False, timeout=60).returncode
 
 
 def test_no_colour_where_there_is_no_terminal() -> None:

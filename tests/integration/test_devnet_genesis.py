@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,8 +15,9 @@ from support.processes import free_base_port
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_hash, parse_genesis
 from node.cli.local_network import LocalNetwork, start_of_day_ms
+from node.daemon.home import Home
 from node.errors import OperatorError
-from wallet.source_tree import enclosing_source_tree
+from node.source_tree import enclosing_source_tree
 
 DAY_MS = 86_400_000
 
@@ -50,6 +52,21 @@ def test_a_folder_that_is_no_networks_is_refused(tmp_path: Path) -> None:
             LocalNetwork(tmp_path / name, 1, 30_000)
 
 
+def test_a_folder_keeps_its_ports(tmp_path: Path) -> None:
+    LocalNetwork(tmp_path, 2, 30_000)
+    assert [(30_000, 30_100), (30_001, 30_101)] == [(n.rpc_port, n.p2p_port) for n in LocalNetwork(tmp_path, 2).nodes]
+    with pytest.raises(OperatorError, match="RPC on port 30000, not on 31000: leave --base-port out, or name another"):
+        LocalNetwork(tmp_path, 2, 31_000)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = Home(tmp_path / "bmw").config
+        config.write_text(config.read_text().replace("port = 30000", f"port = {taken.getsockname()[1]}"))
+        with pytest.raises(OperatorError, match="is taken: end what listens there, or name another folder"):
+            LocalNetwork(tmp_path, 2).check_ports()
+    Home(tmp_path / "bmw").config.write_text("[rpc\n")
+    with pytest.raises(OperatorError, match=r"config\.toml"):
+        LocalNetwork(tmp_path, 2)
+
+
 @pytest.mark.skipif(
     shutil.which("git") is None, reason="git is not installed: the product needs none, only this test asks it"
 )
@@ -68,7 +85,7 @@ def test_git_offers_nothing_of_a_network_in_a_source_tree(tmp_path: Path) -> Non
 
 @pytest.mark.network
 def test_a_light_client_accepts_the_devnet_and_a_later_run_continues_it(tmp_path: Path) -> None:
-    place = ("--validators", "1", "--base-port", str(free_base_port()), "--dir", str(tmp_path / "net"))
+    place = ("--validators", "1", "--dir", str(tmp_path / "net"))
 
     def devnet(*arguments: str) -> Genesis:
         done = process("bmw-node", "devnet", *place, *arguments, "--once", timeout_s=240)
@@ -77,6 +94,6 @@ def test_a_light_client_accepts_the_devnet_and_a_later_run_continues_it(tmp_path
         assert f"genesis hash {genesis_hash(genesis).hex()}" in done.out
         return genesis
 
-    first = devnet("--story")  # its wallet verifies a history
+    first = devnet("--base-port", str(free_base_port()), "--story")  # its wallet verifies a history
     assert 0 <= time.time() * 1000 - first.time_ms < 2 * DAY_MS
     assert genesis_hash(first) == genesis_hash(devnet())

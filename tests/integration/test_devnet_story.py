@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from support.processes import free_base_port
+from support.processes import free_base_port, started
 
 pytestmark = pytest.mark.network
 LAST = "The interface to try in a browser"
@@ -30,9 +30,7 @@ def test_the_story_names_its_accounts_and_every_command_it_prints_works(tmp_path
         "--base-port",
         str(port),
     ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | path
-    ) as devnet:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | path) as devnet:
         try:
             assert devnet.stdout is not None
             lines = list(_until(LAST, devnet.stdout))

@@ -176,26 +176,40 @@ def problem(code: int, **members: Any) -> tuple[int, dict[str, Any]]:
     } | members
 
 
-DELIVER = """
+DELIVER = {
+    "javascript": """
 import { compose, deliver, keyOf } from "CHAIN";
 const transaction = compose(Buffer.from("GENESIS", "hex"), keyOf(Buffer.alloc(32, 1)), BODY, LIFETIME);
 try { console.log("committed", (await deliver(["URL"], transaction)).height); }
 catch (error) { console.log("refused", error.message); }
-"""
+""",
+    "python": """
+import json, sys
+sys.path.insert(0, "FOLDER")
+from write_chain import compose, deliver
+_, signed, expires = compose(bytes.fromhex("GENESIS"), bytes([1]) * 32, json.loads('BODY'), LIFETIME // 1000)
+try: print("committed", deliver(["URL"], signed, expires)["height"])
+except ValueError as error: print("refused", error)
+""",
+}
 
 
-def delivered(script: list[tuple[int, dict[str, Any]]], folder: Path, lifetime_ms: int = MINUTE_MS) -> tuple[str, int]:
-    """(what deliver() reports, number of submissions of the same bytes)."""
+def delivered(
+    language: str, script: list[tuple[int, dict[str, Any]]], folder: Path, lifetime_ms: int = MINUTE_MS
+) -> tuple[str, int]:
+    """(what deliver() reports in its last line, number of submissions of the same bytes)."""
 
     async def play() -> tuple[str, int]:
         async with listening(ScriptedNode(lambda payload: payload, script)) as node:
-            program = DELIVER.replace("CHAIN", (EXAMPLES / "chain.mjs").as_uri()).replace("URL", node.url)
+            program = DELIVER[language].replace("CHAIN", (EXAMPLES / "chain.mjs").as_uri()).replace("URL", node.url)
             program = program.replace("GENESIS", GENESIS_HASH.hex()).replace("BODY", json.dumps(OFFER))
-            (folder / "deliver.mjs").write_text(program.replace("LIFETIME", str(lifetime_ms)))
-            code, output = await run(node_js(), str(folder / "deliver.mjs"), cwd=folder)
+            program = program.replace("FOLDER", str(EXAMPLES)).replace("LIFETIME", str(lifetime_ms))
+            file = folder / ("deliver.mjs" if language == "javascript" else "deliver.py")
+            file.write_text(program)
+            code, output = await run(node_js() if language == "javascript" else sys.executable, str(file), cwd=folder)
             assert 0 == code, output
             assert 1 == len(set(node.submitted)), "always the same bytes"
-            return output.strip(), len(node.submitted)
+            return output.strip().splitlines()[-1], len(node.submitted)
 
     return asyncio.run(play())
 
@@ -213,10 +227,12 @@ UNDECIDED = [
 """Answers after which any node may still commit it: the claim of one node that it is over proves nothing."""
 
 
-def test_the_same_bytes_are_sent_until_they_are_committed(tmp_path: Path) -> None:
-    assert ("committed 7", len(UNDECIDED) + 1) == delivered([*UNDECIDED, COMMITTED], tmp_path)
+@pytest.mark.parametrize("language", DELIVER)
+def test_the_same_bytes_are_sent_until_they_are_committed(language: str, tmp_path: Path) -> None:
+    assert ("committed 7", len(UNDECIDED) + 1) == delivered(language, [*UNDECIDED, COMMITTED], tmp_path)
 
 
+@pytest.mark.parametrize("language", DELIVER)
 @pytest.mark.parametrize(
     ("answer", "lifetime_ms"),
     [
@@ -228,8 +244,10 @@ def test_the_same_bytes_are_sent_until_they_are_committed(tmp_path: Path) -> Non
     ],
     ids=["expired", "rejected for good", "malformed", "too large", "a wrong signature"],
 )
-def test_what_can_never_commit_is_given_up(answer: tuple[int, Any], lifetime_ms: int, tmp_path: Path) -> None:
-    assert ("refused not valid now", 1) == delivered([answer], tmp_path, lifetime_ms)
+def test_what_can_never_commit_is_given_up(
+    answer: tuple[int, Any], lifetime_ms: int, language: str, tmp_path: Path
+) -> None:
+    assert ("refused not valid now", 1) == delivered(language, [answer], tmp_path, lifetime_ms)
 
 
 # --- a node that does not lie -----------------------------------------------------------------------------------
@@ -257,9 +275,12 @@ def test_both_clients_write_to_a_real_node_and_sign_nothing_that_would_be_refuse
     assert (0, True) == (code, "committed" in output), output
 
     kept = len(list(tmp_path.glob("outbox-*")))
-    code, output = send("maintenance.record", javascript("send.mjs", node.url), "workshop-berlin", vin=UNBORN)
-    assert (1, True) == (code, "vehicle_unknown" in output), output
-    assert (3, 3) == (kept, len(list(tmp_path.glob("outbox-*")))), "nothing was signed"
+    for command in (javascript("send.mjs", node.url), python(tmp_path, node.url, account="workshop-berlin")):
+        code, output = send("maintenance.record", command, "workshop-berlin", vin=UNBORN)
+        assert (1, True) == (code, "vehicle_unknown" in output), output
+        assert (3, 3) == (kept, len(list(tmp_path.glob("outbox-*")))), "nothing was signed"
+    code, output = send("maintenance.record", python(tmp_path, node.url), "buyer-1", vine=VIN)
+    assert (1, True) == (code, "not signed" in output and "body.vine" in output and "Traceback" not in output), output
     records = node.get(f"/v1/vehicles/{VIN}/history")["records"]
     assert ["vehicle.register", "maintenance.record", "odometer.read"] == [record["kind"] for record in records]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -22,6 +22,7 @@ from support.processes import (
     check_no_fork,
     heights,
     running_network,
+    started,
     status_of,
     submit,
     wait_for,
@@ -235,9 +236,7 @@ def test_a_full_disk_stops_a_node_with_a_clear_word_and_its_store_intact(tmp_pat
         with Load(network.nodes[:3], ident) as load:
             wait_height(network.nodes, 3)
             victim.stop()
-            with victim.log.open("ab") as log:
-                command = f"ulimit -f 64; exec {_python()} -m node.cli.node start --home {victim.home.path} --dev"
-                victim.process = subprocess.Popen(["bash", "-c", command], stdout=log, stderr=log)
+            _start_on_a_small_disk(victim, 64)
             wait_for(lambda: not victim.is_running, 60, "the node stops")
             assert 3 == victim.process.returncode
             assert "Error: " in victim.log_tail(1)
@@ -250,7 +249,24 @@ def test_a_full_disk_stops_a_node_with_a_clear_word_and_its_store_intact(tmp_pat
         check_no_fork(network)
 
 
-def _python() -> str:
-    import sys
+def test_what_a_node_accepted_before_its_disk_was_full_is_committed_afterwards(tmp_path: Path) -> None:
+    with running_network(tmp_path, 1, start=False) as network:
+        (node,) = network.nodes
+        _start_on_a_small_disk(node, 400)
+        with Load(network.nodes, genesis_hash(network.genesis)) as load:
+            wait_for(lambda: not node.is_running, 60, "the node stops")
+        assert 3 == node.process.returncode
+        assert "make room on the disk, then start again" in node.log_tail(1), node.log_tail()
+        assert 100 < len(load.accepted)
+        node.start()
+        network.wait_ready()
+        assert "unknown" not in {status_of(node, txid) for txid in load.accepted}
+        wait_for(lambda: all(status_of(node, txid) == "committed" for txid in load.accepted), 60, "all are committed")
 
-    return sys.executable
+
+def _start_on_a_small_disk(node: LocalNode, file_kib_max: int) -> None:
+    with node.log.open("ab") as log:
+        command = (
+            f"ulimit -f {file_kib_max}; exec {sys.executable} -m node.cli.node start --home {node.home.path} --dev"
+        )
+        node.process = started(["bash", "-c", command], stdout=log, stderr=log)

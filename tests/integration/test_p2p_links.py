@@ -15,7 +15,7 @@ from support.peers import GENESIS_HASH, Peer, RawLink, a_handshake, dialled, key
 
 from node.codec import encode
 from node.errors import Busy
-from node.p2p.connection import shake_hands
+from node.p2p.connection import Link, shake_hands
 from node.p2p.handshake import RefusedByPeer
 from node.p2p.wire import KEY_IN_USE, Bye, GetPeers, Peers, Ping, Pong
 from node.replica.messages import GetTransactions, Status, Transactions
@@ -236,6 +236,31 @@ async def test_links_that_are_dropped_before_they_are_served_are_closed() -> Non
         (ident,) = one.links
         one.network._drop(ident)
         assert [] == await link.read_to_end()
+
+
+@over_sockets
+async def test_a_link_that_is_being_settled_when_its_node_stops_is_no_error() -> None:
+    """asyncio of CPython 3.11 reports a cancelled callback of a server as a failure."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    settling, for_ever = asyncio.Event(), asyncio.Event()
+
+    async def settle(link: Link) -> None:
+        settling.set()
+        try:
+            await for_ever.wait()
+        finally:
+            link.close()
+
+    one = Peer("one")
+    async with started(one):
+        one.network.transport._on_link = settle
+        two = Peer("two", one.address)
+        async with started(two):
+            await asyncio.wait_for(settling.wait(), 10)
+            await one.network.stop()
+    await asyncio.sleep(0)
+    assert [] == complaints
 
 
 @over_sockets

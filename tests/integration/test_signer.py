@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import run
-from support.processes import Ear, check_no_fork, running_network, wait_for, wait_height
+from support.processes import Ear, check_no_fork, running_network, started, wait_for, wait_height
 
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import genesis_hash
@@ -66,7 +66,7 @@ class SignerProcess:
     def start(self, *arguments: str) -> None:
         before = self.log().count(" listening ")
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = started(
                 [sys.executable, "-m", "node.cli.node", "signer", "--home", str(self.home.path), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

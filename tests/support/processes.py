@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
 import secrets
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from node.chain.vote import Vote
-from node.cli.local_network import P2P_OFFSET, LocalNetwork, LocalNode
+from node.cli.local_network import BASE_PORT, P2P_OFFSET, LocalNetwork, LocalNode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
@@ -34,18 +39,21 @@ PRODUCED_ON = (datetime.now(UTC).date() - timedelta(days=31)).isoformat()
 
 def wait_for(condition, timeout_s: float = 30.0, what: str = "the condition") -> float:
     """Ask until it holds; seconds it took. A deadline that passes is a failure with a name, never a silent one."""
-    started = time.monotonic()
+    begun = time.monotonic()
     while not condition():
-        assert time.monotonic() - started < timeout_s, f"{what} did not come within {timeout_s} s"
+        assert time.monotonic() - begun < timeout_s, f"{what} did not come within {timeout_s} s"
         time.sleep(0.05)
-    return time.monotonic() - started
+    return time.monotonic() - begun
 
 
 def free_base_port() -> int:
-    """A port from which on RPC and p2p ports of a network are free now."""
+    """A port from which on RPC and p2p ports of a network are free now, none of them a default: those are for who tries
+    the documents by hand, and stand for others where a test does."""
     chance = random.Random(secrets.randbits(64))
     for _ in range(200):
         base = chance.randrange(20_000, 32_000, 2 * P2P_OFFSET)
+        if abs(base - BASE_PORT) <= 2 * P2P_OFFSET:
+            continue
         with contextlib.ExitStack() as stack:
             try:
                 for port in [base + i + offset for i in range(NODES_MAX) for offset in (0, P2P_OFFSET)]:
@@ -56,6 +64,20 @@ def free_base_port() -> int:
                 continue
             return base
     raise AssertionError("no range of ports is free")
+
+
+ENDING_WITH_PARENT = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def started(command: Sequence[str | Path], **how: Any) -> subprocess.Popen[Any]:
+    """A process that is killed when the calling thread ends, however that happens. `how`: arguments of `Popen`."""
+    return subprocess.Popen([sys.executable, "-c", ENDING_WITH_PARENT, str(os.getpid()), *command], **how)
 
 
 @contextlib.contextmanager

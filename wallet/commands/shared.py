@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from node.source_tree import enclosing_source_tree
 from node.usage import example as example
 from wallet.defaults import DEFAULT_NODE
-from wallet.source_tree import enclosing_source_tree
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREADABLE: Final = 3

@@ -51,6 +51,7 @@ from node.txtypes.vehicle.regions import (
     OpenRecall,
     Registration,
     brand_at,
+    brand_state,
     flags_at,
     is_retest_overdue,
     market_at,

@@ -12,6 +12,7 @@ from support.chain import Chain, address
 from support.life import register
 from support.stages import at, signed
 
+from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.mempool.pool import Claim, Payer, Pool, PoolFull, PoolLimits
 from node.txtypes.envelope import CheckedTx
@@ -260,7 +261,7 @@ def test_the_accounts_of_one_sponsor_share_its_part_of_the_pool() -> None:
     for number, sender in enumerate(("buyer-1", "buyer-1", "workshop-berlin")):
         assert pool.add(tx(number, sender), (), claim(sponsor, address(sender)))
     for party in (address("police-1"), sponsor):
-        with pytest.raises(PoolFull, match=r"sponsor .* 3 pending transactions"):
+        with pytest.raises(PoolFull, match=f"sponsor {to_text(sponsor)} .* 3 pending transactions"):
             pool.check_room(party, 1, claim(sponsor, party))
     pool.check_room(address("police-1"), 1, claim(other, address("police-1")))
     pool.remove(tx(0, "buyer-1").txid)
@@ -285,7 +286,7 @@ def test_no_payer_reserves_more_weight_than_its_quota_has_left(poor: int) -> Non
     left[poor] = 250
     paid = Claim(100, (Payer(buyer, left[0]), Payer(sponsor, left[1])))
     assert pool.add(tx(1, "buyer-1"), (), paid) and pool.add(tx(2, "buyer-1"), (), paid)
-    with pytest.raises(PoolFull, match="quota of weight"):
+    with pytest.raises(PoolFull, match=f"that {to_text((buyer, sponsor)[poor])} pays for use up its quota of weight"):
         pool.add(tx(3, "buyer-1"), (), paid)
     assert pool.add(tx(3, "buyer-1"), (), paid._replace(weight=0)), "governance is free"
     pool.remove(tx(1, "buyer-1").txid)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from node.rules.flags import FLAGS, OPERATIONS, ROLES
 
 from node.ledger.kinds import CodeOf, ListOf, OptionOf, fields_of
 from node.ledger.ruleset import Ruleset
@@ -26,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "f9945edc0f82aafa69d7b8470212bb9ab907ccde95b1de731a35990d57e523d2"
+RULESET_1 = "485e11ff2db7553f84d10240e8ea13357c0fa59970afd997032b6dd869a16b22"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

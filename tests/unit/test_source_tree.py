@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.commands import run
+from support.stores import fingerprint
 
+from node.source_tree import enclosing_source_tree
 from wallet.cli import main
-from wallet.source_tree import enclosing_source_tree
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
 
 
@@ -96,3 +98,18 @@ def test_the_wallet_refuses_such_a_home_before_it_writes(tmp_path: Path, by_opti
     assert f"{home} is in the source tree {tmp_path / 'source'}" in done.output
     assert "~/.bmw-wallet" in done.output
     assert before == sorted(home.rglob("*"))
+
+
+@pytest.mark.parametrize("command", ["init", "testnet --output", "signer --take NODE --home"])
+def test_the_node_makes_no_keys_in_such_a_home(command: str, tmp_path: Path) -> None:
+    """Homes of development networks may lie there: their keys are public."""
+    tree = copy_of_this_project(tmp_path / "source")
+    assert 0 == run("bmw-node", "init", tmp_path / "node", "--genesis", ROOT / "genesis.json").code
+    before = fingerprint(tmp_path)
+
+    arguments = command.replace("NODE", str(tmp_path / "node")).split()
+    run("bmw-node", *arguments, tree / "net").refused(
+        3, f"{tree / 'net'} is in the source tree {tree}", "name a folder outside, or let git ignore this one"
+    )
+
+    assert before == fingerprint(tmp_path)
