@@ -1,6 +1,6 @@
 """What honest people do with a car: drive, service, tyres, inspections, data from afar, accidents, selling.
 
-Each behaviour is one function over one car; `HONEST` is the list of them.
+Each behaviour is one function over one car; `LIFE` is the list of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 from fleet_simulation.cars import KM, Car
+from fleet_simulation.clones import clone, engine_serial, theft, used_part
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.inspecting import inspection
 from fleet_simulation.losses import total_loss
@@ -64,11 +65,11 @@ def born(world: World, number: int) -> Behaviour:
     )  # fmt: skip
     made = datetime.fromtimestamp(at_ms // 1_000 - 3 * 86_400, UTC).date().isoformat()
     body = body_of("vehicle.register", vin=car.vin, model=model, produced_on=made, powertrain=car.powertrain,
-                   engine_serial=f"B48B20-{number:06}")  # fmt: skip
+                   engine_serial=engine_serial(number))  # fmt: skip
     world.send("bmw", body)
     world.cars.append(car)
     world.by_vin[car.vin] = car
-    for behaviour in HONEST:
+    for behaviour in LIFE:
         world.start(behaviour(world, car), at_ms + 1)
 
 
@@ -140,4 +141,7 @@ def _read(context: str) -> Write:
     return write
 
 
-HONEST: list[Callable[[World, Car], Behaviour]] = [service, tyres, telematics, inspection, accident, ownership]
+LIFE: Final[tuple[Callable[[World, Car], Behaviour], ...]] = (
+    service, tyres, telematics, inspection, accident, ownership, theft, used_part, clone,
+)  # fmt: skip
+"""Everything that goes on around one car, honest and not."""

@@ -38,6 +38,8 @@ REGISTRARS: Final = "registrar-1"
 def total_loss(world: World, car: Car, at_ms: int) -> Behaviour:
     """An insurer and the holder write the car off; what becomes of it is drawn."""
     chance = world.chance(f"{car.number}/total loss")
+    if car.is_gone:
+        return
     if happens(chance, WASHED):
         yield from delayed(world, car, chance, at_ms)
         return
@@ -59,7 +61,8 @@ def total_loss(world: World, car: Car, at_ms: int) -> Behaviour:
         return
     way = chance.choices((EXPORTED, RELATED, SHELL, ""), (WASHED, WASHED, WASHED, REBUILT))[0]
     dealer = {RELATED: WASH_DEALER, SHELL: SHADY_DEALER}.get(way) or chance.choice(TRADE.dealers[car.city])
-    at_ms = yield from sold(world, car, chance, at_ms, dealer)
+    if car.owner != dealer:
+        at_ms = yield from sold(world, car, chance, at_ms, dealer)
     if car.owner == dealer:
         at_ms = yield from _returned(world, car, chance, at_ms, way)
     if car.is_wreck:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from fleet_simulation import losses, odometer_frauds, rivals, sale_frauds
+from fleet_simulation import clones, losses, odometer_frauds, rivals, sale_frauds
 from fleet_simulation.cars import Car, Case, visible_since
 from fleet_simulation.watching import CONTRADICTED, Watch
 from fleet_simulation.world import YEAR_MS, World
@@ -18,7 +18,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 GOALS: Final[dict[str, float]] = {
     **dict.fromkeys(odometer_frauds.ROLLBACKS, 1.0), odometer_frauds.REMOVED: 0.95, odometer_frauds.GIVEN_BACK: 0.95,
     rivals.STAMPED: 1.0, losses.EXPORTED: 1.0, losses.DELAYED: 1.0, losses.RELATED: 1.0, sale_frauds.DOUBLE: 1.0,
-    sale_frauds.FAKE_PAYMENT: 1.0,
+    sale_frauds.FAKE_PAYMENT: 1.0, clones.FROM_STOLEN: 1.0, clones.FROM_ALIVE: 1.0, clones.CLONE: 0.9,
 }  # fmt: skip
 """Kind to the share of the visible cases that must be found. Other kinds are reported."""
 

@@ -134,6 +134,7 @@ class Deal:
         self.price = Money(chance.randrange(5_000, 60_000) * 100, "EUR")
         self.discloses: set[str] = set()
         self.listing = self.order = self.payment = b""
+        self.is_reserved = False
 
     def _send(self, sender: str, body: object, *cosigners: str, on_record: object = None) -> Outcome:
         return self.world.send(sender, body, *cosigners, side="sale", on_record=on_record)  # type: ignore[arg-type]
@@ -172,7 +173,9 @@ class Deal:
         return found
 
     def accepted(self, at_ms: int) -> Outcome:
-        return self._send(self.seller, body_of("order.accept", order=self.order))
+        found = self._send(self.seller, body_of("order.accept", order=self.order))
+        self.is_reserved = found.is_accepted
+        return found
 
     def paid(self, at_ms: int) -> Outcome:
         body = body_of("payment.initiate", order=self.order, rail="bank_transfer", amount=self.price)
@@ -199,16 +202,16 @@ class Deal:
     def respond(self, at_ms: int, refused: tuple[str, ...]) -> None:
         """What honest parties do about a refusal: disclose, read anew, offer anew, acknowledge."""
         said = {DISCLOSED[code] for code in refused if code in DISCLOSED}
-        if said and not self.listing:
-            self.discloses |= said
-        elif said - self.discloses and not self.order:
-            self.discloses |= said
-            self._relist()
+        is_new = bool(said - self.discloses)
+        self.discloses |= said
         if "odometer_stale" in refused:
             self.read(at_ms)
-        if "disclosure_stale" in refused and self.order:
-            self._send(self.seller, body_of("order.reject", order=self.order))
-            self.offered(at_ms)
+        if self.listing and not self.is_reserved:
+            if is_new:
+                self._relist()
+            if self.order and (is_new or "disclosure_stale" in refused):
+                self._send(self.seller, body_of("order.reject", order=self.order))
+                self.offered(at_ms)
         if self.payment and (said or "acknowledgement_missing" in refused):
             found = self._send(self.buyer, body_of("order.acknowledge", order=self.order))
             self.sale.acknowledged += found.is_accepted

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from fleet_simulation.cars import Car, Case, sets_apart
+from fleet_simulation.clones import CLONE, FROM_ALIVE, FROM_STOLEN
 from fleet_simulation.rivals import STAMPED
 from fleet_simulation.world import World
 from node.execution.block_run import BlockResult
@@ -13,6 +14,11 @@ from node.rules.odometer import BACKFILLED
 from node.txtypes.vehicle.readings import ODOMETER, Readings
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
+ALERTS = {
+    FROM_STOLEN: ("part_from_stolen", "part_elsewhere"), FROM_ALIVE: ("part_elsewhere",),
+    CLONE: ("clone_vin", "parallel_life"),
+}  # fmt: skip
+"""Kind of case to the alerts that are evidence of it."""
 CONTRADICTED = ("CONTESTED", "ILLOGICAL")
 
 
@@ -48,10 +54,15 @@ class Watch:
                 if car is not None and family is ODOMETER:
                     self._readings(car, value, result.time_ms)
                 elif car is not None:
-                    self._vehicle(vin, value, result.time_ms)
+                    self._vehicle(car, value, result.time_ms)
 
-    def _vehicle(self, vin: str, vehicle: Vehicle, now_ms: int) -> None:
-        seen = self.of(vin)
+    def _vehicle(self, car: Car, vehicle: Vehicle, now_ms: int) -> None:
+        seen = self.of(car.vin)
+        for case in car.cases:
+            codes = ALERTS.get(case.kind, ())
+            alert = next((a for a in vehicle.alerts if a.code in codes and a.last_ms >= case.at_ms), None)
+            if alert is not None and not case.found_ms:
+                case.found_ms, case.found_by = now_ms, f"alert {alert.code}"
         for alert in vehicle.alerts:
             seen.alerts.setdefault(f"{alert.code} {alert.state}", now_ms)
         for brand in vehicle.brands:

@@ -67,6 +67,7 @@ class World:
     sent: Counter[str] = field(default_factory=Counter)
     """Accepted transactions by type."""
     scrapped: list[Car] = field(default_factory=list)
+    stolen: list[Car] = field(default_factory=list)
     cleared: list[tuple[str, str, int]] = field(default_factory=list)
     """Inspector, holder and time of every total loss that returned to the road."""
     draw_tampering: list[Callable[[World, Car, Random, int, int], Tamper | None]] = field(default_factory=list)
