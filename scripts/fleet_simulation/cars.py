@@ -66,6 +66,7 @@ class Car:
     metres_a_day: int
     has_telematics: bool
     powertrain: str = "petrol"
+    is_taxi: bool = False
     at_ms: int = 0
     driven: int = 0
     """Metres that the car has gone."""

@@ -7,7 +7,18 @@ from typing import Final
 
 from fleet_simulation.cars import Car, Case
 from fleet_simulation.genesis import TRADE
-from fleet_simulation.world import YEAR_MS, Behaviour, World, after, body_of, happens, reading, where, workshop_of
+from fleet_simulation.world import (
+    YEAR_MS,
+    Behaviour,
+    World,
+    after,
+    body_of,
+    engine_serial,
+    happens,
+    reading,
+    where,
+    workshop_of,
+)
 from fleet_simulation.writing import visit
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer, Where
@@ -28,7 +39,8 @@ FROM_STOLEN: Final = "part from a stolen car"
 FROM_ALIVE: Final = "part of a living donor"
 UNKNOWN_SERIAL: Final = "part without an origin"
 FAR: Final = {"berlin": "cologne", "hamburg": "munich", "munich": "hamburg", "cologne": "leipzig",
-              "frankfurt": "berlin", "stuttgart": "hamburg", "leipzig": "stuttgart", "nuremberg": "hamburg"}  # fmt: skip
+              "frankfurt": "berlin", "stuttgart": "hamburg", "leipzig": "stuttgart", "nuremberg": "hamburg",
+              "warsaw": "leipzig"}  # fmt: skip
 """A city 300 to 1,500 km away, where a clone lives."""
 
 
@@ -40,7 +52,7 @@ def clone(world: World, car: Car) -> Behaviour:
     at_ms = car.born_ms + chance.randrange(200, 900) * DAY_MS
     yield at_ms
     case = world.add_case(Case(CLONE, car.vin, at_ms), car)
-    twin = Car(car.number, car.vin, car.model, FAR[car.city], "", at_ms, 0, False, car.powertrain, at_ms)
+    twin = Car(car.number, car.vin, car.model, FAR[car.city], "", at_ms, 0, False, car.powertrain, at_ms=at_ms)
     twin.metres_a_day = int(car.metres_a_day * chance.uniform(0.5, 2.0))
     car.advance(at_ms)
     twin.shown = twin.other_shown = int(car.shown * chance.uniform(0.3, 1.7))
@@ -122,7 +134,7 @@ def used_part(world: World, car: Car) -> Behaviour:
 def _donor(world: World, car: Car, chance: Random, at_ms: int) -> tuple[Car | None, Case | None]:
     """A car that the engine is from, and the fraud if it is one."""
     if not happens(chance, CROOKED):
-        return (chance.choice(world.scrapped) if world.scrapped else None), None
+        return (world.scrapped.pop() if world.scrapped else None), None
     living = [other for other in world.cars if other is not car and not other.is_gone]
     ways = {FROM_STOLEN: world.stolen, FROM_ALIVE: living, UNKNOWN_SERIAL: living}
     kind = chance.choice(list(ways))
@@ -131,9 +143,6 @@ def _donor(world: World, car: Car, chance: Random, at_ms: int) -> tuple[Car | No
     case = world.add_case(Case(kind, car.vin, at_ms), car)
     if kind != UNKNOWN_SERIAL:
         case.visible_ms = world.now  # the serial is known to the chain
-    return chance.choice(ways[kind]), case
-
-
-def engine_serial(number: int) -> str:
-    """Of the engine with which a car was born."""
-    return f"B48B20-{number:06}"
+    donor = chance.choice(ways[kind])
+    donor.cases.append(case)
+    return donor, case

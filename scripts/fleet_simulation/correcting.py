@@ -20,6 +20,8 @@ AMENDED: Final = 0.5
 """Of the typing errors and of the records on the wrong car: those that their author amends."""
 NOTICED: Final = 0.9
 """Of the false records: those that the owner disputes."""
+TRIES: Final = 6
+"""How often a dispute is opened, once in 35 days: an account has two open ones about one car."""
 JUST: Final = 0.9
 """Votes of arbiters that see the truth. Our assumption."""
 Write = Callable[[str, Odometer, Where, int], TransactionBody]
@@ -80,10 +82,14 @@ def dispute(world: World, car: Car, sequence: int, ground: str, case: Case) -> B
     if not happens(chance, NOTICED):
         return
     at_ms = world.now + chance.randrange(DAY_MS, 12 * DAY_MS)
-    yield at_ms
-    opener = car.owner
     target = name_of(world, car.vin, sequence)
-    opened = world.send(opener, RecordDisputeOpen(car.vin, target, ground, ()), side="disputing")
+    for _ in range(TRIES):
+        yield at_ms
+        opener = car.owner
+        opened = world.send(opener, RecordDisputeOpen(car.vin, target, ground, ()), side="disputing")
+        if "disputes_open" not in opened.refused:
+            break
+        at_ms += 35 * DAY_MS
     if not opened.is_accepted:
         return
     case.facts["disputed"] = case.facts.get("disputed", 0) + 1

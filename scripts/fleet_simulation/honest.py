@@ -11,7 +11,7 @@ from random import Random
 from typing import Final
 
 from fleet_simulation.cars import KM, Car
-from fleet_simulation.clones import clone, engine_serial, theft, used_part
+from fleet_simulation.clones import clone, theft, used_part
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.inspecting import inspection
 from fleet_simulation.losses import total_loss
@@ -23,6 +23,7 @@ from fleet_simulation.world import (
     World,
     after,
     body_of,
+    engine_serial,
     happens,
     lognormal,
     workshop_of,
@@ -56,11 +57,12 @@ def born(world: World, number: int) -> Behaviour:
     at_ms = START_MS + chance.randrange(DAY_MS, min(ENTRY_MS, world.plan.end_ms - START_MS))
     yield at_ms
     model = MODELS[number % len(MODELS)]
-    yearly = chance.uniform(60_000, 120_000) * KM if happens(chance, TAXIS) else lognormal(chance, YEARLY_METRES, 0.5)
+    is_taxi = happens(chance, TAXIS)
+    yearly = chance.uniform(60_000, 120_000) * KM if is_taxi else lognormal(chance, YEARLY_METRES, 0.5)
     cities = tuple(TRADE.workshops)[:8]
     car = Car(
         number, f"WBA8E9G50GNU{number:05}", model, chance.choice(cities), "bmw", at_ms,
-        int(yearly) // 365, happens(chance, TELEMATICS), "bev" if model in ELECTRIC else "petrol",
+        int(yearly) // 365, happens(chance, TELEMATICS), "bev" if model in ELECTRIC else "petrol", is_taxi,
         at_ms, 10 * KM, 10 * KM, 10 * KM,
     )  # fmt: skip
     made = datetime.fromtimestamp(at_ms // 1_000 - 3 * 86_400, UTC).date().isoformat()

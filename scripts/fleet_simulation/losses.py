@@ -11,13 +11,24 @@ from fleet_simulation.correcting import name_of
 from fleet_simulation.genesis import SHADY_DEALER, TRADE, WASH_DEALER, WASH_INSPECTOR
 from fleet_simulation.producing import Outcome
 from fleet_simulation.selling import sold
-from fleet_simulation.world import Behaviour, World, body_of, happens, inspector_of, reading, where, workshop_of
+from fleet_simulation.world import (
+    Behaviour,
+    World,
+    body_of,
+    engine_serial,
+    happens,
+    inspector_of,
+    reading,
+    where,
+    workshop_of,
+)
 from node.ledger.body import TransactionBody
 from node.limits import DAY_MS
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Part
 from node.txtypes.service.repair import Operation
+from node.txtypes.vehicle.bindings import part_id
 from node.txtypes.vehicle.regions import brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -77,7 +88,7 @@ def total_loss(world: World, car: Car, at_ms: int) -> Behaviour:
 
 def _scrapped(world: World, car: Car, at_ms: int) -> None:
     body = body_of("vehicle.scrap", vin=car.vin, odometer=reading(car.shown), event_at_ms=world.now,
-                   where=where(car, "dismantler-1"))  # fmt: skip
+                   where=where(car, "dismantler-1"), parts_kept=(part_id("engine", "", engine_serial(car.number)),))  # fmt: skip
     note = world.tell(car, "dismantler-1", world.now, reading(car.shown))
     found = world.send("dismantler-1", body, car.owner, side="scrap", on_record=note)
     car.is_wreck = not found.is_accepted

@@ -111,7 +111,9 @@ def attacks(world: World, watch: Watch) -> dict[str, Any]:
     for vin, case in attacked.items():
         if case.kind == rivals.DAMAGE:
             vehicle = world.chain.state(VEHICLE, vin)
-            confirmed.update(brand_state(b, world.now) for b in vehicle.brands if b.code == "collision_structural")
+            how = "disputed" if case.facts.get("disputed") else "never disputed"
+            states = [brand_state(b, world.now) for b in vehicle.brands if b.code == "collision_structural"]
+            confirmed.update(f"{how}: {state}" for state in states)
     return {
         "attacked cars": len(attacked), "sales under attack": len(sales),
         "median days of such a sale": _median_days(sales), "median days of another resale": _median_days(others),

@@ -11,6 +11,7 @@ from support.life import attest
 from fleet_simulation.cars import Car
 from fleet_simulation.genesis import PROVIDER, TRADE
 from fleet_simulation.producing import Outcome
+from fleet_simulation.registering import move_abroad, register
 from fleet_simulation.world import (
     YEAR_MS,
     Behaviour,
@@ -60,6 +61,7 @@ def ownership(world: World, car: Car) -> Behaviour:
     daily, car.metres_a_day = car.metres_a_day, car.metres_a_day // DEALERS_DRIVE
     at_ms = yield from sold(world, car, chance, at_ms + after(chance, 20 * DAY_MS), world.new_owner(), is_resale=False)
     car.metres_a_day = daily
+    register(world, car)
     while not car.is_gone:
         wait = after(chance, YEAR_MS / RESALES_A_YEAR) + 60 * DAY_MS
         drawn = [draw(world, car, chance, at_ms, at_ms + wait) for draw in world.draw_tampering]
@@ -76,8 +78,11 @@ def ownership(world: World, car: Car) -> Behaviour:
             at_ms += chance.randrange(5 * DAY_MS, 40 * DAY_MS)
             yield at_ms
             tamper = tamper if is_dealers else None
+        seller = car.owner
         at_ms = yield from sold(world, car, chance, at_ms, world.new_owner(), tamper=tamper)
         car.metres_a_day = daily
+        if world.plan.regime == "cross_border" and car.owner != seller and not car.is_gone:
+            move_abroad(world, car)
 
 
 def sold(
@@ -212,12 +217,25 @@ class Deal:
             if self.order and (is_new or "disclosure_stale" in refused):
                 self._send(self.seller, body_of("order.reject", order=self.order))
                 self.offered(at_ms)
+        if any("recall" in code or code == "stop_flag" for code in refused):
+            self._recalls_done(at_ms)
         if self.payment and (said or "acknowledgement_missing" in refused):
             found = self._send(self.buyer, body_of("order.acknowledge", order=self.order))
             self.sale.acknowledged += found.is_accepted
             if "nothing_to_acknowledge" in found.refused:  # only a counted reading tells the buyer of a longer way
                 self.sale.read_again += 1
                 self.read(at_ms)
+
+    def _recalls_done(self, at_ms: int) -> None:
+        """What a recall keeps from being handed over is repaired."""
+        car, world, author = self.car, self.world, workshop_of(self.chance, self.car)
+        for recall in world.chain.state(VEHICLE, car.vin).recalls:
+            if recall.recall_class in ("stop_drive", "park_outside"):
+                body = body_of(
+                    "recall.done", vin=car.vin, manufacturer=recall.maker, campaign=recall.campaign, software=None,
+                    odometer=reading(car.shown), where=where(car, author), event_at_ms=at_ms,
+                )  # fmt: skip
+                self._send(author, body, on_record=world.tell(car, author, at_ms, reading(car.shown)))
 
     def give_up(self) -> None:
         """Take the car off the market as far as the chain lets one."""

@@ -232,6 +232,11 @@ def metres_of(odometer: Odometer) -> int:
     return to_metres(odometer.value, odometer.unit)
 
 
+def engine_serial(number: int) -> str:
+    """Of the engine with which a car was born."""
+    return f"B48B20-{number:06}"
+
+
 def where(car: Car, author: str) -> Where:
     return Where(SITES.get(author, ""), "obd", car.model)
 
