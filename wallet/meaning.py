@@ -26,6 +26,7 @@ from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderHandover
+from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import Names, strict
@@ -81,6 +82,11 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
     TitleTransfer: Essence(
         ("sender", "vin", "receiver", "odometer", "discloses"),
         "The title of {vin} moves from {sender} to {receiver} for good.",
+    ),
+    TitleAssign: Essence(
+        ("sender", "vin", "receiver", "reason", "odometer", "discloses", "material_changes"),
+        "The title of {vin} moves to {receiver} for good ({reason}), as the car is after {material_changes} material "
+        "changes.",
     ),
     AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),
 }  # fmt: skip

@@ -33,10 +33,12 @@ from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
 from node.rules.vin import VIN_PATTERN, is_vin
+from node.txtypes.registration.registration import RegistrationAccept
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.service.records import Due
+from node.txtypes.vehicle.assign import TitleAssign
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _DISTANCE = re.compile(r"([0-9]{1,7}) ?(km|mi)")
@@ -269,7 +271,9 @@ def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Na
 
 # --- click -------------------------------------------------------------------------------------------
 FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
-    OrderOffer: frozenset({"listing_version", "disclosure_root"})
+    OrderOffer: frozenset({"listing_version", "disclosure_root"}),
+    RegistrationAccept: frozenset({"shown"}),
+    TitleAssign: frozenset({"shown"}),
 }
 """Fields that the wallet reads from the chain if they are not given."""
 

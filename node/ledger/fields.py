@@ -86,7 +86,6 @@ RegistrationKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("regis
 RegistrationUsage = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_usages")]
 RegistrationSuspension = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_suspensions")]
 RegistrationEndReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_end_reasons")]
-RegistrationRejection = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_rejections")]
 AssignmentReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("assignment_reasons")]
 ImportGrade = Annotated[str, Meta(pattern=r"^[A-D]\Z"), kinds.CodeOf("import_grades")]
 HistoryKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("history_kinds")]

@@ -159,7 +159,7 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
     plural = plural_of(family)
     return (
         _get(f"{family.path}/{{{family.param}}}", partial(values.value, family), "values",
-             f"The {family.name} as it counts now", Stamped(family.view), f"{family.name}_unknown", name=family.name),
+             f"The {family.name} as it counts now", Stamped(family.view), f"{family.word}_unknown", name=family.word),
         _get(family.path, partial(values.listed, family), "values", f"A list of {plural}", PageOf(family), *_PAGE,
              query=list_query(family), name=plural),
     )  # fmt: skip
@@ -168,13 +168,13 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
 def _touching(family: Family[Any]) -> Route:
     return _get(f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
                 f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
-                f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
+                f"{family.word}_unknown", *_PAGE, query=PageQuery, name=f"{family.word}_transactions")  # fmt: skip
 
 
 def _derived(family: Family[Any], name: str, view: type[Any], summary: str, operation: str = "") -> Route:
     """A further view of a family's value, below its path. `operation`: its id, where another path ends alike."""
     return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
-                Stamped(view), f"{family.name}_unknown", name=operation or name)  # fmt: skip
+                Stamped(view), f"{family.word}_unknown", name=operation or name)  # fmt: skip
 
 
 def _of_account(family: Family[Any], index: str, summary: str) -> Route:

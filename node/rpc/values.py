@@ -46,7 +46,7 @@ def require(moment: Moment, family: Family[Any], ident: str) -> Any:
     """The value. Raises `Problem` if it does not exist."""
     value = moment.get(family, ident)
     if value is None:
-        raise Problem(f"{family.name}_unknown", f"{ident}: no {family.name} of this chain")
+        raise Problem(f"{family.word}_unknown", f"{ident}: no {family.name} of this chain")
     return value
 
 

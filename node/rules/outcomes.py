@@ -66,7 +66,7 @@ OUTCOMES: Final[dict[str, str]] = {
     SELF_REPORTED: "the author reported damage to its own car and has no accreditation for such reports",
     **{alert_outcome(code): f"the record reports the alert {code.replace('_', ' ')}" for code in ALERTS},
     UNPROVEN: "a used part without a donor on this chain",
-    NOT_BOUND: "the part or battery that was removed was not known to be in this car",
+    NOT_BOUND: "the part or battery was not known to be in this car",
     IMPLAUSIBLE: "the battery's state of health has risen by more than it can without a recalibration",
     GAP: "the software before the update was another than this chain knew",
     ROLLED_BACK: "the software is older than it was",

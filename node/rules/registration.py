@@ -18,8 +18,6 @@ REGISTRATION_USAGES: Final[dict[str, str]] = {
 SUSPENSION_REASONS: Final = ("insurance", "tax", "inspection", "owner", "court", "recall")
 REGISTRATION_END_REASONS: Final = ("owner", "export_confirmed", "total_loss", "theft", "scrapped", "official")
 """Why a registration ends. `scrapped` is the chain's own, with `vehicle.scrap`."""
-REGISTRATION_REJECTIONS: Final = ("stolen", "lien", "identity", "scrapped", "court")
-"""Why a country does not let a car go to another that claims it. After EUCARIS, as the design saw it."""
 
 ASSIGNMENT_REASONS: Final = ("gift", "inheritance", "court", "divorce", "repossession")
 """Why title moves without a sale."""

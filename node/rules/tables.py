@@ -43,7 +43,6 @@ from node.rules.registration import (
     REGISTRATION_COUNTRIES,
     REGISTRATION_END_REASONS,
     REGISTRATION_KINDS,
-    REGISTRATION_REJECTIONS,
     REGISTRATION_STATES,
     REGISTRATION_USAGES,
     SUSPENSION_REASONS,
@@ -153,7 +152,6 @@ class Tables(NamedTuple):
     registration_countries: frozenset[str] = REGISTRATION_COUNTRIES
     registration_end_reasons: tuple[str, ...] = REGISTRATION_END_REASONS
     registration_kinds: tuple[str, ...] = REGISTRATION_KINDS
-    registration_rejections: tuple[str, ...] = REGISTRATION_REJECTIONS
     registration_states: tuple[str, ...] = REGISTRATION_STATES
     registration_suspensions: tuple[str, ...] = SUSPENSION_REASONS
     registration_usages: Mapping[str, str] = REGISTRATION_USAGES

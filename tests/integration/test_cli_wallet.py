@@ -156,6 +156,26 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert wallet("vehicle", vin, "--json").json["holder_name"] == "bmw", "a dry run has sent nothing"
 
 
+def test_who_is_given_a_car_signs_what_the_chain_has_of_it(wallet: Wallet) -> None:
+    vin = "WBA8E9G50GNU10031"
+    born(wallet, vin)
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "reason=gift", "odometer=5km", "discloses=[]",
+                "material_changes=0", "type=title.assign")  # fmt: skip
+    arguments = (
+        "tx", "title.assign", "--vin", vin, "--receiver", "dealer-munich", "--reason", "gift", "--odometer", "5km",
+        "--from", "bmw", "--cosign", "dealer-munich", "--yes", "--accept-old-root",
+        *(word for text in expected for word in ("--expect", text)),
+    )  # fmt: skip
+    stale = wallet(*arguments, "--shown", "00" * 32, "--dry-run")
+    assert 1 == stale.code and "disclosure_stale" in stale.err and "Shown:" not in stale.err
+    done = wallet(*arguments, "--wait", "--json")
+    assert "committed" == done.json["status"]
+    assert f"Shown: {vin}, 1 records, 0 accidents, odometer NO_VERDICT, flags none, brands none" in done.err
+    assert "dealer-munich" == wallet("vehicle", vin, "--json").json["holder_name"]
+    unknown = wallet(*arguments[:3], "WBA8E9G50GNU99999", *arguments[4:])
+    assert 2 == unknown.code and "--vin: there is no vehicle WBA8E9G50GNU99999" in unknown.err
+
+
 def test_all_accounts_are_shown_also_where_a_key_has_none_yet(wallet: Wallet) -> None:
     address = wallet("key", "new", "no-account-yet", "--json").json["address"]
     try:

@@ -86,17 +86,22 @@ ORDER_OF_TYPES = (
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
     "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",
+    "registration.set", "registration.suspend", "registration.export", "registration.accept", "registration.end",
+    "title.assign",
+    "repair.record", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
-        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE", "warranty.claim": "CLAIM"}  # fmt: skip
+        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE",
+        "warranty.claim": "CLAIM"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:
     assert set(TYPES) == set(ORDER_OF_TYPES)
     printed = examples_of_types()
     assert set(TYPES) == set(printed)
-    for name in ("dealer-munich", "buyer-1", "inspector-1", "payment-provider-1", "carrier-1"):
+    for name in ("dealer-munich", "buyer-1", "inspector-1", "payment-provider-1", "carrier-1",
+                 "registrar-1", "registrar-2"):  # fmt: skip
         assert reader.shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
     assert reader.shell.run("bmw-wallet key new alice")[0] == 0
     assert reader.shell.run(f"export REFERENCE={'5e' * 32}")[0] == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain, address
+from support.disputing import dispute
 from support.http import get, over_http
 from support.json_schema import errors
 from support.life import VIN, Life, accident, maintenance, many_cars
@@ -310,6 +311,9 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     life = a_life()
     life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_sponsor_day", 1_000)))
     life.chain.do("bmw", specimen("recall.open"))
+    ident = life.chain.do("buyer-1", dispute(life.chain, 1)).hex()
+    life.chain.do("bmw", specimen("warranty.start", life.chain))
+    claim = life.chain.do("workshop-berlin", specimen("warranty.claim", life.chain), "buyer-1").hex()
     buyer, member = to_text(address("buyer-1")), MEMBER.key(address("bmw")).decode()
     proposal = life.chain.store.block(10).transactions[0]
     txid = life.chain.check(proposal).txid.hex()
@@ -328,6 +332,9 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/accounts/{address}/transactions": buyer,
         "/v1/codes": "", "/v1/schema": "",
         "/v1/recalls": "", "/v1/recalls/{recall}": f"{address('bmw').hex()}-0016560700",
+        "/v1/disputes": "", "/v1/disputes/{dispute}": ident, "/v1/accounts/{address}/conduct": buyer,
+        "/v1/members/{address}/conduct": to_text(address("bmw")), "/v1/warranties": "",
+        "/v1/warranties/{warranty}": f"{VIN}-1", "/v1/claims": "", "/v1/claims/{claim}": claim,
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")

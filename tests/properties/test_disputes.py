@@ -10,12 +10,14 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, address
+from support.damage import loss
 from support.disputing import ARBITERS, amend, car, copied, crashed, dispute, disputed, name_of, newest, serviced, shown
 from support.life import VIN, Life, accident, handover, listing, maintenance, offer, transfer
 from support.stages import at, force
 
 from node.ledger.body import TransactionBody
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.disputes import DISPUTE_OUTCOMES, DISPUTE_STANDINGS
 from node.txtypes.disputes.dispute import (
     DISPUTES_PER_RECORD_MAX,
@@ -83,14 +85,27 @@ def test_a_dispute_alone_changes_no_guards_result(stage: str, make: Callable[[Li
     assert [] == list(differences(stage, make))
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_dispute_alone_adds_no_refusal(stage: str) -> None:
+    """What a lone insurer says is firm after 30 days undisputed: there, and only there, a dispute takes one away."""
+    found = list(differences(stage, written_off))
+    assert all("total_loss" in text.partition(" became ")[0] for text in found), found
+    assert [] == [text for text in found if "total_loss" in text.partition(" became ")[2]]
+
+
+def written_off(life: Life) -> int:
+    life.chain.do("insurer-1", loss(life.chain, holder_signs=False))
+    return newest(life.chain)
+
+
 def test_a_dispute_that_blocked_a_sale_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: an open dispute is a condition of the car."""
     conditions_of = conditions.conditions_of
 
-    def disputed_too(reader: Ledger, vin: str, vehicle: Vehicle, now_ms: int) -> Iterator[str]:
-        yield from conditions_of(reader, vin, vehicle, now_ms)
+    def disputed_too(reader: Ledger, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[str]:
+        yield from conditions_of(reader, vin, vehicle, now_ms, rules)
         if disputes_at(reader.get(LIFE, vin), now_ms):
-            yield "duty_open"
+            yield "duty_structural_release"
 
     monkeypatch.setattr(conditions, "conditions_of", disputed_too)
     assert [] != list(differences("paid", serviced))

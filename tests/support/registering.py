@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from node.ledger.family import AsOf
 from node.txtypes.registration.registration import RegistrationAccept
+from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.regions import Registration
-from node.txtypes.vehicle.vehicle import VEHICLE, material_root, vehicle_at
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VehicleView, material_root
 from support.chain import Chain
 from support.life import VIN, Life
 from support.specimens import specimen
-from support.stages import at, change
+from support.stages import at, change, ledger_of
 
 REGISTRARS = {"DE": "registrar-1", "CN": "registrar-2", "FR": "registrar-3"}
 """Country to its registrar; the third is in no development genesis."""
@@ -45,7 +47,7 @@ def claim(chain: Chain, country: str = "CN", **changes: object) -> RegistrationA
 
 def root(chain: Chain, vin: str = VIN) -> bytes:
     """What whoever takes the car is shown now."""
-    return material_root(vin, vehicle_at(chain.state(VEHICLE, vin), chain.now))
+    return material_root(vin, chain.state(VEHICLE, vin))
 
 
 def registration(chain: Chain) -> Registration:
@@ -82,6 +84,12 @@ def exported(life: Life) -> None:
     life.chain.do("registrar-1", end(life.chain, reason="export_confirmed"))
 
 
+def accepted(life: Life) -> None:
+    """By CN."""
+    leaving(life)
+    life.chain.do("registrar-2", accept(life.chain))
+
+
 def claimed(life: Life) -> None:
     registered(life)
     claim_it(life)
@@ -107,3 +115,12 @@ def in_status(status: str) -> Life:
     STATUSES[status](life)
     assert status == registration(life.chain).status
     return life
+
+
+def car(chain: Chain) -> Vehicle:
+    found: Vehicle = chain.state(VEHICLE, VIN)
+    return found
+
+
+def view(chain: Chain) -> VehicleView:
+    return VehicleView.of(VIN, car(chain), ledger_of(chain), AsOf(chain.now, RULESETS[1]))

@@ -15,7 +15,7 @@ from node.ledger.json_form import from_json
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, disclosure_root
 from node.txtypes.sale.order import reference_id
-from node.txtypes.vehicle.vehicle import VEHICLE, material_root, vehicle_at
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import DAY_MS, START_MS, address
 
 EXAMPLE_VIN = "WBA8E9G50GNU12345"
@@ -60,7 +60,7 @@ class RunNames:
             return shown_root(self._chain, self._ids.get("listing", bytes(32)))
         if name == "material_root" and self._chain is not None:
             vehicle = self._chain.state(VEHICLE, EXAMPLE_VIN)
-            return material_root(EXAMPLE_VIN, vehicle_at(vehicle, self.now_ms)) if vehicle else bytes(32)
+            return material_root(EXAMPLE_VIN, vehicle) if vehicle else bytes(32)
         if name == "reference":
             return reference_id("bank_transfer", address(PROVIDER), self._ids.get(name, b"uetr-1"))
         return self._ids.get(name, bytes(32))

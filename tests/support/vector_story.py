@@ -101,6 +101,8 @@ def play() -> Story:
     _vehicle(story)
     _market(story)
     _purchase(story)
+    _elsewhere(story)
+    _registration(story)
     _others(story)
     story.chain.produce()
     return story
@@ -204,6 +206,28 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
+
+
+def _registration(story: Story) -> None:
+    """DE registers the buyer's car and lets it leave for CN, which ends its registration; the buyer gives it away."""
+    chain, order = story.chain, ("set", "suspend", "export", "accept", "end")
+    for tag in (f"registration.{name}" for name in order):
+        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, chain))
+    story.do("buyer-1", specimen("title.assign", chain, odometer=km(170)), "dealer-munich")
+
+
+def _elsewhere(story: Story) -> None:
+    """A part and software of the car, a sighting of one that is unknown, and a car from elsewhere with its battery."""
+    for tag, changes in (
+        ("part.bind", {"odometer": km(165)}),
+        ("software.update", {"odometer": km(165)}),
+        ("vehicle.sighting", {}),
+        ("vehicle.import", {}),
+        ("battery.bind", {}),
+        ("battery.health", {}),
+    ):
+        example = TYPES[tag].EXAMPLE
+        story.do(example.sender, specimen(tag, story.chain, **changes), *example.cosigners)
 
 
 def _others(story: Story) -> None:

@@ -141,6 +141,7 @@ class GivenState:
 
     def __init__(self, vector: dict[str, Any]) -> None:
         self.values, self.window = state_of(vector), set(map(x, vector["window"]))
+        self.records = {name: x(raw) for name, raw in vector["records"].items()}
 
     def get(self, key: bytes) -> bytes | None:
         return self.values.get(key)
@@ -152,7 +153,7 @@ class GivenState:
         return txid in self.window
 
     def record(self, vin: str, sequence: int) -> bytes | None:
-        return self.records.get((vin, sequence))
+        return self.records.get(f"{vin}/{sequence}")
 
 
 @named("guards")

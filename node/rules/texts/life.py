@@ -47,14 +47,6 @@ scrapped | scrapped | verschrottet | 报废
 official | by the authority | von Amts wegen | 依职权注销
 """)
 
-REGISTRATION_REJECTIONS: Final = rows("""
-stolen | stolen | gestohlen | 被盗抢
-lien | financed, pledged to a bank | finanziert, sicherungsübereignet | 抵押登记
-identity | identity in doubt | Identität zweifelhaft | 车辆身份存疑
-scrapped | scrapped | verschrottet | 报废
-court | court order | gerichtliche Anordnung | 法院裁定
-""")
-
 ASSIGNMENT_REASONS: Final = rows("""
 gift | gift | Schenkung | 赠与
 inheritance | inheritance | Erbschaft | 继承

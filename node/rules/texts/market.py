@@ -57,7 +57,6 @@ odometer | odometer doubtful | Kilometerstand zweifelhaft | 里程存疑
 unroadworthy | not roadworthy | nicht verkehrssicher | 不得上道路行驶
 duty | an inspection is owed | Prüfung steht aus | 检验待完成
 total_loss | total loss | Totalschaden | 全损
-total_loss_provisional | total loss, one report | Totalschaden, eine Meldung | 全损（单方报告）
 """)
 
 DUTIES: Final = rows("""
@@ -84,5 +83,6 @@ recall_safety | open safety recall | offener Sicherheitsrückruf | 未完成安�
 recall_compliance | open recall for compliance | offener Rückruf zur Vorschriftsmäßigkeit | 未完成合规召回
 recall_quality | open service campaign | offene Serviceaktion | 未完成服务活动
 total_loss | total loss | Totalschaden | 全损
+total_loss_provisional | total loss, one report | Totalschaden, eine Meldung | 全损（单方报告）
 clearance_void | released by a fraudulent inspector | Freigabe durch betrügerischen Prüfer | 放行人因欺诈被除名
 """)

@@ -64,7 +64,6 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "registration_countries": COUNTRIES,
     "registration_end_reasons": life.REGISTRATION_END_REASONS,
     "registration_kinds": life.REGISTRATION_KINDS,
-    "registration_rejections": life.REGISTRATION_REJECTIONS,
     "registration_states": life.REGISTRATION_STATES,
     "registration_suspensions": life.REGISTRATION_SUSPENSIONS,
     "registration_usages": life.REGISTRATION_USAGES,

@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import brand_at
+from node.txtypes.vehicle.regions import T, brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -66,18 +66,27 @@ def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
     if dispute.votes:
         count(ledger, dispute.opener, "dismissed")
     end(ledger, ident, dispute, WITHDRAWN)
-    return with_disputed_brands(ledger, ledger.the(VEHICLE, dispute.vin), dispute.vin, dispute.target.sequence)
+    return with_disputed_effects(ledger, ledger.the(VEHICLE, dispute.vin), dispute.vin, dispute.target.sequence)
 
 
-def with_disputed_brands(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
-    """The vehicle, the record's pending brands of which wait for the last vote about it. A brand that time has decided
-    keeps its state."""
-    status = record_status(ledger, vin, sequence)
-    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
-    ends = max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)
-    brands = []
-    for brand in vehicle.brands:
-        brand = brand_at(brand, ledger.now_ms) if brand.sequence == sequence else brand
-        is_waiting = brand.sequence == sequence and brand.state == "pending"
-        brands.append(replace(brand, disputed_until_ms=ends) if is_waiting else brand)
-    return replace(vehicle, brands=tuple(brands))
+def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
+    """The vehicle, of which the pending brands and the pending total loss that the record tells wait for the last vote
+    about their records. What time has decided keeps its state."""
+
+    def waiting(told: T, records: tuple[int, ...]) -> T:
+        told = brand_at(told, ledger.now_ms) if sequence in records else told
+        if sequence not in records or told.state != "pending":
+            return told
+        return replace(told, disputed_until_ms=max(_vote_ends(ledger, vin, record) for record in records))
+
+    loss = vehicle.loss
+    return replace(
+        vehicle, brands=tuple(waiting(brand, brand.records) for brand in vehicle.brands),
+        loss=waiting(loss, (loss.sequence,)) if loss is not None else None,
+    )  # fmt: skip
+
+
+def _vote_ends(ledger: Ledger, vin: str, sequence: int) -> int:
+    """When the last open vote about a record ends, 0 for none."""
+    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in record_status(ledger, vin, sequence).disputes]
+    return max((d.ends_at_ms for d in disputes if status_at(d, ledger.now_ms) != "closed"), default=0)

@@ -28,7 +28,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.disputes.amend import DISPUTE_DUE, NOT_THE_AUTHOR, check_alone, check_target, face_of, retract
 from node.txtypes.disputes.arbiters import VOTING_MS, is_settled, may_judge, outcome_of
-from node.txtypes.disputes.decisions import decide, with_disputed_brands, withdraw
+from node.txtypes.disputes.decisions import decide, with_disputed_effects, withdraw
 from node.txtypes.disputes.dispute import (
     ANSWER_MS,
     RECORD_DISPUTE,
@@ -128,7 +128,7 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
         note_open(ledger, ledger.txid, dispute)
         if answer_by > ledger.now_ms:
             expect_answer(ledger, face.author, answer_by)
-        vehicle = with_disputed_brands(ledger, vehicle, self.vin, face.sequence)
+        vehicle = with_disputed_effects(ledger, vehicle, self.vin, face.sequence)
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms)
 
 
@@ -187,7 +187,7 @@ class RecordRespond(DisputeBody, tag="record.respond", frozen=True):
             raw = ledger.record(vin, dispute.target.sequence)
             assert raw is not None, "guarded"
             vehicle, is_material = retract(ledger, vin, vehicle, dispute.target, face_of(stored_record(raw)))
-        vehicle = with_disputed_brands(ledger, vehicle, vin, dispute.target.sequence)
+        vehicle = with_disputed_effects(ledger, vehicle, vin, dispute.target.sequence)
         append_record(ledger, vin, vehicle, self, ledger.now_ms, is_material=is_material)
 
 

@@ -160,12 +160,14 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
         known = ledger.get(BATTERY, ident)
         first = self.event_at_ms if known is None else known.first_fit_ms
         battery = known or Battery(UNBOUND, self.passport, self.capacity_wh, self.state, first, 0, False, ())
+        is_new_here = self.vin not in claimants(battery.binding)
+        if self.action == "remove" and is_new_here and known is not None:
+            return Effect(vehicle, (NOT_BOUND,))
         battery = replace(battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state)
         if self.action == "remove":
             binding = removed(battery.binding, self.vin, self.event_at_ms)
             ledger.put(BATTERY, ident, replace(battery, binding=binding))
-            return Effect(vehicle, () if self.vin in claimants(battery.binding) else (NOT_BOUND,))
-        is_new_here = self.vin not in claimants(battery.binding)
+            return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
         if is_new_here:
             metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
             battery = replace(battery, fit_metres=metres, is_fitted_anew=True)
@@ -201,12 +203,13 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = battery_key(self.battery_id)
         battery = ledger.the(BATTERY, ident)
+        effect = _elsewhere(ledger, self, vehicle, battery.binding)
+        if self.vin not in claimants(battery.binding):  # measured in a car that it is not in: nobody's health
+            return effect._replace(outcome=(*effect.outcome, NOT_BOUND))
         metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
-        method = BATTERY_METHODS.index(self.method)
-        health = Health(self.event_at_ms, self.soh, method, self.cycles, metres)
+        health = Health(self.event_at_ms, self.soh, BATTERY_METHODS.index(self.method), self.cycles, metres)
         kept = tuple(sorted((*battery.health, health), key=lambda entry: entry.at_ms))[-HEALTH_MAX:]
         ledger.put(BATTERY, ident, replace(battery, health=kept, is_fitted_anew=False))
-        effect = _elsewhere(ledger, self, vehicle, battery.binding)
         outcome = (IMPLAUSIBLE,) if self._is_implausible(ledger, battery) else ()
         return effect._replace(outcome=(*effect.outcome, *outcome))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
+from node import limits
 from node.ledger.example import Example
 from node.ledger.fields import Code, PartAction, PartClass, PartSource, Serial, Vin
 from node.ledger.overlay import Ledger
+from node.limits import DAY_MS
 from node.rules.outcomes import NOT_BOUND, UNPROVEN
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
 from node.txtypes.vehicle.bindings import (
@@ -16,7 +18,7 @@ from node.txtypes.vehicle.bindings import (
     PART,
     UNBOUND,
     Binding,
-    Part,
+    BoundPart,
     claimants,
     fitted,
     part_id,
@@ -29,11 +31,15 @@ from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
-ELSEWHERE = ("part_elsewhere",)
+ELSEWHERE: Final = ("part_elsewhere",)
+THEFT_FOUND_MS: Final = 90 * DAY_MS
 
 
-def is_stolen(vehicle: Vehicle | None, now_ms: int) -> bool:
-    return vehicle is not None and any(flag.name == "stolen" for flag in flags_at(vehicle.flags, now_ms))
+def is_stolen(vehicle: Vehicle | None, now_ms: int, until_ms: int = limits.TIME_MAX_MS) -> bool:
+    """Whether a car is flagged stolen now. `until_ms`: when a part was taken from it, at most 90 days before the flag:
+    a theft is found late, and what was removed long before it is not stolen."""
+    flags = flags_at(vehicle.flags, now_ms) if vehicle is not None else ()
+    return any(flag.name == "stolen" and flag.set_at_ms <= until_ms + THEFT_FOUND_MS for flag in flags)
 
 
 def is_living(ledger: Ledger, vin: str) -> bool:
@@ -72,7 +78,7 @@ class PartBind(Report, tag="part.bind", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = part_id(self.part_class, self.number, self.serial)
-        part = ledger.get(PART, ident) or Part(self.part_class, UNBOUND)
+        part = ledger.get(PART, ident) or BoundPart(self.part_class, UNBOUND)
         if self.action == "remove":
             binding = removed(part.binding, self.vin, self.event_at_ms)
             ledger.put(PART, ident, replace(part, binding=binding))
@@ -82,9 +88,8 @@ class PartBind(Report, tag="part.bind", frozen=True):
         codes = self._codes(ledger, others)
         for vin in others:
             alert_elsewhere(ledger, vin, self, self.event_at_ms, codes)
-        origin = self._origin(part.binding)
-        stolen = [vin for vin in origin if is_stolen(ledger.get(VEHICLE, vin), ledger.now_ms)]
-        effect = alerted(ledger, self.vin, vehicle, (*codes, *(("part_from_stolen",) if stolen else ())))
+        stolen = ("part_from_stolen",) if self._is_from_stolen(ledger, part.binding) else ()
+        effect = alerted(ledger, self.vin, vehicle, (*codes, *stolen))
         unproven = self.source == "used" and (self.donor is None or ledger.get(VEHICLE, self.donor) is None)
         return effect._replace(outcome=(*effect.outcome, *((UNPROVEN,) if unproven else ())))
 
@@ -95,8 +100,12 @@ class PartBind(Report, tag="part.bind", frozen=True):
         is_clone = self.part_class == "engine" and any(is_living(ledger, vin) for vin in others)
         return ENGINE_ELSEWHERE if is_clone else ELSEWHERE
 
-    def _origin(self, before: Binding) -> list[str]:
-        """The cars that the part may come from: the donor, those that have it, and the last that had it."""
-        donor = [] if self.donor is None else [self.donor]
-        previous = [place.vin for place in before.previous[-1:]]
-        return [vin for vin in (*donor, *claimants(before), *previous) if vin != self.vin]
+    def _is_from_stolen(self, ledger: Ledger, before: Binding) -> bool:
+        """Whether the donor, a car that has the part, or one that had it is stolen. The flag of now counts: dating the
+        fitting back hides nothing."""
+        cars = (*claimants(before), *(() if self.donor is None else (self.donor,)))
+        now_ms = ledger.now_ms
+        return any(is_stolen(ledger.get(VEHICLE, vin), now_ms) for vin in cars if vin != self.vin) or any(
+            is_stolen(ledger.get(VEHICLE, place.vin), now_ms, place.at_ms)
+            for place in before.previous if place.vin != self.vin
+        )  # fmt: skip

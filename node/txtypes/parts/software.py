@@ -51,7 +51,7 @@ class SoftwareView(Software, frozen=True):
 
 SOFTWARE = Family(
     "software", Software, ident=VIN_IDENT, concerns=lambda vin, software: (f"vehicle/{vin}",), event="software",
-    path="/v1/software", view=SoftwareView, internal=("vin",),
+    path="/v1/installed-software", view=SoftwareView, internal=("vin",),
 )  # fmt: skip
 NO_SOFTWARE: Final = Software((), ())
 

@@ -33,8 +33,8 @@ from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import (
     CLAIM_MS,
     EXPORT_MS,
-    Claim,
     Registration,
+    RegistrationClaim,
     claimed,
     ended_registration,
     is_retest_overdue,
@@ -251,7 +251,7 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         if self.step(vehicle.registration) == "accept":
             return self._registered(ledger, vehicle)
-        claim = Claim(
+        claim = RegistrationClaim(
             self.country, self.plate, self.kind, self.usage, self._brand(ledger), self.until_ms, ledger.now_ms,
             vehicle.record_count,
         )  # fmt: skip

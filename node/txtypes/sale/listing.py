@@ -34,6 +34,7 @@ from node.txtypes.vehicle.vehicle import (
     brand_views,
     market_of,
     material_root,
+    vehicle_at,
     verdict_now,
 )
 
@@ -202,8 +203,9 @@ class Disclosure(View, frozen=True):
 
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
-        vehicle = reader.get(VEHICLE, listing.vin)
-        assert vehicle is not None, "a listing has a vehicle"
+        found = reader.get(VEHICLE, listing.vin)
+        assert found is not None, "a listing has a vehicle"
+        vehicle = vehicle_at(found, as_of.now_ms)
         return Disclosure(
             listing.vin, bytes.fromhex(ident), listing.version, vehicle.holder, vehicle.transfer_count, vehicle.origin,
             vehicle.grade, vehicle.covered_since_ms, vehicle.material_changes, vehicle.material_head,

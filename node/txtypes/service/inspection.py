@@ -46,8 +46,8 @@ from node.txtypes.vehicle.regions import Clearance, Inspection, with_brand
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
+    can_set_provisional,
     flag_of,
-    hinders_provisional,
     is_flag_change,
     with_firm_flag,
     with_provisional_flag,
@@ -254,7 +254,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
             return Effect(vehicle)
         effect = alerted(ledger, self.vin, vehicle, ("clone_vin",), is_presented=self.is_presented)
-        if hinders_provisional(ledger, self.vin, vehicle, "identity_suspect") is not None:
+        if not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
             return effect
         return effect._replace(
             vehicle=with_provisional_flag(ledger, self.vin, effect.vehicle, "identity_suspect"), is_material=True
@@ -266,7 +266,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             flag = flag_of(vehicle, "unroadworthy", ledger.now_ms)
             if is_bound and (flag is None or not flag.is_firm):
                 vehicle = with_firm_flag(ledger, vehicle, "unroadworthy")
-            elif not is_bound and hinders_provisional(ledger, self.vin, vehicle, "unroadworthy") is None:
+            elif not is_bound and can_set_provisional(ledger, self.vin, vehicle, "unroadworthy"):
                 vehicle = with_provisional_flag(ledger, self.vin, vehicle, "unroadworthy")
         if is_bound and self.kind in OF_THE_ROAD:
             days = self._retest_days(ledger)

@@ -33,9 +33,18 @@ NOT_A_TOTAL_LOSS = Guard("not_a_total_loss", "the car is no total loss", "das Fa
 BRAND_FINAL = Guard("brand_final", "a car with this brand never returns to the road",
                     "ein Fahrzeug mit diesem Vermerk kehrt nie auf die Straße zurück",
                     "带有此标记的车辆不得再上路")  # fmt: skip
-PARTS_MISSING = Guard("parts_unproven", "airbags or load-bearing parts were replaced, and no record names the parts",
+PARTS_UNPROVEN = Guard("parts_unproven", "airbags or load-bearing parts were replaced, and no record names the parts",
                       "Airbags oder tragende Teile wurden ersetzt, und kein Eintrag nennt die Teile",
                       "更换了气囊或承载件，但没有记录注明零件")  # fmt: skip
+
+
+def _is_owed(ledger: Ledger, vehicle: Vehicle) -> bool:
+    """Whether a rebuilt car has to be inspected again: the act was annulled, or its inspector was revoked for fraud."""
+    is_open = any(duty.code == "rebuild" for duty in vehicle.duties)
+    return is_open or any(
+        clearance.what == "rebuild" and is_fraudulent(ledger, clearance.author, clearance.at_ms)
+        for clearance in vehicle.clearances
+    )  # fmt: skip
 
 
 class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
@@ -50,7 +59,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     by: ClassVar[Author] = Author("inspector")
     headline: ClassVar[tuple[str, ...]] = ("odometer",)
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
-        "vin": "WBA8E9G50GNU12345", "inspection": {"sequence": 2, "digest": "$inspection"}, "registrar": "registrar-1",
+        "vin": "WBA8E9G50GNU12345", "inspection": {"sequence": 7, "digest": "$inspection"}, "registrar": "registrar-1",
         "odometer": {"value": 13_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "INS-1", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("registrar-1", "buyer-1"))  # fmt: skip
@@ -73,7 +82,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
         check_act_time(ledger, self.vin, self.event_at_ms)
         check_flags(ledger, self.vin, vehicle, "rebuild")
         existence = existence_now(vehicle, ledger.now_ms)
-        if existence != "total_loss":
+        if existence != "total_loss" and not _is_owed(ledger, vehicle):
             ledger.unmet(NOT_A_TOTAL_LOSS, self.vin, existence, "total_loss")
         for code, rule in ledger.rules.tables.brands.items():
             if rule.is_final and has_brand(vehicle.brands, code, ledger.now_ms):
@@ -82,7 +91,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
             ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender))
         unproven = (ledger.get(LIFE, self.vin) or NO_LIFE).unproven
         if unproven:
-            ledger.unmet(PARTS_MISSING, self.vin, ", ".join(unproven))
+            ledger.unmet(PARTS_UNPROVEN, self.vin, ", ".join(unproven))
         self._check_inspection(ledger, vehicle)
 
     def _check_inspection(self, ledger: Ledger, vehicle: Vehicle) -> None:

@@ -205,33 +205,30 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
             ledger.unmet(CAMPAIGN_UNKNOWN, self.campaign)
             return
         covered: dict[str, bool] = {}
-        named = 0
+        most = len(ledger.unmet_guards) + limits.BAD_VINS_NAMED_MAX
         for vin in self.vins:
-            hindered = self._hindrance(ledger, vin, covered)
-            if hindered is not None:
-                ledger.unmet(hindered, vin, need=f"cars that a {self.action} can name")
-                named += 1
-                if named == limits.BAD_VINS_NAMED_MAX:
-                    return
+            self._check_car(ledger, vin, covered)
+            if len(ledger.unmet_guards) == most:
+                return
 
-    def _hindrance(self, ledger: Ledger, vin: str, covered: dict[str, bool]) -> Guard | None:
-        """Why the car can't be named. `covered`: whether the sender's grants have a WMI."""
-        vehicle = ledger.get(VEHICLE, vin)
-        if vehicle is None:
-            return VEHICLE_UNKNOWN
-        wmi = wmi_of(vin)
+    def _check_car(self, ledger: Ledger, vin: str, covered: dict[str, bool]) -> None:
+        """Notes why the car can't be named. `covered`: whether the sender's grants have a WMI."""
+        vehicle, wmi = ledger.get(VEHICLE, vin), wmi_of(vin)
         if wmi not in covered:
             covered[wmi] = has_role_at(ledger, ledger.sender, ledger.now_ms, "manufacturer", wmi=wmi)
-        if not covered[wmi]:
-            return ROLE_SCOPE
-        if vehicle.existence in ENDED:
-            return VEHICLE_ENDED
-        found = open_recall(vehicle, ledger.sender, self.campaign)
-        if self.action == "remove":
-            return RECALL_ABSENT if found is None else None
-        if found is not None:
-            return RECALL_PRESENT
-        return RECALLS_FULL if len(vehicle.recalls) >= RECALLS_MAX else None
+        if vehicle is None:
+            ledger.unmet(VEHICLE_UNKNOWN, vin)
+        elif not covered[wmi]:
+            ledger.unmet(ROLE_SCOPE, vin, need=wmi)
+        elif vehicle.existence in ENDED:
+            ledger.unmet(VEHICLE_ENDED, vin)
+        elif self.action == "remove":
+            if open_recall(vehicle, ledger.sender, self.campaign) is None:
+                ledger.unmet(RECALL_ABSENT, vin, need=self.campaign)
+        elif open_recall(vehicle, ledger.sender, self.campaign) is not None:
+            ledger.unmet(RECALL_PRESENT, vin, self.campaign)
+        elif len(vehicle.recalls) >= RECALLS_MAX:
+            ledger.unmet(RECALLS_FULL, vin, len(vehicle.recalls), f"below {RECALLS_MAX}")
 
     def apply(self, ledger: Ledger) -> None:
         ident, count = recall_ident(ledger.sender, self.campaign), len(self.vins)

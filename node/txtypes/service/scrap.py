@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from node import limits
 from node.ledger.example import Example
-from node.ledger.fields import Hash32, Vin
+from node.ledger.fields import Address, Hash32, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -18,6 +18,7 @@ from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
 from node.txtypes.service.recall import without_recalls
+from node.txtypes.vehicle.bindings import free_part
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
@@ -42,21 +43,28 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     vin: Vin
     certificate: Hash32
     parts_kept: Annotated[tuple[Hash32, ...], Meta(max_length=limits.LIST_MAX)]
+    police: Address | None
+    """Who orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
+    """And two for every part that is kept."""
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
-        "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [],
+        "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("buyer-1",))  # fmt: skip
 
+    def weigh(self) -> int:
+        return self.weight + 2 * len(self.parts_kept)
+
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
+        ordering = (self.police,) if self.police is not None else ()
         vehicle = ledger.get(VEHICLE, self.vin)
         if vehicle is None or has_role(ledger, ledger.sender, "registrar"):
-            return ()
-        return (vehicle.holder,)
+            return ordering
+        return (vehicle.holder, *ordering)
 
     def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         return vehicle.holder in (ledger.sender, *self.signers(ledger))
@@ -68,7 +76,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
             return
         check_act_time(ledger, self.vin, self.event_at_ms)
         check_off_market(ledger, self.vin, vehicle)
-        check_flags(ledger, self.vin, vehicle, "scrap")
+        ordering = (self.police,) if self.police is not None else ()
+        for police in ordering:
+            require_role(ledger, police, "police")
+        check_flags(ledger, self.vin, vehicle, "scrap", signed_by=ordering)
         if has_role(ledger, ledger.sender, "registrar"):
             self._check_abandoned(ledger, vehicle.registration)
 
@@ -83,5 +94,10 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
-        ended = replace(vehicle, existence="scrapped", registration=registration, brands=brands, duties=())
+        for kept in self.parts_kept:
+            free_part(ledger, kept, self.vin)
+        ended = replace(
+            vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
+            duties=(),
+        )  # fmt: skip
         return Effect(without_recalls(ledger, ended), is_material=True)

@@ -19,7 +19,7 @@ from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
-from node.ledger.fields import Address, Code, Hash32, Time, Vin, WarrantyGroup
+from node.ledger.fields import Address, Code, Hash32, Height, Time, Vin, WarrantyGroup
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -30,7 +30,7 @@ from node.txtypes.members.member import Roles, has_role_at, name_of
 from node.txtypes.vehicle.guards import require_vehicle
 from node.txtypes.vehicle.odometer import highest_metres
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 WARRANTIES_MAX: Final = 16
 CLAIMS_RECENT_MAX: Final = 12
@@ -86,6 +86,7 @@ class Warranty(Value, tag=1, frozen=True):
     months: Months
     distance_km: DistanceKm
     is_transferable: bool
+    entered_height: Height
     transfers: int
     is_rebuilt: bool
     claims: Annotated[tuple[RecentClaim, ...], Meta(max_length=CLAIMS_RECENT_MAX)]
@@ -112,14 +113,16 @@ def is_in_term(warranty: Warranty, at_ms: int, metres: int) -> bool:
     return is_in_time and (not warranty.distance_km or metres <= warranty.distance_km * 1_000)
 
 
-def is_cut_short(warranty: Warranty, vehicle: Vehicle) -> bool:
+def is_cut_short(warranty: Warranty, vehicle: Vehicle, now_ms: int) -> bool:
     """Whether it has ended before its term: with a total loss, scrapping or a void import, or, where it is not
-    transferable, with the title. A rebuilt car does not get back what it had before its total loss."""
-    if vehicle.existence in ("total_loss", "scrapped", "voided"):
+    transferable, with the title. A rebuilt car does not get back what it had before its total loss, nor a car what a
+    void import of its VIN had."""
+    if existence_now(vehicle, now_ms) in ("total_loss", "scrapped", "voided"):
         return True
     if vehicle.existence == "rebuilt" and not warranty.is_rebuilt:
         return True
-    return not warranty.is_transferable and vehicle.transfer_count != warranty.transfers
+    is_of_another = warranty.entered_height < vehicle.born_height
+    return is_of_another or (not warranty.is_transferable and vehicle.transfer_count != warranty.transfers)
 
 
 Status = Literal["not_begun", "running", "ended"]
@@ -128,7 +131,7 @@ Status = Literal["not_begun", "running", "ended"]
 def status_at(reader: Reader, warranty: Warranty, now_ms: int) -> Status:
     """The status as it counts at a time."""
     vehicle = reader.get(VEHICLE, warranty.vin)
-    if vehicle is None or is_cut_short(warranty, vehicle):
+    if vehicle is None or is_cut_short(warranty, vehicle, now_ms):
         return "ended"
     if now_ms < warranty.starts_at_ms:
         return "not_begun"
@@ -166,7 +169,8 @@ WARRANTY: Final = Family(
         Index("provider", lambda warranty: (warranty.provider.hex(),), ADDRESS_IDENT, description="who covers"),
     ),
     concerns=lambda ident, warranty: (f"vehicle/{warranty.vin}", f"account/{warranty.provider.hex()}"),
-    event="warranty", path="/v1/warranties", view=WarrantyView, internal=("transfers", "is_rebuilt", "claims"),
+    event="warranty", path="/v1/warranties", view=WarrantyView,
+    internal=("entered_height", "transfers", "is_rebuilt", "claims"),
 )  # fmt: skip
 
 
@@ -225,25 +229,27 @@ class WarrantyStart(TransactionBody, tag="warranty.start", frozen=True):
             ledger.unmet(WARRANTY_START, self.vin, time_to_text(self.starts_at_ms), need)
         if vehicle is None:
             return
-        started = self._started(vehicle, ledger.sender)
-        if is_cut_short(started, vehicle):
-            ledger.unmet(WARRANTY_ENDED, self.vin, vehicle.existence)
+        started = self._started(vehicle, ledger.sender, ledger.block.height)
+        if is_cut_short(started, vehicle, ledger.now_ms):
+            ledger.unmet(WARRANTY_ENDED, self.vin, existence_now(vehicle, ledger.now_ms))
         if vehicle.warranties >= WARRANTIES_MAX:
             ledger.unmet(WARRANTIES_FULL, self.vin, vehicle.warranties, f"below {WARRANTIES_MAX}")
         if any(_overlaps(started, other) for other in warranties_of(ledger, self.vin, vehicle)
-               if not is_cut_short(other, vehicle)):  # fmt: skip
+               if not is_cut_short(other, vehicle, ledger.now_ms)):  # fmt: skip
             ledger.unmet(WARRANTY_OVERLAP, self.vin, " ".join(self.groups))
 
-    def _started(self, vehicle: Vehicle, provider: bytes) -> Warranty:
+    def _started(self, vehicle: Vehicle, provider: bytes, height: int) -> Warranty:
         return Warranty(
             self.vin, provider, self.plan, self.terms, self.groups, self.starts_at_ms, self.months, self.distance_km,
-            self.is_transferable, vehicle.transfer_count, vehicle.existence == "rebuilt", (),
+            self.is_transferable, height, vehicle.transfer_count, vehicle.existence == "rebuilt", (),
         )  # fmt: skip
 
     def apply(self, ledger: Ledger) -> None:
         vehicle = ledger.the(VEHICLE, self.vin)
         number = vehicle.warranties + 1
-        ledger.put(WARRANTY, warranty_ident(self.vin, number), self._started(vehicle, ledger.sender))
+        ledger.put(
+            WARRANTY, warranty_ident(self.vin, number), self._started(vehicle, ledger.sender, ledger.block.height)
+        )
         append_record(ledger, self.vin, replace(vehicle, warranties=number), self, ledger.now_ms)
 
 

@@ -165,8 +165,8 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
         if warranty is None or vehicle is None:
             return
         subject = warranty_ident(self.vin, self.number)
-        if is_cut_short(warranty, vehicle):
-            ledger.unmet(WARRANTY_ENDED, subject, vehicle.existence)
+        if is_cut_short(warranty, vehicle, ledger.now_ms):
+            ledger.unmet(WARRANTY_ENDED, subject)
         metres = self._metres(ledger)
         if not is_in_term(warranty, self.event_at_ms, metres):
             have = f"{time_to_text(self.event_at_ms)}, {metres // 1_000} km"

@@ -64,32 +64,35 @@ def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
 
 
 def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """After the part was removed from a car, also from one that was not known to have it."""
+    """After the part was removed from a car. A car that was not known to have it counts only where nothing else is
+    known: nobody flushes the list of previous cars by removing what he never had."""
+    if vin not in claimants(binding) and binding != UNBOUND:
+        return binding
     previous = (*(place for place in binding.previous if place.vin != vin), Place(vin, at_ms))[-PREVIOUS_MAX:]
     return replace(binding, claims=tuple(p for p in binding.claims if p.vin != vin), previous=previous)
 
 
 # --- parts --------------------------------------------------------------------------------------------------
-class Part(Value, tag=1, frozen=True):
+class BoundPart(Value, tag=1, frozen=True):
     """A part with a serial number. Number and serial are in its records; here they are the id alone."""
 
     part_class: PartClass
     binding: Binding
 
 
-class PartView(Part, frozen=True):
+class PartView(BoundPart, frozen=True):
     """A part, and whether it is free, bound to one car, or contested between several."""
 
     id: Id
     state: State
 
     @staticmethod
-    def of(ident: str, part: Part, reader: Reader, as_of: AsOf) -> PartView:
+    def of(ident: str, part: BoundPart, reader: Reader, as_of: AsOf) -> PartView:
         return extended(PartView, part, id=bytes.fromhex(ident), state=state_of(part.binding))
 
 
 PART = Family(
-    "part", Part, ident=HASH_IDENT,
+    "part", BoundPart, ident=HASH_IDENT,
     indexes=(
         Index("vehicle", lambda part: sorted(set(claimants(part.binding))), VIN_IDENT,
               description="VIN of a car that the part is bound to"),
@@ -108,14 +111,14 @@ def part_id(part_class: str, number: str, serial: str) -> bytes:
 def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ...]:
     """Bind the engine of a car that its maker registers; returns the other cars that have it."""
     ident = part_id("engine", "", engine_serial)
-    part = ledger.get(PART, ident) or Part("engine", UNBOUND)
+    part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
     binding = fitted(part.binding, vin, ledger.now_ms)
     ledger.put(PART, ident, replace(part, binding=binding))
     return tuple(other for other in claimants(binding) if other != vin)
 
 
 def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
-    """A part that is taken from a car as it is scrapped is free to be fitted again."""
+    """A part that is taken from a car as it is scrapped is free to be fitted again. That of another is left alone."""
     part = ledger.get(PART, ident)
-    if part is not None:
+    if part is not None and vin in claimants(part.binding):
         ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))

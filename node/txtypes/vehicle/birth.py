@@ -12,7 +12,7 @@ from node.ledger.overlay import Ledger
 from node.rules.odometer import Unit
 from node.rules.vin import has_valid_check_digit, has_valid_year_code
 from node.txtypes.vehicle.alerts import close_all
-from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import OFF_MARKET, UNREGISTERED
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VinScheme
@@ -63,22 +63,27 @@ def begun(
 
 def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
     """The car after a decision that its import was false: it is off the market and takes no more acts. The caller
-    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN."""
-    assert vehicle.origin == "imported", "only an import is voided"
+    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN. A car
+    that was born here stays: it is the true one, on the records of an import that was voided before."""
+    if vehicle.origin != "imported":
+        return vehicle
     ledger.happened("vehicle.voided", f"vehicle/{vin}")
     return replace(vehicle, existence="voided", ended_at_ms=ledger.now_ms, market=OFF_MARKET)
 
 
 def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
     """The new car on the record chain of the voided one, if there is one. Its records, alerts and material changes
-    stay; the false car's readings and working sets do not count for the true one."""
+    stay, open disputes too, and no number of a warranty is given twice. The false car's readings and its working sets
+    do not count for the true one."""
     void = ledger.get(VEHICLE, vin)
     if void is None:
         return new
     ledger.put(ODOMETER, vin, None)
-    ledger.put(LIFE, vin, None)
+    life = ledger.get(LIFE, vin)
+    if life is not None:
+        ledger.put(LIFE, vin, replace(NO_LIFE, disputes=life.disputes))
     return replace(
         new, record_count=void.record_count, history_head=void.history_head, alerts=close_all(void.alerts),
         transfer_count=void.transfer_count + 1, material_changes=void.material_changes,
-        material_head=void.material_head,
+        material_head=void.material_head, warranties=void.warranties,
     )  # fmt: skip

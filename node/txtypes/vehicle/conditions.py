@@ -15,7 +15,7 @@ from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.guards import STOP_FLAG
 from node.txtypes.vehicle.life import LIFE, disputes_at
-from node.txtypes.vehicle.regions import brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.regions import Flag, brand_state, flags_at, is_loss_provisional, is_retest_overdue
 from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
@@ -128,12 +128,20 @@ def check_step(
 def check_flags(
     ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties; a flag whose
-    setter is one of them, and may let the operation pass by signing, does not block it."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties. A flag that
+    lets the operation pass by the signature of a role does not block it; a lien by that of its own bank."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
-        is_signed = flag.setter in signed_by and operation in ledger.rules.tables.stop_flags[flag.name].unless
-        if operation in blocks_of(flag, ledger.rules) and not is_signed:
+        if operation in blocks_of(flag, ledger.rules) and not _is_let_pass(ledger, flag, operation, signed_by):
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
+
+
+def _is_let_pass(ledger: Ledger, flag: Flag, operation: str, signed_by: Collection[bytes]) -> bool:
+    rule = ledger.rules.tables.stop_flags[flag.name]
+    if operation not in rule.unless:
+        return False
+    if rule.count_max > 1:
+        return flag.setter in signed_by
+    return any(has_role(ledger, signer, rule.unless[operation]) for signer in signed_by)
 
 
 def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:

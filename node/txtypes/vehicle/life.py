@@ -24,7 +24,7 @@ DISPUTES_MAX: Final = 8
 """The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
-LIFE_BYTES_MAX: Final = 14 * 1024
+LIFE_BYTES_MAX: Final = 15 * 1024
 REPAIRED_MS: Final = 180 * DAY_MS
 """A repairer does not inspect its own work within this time."""
 
@@ -112,6 +112,8 @@ def are_repairers_unknown(life: Life, now_ms: int) -> bool:
 def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
     """The cool-downs that have not passed."""
     return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)
+
+
 def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
     """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
     return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

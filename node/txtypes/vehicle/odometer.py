@@ -91,14 +91,15 @@ class HistoryReading(NamedTuple):
 
 
 def add_history(ledger: Ledger, vin: str, vehicle: Vehicle, readings: Iterable[HistoryReading]) -> Vehicle:
-    """Store and judge the readings of the record with which a car is imported. All of them have its sequence."""
-    leaf = ledger.get(ODOMETER, vin) or NO_READINGS
+    """Store and judge the readings of the record with which a car is imported. All of them have its sequence, and none
+    is one that its author has added today: the dealer may read the car again."""
+    leaf = NO_READINGS
     for read in readings:
         new = NewReading(
             read.event_at_ms, read.metres, vehicle.record_count, _STANDINGS[read.standing], SOURCE_CODES[read.source]
         )  # fmt: skip
         leaf = with_reading(leaf, new, read.author, group_of(ledger, read.author), ledger.now_ms, ledger.rules)
-    ledger.put(ODOMETER, vin, leaf)
+    ledger.put(ODOMETER, vin, replace(leaf, activity=()))
     return replace(vehicle, verdict=leaf.verdict)
 
 

@@ -175,6 +175,11 @@ def with_reading(
         new.event_at_ms, new.metres, new.sequence, place, new.standing, new.source, _state_when_counted(delay_s),
         new.is_acknowledged, new.sources_differ, delay_s,
     )  # fmt: skip
+    if leaf.authors[: len(earlier.authors)] == earlier.authors and _plainly_rises(earlier, reading):
+        return replace(
+            leaf, readings=(*leaf.readings, reading), newest_event_ms=reading.event_at_ms, day=now_ms // DAY_MS,
+            activity=activity,
+        )  # fmt: skip
     at = bisect_right(leaf.readings, in_order(reading), key=in_order)
     readings = (*leaf.readings[:at], reading, *leaf.readings[at:])
     is_beyond = len(readings) > limits.READINGS_MAX
@@ -182,6 +187,23 @@ def with_reading(
     leaf = replace(leaf, readings=readings, left_out=left_out, day=now_ms // DAY_MS, activity=activity)
     leaf = _judged(leaf, rules)
     return _bounded(leaf) if is_beyond else leaf
+
+
+def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
+    """Whether `LOGICAL` stays with all that is shown with it: the reading is the last and the highest, not too far from
+    the one before, and neither from another party where there was one, nor of another sort. Most readings are."""
+    if earlier.verdict != "LOGICAL" or earlier.segments or len(earlier.readings) >= limits.READINGS_MAX:
+        return False
+    last = earlier.readings[-1]
+    is_of_known_sort = not earlier.reasons or (earlier.reasons == ("one_author",) and reading.author == last.author)
+    return (
+        is_of_known_sort and not earlier.outliers and not reading.sources_differ
+        and reading.source != odometer.SOURCE_CODES["history"]
+        and reading.state == last.state == COUNTED and DECLARED not in (reading.standing, last.standing)
+        and last.event_at_ms <= reading.event_at_ms
+        and reading.metres - last.metres <= odometer.LIMIT_LEAST_METRES
+        and reading.metres >= max([r.metres for r in earlier.readings])
+    )  # fmt: skip
 
 
 def _state_when_counted(delay_s: int) -> int:

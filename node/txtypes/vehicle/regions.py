@@ -7,7 +7,7 @@ answer uses. The state changes with the next transaction that writes the region.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -33,11 +33,11 @@ from node.limits import DAY_MS
 
 BRANDS_MAX: Final = 48
 FLAGS_MAX: Final = 16
-PROVISIONAL_FLAGS_MAX: Final = 4
 LIENS_MAX: Final = 4
 RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
+BRAND_OTHERS_MAX: Final = 3
 NOBODY: Final = bytes(20)
 """The author of an alert that time has raised."""
 REFUSALS_MAX: Final = 4
@@ -86,7 +86,7 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 
 # --- registration -----------------------------------------------------------------------------------------
-class Claim(Value, frozen=True):
+class RegistrationClaim(Value, frozen=True):
     """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
     after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
     `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
@@ -123,7 +123,7 @@ class Registration(Value, frozen=True):
     until_ms: OptionalTime
     to_country: OptionalCountry
     sequence: int
-    claim: Claim | None
+    claim: RegistrationClaim | None
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
 
 
@@ -220,14 +220,21 @@ BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 
 class Brand(Value, frozen=True):
-    """A lasting mark of a car's history (see `rules.brands`). An entry never vanishes. `sequence`: the last record that
-    told it; `disputed_until_ms`: when the last vote about that record ends or ended, 0 where nobody disputes it."""
+    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
+    `disputed_until_ms`: when the last vote about one of its records ends or ended, 0 where nobody disputes them.
+    `others`: further records that tell it, as many as there is room for; it falls with the last of them, so that nobody
+    takes another's word back."""
 
     code: BrandCode
     state: BrandState
     since_ms: Time
     sequence: int
     disputed_until_ms: OptionalTime
+    others: Annotated[tuple[int, ...], Meta(max_length=BRAND_OTHERS_MAX)] = ()
+
+    @property
+    def records(self) -> tuple[int, ...]:
+        return (self.sequence, *self.others)
 
 
 class Loss(Value, frozen=True):
@@ -243,9 +250,14 @@ class Loss(Value, frozen=True):
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
+T = TypeVar("T", Brand, Loss)
+"""What a record tells and one writer alone leaves pending."""
+
+
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
     """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
-    return loss is not None and loss.state == "pending" and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
+    is_pending = loss is not None and brand_state(loss, now_ms) == "pending"
+    return is_pending and loss is not None and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
 
 
 def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
@@ -258,10 +270,10 @@ def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
     return "confirmed" if now_ms >= brand.since_ms + BRAND_CONFIRMED_MS else "pending"
 
 
-def brand_at(brand: Brand, now_ms: int) -> Brand:
-    """The brand as it counts at a time: once it is decided no dispute is waited for."""
+def brand_at(brand: T, now_ms: int) -> T:
+    """The brand or the total loss as it counts at a time: once it is decided no dispute is waited for."""
     state = brand_state(brand, now_ms)
-    return brand if state == "pending" else Brand(brand.code, state, brand.since_ms, brand.sequence, 0)
+    return brand if state == "pending" else replace(brand, state=state, disputed_until_ms=0)
 
 
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
@@ -272,18 +284,29 @@ def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once. A pending one stands and falls with the
-    record that told it last, and can become confirmed, as an undecided one can; an annulled one that is reported again
-    is as new."""
+    """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
+    confirmed, and an annulled one that is reported again is as new."""
     found = next((brand for brand in brands if brand.code == code), None)
-    state: BrandState = "confirmed" if is_confirmed else "pending"
-    changed = Brand(code, state, now_ms, sequence, 0)
-    if found is not None and (known := brand_state(found, now_ms)) != "annulled":
-        if known == "confirmed" or (known == "undecided" and not is_confirmed):
-            return brands
-        changed = Brand(code, state, found.since_ms, sequence, found.disputed_until_ms)
+    if found is not None and brand_state(found, now_ms) != "annulled":
+        known = found.others if sequence == found.sequence else (*found.others, sequence)
+        state = "confirmed" if is_confirmed else found.state
+        changed = replace(found, state=state, others=known[:BRAND_OTHERS_MAX])
+    else:
+        changed = Brand(code, "confirmed" if is_confirmed else "pending", now_ms, sequence, 0)
     others = [brand for brand in brands if brand.code != code]
     return tuple(sorted([*others, changed], key=lambda brand: brand.code))
+
+
+def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
+    """The brand once one of its records is struck; None where no other tells it. A pending one, also one whose vote has
+    ended now, counts from now again, so that there is time to dispute what is left."""
+    kept = tuple(other for other in brand.records if other != sequence)
+    if not kept:
+        return None
+    if brand.state != "pending" or brand_state(brand, now_ms) == "confirmed":
+        return replace(brand, sequence=kept[0], others=kept[1:])
+    until_ms = brand.disputed_until_ms if brand.disputed_until_ms > now_ms else 0  # the vote on another record
+    return replace(brand, sequence=kept[0], others=kept[1:], since_ms=now_ms, disputed_until_ms=until_ms)
 
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
@@ -310,9 +333,13 @@ class Duty(Value, frozen=True):
 def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int, now_ms: int) -> tuple[Duty, ...]:
     """The duties with one more. Of a code there is one that is due and one that is not yet; each names its last record,
     which an inspection has to come after, and its earliest time."""
-    same = [duty for duty in duties if duty.code == code and (duty.due_ms <= now_ms) == (due_ms <= now_ms)]
-    others = (duty for duty in duties if duty not in same)
-    return (*others, Duty(code, sequence, min([due_ms, *(duty.due_ms for duty in same)])))
+    of_code = [*(duty for duty in duties if duty.code == code), Duty(code, sequence, due_ms)]
+    due, waiting = [d for d in of_code if d.due_ms <= now_ms], [d for d in of_code if d.due_ms > now_ms]
+    joined = (
+        Duty(code, max(duty.sequence for duty in some), min(duty.due_ms for duty in some))
+        for some in (due, waiting) if some
+    )  # fmt: skip
+    return (*(duty for duty in duties if duty.code != code), *joined)
 
 
 class Alert(Value, frozen=True):

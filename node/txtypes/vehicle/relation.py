@@ -46,6 +46,9 @@ def _sponsors(reader: Reader, sponsor: bytes, account: bytes) -> bool:
 
 
 def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
+    vehicle = reader.get(VEHICLE, vin)
+    if vehicle is None or not vehicle.transfer_count or at_ms > vehicle.title_since_ms + TRADED_MS:
+        return False  # the last trade is longer ago; an ordinary record reads no other value of the car
     life = reader.get(LIFE, vin)
     return life is not None and any(
         {entry.holder, entry.receiver} == {a, b} and abs(at_ms - entry.until_ms) <= TRADED_MS for entry in life.holders

@@ -19,7 +19,6 @@ from node.txtypes.members.member import (
     ROLE_SCOPE,
     active_member,
     has_role,
-    has_role_at,
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
@@ -56,15 +55,18 @@ class Author:
         vehicle = ledger.get(VEHICLE, body.vin) if self.is_holder_allowed else None
         if vehicle is not None and vehicle.holder == sender:
             return
-        if not has_role(ledger, sender, *self.roles):
+        member, now_ms = active_member(ledger, sender), ledger.now_ms
+        grants = [grant for grant in member.grants if grant.role in self.roles] if member is not None else []
+        if member is None or not any([grant.is_active(now_ms) for grant in grants]):
             ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(self.roles))
             return
-        site = site_of(active_member(ledger, sender), body.where.site)
-        scope = {"wmi": wmi_of(body.vin), "country": site.country if site is not None else ""}
-        if not has_role_at(ledger, sender, ledger.now_ms, *self.roles, capability=self.capability, **scope):
-            need = " ".join(filter(None, (*scope.values(), self.capability)))
-            ledger.unmet(ROLE_SCOPE, to_text(sender), need=need)
-        elif not has_role_at(ledger, sender, body.event_at_ms, *self.roles, capability=self.capability, **scope):
+        site = site_of(member, body.where.site) if body.where.site else None
+        wmi, country = wmi_of(body.vin), site.country if site is not None else ""
+        capability = self.capability
+        able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
+        if not any([grant.is_active(now_ms) for grant in able]):
+            ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
+        elif not (member.is_active(body.event_at_ms) and any([g.is_active(body.event_at_ms) for g in able])):
             ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
 
 
@@ -135,7 +137,8 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
             ledger.unmet(SITE_UNKNOWN, self.where.site)
         if vehicle is not None and self.where.model_seen != vehicle.model:
             ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, vehicle.model)
-        check_reading(ledger, self.vin, self.odometer, is_optional=has_role(ledger, ledger.sender, *WITHOUT_READING))
+        if self.odometer is not None or not has_role(ledger, ledger.sender, *WITHOUT_READING):
+            check_reading(ledger, self.vin, self.odometer)
         if vehicle is not None and not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker):
             self._check_number(ledger)
         self.record_guards(ledger, vehicle)

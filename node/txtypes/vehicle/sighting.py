@@ -22,7 +22,7 @@ from node.txtypes.vehicle.alerts import alert_elsewhere
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time
 from node.txtypes.vehicle.odometer import ACCREDITED
 from node.txtypes.vehicle.report import Author
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 SEEN_MAX: Final = 8
 ALIVE: Final = {"scrapped": "alive_after_scrap", "voided": "alive_after_void"}
@@ -113,7 +113,8 @@ class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
         ledger.put(SIGHTINGS, self.vin, Sightings(known.count + 1, (*known.seen, seen)[-SEEN_MAX:]))
         vehicle = ledger.get(VEHICLE, self.vin)
         if vehicle is not None:
-            alert_elsewhere(ledger, self.vin, self, self.event_at_ms, alerts_of(vehicle, seen))
+            codes = alerts_of(vehicle_at(vehicle, ledger.now_ms), seen)
+            alert_elsewhere(ledger, self.vin, self, self.event_at_ms, codes)
 
 
 def alerts_of(vehicle: Vehicle, seen: Seen) -> tuple[str, ...]:

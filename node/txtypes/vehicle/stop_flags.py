@@ -117,7 +117,7 @@ def with_provisional_flag(
     ledger: Ledger, vin: str, vehicle: Vehicle, name: str, until_ms: int = 0, *, case: bytes = b"", country: str = ""
 ) -> Vehicle:
     """The vehicle with a provisional flag that the sender sets by the vehicle's *next* record, or with that of another
-    writer made firm. `hinders_provisional` tells whether it can."""
+    writer made firm. `can_set_provisional` tells whether it can."""
     if flag_of(vehicle, name, ledger.now_ms) is not None:
         return with_confirmed_flag(ledger, vehicle, name)
     tables = ledger.rules.tables
@@ -164,22 +164,46 @@ def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
     return vehicle
 
 
-def hinders_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> tuple[Guard, str] | None:
-    """The guard that keeps the sender from setting the flag provisionally, and what it would need; None where it can.
-    It can also where it makes another's provisional flag firm."""
+def can_set_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> bool:
+    """Whether the sender can set the flag provisionally, or make firm that of another writer."""
     found = flag_of(vehicle, name, ledger.now_ms)
     if found is not None:
-        is_second = not found.is_firm and not related(ledger, found.setter, ledger.sender, vin, ledger.now_ms)
-        return None if is_second else (FLAG_PRESENT, "none, or a provisional one of a setter that is not related")
-    alive, most = provisional_flags(ledger, ledger.sender, ledger.now_ms), ledger.rules.tables.stop_flag_provisional_max
-    if len(alive) >= most:
-        return FLAGS_OPEN, f"at most {most}"
+        return _is_second(ledger, vin, found)
+    return not _has_too_many(ledger) and not _rests_until(ledger, vin)
+
+
+def check_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> None:
+    """As `can_set_provisional`; notes why not."""
+    found = flag_of(vehicle, name, ledger.now_ms)
+    if found is not None:
+        if not _is_second(ledger, vin, found):
+            ledger.unmet(FLAG_PRESENT, vin, name, "none, or a provisional one of a setter that is not related")
+        return
+    if _has_too_many(ledger):
+        most = ledger.rules.tables.stop_flag_provisional_max
+        ledger.unmet(FLAGS_OPEN, to_text(ledger.sender), need=f"at most {most}")
+    until_ms = _rests_until(ledger, vin)
+    if until_ms:
+        ledger.unmet(FLAG_COOLDOWN, vin, name, f"from {time_to_text(until_ms)} on")
+
+
+def _is_second(ledger: Ledger, vin: str, found: Flag) -> bool:
+    return not found.is_firm and not related(ledger, found.setter, ledger.sender, vin, ledger.now_ms)
+
+
+def _has_too_many(ledger: Ledger) -> bool:
+    alive = provisional_flags(ledger, ledger.sender, ledger.now_ms)
+    return len(alive) >= ledger.rules.tables.stop_flag_provisional_max
+
+
+def _rests_until(ledger: Ledger, vin: str) -> int:
+    """When the sender may set a provisional flag on the car again, 0 for now: after its own cool-down and those of its
+    group; where the list of them is full, after the first to pass."""
     resting = cooldowns_at(ledger.get(LIFE, vin) or NO_LIFE, ledger.now_ms)
     own = [entry.until_ms for entry in resting if related(ledger, entry.setter, ledger.sender)]
-    if own or len(resting) >= COOLDOWNS_MAX:
-        free = max(own) if own else min(entry.until_ms for entry in resting)
-        return FLAG_COOLDOWN, f"from {time_to_text(free)} on"
-    return None
+    if own:
+        return max(own)
+    return min(entry.until_ms for entry in resting) if len(resting) >= COOLDOWNS_MAX else 0
 
 
 # --- the types --------------------------------------------------------------------------------------------
@@ -201,9 +225,10 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
     until_ms: OptionalTime
     holder_signs: bool
     reports_event: ClassVar[bool] = False
-    headline: ClassVar[tuple[str, ...]] = ("name", "until")
+    headline: ClassVar[tuple[str, ...]] = ("name", "until_ms")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
-        "vin": "WBA8E9G50GNU12345", "name": "odometer_investigation", "case": None, "until": "", "holder_signs": False,
+        "vin": "WBA8E9G50GNU12345", "name": "odometer_investigation", "case": None, "until": "+20d",
+        "holder_signs": False,
     })  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
@@ -235,10 +260,7 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
         if vehicle is None:
             return
         if setting.how == "provisional":
-            hindered = hinders_provisional(ledger, self.vin, vehicle, self.name)
-            if hindered is not None:
-                guard, need = hindered
-                ledger.unmet(guard, self.vin, self.name, need)
+            check_provisional(ledger, self.vin, vehicle, self.name)
             return
         self._check_room(ledger, vehicle, rule, setting)
 

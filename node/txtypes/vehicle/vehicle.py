@@ -26,6 +26,7 @@ from node.ledger.fields import (
 )
 from node.ledger.json_form import time_to_text
 from node.ledger.ruleset import Ruleset
+from node.limits import TIME_MAX_MS
 from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.rules.stop_flags import STOP_FLAGS
@@ -302,8 +303,10 @@ VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
     indexes=(
         Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
-        Index("alert", open_alerts, Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
-              description="an alert that is reported or confirmed"),
+        Index("alert", lambda car: open_alerts(vehicle_at(car, TIME_MAX_MS)),
+              Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              lambda vin, car, code, reader, as_of: code in open_alerts(vehicle_at(car, as_of.now_ms)),
+              "an alert that is reported or confirmed"),
         Index("flag", lambda car: sorted({flag.name for flag in car.flags}),
               Ident("a stop-flag", "[a-z_]{1,40}", tuple(STOP_FLAGS)),
               lambda vin, car, name, reader, as_of: any(f.name == name for f in flags_at(car.flags, as_of.now_ms)),

@@ -47,7 +47,7 @@ STEPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("before,is_confirmed", STEPS)
+@pytest.mark.parametrize(("before", "is_confirmed"), STEPS)
 def test_every_transition(before: str, is_confirmed: bool) -> None:
     alerts = () if not before else raised(ONE, confirmed=(before == "confirmed",))
     alerts = close_alert(alerts, CLONE) if before == "closed" else alerts

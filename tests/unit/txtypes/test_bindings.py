@@ -24,7 +24,7 @@ from node.txtypes.vehicle.bindings import (
     PREVIOUS_MAX,
     UNBOUND,
     Binding,
-    Part,
+    BoundPart,
     Place,
     claimants,
     fitted,
@@ -131,6 +131,6 @@ def _gearbox() -> bytes:
 
 def test_a_full_leaf_is_bounded() -> None:
     places = tuple(Place(f"{n}" * 17, 2**47) for n in range(4))
-    full = Part(max(PART_CLASSES, key=len), Binding(places, 2**32, places))
+    full = BoundPart(max(PART_CLASSES, key=len), Binding(places, 2**32, places))
     assert len(encode(full)) <= 1_024
     assert bindings.PREVIOUS_MAX == len(full.binding.previous)

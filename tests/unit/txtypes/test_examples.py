@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support import registering
 from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
 from support.life import VIN, Life, km, maintenance, where
@@ -52,7 +53,9 @@ def named(life: Life) -> None:
 
 
 def flagged(life: Life) -> None:
-    life.chain.do("inspector-1", specimen("flag.set"))
+    life.chain.do("inspector-1", specimen("flag.set", life.chain))
+
+
 def brought_in(life: Life) -> None:
     life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
 
@@ -60,6 +63,14 @@ def brought_in(life: Life) -> None:
 def charged(life: Life) -> None:
     brought_in(life)
     life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
+
+
+def wrecked(life: Life) -> None:
+    """Written off, and inspected by the list for rebuilt cars."""
+    life.chain.do("insurer-1", specimen("vehicle.total_loss", life.chain), "buyer-1")
+    plain = dict(checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(13_000))
+    life.chain.do("inspector-1", specimen("inspection.record", life.chain, **plain), "buyer-1")
+    life.inspection = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
 
 
 def nothing(life: Life) -> None:
@@ -107,11 +118,21 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "odometer.read": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
+    "repair.record": ("born", nothing),
+    "vehicle.total_loss": ("handed_over", nothing),
+    "vehicle.rebuild": ("handed_over", wrecked),
+    "vehicle.scrap": ("handed_over", nothing),
     "recall.extend": ("born", recalled),
     "recall.done": ("born", named),
     "inspection.record": ("born", nothing),
     "flag.set": ("born", nothing),
     "flag.clear": ("born", flagged),
+    "registration.set": ("born", nothing),
+    "registration.suspend": ("born", registering.registered),
+    "registration.export": ("born", registering.registered),
+    "registration.accept": ("born", registering.leaving),
+    "registration.end": ("born", registering.accepted),
+    "title.assign": ("handed_over", nothing),
     "part.bind": ("born", nothing),
     "battery.bind": ("", brought_in),
     "battery.health": ("", charged),
@@ -144,7 +165,7 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
 """Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
 
 
-NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim")
+NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim", "inspection")
 """What symbols of the examples stand for."""
 
 
@@ -203,6 +224,5 @@ def test_changes_stay_as_they_are() -> None:
     chain = at("born").chain
     assert -1 == maintenance(chain, odometer=km(-1)).odometer.value
     assert VIN.lower() == specimen("vehicle.register", vin=VIN.lower()).vin
-    assert from_json(TYPES["vehicle.register"], dict(TYPES["vehicle.register"].EXAMPLE.body)) == specimen(
-        "vehicle.register"
-    )
+    told = dict(TYPES["vehicle.register"].EXAMPLE.body) | {"produced_on": "2025-12-02"}
+    assert from_json(TYPES["vehicle.register"], told) == specimen("vehicle.register")

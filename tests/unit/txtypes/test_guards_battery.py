@@ -84,7 +84,7 @@ def test_health(case: Case) -> None:
     assert case.codes == case.run()
 
 
-@pytest.mark.parametrize("ident,is_good", [
+@pytest.mark.parametrize(("ident", "is_good"), [
     ("RBMW", True), ("R" * 50, True), ("JPPEVE.01/23-45+6", True), ("RBM", False), ("R" * 51, False), ("rbmw1", False),
 ])  # fmt: skip
 def test_the_form_of_a_battery_id(ident: str, is_good: bool) -> None:
@@ -117,13 +117,17 @@ def test_a_health_of_a_battery_that_is_elsewhere_tells_both() -> None:
     chain.do("inspector-1", health(chain, 900, THREE))
     assert [("battery_elsewhere", "reported")] == codes(chain, TWO) == codes(chain, THREE)
     assert "bound" == state_of(chain.state(BATTERY, ID).binding), "measuring is not fitting"
+    assert () == chain.state(BATTERY, ID).health, "and says nothing of the battery of the other car"
+    assert ["alert:battery_elsewhere", "not_bound"] == outcome_of(chain, THREE)
 
 
 def test_removed_and_reused() -> None:
     chain = cars()
     chain.do("workshop-berlin", battery(chain, TWO))
-    chain.do("workshop-berlin", battery(chain, THREE, "remove"))
+    before = chain.state(BATTERY, ID)
+    chain.do("workshop-berlin", battery(chain, THREE, "remove", passport=b"\x01" * 32, state="waste"))
     assert ["not_bound"] == outcome_of(chain, THREE)
+    assert before == chain.state(BATTERY, ID)
     chain.do("workshop-berlin", battery(chain, TWO, "remove"))
     chain.do("workshop-berlin", battery(chain, THREE, state="reused", value=5_000))
     leaf = chain.state(BATTERY, ID)
@@ -132,7 +136,7 @@ def test_removed_and_reused() -> None:
     assert [] == codes(chain, TWO) == codes(chain, THREE)
 
 
-@pytest.mark.parametrize("soh,changes,outcome", [
+@pytest.mark.parametrize(("soh", "changes", "outcome"), [
     (930, {}, []), (931, {}, ["implausible"]), (931, {"recalibrated": True}, []), (700, {}, []),
 ])  # fmt: skip
 def test_a_rise(soh: int, changes: dict, outcome: list[str]) -> None:
@@ -187,7 +191,7 @@ FLOORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("years,km,soh", FLOORS)
+@pytest.mark.parametrize(("years", "km", "soh"), FLOORS)
 def test_the_floor(years: int, km: int, soh: int) -> None:
     assert FLOORS[years, km, soh] == aged(years, km, soh)
 

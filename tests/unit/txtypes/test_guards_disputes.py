@@ -1,4 +1,4 @@
-"""Guards of amendments and disputes."""
+"""Guards of the types of a dispute."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
+from support.disputed_cases import (
+    HOLDER,
+    LATE,
+    OTHER_VIN,
+    TOO_EARLY,
+    WORKSHOP,
+    amended,
+    days,
+    ended,
+    kept,
+    of_amendment,
+    open_and_answered,
+    opened,
+    service,
+    then,
+    typed,
+)
 from support.disputing import (
-    amend,
-    answered,
     closed,
     copied,
-    decided,
     dispute,
     disputed,
     granted,
-    name_of,
-    newest,
     of,
     passed,
-    reading,
     serviced,
     status,
     voted,
 )
-from support.life import VIN, Life, accident, register, transfer
+from support.life import VIN, Life, transfer
 from support.stages import Case, at, change, force, table
 
 from node.ledger.body import TransactionBody
@@ -42,198 +53,6 @@ from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.life import LIFE, OpenDispute
 from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE
-
-WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
-OTHER_VIN = "WBA8E9G50GNU12346"
-WITNESS = address(INSPECTOR)
-
-
-def service(value: int = 200) -> Callable[[Life], None]:
-    return lambda life: kept(life, serviced(life, value))
-
-
-def kept(life: Life, sequence: int) -> None:
-    """The record that the case is about."""
-    life.target = sequence  # type: ignore[attr-defined]
-
-
-def amending(**changes: object) -> Callable[[Life], TransactionBody]:
-    def body(life: Life) -> TransactionBody:
-        replaced = life.replacement if hasattr(life, "replacement") else None
-        return amend(life.chain, life.target, **dict(replaced_by=replaced) | changes)  # type: ignore[attr-defined]
-
-    return body
-
-
-def replaced_by(value: int, first: int = 200) -> Callable[[Life], None]:
-    """A service, and the one that its author writes in its place."""
-
-    def before(life: Life) -> None:
-        kept(life, serviced(life, first))
-        life.replacement = name_of(life.chain, serviced(life, value))  # type: ignore[attr-defined]
-
-    return before
-
-
-def lowered(life: Life) -> None:
-    """A lower reading in the place of one that another author's has confirmed."""
-    kept(life, serviced(life, 200))
-    reading(life, INSPECTOR, 205)
-    life.replacement = name_of(life.chain, serviced(life, 160))  # type: ignore[attr-defined]
-
-
-def typed(life: Life) -> None:
-    """A reading that no car can have driven to, between readings of others."""
-    kept(life, serviced(life, 200_000))
-    reading(life, INSPECTOR, 210)
-
-
-def then(*steps: Callable[[Life], object]) -> Callable[[Life], None]:
-    def before(life: Life) -> None:
-        for step in steps:
-            step(life)
-
-    return before
-
-
-def days(count: int) -> Callable[[Life], None]:
-    return lambda life: passed(life, count)
-
-
-def by_holder(life: Life) -> None:
-    """The holder's own report: its reading is declared."""
-    life.chain.do(HOLDER, accident(life.chain, 500))
-    kept(life, newest(life.chain))
-
-
-def amended(life: Life) -> None:
-    life.chain.do(WORKSHOP, amend(life.chain, life.target, witness=WITNESS), INSPECTOR)  # type: ignore[attr-defined]
-
-
-def of_amendment(life: Life) -> None:
-    service()(life)
-    amended(life)
-    kept(life, newest(life.chain))
-
-
-def opened(life: Life) -> None:
-    service()(life)
-    life.dispute = disputed(life, life.target)  # type: ignore[attr-defined]
-
-
-def open_and_answered(life: Life) -> None:
-    opened(life)
-    answered(life, life.dispute)  # type: ignore[attr-defined]
-
-
-def ended(outcome: str) -> Callable[[Life], None]:
-    return then(open_and_answered, lambda life: decided(life, life.dispute, outcome))  # type: ignore[attr-defined]
-
-
-def other_car(life: Life) -> None:
-    life.chain.do("bmw", register(OTHER_VIN))
-
-
-def elsewhere(life: Life) -> None:
-    """The car that was served is another one; there the service has its own record."""
-    other_car(life)
-    service()(life)
-    life.replacement = name_of(life.chain, serviced(life, 200, vin=OTHER_VIN), OTHER_VIN)  # type: ignore[attr-defined]
-    life.replacement = name_of(life.chain, newest(life.chain, OTHER_VIN), OTHER_VIN)  # type: ignore[attr-defined]
-
-
-def holder_inspects(life: Life) -> None:
-    """The inspector holds the title."""
-    service()(life)
-    change(life.chain, VEHICLE, VIN, holder=address(INSPECTOR))
-
-
-LATE, TOO_EARLY = ("amend_too_late",), ("votes_not_open",)
-
-
-# --- record.amend -------------------------------------------------------------------------------------------
-@table(
-    Case("a reading falls without a witness", "wholesale", WORKSHOP, amending(), ("witness_missing",),
-         before=service()),
-    Case("a reading falls with one", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,), service()),
-    Case("the witness does not sign", "wholesale", WORKSHOP, amending(witness=WITNESS), ("signature_missing",),
-         before=service()),
-    Case("a witness that inspects nothing", "wholesale", WORKSHOP, amending(witness=address("carrier-1")),
-         ("witness_missing",), ("carrier-1",), service()),
-    Case("a witness that holds the title", "wholesale", WORKSHOP, amending(witness=WITNESS), ("witness_missing",),
-         (INSPECTOR,), holder_inspects),
-    Case("upward", "wholesale", WORKSHOP, amending(), (), before=replaced_by(300)),
-    Case("within the tolerance", "wholesale", WORKSHOP, amending(), (), before=replaced_by(199)),
-    Case("downward", "wholesale", WORKSHOP, amending(), ("witness_missing",), before=lowered),
-    Case("downward with a witness", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
-         lowered),
-    Case("a typing error", "wholesale", WORKSHOP, amending(), (), before=typed),
-    Case("a declared reading", "wholesale", HOLDER, amending(), (), before=by_holder),
-    Case("on the 28th day", "wholesale", WORKSHOP, amending(), (), before=then(replaced_by(300), days(27))),
-    Case("later", "wholesale", WORKSHOP, amending(), LATE, before=then(replaced_by(300), days(29))),
-    Case("later with a witness", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
-         then(replaced_by(300), days(29))),
-    Case("later by decision", "wholesale", WORKSHOP, amending(), (), before=then(ended("amended"), days(40))),
-    Case("downward by decision", "wholesale", WORKSHOP, amending(), (), before=ended("amended")),
-    Case("later though it stands", "wholesale", WORKSHOP, amending(), LATE, before=then(ended("stands"), days(40))),
-    Case("annulled", "wholesale", WORKSHOP, amending(witness=WITNESS), ("superseded_already",), (INSPECTOR,),
-         ended("annulled")),
-    Case("amended before", "wholesale", WORKSHOP, amending(witness=WITNESS), ("superseded_already",), (INSPECTOR,),
-         then(service(), amended)),
-    Case("by another workshop", "wholesale", "workshop-hamburg", amending(witness=WITNESS), ("not_the_author",),
-         (INSPECTOR,), service()),
-    Case("no such record", "wholesale", WORKSHOP, lambda life: amend(life.chain, 99), ("record_unknown",)),
-    Case("another record", "wholesale", WORKSHOP, amending(target=RecordName(2, bytes(32))), ("record_differs",),
-         before=service()),
-    Case("no such car", "wholesale", WORKSHOP, lambda life: amend(life.chain, 0, vin=OTHER_VIN), ("vehicle_unknown",)),
-    Case("an amendment", "wholesale", WORKSHOP, amending(), ("procedural",), before=of_amendment),
-    Case("the vote about it has ended", "wholesale", WORKSHOP, amending(witness=WITNESS), ("dispute_due",),
-         (INSPECTOR,), then(opened, days(28))),
-    Case("the vote about it goes on", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
-         then(opened, days(27))),
-    Case("another car", "wholesale", WORKSHOP,
-         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS), (), (INSPECTOR,), elsewhere),
-    Case("another car without its record", "wholesale", WORKSHOP,
-         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS, replaced_by=None), (), (INSPECTOR,),
-         elsewhere),
-    Case("another car alone", "wholesale", WORKSHOP, amending(reason="wrong_vehicle", belongs_to=OTHER_VIN),
-         ("witness_missing",), before=elsewhere),
-    Case("another car that is not there", "wholesale", WORKSHOP,
-         amending(reason="wrong_vehicle", belongs_to=OTHER_VIN, witness=WITNESS), ("vehicle_unknown",), (INSPECTOR,),
-         service()),
-    Case("another car for another reason", "wholesale", WORKSHOP, amending(belongs_to=OTHER_VIN, witness=WITNESS),
-         ("amend_reason",), (INSPECTOR,), elsewhere),
-    Case("the wrong car without a right one", "wholesale", WORKSHOP, amending(reason="wrong_vehicle", witness=WITNESS),
-         ("amend_reason",), (INSPECTOR,), service()),
-    Case("the same car", "wholesale", WORKSHOP,
-         amending(reason="wrong_vehicle", belongs_to=VIN, witness=WITNESS), ("amend_reason",), (INSPECTOR,), service()),
-    Case("an unknown reason", "wholesale", WORKSHOP, amending(reason="because", witness=WITNESS), ("code_unknown",),
-         (INSPECTOR,), service()),
-    Case("by itself", "wholesale", WORKSHOP,
-         lambda life: amend(life.chain, life.target, replaced_by=name_of(life.chain, life.target)),
-         ("replacement_unfit",), before=service()),
-    Case("by a reading", "wholesale", INSPECTOR,
-         lambda life: amend(life.chain, 2, replaced_by=name_of(life.chain, 3), witness=address("inspector-2")),
-         ("replacement_unfit",), ("inspector-2",),
-         before=lambda life: (reading(life, INSPECTOR, 200), serviced(life, 210))),
-    Case("by another's", "wholesale", INSPECTOR,
-         lambda life: amend(life.chain, 2, replaced_by=name_of(life.chain, 3)), ("replacement_unfit",),
-         before=lambda life: (reading(life, INSPECTOR, 200), reading(life, "inspector-2", 210))),
-    Case("by one that is not there", "wholesale", WORKSHOP,
-         amending(replaced_by=RecordName(77, bytes(32)), witness=WITNESS), ("record_unknown",), (INSPECTOR,),
-         service()),
-)  # fmt: skip
-def test_amending(case: Case) -> None:
-    assert case.codes == case.run()
-
-
-def test_what_was_amended_is_no_replacement() -> None:
-    life = at("wholesale")
-    first, second = serviced(life, 200), serviced(life, 210)
-    life.chain.do(WORKSHOP, amend(life.chain, second, witness=WITNESS), INSPECTOR)
-    raw = life.chain.sign(WORKSHOP, amend(life.chain, first, replaced_by=name_of(life.chain, second), witness=WITNESS),
-                          INSPECTOR)  # fmt: skip
-    assert ["replacement_unfit"] == life.chain.unmet(raw)
 
 
 # --- record.dispute -----------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
 from support.life import VIN, Life, flag, handover, transfer
 from support.specimens import specimen
-from support.stages import at, change, force
+from support.stages import at, change, force, ledger_of
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.rules.roles import ROLES
 from node.rules.stop_flags import OPERATIONS, STOP_FLAGS
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct
+from node.txtypes.disputes.rulings import Ruling, carry_out
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, Repairer
@@ -110,7 +111,8 @@ def test_a_flag_names_its_record_and_is_material() -> None:
 
 def test_an_author_on_hold_sets_no_flag() -> None:
     life = at("wholesale")
-    force(life.chain, CONDUCT, address("inspector-1"), Conduct((), life.chain.now + DAY_MS, ()))
+    held = replace(NO_CONDUCT, hold_until_ms=life.chain.now + DAY_MS)
+    force(life.chain, CONDUCT, address("inspector-1"), held)
     assert ["author_on_hold"] == tried(life, "inspector-1", setting("identity_suspect"))
 
 
@@ -404,3 +406,13 @@ def test_a_lifted_provisional_flag_does_not_count_any_more() -> None:
     life.chain.do("inspector-1", lifting("odometer_investigation", "inspector-1"))
     assert () == life.chain.state(CONDUCT, address("inspector-1")).provisional_until_ms
     assert ["flag_cooldown"] == tried(life, "inspector-1", setting("identity_suspect"))
+
+
+def test_an_annulled_record_takes_its_flag_with_it() -> None:
+    life = at("wholesale")
+    life.chain.do("inspector-1", setting("identity_suspect"))
+    ledger = ledger_of(life.chain, address("arbiter-1"))
+    ruling = Ruling("annulled", VIN, car(life.chain).flags[0].sequence, "flag.set")
+    ruled = carry_out(ledger, ruling, car(life.chain))
+    assert ((), True) == (ruled.vehicle.flags, ruled.is_material)
+    assert () == ledger.the(CONDUCT, address("inspector-1")).provisional_until_ms

@@ -421,7 +421,7 @@ def test_a_repair_before_the_danger_was_found_is_none_of_it() -> None:
 
 def test_what_the_police_said_one_inspector_lifts() -> None:
     life = at("wholesale")
-    life.chain.do("police-1", specimen("flag.set", name="unroadworthy"))
+    life.chain.do("police-1", specimen("flag.set", life.chain, name="unroadworthy", until_ms=0))
     life.chain.now += HOUR_MS
     inspected(life, inspection(life.chain))
     assert is_lifted(life)
@@ -431,7 +431,7 @@ def test_a_pass_from_before_the_flag_does_not_lift_it() -> None:
     life = at("wholesale")
     early = inspection(life.chain)
     life.chain.now += DAY_MS
-    life.chain.do("police-1", specimen("flag.set", name="unroadworthy"))
+    life.chain.do("police-1", specimen("flag.set", life.chain, name="unroadworthy", until_ms=0))
     life.chain.do("inspector-1", early, HOLDER)
     assert [("unroadworthy", True)] == alive(life.chain)
     assert "not_cleared" in outcome(life.chain)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 from support.chain import DAY_MS, Chain
+from support.damage import scrap
 from support.foreign import FOUR, THREE, TWO, outcome_of, part
 from support.life import VIN, Life, flag, register
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, fork, table
 from support.views import view_of
 
 from node.ledger.body import TransactionBody
-from node.txtypes.vehicle.bindings import PART, claimants, free_part, part_id, state_of
+from node.txtypes.vehicle.bindings import PART, claimants, part_id, state_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 GEARBOX = part_id("gearbox", "24008689030", "GA8HP50Z-0012345")
@@ -55,6 +56,12 @@ def scrapped(life: Life) -> None:
     Case("a donor nobody knows", "born", "workshop-berlin", body(source="used", donor=TWO)),
     Case("a stolen donor is evidence", "born", "workshop-berlin", body(source="used", donor=TWO), (), (),
          flagged("stolen")),
+    Case("a donor that a court holds", "born", "workshop-berlin", body(source="used", donor=TWO), ("stop_flag",), (),
+         flagged("court_hold")),
+    Case("a stolen donor that a court holds", "born", "workshop-berlin", body(source="used", donor=TWO),
+         ("stop_flag",), (), flagged("court_hold", "stolen")),
+    Case("a part of it is removed", "born", "workshop-berlin", body(action="remove", donor=TWO), (), (),
+         flagged("court_hold")),
     Case("a donor with a lien", "born", "workshop-berlin", body(source="used", donor=TWO), (), (), flagged("lien")),
 )  # fmt: skip
 def test_bind(case: Case) -> None:
@@ -123,7 +130,7 @@ def test_more_claims_than_there_is_room_for_stay_contested() -> None:
     assert "contested" == bound(chain)[0]
 
 
-@pytest.mark.parametrize("source,donor,outcome", [
+@pytest.mark.parametrize(("source", "donor", "outcome"), [
     ("used", None, ["unproven"]), ("used", "WBA8E9G50GNU40000", ["unproven"]), ("used", TWO, []),
     ("new", None, []), ("unknown", None, []),
 ])  # fmt: skip
@@ -154,6 +161,30 @@ def test_a_part_that_was_or_is_in_a_stolen_car(removes: bool) -> None:
     stolen(chain, TWO)
     chain.do("workshop-hamburg", part(chain))
     assert (["part_from_stolen"] if removes else ["part_elsewhere", "part_from_stolen"]) == codes(chain, VIN)
+
+
+def test_what_was_removed_long_before_the_theft_is_not_stolen() -> None:
+    chain = two_cars()
+    chain.do("workshop-berlin", part(chain, TWO))
+    chain.do("workshop-berlin", part(chain, TWO, "remove"))
+    removed_at = chain.state(PART, GEARBOX).binding.previous[0].at_ms
+    for days, expected in ((91, []), (90, ["part_from_stolen"])):
+        copy = fork(chain)
+        copy.now = removed_at + 100 * DAY_MS
+        change(copy, VEHICLE, TWO, flags=(flag("stolen", at_ms=removed_at + days * DAY_MS),))
+        copy.do("workshop-hamburg", part(copy))
+        assert expected == codes(copy, VIN)
+
+
+def test_nobody_flushes_the_cars_that_had_it() -> None:
+    chain = two_cars()
+    chain.do("workshop-berlin", part(chain, TWO, "remove"))
+    for vin in (THREE, FOUR):
+        chain.do("workshop-berlin", part(chain, vin, "remove"))
+    assert [TWO] == [place.vin for place in chain.state(PART, GEARBOX).binding.previous]
+    stolen(chain, TWO)
+    chain.do("workshop-berlin", part(chain))
+    assert ["part_from_stolen"] == codes(chain, VIN)
 
 
 def test_dating_the_fitting_back_before_the_flag_hides_nothing() -> None:
@@ -212,10 +243,15 @@ def test_numbers_tell_parts_apart_and_classes_too() -> None:
 
 def test_a_part_kept_from_a_scrapped_car_is_free() -> None:
     chain = two_cars()
-    chain.do("workshop-berlin", part(chain))
-    ledger = ledger_of(chain)
-    free_part(ledger, GEARBOX, VIN)
-    free_part(ledger, bytes(32), VIN)
-    [(family, value)] = ledger.changes.values()
-    force(chain, family, GEARBOX, value)
-    assert ("free", []) == bound(chain)
+    for vin, serial in ((VIN, "1"), (VIN, "2"), (TWO, "3")):
+        chain.do("workshop-berlin", part(chain, vin, serial=serial))
+    kept, crushed, other = (part_id("gearbox", "24008689030", serial) for serial in "123")
+    before = chain.state(PART, other)
+    chain.do("dismantler-1", scrap(chain, parts_kept=(kept, other, bytes(32))), "bmw")
+    assert ("free", []) == bound(chain, kept)
+    assert ("bound", [VIN]) == bound(chain, crushed)
+    assert before == chain.state(PART, other), "only its own"
+    chain.do("workshop-berlin", part(chain, TWO, serial="1", source="used", donor=VIN))
+    assert [] == codes(chain, TWO)
+    chain.do("workshop-berlin", part(chain, TWO, serial="2", source="used", donor=VIN))
+    assert ["part_elsewhere"] == codes(chain, TWO), "what was not kept should be no more"

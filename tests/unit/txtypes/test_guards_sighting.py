@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, Chain, address
+from support.chain import DAY_MS, START_MS, Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.life import VIN, Life, km, where
 from support.stages import Case, at, change, force, table
@@ -15,8 +15,8 @@ from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
 from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
-from node.txtypes.vehicle.odometer import ODOMETER
-from node.txtypes.vehicle.regions import UNREGISTERED, Claim
+from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.vehicle.regions import UNREGISTERED, RegistrationClaim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -108,7 +108,7 @@ def codes(chain: Chain, vin: str = VIN) -> list[tuple[str, str]]:
     return [(alert.code, alert.state) for alert in chain.state(VEHICLE, vin).alerts]
 
 
-@pytest.mark.parametrize("existence,code", [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
+@pytest.mark.parametrize(("existence", "code"), [("scrapped", "alive_after_scrap"), ("voided", "alive_after_void")])
 def test_a_car_that_is_no_more_was_seen(existence: str, code: str) -> None:
     chain = at("born").chain
     change(chain, VEHICLE, VIN, existence=existence, ended_at_ms=chain.now - DAY_MS)
@@ -130,11 +130,13 @@ def test_police_confirms_at_once() -> None:
     assert [("alive_after_scrap", "confirmed")] == codes(chain)
 
 
-def registered(status: str = "registered", claim: Claim | None = None):
-    return replace(UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim)
+def registered(status: str = "registered", claim: RegistrationClaim | None = None, until_ms: int = 0):
+    return replace(
+        UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim, until_ms=until_ms
+    )  # fmt: skip
 
 
-CLAIM = Claim("CN", OTHER_PLATE, "private", 1)
+CLAIM = RegistrationClaim("CN", OTHER_PLATE, "permanent", "private", "", 0, START_MS, 0)
 CLONES = {
     "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
     "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
@@ -143,6 +145,20 @@ CLONES = {
     "no plate": (registered(), None, "dealer-shanghai", "SHA-1", False),
     "nobody knows where": (registered(), OTHER_PLATE, "dealer-shanghai", "", False),
     "not registered": (registered("deregistered"), OTHER_PLATE, "dealer-shanghai", "SHA-1", False),
+    "of a temporary registration that has ended": (
+        registered(until_ms=START_MS),
+        OTHER_PLATE,
+        "dealer-shanghai",
+        "SHA-1",
+        False,
+    ),
+    "the plate of before a claim took effect": (
+        registered(claim=replace(CLAIM, since_ms=1)),
+        PLATE,
+        "dealer-munich",
+        "MUC-1",
+        True,
+    ),
     "the plate of the country that claims it": (
         registered(claim=CLAIM),
         OTHER_PLATE,

@@ -48,7 +48,7 @@ from node.txtypes.service.warranty import (
     warranty_ident,
 )
 from node.txtypes.service.warranty_claim import CLAIM, CLAIM_ANSWER_MS, Claim, WarrantyClaim, WarrantyDecide
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
@@ -480,7 +480,7 @@ def test_a_reading_that_was_turned_back_would_be_noticed(monkeypatch: pytest.Mon
 def test_values_are_within_their_bounds_with_every_list_full() -> None:
     who, code, longest = bytes(20), "X" * limits.CODE_LENGTH_MAX, limits.TIME_MAX_MS
     recent = tuple(RecentClaim(code, longest) for _ in range(CLAIMS_RECENT_MAX))
-    full = Warranty(VIN, who, code, bytes(32), WARRANTY_GROUPS, longest, 240, 10**6, True, 10**6, True, recent)
+    full = Warranty(VIN, who, code, bytes(32), WARRANTY_GROUPS, longest, 240, 10**6, True, 2**53, 10**6, True, recent)
     assert len(encode(full)) <= 1_024
     assert len(encode(Claim(VIN, 16, who, "hv_battery", code, who, longest, longest, "approved", 999,
                             "not_reproducible", longest, 2**32))) <= 300  # fmt: skip

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.life import VIN, km, register
-from support.stages import at, force, ledger_of
+from support.stages import at, change, force, ledger_of
 from support.views import view_of
 
+from node.rules.odometer import DECLARED, INDEPENDENT
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.imports import NO_MAKER, PastEvent
-from node.txtypes.vehicle.life import LIFE, NO_LIFE
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, OpenDispute
+from node.txtypes.vehicle.readings import ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE, history_notice, material_root
 
@@ -62,10 +62,20 @@ def test_readings_of_papers_are_declared_and_those_that_are_confirmed_count() ->
         signers = () if confirmed_by is None else (confirmed_by,)
         bring(chain, vin, *signers, grade=grade, confirmed_by=confirmed_by, history=papers, odometer=km(50_000))
     declared, counted = (chain.state(ODOMETER, f"JTDKB20U09351234{n}") for n in (1, 2))
-    assert [True, True, False] == [reading.is_declared for reading in declared.readings]
-    assert [False, False, False] == [reading.is_declared for reading in counted.readings]
+    assert [DECLARED, DECLARED, INDEPENDENT] == [reading.standing for reading in declared.readings]
+    assert [INDEPENDENT] * 3 == sorted(reading.standing for reading in counted.readings)
+    assert "pre_chain" in counted.reasons
+    assert "pre_chain" not in declared.reasons
     assert "NO_VERDICT" == chain.state(VEHICLE, "JTDKB20U093512341").verdict
     assert chain.state(VEHICLE, "JTDKB20U093512342").verdict not in ("NO_VERDICT", "LOGICAL")
+
+
+def test_a_long_history_leaves_the_dealer_its_readings_of_the_day() -> None:
+    chain = at("").chain
+    bring(chain, history=tuple(read_at(chain, days, 90_000 - 50 * days) for days in range(1, 33)))
+    leaf = chain.state(ODOMETER, FOREIGN)
+    assert 33 == len(leaf.readings)
+    assert (0, 0) == activity_of(leaf, address("dealer-munich"), chain.now)
 
 
 def test_the_maker_confirms_its_own_car_and_is_its_maker() -> None:
@@ -106,17 +116,20 @@ def test_a_voided_car_is_over() -> None:
 def test_the_true_car_follows_on_the_same_chain_of_records() -> None:
     chain = at("").chain
     voided(chain)
+    change(chain, VEHICLE, VIN, warranties=2)
     false = chain.state(VEHICLE, VIN)
-    force(chain, LIFE, VIN, NO_LIFE)
+    dispute = OpenDispute(HASH, address("bmw"), "maker", chain.now + 1)
+    force(chain, LIFE, VIN, replace(NO_LIFE, older_incidents=3, disputes=(dispute,)))
     chain.do("bmw", register())
     true = chain.state(VEHICLE, VIN)
     assert ("born", "born", "", address("bmw")) == (true.existence, true.origin, true.grade, true.holder)
     assert (false.record_count + 1, false.material_changes) == (true.record_count, true.material_changes)
+    assert 2 == true.warranties, "no warranty gets the id of another"
     assert false.material_head == true.material_head
     assert false.history_head != true.history_head
     assert ((), 0) == (true.brands, true.ended_at_ms), "a brand of the false car is not one of the true"
     assert chain.state(ODOMETER, VIN) is None, "nor are its readings"
-    assert chain.state(LIFE, VIN) is None
+    assert replace(NO_LIFE, disputes=(dispute,)) == chain.state(LIFE, VIN)
     assert material_root(VIN, false) != material_root(VIN, true)
 
 
@@ -129,9 +142,12 @@ def test_alerts_of_the_false_car_stay_closed() -> None:
 
 
 def test_only_an_import_is_voided() -> None:
-    chain = at("born").chain
-    with pytest.raises(AssertionError, match="only an import is voided"):
-        void_import(ledger_of(chain), VIN, chain.state(VEHICLE, VIN))
+    """The true car has the record of the false one's import: a second decision on it leaves it alone."""
+    chain = at("").chain
+    voided(chain)
+    chain.do("bmw", register())
+    true = chain.state(VEHICLE, VIN)
+    assert true == void_import(ledger_of(chain), VIN, true)
 
 
 def test_a_car_can_be_voided_from_any_market() -> None:

@@ -26,21 +26,25 @@ from node.codec import encode
 from node.errors import Malformed
 from node.rules.brands import BRANDS
 from node.rules.damage import CAUSES, DAMAGE_CLASSES, ZONE_CLASSES, ZONES
+from node.rules.disputes import DISPUTE_STANDINGS
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, REPORTERS_MAX, Incident, Reporter
 from node.txtypes.vehicle.life import (
     COOLDOWNS_MAX,
+    DISPUTES_MAX,
     HOLDERS_MAX,
     LIFE,
     LIFE_BYTES_MAX,
     REPAIRERS_MAX,
     Cooldown,
     FormerHolder,
+    OpenDispute,
     Repairer,
 )
 from node.txtypes.vehicle.life import Life as Working
+from node.txtypes.vehicle.regions import Brand, with_brand, without_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 
@@ -255,6 +259,51 @@ def test_another_accident_confirms_nothing() -> None:
     assert {"collision_structural": "confirmed"} == brands(life.chain)
 
 
+def test_a_brand_names_every_record_that_tells_it_and_falls_with_the_last() -> None:
+    """Or a friend of the seller would tell it too, take its word back, and the brand would be gone."""
+    now = 100 * DAY_MS
+    told = with_brand((), "fire", now, 3, is_confirmed=False)
+    told = with_brand(told, "fire", now + DAY_MS, 5, is_confirmed=False)
+    [brand] = told
+    assert (3, (5,), "pending", now) == (brand.sequence, brand.others, brand.state, brand.since_ms)
+    assert brand == without_record(brand, 4, now)
+    later = now + 20 * DAY_MS
+    first = without_record(replace(brand, disputed_until_ms=later), 3, later)
+    assert (5, (), later, 0) == (first.sequence, first.others, first.since_ms, first.disputed_until_ms)
+    second = without_record(replace(brand, disputed_until_ms=later + 1), 5, later)
+    assert (3, (), later, later + 1) == (second.sequence, second.others, second.since_ms, second.disputed_until_ms)
+    assert without_record(first, 5, now) is None
+    [confirmed] = with_brand(told, "fire", now + 2 * DAY_MS, 7, is_confirmed=True)
+    kept = without_record(confirmed, 3, now + 9 * DAY_MS)
+    assert (5, (7,), "confirmed", now) == (kept.sequence, kept.others, kept.state, kept.since_ms)
+
+
+def test_a_brand_names_four_records_at_most() -> None:
+    told: tuple[Brand, ...] = ()
+    for sequence in range(6):
+        told = with_brand(told, "fire", DAY_MS, sequence, is_confirmed=False)
+    assert (0, (1, 2, 3)) == (told[0].sequence, told[0].others)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_confirmed", "after"),
+    [
+        ("pending", False, "pending"),
+        ("pending", True, "confirmed"),
+        ("undecided", False, "undecided"),
+        ("undecided", True, "confirmed"),
+        ("confirmed", False, "confirmed"),
+        ("annulled", False, "pending"),
+        ("annulled", True, "confirmed"),
+    ],
+)
+def test_what_a_report_makes_of_a_brand(state: str, is_confirmed: bool, after: str) -> None:
+    before = (Brand("fire", state, DAY_MS, 1, 0), Brand("hail", "pending", DAY_MS, 1, 0))
+    fire, hail = with_brand(before, "fire", 2 * DAY_MS, 9, is_confirmed=is_confirmed)
+    assert (after, before[1]) == (fire.state, hail)
+    assert (fire.sequence, fire.since_ms) == ((9, 2 * DAY_MS) if state == "annulled" else (1, DAY_MS))
+
+
 # --- how often --------------------------------------------------------------------------------------------
 def reported(count: int):
     def before(life: Life) -> None:
@@ -322,6 +371,7 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
     working = Working(
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX,
         late, (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
+        (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
     )  # fmt: skip
     assert LIFE_BYTES_MAX * 3 // 4 < len(encode(working)) <= LIFE_BYTES_MAX
 

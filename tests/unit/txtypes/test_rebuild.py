@@ -17,6 +17,7 @@ from support.damage import (
     name_of_record,
     repair,
 )
+from support.disputing import answered, decided, disputed
 from support.life import VIN, Life, km, transfer
 from support.specimens import specimen
 from support.stages import Case, at, change, force, table
@@ -199,6 +200,24 @@ def test_a_rebuilt_car_is_sold_until_its_inspector_is_a_fraud() -> None:
     assert [] == life.chain.unmet(life.chain.sign("bmw", sale, "dealer-munich"))
     fraud(life)
     assert ["clearance_void"] == life.chain.unmet(life.chain.sign("bmw", sale, "dealer-munich"))
+    inspected(life, OTHER_INSPECTOR)
+    life.chain.do(OTHER_INSPECTOR, rebuild(life), *BOTH)
+    assert [] == life.chain.unmet(life.chain.sign("bmw", sale, "dealer-munich"))
+
+
+def test_an_annulled_rebuild_is_owed_again() -> None:
+    life = at("born")
+    ready(life)
+    life.chain.do(INSPECTOR, rebuild(life), *BOTH)
+    ident = disputed(life, last_sequence(life.chain), "bmw", "not_done")
+    answered(life, ident, INSPECTOR)
+    decided(life, ident, "annulled")
+    vehicle = life.chain.state(VEHICLE, VIN)
+    assert (["rebuild"], ()) == ([duty.code for duty in vehicle.duties], vehicle.clearances)
+    assert ["inspection_unfit"] == life.chain.unmet(life.chain.sign(INSPECTOR, rebuild(life, 2), *BOTH))
+    inspected(life)
+    life.chain.do(INSPECTOR, rebuild(life), *BOTH)
+    assert () == life.chain.state(VEHICLE, VIN).duties
 
 
 def test_a_rebuilt_car_is_lost_again_and_needs_all_of_it_again() -> None:

@@ -153,11 +153,21 @@ def test_a_duty_that_is_due_and_one_that_is_not_yet_are_two() -> None:
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
     [waiting] = life.chain.state(VEHICLE, VIN).duties
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL, holder_signs=True), "bmw")
-    [_, due] = life.chain.state(VEHICLE, VIN).duties
+    [due, _] = life.chain.state(VEHICLE, VIN).duties
     assert (2, life.chain.now - 1000) == (due.sequence, due.due_ms)
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL, holder_signs=True), "bmw")
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
     assert (replace(due, sequence=3), replace(waiting, sequence=4)) == life.chain.state(VEHICLE, VIN).duties
+
+
+def test_duties_that_became_due_are_one() -> None:
+    """However many workshops say so alone, month after month."""
+    life = at("born")
+    for _ in range(3):
+        life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
+        life.chain.now += 31 * DAY_MS
+    life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
+    assert [3, 4] == [duty.sequence for duty in life.chain.state(VEHICLE, VIN).duties]
 
 
 def test_an_ordinary_repair_is_not_material() -> None:

@@ -55,7 +55,7 @@ def done(*steps: tuple[tuple[tuple[str, str, str], ...], dict]) -> tuple[Chain, 
     return chain, outcomes
 
 
-@pytest.mark.parametrize("after,before,outcome", [
+@pytest.mark.parametrize(("after", "before", "outcome"), [
     ("21-11-530", "21-07-540", []),
     ("21-11-530", "", ["gap"]),
     ("21-11-530", "21-07-539", ["gap"]),
@@ -75,7 +75,7 @@ def test_what_was_there_before_the_first_update_is_the_authors_word() -> None:
     assert [["rolled_back"]] == outcomes
 
 
-@pytest.mark.parametrize("security,changes", [(True, 1), (False, 0)])
+@pytest.mark.parametrize(("security", "changes"), [(True, 1), (False, 0)])
 def test_a_rollback_of_security_is_material(security: bool, changes: int) -> None:
     chain, _ = done(((FIRST,), {}), ((("gateway", "21-07-540", "20-01-1"),), {"security": security}))
     assert changes == chain.state(VEHICLE, VIN).material_changes
@@ -86,7 +86,7 @@ def test_a_security_update_is_not_material() -> None:
     assert 0 == chain.state(VEHICLE, VIN).material_changes
 
 
-@pytest.mark.parametrize("version,than,older", [
+@pytest.mark.parametrize(("version", "than", "older"), [
     ("9", "10", True), ("10", "9", False), ("1.2", "1.10", True), ("1.2", "1.2", False), ("A1", "B2", False),
     ("1.2", "1.2.1", False), ("S18A-21-07-540", "S18A-21-11-530", True), ("RC", "RD", False), ("001", "1", False),
 ])  # fmt: skip

@@ -289,5 +289,7 @@ def test_every_example_is_a_valid_body(name: str) -> None:
     body = {n: v for n, v in given.items() if n in fields}
     if name == "order.offer":
         body |= {"disclosure_root": "00" * 32, "listing_version": 1}
+    if "shown" in fields:
+        body |= {"shown": "00" * 32}
     built = body_from(TYPES[name], body, NAMES)
     assert json.dumps(to_json(built))

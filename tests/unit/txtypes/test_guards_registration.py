@@ -1,18 +1,17 @@
-"""Guards and effects of the registrars' records, and claims from application to decision."""
+"""Guards and effects of the registrars' records."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, Chain, address
-from support.life import VIN, Life, maintenance
+from support.chain import DAY_MS, address
+from support.life import VIN, Life, where
 from support.registering import (
     accept,
+    car,
     claim,
-    claim_it,
     claimed,
     deregistered,
     end,
@@ -25,51 +24,23 @@ from support.registering import (
     registration,
     root,
     suspend,
+    view,
 )
-from support.stages import Case, at, change, ledger_of, table
+from support.specimens import specimen
+from support.stages import Case, at, change, table
 
-from node.codec import encode
-from node.ledger.family import AsOf
 from node.rules.registration import REGISTRATION_USAGES
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import MEMBER, StatusChange
-from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import (
-    CLAIM_AGAIN_MS,
     CLAIM_MS,
-    REFUSALS_MAX,
-    Claim,
     Flag,
     Inspection,
     OpenRecall,
-    Refusal,
     Registration,
-    brand_state,
-    ended_registration,
-    objected,
-    objected_by,
 )
-from node.txtypes.vehicle.stop_flags import FlagSet
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VehicleView, blocks_of, material_root
-
-
-def car(chain: Chain) -> Vehicle:
-    found: Vehicle = chain.state(VEHICLE, VIN)
-    return found
-
-
-def view(chain: Chain) -> VehicleView:
-    return VehicleView.of(VIN, car(chain), ledger_of(chain), AsOf(chain.now, RULESETS[1]))
-
-
-def outcome(chain: Chain) -> tuple[str, ...]:
-    """Of the car's last record."""
-    raw = chain.store.state.record(VIN, car(chain).record_count - 1)
-    assert raw is not None
-    content: Content = msgspec.msgpack.decode(stored_record(raw).content, type=Content)
-    return content.outcome
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 
 def flagged(*names: str, setter: str = "police-1", country: str = "DE"):
@@ -78,10 +49,6 @@ def flagged(*names: str, setter: str = "police-1", country: str = "DE"):
         change(life.chain, VEHICLE, VIN, flags=flags)
 
     return before
-
-
-def flag(life: Life, name: str) -> FlagSet:
-    return FlagSet(VIN, name, None, 0, False)
 
 
 def inspected(valid_days: int, result: str = "pass", retest_days: int = 0):
@@ -342,168 +309,6 @@ def test_an_agent_does_not_apply_for_the_holder() -> None:
     assert ["registered_elsewhere"] == chain.unmet(raw)
 
 
-# --- claims -------------------------------------------------------------------------------------------------
-def test_an_open_claim_is_shown_and_material_and_changes_no_status() -> None:
-    life = at("born")
-    registered(life)
-    chain, before = life.chain, root(life.chain)
-    claim_it(life)
-    found = view(chain)
-    assert ("registered", "DE", "CN") == (
-        found.registration.status, found.registration.country, found.registration.claim.country  # type: ignore[union-attr]
-    )  # fmt: skip
-    assert (1, ("claim_opened",)) == (car(chain).material_changes, outcome(chain))
-    assert before != root(chain)
-    for body in (suspend(chain), export(chain), end(chain)):
-        assert [] == chain.unmet(chain.sign("registrar-1", body)), "it blocks new registrations only"
-
-
-@pytest.mark.parametrize(("prepare", "alerts"), [(registered, ["double_registration"]), (deregistered, [])])
-def test_a_claim_takes_effect_after_thirty_days(prepare: Any, alerts: list[str]) -> None:
-    life = at("born")
-    chain = life.chain
-    prepare(life)
-    chain.do("registrar-2", claim(chain, usage="taxi"), "bmw")
-    made, stored, shown = chain.now - 1000, car(chain), root(chain)
-    chain.now = made + CLAIM_MS - 1
-    assert "DE" == view(chain).registration.country and () == view(chain).brands
-    chain.now += 1
-    found = view(chain)
-    assert ("registered", "CN", made + CLAIM_MS, None) == (
-        found.registration.status, found.registration.country, found.registration.since_ms, found.registration.claim
-    )  # fmt: skip
-    assert alerts == [alert.code for alert in found.alerts if alert.state == "confirmed"]
-    assert [("taxi", "confirmed", made + CLAIM_MS)] == [(b.code, b.state, b.since_ms) for b in found.brands]
-    assert stored == car(chain), "nothing was written"
-    assert shown == found.material_root, "what only time does changes no root"
-    assert ["registered_elsewhere"] == chain.unmet(chain.sign("registrar-1", suspend(chain)))
-    chain.do("registrar-2", suspend(chain, "CN"))
-    written = car(chain)
-    assert (found.alerts, "suspended", "CN") == (
-        written.alerts, written.registration.status, written.registration.country
-    )  # fmt: skip
-    assert ["confirmed"] == [brand_state(brand, chain.now) for brand in written.brands]
-
-
-def test_any_record_of_the_car_writes_what_time_has_done() -> None:
-    life = at("born")
-    claimed(life)
-    chain = life.chain
-    chain.now += CLAIM_MS
-    chain.do("workshop-berlin", maintenance(chain))
-    assert ("CN", ["double_registration"]) == (registration(chain).country, [a.code for a in car(chain).alerts])
-
-
-def test_a_confirmed_export_lets_the_claim_take_effect_at_once() -> None:
-    life = at("born")
-    chain = life.chain
-    registered(life)
-    chain.do("registrar-2", claim(chain, usage="taxi"), "bmw")
-    chain.do("registrar-1", end(chain, reason="export_confirmed"))
-    found = car(chain)
-    assert ("registered", "CN", "taxi", None) == (
-        found.registration.status, found.registration.country, found.registration.usage, found.registration.claim
-    )  # fmt: skip
-    assert ((), ["taxi"], ("claim_takes_effect",)) == (found.alerts, [b.code for b in found.brands], outcome(chain))
-
-
-@pytest.mark.parametrize("reason", ["owner", "total_loss", "theft", "official"])
-def test_an_end_for_another_reason_is_an_objection(reason: str) -> None:
-    life = at("born")
-    chain = life.chain
-    claimed(life)
-    chain.do("registrar-1", end(chain, reason=reason))
-    assert ("deregistered", "DE", None, (Refusal("CN", chain.now - 1000 + CLAIM_AGAIN_MS),)) == (
-        registration(chain).status, registration(chain).country, registration(chain).claim,
-        registration(chain).refusals,
-    )  # fmt: skip
-    assert ("claim_objected",) == outcome(chain)
-    chain.now += CLAIM_MS
-    assert "deregistered" == view(chain).registration.status
-
-
-def test_a_flag_of_the_country_that_has_the_car_is_an_objection() -> None:
-    life = at("born")
-    claimed(life)
-    open_claim, now = registration(life.chain), life.chain.now
-
-    def after(name: str, country: str = "DE", is_firm: bool = True) -> Registration:
-        flag = Flag(name, address("registrar-1"), country, b"", now, 0, is_firm, 0)
-        return objected_by(flag, open_claim, blocks_of(flag, RULESETS[1]), now)
-
-    closed = replace(open_claim, claim=None, refusals=(Refusal("CN", now + CLAIM_AGAIN_MS),))
-    assert closed == after("court_hold") == after("title_dispute") == after("identity_suspect") == after("stolen")
-    assert open_claim == after("odometer_investigation"), "it does not block registration"
-    assert open_claim == after("court_hold", "CN"), "of the country that claims"
-    assert open_claim == after("court_hold", "FR"), "of a third country"
-    assert open_claim == after("court_hold", is_firm=False), "a provisional one blocks handover and transfer only"
-
-
-@table(
-    Case("registrar of the country", "born", "registrar-1", lambda life: flag(life, "court_hold")),
-    Case("police of the country", "born", "police-1", lambda life: flag(life, "stolen")),
-    Case("registrar of the country that claims", "born", "registrar-2", lambda life: flag(life, "court_hold")),
-)
-def test_a_flag_that_is_set_closes_the_claim_of_another_country(case: Case) -> None:
-    life = at("born")
-    claimed(life)
-    chain = life.chain
-    chain.do(case.sender, case.body(life))
-    is_open = case.sender == "registrar-2"
-    assert is_open == (registration(chain).claim is not None)
-    chain.now += CLAIM_MS
-    assert ("CN" if is_open else "DE") == view(chain).registration.country
-    if not is_open:
-        raw = chain.sign("registrar-2", claim(chain), "bmw")
-        assert ["stop_flag", "stop_flag", "claim_cooldown"] == chain.unmet(raw)
-
-
-def test_a_flag_comes_too_late_for_a_claim_that_has_taken_effect() -> None:
-    life = at("born")
-    claimed(life)
-    chain = life.chain
-    chain.now += CLAIM_MS
-    chain.do("registrar-1", flag(life, "court_hold"))
-    assert ("registered", "CN", ()) == (
-        registration(chain).status, registration(chain).country, registration(chain).refusals
-    )  # fmt: skip
-    assert ["double_registration"] == [alert.code for alert in car(chain).alerts]
-
-
-def test_refusals_are_bounded_and_forgotten_when_they_are_over() -> None:
-    now = 1_000
-    found = Registration("registered", "DE", b"", "permanent", "private", 0, 0, "", 0, None, ())
-    for number, country in enumerate(("CN", "FR", "IT", "ES", "CN", "GB")):
-        made = Claim(country, bytes(32), "permanent", "private", "", 0, now, number)
-        found = objected(replace(found, claim=made), now)
-    assert ["IT", "ES", "CN", "GB"] == [refusal.country for refusal in found.refusals]
-    assert REFUSALS_MAX == len(found.refusals)
-    later_ms = now + CLAIM_AGAIN_MS
-    made = Claim("PL", bytes(32), "permanent", "private", "", 0, later_ms, 9)
-    assert ["PL"] == [refusal.country for refusal in objected(replace(found, claim=made), later_ms).refusals]
-    assert found == objected(found, later_ms), "without a claim nobody objects"
-
-
-def test_a_scrapped_car_has_no_registration_and_no_claim() -> None:
-    life = at("born")
-    claimed(life)
-    ended = ended_registration(registration(life.chain), life.chain.now, 7)
-    assert ("deregistered", None, 7) == (ended.status, ended.claim, ended.sequence)
-    none = replace(ended, status="none")
-    assert none == ended_registration(none, life.chain.now, 8), "a car that nobody registered"
-
-
-def test_the_region_is_bounded() -> None:
-    """With a claim and every list full, within what the vehicle's leaf has room for."""
-    longest = 253_402_300_799_999
-    made = Claim("CN", bytes(32), "permanent", "driving_school", "driving_school", longest, longest, 2**32)
-    refusals = tuple(Refusal("CN", longest) for _ in range(REFUSALS_MAX))
-    full = Registration(
-        "export_pending", "DE", bytes(32), "permanent", "driving_school", longest, longest, "CN", 2**32, made, refusals
-    )
-    assert 512 > len(encode(full))
-
-
 def test_a_registrar_that_was_suspended_at_the_event_is_refused() -> None:
     life = at("born")
     chain = life.chain
@@ -522,3 +327,22 @@ def test_a_registered_car_is_shown_with_its_material_root() -> None:
     life = at("born")
     registered(life)
     assert view(life.chain).material_root == material_root(VIN, car(life.chain)) == root(life.chain)
+
+
+def test_an_imported_car_is_accepted_not_registered() -> None:
+    life = at("")
+    chain = life.chain
+    body = specimen("vehicle.import", chain)
+    chain.do("dealer-munich", body, "inspector-1")
+    vin, seen = body.vin, where(model="PRIUS")
+    refused = chain.sign("registrar-1", put(chain, vin=vin, where=seen))
+    assert ["registration_status"] == chain.unmet(refused)
+    chain.do("registrar-1", accept(chain, "DE", vin=vin, where=seen, shown=root(chain, vin)))
+    found = chain.state(VEHICLE, vin)
+    assert ("registered", "DE", "in_service") == (
+        found.registration.status,
+        found.registration.country,
+        found.existence,
+    )
+    chain.do("registrar-1", end(chain, vin=vin, where=seen))
+    assert [] == chain.unmet(chain.sign("registrar-1", put(chain, vin=vin, where=seen)))
