@@ -87,8 +87,9 @@ def total_loss(world: World, car: Car, at_ms: int) -> Behaviour:
 
 
 def _scrapped(world: World, car: Car, at_ms: int) -> None:
+    engine = part_id("engine", "", engine_serial(car.number))
     body = body_of("vehicle.scrap", vin=car.vin, odometer=reading(car.shown), event_at_ms=world.now,
-                   where=where(car, "dismantler-1"), parts_kept=(part_id("engine", "", engine_serial(car.number)),))  # fmt: skip
+                   where=where(car, "dismantler-1"), parts_kept=(engine,))  # fmt: skip
     note = world.tell(car, "dismantler-1", world.now, reading(car.shown))
     found = world.send("dismantler-1", body, car.owner, side="scrap", on_record=note)
     car.is_wreck = not found.is_accepted

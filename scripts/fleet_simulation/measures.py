@@ -107,6 +107,7 @@ def attacks(world: World, watch: Watch) -> dict[str, Any]:
     by_kind = {
         kind: _median_days([sale for sale in sales if attacked[sale.vin].kind == kind]) for kind in rivals.KINDS
     }  # fmt: skip
+    acknowledged = Counter(f"{attacked[sale.vin].kind}: {sale.acknowledged}" for sale in sales)
     confirmed = Counter[str]()
     for vin, case in attacked.items():
         if case.kind == rivals.DAMAGE:
@@ -118,7 +119,7 @@ def attacks(world: World, watch: Watch) -> dict[str, Any]:
         "attacked cars": len(attacked), "sales under attack": len(sales),
         "median days of such a sale": _median_days(sales), "median days of another resale": _median_days(others),
         "by kind of attack": by_kind,
-        "most acknowledgements of one sale": max((sale.acknowledged for sale in sales), default=0),
+        "acknowledgements of a sale": dict(sorted(acknowledged.items())),
         "refused steps of such sales": dict(sum((sale.refused for sale in sales), Counter())),
         "ILLOGICAL at some time": sum(1 for vin in attacked if "ILLOGICAL" in watch.of(vin).verdicts),
         "ILLOGICAL at the end": sum(1 for vin in attacked if watch.of(vin).verdict == "ILLOGICAL"),

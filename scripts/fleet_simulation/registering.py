@@ -1,4 +1,4 @@
-"""Registration: a registrar registers a car for its first owner; one that is sold abroad leaves and is accepted there."""
+"""Registration: a registrar registers a car for its first owner; one that is sold abroad is accepted there."""
 
 from __future__ import annotations
 
