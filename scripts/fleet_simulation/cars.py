@@ -27,6 +27,8 @@ class Case:
     found_ms: int = 0
     """When an answer of the chain first did show it, 0 for never."""
     found_by: str = ""
+    stands: bool = False
+    """Whether it is still shown at the end."""
     sold_ms: int = 0
     """When the car was first handed over after it, 0 for never."""
     facts: dict[str, int] = field(default_factory=dict)
@@ -126,10 +128,11 @@ class Car:
 
 
 def sets_apart(case: Case, one: frozenset[Case], other: frozenset[Case]) -> bool:
-    """Whether two readings with these taints contradict each other by reason of a case. A fraud is one reason among
-    others; an error has to be the only one."""
+    """Whether two readings with these taints contradict each other by reason of a case: it is the only fraud that sets
+    them apart, or, if it is an error, the only reason at all."""
     apart = one ^ other
-    return case in apart and (case.is_fraud or len(apart) == 1)
+    reasons = {reason for reason in apart if reason.is_fraud} if case.is_fraud else apart
+    return reasons == {case}
 
 
 def visible_since(car: Car, case: Case) -> int:

@@ -65,14 +65,14 @@ def amend(
     if "witness_missing" in found.refused:
         witness = inspector_of(chance, car)
         address = world.chain.address(witness)
-        found = world.send(author, replace_witness(body, address), witness, side="amending")
+        found = world.send(author, with_witness(body, address), witness, side="amending")
         case.facts["with an inspector"] = int(found.is_accepted)
     if found.is_accepted:
         case.facts["amended"] = 1
         target.told[sequence] = replace(target.told[sequence], is_superseded=True)
 
 
-def replace_witness(body: RecordAmend, witness: bytes) -> RecordAmend:
+def with_witness(body: RecordAmend, witness: bytes) -> RecordAmend:
     return RecordAmend(body.vin, body.target, body.reason, body.replaced_by, body.belongs_to, witness)
 
 

@@ -8,9 +8,12 @@ from random import Random
 from typing import Final
 
 from fleet_simulation.cars import KM, Car, Case
-from fleet_simulation.world import REGIMES, Behaviour, Tamper, World, happens
+from fleet_simulation.correcting import name_of, with_witness
+from fleet_simulation.genesis import TRADE
+from fleet_simulation.world import REGIMES, Behaviour, Tamper, World, body_of, happens, reading, where
 from node.limits import DAY_MS
 from node.rules.odometer import MILLIMETRES
+from node.txtypes.disputes.amend import RecordAmend
 
 LEAST_METRES: Final = 1_000 * KM
 MEAN_METRES: Final = {"registry": 70_000 * KM, "none": 70_000 * KM, "cross_border": 47_000 * KM}
@@ -59,8 +62,6 @@ ROLLBACKS: Final[dict[str, LowerBy]] = {
     "rollback": plainly, "rollback, just above the reading before last": above_the_reading_before_last,
     "rollback, by one digit": by_one_digit, "rollback, in miles": as_miles,
 }  # fmt: skip
-MORE_WAYS: dict[str, Tamper] = {}
-"""Other ways before a sale, by kind, of which each is as frequent as one of `ROLLBACKS`."""
 
 
 def turn_back(kind: str, lower_by: LowerBy, world: World, car: Car, seller: str, at_ms: int) -> None:
@@ -72,6 +73,52 @@ def turn_back(kind: str, lower_by: LowerBy, world: World, car: Car, seller: str,
     if metres >= LEAST_METRES:
         case = world.add_case(Case(kind, car.vin, at_ms), car)
         car.turn_back(metres, case, everywhere=happens(chance, EVERYWHERE))
+
+
+def amend_down(world: World, car: Car, seller: str, at_ms: int) -> None:
+    """A workshop that can be bought has read the true distance; after the rollback it reads again, and then says that
+    its first reading was a slip: alone, and where that is refused with an inspector that can be bought too."""
+    chance = world.chance(f"{car.number}/{AMENDED}/{at_ms}")
+    known = car.judged_before(at_ms)
+    metres = car.shown - known[-1].metres - chance.randrange(50, 400) * KM if known else 0
+    if metres < LEAST_METRES:
+        turn_back("rollback", plainly, world, car, seller, at_ms)
+        return
+    author, witness = chance.sample(TRADE.shady, 2)
+    written: list[int] = []
+
+    def read(event_at_ms: int) -> None:
+        odometer = reading(car.shown)
+        note = world.tell(car, author, event_at_ms, odometer)
+
+        def on_record(sequence: int, included_ms: int) -> None:
+            note(sequence, included_ms)
+            written.append(sequence)
+
+        body = body_of("odometer.read", vin=car.vin, context="reading", odometer=odometer, event_at_ms=event_at_ms,
+                       where=where(car, author))  # fmt: skip
+        world.send(author, body, side="fraud", on_record=on_record)
+
+    def amend() -> None:
+        if len(written) < 2:
+            return
+        first, second = (name_of(world, car.vin, sequence) for sequence in written)
+        body = RecordAmend(car.vin, first, "typing", second, None, None)
+        alone = world.send(author, body, side="fraud")
+        helped = world.send(author, with_witness(body, world.chain.address(witness)), witness, side="fraud")
+        case.facts["amended alone"] = int(alone.is_accepted)
+        case.facts["amended with a bought inspector"] = int(helped.is_accepted)
+
+    read(at_ms - 2)
+    case = world.add_case(Case(AMENDED, car.vin, at_ms), car)
+    car.turn_back(metres, case, everywhere=True)
+    read(at_ms - 1)
+    world.at(at_ms + 2 * DAY_MS, amend)
+
+
+AMENDED: Final = "rollback, last reading amended down"
+MORE_WAYS: Final[dict[str, Tamper]] = {AMENDED: amend_down}
+"""Other ways before a sale, by kind, of which each is as frequent as one of `ROLLBACKS`."""
 
 
 def block(kind: str, world: World, car: Car, from_ms: int, until_ms: int) -> Behaviour:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 COLUMNS = (
-    "", "injected", "visible", "found", "of visible", "of all", "median days", "before sale", "found by", "goal",
+    "", "injected", "visible", "found", "at the end", "of visible", "of all", "median days", "before sale",
+    "found by", "goal",
 )  # fmt: skip
 
 COLOURS = {"injected": "#b0b7c3", "visible": "#f2a541", "found": "#1c69d4"}
@@ -34,6 +35,7 @@ def cells_of(row: dict[str, Any]) -> tuple[str, ...]:
     by = ", ".join(f"{name} {count}" for name, count in sorted(row["found_by"].items()))
     return (
         row["kind"], f"{row['injected']:,}", f"{row['visible']:,}", f"{row['found']:,}",
+        f"{row['standing']:,}" if row["found"] else "",
         _percent(row["found_of_visible"]), _percent(row["found_of_all"]), days,
         f"{row['found_before_sale']:,} of {row['sold']:,}" if row["found"] else "", by, goal,
     )  # fmt: skip
@@ -48,7 +50,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for title, is_fraud in (("Frauds and attacks", True), ("Errors of honest authors", False)):
         table = Table(title=title, title_justify="left")
         for number, column in enumerate(COLUMNS):
-            table.add_column(column, justify="left" if number in (0, 8, 9) else "right")
+            table.add_column(column, justify="left" if number in (0, 9, 10) else "right")
         for row in result["cases"]:
             if row["is_fraud"] == is_fraud:
                 table.add_row(*cells_of(row))

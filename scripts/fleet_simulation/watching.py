@@ -76,7 +76,7 @@ class Watch:
             return
         pairs = list(evidence(leaf))
         for case in car.cases:
-            if case.found_ms == 0 and (how := _shows(car, case, leaf, pairs)):
+            if case.found_ms == 0 and (how := shows(car, case, leaf, pairs)):
                 case.found_ms, case.found_by = now_ms, how
 
 
@@ -88,7 +88,7 @@ def evidence(leaf: Readings) -> list[tuple[int, int]]:
     return pairs
 
 
-def _shows(car: Car, case: Case, leaf: Readings, pairs: list[tuple[int, int]]) -> str:
+def shows(car: Car, case: Case, leaf: Readings, pairs: list[tuple[int, int]]) -> str:
     """How the readings' answer is evidence of a case; empty where it is none."""
 
     def taints(sequence: int) -> frozenset[Case]:

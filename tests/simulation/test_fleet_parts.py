@@ -95,8 +95,9 @@ def test_sources_that_differ_are_visible() -> None:
     assert visible_since(known(told(1, 100, 10_000, fraud, sources_differ=True)), fraud) == 101 * DAY_MS
 
 
-def test_an_error_is_the_reason_only_where_it_is_the_only_one() -> None:
+def test_a_case_is_the_reason_only_where_no_other_may_be() -> None:
     fraud, error = Case("rollback", VIN, 0), Case("typing error", VIN, 0, is_fraud=False)
+    assert not sets_apart(fraud, frozenset({fraud, Case("rollback", VIN, 1)}), frozenset())
     apart = frozenset({fraud, error}), frozenset[Case]()
     assert sets_apart(fraud, *apart)
     assert not sets_apart(error, *apart)
@@ -193,7 +194,7 @@ def test_a_row_has_a_cell_for_each_column() -> None:
     row = asdict(_row("rollback", cases(found=3, missed=1, invisible=4)))
     cells = cells_of(row)
     assert len(cells) == len(COLUMNS)
-    assert cells[4:7] == ("75.0 %", "37.5 %", "2.0")
+    assert cells[5:8] == ("75.0 %", "37.5 %", "2.0")
     assert cells[-1] == "100.0 % MISSED"
 
 
