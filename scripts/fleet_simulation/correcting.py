@@ -53,7 +53,8 @@ def amend(
         written.append(new)
 
     body = write(car.vin, slip.truth, where(car, author), slip.event_at_ms)
-    if not world.send(author, body, side="amending", on_record=on_record).is_accepted:
+    cosigners = (car.owner,) if getattr(body, "holder_signs", False) else ()
+    if not world.send(author, body, *cosigners, side="amending", on_record=on_record).is_accepted:
         return
     yield at_ms + DAY_MS
     other = car.vin if car is not target else None

@@ -101,7 +101,7 @@ def _scrapped(world: World, car: Car, at_ms: int) -> None:
 def _returned(world: World, car: Car, chance: Random, at_ms: int, way: str) -> Iterator[int]:
     """Repair, inspection by the checklist REBUILD, rebuild; or an attempt to get around them. Returns when."""
     dealer = car.owner
-    case = world.add_case(Case(way, car.vin, at_ms), car) if way else None
+    case = world.add_case(Case(way, car.vin, world.now), car) if way else None
     if case is not None:
         case.visible_ms = world.now
     if way == EXPORTED:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fleet_simulation import clones, losses, odometer_frauds, rivals, sale_frauds
 from fleet_simulation.cars import Car, Case, visible_since
+from fleet_simulation.genesis import TRADE
 from fleet_simulation.watching import CONTRADICTED, Watch, evidence, shows
 from fleet_simulation.world import YEAR_MS, World
 from node.limits import DAY_MS
@@ -19,7 +20,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 GOALS: Final[dict[str, float]] = {
     **dict.fromkeys((*odometer_frauds.ROLLBACKS, *odometer_frauds.MORE_WAYS), 1.0),
     odometer_frauds.REMOVED: 0.95, odometer_frauds.GIVEN_BACK: 0.95, rivals.STAMPED: 1.0, losses.EXPORTED: 1.0,
-    losses.DELAYED: 1.0, losses.RELATED: 1.0, sale_frauds.DOUBLE: 1.0, sale_frauds.FAKE_PAYMENT: 1.0,
+    losses.DELAYED: 1.0, losses.RELATED: 1.0, losses.SHELL: 0.6, sale_frauds.DOUBLE: 1.0, sale_frauds.FAKE_PAYMENT: 1.0,
     clones.FROM_STOLEN: 1.0, clones.FROM_ALIVE: 1.0, clones.CLONE: 0.9,
 }  # fmt: skip
 """Kind to the share of the visible cases that must be found. Other kinds are reported."""
@@ -52,7 +53,25 @@ class Row:
     is_met: bool | None
 
 
+def _note_concentration(world: World) -> None:
+    """A shell is found with the clearance by which it is concentrated on its holder."""
+    pairs, by_inspector = Counter[tuple[str, str]](), Counter[str]()
+    for inspector, holder, at_ms in world.cleared:
+        pairs[inspector, holder] += 1
+        by_inspector[inspector] += 1
+        if is_concentrated(pairs[inspector, holder], by_inspector[inspector]):
+            for case in world.cases:
+                if case.kind == losses.SHELL and not case.found_ms and inspector in TRADE.shady:
+                    case.found_ms, case.found_by = max(at_ms, case.at_ms), "pair concentration"
+
+
+def is_concentrated(of_pair: int, of_inspector: int) -> bool:
+    """Whether an inspector clears mostly for one holder, who is then looked at."""
+    return of_pair >= PAIR_LEAST and of_pair >= PAIR_SHARE * of_inspector
+
+
 def rows_of(world: World) -> list[Row]:
+    _note_concentration(world)
     by_kind: dict[str, list[Case]] = defaultdict(list)
     for case in world.cases:
         case.visible_ms = case.visible_ms or visible_since(world.by_vin[case.vin], case)
@@ -65,7 +84,7 @@ def _stands(world: World, case: Case) -> bool:
     """Whether the readings of the car still contradict each other by reason of the case; what was found otherwise is in
     the records for ever."""
     leaf, car = world.chain.state(ODOMETER, case.vin), world.by_vin[case.vin]
-    is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "parallel"))
+    is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "parallel", "pair"))
     return not is_of_readings or bool(shows(car, case, leaf, evidence(leaf)))
 
 
@@ -147,7 +166,7 @@ def clearances(world: World) -> dict[str, Any]:
     by_inspector = Counter(inspector for inspector, _, _ in world.cleared)
     suspicious = [
         [inspector, holder, count] for (inspector, holder), count in pairs.items()
-        if count >= PAIR_LEAST and count >= PAIR_SHARE * by_inspector[inspector]
+        if is_concentrated(count, by_inspector[inspector])
     ]  # fmt: skip
     return {"rebuilt": len(world.cleared), "inspectors": len(by_inspector), "concentrated pairs": suspicious}
 
