@@ -20,12 +20,14 @@ from node.ledger.fields import Address
 from node.ledger.json_form import time_to_text, to_json, value_from_json
 from node.ledger.kinds import Kind, fields_of, kind_of, tag_of
 from node.txtypes.chain.governance import PROPOSAL, GovernanceVote
+from node.txtypes.disputes.dispute import RECORD_DISPUTE
 from node.txtypes.envelope import Payload
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderHandover
+from node.txtypes.service.warranty_claim import CLAIM
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -53,6 +55,10 @@ REFERENCES: Final[dict[str, Reference]] = {
         PROPOSAL,
         ("action", "proposer", "status", "yes_power", "no_power", "needed_power", "total_power", "expires_at"),
     ),
+    "dispute": Reference(
+        RECORD_DISPUTE, ("vin", "kind", "author", "opener", "ground", "answer", "status", "outcome"), ("vin",)
+    ),
+    "claim": Reference(CLAIM, ("vin", "group", "operation", "workshop", "provider", "outcome"), ("vin",)),
 }
 """Field of a body, or of a view, to the state value that it names."""
 

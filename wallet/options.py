@@ -33,12 +33,9 @@ from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
 from node.rules.vin import VIN_PATTERN, is_vin
-from node.txtypes.registration.registration import RegistrationAccept
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.service.records import Due
-from node.txtypes.vehicle.assign import TitleAssign
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 _DISTANCE = re.compile(r"([0-9]{1,7}) ?(km|mi)")
@@ -270,11 +267,7 @@ def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Na
 
 
 # --- click -------------------------------------------------------------------------------------------
-FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
-    OrderOffer: frozenset({"listing_version", "disclosure_root"}),
-    RegistrationAccept: frozenset({"shown"}),
-    TitleAssign: frozenset({"shown"}),
-}
+FROM_THE_CHAIN: Final = frozenset({"listing_version", "disclosure_root", "shown"})
 """Fields that the wallet reads from the chain if they are not given."""
 
 CHOICES_MAX: Final = 30
@@ -320,8 +313,8 @@ def _metavar_and_form(kind: Kind, description: str) -> tuple[str, str]:
             return type(kind).__name__.upper(), description
 
 
-def _note(field: Field, struct: type[TransactionBody]) -> str:
-    if field.json_name in FROM_THE_CHAIN.get(struct, ()):
+def _note(field: Field) -> str:
+    if field.json_name in FROM_THE_CHAIN:
         return "[default: as the chain has it now]"
     if is_required(field):
         return "[required]"
@@ -339,7 +332,7 @@ def options_of(struct: type[TransactionBody]) -> list[click.Parameter]:
         item = kind.item if isinstance(kind, kinds.ListOf | kinds.OptionOf) else kind
         metavar, form = _metavar_and_form(item, field.description)
         choices = _choices(item)
-        parts = (form, "(may be repeated)" if is_list else "", _note(field, struct))
+        parts = (form, "(may be repeated)" if is_list else "", _note(field))
         options.append(
             click.Option(
                 [field.json_name, f"{name}/--no-{name[2:]}" if is_flag else name],
@@ -395,7 +388,7 @@ def example_arguments(name: str) -> list[str]:
     example = struct.EXAMPLE
     for field in fields_of(struct):
         value = example.body.get(field.json_name)
-        if value not in (None, [], default_of(field)) and field.json_name not in FROM_THE_CHAIN.get(struct, ()):
+        if value not in (None, [], default_of(field)) and field.json_name not in FROM_THE_CHAIN:
             words.extend(_words(field, value))
     words.extend(["--from", example.sender])
     for cosigner in example.cosigners:

@@ -25,6 +25,7 @@ from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset
 from node.rules.iso_codes import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
+from node.txtypes.disputes.arbiters import ARBITERS_MAX
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
 from node.txtypes.members.member import Grant, Group, Site
 from node.txtypes.rulesets import RULESETS, unknown_rules
@@ -157,8 +158,15 @@ def _check(genesis: Genesis) -> None:
     for index, account in enumerate(genesis.accounts):
         if genesis.continues is None and account.sponsor not in addresses:
             raise Malformed(f"genesis.accounts[{index}].sponsor: no account of this genesis")
+    arbiters = sum(1 for a in genesis.accounts if a.member is not None and _is_arbiter(a.member))
+    if arbiters > ARBITERS_MAX:
+        raise Malformed(f"genesis.accounts: {arbiters} arbiters are more than {ARBITERS_MAX}")
     if not 1 <= total <= limits.POWER_MAX:
         raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")
+
+
+def _is_arbiter(member: GenesisMember) -> bool:
+    return any(grant.role == "arbiter" and grant.status != "revoked" for grant in member.roles)
 
 
 def _check_roles(path: str, member: GenesisMember, rules: Ruleset) -> None:

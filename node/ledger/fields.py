@@ -101,7 +101,9 @@ DisputeReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_
 SaleDisclosure = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sale_disclosures")]
 WarrantyGroup = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_groups")]
 WarrantyOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_outcomes")]
-WarrantyReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_reasons")]
+OptionalWarrantyReason = Annotated[
+    str, Meta(pattern=r"^[a-z_]{0,40}\Z", description="empty for approved"), kinds.CodeOf("warranty_reasons")
+]
 Rxswin = Annotated[str, Meta(pattern=rf"^{RXSWIN_PATTERN}\Z", max_length=limits.CODE_LENGTH_MAX)]
 """The number of a UN Regulation and the maker's name for the software that the approval by it covers (UN R156)."""
 

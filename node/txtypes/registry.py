@@ -37,6 +37,7 @@ from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, Lis
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.inspection import InspectionRecord
+from node.txtypes.service.instrument import OdometerReplace
 from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.rebuild import Rebuild
 from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
@@ -58,7 +59,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
-    VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
+    VehicleRegister, TitleTransfer, OdometerRead, OdometerReplace, MaintenanceRecord, AccidentReport, RecallOpen,
     RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
     RecallExtend, RecallDone, InspectionRecord,
     FlagSet, FlagClear,

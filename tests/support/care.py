@@ -229,7 +229,8 @@ def lifted(taken: Taken) -> list[str]:
     """What the step has lifted: flags that had not lapsed, duties; and the clearances that it noted."""
     kept = {flag.name for flag in taken.after.flags}
     flags = [flag.name for flag in flags_at(taken.before.flags, taken.now_ms) if flag.name not in kept]
-    duties = [duty.code for duty in taken.before.duties if duty not in taken.after.duties]
+    owed = {duty.code for duty in taken.after.duties}
+    duties = [duty.code for duty in taken.before.duties if duty.code not in owed]
     cleared = [entry.what for entry in taken.after.clearances if entry not in taken.before.clearances]
     return [name for name in flags if name not in OWN_RIGHT] + duties + cleared
 

@@ -141,6 +141,9 @@ class Registers:
                 self._limit(self.now_ms + EXPORT_DAYS * DAY_MS)
             case "flag" if act.country == self.last:
                 self._object()
+            case "flag":
+                self.claim = None
+                self._stop(self._wait)
 
     def _register(self, country: str, usage: str, until_ms: int) -> None:
         self.in_use[country] = "registered"
@@ -180,8 +183,9 @@ class Registers:
         self._take_over()
 
     def _take_over(self) -> None:
-        assert self.claim is not None
         claim = self.claim
+        if claim is None:  # only if the chain has taken what it may not
+            return
         self.in_use.pop(self.last, None)
         self._register(claim.country, claim.usage, claim.until_ms)
 

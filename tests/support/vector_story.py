@@ -35,6 +35,7 @@ from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCa
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, Part
 from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.disputing import name_of, newest
 from support.life import (
     PRICE,
     VIN,
@@ -103,6 +104,7 @@ def play() -> Story:
     _purchase(story)
     _elsewhere(story)
     _registration(story)
+    _disputes(story)
     _others(story)
     story.chain.produce()
     return story
@@ -214,6 +216,29 @@ def _registration(story: Story) -> None:
     for tag in (f"registration.{name}" for name in order):
         story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, chain))
     story.do("buyer-1", specimen("title.assign", chain, odometer=km(170)), "dealer-munich")
+
+
+def _disputes(story: Story) -> None:
+    """The dealer, who has the car again, disputes two services: one dispute is answered, voted on and closed, the other
+    withdrawn; the workshop amends a third one. A warranty is extended, and a claim on it approved."""
+    chain, workshop, dealer = story.chain, "workshop-berlin", "dealer-munich"
+    targets = []
+    for n, about in enumerate(("is disputed", "is disputed in vain", "is amended")):
+        story.do(workshop, maintenance(chain, 180 + n), name=f"maintenance.record that {about}")
+        targets.append(name_of(chain, newest(chain)))
+    first = story.do(dealer, specimen("record.dispute", chain, target=targets[0]))
+    second = story.do(dealer, specimen("record.dispute", chain, target=targets[1]), name="record.dispute in vain")
+    story.do(workshop, specimen("record.respond", None, {"dispute": first}))
+    story.do("arbiter-1", specimen("record.resolve", None, {"dispute": first}))
+    story.do(dealer, specimen("record.withdraw", None, {"dispute": second}))
+    amendment = specimen("record.amend", chain, target=targets[2])
+    story.do(workshop, amendment, "inspector-1")
+    for tag in ("warranty.start", "warranty.extend"):
+        story.do("bmw", specimen(tag, chain))
+    claim = story.do(workshop, specimen("warranty.claim", chain, odometer=km(190)), dealer)
+    story.do("bmw", specimen("warranty.decide", None, {"claim": claim}))
+    chain.now += 14 * DAY_MS
+    story.do("bmw", specimen("record.close", None, {"dispute": first}))
 
 
 def _elsewhere(story: Story) -> None:

@@ -32,7 +32,7 @@ from wallet.files import check_absent, read_file
 from wallet.forecast import echo_forecast
 from wallet.light import CLOCK_AHEAD_MAX_MS
 from wallet.meaning import ESSENCES, asks
-from wallet.options import FROM_THE_CHAIN, body_from, example_of, options_of
+from wallet.options import body_from, example_of, options_of
 from wallet.proving import Place, Unproven
 from wallet.session import Session, Signer
 from wallet.show import counted, echo_facts, echo_json, echo_unmet, plain
@@ -94,7 +94,7 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
                 fields = _body_file(body_file, struct) | fields
             if struct is OrderOffer and not is_offline:
                 fields = _with_disclosure(session, fields)
-            if "shown" in FROM_THE_CHAIN.get(struct, ()) and not is_offline:
+            if "shown" in struct.__struct_fields__ and not is_offline:
                 fields = _with_shown(session, fields)
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)

@@ -213,6 +213,7 @@ warranty_ended | warranty ended early | Garantie vorzeitig beendet | 质保提�
 DISPUTE_STANDINGS: Final = rows("""
 holder | holder of the title | Eigentümer | 所有人
 buyer | buyer | Käufer | 买方
+seller | seller | Verkäufer | 卖方
 maker | maker | Hersteller | 生产企业
 bank | bank with a lien | Bank mit Sicherungsrecht | 抵押权银行
 """)

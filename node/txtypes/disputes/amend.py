@@ -19,7 +19,6 @@ from node.txtypes.disputes.decisions import settle_amended
 from node.txtypes.disputes.dispute import put_record_status, record_status, status_at
 from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
-from node.txtypes.members.member import has_role
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
 from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
 from node.txtypes.vehicle.record import (
@@ -30,7 +29,7 @@ from node.txtypes.vehicle.record import (
     find_record,
     stored_record,
 )
-from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.relation import WITNESS_MISSING, is_witness
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 AMEND_MS: Final = 28 * DAY_MS
@@ -74,15 +73,6 @@ PROCEDURAL = Guard("procedural", "a record of a dispute or an amendment is neith
 DISPUTE_DUE = Guard("dispute_due", "the vote about the record has ended: record.close counts it first",
                     "die Abstimmung über den Eintrag ist beendet: zuerst zählt record.close sie aus",
                     "该记录的表决已结束：须先由 record.close 计票")  # fmt: skip
-WITNESS_MISSING = Guard(
-    "witness_missing",
-    "a lower reading needs the signature of an inspector who is related to neither the author nor the holder",
-    "eine niedrigere Ablesung braucht die Unterschrift eines Prüfers, der weder mit dem Autor noch mit dem Halter "
-    "verbunden ist",
-    "降低读数须有与作者和所有人均无关联的检验员会签",
-    is_permission=True,
-)
-
 _decode_face = msgspec.msgpack.Decoder(Face).decode
 _decode_content = msgspec.msgpack.Decoder(Content).decode
 
@@ -213,9 +203,7 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         witness = self.witness
         if witness is None:
             return False
-        if not has_role(ledger, witness, "inspector") or any(
-            related(ledger, witness, party, self.vin, ledger.now_ms) for party in (ledger.sender, vehicle.holder)
-        ):
+        if not is_witness(ledger, witness, self.vin, ledger.sender, vehicle.holder):
             ledger.unmet(WITNESS_MISSING, to_text(witness))
         return True
 

@@ -43,7 +43,7 @@ class Quota(Value, tag=1, frozen=True):
     day: int
     weight: int
     keys: int
-    acts: tuple[Acts, ...]
+    acts: tuple[Acts, ...] = ()
     """Of the kinds that have a bound of their own, ascending."""
 
 

@@ -35,6 +35,7 @@ from node.txtypes.vehicle.regions import (
     EXPORT_MS,
     Registration,
     RegistrationClaim,
+    brand_state,
     claimed,
     ended_registration,
     is_retest_overdue,
@@ -168,9 +169,12 @@ class Registering(RegistrationRecord, frozen=True):
             None, vehicle.registration.refusals,
         )  # fmt: skip
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
-        after = with_usage(vehicle, self._brand(ledger), ledger.now_ms, sequence)
-        is_branded = after.brands != vehicle.brands
-        return Effect(replace(after, registration=registration, existence=existence), is_material=is_branded)
+        brand, now_ms = self._brand(ledger), ledger.now_ms
+        is_known = any(b.code == brand and brand_state(b, now_ms) == "confirmed" for b in vehicle.brands)
+        after = with_usage(vehicle, brand, now_ms, sequence)
+        return Effect(
+            replace(after, registration=registration, existence=existence), is_material=bool(brand) and not is_known
+        )
 
 
 class RegistrationSet(Registering, tag="registration.set", frozen=True):
@@ -204,7 +208,8 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
     root, so that the country confirms that it has seen the brands, the open recalls and the newest reading. Of a car
     that another country has, it is a claim, which needs the holder's own signature (`holder_signs` without a mandate)
     and that of a bank with a lien: it takes effect when the other country confirms the export, or 30 days later unless
-    that country objects by a stop-flag or by ending its registration for another reason."""
+    that country objects by a stop-flag or by ending its registration for another reason. A flag of anybody else that
+    blocks registration closes the claim too, and the country may claim the car again at once when it is lifted."""
 
     shown: Hash32
     weight: ClassVar[int] = 120
@@ -309,7 +314,7 @@ class RegistrationEnd(RegistrationRecord, tag="registration.end", frozen=True):
             case "release":
                 claim, outcome = registration.claim, (CLAIM_TAKES_EFFECT,)
                 assert claim is not None
-                vehicle = with_usage(vehicle, claim.brand, ledger.now_ms, sequence)
+                vehicle = with_usage(vehicle, claim.brand, ledger.now_ms, claim.sequence)
                 ended = claimed(registration, ledger.now_ms)
             case _:
                 ended = replace(self.changed(ledger, registration, sequence), until_ms=0)

@@ -33,6 +33,7 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import CalendarDay, StaticRule, Unique
 from node.limits import DAY_MS
 from node.rules.checklists import Checklist as Rule
+from node.rules.odometer import to_metres
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.mandate import MANDATE
@@ -40,9 +41,10 @@ from node.txtypes.members.member import MEMBER, active_member, require_role, sit
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, with_brand
+from node.txtypes.vehicle.regions import Clearance, Inspection, is_brand_change, with_brand
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -76,6 +78,9 @@ CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of
 DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
+ROUND: Final = 1_000_000
+"""Units after which an instrument of six digits begins anew."""
+
 PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
                           "agent, who presents the car",
                           "eine solche Prüfung braucht die Unterschrift des Halters oder seines Bevollmächtigten, "
@@ -125,7 +130,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("checklist", "kind", "defects", "odometer")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
         "vin": "WBA8E9G50GNU12345", "checklist": "DE-HU", "kind": "periodic",
-        "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "2028-01-31",
+        "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "now+730d",
         "plate": None, "repair": None, "second_inspector": None, "police": None,
         "odometer": {"value": 120, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "INS-1", "vin_source": "scan", "model_seen": "330I"}, "holder_signs": True,
@@ -220,6 +225,25 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             ledger.unmet(RECORD_UNKNOWN, self.vin, face_of(record).kind, "repair.record")
         return record
 
+    # --- an odometer that went round ---------------------------------------------------------------------------
+    def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
+        """An odometer that has gone over its last digit, as the inspector says: it was near its end, and is near its
+        start."""
+        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+        newest, shown = newest_counted(leaf), self.odometer
+        if not self._went_round(ledger) or shown is None or newest is None:
+            return None
+        round_metres, metres = to_metres(ROUND, shown.unit), to_metres(shown.value, shown.unit)
+        is_near = newest.metres * 10 >= round_metres * 9 and metres * 10 <= round_metres
+        if not is_near or len(leaf.segments) >= limits.ODOMETER_SEGMENTS_MAX:
+            return None
+        is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
+        offset = rollover_offset(leaf, self.event_at_ms, round_metres)
+        return Segment(vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True)
+
+    def _went_round(self, ledger: Ledger) -> bool:
+        return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)
+
     # --- the effect ------------------------------------------------------------------------------------------
     @property
     def result(self) -> Result:
@@ -229,7 +253,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         count_act(ledger, INSPECTIONS)
         found = self._identified(ledger, vehicle)
         inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
-        if any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects):
+        if self._went_round(ledger):
             is_sure = self.is_acknowledged(ledger, vehicle)
             brands = with_brand(
                 inspected.brands, "exceeds_limits", ledger.now_ms, vehicle.record_count, is_confirmed=is_sure
@@ -246,7 +270,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
         is_material = found.is_material or is_flag_change(vehicle, inspected, ledger.now_ms)
-        return Effect(inspected, tuple(outcome), is_material or inspected.brands != vehicle.brands)
+        return Effect(inspected, tuple(outcome), is_material or is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms))
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
@@ -297,9 +321,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
             return self._released(ledger, vehicle, is_clear=is_clear)
-        if self.kind not in OF_THE_ROAD:
+        flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
+        if flag is None and not is_of_the_road:
             return vehicle, ()
-        flag, former = flag_of(vehicle, "unroadworthy", ledger.now_ms), vehicle.inspection
+        former = vehicle.inspection if is_of_the_road else None
         sequences = {flag.sequence} if flag is not None else set()
         if former is not None and former.result in FAILED:
             sequences.add(former.sequence)
@@ -312,7 +337,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
-        vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
+        if is_of_the_road:
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
     def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:

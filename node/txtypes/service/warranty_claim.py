@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Malformed
-from node.ledger import kinds
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
@@ -20,6 +19,7 @@ from node.ledger.fields import (
     CostBand,
     Id,
     OptionalTime,
+    OptionalWarrantyReason,
     RecordName,
     Time,
     Vin,
@@ -72,9 +72,6 @@ CLAIM_UNSIGNED = Guard("claim_unsigned", "the holder of the title signs a claim 
 CLAIM_UNKNOWN = Guard("claim_unknown", "there is no such claim", "diesen Anspruch gibt es nicht", "索赔不存在")
 CLAIM_DECIDED = Guard("claim_decided", "the claim is decided", "über den Anspruch ist entschieden", "索赔已裁决")
 
-OptionalReason = Annotated[
-    str, Meta(pattern=r"^[a-z_]{0,40}\Z", description="empty for approved"), kinds.CodeOf("warranty_reasons")
-]
 NO_SEQUENCE: Final = -1
 
 
@@ -209,7 +206,7 @@ class WarrantyDecide(TransactionBody, tag="warranty.decide", frozen=True):
     claim: Id
     outcome: WarrantyOutcome
     share_per_mille: Annotated[int, Meta(ge=0, le=999, description="of the cost; 0 unless the outcome is partly")]
-    reason: OptionalReason
+    reason: OptionalWarrantyReason
     headline: ClassVar[tuple[str, ...]] = ("outcome", "share_per_mille", "reason")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("bmw", {

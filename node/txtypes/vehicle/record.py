@@ -26,6 +26,7 @@ from node.txtypes.vehicle.odometer import (
     reading_standing,
     verdict_outcome,
 )
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, with_segment
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 B = TypeVar("B", bound=TransactionBody)
@@ -208,6 +209,10 @@ class VehicleRecord(TransactionBody, frozen=True):
         """Whether the holder of the title, or an agent not related to the author, has signed."""
         return vehicle.holder == ledger.sender
 
+    def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
+        """What the instrument counts from the event on, where it is another than before or has begun anew."""
+        return None
+
     def guards(self, ledger: Ledger) -> None:
         vehicle = require_vehicle(ledger, self.vin)
         check_event_time(ledger, self.vin, vehicle, self.event_at_ms)
@@ -218,6 +223,9 @@ class VehicleRecord(TransactionBody, frozen=True):
         vehicle = vehicle_at(ledger.the(VEHICLE, self.vin), ledger.now_ms)
         is_turned = False
         if self.odometer is not None:
+            if (segment := self.instrument(ledger, vehicle)) is not None:
+                leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+                ledger.put(ODOMETER, self.vin, with_segment(leaf, segment, ledger.rules))
             read = add_reading(
                 ledger, self.vin, vehicle, self.odometer, self.event_at_ms, self.standing(ledger, vehicle),
                 is_acknowledged=self.is_acknowledged(ledger, vehicle),

@@ -209,10 +209,11 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
 
 
 def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
-    """The registration after a flag was set that blocks the operations `blocks`: one that the country which has the car
-    sets, and which blocks registration, is its objection to another's claim."""
-    is_objection = flag.country == registration.country and "register_country" in blocks
-    return objected(registration, now_ms) if is_objection else registration
+    """The registration after a flag was set that blocks the operations `blocks`. One that blocks registration closes a
+    claim, which is a registration to come; if the country that has the car sets it, it is that country's objection."""
+    if "register_country" not in blocks:
+        return registration
+    return objected(registration, now_ms) if flag.country == registration.country else replace(registration, claim=None)
 
 
 # --- brands and total losses ------------------------------------------------------------------------------
@@ -279,6 +280,12 @@ def brand_at(brand: T, now_ms: int) -> T:
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
     """Whether the car has the brand, in any state but annulled."""
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
+
+
+def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms: int) -> bool:
+    """Whether a brand was entered or has another state. One more record that tells it is no change."""
+    states = [[(brand.code, brand_state(brand, now_ms)) for brand in brands] for brands in (before, after)]
+    return states[0] != states[1]
 
 
 def with_brand(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.member import MEMBER
+from node.txtypes.members.member import MEMBER, has_role
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -17,6 +18,13 @@ NOT_INDEPENDENT = Guard("not_independent", "whoever inspects or clears a car is 
                         is_permission=True)  # fmt: skip
 
 
+WITNESS_MISSING = Guard(
+    "witness_missing",
+    "an inspector who is related to neither the author nor the holder must sign too",
+    "auch ein Prüfer muss unterschreiben, der weder mit dem Autor noch mit dem Halter verbunden ist",
+    "还须有与作者和所有人均无关联的检验员会签",
+    is_permission=True,
+)
 INSPECTION_UNFIT = Guard(
     "inspection_unfit",
     "the inspection does not do: it was not passed, is another's or too old, or did not look at what it has to",
@@ -87,6 +95,12 @@ def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
     """Whether an account is related to one who repaired the car within 180 days."""
     repairers = repairers_at(reader.get(LIFE, vin) or NO_LIFE, now_ms)
     return any(related(reader, account, repairer) for repairer in repairers)
+
+
+def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
+    """Whether an account is an inspector now who is related to none of the parties."""
+    is_near = any(related(ledger, account, party, vin, ledger.now_ms) for party in parties)
+    return has_role(ledger, account, "inspector") and not is_near
 
 
 def is_independent(

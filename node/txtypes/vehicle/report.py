@@ -57,16 +57,16 @@ class Author:
             return
         member, now_ms = active_member(ledger, sender), ledger.now_ms
         grants = [grant for grant in member.grants if grant.role in self.roles] if member is not None else []
-        if member is None or not any([grant.is_active(now_ms) for grant in grants]):
+        if member is None or not any(grant.is_active(now_ms) for grant in grants):
             ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(self.roles))
             return
         site = site_of(member, body.where.site) if body.where.site else None
         wmi, country = wmi_of(body.vin), site.country if site is not None else ""
         capability = self.capability
         able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
-        if not any([grant.is_active(now_ms) for grant in able]):
+        if not any(grant.is_active(now_ms) for grant in able):
             ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
-        elif not (member.is_active(body.event_at_ms) and any([g.is_active(body.event_at_ms) for g in able])):
+        elif not (member.is_active(body.event_at_ms) and any(g.is_active(body.event_at_ms) for g in able)):
             ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
 
 

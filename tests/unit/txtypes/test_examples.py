@@ -116,6 +116,7 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "validator.resume": ("", lambda life: life.chain.do("workshop-berlin", ValidatorPause())),
     "title.transfer": ("born", nothing),
     "odometer.read": ("born", nothing),
+    "odometer.replace": ("born", nothing),
     "maintenance.record": ("born", nothing),
     "accident.report": ("born", nothing),
     "repair.record": ("born", nothing),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
 from support.life import VIN, Life, flag, handover, transfer
 from support.specimens import specimen
-from support.stages import at, change, force, ledger_of
+from support.stages import Case, at, change, force, ledger_of, table
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.rules.roles import ROLES
@@ -416,3 +416,56 @@ def test_an_annulled_record_takes_its_flag_with_it() -> None:
     ruled = carry_out(ledger, ruling, car(life.chain))
     assert ((), True) == (ruled.vehicle.flags, ruled.is_material)
     assert () == ledger.the(CONDUCT, address("inspector-1")).provisional_until_ms
+
+
+# --- one refusal for each guard ------------------------------------------------------------------------------
+def _present(life: Life) -> None:
+    change(life.chain, VEHICLE, VIN, flags=(flag("stolen"),))
+
+
+def _four_liens(life: Life) -> None:
+    liens = tuple(flag("lien", name) for name in ("police-1", "carrier-1", "insurer-1", "dealer-shanghai"))
+    change(life.chain, VEHICLE, VIN, flags=liens)
+
+
+def _resting(life: Life) -> None:
+    life.chain.do("inspector-1", setting("odometer_investigation"))
+
+
+def _five_alive(life: Life) -> None:
+    ends = (life.chain.now + DAY_MS,) * 5
+    force(life.chain, CONDUCT, address("inspector-1"), replace(NO_CONDUCT, provisional_until_ms=ends))
+
+
+def _related(life: Life) -> None:
+    _present(life)
+    in_group(life, "cars", "dealer-munich", "police-1")
+
+
+def _lien(life: Life, *, holder_signs: bool = True) -> FlagSet:
+    return setting("lien", until_ms=life.chain.now + DAY_MS, holder_signs=holder_signs)
+
+
+@table(
+    Case("set by nobody who may", "wholesale", "carrier-1", lambda life: setting("stolen"), ("flag_setter",)),
+    Case("set twice", "wholesale", "police-1", lambda life: setting("stolen"), ("flag_present",), (), _present),
+    Case("a fifth lien", "wholesale", "bank-1", _lien, ("flags_full",), ("dealer-munich",), _four_liens),
+    Case("a lien without the holder", "wholesale", "bank-1", lambda life: _lien(life, holder_signs=False),
+         ("holder_missing",)),
+    Case("a lien without an end", "wholesale", "bank-1", lambda life: setting("lien", holder_signs=True),
+         ("expiry_passed",), ("dealer-munich",)),
+    Case("again within 180 days", "wholesale", "inspector-1", lambda life: setting("identity_suspect"),
+         ("flag_cooldown",), (), _resting),
+    Case("a sixth on all cars", "wholesale", "inspector-1", lambda life: setting("identity_suspect"),
+         ("flags_open",), (), _five_alive),
+    Case("for 15 days", "wholesale", "inspector-1",
+         lambda life: setting("identity_suspect", until_ms=life.chain.now + 15 * DAY_MS), ("flag_too_long",)),
+    Case("lifted by nobody who may", "wholesale", "bank-1", lambda life: lifting("stolen", "police-1"),
+         ("flag_clearer",), (), _present),
+    Case("lifted where there is none", "wholesale", "police-1", lambda life: lifting("stolen", "police-1"),
+         ("flag_absent",)),
+    Case("lifted by one of the holder's group", "wholesale", "police-1", lambda life: lifting("stolen", "police-1"),
+         ("not_independent",), (), _related),
+)  # fmt: skip
+def test_a_stop_flag(case: Case) -> None:
+    assert case.codes == case.run()

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import VIN, Life, flag, km, where
 from support.specimens import specimen
-from support.stages import at, change, force, ledger_of
+from support.stages import Case, at, change, force, ledger_of, table
 
 from node import limits
 from node.ledger.fields import RecordName
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
-from node.txtypes.identity.quota import QUOTA, Acts
+from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
 from node.txtypes.service.inspection import CLEARING, Defect, InspectionRecord
@@ -385,6 +385,22 @@ def test_what_the_checklist_does_not_have_is_not_lifted_by_it() -> None:
     assert is_lifted(life)
 
 
+def test_another_list_that_has_it_lifts_the_flag_and_says_nothing_about_the_road() -> None:
+    life = failed(("H3", "dangerous"))
+    noted = car(life.chain).inspection
+    inspected(life, inspection(life.chain, checklist="USED-CAR", kind="buyer"))
+    assert ([], noted) == (alive(life.chain), car(life.chain).inspection)
+    assert ["unroadworthy"] == [entry.what for entry in car(life.chain).clearances]
+
+
+def test_a_list_without_distance_lifts_no_flag() -> None:
+    life = related_to(HOLDER)
+    change(life.chain, VEHICLE, VIN, flags=(flag("unroadworthy"),))
+    inspected(life, inspection(life.chain, checklist="PDI", kind="buyer"))
+    assert [("unroadworthy", True)] == alive(life.chain)
+    assert "not_cleared" in outcome(life.chain)
+
+
 def test_the_danger_of_another_inspector_takes_a_second_one() -> None:
     life = failed((BRAKES, "dangerous"))
     inspected(life, inspection(life.chain), "inspector-2")
@@ -580,3 +596,27 @@ def test_an_ordinary_pass_is_not_material() -> None:
     before = car(life.chain).material_head
     inspected(life, inspection(life.chain, (LAMP, "minor")))
     assert before == car(life.chain).material_head
+
+
+# --- one refusal for each guard ------------------------------------------------------------------------------
+def _eighty(life: Life) -> None:
+    used = Quota(life.chain.now // DAY_MS, 0, 0, (Acts("inspection", limits.INSPECTIONS_PER_DAY_MAX),))
+    force(life.chain, QUOTA, address("inspector-1"), used)
+
+
+@table(
+    Case("of a kind that the list is not for", "wholesale", "inspector-1",
+         lambda life: inspection(life.chain, kind="buyer"), ("checklist_kind",), (HOLDER,)),
+    Case("of a part of the list", "wholesale", "inspector-1", lambda life: inspection(life.chain, items=(BRAKES,)),
+         ("checklist_partial",), (HOLDER,)),
+    Case("a tell-tale that is dangerous", "wholesale", "inspector-1",
+         lambda life: inspection(life.chain, ("4.9.2", "dangerous")), ("defect_severity",), (HOLDER,)),
+    Case("a release of what nobody presents", "wholesale", "inspector-1",
+         lambda life: release(life.chain, holder_signs=False), ("presenter_missing",)),
+    Case("by one of the holder's group", "wholesale", "inspector-1", lambda life: inspection(life.chain),
+         ("not_independent",), (HOLDER,), lambda life: in_group(life, "cars", "inspector-1", HOLDER)),
+    Case("the eighty-first of the day", "wholesale", "inspector-1", lambda life: inspection(life.chain),
+         ("acts_exhausted",), (HOLDER,), _eighty),
+)  # fmt: skip
+def test_an_inspection(case: Case) -> None:
+    assert case.codes == case.run()

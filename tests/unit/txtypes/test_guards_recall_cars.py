@@ -8,7 +8,7 @@ import pytest
 from support.chain import DAY_MS, Chain, address
 from support.life import VIN, Life, flag, km, many_cars, register, where
 from support.specimens import specimen
-from support.stages import at, change, ledger_of
+from support.stages import Case, at, change, ledger_of, table
 
 from node import limits
 from node.errors import Malformed
@@ -322,3 +322,43 @@ def test_the_weight_of_a_body_is_charged() -> None:
     assert 30 == extend(*OTHERS[:2]).weigh() - extend(OTHERS[0]).weigh()
     assert weight_of(extend(OTHERS[0]), 640) == 140
     assert register().weigh() == register().weight
+
+
+# --- one refusal for each guard ------------------------------------------------------------------------------
+def _opened(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open"))
+
+
+def _named(life: Life) -> None:
+    _opened(life)
+    life.chain.do("bmw", extend())
+
+
+def _full(life: Life) -> None:
+    _opened(life)
+    full = tuple(OpenRecall(address("bmw"), f"C{number}", "quality") for number in range(RECALLS_MAX))
+    change(life.chain, VEHICLE, VIN, recalls=full)
+
+
+def _without_remedy(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open", remedy_from_day="2027-01-01"))
+    life.chain.do("bmw", extend())
+
+
+@table(
+    Case("of no campaign", "wholesale", "bmw", lambda life: extend(), ("campaign_unknown",)),
+    Case("of a car that is no car", "wholesale", "bmw", lambda life: extend(OTHERS[0]), ("vehicle_unknown",),
+         (), _opened),
+    Case("named twice", "wholesale", "bmw", lambda life: extend(), ("recall_present",), (), _named),
+    Case("a thirty-third recall", "wholesale", "bmw", lambda life: extend(), ("recalls_full",), (), _full),
+    Case("taken out for want of effect", "wholesale", "bmw",
+         lambda life: extend(action="remove", reason="ineffective"), ("recall_reason",), (), _named),
+    Case("taken out of what does not name it", "wholesale", "bmw", lambda life: extend(action="remove"),
+         ("recall_absent",), (), _opened),
+    Case("done without a part", "wholesale", "workshop-berlin", lambda life: done(life.chain, parts=()),
+         ("remedy_evidence",), (), _named),
+    Case("done before there is a remedy", "wholesale", "workshop-berlin", lambda life: done(life.chain),
+         ("remedy_not_ready",), (), _without_remedy),
+)  # fmt: skip
+def test_a_recall(case: Case) -> None:
+    assert case.codes == case.run()

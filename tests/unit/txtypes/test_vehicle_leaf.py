@@ -14,6 +14,7 @@ from node.rules.brands import BRANDS
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
+    BRAND_OTHERS_MAX,
     BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
@@ -21,7 +22,6 @@ from node.txtypes.vehicle.regions import (
     REFUSALS_MAX,
     Alert,
     Brand,
-    Claim,
     Clearance,
     Duty,
     Flag,
@@ -31,10 +31,11 @@ from node.txtypes.vehicle.regions import (
     OpenRecall,
     Refusal,
     Registration,
+    RegistrationClaim,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
-VEHICLE_BYTES_MAX = 11 * 1024
+VEHICLE_BYTES_MAX = 12 * 1024
 LATE, HASH, NUMBER, WHO = limits.TIME_MAX_MS, bytes(32), 2**32, address("bmw")
 CODE = "A" * limits.CODE_LENGTH_MAX
 
@@ -45,7 +46,7 @@ def full() -> Vehicle:
         Flag(name, WHO, "DE", HASH, LATE, LATE, True, NUMBER)
         for name, rule in sorted(STOP_FLAGS.items()) for _ in range(rule.count_max)
     )  # fmt: skip
-    claim = Claim("DE", HASH, "temporary", "driving_school", "driving_school", LATE, LATE, NUMBER)
+    claim = RegistrationClaim("DE", HASH, "temporary", "driving_school", "driving_school", LATE, LATE, NUMBER)
     registration = Registration(
         "export_pending", "DE", HASH, "temporary", "driving_school", LATE, LATE, "CN", NUMBER, claim,
         (Refusal("DE", LATE),) * REFUSALS_MAX,
@@ -54,7 +55,7 @@ def full() -> Vehicle:
     return replace(
         known, model=CODE, plant=CODE, configuration=(CODE,) * limits.LIST_MAX, registration=registration,
         market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
-        brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE) for name in sorted(BRANDS)),
+        brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, (NUMBER,) * BRAND_OTHERS_MAX) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside"),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
         alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
