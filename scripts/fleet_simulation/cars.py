@@ -37,12 +37,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Told:
-    """A reading that a record of the chain has. `taints`: the cases without which it would have been another."""
+    """A reading that a record of the chain has. `metres`: of the instrument; `distance`: with what earlier instruments
+    have counted. `taints`: the cases without which it would have been another."""
 
     sequence: int
     event_at_ms: int
     included_ms: int
     metres: int
+    distance: int
     author: str
     is_judged: bool
     taints: frozenset[Case]
@@ -52,7 +54,7 @@ class Told:
 
     def falls_below(self, earlier: Told) -> bool:
         """Whether this one, of a later event, is lower by more than the rules tolerate."""
-        return earlier.metres - self.metres > tolerance_metres(self.event_at_ms - earlier.event_at_ms)
+        return earlier.distance - self.distance > tolerance_metres(self.event_at_ms - earlier.event_at_ms)
 
 
 @dataclass(eq=False)
@@ -76,6 +78,8 @@ class Car:
     """Metres that its instrument shows."""
     other_shown: int = 0
     """Metres that another control unit holds."""
+    offset: int = 0
+    """What earlier instruments have counted, as the chain has it."""
     blocked_per_mille: int = 0
     """The share of the way that a mileage blocker keeps from the instrument."""
     held_back: int = 0
@@ -123,7 +127,7 @@ class Car:
                 for told in self.told.values()
                 if told.is_judged and not told.is_superseded and told.event_at_ms < at_ms
             ),
-            key=lambda told: (told.event_at_ms, told.metres),
+            key=lambda told: (told.event_at_ms, told.distance),
         )
 
 
@@ -139,12 +143,12 @@ def visible_since(car: Car, case: Case) -> int:
     """The block time since which judged readings contradict each other by reason of a case; 0 for never. Either the
     later of two is lower, or the way between two neighbours is longer than a car can drive, or the sources of one
     differ."""
-    judged = sorted((told for told in car.told.values() if told.is_judged), key=lambda t: (t.event_at_ms, t.metres))
+    judged = sorted((told for told in car.told.values() if told.is_judged), key=lambda t: (t.event_at_ms, t.distance))
     since = [told.included_ms for told in judged if told.sources_differ and case in told.taints]
     for place, later in enumerate(judged):
         for other, earlier in enumerate(judged[:place]):
             if sets_apart(case, earlier.taints, later.taints):
-                way, elapsed = later.metres - earlier.metres, later.event_at_ms - earlier.event_at_ms
+                way, elapsed = later.distance - earlier.distance, later.event_at_ms - earlier.event_at_ms
                 if later.falls_below(earlier) or (other == place - 1 and way > limit_metres(elapsed)):
                     since.append(max(earlier.included_ms, later.included_ms))
     return min(since, default=0)

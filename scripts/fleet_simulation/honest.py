@@ -14,6 +14,7 @@ from fleet_simulation.cars import KM, Car
 from fleet_simulation.clones import clone, theft, used_part
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.inspecting import inspection
+from fleet_simulation.instruments import replaced
 from fleet_simulation.losses import total_loss
 from fleet_simulation.selling import ownership
 from fleet_simulation.world import (
@@ -144,6 +145,6 @@ def _read(context: str) -> Write:
 
 
 LIFE: Final[tuple[Callable[[World, Car], Behaviour], ...]] = (
-    service, tyres, telematics, inspection, accident, ownership, theft, used_part, clone,
+    service, tyres, telematics, inspection, accident, ownership, theft, used_part, clone, replaced,
 )  # fmt: skip
 """Everything that goes on around one car, honest and not."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from fleet_simulation import clones, losses, odometer_frauds, rivals, sale_frauds
+from fleet_simulation import clones, instruments, losses, odometer_frauds, rivals, sale_frauds
 from fleet_simulation.cars import Car, Case, visible_since
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.watching import CONTRADICTED, Watch, evidence, shows
@@ -83,6 +83,8 @@ def rows_of(world: World) -> list[Row]:
 def _stands(world: World, case: Case) -> bool:
     """Whether the readings of the car still contradict each other by reason of the case; what was found otherwise is in
     the records for ever."""
+    if case.kind in (instruments.FAKE, instruments.LATE):
+        return any(b.code == "odometer_replaced" for b in world.chain.state(VEHICLE, case.vin).brands)
     leaf, car = world.chain.state(ODOMETER, case.vin), world.by_vin[case.vin]
     is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "parallel", "pair"))
     return not is_of_readings or bool(shows(car, case, leaf, evidence(leaf)))

@@ -117,7 +117,7 @@ def amend_down(world: World, car: Car, seller: str, at_ms: int) -> None:
 
 
 AMENDED: Final = "rollback, last reading amended down"
-MORE_WAYS: Final[dict[str, Tamper]] = {AMENDED: amend_down}
+MORE_WAYS: dict[str, Tamper] = {AMENDED: amend_down}
 """Other ways before a sale, by kind, of which each is as frequent as one of `ROLLBACKS`."""
 
 

@@ -7,6 +7,7 @@ from itertools import product
 
 from fleet_simulation.cars import Car, Case, sets_apart
 from fleet_simulation.clones import CLONE, FROM_ALIVE, FROM_STOLEN
+from fleet_simulation.instruments import FAKE, LATE
 from fleet_simulation.rivals import STAMPED
 from fleet_simulation.world import World
 from node.execution.block_run import BlockResult
@@ -63,6 +64,11 @@ class Watch:
             alert = next((a for a in vehicle.alerts if a.code in codes and a.last_ms >= case.at_ms), None)
             if alert is not None and not case.found_ms:
                 case.found_ms, case.found_by = now_ms, f"alert {alert.code}"
+            if not case.found_ms and case.kind in (FAKE, LATE):
+                codes = ("odometer_replaced", "odometer_discrepancy")
+                brand = next((b for b in vehicle.brands if b.code in codes and b.since_ms >= case.at_ms), None)
+                if brand is not None:
+                    case.found_ms, case.found_by = now_ms, f"brand {brand.code}"
         for alert in vehicle.alerts:
             seen.alerts.setdefault(f"{alert.code} {alert.state}", now_ms)
         for brand in vehicle.brands:

@@ -152,12 +152,20 @@ class World:
         taints: Iterable[Case] | None = None,
     ) -> Callable[[int, int], None]:  # fmt: skip
         """What to call once the record of a reading has its sequence. `taints`: by default those of the instrument."""
-        tainted = frozenset(car.taints if taints is None else taints)
+        offset, tainted = car.offset, frozenset(car.taints if taints is None else taints)
         shown = [to_metres(v, odometer.unit) for v in (odometer.value, *(other.value for other in odometer.others))]
 
         def note(sequence: int, included_ms: int) -> None:
             car.told[sequence] = Told(
-                sequence, event_at_ms, included_ms, shown[0], author, is_judged, tainted, sources_differ(shown)
+                sequence,
+                event_at_ms,
+                included_ms,
+                shown[0],
+                shown[0] + offset,
+                author,
+                is_judged,
+                tainted,
+                sources_differ(shown),
             )
 
         return note

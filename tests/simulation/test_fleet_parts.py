@@ -31,7 +31,7 @@ def car(**changes: object) -> Car:
 
 
 def told(sequence: int, day: int, km: int, *taints: Case, **changes: object) -> Told:
-    fields = dict(sequence=sequence, event_at_ms=day * DAY_MS, included_ms=(day + 1) * DAY_MS, metres=km * KM,
+    fields = dict(sequence=sequence, event_at_ms=day * DAY_MS, included_ms=(day + 1) * DAY_MS, metres=km * KM, distance=km * KM,
                   author="workshop", is_judged=True, taints=frozenset(taints))  # fmt: skip
     return Told(**fields | changes)  # type: ignore[arg-type]
 
@@ -78,6 +78,12 @@ def test_a_fall_by_reason_of_a_fraud_is_visible_since_its_later_record() -> None
 )
 def test_what_contradicts_nothing_is_not_visible(second: Told) -> None:
     assert visible_since(known(told(1, 100, 50_000), second), Case("rollback", VIN, 0)) == 0
+
+
+def test_what_earlier_instruments_counted_is_part_of_the_way() -> None:
+    fraud = Case("rollback", VIN, 0)
+    anew = told(2, 200, 100, fraud, distance=50_100 * KM)
+    assert visible_since(known(told(1, 100, 50_000), anew), fraud) == 0
 
 
 def test_a_declared_reading_shows_nothing() -> None:
