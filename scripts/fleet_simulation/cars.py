@@ -144,7 +144,7 @@ def visible_since(car: Car, case: Case) -> int:
     later of two is lower, or the way between two neighbours is longer than a car can drive, or the sources of one
     differ."""
     judged = sorted((told for told in car.told.values() if told.is_judged), key=lambda t: (t.event_at_ms, t.distance))
-    since = [told.included_ms for told in judged if told.sources_differ and case in told.taints]
+    since = [told.included_ms for told in judged if told.sources_differ and sets_apart(case, told.taints, frozenset())]
     for place, later in enumerate(judged):
         for other, earlier in enumerate(judged[:place]):
             if sets_apart(case, earlier.taints, later.taints):

@@ -102,7 +102,7 @@ def shows(car: Car, case: Case, leaf: Readings, pairs: list[tuple[int, int]]) ->
 
     if leaf.verdict in CONTRADICTED and any(sets_apart(case, taints(a), taints(b)) for a, b in pairs):
         return leaf.verdict
-    if any(r.sources_differ and case in taints(r.sequence) for r in leaf.readings):
+    if any(r.sources_differ and sets_apart(case, taints(r.sequence), frozenset()) for r in leaf.readings):
         return "sources_differ"
     if case.kind == STAMPED and any(r.state == BACKFILLED and case in taints(r.sequence) for r in leaf.readings):
         return "backfilled"
