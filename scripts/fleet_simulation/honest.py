@@ -36,6 +36,8 @@ from node.limits import DAY_MS
 from node.txtypes.service.damage import Damage
 
 MODELS: Final = ("330I", "320D", "X3", "I4", "118I", "520D")
+BATCH: Final = 20
+"""Cars of one model with serial numbers that follow each other. Our assumption."""
 ELECTRIC: Final = ("I4",)
 ENTRY_MS: Final = 180 * DAY_MS
 """All cars are born within this time."""
@@ -57,7 +59,7 @@ def born(world: World, number: int) -> Behaviour:
     chance = world.chance(f"{number}/birth")
     at_ms = START_MS + chance.randrange(DAY_MS, min(ENTRY_MS, world.plan.end_ms - START_MS))
     yield at_ms
-    model = MODELS[number % len(MODELS)]
+    model = MODELS[number // BATCH % len(MODELS)]
     is_taxi = happens(chance, TAXIS)
     yearly = chance.uniform(60_000, 120_000) * KM if is_taxi else lognormal(chance, YEARLY_METRES, 0.5)
     cities = tuple(TRADE.workshops)[:8]

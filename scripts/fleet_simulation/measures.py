@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from fleet_simulation import clones, instruments, losses, odometer_frauds, rivals, sale_frauds
+from fleet_simulation import clones, imports, instruments, losses, odometer_frauds, rivals, sale_frauds
 from fleet_simulation.cars import Car, Case, visible_since
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.watching import CONTRADICTED, Watch, evidence, shows
@@ -20,7 +20,8 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 GOALS: Final[dict[str, float]] = {
     **dict.fromkeys((*odometer_frauds.ROLLBACKS, *odometer_frauds.MORE_WAYS), 1.0),
     odometer_frauds.REMOVED: 0.95, odometer_frauds.GIVEN_BACK: 0.95, rivals.STAMPED: 1.0, losses.EXPORTED: 1.0,
-    losses.DELAYED: 1.0, losses.RELATED: 1.0, losses.SHELL: 0.6, sale_frauds.DOUBLE: 1.0, sale_frauds.FAKE_PAYMENT: 1.0,
+    losses.DELAYED: 1.0, losses.RELATED: 1.0, losses.SHELL: 0.6,
+    imports.WRECK: 1.0, sale_frauds.DOUBLE: 1.0, sale_frauds.FAKE_PAYMENT: 1.0,
     clones.FROM_STOLEN: 1.0, clones.FROM_ALIVE: 1.0, clones.CLONE: 0.9,
 }  # fmt: skip
 """Kind to the share of the visible cases that must be found. Other kinds are reported."""
@@ -86,7 +87,7 @@ def _stands(world: World, case: Case) -> bool:
     if case.kind in (instruments.FAKE, instruments.LATE):
         return any(b.code == "odometer_replaced" for b in world.chain.state(VEHICLE, case.vin).brands)
     leaf, car = world.chain.state(ODOMETER, case.vin), world.by_vin[case.vin]
-    is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "parallel", "pair"))
+    is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "grade", "parallel", "pair"))
     return not is_of_readings or bool(shows(car, case, leaf, evidence(leaf)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fleet_simulation import odometer_frauds, rivals, sale_frauds
 from fleet_simulation.honest import born
+from fleet_simulation.imports import imports
 from fleet_simulation.measures import measured
 from fleet_simulation.recalling import campaigns
 from fleet_simulation.watching import Watch
@@ -23,6 +24,7 @@ def simulated(plan: Plan, progress: Callable[[int], None] = lambda day: None) ->
     for number in range(plan.cars):
         world.start(born(world, number), START_MS)
     world.start(campaigns(world), START_MS)
+    world.start(imports(world), START_MS)
     world.run(progress)
     return world, watch
 

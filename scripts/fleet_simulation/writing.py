@@ -69,6 +69,13 @@ def noted(world: World, car: Car, chance: Random, at_ms: int, odometer: Odometer
     return Slip(at_ms, odometer, odometer)
 
 
+def mistyped(world: World, car: Car, chance: Random) -> Car:
+    """The car whose VIN has another digit at one place; the car itself where there is none."""
+    place, digit = chance.randrange(-5, 0), str(chance.randrange(10))
+    vin = car.vin[:place] + digit + (car.vin[place + 1 :] if place + 1 else "")
+    return world.by_vin.get(vin, car)
+
+
 def visit(
     world: World, car: Car, chance: Random, author: str, at_ms: int, write: Write, *cosigners: str,
     source: str = "cluster", is_prompt: bool = False,
@@ -81,9 +88,7 @@ def visit(
     other = car.other_shown if not is_remote and happens(chance, DIAGNOSED) else None
     shown = car.other_shown if is_remote else car.shown
     seen = noted(world, car, chance, at_ms, reading(shown, "km", source, other))
-    target = car
-    if happens(chance, WRONG_VIN) and len(world.cars) > 1:
-        target = world.cars[chance.randrange(len(world.cars))]
+    target = mistyped(world, car, chance) if happens(chance, WRONG_VIN) else car
     # a blocker sits before the instrument: what is read from afar is true
     taints = {case for case in car.taints if not (is_remote and case.kind.startswith("blocker"))}
     case = seen.case

@@ -17,7 +17,7 @@ from fleet_simulation.inspecting import ITEMS, defects_of, share_failed
 from fleet_simulation.measures import _row
 from fleet_simulation.presenting import COLUMNS, cells_of, plot
 from fleet_simulation.world import START_MS, Plan, World, lognormal, metres_of, reading
-from fleet_simulation.writing import delay_ms, slip
+from fleet_simulation.writing import delay_ms, mistyped, slip
 
 from node.limits import DAY_MS
 
@@ -136,6 +136,13 @@ def test_nothing_is_turned_back_where_there_is_no_room() -> None:
     young = car(shown=1_200 * KM)
     odometer_frauds.turn_back("rollback", odometer_frauds.plainly, world, young, "owner-1", START_MS)
     assert (young.shown, young.cases, world.cases) == (1_200 * KM, [], [])
+
+
+def test_a_mistyped_vin_is_that_of_another_car_or_its_own() -> None:
+    world, one, other = World(Plan(cars=2, years=0.1, tree_depth=2)), car(), car(vin=f"{VIN[:-1]}7")
+    world.by_vin = {one.vin: one, other.vin: other}
+    chance = Random(1)
+    assert {mistyped(world, one, chance).vin for _ in range(400)} == {one.vin, other.vin}
 
 
 # --- rates --------------------------------------------------------------------------------------------------
