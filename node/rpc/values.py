@@ -16,6 +16,7 @@ from node.rpc.call import JSON, Call, cursor_text, read_cursor
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
+from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import RecordView, record_view
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -92,9 +93,10 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
         for _, raw in moment.reader.records(vin, start, call.query.limit):
             records.append(record_view(vin, raw, moment))
             await share.rest()
+        statuses = status_views(moment, vin, range(start, start + len(records)))
     end = start + len(records)
     cursor = cursor_text(kind, end) if end < vehicle.record_count else None
-    return moment, HistoryPage(vin, tuple(records), vehicle.record_count, vehicle.history_head, cursor)
+    return moment, HistoryPage(vin, tuple(records), statuses, vehicle.record_count, vehicle.history_head, cursor)
 
 
 # --- lists -----------------------------------------------------------------------------------------------

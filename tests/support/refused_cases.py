@@ -17,6 +17,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.ledger.params import ChainParams
 from node.txtypes.chain.actions import (
+    HoldLift,
     MemberAdmit,
     MemberSetStatus,
     ParameterSet,
@@ -26,6 +27,7 @@ from node.txtypes.chain.actions import (
 )
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume
+from node.txtypes.disputes.arbiters import ARBITERS, Arbiters
 from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.identity.quota import QUOTA, Quota
@@ -39,6 +41,7 @@ from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
+from support.disputing import granted
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
 from support.life import (
     VIN,
@@ -129,6 +132,16 @@ def _grants(life: Life) -> None:
     change(life.chain, MEMBER, address("bank-1"), grants=grants)
 
 
+def _arbiters(life: Life) -> None:
+    """As many members as the chain can have arbiters are arbiters."""
+    names = ("insurer-1", "carrier-1", "police-1", "dismantler-1", "registrar-1", "registrar-2", "inspector-1",
+             "inspector-2", "dealer-munich", "dealer-shanghai", "workshop-berlin")  # fmt: skip
+    for name in names:
+        granted(life, name, "arbiter")
+    named = (*life.chain.state(ARBITERS, "all").addresses, *map(address, names))
+    force(life.chain, ARBITERS, "all", Arbiters(tuple(sorted(named))))
+
+
 def _frauds(life: Life) -> None:
     entries = tuple(Fraud(n.to_bytes(20, "big"), "", START_MS) for n in range(FRAUDS_MAX))
     force(life.chain, FRAUDS, "all", Frauds(entries))
@@ -164,6 +177,10 @@ MORE = (
          ("grant_exists",)),
     Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", (), 0, 0)),
          ("grants_full",), (), _grants),
+    Case("role.grant of one arbiter too many", "", "bmw",
+         _proposing(RoleGrant(address("bank-1"), "arbiter", (), "", (), 0, 0)), ("arbiters_full",), (), _arbiters),
+    Case("hold.lift of an author who writes", "", "bmw", _proposing(HoldLift(address("workshop-berlin"))),
+         ("not_on_hold",)),
     Case("role.set_status of no grant", "", "bmw",
          _proposing(RoleSetStatus(address("bank-1"), "dealer", "revoked", "ended")), ("grant_unknown",)),
     Case("role.set_status for fraud where the list is full", "", "bmw",

@@ -105,6 +105,7 @@ def play() -> Story:
     _elsewhere(story)
     _registration(story)
     _disputes(story)
+    _end_of_a_car(story)
     _others(story)
     story.chain.produce()
     return story
@@ -253,6 +254,20 @@ def _elsewhere(story: Story) -> None:
     ):
         example = TYPES[tag].EXAMPLE
         story.do(example.sender, specimen(tag, story.chain, **changes), *example.cosigners)
+
+
+def _end_of_a_car(story: Story) -> None:
+    """Another car is repaired, written off, rebuilt and scrapped."""
+    chain, vin = story.chain, "WBA8E9G50GNU12399"
+    story.do("bmw", register(vin), name="vehicle.register of a car that ends")
+    story.do("workshop-berlin", specimen("repair.record", chain, vin=vin, incident=None))
+    story.do("insurer-1", specimen("vehicle.total_loss", chain, vin=vin), "bmw")
+    plain = dict(vin=vin, checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(12_900))
+    story.do("inspector-1", specimen("inspection.record", chain, **plain), "bmw", name="inspection.record of a wreck")
+    inspected = name_of(chain, newest(chain, vin), vin)
+    rebuilt = specimen("vehicle.rebuild", chain, vin=vin, inspection=inspected)
+    story.do("inspector-1", rebuilt, "registrar-1", "bmw")
+    story.do("dismantler-1", specimen("vehicle.scrap", chain, vin=vin), "bmw")
 
 
 def _others(story: Story) -> None:

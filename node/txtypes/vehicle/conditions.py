@@ -13,9 +13,10 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
+from node.txtypes.vehicle.brands import brand_state, is_loss_provisional
 from node.txtypes.vehicle.guards import STOP_FLAG
 from node.txtypes.vehicle.life import LIFE, disputes_at
-from node.txtypes.vehicle.regions import Flag, brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.regions import Flag, flags_at, is_retest_overdue
 from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
