@@ -29,7 +29,7 @@ from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Part
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.bindings import part_id
-from node.txtypes.vehicle.regions import brand_state
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 CATEGORIES: Final = ("N", "N", "N", "N", "S", "S", "S", "S", "B", "B", "A")

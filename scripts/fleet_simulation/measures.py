@@ -13,8 +13,8 @@ from fleet_simulation.genesis import TRADE
 from fleet_simulation.watching import CONTRADICTED, Watch, evidence, shows
 from fleet_simulation.world import YEAR_MS, World
 from node.limits import DAY_MS
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.readings import ODOMETER
-from node.txtypes.vehicle.regions import brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 GOALS: Final[dict[str, float]] = {
