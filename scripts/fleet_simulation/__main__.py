@@ -20,7 +20,7 @@ from fleet_simulation.world import REGIMES, Plan
               help="How often the odometer is turned back before a resale: with a registry of readings, without one, "
               "across a border.")  # fmt: skip
 @click.option("--out", default=Path("build/fleet"), show_default=True, type=click.Path(path_type=Path),
-              help="Folder for fleet-REGIME.json and, if matplotlib is installed, fleet-REGIME.png.")  # fmt: skip
+              help="Folder for fleet-REGIME.json, .md and, if matplotlib is installed, .png.")  # fmt: skip
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Verify every signature.")
 def main(seed: int, cars: int, years: float, regime: str, out: Path, verify: bool) -> None:
     """Years of a fleet through the real execution, honest and fraudulent; what the chain finds of it, and whom it
@@ -33,13 +33,13 @@ def main(seed: int, cars: int, years: float, regime: str, out: Path, verify: boo
             if day % 10 == 0:
                 status.update(f"day {day:,} of {days:,}")
 
+        out.mkdir(parents=True, exist_ok=True)
         result = run(Plan(seed, cars, years, regime, verifies=verify), progress)
     show(result, console)
-    written = [save(result, out), plot(result, out)]
-    for path in written:
-        if path is not None:
-            console.print(f"wrote {path}")
-    if written[1] is None:
+    picture = plot(result, out)
+    for path in [*save(result, out), *([picture] if picture else [])]:
+        console.print(f"wrote {path}")
+    if picture is None:
         console.print(
             "no picture: matplotlib is not installed (pip install -r scripts/fleet_simulation/requirements.lock)"
         )

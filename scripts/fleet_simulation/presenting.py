@@ -64,12 +64,23 @@ def show(result: dict[str, Any], console: Console) -> None:
         console.print(f"  {key}: {count:,}", highlight=False)
 
 
-def save(result: dict[str, Any], folder: Path) -> Path:
-    """Writes `fleet.json`."""
+def in_markdown(result: dict[str, Any]) -> str:
+    """The table of the cases, as docs/FLEET.md has it."""
+    head = ("case", *COLUMNS[1:])
+    rows = [head, tuple("---" if n in (0, 9, 10) else "---:" for n in range(len(head)))]
+    rows += [cells_of(row) for row in result["cases"]]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def save(result: dict[str, Any], folder: Path) -> list[Path]:
+    """Writes the result as JSON, and its table in Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"fleet-{result['regime']}.json"
-    path.write_text(json.dumps(result, indent=1, sort_keys=False) + "\n", "utf-8")
-    return path
+    written = []
+    for suffix, text in (("json", json.dumps(result, indent=1) + "\n"), ("md", in_markdown(result))):
+        path = folder / f"fleet-{result['regime']}.{suffix}"
+        path.write_text(text, "utf-8")
+        written.append(path)
+    return written
 
 
 def plot(result: dict[str, Any], folder: Path) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,7 @@ from fleet_simulation import odometer_frauds
 from fleet_simulation.cars import KM, Car, Case, Told, sets_apart, visible_since
 from fleet_simulation.inspecting import ITEMS, defects_of, share_failed
 from fleet_simulation.measures import _row
-from fleet_simulation.presenting import COLUMNS, cells_of, plot
+from fleet_simulation.presenting import COLUMNS, cells_of, plot, save
 from fleet_simulation.world import START_MS, Plan, World, lognormal, metres_of, reading
 from fleet_simulation.writing import delay_ms, mistyped, slip
 
@@ -202,13 +203,20 @@ def test_a_goal_is_met_missed_or_not_asked(given: tuple[int, int, int], is_met: 
 
 
 def test_a_row_has_a_cell_for_each_column() -> None:
-    from dataclasses import asdict
-
     row = asdict(_row("rollback", cases(found=3, missed=1, invisible=4)))
     cells = cells_of(row)
     assert len(cells) == len(COLUMNS)
     assert cells[5:8] == ("75.0 %", "37.5 %", "2.0")
     assert cells[-1] == "100.0 % MISSED"
+
+
+def test_a_table_in_markdown_has_the_cells(tmp_path: Path) -> None:
+    row = asdict(_row("rollback", cases(found=3, missed=0, invisible=1)))
+    written = save({"cases": [row], "regime": "none"}, tmp_path)
+    assert [path.name for path in written] == ["fleet-none.json", "fleet-none.md"]
+    head, dashes, line = written[1].read_text().splitlines()
+    assert head.count("|") == dashes.count("|") == line.count("|") == len(COLUMNS) + 1
+    assert line.startswith("| rollback | 4 | 3 | 3 |")
 
 
 def test_a_picture_needs_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
