@@ -32,8 +32,8 @@ def car(**changes: object) -> Car:
 
 
 def told(sequence: int, day: int, km: int, *taints: Case, **changes: object) -> Told:
-    fields = dict(sequence=sequence, event_at_ms=day * DAY_MS, included_ms=(day + 1) * DAY_MS, metres=km * KM, distance=km * KM,
-                  author="workshop", is_judged=True, taints=frozenset(taints))  # fmt: skip
+    fields = dict(sequence=sequence, event_at_ms=day * DAY_MS, included_ms=(day + 1) * DAY_MS, metres=km * KM,
+                  distance=km * KM, author="workshop", is_judged=True, taints=frozenset(taints))  # fmt: skip
     return Told(**fields | changes)  # type: ignore[arg-type]
 
 
