@@ -69,7 +69,7 @@ SELLER, BUYER = "dealer-munich", "buyer-1"
 
 def tabled() -> Iterator[tuple[str, Case]]:
     """(name, case) of every case in the tables of the guard tests that is refused."""
-    for path in sorted(GUARD_TESTS.glob("test_guards_*.py")):
+    for path in sorted(GUARD_TESTS.glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -118,7 +118,7 @@ def _eight_readings(life: Life) -> None:
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:
     """What bmw has used today."""
-    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys))
+    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys, ()))
 
 
 def _paid_twice(life: Life) -> None:
