@@ -184,7 +184,8 @@ def test_slips_of_the_pen_are_readings() -> None:
 
 # --- numbers ------------------------------------------------------------------------------------------------
 def cases(found: int, missed: int, invisible: int) -> list[Case]:
-    made = [Case("rollback", VIN, 0, visible_ms=DAY_MS, found_ms=n * DAY_MS, found_by="CONTESTED", sold_ms=2 * DAY_MS)
+    made = [Case("rollback", VIN, 0, visible_ms=DAY_MS, found_ms=n * DAY_MS, found_by="CONTESTED", stands=True,
+                 sold_ms=2 * DAY_MS)
             for n in range(1, found + 1)]  # fmt: skip
     made += [Case("rollback", VIN, 0, visible_ms=DAY_MS, sold_ms=DAY_MS) for _ in range(missed)]
     return made + [Case("rollback", VIN, 0, sold_ms=DAY_MS) for _ in range(invisible)]
@@ -200,6 +201,13 @@ def test_a_kind_is_counted_by_what_could_be_seen_and_by_all() -> None:
 @pytest.mark.parametrize(("given", "is_met"), [((3, 0, 4), True), ((3, 1, 0), False), ((0, 0, 2), None)])
 def test_a_goal_is_met_missed_or_not_asked(given: tuple[int, int, int], is_met: bool | None) -> None:
     assert _row("rollback", cases(*given)).is_met is is_met
+
+
+def test_what_was_found_and_is_washed_away_again_meets_no_goal() -> None:
+    washed = cases(found=3, missed=0, invisible=0)
+    washed[0].stands = False
+    row = _row("rollback", washed)
+    assert (row.found_of_visible, row.standing, row.is_met) == (1.0, 2, False)
 
 
 def test_a_row_has_a_cell_for_each_column() -> None:
