@@ -24,7 +24,7 @@ GOALS: Final[dict[str, float]] = {
     imports.WRECK: 1.0, sale_frauds.DOUBLE: 1.0, sale_frauds.FAKE_PAYMENT: 1.0,
     clones.FROM_STOLEN: 1.0, clones.FROM_ALIVE: 1.0, clones.CLONE: 0.9,
 }  # fmt: skip
-"""Kind to the share of the visible cases that must be found, and be found still at the end. Other kinds are reported."""
+"""Kind to the share of the visible cases that must be found, at the end too. Other kinds are reported."""
 
 PAIR_LEAST: Final = 3
 PAIR_SHARE: Final = 0.6
