@@ -14,6 +14,7 @@ from node.ledger.fields import Address, Hash32, Height, OptionalTime, PublicKey,
 from node.ledger.receipts import Happening
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
+from node.txtypes.disputes.dispute import RecordStatusView
 from node.txtypes.envelope import TxSignature
 from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
 from node.txtypes.history import RecordView
@@ -384,10 +385,12 @@ class TouchingPage(View, frozen=True):
 
 # --- vehicles -----------------------------------------------------------------------------------------------
 class HistoryPage(View, frozen=True):
-    """Records of a vehicle, the oldest first."""
+    """Records of a vehicle, the oldest first. `statuses`: of those that were amended or disputed, what became of
+    them."""
 
     vin: Vin
     records: tuple[RecordView, ...]
+    statuses: tuple[RecordStatusView, ...]
     record_count: int
     history_head: Hash32
     cursor: Cursor

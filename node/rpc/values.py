@@ -18,6 +18,7 @@ from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
 from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport
+from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
 from node.txtypes.members.member import name_of
 from node.txtypes.parts.battery import BATTERY
@@ -96,9 +97,10 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
         for _, raw in moment.reader.records(vin, start, call.query.limit):
             records.append(record_view(vin, raw, moment))
             await share.rest()
+        statuses = status_views(moment, vin, range(start, start + len(records)))
     end = start + len(records)
     cursor = cursor_text(kind, end) if end < vehicle.record_count else None
-    return moment, HistoryPage(vin, tuple(records), vehicle.record_count, vehicle.history_head, cursor)
+    return moment, HistoryPage(vin, tuple(records), statuses, vehicle.record_count, vehicle.history_head, cursor)
 
 
 async def report(call: Call) -> tuple[Moment, BuyersReport]:

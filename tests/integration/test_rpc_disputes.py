@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, address
-from support.disputing import answered, disputed, serviced
+from support.disputing import amend, answered, decided, disputed, name_of, serviced
 from support.http import get, over_http
 from support.json_schema import errors
 from support.life import VIN
@@ -51,6 +51,31 @@ async def test_a_dispute_and_the_conduct_of_those_involved() -> None:
         ):  # fmt: skip
             promised = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             assert [] == errors(document, promised, answer), path
+
+
+@over_http
+async def test_a_history_says_what_became_of_its_records() -> None:
+    life = at("wholesale")
+    amended, contested, other = (serviced(life, 200 + n) for n in range(3))
+    life.chain.do("workshop-berlin", amend(life.chain, amended, replaced_by=name_of(life.chain, other)))
+    ident = disputed(life, contested)
+    answered(life, ident)
+    decided(life, ident, "stands")
+    async with serving(SingleNode(life.chain)) as (_, _, http):
+        page = await get(http, f"/v1/vehicles/{VIN}/history")
+        assert [(amended, True, "", 0), (contested, False, "stands", 1)] == [
+            (status["sequence"], status["is_superseded"], status["outcome"], len(status["disputes"]))
+            for status in page["statuses"]
+        ]
+        assert other == page["statuses"][0]["superseded_by"]["sequence"]
+        assert len(page["records"]) == page["record_count"], "both records stay"
+        second = await get(http, f"/v1/vehicles/{VIN}/history?limit=4")
+        assert [amended, contested][: sum(n < 4 for n in (amended, contested))] == [
+            status["sequence"] for status in second["statuses"]
+        ]
+        document = await get(http, "/openapi.json")
+        promised = document["paths"]["/v1/vehicles/{vin}/history"]["get"]["responses"]["200"]["content"]
+        assert [] == errors(document, promised["application/json"]["schema"], page)
 
 
 @over_http

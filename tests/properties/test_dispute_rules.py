@@ -32,8 +32,8 @@ from node.txtypes.members.conduct import CONDUCT, conduct_at
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle import conditions
+from node.txtypes.vehicle.brands import brand_at, brand_state
 from node.txtypes.vehicle.life import LIFE, disputes_at
-from node.txtypes.vehicle.regions import brand_at, brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 NONE = bytes(32)

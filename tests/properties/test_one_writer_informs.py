@@ -32,9 +32,9 @@ from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle import incidents as incidents_module
 from node.txtypes.vehicle import life as life_module
+from node.txtypes.vehicle.brands import Brand, brand_state
 from node.txtypes.vehicle.incidents import JOINED_MS
 from node.txtypes.vehicle.life import LIFE_BYTES_MAX, Life
-from node.txtypes.vehicle.regions import Brand, brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 SEEDS = range(24)

@@ -11,9 +11,9 @@ from node.txtypes.history import decode_record
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.repair import Operation
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
 from node.txtypes.vehicle.record import record_digest
-from node.txtypes.vehicle.regions import brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import Chain, address
 from support.life import VIN, accident, km

@@ -142,7 +142,7 @@ class LoadChain(Chain):
         if kind < 0.62:
             return self._if_fresh(car, self.random.choice(("inspector-1", *DEALERS)), self._odometer)
         if kind < 0.69:
-            return self._if_fresh(car, "insurer-1", self._accident)
+            return self._if_fresh(car, "police-1", self._accident)
         if car.holder == "buyer-1":
             return None
         if kind < 0.88:

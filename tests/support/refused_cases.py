@@ -17,6 +17,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.ledger.params import ChainParams
 from node.txtypes.chain.actions import (
+    HoldLift,
     MemberAdmit,
     MemberSetStatus,
     ParameterSet,
@@ -26,6 +27,7 @@ from node.txtypes.chain.actions import (
 )
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume
+from node.txtypes.disputes.arbiters import ARBITERS, Arbiters
 from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.identity.quota import QUOTA, Quota
@@ -39,6 +41,7 @@ from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
+from support.disputing import granted
 from support.governing import CHANGE, NOBODY, admission, give, power, propose, vote
 from support.life import (
     VIN,
@@ -66,7 +69,7 @@ SELLER, BUYER = "dealer-munich", "buyer-1"
 
 def tabled() -> Iterator[tuple[str, Case]]:
     """(name, case) of every case in the tables of the guard tests that is refused."""
-    for path in sorted(GUARD_TESTS.glob("test_guards_*.py")):
+    for path in sorted(GUARD_TESTS.glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -115,7 +118,7 @@ def _eight_readings(life: Life) -> None:
 
 def _used(weight: int, keys: int) -> Callable[[Life], None]:
     """What bmw has used today."""
-    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys))
+    return lambda life: force(life.chain, QUOTA, address("bmw"), Quota(life.chain.now // DAY_MS, weight, keys, ()))
 
 
 def _paid_twice(life: Life) -> None:
@@ -127,6 +130,16 @@ def _paid_twice(life: Life) -> None:
 def _grants(life: Life) -> None:
     grants = tuple(Grant("carrier", (f"W{i:02}",), "", (), 0, 0, changed("revoked", "ended")) for i in range(32))
     change(life.chain, MEMBER, address("bank-1"), grants=grants)
+
+
+def _arbiters(life: Life) -> None:
+    """As many members as the chain can have arbiters are arbiters."""
+    names = ("insurer-1", "carrier-1", "police-1", "dismantler-1", "registrar-1", "registrar-2", "inspector-1",
+             "inspector-2", "dealer-munich", "dealer-shanghai", "workshop-berlin")  # fmt: skip
+    for name in names:
+        granted(life, name, "arbiter")
+    named = (*life.chain.state(ARBITERS, "all").addresses, *map(address, names))
+    force(life.chain, ARBITERS, "all", Arbiters(tuple(sorted(named))))
 
 
 def _frauds(life: Life) -> None:
@@ -164,6 +177,10 @@ MORE = (
          ("grant_exists",)),
     Case("role.grant beyond 32", "", "bmw", _proposing(RoleGrant(address("bank-1"), "dealer", (), "", (), 0, 0)),
          ("grants_full",), (), _grants),
+    Case("role.grant of one arbiter too many", "", "bmw",
+         _proposing(RoleGrant(address("bank-1"), "arbiter", (), "", (), 0, 0)), ("arbiters_full",), (), _arbiters),
+    Case("hold.lift of an author who writes", "", "bmw", _proposing(HoldLift(address("workshop-berlin"))),
+         ("not_on_hold",)),
     Case("role.set_status of no grant", "", "bmw",
          _proposing(RoleSetStatus(address("bank-1"), "dealer", "revoked", "ended")), ("grant_unknown",)),
     Case("role.set_status for fraud where the list is full", "", "bmw",

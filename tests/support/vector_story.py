@@ -6,14 +6,13 @@ random and no clock is read: the same source gives the same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 
-from node.chain.dev_genesis import dev_genesis
 from node.crypto.dev_keys import dev_key
-from node.ledger.body import TransactionBody, type_of
-from node.ledger.fields import Attachment, Money
+from node.ledger.fields import Money
 from node.txtypes.chain.actions import (
+    FraudLift,
+    HoldLift,
     MemberAdmit,
     MemberRegroup,
     MemberSetStatus,
@@ -28,85 +27,47 @@ from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, po
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
 from node.txtypes.service.damage import Damage
-from node.txtypes.service.records import Due, Part
-from support.chain import DAY_MS, HOUR_MS, Chain, address
-from support.disputing import name_of, newest
+from support import vector_life as life
+from support.chain import DAY_MS, HOUR_MS, address
 from support.life import (
     PRICE,
-    VIN,
     accident,
     attest,
     handover,
     km,
     listing,
-    maintenance,
     offer,
-    read,
-    register,
     transfer,
 )
+from support.played import Story
 from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
 SECOND_KEY = dev_key("account", "buyer-2/second")
+FRAUDULENT = address("identity-attestor-1")
 LISTED = Money(5_390_000, "EUR")
 COUNTERED = Money(5_340_000, "EUR")
-
-
-@dataclass(frozen=True)
-class Played:
-    """One transaction of the story and where it was committed."""
-
-    name: str
-    raw: bytes
-    signers: tuple[str, ...]
-    height: int
-    index: int
-
-
-@dataclass
-class Story:
-    chain: Chain = field(default_factory=lambda: Chain(dev_genesis()))
-    played: list[Played] = field(default_factory=list)
-    txids: dict[str, bytes] = field(default_factory=dict)
-
-    def raw(
-        self, name: str, sender: str, body: TransactionBody, *cosigners: str, extra: tuple = ()
-    ) -> tuple[Played, bytes]:
-        raw = self.chain.sign(sender, body, *cosigners, extra=extra)
-        signers = (sender, *cosigners, *(["buyer-2"] if extra else []))
-        return Played(name, raw, signers, self.chain.store.height() + 1, 0), self.chain.check(raw).txid
-
-    def block(self, *entries: tuple[Played, bytes]) -> None:
-        """One block of these transactions."""
-        self.chain.produce(*(played.raw for played, _ in entries))
-        for index, (played, txid) in enumerate(entries):
-            self.played.append(Played(played.name, played.raw, played.signers, played.height, index))
-            self.txids[played.name] = txid
-
-    def do(self, sender: str, body: TransactionBody, *cosigners: str, name: str = "", extra: tuple = ()) -> bytes:
-        entry = self.raw(name or type_of(body), sender, body, *cosigners, extra=extra)
-        self.block(entry)
-        return entry[1]
 
 
 def play() -> Story:
     story = Story()
     _accounts_and_members(story)
     _governance(story)
-    _vehicle(story)
+    for chapter in (life.born, life.recalled, life.suspected, life.inspected):
+        chapter(story)
+    story.do("bmw", transfer(story.chain), "dealer-munich")
+    life.served(story)
     _market(story)
     _purchase(story)
-    _elsewhere(story)
-    _registration(story)
-    _disputes(story)
-    _others(story)
-    _wrecked(story)
+    for chapter in (
+        life.fitted, life.registered, life.corrected, life.covered, life.disputed, life.put_on_hold, _hold_lifted,
+        life.replaced, life.damaged, life.written_off,
+    ):  # fmt: skip
+        chapter(story)
     story.chain.produce()
     return story
 
@@ -146,32 +107,19 @@ def _governance(story: Story) -> None:
     story.do("dealer-munich", GovernanceVote(proposal, True))
     story.do("dealer-shanghai", GovernanceVote(proposal, False), name="governance.vote against")
     story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that decides")
+    revoked = RoleSetStatus(FRAUDULENT, "identity_attestor", "revoked", "fraud", chain.now)
+    proposal = story.do("dealer-munich", GovernancePropose(revoked), name="governance.propose a revocation")
+    story.do("bmw", GovernanceVote(proposal, True), name="governance.vote on a fraud")
+    story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that revokes for fraud")
+    lift = FraudLift(FRAUDULENT, "identity_attestor")
+    story.do("dealer-munich", GovernancePropose(lift), name="governance.propose fraud.lift")
     story.do("dealer-shanghai", ValidatorPause())
     story.do("dealer-shanghai", ValidatorResume())
 
 
-def _vehicle(story: Story) -> None:
-    chain = story.chain
-    story.block(
-        story.raw("vehicle.register", "bmw", register()),
-        story.raw("vehicle.register of a second car", "bmw", register(VIN[:-1] + "6", configuration=(), plant="REG")),
-        story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
-    )
-    for tag in ("recall.open", "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record"):
-        example = TYPES[tag].EXAMPLE
-        story.do(example.sender, specimen(tag, chain), *example.cosigners)
-    story.do("bmw", transfer(chain), "dealer-munich")
-    story.do("carrier-1", read(VIN, km(152), chain.now, "telematics"))
-    document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")
-    service = maintenance(
-        chain,
-        155,
-        services=("ENGINE_OIL", "TYRES_SEASONAL"),
-        parts=(Part("11428575211", 1, True, None), Part("83125A7DC5E", 5, False, "SN-0001")),
-        next_due=Due(30_000, chain.now + 365 * DAY_MS),
-        attachments=(document,),
-    )
-    story.do("workshop-berlin", service)
+def _hold_lifted(story: Story) -> None:
+    lift = HoldLift(address("workshop-hamburg"))
+    story.do("dealer-munich", GovernancePropose(lift), name="governance.propose hold.lift")
 
 
 def _market(story: Story) -> None:
@@ -209,77 +157,3 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
-
-
-def _registration(story: Story) -> None:
-    """DE registers the buyer's car and lets it leave for CN, which ends its registration; the buyer gives it away."""
-    chain, order = story.chain, ("set", "suspend", "export", "accept", "end")
-    for tag in (f"registration.{name}" for name in order):
-        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, chain))
-    story.do("buyer-1", specimen("title.assign", chain, odometer=km(170)), "dealer-munich")
-
-
-def _disputes(story: Story) -> None:
-    """The dealer, who has the car again, disputes two services: one dispute is answered, voted on and closed, the other
-    withdrawn; the workshop amends a third one. A warranty is extended, and a claim on it approved."""
-    chain, workshop, dealer = story.chain, "workshop-berlin", "dealer-munich"
-    targets = []
-    for n, about in enumerate(("is disputed", "is disputed in vain", "is amended")):
-        story.do(workshop, maintenance(chain, 180 + n), name=f"maintenance.record that {about}")
-        targets.append(name_of(chain, newest(chain)))
-    first = story.do(dealer, specimen("record.dispute", chain, target=targets[0]))
-    second = story.do(dealer, specimen("record.dispute", chain, target=targets[1]), name="record.dispute in vain")
-    story.do(workshop, specimen("record.respond", None, {"dispute": first}))
-    story.do("arbiter-1", specimen("record.resolve", None, {"dispute": first}))
-    story.do(dealer, specimen("record.withdraw", None, {"dispute": second}))
-    amendment = specimen("record.amend", chain, target=targets[2])
-    story.do(workshop, amendment, "inspector-1")
-    for tag in ("warranty.start", "warranty.extend"):
-        story.do("bmw", specimen(tag, chain))
-    claim = story.do(workshop, specimen("warranty.claim", chain, odometer=km(190)), dealer)
-    story.do("bmw", specimen("warranty.decide", None, {"claim": claim}))
-    chain.now += 14 * DAY_MS
-    story.do("bmw", specimen("record.close", None, {"dispute": first}))
-
-
-def _elsewhere(story: Story) -> None:
-    """A part and software of the car, a sighting of one that is unknown, and a car from elsewhere with its battery."""
-    for tag, changes in (
-        ("part.bind", {"odometer": km(165)}),
-        ("software.update", {"odometer": km(165)}),
-        ("vehicle.sighting", {}),
-        ("vehicle.import", {}),
-        ("battery.bind", {}),
-        ("battery.health", {}),
-    ):
-        example = TYPES[tag].EXAMPLE
-        story.do(example.sender, specimen(tag, story.chain, **changes), *example.cosigners)
-
-
-def _others(story: Story) -> None:
-    """The specimens of the types that the story needs for nothing else."""
-    played = {played.name.partition(" ")[0] for played in story.played} | set(WRECKED)
-    for tag in sorted(TYPES.keys() - played):
-        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, story.chain))
-
-
-def _wrecked(story: Story) -> None:
-    """The car is repaired, gets another odometer, is written off, rebuilt, and scrapped in the end."""
-    chain, holder = story.chain, "dealer-munich"
-    story.do("workshop-berlin", specimen("repair.record", chain))
-    story.do("workshop-berlin", specimen("odometer.replace", chain), holder)
-    story.do("insurer-1", specimen("vehicle.total_loss", chain), holder)
-    plain = dict(checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(10))
-    story.do(
-        "inspector-1", specimen("inspection.record", chain, **plain), holder, name="inspection.record of a rebuild"
-    )
-    inspection = name_of(chain, newest(chain))
-    rebuilt = specimen(
-        "vehicle.rebuild", chain, inspection=inspection, odometer=km(10), registrar=address("registrar-2")
-    )
-    story.do("inspector-1", rebuilt, holder, "registrar-2")
-    story.do("dismantler-1", specimen("vehicle.scrap", chain), holder)
-
-
-WRECKED = ("repair.record", "odometer.replace", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap")
-"""Types of `_wrecked`, after which the car is no more."""

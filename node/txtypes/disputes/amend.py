@@ -145,7 +145,7 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("target", "reason", "replaced_by", "belongs_to")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
-        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 3, "digest": "$record"}, "reason": "duplicate",
+        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 8, "digest": "$record"}, "reason": "duplicate",
         "replaced_by": None, "belongs_to": None, "witness": "inspector-1",
     }, ("inspector-1",))  # fmt: skip
 

@@ -18,7 +18,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.regions import T, brand_at
+from node.txtypes.vehicle.brands import T, brand_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {

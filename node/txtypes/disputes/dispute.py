@@ -7,7 +7,7 @@ outcome takes effect with the vote that settles it, or with `record.close`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
@@ -184,12 +184,26 @@ RECORD_STATUS: Final = Family(
 NO_STATUS: Final = RecordStatus(None, None, False, "", ())
 
 
+class RecordStatusView(RecordStatus, frozen=True):
+    """What became of the record `sequence`."""
+
+    sequence: int
+
+
 def status_ident(vin: str, sequence: int) -> str:
     return f"{vin}-{sequence}"
 
 
 def record_status(reader: Reader, vin: str, sequence: int) -> RecordStatus:
     return reader.get(RECORD_STATUS, status_ident(vin, sequence)) or NO_STATUS
+
+
+def status_views(reader: Reader, vin: str, sequences: Iterable[int]) -> tuple[RecordStatusView, ...]:
+    """Of those records that were amended or disputed, what became of them."""
+    found = ((sequence, reader.get(RECORD_STATUS, status_ident(vin, sequence))) for sequence in sequences)
+    return tuple(
+        extended(RecordStatusView, status, sequence=sequence) for sequence, status in found if status is not None
+    )  # fmt: skip
 
 
 def put_record_status(ledger: Ledger, vin: str, sequence: int, **changed: Any) -> None:

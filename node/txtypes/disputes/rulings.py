@@ -16,11 +16,12 @@ from node.rules.odometer import EXCLUDED, SUPERSEDED
 from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
+from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, with_state
-from node.txtypes.vehicle.regions import Brand, BrandState, brand_state, with_duty, without_record
+from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -181,6 +182,7 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     alerts = vehicle.alerts
     for code in raised:
         alerts = close_alert(alerts, code)
+    ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
 
 

@@ -97,7 +97,8 @@ def free_standing(ledger: Ledger, vin: str, vehicle: Vehicle, ground: str, earli
         ledger.unmet(NO_STANDING, vin, " ".join(own), "holder, buyer, seller, bank, or for false_identity the maker")
         return None
     fresh = [standing for standing in free if standing not in [dispute.standing for dispute in earlier]]
-    is_known = any(related(ledger, ledger.sender, dispute.opener, vin, ledger.now_ms) for dispute in earlier)
+    # not by trade: a seller's sham dispute must not shut out its buyer's
+    is_known = any(related(ledger, ledger.sender, dispute.opener) for dispute in earlier)
     if not fresh or is_known or len(earlier) >= DISPUTES_PER_RECORD_MAX:
         ledger.unmet(DISPUTED_BEFORE, vin, len(earlier), f"at most {DISPUTES_PER_RECORD_MAX}, of different standing")
         return None

@@ -97,7 +97,7 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("target", "ground")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
-        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 3, "digest": "$record"}, "ground": "not_done",
+        "vin": "WBA8E9G50GNU12345", "target": {"sequence": 8, "digest": "$record"}, "ground": "not_done",
         "evidence": [],
     })  # fmt: skip
 

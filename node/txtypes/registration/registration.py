@@ -27,6 +27,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.conditions import check_flags, check_shown, consenting
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
@@ -35,7 +36,6 @@ from node.txtypes.vehicle.regions import (
     EXPORT_MS,
     Registration,
     RegistrationClaim,
-    brand_state,
     claimed,
     ended_registration,
     is_retest_overdue,

@@ -24,7 +24,8 @@ from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.life import LIFE, disputes_at
+from node.txtypes.vehicle.odometer import newest_event_ms
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, OpenRecall, flags_at, listed_market
 from node.txtypes.vehicle.vehicle import (
@@ -214,9 +215,14 @@ class Disclosure(View, frozen=True):
             flags=tuple(flag.name for flag in flags_at(vehicle.flags, as_of.now_ms)),
             brands=brand_views(vehicle, as_of.now_ms), recalls=vehicle.recalls,
             verdict=verdict_now(reader, listing.vin, vehicle, as_of.rules),
-            conditions=tuple(conditions_of(reader, listing.vin, vehicle, as_of.now_ms, as_of.rules)),
+            conditions=_shown_conditions(reader, listing.vin, vehicle, as_of),
             discloses=listing.discloses,
         )  # fmt: skip
+
+
+def _shown_conditions(reader: Reader, vin: str, vehicle: Vehicle, as_of: AsOf) -> tuple[str, ...]:
+    disputed = ("dispute_open",) if disputes_at(reader.get(LIFE, vin), as_of.now_ms) else ()
+    return (*conditions_of(reader, vin, vehicle, as_of.now_ms, as_of.rules), *disputed)
 
 
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
@@ -328,7 +334,7 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
             return
         check_step(ledger, self.vin, vehicle, "list", self.discloses)
         check_off_market(ledger, self.vin, vehicle)
-        newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
+        newest = newest_event_ms(ledger, self.vin)
         oldest_allowed = ledger.now_ms - ledger.params.odometer_fresh_ms
         if newest < oldest_allowed:
             need = f"at least {time_to_text(oldest_allowed)}"

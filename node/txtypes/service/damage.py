@@ -18,11 +18,11 @@ from node.rules.damage import DAMAGE_CLASSES, DamageClass
 from node.rules.outcomes import INCIDENT_JOINED, SELF_REPORTED
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.incidents import REPORTS_MAX, Reporter, Told, find_incident, reports_of, with_report
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_incident
 from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect
-from node.txtypes.vehicle.regions import with_brand
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.report import REPORTS_ON_VEHICLE, Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle

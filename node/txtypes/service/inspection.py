@@ -40,11 +40,12 @@ from node.txtypes.members.mandate import MANDATE
 from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import is_brand_change, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, is_brand_change, with_brand
+from node.txtypes.vehicle.regions import Clearance, Inspection
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -247,7 +248,9 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     # --- the effect ------------------------------------------------------------------------------------------
     @property
     def result(self) -> Result:
-        return max((defect.severity for defect in self.defects), key=RESULTS.index, default="pass")  # type: ignore
+        """The gravest severity; one that the ruleset does not have is refused as `code_unknown`."""
+        found = {defect.severity for defect in self.defects}
+        return next((result for result in reversed(RESULTS) if result in found), "pass")
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         count_act(ledger, INSPECTIONS)
@@ -269,8 +272,9 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             elif self.is_presented:
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
-        is_material = found.is_material or is_flag_change(vehicle, inspected, ledger.now_ms)
-        return Effect(inspected, tuple(outcome), is_material or is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms))
+        is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
+        is_material = found.is_material or is_branded or is_flag_change(vehicle, inspected, ledger.now_ms)
+        return Effect(inspected, tuple(outcome), is_material)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""

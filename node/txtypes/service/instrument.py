@@ -16,10 +16,11 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.rules.odometer import to_metres, tolerance_metres
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Readings, Segment, newest_counted, replacement_offset
 from node.txtypes.vehicle.record import Effect
-from node.txtypes.vehicle.regions import Clearance, with_brand
+from node.txtypes.vehicle.regions import Clearance
 from node.txtypes.vehicle.relation import WITNESS_MISSING, is_witness
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import HOLDER_MISSING

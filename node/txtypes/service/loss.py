@@ -16,10 +16,10 @@ from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent
 from node.txtypes.sale.listing import take_off_market
 from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import BrandState, Loss, with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
-from node.txtypes.vehicle.regions import BrandState, Loss, with_brand
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.title import with_title

@@ -15,11 +15,11 @@ from node.limits import DAY_MS
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent, require_role
 from node.txtypes.service.inspection import FAILED, InspectionRecord, with_clearance
+from node.txtypes.vehicle.brands import has_brand, with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.record import Effect, StoredRecord, body_of, face_of, find_record
-from node.txtypes.vehicle.regions import has_brand, with_brand
 from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_independent
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now

@@ -20,9 +20,10 @@ from node.rules.repair import RepairMethod as Method
 from node.txtypes.members.member import has_role_at
 from node.txtypes.service.damage import HV_ZONE
 from node.txtypes.service.records import Part
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life, with_repairer
 from node.txtypes.vehicle.record import Effect, find_record
-from node.txtypes.vehicle.regions import BRAND_CONFIRMED_MS, with_brand, with_duty
+from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 

@@ -19,10 +19,11 @@ from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
 from node.txtypes.service.recall import without_recalls
 from node.txtypes.vehicle.bindings import free_part
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time, check_off_market
 from node.txtypes.vehicle.record import Effect
-from node.txtypes.vehicle.regions import Registration, ended_registration, with_brand
+from node.txtypes.vehicle.regions import Registration, ended_registration
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 

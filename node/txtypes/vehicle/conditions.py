@@ -13,9 +13,9 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.txtypes.members.member import has_role, is_fraudulent
+from node.txtypes.vehicle.brands import brand_state, is_loss_provisional
 from node.txtypes.vehicle.guards import STOP_FLAG
-from node.txtypes.vehicle.life import LIFE, disputes_at
-from node.txtypes.vehicle.regions import Flag, brand_state, flags_at, is_loss_provisional, is_retest_overdue
+from node.txtypes.vehicle.regions import Flag, flags_at, is_retest_overdue
 from node.txtypes.vehicle.vehicle import Vehicle, blocks_of, existence_now, material_root, verdict_now
 
 Discloses = Annotated[tuple[SaleDisclosure, ...], Meta(max_length=4, description="what the seller says of the car")]
@@ -72,7 +72,7 @@ _STEPS: Final = {"list": 0, "offer": 1, "accept": 1, "handover": 2, "transfer": 
 
 
 def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[str]:
-    """The conditions of `rules.sales` that the car is in now."""
+    """The conditions of `rules.sales` that the car is in now, but for an open dispute, which only answers show."""
     verdict = verdict_now(reader, vin, vehicle, rules)
     if verdict in ("ILLOGICAL", "CONTESTED"):
         yield f"verdict_{verdict.lower()}"
@@ -83,8 +83,6 @@ def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules
             yield f"alert_{state}"
     if vehicle.registration.claim is not None:
         yield "registration_claim"
-    if disputes_at(reader.get(LIFE, vin), now_ms):
-        yield "dispute_open"
     for code in sorted({duty.code for duty in vehicle.duties if duty.due_ms <= now_ms}):
         yield f"duty_{code}"
     if is_retest_overdue(vehicle.inspection, now_ms):

@@ -50,10 +50,10 @@ from node.txtypes.members.makers import Maker, maker_since
 from node.txtypes.members.member import active_member, has_role_at, require_role, site_of
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, SITE_UNKNOWN, check_act_time, check_event_time
 from node.txtypes.vehicle.odometer import HistoryReading, Standing, add_history, verdict_outcome
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.regions import with_brand
 from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, related
 from node.txtypes.vehicle.report import MODEL_DIFFERS, Author
 from node.txtypes.vehicle.sighting import SIGHTINGS

@@ -31,34 +31,29 @@ from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.brands import BRANDS_MAX, Brand, Loss, brand_at, brand_state, with_brand
 from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
-    BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
     IN_USE,
     NOBODY,
     RECALLS_MAX,
     Alert,
-    Brand,
     Clearance,
     Duty,
     Flag,
     Inspection,
-    Loss,
     Market,
     OpenRecall,
     Registration,
-    brand_at,
-    brand_state,
     flags_at,
     is_retest_overdue,
     market_at,
     raise_alert,
     registration_lapses,
-    with_brand,
 )
 
 Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]

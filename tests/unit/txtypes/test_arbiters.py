@@ -30,7 +30,7 @@ from node.txtypes.disputes.arbiters import ARBITERS as NAMED
 from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, is_settled, outcome_of
 from node.txtypes.history import decode_record
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, conduct_at
-from node.txtypes.vehicle.regions import brand_state
+from node.txtypes.vehicle.brands import brand_state
 
 WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
 WITNESS = address(INSPECTOR)

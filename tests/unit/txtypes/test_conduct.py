@@ -25,7 +25,7 @@ from node.txtypes.chain.actions import HoldLift
 from node.txtypes.history import decode_record
 from node.txtypes.members import conduct as conducts
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Conduct, Quarter, conduct_at, counted
-from node.txtypes.vehicle.regions import brand_state
+from node.txtypes.vehicle.brands import brand_state
 
 WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
 WITNESS = address(INSPECTOR)

@@ -44,8 +44,8 @@ from node.txtypes.disputes.types import RecordWithdraw
 from node.txtypes.history import decode_record
 from node.txtypes.members import conduct as conducts
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, Quarter, conduct_at
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import DISPUTES_MAX, LIFE, NO_LIFE, OpenDispute
-from node.txtypes.vehicle.regions import brand_state
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"

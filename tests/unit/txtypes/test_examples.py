@@ -78,8 +78,9 @@ def nothing(life: Life) -> None:
 
 
 def serviced(life: Life) -> None:
-    """The record of a service is the fourth one, as in the examples."""
-    life.chain.do("inspector-1", specimen("odometer.read", life.chain, odometer=km(180)))
+    """The record of a service is the ninth one, as in the examples."""
+    while newest(life.chain) < 7:
+        life.chain.do("inspector-1", specimen("odometer.read", life.chain, odometer=km(180)))
     life.chain.do("workshop-berlin", maintenance(life.chain, 200))
     life.record = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
 

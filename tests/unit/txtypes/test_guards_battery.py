@@ -68,7 +68,7 @@ def measure(soh: int = 900, **changes) -> Callable[[Life], TransactionBody]:
     Case("an unknown state", "", "workshop-berlin", bind(state="fine"), ("code_unknown",), (), has()),
     Case("no car", "", "workshop-berlin", bind(), ("vehicle_unknown",)),
 )  # fmt: skip
-def test_bind(case: Case) -> None:
+def test_bind_a_battery(case: Case) -> None:
     assert case.codes == case.run()
 
 

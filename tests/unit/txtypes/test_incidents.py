@@ -29,6 +29,7 @@ from node.rules.damage import CAUSES, DAMAGE_CLASSES, ZONE_CLASSES, ZONES
 from node.rules.disputes import DISPUTE_STANDINGS
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.damage import Damage
+from node.txtypes.vehicle.brands import Brand, with_brand, without_record
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, REPORTERS_MAX, Incident, Reporter
 from node.txtypes.vehicle.life import (
@@ -44,7 +45,6 @@ from node.txtypes.vehicle.life import (
     Repairer,
 )
 from node.txtypes.vehicle.life import Life as Working
-from node.txtypes.vehicle.regions import Brand, with_brand, without_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 

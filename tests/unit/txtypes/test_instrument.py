@@ -149,7 +149,8 @@ def test_an_instrument_of_six_digits_goes_round(before: int, after: int, expecte
         life.chain.now = born + years * 365 * DAY_MS
         life.chain.do(author, read(VIN, km(value), life.chain.now))
     life.chain.now += 100 * DAY_MS
-    body = specimen("inspection.record", life.chain, odometer=km(after), defects=(Defect("O4", "minor"),), valid_until_day=None)
+    seen = dict(defects=(Defect("O4", "minor"),), valid_until_day=None)
+    body = specimen("inspection.record", life.chain, odometer=km(after), **seen)
     life.chain.do("inspector-1", body, "bmw")
     found, reasons = verdict(life)
     assert expected[0] == found and set(expected[1]) <= set(reasons)

@@ -29,6 +29,7 @@ from node.codec import encode
 from node.ledger.family import AsOf
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import (
     CLAIM_AGAIN_MS,
@@ -38,7 +39,6 @@ from node.txtypes.vehicle.regions import (
     Refusal,
     Registration,
     RegistrationClaim,
-    brand_state,
     ended_registration,
     objected,
     objected_by,

@@ -39,9 +39,10 @@ from node.txtypes.disputes.rulings import Ruling
 from node.txtypes.disputes.types import RecordResolve, RecordWithdraw
 from node.txtypes.history import decode_record
 from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, conduct_at
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER, reading_of
-from node.txtypes.vehicle.regions import Alert, Clearance, Flag, Inspection, brand_state
+from node.txtypes.vehicle.regions import Alert, Clearance, Flag, Inspection
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now
 
 WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"

@@ -9,8 +9,8 @@ from support.life import VIN, Life, accident, km
 from support.specimens import specimen
 
 from node.txtypes.service.repair import Operation
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE
-from node.txtypes.vehicle.regions import brand_state
 from node.txtypes.vehicle.vehicle import existence_now
 
 WORKSHOP, HOLDER = "workshop-berlin", "dealer-munich"

@@ -12,21 +12,18 @@ from node.codec import Decoder, encode
 from node.rules.alerts import ALERTS
 from node.rules.brands import BRANDS
 from node.rules.stop_flags import STOP_FLAGS
+from node.txtypes.vehicle.brands import BRAND_OTHERS_MAX, BRANDS_MAX, Brand, Loss
 from node.txtypes.vehicle.regions import (
     ALERTS_MAX,
-    BRAND_OTHERS_MAX,
-    BRANDS_MAX,
     DUTIES_MAX,
     FLAGS_MAX,
     RECALLS_MAX,
     REFUSALS_MAX,
     Alert,
-    Brand,
     Clearance,
     Duty,
     Flag,
     Inspection,
-    Loss,
     Market,
     OpenRecall,
     Refusal,
@@ -37,6 +34,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 VEHICLE_BYTES_MAX = 12 * 1024
 LATE, HASH, NUMBER, WHO = limits.TIME_MAX_MS, bytes(32), 2**32, address("bmw")
+OTHERS = (NUMBER,) * BRAND_OTHERS_MAX
 CODE = "A" * limits.CODE_LENGTH_MAX
 
 
@@ -55,7 +53,7 @@ def full() -> Vehicle:
     return replace(
         known, model=CODE, plant=CODE, configuration=(CODE,) * limits.LIST_MAX, registration=registration,
         market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
-        brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, (NUMBER,) * BRAND_OTHERS_MAX) for name in sorted(BRANDS)),
+        brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside"),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
         alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
