@@ -58,15 +58,21 @@ def millis(text):
 # --- section 17: genesis ------------------------------------------------------------------------------------
 def genesis_hash(document):
     def grant(g):
+        changes = [[c["status"], c["reason"], millis(c["at"])] for c in g["changes"]]
         times = [millis(g["starts_at"]), millis(g["ends_at"])]
-        return [g["role"], g["wmis"], g["country"], *times, g["status"], g["reason"]]
+        return [g["role"], g["wmis"], g["country"], g["capabilities"], *times, changes]
+
+    def site(s):
+        return [s[name] for name in ("code", "country", "latitude_e6", "longitude_e6", "services", "opening_hours",
+                                     "phone", "mail")]  # fmt: skip
 
     def validator(v):
         return v and [bytes.fromhex(v["consensus_key"]), bytes.fromhex(v["possession"]), v["power"]]
 
     def member(m):
         node = m and [bytes.fromhex(m["node_key"]), m["node_address"]]
-        return m and [m["country"], [grant(g) for g in m["roles"]], validator(m["validator"]), *node]
+        roles, sites = ([grant(g) for g in m["roles"]], [site(s) for s in m["sites"]]) if m else ([], [])
+        return m and [m["country"], m["group"], roles, sites, validator(m["validator"]), *node]
 
     def account(a):
         keys = [bytes.fromhex(key) for key in a["keys"]]
