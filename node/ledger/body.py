@@ -17,6 +17,7 @@ from node.ledger.guards import CODE_UNKNOWN
 from node.ledger.kinds import Kind, fields_of
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, check_rules
+from node.rules.vin import VIN_PATTERN
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
@@ -113,6 +114,11 @@ def open_codes(value: Any) -> Iterable[str]:
     return _finder_of(value.__class__, _open_code)(value)
 
 
+def vins_of(value: Any) -> Iterable[str]:
+    """Every VIN within a struct."""
+    return _finder_of(value.__class__, _vin)(value)
+
+
 def table_codes(value: Any) -> Iterable[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
     return _finder_of(value.__class__, _table_code)(value)
@@ -132,9 +138,9 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
         case kinds.UnionOf(structs=structs):
             by_struct = {struct: _struct_finder(struct, leaf) or (lambda _: ()) for struct in structs}
             return lambda value: by_struct[type(value)](value)
-        case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf():
+        case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf() | kinds.Text():
             return leaf(kind)
-        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Choice() | kinds.Address():
+        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Choice() | kinds.Address():
             return None
         case kinds.Bytes() | kinds.Plain():
             return None
@@ -149,6 +155,10 @@ def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) ->
 
 def _open_code(kind: Kind) -> Find[str] | None:
     return (lambda value: (value,)) if isinstance(kind, kinds.Code) else None
+
+
+def _vin(kind: Kind) -> Find[str] | None:
+    return (lambda value: (value,)) if isinstance(kind, kinds.Text) and kind.pattern == VIN_PATTERN else None
 
 
 def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:

@@ -38,7 +38,7 @@ Vin = Annotated[
     str, Meta(pattern=VIN_PATTERN, min_length=17, max_length=17, description="vehicle identification number (ISO 3779)")
 ]
 Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
-"""A part number, model, site: scanned for payment card numbers."""
+"""A part number, model, site: scanned for payment card numbers, IBANs and telephone numbers."""
 OptionalSite = Annotated[
     str, Meta(pattern=r"^([A-Z0-9][A-Z0-9._/-]*)?\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE
 ]
@@ -47,10 +47,10 @@ fits in here."""
 Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
 """A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
-"""The short business name of a member, in lower case."""
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z"), kinds.CODE]
+"""The short business name of a member, in lower case; scanned as a code is, since anybody may propose one."""
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="calendar day (ISO 8601)")]
-NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z", description="host:port")]
+NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z", description="host:port"), kinds.CODE]
 
 # --- codes of the ruleset's tables --------------------------------------------------------------------------
 _TABLE_CODE = r"^[a-z0-9_]{1,40}\Z"
@@ -99,12 +99,13 @@ DisputeAnswer = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_
 DisputeOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_outcomes")]
 DisputeReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_reasons")]
 SaleDisclosure = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sale_disclosures")]
+MediaType = Annotated[str, Meta(pattern=r"^[a-z]{1,20}/[a-z0-9.+-]{1,80}\Z"), kinds.CodeOf("media_types")]
 WarrantyGroup = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_groups")]
 WarrantyOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_outcomes")]
 OptionalWarrantyReason = Annotated[
     str, Meta(pattern=r"^[a-z_]{0,40}\Z", description="empty for approved"), kinds.CodeOf("warranty_reasons")
 ]
-Rxswin = Annotated[str, Meta(pattern=rf"^{RXSWIN_PATTERN}\Z", max_length=limits.CODE_LENGTH_MAX)]
+Rxswin = Annotated[str, Meta(pattern=rf"^{RXSWIN_PATTERN}\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
 """The number of a UN Regulation and the maker's name for the software that the approval by it covers (UN R156)."""
 
 # --- structs ------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class Attachment(Value, frozen=True):
 
     sha256: Hash32
     size: Annotated[int, Meta(ge=1, le=2**40)]
-    media_type: Annotated[str, Meta(pattern=r"^(image|application|text|video)/[a-z0-9.+-]{1,40}\Z")]
+    media_type: MediaType
 
 
 Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=16)]

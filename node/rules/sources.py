@@ -12,3 +12,10 @@ ODOMETER_REPLACE_CAUSES: Final = (
     "cluster_failed", "cluster_replaced", "control_unit", "unit_converted", "recall",
 )  # fmt: skip
 """Why an odometer starts anew. Our decision."""
+MEDIA_TYPES: Final = (
+    "image/jpeg", "image/png", "image/heic", "image/webp", "image/tiff", "application/pdf", "application/json",
+    "application/xml", "application/zip", "application/octet-stream", "text/plain", "text/csv", "video/mp4",
+    "video/quicktime",
+)  # fmt: skip
+"""The form of a document that is kept elsewhere (IANA media types). A closed list, so that nothing else is written
+there. Our decision."""

@@ -1,8 +1,8 @@
 """The tables of a ruleset as one value, and those of ruleset 1.
 
 What may grow in a later ruleset (services, zones, rails, roles ...) is a code that a guard looks up here. VIN patterns,
-card number schemes, units and damage classes are part of decoding and static rules: they are frozen, and covered by the
-hash all the same.
+forms of card numbers, IBANs and telephone numbers, units and damage classes are part of decoding and static rules: they
+are frozen, and covered by the hash all the same.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ from node.rules.parts import (
     SOFTWARE_SYSTEMS,
     BatteryFloor,
 )
+from node.rules.personal_data import IBAN_FORMS, PHONE_PATTERN
 from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
 from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
 from node.rules.registration import (
@@ -52,7 +53,7 @@ from node.rules.repair import REPAIR_METHODS, RepairMethod
 from node.rules.roles import ROLES
 from node.rules.sales import DUTIES, SALE_DISCLOSURES, SALE_EFFECTS, SALE_OPERATIONS, SALE_RULES, SaleRule
 from node.rules.services import SERVICE_CODES
-from node.rules.sources import AMEND_REASONS, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES
+from node.rules.sources import AMEND_REASONS, MEDIA_TYPES, ODOMETER_REPLACE_CAUSES, SIGHTING_REASONS, VIN_SOURCES
 from node.rules.stop_flags import (
     FLAG_COOLDOWN_DAYS,
     OPERATIONS,
@@ -72,6 +73,8 @@ class Tables(NamedTuple):
     """Every table by its name, which the hash covers too. See the module of `rules` that defines each."""
 
     card_number_schemes: tuple[tuple[str, str, str, tuple[int, ...]], ...] = card_numbers.SCHEMES
+    iban_forms: Mapping[str, str] = IBAN_FORMS
+    phone_pattern: str = PHONE_PATTERN
     countries: frozenset[str] = COUNTRIES
     currencies: Mapping[str, int] = MINOR_UNITS
     damage_airbag_points: tuple[int, ...] = damage.AIRBAG_POINTS
@@ -140,6 +143,7 @@ class Tables(NamedTuple):
     odometer_replace_causes: tuple[str, ...] = ODOMETER_REPLACE_CAUSES
     sighting_reasons: tuple[str, ...] = SIGHTING_REASONS
     vin_sources: tuple[str, ...] = VIN_SOURCES
+    media_types: tuple[str, ...] = MEDIA_TYPES
     part_actions: tuple[str, ...] = PART_ACTIONS
     part_classes: tuple[str, ...] = PART_CLASSES
     part_sources: tuple[str, ...] = PART_SOURCES

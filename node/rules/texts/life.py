@@ -276,3 +276,20 @@ port | port | Hafen | 港口
 dismantler | dismantler | Demontagebetrieb | 拆解场
 offer_online | offered online | online angeboten | 网上出售
 """)
+
+MEDIA_TYPES: Final = rows("""
+image/jpeg | JPEG image | JPEG-Bild | JPEG 图像
+image/png | PNG image | PNG-Bild | PNG 图像
+image/heic | HEIC image | HEIC-Bild | HEIC 图像
+image/webp | WebP image | WebP-Bild | WebP 图像
+image/tiff | TIFF image | TIFF-Bild | TIFF 图像
+application/pdf | PDF document | PDF-Dokument | PDF 文档
+application/json | JSON document | JSON-Dokument | JSON 文档
+application/xml | XML document | XML-Dokument | XML 文档
+application/zip | ZIP archive | ZIP-Archiv | ZIP 压缩包
+application/octet-stream | file of another form | Datei anderer Form | 其他格式文件
+text/plain | plain text | reiner Text | 纯文本
+text/csv | CSV table | CSV-Tabelle | CSV 表格
+video/mp4 | MP4 video | MP4-Video | MP4 视频
+video/quicktime | QuickTime video | QuickTime-Video | QuickTime 视频
+""")

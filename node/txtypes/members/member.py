@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.ledger import fields
+from node.ledger import fields, kinds
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, NAME_IDENT, AsOf, Family, Ident, Index, Reader, extended, fixed_ident
@@ -43,7 +43,17 @@ Scope = Annotated[tuple[ScopeCode, ...], Meta(max_length=limits.LIST_MAX)]
 Capability = Literal["hv", "structural", "assist"]
 """What a workshop may do beside ordinary work: high voltage, load-bearing parts, driver assistance."""
 Capabilities = Annotated[tuple[Capability, ...], Meta(max_length=3)]
-Group = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?\Z", description="group of companies, or empty")]
+Group = Annotated[
+    str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?\Z", description="group of companies, or empty"), kinds.CODE
+]
+_DAY = "(Mo|Tu|We|Th|Fr|Sa|Su|PH|SH)"
+_DAYS, _HOURS = f"{_DAY}([,-]{_DAY}){{0,8}}", "[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]"
+_RULE = f"({_DAYS} )?(off|{_HOURS}(,{_HOURS}){{0,3}})"
+OpeningHours = Annotated[
+    str, Meta(pattern=rf"^({_RULE}(; ?{_RULE}){{0,7}})?\Z", max_length=80, description="as in OpenStreetMap")
+]
+"""Rules of weekdays (PH: public holidays, SH: school holidays) and hours, such as `Mo-Fr 08:00-18:00; Sa 09:00-12:00`:
+no free text."""
 
 NOT_A_MEMBER = Guard("not_a_member", "the account is not an active member", "das Konto ist kein aktives Mitglied",
                      "该账户不是有效成员", is_permission=True)  # fmt: skip
@@ -118,7 +128,7 @@ class Site(Value, frozen=True):
     latitude_e6: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
     longitude_e6: Annotated[int, Meta(ge=-180_000_000, le=180_000_000)]
     services: Codes
-    opening_hours: Annotated[str, Meta(pattern=r"^[A-Za-z0-9,:; +-]{0,80}\Z", description="as in OpenStreetMap")]
+    opening_hours: OpeningHours
     phone: Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{4,14})?\Z", description="E.164, the business's own")]
     mail: Annotated[str, Meta(pattern=r"^([a-z0-9._-]{1,40}@[a-z0-9.-]{3,60})?\Z", description="the business's own")]
 

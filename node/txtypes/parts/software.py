@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta
 
 from node.codec import Value
+from node.ledger import kinds
 from node.ledger.example import Example
 from node.ledger.family import VIN_IDENT, AsOf, Family, Reader, extended
 from node.ledger.fields import Code, Hash32, Rxswin, SoftwareSystem, Vin
@@ -20,8 +21,10 @@ from node.txtypes.vehicle.vehicle import Vehicle
 
 SYSTEMS_MAX: Final = 16
 RXSWINS_MAX: Final = 8
-Version = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]{0,19}\Z", description="as the maker writes it")]
-OptionalVersion = Annotated[str, Meta(pattern=r"^([A-Z0-9][A-Z0-9._/-]{0,19})?\Z")]
+Version = Annotated[
+    str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]{0,19}\Z", description="as the maker writes it"), kinds.CODE
+]
+OptionalVersion = Annotated[str, Meta(pattern=r"^([A-Z0-9][A-Z0-9._/-]{0,19})?\Z"), kinds.CODE]
 
 
 class Installed(Value, frozen=True):

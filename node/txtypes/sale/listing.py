@@ -25,7 +25,7 @@ from node.txtypes.members.member import has_role, name_of
 from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 from node.txtypes.vehicle.life import LIFE, disputes_at
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.odometer import newest_event_ms
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, OpenRecall, flags_at, listed_market
 from node.txtypes.vehicle.vehicle import (
@@ -334,7 +334,7 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
             return
         check_step(ledger, self.vin, vehicle, "list", self.discloses)
         check_off_market(ledger, self.vin, vehicle)
-        newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
+        newest = newest_event_ms(ledger, self.vin)
         oldest_allowed = ledger.now_ms - ledger.params.odometer_fresh_ms
         if newest < oldest_allowed:
             need = f"at least {time_to_text(oldest_allowed)}"

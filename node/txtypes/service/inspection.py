@@ -248,7 +248,9 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     # --- the effect ------------------------------------------------------------------------------------------
     @property
     def result(self) -> Result:
-        return max((defect.severity for defect in self.defects), key=RESULTS.index, default="pass")  # type: ignore
+        """The gravest severity; one that the ruleset does not have is refused as `code_unknown`."""
+        found = {defect.severity for defect in self.defects}
+        return next((result for result in reversed(RESULTS) if result in found), "pass")
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         count_act(ledger, INSPECTIONS)

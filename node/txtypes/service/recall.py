@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
+from node.ledger import kinds
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Index, Reader, View, extended
@@ -34,7 +35,7 @@ from node.txtypes.vehicle.stop_flags import flag_of, is_flag_change, with_firm_f
 from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
-Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40)]
+Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40), kinds.CODE]
 PartNumbers = Annotated[tuple[Code, ...], Meta(max_length=16)]
 
 Vins = Annotated[tuple[Vin, ...], Meta(min_length=1, max_length=limits.RECALL_VINS_MAX)]

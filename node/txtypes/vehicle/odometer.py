@@ -13,14 +13,16 @@ from node.ledger.fields import Odometer
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.odometer import DECLARED, INDEPENDENT, INTERESTED, SOURCE_CODES, sources_differ, to_metres
-from node.txtypes.members.member import group_of, has_role
+from node.txtypes.members.member import frauds_since, group_of, has_role
 from node.txtypes.vehicle.readings import (
     NO_READINGS,
     ODOMETER,
     NewReading,
+    Readings,
     activity_of,
     highest_distance,
     newest_counted,
+    with_excluded,
     with_reading,
 )
 from node.txtypes.vehicle.relation import is_related_to_holder
@@ -116,12 +118,24 @@ def verdict_outcome(vehicle: Vehicle) -> str:
 
 def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
     """Metres of the highest counted reading of the events until a time, 0 where there is none."""
-    leaf = reader.get(ODOMETER, vin)
-    return highest_distance(leaf, until_ms) if leaf is not None else 0
+    return highest_distance(_counted_now(reader, vin), until_ms)
 
 
 def newest_metres(reader: Reader, vin: str) -> int:
     """Metres of the newest counted reading, 0 where there is none."""
-    leaf = reader.get(ODOMETER, vin)
-    newest = newest_counted(leaf) if leaf is not None else None
+    newest = newest_counted(_counted_now(reader, vin))
     return newest.metres if newest is not None else 0
+
+
+def newest_event_ms(reader: Reader, vin: str) -> int:
+    """When the newest counted reading was taken, 0 where there is none."""
+    leaf = reader.get(ODOMETER, vin) or NO_READINGS
+    if (kept := with_excluded(leaf, frauds_since(reader))) is leaf:
+        return leaf.newest_event_ms
+    newest = newest_counted(kept)
+    return newest.event_at_ms if newest is not None else 0
+
+
+def _counted_now(reader: Reader, vin: str) -> Readings:
+    """The readings, those excluded that authors have made who are listed for fraud since."""
+    return with_excluded(reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader))

@@ -319,6 +319,12 @@ def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset) -> Rea
 def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset) -> Readings:
     """As if no author in `frauds` (address: since when) had added a reading whose event or inclusion is not before
     then; with the reason `author_excluded` where one had."""
+    kept = with_excluded(leaf, frauds)
+    return leaf if kept is leaf else _judged(kept, rules, has_excluded_author=True)
+
+
+def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
+    """With the readings of the authors in `frauds` excluded, and not judged anew."""
     since = [frauds.get(author.address) for author in leaf.authors]
 
     def is_excluded(reading: Reading) -> bool:
@@ -327,8 +333,9 @@ def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset)
 
     if not any(from_ms is not None for from_ms in since) or not any(map(is_excluded, leaf.readings)):
         return leaf
-    readings = tuple(replace(r, state=EXCLUDED) if is_excluded(r) else r for r in leaf.readings)
-    return _judged(replace(leaf, readings=readings), rules, has_excluded_author=True)
+    return replace(
+        leaf, readings=tuple(replace(r, state=EXCLUDED) if is_excluded(r) else r for r in leaf.readings)
+    )  # fmt: skip
 
 
 def _is_since(reading: Reading, since_ms: int) -> bool:
