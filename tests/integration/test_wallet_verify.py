@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chain import address
+from support.chain import DAY_MS, address
 from support.governing import carry_out
 from support.life import VIN
 from support.lying import (
@@ -120,7 +120,7 @@ def test_a_record_that_is_a_digest_shows_nothing_but_its_place(node: LyingNode, 
 
 def test_fraud_marks_come_from_the_proven_list(tmp_path: Path, keys: Path) -> None:
     chain = today().chain
-    carry_out(chain, RoleSetStatus(address("workshop-berlin"), "workshop", "revoked", "fraud"))
+    carry_out(chain, RoleSetStatus(address("workshop-berlin"), "workshop", "revoked", "fraud", chain.now - 90 * DAY_MS))
     with lying(chain) as node:
         wallet = HomeWallet(copied(keys, tmp_path / "home"), node.url)
         honest = wallet("history", VIN, "--verify").out
@@ -179,7 +179,7 @@ def otherwise(value: Any) -> list[Any]:
 
 COMMANDS = {
     "vehicle": ("vehicle", VIN), "history": ("history", VIN), "account": ("account", "buyer-1"),
-    "accounts": ("account",), "order": ("order", ""), "listings": ("listings",),
+    "accounts": ("account",), "order": ("order", ""), "listings": ("listings",), "report": ("report", VIN),
 }  # fmt: skip
 
 
@@ -302,7 +302,8 @@ def test_an_answer_that_is_something_else_is_one_sentence(node: LyingNode, walle
 
 SERVICE = (
     "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "6500km", "--next-due",
-    '{"odometer": 30000, "at": "+730d"}', "--from", "workshop-berlin",
+    '{"odometer": 30000, "at": "+730d"}', "--where", "site=BER-1,vin_source=obd,model_seen=330I", "--from",
+    "workshop-berlin",
 )  # fmt: skip
 WRITES = {
     "submit": ("submit", "1.json", "--wait"), "batch": ("submit", "1.json", "2.json", "--wait"), "outbox": ("outbox",),

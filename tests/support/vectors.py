@@ -289,8 +289,8 @@ def records() -> dict[str, object]:
 
 
 def window() -> dict[str, object]:
-    """The buckets of the replay window as they grow; the last of each is the state value at the story's end, if its hour
-    has not passed by then."""
+    """The buckets of the replay window as they grow; the last of each is the state value at the story's end, unless its
+    hour has passed by then."""
     chain, found = story().chain, []
     buckets = {}
     for played in story().played:

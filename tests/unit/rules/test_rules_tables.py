@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "485e11ff2db7553f84d10240e8ea13357c0fa59970afd997032b6dd869a16b22"
+RULESET_1 = "fc24bd0170c532fd6217e048ef5e3019aa5b642752afb9e5b371226e4fada44e"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -174,6 +174,9 @@ def test_an_index_that_nothing_reads_is_not_there() -> None:
     assert {
         ("member", "role"), ("vehicle", "holder"), ("listing", "vin"), ("listing", "seller"), ("listing", "open"),
         ("order", "vin"), ("order", "party"), ("mandate", "party"), ("proposal", "open"), ("proposal", "status"),
+        ("vehicle", "alert"), ("vehicle", "flag"), ("vehicle", "recall"), ("recall", "reference"),
+        ("part", "vehicle"), ("battery", "vehicle"), ("warranty", "vin"), ("warranty", "provider"), ("claim", "vin"),
+        ("claim", "party"), ("record-dispute", "vin"), ("record-dispute", "opener"), ("record-dispute", "author"),
     } == names  # fmt: skip
 
 

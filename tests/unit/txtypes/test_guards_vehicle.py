@@ -29,7 +29,6 @@ from node import limits
 from node.ledger.body import TransactionBody
 from node.rules.odometer import DECLARED, INDEPENDENT
 from node.rules.stop_flags import STOP_FLAGS
-from node.rules.vin import check_digit
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.order import ORDER
@@ -56,56 +55,6 @@ def changed(**changes) -> Callable[[Life], None]:
 
 def reading(life: Life, value: int = 200, vin: str = VIN, unit: str = "km", event: int | None = None) -> OdometerRead:
     return read(vin, km(value, unit), life.chain.now if event is None else event, "reading")
-
-
-# --- birth --------------------------------------------------------------------------------------------
-def vin_of(year_code: str, wmi: str = "5UX") -> str:
-    plain = f"{wmi}WX9C50{year_code}0D12345"[:17]
-    return plain[:8] + check_digit(plain) + plain[9:]
-
-
-def wrong_digit(vin: str) -> str:
-    return vin[:8] + ("1" if vin[8] != "1" else "2") + vin[9:]
-
-
-GOOD = vin_of("G")
-
-
-@table(
-    Case("new", "", "bmw", lambda life: register()),
-    Case("exists", "born", "bmw", lambda life: register(), ("vehicle_exists",)),
-    Case("a good NA car", "", "bmw", lambda life: register(GOOD, vin_scheme="NA")),
-    Case("NA, wrong digit", "", "bmw", lambda life: register(wrong_digit(GOOD), vin_scheme="NA"), ("vin_check_digit",)),
-    Case("CN, wrong digit", "", "bmw", lambda life: register(wrong_digit(GOOD), vin_scheme="CN"), ("vin_check_digit",)),
-    Case("EU, any digit", "", "bmw", lambda life: register(wrong_digit(GOOD))),
-    Case("NA, year 0", "", "bmw", lambda life: register(vin_of("0"), vin_scheme="NA"), ("vin_year_code",)),
-    Case("CN, year U", "", "bmw", lambda life: register(vin_of("U"), vin_scheme="CN"), ("vin_year_code",)),
-    Case("EU, year 0", "", "bmw", lambda life: register(vin_of("0"))),
-    Case("NA, both wrong", "", "bmw", lambda life: register(wrong_digit(vin_of("0")), vin_scheme="NA"),
-         ("vin_check_digit", "vin_year_code")),
-    Case("a day ahead", "", "bmw", lambda life: register(produced_on="2026-01-03")),
-    Case("two days ahead", "", "bmw", lambda life: register(produced_on="2026-01-04"), ("event_in_future",)),
-    Case("a dealer", "born", "dealer-munich", lambda life: register(), ("role_missing", "vehicle_exists")),
-)  # fmt: skip
-def test_register(case: Case) -> None:
-    assert case.codes == case.run()
-
-
-@pytest.mark.parametrize(
-    ("produced_on", "born"), [("2025-12-01", 1_764_547_200_000), ("2026-01-03", START_MS + DAY_MS)]
-)
-def test_a_car_is_born_when_it_was_produced_but_never_after_its_block(produced_on: str, born: int) -> None:
-    chain = at("").chain
-    chain.do("bmw", register(produced_on=produced_on))
-    found = chain.state(VEHICLE, VIN)
-    assert (born, START_MS + DAY_MS) == (found.born_at_ms, found.title_since_ms)
-    assert (address("bmw"), address("bmw"), "born", 1) == (
-        found.maker,
-        found.holder,
-        found.existence,
-        found.born_height,
-    )
-    assert ("NO_VERDICT", 1, 0, ()) == (found.verdict, found.record_count, found.material_changes, found.flags)
 
 
 # --- what every record checks -----------------------------------------------------------------------
