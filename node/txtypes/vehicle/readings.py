@@ -206,8 +206,13 @@ def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
     )  # fmt: skip
 
 
+def is_backfilled(delay_s: int) -> bool:
+    """Whether an event lay too far back when its record was included: `delay_s` seconds."""
+    return delay_s * 1_000 > odometer.BACKFILLED_MS
+
+
 def _state_when_counted(delay_s: int) -> int:
-    return BACKFILLED if delay_s * 1_000 > odometer.BACKFILLED_MS else COUNTED
+    return BACKFILLED if is_backfilled(delay_s) else COUNTED
 
 
 def _bounded(leaf: Readings) -> Readings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import address
+from support.chain import DAY_MS, address
 from support.damage import loss, repair
 from support.disputing import (
     ARBITERS,
@@ -422,3 +422,16 @@ def test_a_record_of_another_car_is_marked_and_stays() -> None:
     life.chain.do(WORKSHOP, body, INSPECTOR)
     assert RecordStatus(right, other, True, "", ()) == status(life, sequence)
     assert 0 == car(life).maintenance_count and 1 == life.chain.state(VEHICLE, other).maintenance_count
+
+
+def test_a_service_of_long_ago_was_never_counted_and_is_not_taken_away() -> None:
+    life = wholesale()
+    life.chain.now += 500 * DAY_MS
+    counted = serviced(life, 300)
+    backfilled = serviced(life, 250, event_at_ms=life.chain.now - 401 * DAY_MS)
+    assert 1 == car(life).maintenance_count
+    for sequence, left in ((backfilled, 1), (counted, 0)):
+        ident = disputed(life, sequence)
+        answered(life, ident)
+        decided(life, ident, "annulled")
+        assert left == car(life).maintenance_count
