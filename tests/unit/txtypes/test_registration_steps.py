@@ -16,13 +16,13 @@ from support.registering import (
     leaving,
     put,
     registration,
+    registration_at,
     suspend,
 )
 from support.stages import at
 
 from node.ledger.body import TransactionBody
 from node.txtypes.registration.registration import TRANSITIONS
-from node.txtypes.vehicle.regions import registration_at
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 STEPS = ("set", "suspend", "resume", "end", "confirm", "release", "export", "accept", "claim")
