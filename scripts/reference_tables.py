@@ -430,9 +430,9 @@ def renewed(text: str) -> str:
 
 
 def links_of(text: str) -> list[str]:
-    """Targets of links within the repository; what stands in code is none."""
-    plain = re.sub(r"`[^`\n]+`", "", text)
-    return [target for target in re.findall(r"\]\(([^)\s]+)\)", plain) if "://" not in target]
+    """Targets of links within the repository. A pattern in a code block or a code span is no link."""
+    text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
 
 
 def anchors_of(text: str) -> set[str]:
