@@ -16,7 +16,6 @@ EXCLUDED = ("scripts/",)
 
 ALLOWED = {
     "node.worker_pool.WorkerPool.pids": "tests kill the pool's processes by it",
-    "node.txtypes.vehicle.life.LIFE_BYTES_MAX": "tests hold the value's lists to it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }
 """Unused names that stay, each with its reason."""
