@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, HOUR_MS, address
+from support.example_stages import placed
 from support.life import VIN, Life, km, maintenance, read, where
 from support.specimens import specimen
 from support.stages import at, signed
-from test_examples import placed
 
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody

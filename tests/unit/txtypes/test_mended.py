@@ -37,7 +37,8 @@ from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCounter
 from node.txtypes.service.damage import AccidentReport, Damage
 from node.txtypes.vehicle.conditions import conditions_of
-from node.txtypes.vehicle.readings import ODOMETER, coverage, newest_counted
+from node.txtypes.vehicle.readings import ODOMETER, newest_counted
+from node.txtypes.vehicle.series import coverage
 from node.txtypes.vehicle.vehicle import VEHICLE, summary, verdict_now
 
 AUTHORS = ("workshop-berlin", "workshop-hamburg", "inspector-1")

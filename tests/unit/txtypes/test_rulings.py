@@ -98,7 +98,7 @@ def test_a_pending_brand(outcome: str, brand: str, is_material: bool) -> None:
         decided(life, ident, outcome)
     assert (outcome, brand, outcome) == (of(life, ident).outcome, the_brand(life), status(life, sequence).outcome)
     assert before + is_material == car(life).material_changes
-    assert (f"decided:{outcome}",) == outcomes_of(life, newest(life.chain))
+    assert f"decided:{outcome}" == outcomes_of(life, newest(life.chain))[0]
     passed(life, 100)
     assert brand == the_brand(life)
 
@@ -189,6 +189,7 @@ def test_an_annulled_reading_counts_no_more() -> None:
     assert "CONTESTED" == turned.verdict
     through(life, false, "annulled", ground="wrong_reading")
     assert ("LOGICAL", turned.material_changes + 1) == (car(life).verdict, car(life).material_changes)
+    assert ("decided:annulled", "verdict:LOGICAL") == outcomes_of(life, newest(life.chain))
     leaf = life.chain.state(ODOMETER, VIN)
     assert [false] == [r.sequence for r in leaf.readings if r.state == 2]
 
@@ -209,6 +210,7 @@ def test_an_amended_reading_counts_no_more() -> None:
     assert ("CONTESTED", 1) == (car(life).verdict, car(life).maintenance_count)
     life.chain.do(WORKSHOP, amend(life.chain, false))
     assert ("LOGICAL", 0) == (car(life).verdict, car(life).maintenance_count)
+    assert ("verdict:LOGICAL",) == outcomes_of(life, newest(life.chain))
     found = reading_of(life.chain.state(ODOMETER, VIN), false)
     assert found is not None and found.state == 1
     assert life.chain.store.state.record(VIN, false) is not None
