@@ -130,9 +130,15 @@ ALWAYS: Final = (
 )  # fmt: skip
 
 
+DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
+"""Disputing changes nothing but what is shown."""
+
+
 def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:
     """The reasons why the step is material for a car."""
     old, new = told(before, now_ms), told(after, now_ms)
+    if type_of(body) in DISPUTING:  # what then counts is what time has done: it is in no root
+        old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
     reasons = [name for name in old if old[name] != new[name]]
     is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
     if before.verdict != after.verdict and not is_first:
