@@ -13,7 +13,6 @@ from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
 from node.txtypes.service.recall import RecallExtend
 from node.txtypes.vehicle.brands import brand_state
-from node.txtypes.vehicle.life import LIFE_BYTES_MAX
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
 from support.hostile.planted import MAILS
@@ -22,7 +21,7 @@ from support.life import PRICE
 
 KIB: Final = 1_024
 BYTES_MAX: Final = {
-    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": LIFE_BYTES_MAX, "account": KIB, "quota": KIB, "conduct": KIB,
+    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": KIB,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
 }  # fmt: skip
