@@ -75,6 +75,7 @@ def oversized(walk: Hostile) -> str:
     """A value of the newest block that is larger than its family's bound."""
     for key, value in walk.changes.items():
         name = key.partition(b"/")[0].decode()
+        walk.largest[name] = max(walk.largest[name], len(value))
         if len(value) > BYTES_MAX.get(name, 64 * KIB):
             return f"{key!r} has {len(value)} bytes"
     return ""
@@ -176,5 +177,7 @@ def first_broken(walk: Hostile, count: int) -> str:
                 return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
         if wrong := oversized(walk):
             return f"oversized: seed {walk.seed}, step {walk.tried}: {wrong}"
-    wrong = stored(walk)
-    return f"stored: seed {walk.seed}: {wrong}" if wrong else ""
+    for last in (oversized, stored):
+        if wrong := last(walk):
+            return f"{last.__name__}: seed {walk.seed}: {wrong}"
+    return ""

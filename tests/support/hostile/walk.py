@@ -119,6 +119,8 @@ class Hostile:
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
+    largest: Counter[str] = field(default_factory=Counter)
+    """Bytes of the largest value of each family that was seen."""
     serials: set[str] = field(default_factory=set)
     """What was planted where it is allowed, and accepted."""
     numbers: set[str] = field(default_factory=set)
