@@ -113,7 +113,7 @@ def told(car: Vehicle, now_ms: int) -> dict[str, object]:
         "brands": {brand.code: brand_state(brand, now_ms) for brand in car.brands},
         "flags": {(flag.name, flag.setter, flag.is_firm) for flag in flags_at(car.flags, now_ms)},
         "alerts": {alert.code for alert in car.alerts if alert.state == "confirmed"},
-        "loss": car.loss and (car.loss.category, car.loss.sequence, car.loss.state),
+        "loss": car.loss and (car.loss.category, car.loss.sequence, brand_state(car.loss, now_ms)),
         "ended or rebuilt": car.existence if car.existence in ("rebuilt", "scrapped", "voided") else "",
         "claim": car.registration.claim and car.registration.claim.country,
         "accidents": car.accident_count,
@@ -139,6 +139,7 @@ def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicl
     old, new = told(before, now_ms), told(after, now_ms)
     if type_of(body) in DISPUTING:  # what then counts is what time has done: it is in no root
         old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
+        old["loss"], new["loss"] = (car.loss and car.loss.sequence for car in (before, after))
     reasons = [name for name in old if old[name] != new[name]]
     is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
     if before.verdict != after.verdict and not is_first:
