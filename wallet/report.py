@@ -109,8 +109,10 @@ def _odometer(report: Report) -> Facts:
     reasons = f" ({_list(part['reasons'])})" if part["reasons"] else ""
     yield "verdict", _cell(f"{part['verdict']}: {part['sentence']}{reasons}", part["verdict"])
     if newest := part["newest"]:
-        shown = newest["metres"] * 1_000 // MILLIMETRES[part["unit"]]
-        yield "newest reading", f"{shown:,} {part['unit']} on {_day(newest['event_at'])}, record {newest['sequence']}"
+        shown, gone = (f"{metres * 1_000 // MILLIMETRES[part['unit']]:,} {part['unit']}"
+                       for metres in (newest["metres"], part["distance_metres"]))  # fmt: skip
+        before = f"; with the instruments before: {gone}" if gone != shown else ""
+        yield "newest reading", f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}{before}"
     for explanation in part["explanations"]:
         named = ", ".join(map(str, explanation["sequences"]))
         yield f"record {named}", Cell(explanation["sentence"], "warn")
@@ -195,8 +197,9 @@ def _lines(lines: Mapping[str, Any], style: Style) -> Facts:
     """Records, the newest first."""
     for line in reversed(lines["newest"]):
         what = f" {line['what']}" if line["what"] else ""
-        author = line["author_name"] or line["author"]
-        yield _day(line["event_at"]), Cell(f"{line['kind']}{what} by {author}, record {line['sequence']}", style)
+        became = f", {line['became']}" if line["became"] else ""
+        text = f"{line['kind']}{what} by {line['author_name'] or line['author']}, record {line['sequence']}{became}"
+        yield _day(line["event_at"]), Cell(text, "dim" if line["became"] in ("amended", "annulled") else style)
     if (more := lines["count"] - len(lines["newest"])) > 0:
         yield "older", f"{counted(more, 'record')} more, see the history"
 

@@ -6,7 +6,8 @@ records it is proven too; that a car has no other batteries is the node's word (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -22,6 +23,8 @@ from node.ledger.fields import (
     Vin,
 )
 from node.rules.odometer import Unit, Verdict
+from node.rules.verdict import distances
+from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.dispute import RECORD_DISPUTE, DisputeView
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.history import DecodedRecord, is_late
@@ -36,7 +39,7 @@ from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
-from node.txtypes.vehicle.readings import coverage
+from node.txtypes.vehicle.readings import coverage, newest_counted
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
 from node.txtypes.vehicle.series import VERDICTS, ExplanationView, explained
@@ -78,8 +81,9 @@ class Identity(View, frozen=True):
 
 
 class OdometerPart(View, frozen=True):
-    """The odometer's verdict, and the mistakes that would explain contradictions. `coverage_per_mille` and
-    `corrections` as in `OdometerSeries`."""
+    """The odometer's verdict, and the mistakes that would explain contradictions. `distance_metres`: how far the car
+    has gone by the newest reading, over all its instruments. `coverage_per_mille` and `corrections` as in
+    `OdometerSeries`."""
 
     unit: Unit
     verdict: Verdict
@@ -87,13 +91,15 @@ class OdometerPart(View, frozen=True):
     reasons: tuple[str, ...]
     explanations: tuple[ExplanationView, ...]
     newest: NewestReading | None
+    distance_metres: int
     coverage_per_mille: int
     corrections: int
     parallel_life: bool
 
 
 class RecordLine(View, frozen=True):
-    """A record in one line. `what`: an inspection's result, a registration's country; else empty."""
+    """A record in one line. `what`: an inspection's result, a registration's country; else empty. `became`: what became
+    of it, `amended` by its author or the outcome of a dispute; empty where neither happened."""
 
     sequence: int
     kind: str
@@ -102,6 +108,7 @@ class RecordLine(View, frozen=True):
     author: Address
     author_name: str
     what: str
+    became: str
 
 
 class RecordLines(View, frozen=True):
@@ -168,6 +175,10 @@ class BuyersReport(View, frozen=True):
         car, life = VehicleView.of(ident, vehicle, reader, as_of), reader.get(LIFE, ident) or NO_LIFE
         whole = [record for record in records if isinstance(record, DecodedRecord)]
         faces = [record.face if isinstance(record, DecodedRecord) else record for record in records if record]
+        disputes = tuple(_disputes(life, whole, reader, as_of))
+        became = {dispute.target.sequence: dispute.outcome for dispute in disputes if dispute.status == "closed"}
+        became |= {record.body.target.sequence: "amended" for record in whole if isinstance(record.body, RecordAmend)}
+        lines = partial(_lines, became)
         usages = set(as_of.rules.tables.registration_usages.values())
         return BuyersReport(
             vin=ident, identity=Identity(**{name: getattr(car, name) for name in Identity.__struct_fields__}),
@@ -178,19 +189,19 @@ class BuyersReport(View, frozen=True):
             odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
             older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
             is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
-            inspections=_lines((r.face, r.body.result) for r in whole if isinstance(r.body, InspectionRecord)),
+            inspections=lines((r.face, r.body.result) for r in whole if isinstance(r.body, InspectionRecord)),
             holders=car.transfer_count + 1, holder=car.holder, holder_name=car.holder_name,
             title_since_ms=car.title_since_ms,
             usage_brands=tuple(b.code for b in car.brands if b.code in usages and b.state != "annulled"),
             registration=car.registration,
-            registrations=_lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
+            registrations=lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
             warranties=tuple(_warranties(ident, vehicle, reader, as_of)),
             batteries=tuple(_batteries(ident, batteries, reader, as_of)),
-            disputes=tuple(_disputes(life, whole, reader, as_of)),
-            fraud_records=_lines(
+            disputes=disputes,
+            fraud_records=lines(
                 (face, "") for face in faces if is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
             ),
-            late_records=_lines((face, "") for face in faces if is_late(face)),
+            late_records=lines((face, "") for face in faces if is_late(face)),
             conditions=tuple(conditions_of(reader, ident, vehicle_at(vehicle, now_ms), now_ms, as_of.rules)),
             material_changes=car.material_changes, material_root=car.material_root, record_count=car.record_count,
             records_read=len(records), withheld=len(records) - len(whole), nodes_word=NODES_WORD,
@@ -199,10 +210,13 @@ class BuyersReport(View, frozen=True):
 
 def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> OdometerPart:
     leaf = readings_now(reader, vin, as_of.rules)
+    newest, gone = newest_counted(leaf), zip(leaf.readings, distances(leaf.readings, leaf.segments), strict=True)
     return OdometerPart(
-        car.odometer_unit, leaf.verdict, VERDICTS[leaf.verdict], leaf.reasons, explained(leaf, car.odometer_unit),
-        car.odometer.newest, coverage(leaf, car.covered_since_ms, as_of.now_ms), leaf.corrections,
-        has_parallel_life(reader.get(SIGHTINGS, vin) or NO_SIGHTINGS),
+        unit=car.odometer_unit, verdict=leaf.verdict, sentence=VERDICTS[leaf.verdict], reasons=leaf.reasons,
+        explanations=explained(leaf, car.odometer_unit), newest=car.odometer.newest,
+        distance_metres=next((distance for reading, distance in gone if reading is newest), 0),
+        coverage_per_mille=coverage(leaf, car.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
+        parallel_life=has_parallel_life(reader.get(SIGHTINGS, vin) or NO_SIGHTINGS),
     )  # fmt: skip
 
 
@@ -232,10 +246,12 @@ def _disputes(
     yield from sorted(disputes, key=lambda view: view.opened_at_ms)
 
 
-def _lines(told: Iterable[tuple[Face, str]]) -> RecordLines:
+def _lines(became: Mapping[int, str], told: Iterable[tuple[Face, str]]) -> RecordLines:
+    """`told`: records, each with what is said of it. `became`: sequence to what became of the record."""
     lines = tuple(
         RecordLine(
-            face.sequence, face.kind, face.event_at_ms, face.time_ms, face.author, face.author_name, what
+            face.sequence, face.kind, face.event_at_ms, face.time_ms, face.author, face.author_name, what,
+            became.get(face.sequence, ""),
         ) for face, what in told
     )  # fmt: skip
     return RecordLines(len(lines), lines[-LINES_MAX:])

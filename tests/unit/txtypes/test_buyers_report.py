@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.chain import DAY_MS, Chain, address
-from support.disputing import dispute, newest
+from support.disputing import ARBITERS, answered, dispute, disputed, name_of, newest, voted
 from support.foreign import FOREIGN
 from support.governing import carry_out
 from support.life import VIN, Life, accident, km, maintenance, read
@@ -159,3 +159,20 @@ def test_a_report_names_the_newest_records_and_reads_no_more_than_its_bound() ->
     shown = report(chain, VIN, late * (RECORDS_MAX + 7))
     assert (RECORDS_MAX, RECORDS_MAX) == (shown["records_read"], shown["late_records"]["count"])
     assert LINES_MAX == len(shown["late_records"]["newest"])
+
+
+def test_a_record_that_was_amended_or_annulled_says_so() -> None:
+    life = at("wholesale")
+    chain = life.chain
+    chain.now += 30 * DAY_MS
+    for value in (200, 210, 220):
+        chain.do("workshop-berlin", maintenance(chain, value, event_at_ms=chain.now - 20 * DAY_MS))
+    first = newest(chain) - 2
+    body = specimen("record.amend", chain, target=name_of(chain, first), replaced_by=None, belongs_to=None)
+    chain.do("workshop-berlin", body, "inspector-1")
+    ident = disputed(life, first + 1)
+    answered(life, ident)
+    voted(life, ident, "annulled", *ARBITERS[:3])
+    shown = report(chain)
+    assert ["amended", "annulled", ""] == [line["became"] for line in shown["late_records"]["newest"]]
+    assert ["annulled"] == [entry["outcome"] for entry in shown["disputes"]]
