@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from node.errors import Malformed
-from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index_prefix
+from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import to_json
-from node.rpc.call import JSON, Call, cursor_text, read_cursor
+from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
+from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport
+from node.txtypes.disputes.dispute import status_views
+from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
+from node.txtypes.members.member import name_of
+from node.txtypes.parts.battery import BATTERY
+from node.txtypes.vehicle.regions import find_alert
+from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
 
 Json = dict[str, Any]
 
@@ -77,6 +86,62 @@ async def derived(family: Family[Any], view: type[Any], call: Call) -> tuple[Mom
     return moment, view.of(ident, require(moment, family, ident), moment, moment.as_of)
 
 
+async def history(call: Call) -> tuple[Moment, HistoryPage]:
+    """Records of a vehicle in ascending order."""
+    vin = path_ident(VEHICLE, call)
+    kind = "history/" + vin
+    start = read_cursor(kind, call.query.cursor, 0)
+    records: list[RecordView] = []
+    async with paced_snapshot(call.reader()) as (moment, share):
+        vehicle = require(moment, VEHICLE, vin)
+        for _, raw in moment.reader.records(vin, start, call.query.limit):
+            records.append(record_view(vin, raw, moment))
+            await share.rest()
+        statuses = status_views(moment, vin, range(start, start + len(records)))
+    end = start + len(records)
+    cursor = cursor_text(kind, end) if end < vehicle.record_count else None
+    return moment, HistoryPage(vin, tuple(records), statuses, vehicle.record_count, vehicle.history_head, cursor)
+
+
+async def report(call: Call) -> tuple[Moment, BuyersReport]:
+    """The buyer's report of a vehicle, over its newest records."""
+    vin, records = path_ident(VEHICLE, call), list[DecodedRecord]()
+    async with paced_snapshot(call.reader()) as (moment, share):
+        vehicle = require(moment, VEHICLE, vin)
+        start = max(0, vehicle.record_count - RECORDS_MAX)
+        for _, raw in moment.reader.records(vin, start, RECORDS_MAX):
+            records.append(decode_record(raw))
+            await share.rest()
+        batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", BATTERIES_MAX)
+        return moment, BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries)
+
+
+class AlertsQuery(PageQuery, frozen=True):
+    code: Annotated[str, Meta(description="one alert; all if it is not given")] = ""
+
+
+async def alerts(call: Call) -> tuple[Moment, AlertsPage]:
+    """Alerts that are reported or confirmed, from the vehicles' index."""
+    index = next(index for index in VEHICLE.indexes if index.name == "alert")
+    code = canonical(index.ident, call.query.code, "code") if call.query.code else ""
+    prefix, kind = index_prefix(VEHICLE, index.name, code), f"alerts/{code}"
+    after = read_cursor(kind, call.query.cursor, "")
+    found: list[AlertedCar] = []
+    following, last = None, ""
+    async with paced_snapshot(call.reader()) as (moment, share):
+        for count, place in enumerate(_places(moment, prefix, after + "\x00" if after else "")):
+            if len(found) == call.query.limit or count == SCAN_MAX:
+                following = cursor_text(kind, last)
+                break
+            of_alert, _, vin = (f"{code}/{place}" if code else place).partition("/")
+            last, vehicle = place, require(moment, VEHICLE, vin)
+            alert = find_alert(vehicle_at(vehicle, moment.as_of.now_ms).alerts, of_alert)
+            if alert is not None and alert.state != "closed":
+                found.append(extended(AlertedCar, alert, vin=vin, author_name=name_of(moment, alert.author)))
+            await share.rest()
+    return moment, AlertsPage(tuple(found), following)
+
+
 # --- lists -----------------------------------------------------------------------------------------------
 def plural_of(family: Family[Any]) -> str:
     """The name of a family's list in paths and pages, such as `orders`."""
@@ -132,7 +197,7 @@ async def list_page(reader: ChainReader, request: ListRequest, limit: int, curso
     following, last = None, ""
     async with paced_snapshot(reader) as (moment, share):
         prefix, start = request.scan(moment)
-        for count, place in enumerate(places(moment, prefix, max(start, after + "\x00" if after else ""))):
+        for count, place in enumerate(_places(moment, prefix, max(start, after + "\x00" if after else ""))):
             if len(views) == limit or count == SCAN_MAX:
                 following = cursor_text(request.kind, last)
                 break
@@ -144,7 +209,7 @@ async def list_page(reader: ChainReader, request: ListRequest, limit: int, curso
     return moment, {plural_of(family): views, "cursor": following}
 
 
-def places(moment: Moment, prefix: bytes, start: str) -> Iterator[str]:
+def _places(moment: Moment, prefix: bytes, start: str) -> Iterator[str]:
     """The entries below a store prefix from `start` on, read in steps."""
     while places := moment.reader.entries(prefix, start, SCAN_STEP):
         yield from places
