@@ -102,6 +102,8 @@ def _alerts(report: Report) -> Facts:
     for alert in report["alerts"]:
         text = f"{alert['state']}, {counted(alert['count'], 'report')}, last {_day(alert['last'])}"
         yield _words(alert["code"]), Cell(f"{text}, record {alert['sequence']}", _STATE.get(alert["state"], ""))
+    if report["parallel_life"]:
+        yield "hint", Cell("one car can't have been at all its places in the time: another may wear this VIN", "warn")
 
 
 def _odometer(report: Report) -> Facts:
@@ -119,8 +121,6 @@ def _odometer(report: Report) -> Facts:
     per_mille = part["coverage_per_mille"]
     yield "covered", f"{per_mille // 10}.{per_mille % 10} % of the time by independent readings"
     yield "corrections", str(part["corrections"])
-    if part["parallel_life"]:
-        yield "sightings", Cell("of places where one car can't have been in the time: another may wear this VIN", "bad")
 
 
 def _incidents(report: Report) -> Facts:

@@ -22,13 +22,13 @@ from node.ledger.fields import (
     Time,
     Vin,
 )
-from node.rules.odometer import Unit, Verdict
+from node.rules.odometer import Unit, Verdict, to_metres
 from node.rules.verdict import distances
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.dispute import RECORD_DISPUTE, DisputeView
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.history import DecodedRecord, is_late
-from node.txtypes.members.member import is_fraudulent
+from node.txtypes.members.member import MEMBER, is_fraudulent, site_of
 from node.txtypes.parts.battery import BATTERY, BatteryView
 from node.txtypes.registration.registration import RegistrationRecord
 from node.txtypes.service.inspection import InspectionRecord
@@ -39,11 +39,13 @@ from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
+from node.txtypes.vehicle.places import Seen, has_parallel_life
 from node.txtypes.vehicle.readings import newest_counted
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
+from node.txtypes.vehicle.report import Report
 from node.txtypes.vehicle.series import VERDICTS, ExplanationView, coverage, explained
-from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SIGHTINGS, has_parallel_life
+from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SEEN_MAX, SIGHTINGS, places_of
 from node.txtypes.vehicle.vehicle import (
     BrandView,
     Existence,
@@ -94,7 +96,6 @@ class OdometerPart(View, frozen=True):
     distance_metres: int
     coverage_per_mille: int
     corrections: int
-    parallel_life: bool
 
 
 class RecordLine(View, frozen=True):
@@ -120,8 +121,9 @@ class RecordLines(View, frozen=True):
 
 # --- the report -------------------------------------------------------------------------------------------
 class BuyersReport(View, frozen=True):
-    """What a buyer has to know of a car, the most important first. `nodes_word`: the fields that no proof shows to be
-    complete; `withheld`: records whose content was not given."""
+    """What a buyer has to know of a car, the most important first. `parallel_life`: one car can't have been at all the
+    places of its last sightings and records in the time, a hint that decides nothing. `nodes_word`: the fields that no
+    proof shows to be complete; `withheld`: records whose content was not given."""
 
     vin: Vin
     identity: Identity
@@ -137,6 +139,7 @@ class BuyersReport(View, frozen=True):
     flags: tuple[FlagView, ...]
     recalls: tuple[RecallOnCar, ...]
     alerts: tuple[Alert, ...]
+    parallel_life: bool
     odometer: OdometerPart
     incidents: tuple[Incident, ...]
     older_incidents: int
@@ -186,6 +189,7 @@ class BuyersReport(View, frozen=True):
             history_notice=car.history_notice, existence=car.existence, summary=car.summary,
             loss=None if car.loss is None else brand_at(car.loss, now_ms), ended_at_ms=car.ended_at_ms,
             brands=car.brands, flags=car.flags, recalls=tuple(recalls_on(car, reader)), alerts=car.alerts,
+            parallel_life=has_parallel_life(_seen(ident, whole, reader)),
             odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
             older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
             is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
@@ -216,8 +220,21 @@ def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> Odomet
         explanations=explained(leaf, car.odometer_unit), newest=car.odometer.newest,
         distance_metres=next((distance for reading, distance in gone if reading is newest), 0),
         coverage_per_mille=coverage(leaf, car.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
-        parallel_life=has_parallel_life(reader.get(SIGHTINGS, vin) or NO_SIGHTINGS),
     )  # fmt: skip
+
+
+def _seen(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> Sequence[Seen]:
+    """Where the car was last, by its sightings and by the records that were made at a place of business."""
+    sightings = reader.get(SIGHTINGS, vin) or NO_SIGHTINGS
+    told = [(face, body) for face, _, body in records if isinstance(body, Report) and body.where.site]
+    last = sorted(told, key=lambda entry: entry[0].event_at_ms)[-SEEN_MAX:]
+    seen = list(places_of(sightings))
+    for face, body in last:
+        site = site_of(reader.get(MEMBER, face.author), body.where.site)
+        if site is not None:
+            metres = None if body.odometer is None else to_metres(body.odometer.value, body.odometer.unit)
+            seen.append(Seen(face.event_at_ms, site.latitude_e6, site.longitude_e6, metres))
+    return sorted(seen, key=lambda place: place.at_ms)[-SEEN_MAX:]
 
 
 def _warranties(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> Iterator[WarrantyView]:
