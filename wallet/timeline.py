@@ -15,6 +15,7 @@ Records = Sequence[Mapping[str, Any]]
 COLUMNS = ("when", "#", "record", "by", "what")
 INDENT = " " * 20
 VERDICT = "verdict:"
+REPLACED = "odometer.replace"
 
 
 class Entry(NamedTuple):
@@ -107,15 +108,29 @@ def _row(entry: Entry) -> tuple[str | Cell, ...]:
 
 
 # --- mileage ------------------------------------------------------------------------------------------------
-def readings(records: Records) -> list[tuple[int, str]]:
-    """(value, unit) of every odometer reading, in event time."""
-    found = []
-    for record in records:
+def distances(records: Records) -> list[tuple[int, str]]:
+    """(distance, unit) by every odometer reading, in event time: what the instrument shows, and what those have counted
+    that it replaced."""
+    found: list[tuple[int, str]] = []
+    before = 0
+    for record in sorted(records, key=lambda record: str(record.get("event_at", ""))):
         content = record.get("content")
-        reading = content.get("odometer") if isinstance(content, dict) else None
-        if isinstance(reading, dict) and type(reading.get("value")) is int:
-            found.append((str(record.get("event_at", "")), reading["value"], plain(reading.get("unit", ""))))
-    return [(value, unit) for _, value, unit in sorted(found)]
+        shown = _reading(content, "odometer")
+        if shown is None:
+            continue
+        value, unit = shown
+        if record.get("kind") == REPLACED:
+            old, last = _reading(content, "old"), found[-1][0] if found else 0
+            before = max(last, old[0] + before if old is not None else 0) - value
+        found.append((before + value, unit))
+    return found
+
+
+def _reading(content: Any, name: str) -> tuple[int, str] | None:
+    reading = content.get(name) if isinstance(content, dict) else None
+    if isinstance(reading, dict) and type(reading.get("value")) is int:
+        return reading["value"], plain(reading.get("unit", ""))
+    return None
 
 
 def verdict(records: Records) -> str:
@@ -130,7 +145,7 @@ def verdict(records: Records) -> str:
 
 
 def _echo_mileage(records: Records) -> None:
-    found = readings(records)
+    found = distances(records)
     if not found:
         return
     (first, unit), (last, _) = found[0], found[-1]

@@ -14,12 +14,9 @@ from node.ledger.fields import Address, Hash32, Height, OptionalTime, PublicKey,
 from node.ledger.receipts import Happening
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.disputes.dispute import RecordStatusView
 from node.txtypes.envelope import TxSignature
 from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
-from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
-from node.txtypes.vehicle.regions import Alert
 
 Document = Annotated[Any, kinds.PLAIN]
 """JSON whose form depends on the request."""
@@ -381,33 +378,6 @@ class TouchingPage(View, frozen=True):
     transactions: tuple[TouchingEntry, ...]
     cursor: Cursor
     complete_from: Height
-
-
-# --- vehicles -----------------------------------------------------------------------------------------------
-class HistoryPage(View, frozen=True):
-    """Records of a vehicle, the oldest first. `statuses`: of those that were amended or disputed, what became of
-    them."""
-
-    vin: Vin
-    records: tuple[RecordView, ...]
-    statuses: tuple[RecordStatusView, ...]
-    record_count: int
-    history_head: Hash32
-    cursor: Cursor
-
-
-class AlertedCar(Alert, frozen=True):
-    """An alert that is reported or confirmed, and the car that has it."""
-
-    vin: Vin
-    author_name: str
-
-
-class AlertsPage(View, frozen=True):
-    """Alerts with their cars, by code and VIN."""
-
-    alerts: tuple[AlertedCar, ...]
-    cursor: Cursor
 
 
 # --- shapes -------------------------------------------------------------------------------------------------

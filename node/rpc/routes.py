@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, transactions, values
+from node.rpc import answers, chain_queries, transactions, values, vehicle_answers
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -227,13 +227,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     _listed_of(ACCOUNT, ORDER, "party", "Orders that an account is a party to"),
     _listed_of(VEHICLE, PART, "vehicle", "Parts that are bound to a vehicle, as far as anybody has recorded it"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
-         Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+         Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
          "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
     _derived(VEHICLE, "odometer", OdometerSeries, "The readings of a vehicle, and the verdict over them"),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
-         Stamped(answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
+         Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",

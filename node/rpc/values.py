@@ -12,10 +12,10 @@ from msgspec import Meta
 from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import to_json
-from node.rpc.answers import AlertedCar, AlertsPage, HistoryPage
 from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
+from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
 from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport
 from node.txtypes.disputes.dispute import status_views

@@ -36,10 +36,9 @@ from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
-from node.txtypes.vehicle.readings import coverage
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
-from node.txtypes.vehicle.series import VERDICTS, ExplanationView, explained
+from node.txtypes.vehicle.series import VERDICTS, ExplanationView, coverage, explained
 from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SIGHTINGS, has_parallel_life
 from node.txtypes.vehicle.vehicle import (
     BrandView,

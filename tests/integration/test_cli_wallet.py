@@ -28,6 +28,7 @@ BIRTH = (
     "--odometer-unit", "km", "--vin-scheme", "EU", "--configuration", "S205A", "--configuration", "P337A",
     "--engine-serial", "B48B20",
 )  # fmt: skip
+WHERE = ("--where", "site=,vin_source=obd,model_seen=330I")
 NAMES = ("bmw", "dealer-munich", "workshop-berlin", "buyer-1")
 
 Wallet = Callable[..., Done]
@@ -100,7 +101,7 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert VIN in wallet("vehicle", VIN).out
     done = wallet(
         "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "12km",
-        "--next-due", "30000km,+730d", "--event-at", "now", "--from", "workshop-berlin", "--wait",
+        "--next-due", "30000km,+730d", "--event-at", "now", *WHERE, "--from", "workshop-berlin", "--wait",
     )  # fmt: skip
     assert 0 == done.code and "committed" in done.out
     history = wallet("history", VIN, "--json").json["records"]
@@ -108,24 +109,33 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     timeline = wallet("history", VIN).out
     assert timeline.index("vehicle.register") < timeline.index("maintenance.record")
     assert "verified at height" in wallet("history", VIN, "--verify", "--accept-old-root").out
+    report = wallet("report", VIN, "--json").json
+    proven = wallet("report", VIN, "--verify", "--accept-old-root", "--json").json
+    assert proven.pop("verified") and report == proven and 2 == report["records_read"]
+    page = wallet("report", VIN, "--verify", "--accept-old-root")
+    assert page.out.startswith(f"Buyer's report for {VIN}\n") and "newest reading" in page.out
+    assert "12 km on" in page.out and "verified at height" in page.out and "the node's word" in page.err
     account = wallet("account", "bmw", "--json").json
     assert to_text(address_of(dev_key("account", "bmw").public)) == account["address"]
     assert [] == wallet("listings", "--json").json["listings"]
     wallet("order", "ab" * 32).refused(1, "ab" * 32)
-    wallet("vehicle", "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+    for command in ("vehicle", "report"):
+        wallet(command, "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+    absent = wallet("report", "WBA8E9G50GNU99999", "--verify", "--accept-old-root")
+    assert 1 == absent.code and "it is proven that WBA8E9G50GNU99999 is not on this chain" in absent.err
 
 
 def test_a_dry_run_says_what_would_change_before_anything_is_sent(wallet: Wallet) -> None:
     vin = "WBA8E9G50GNU10007"
     born(wallet, vin)
-    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", "--from", "workshop-berlin")
+    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", *WHERE, "--from", "workshop-berlin")
     assert "committed" == wallet(*read, "--odometer", "20002km", "--wait", "--json").json["status"]
     done = wallet(*read, "--odometer", "12500km", "--dry-run")
     assert 0 == done.code and "valid now" in done.out
     rows = [line.split("\t") for line in done.out.splitlines()]
     assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "CONTESTED"] in rows
     assert done.out.endswith(f"record {vin}/2: odometer.read, verdict CONTESTED\n")
-    assert "Caution: the odometer readings would contradict" in done.err and "odometer_disclosed" in done.err
+    assert "Caution: the odometer readings would contradict" in done.err and "odometer to be disclosed" in done.err
     assert 1 == len(wallet("history", vin, "--json").json["records"][1:]), "nothing was sent"
     transfer = (
         "tx", "title.transfer", "--vin", vin, "--receiver", "dealer-munich", "--reason", "wholesale",
@@ -202,13 +212,13 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     wallet("sign", file, "--from", "dealer-munich").refused(3, "dealer-munich is not the sender", "cosign")
     wallet(
         "tx", "odometer.read", "--vin", vin, "--odometer", "9km", "--event-at", "now", "--context", "reading",
-        "--from", "workshop-berlin", "--offline", "-o", file,
+        *WHERE, "--from", "workshop-berlin", "--offline", "-o", file,
     ).refused(3, "exists already")  # fmt: skip
     assert before == file.read_bytes()
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"
     assert "signature" in done.err
-    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "odometer_disclosed=false",
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "discloses=[]",
                 "type=title.transfer")  # fmt: skip
     words = [word for text in expected for word in ("--expect", text)]
     assert 0 == wallet("cosign", file, "--from", "dealer-munich", "--yes", "--accept-old-root", *words).code

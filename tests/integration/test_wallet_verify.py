@@ -302,7 +302,7 @@ def test_an_answer_that_is_something_else_is_one_sentence(node: LyingNode, walle
 
 SERVICE = (
     "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "6500km", "--next-due",
-    '{"odometer": 30000, "at": "+730d"}', "--where", "site=BER-1,vin_source=obd,model_seen=330I", "--from",
+    '{"odometer": 30000, "at": "+730d"}', "--where", "site=,vin_source=obd,model_seen=330I", "--from",
     "workshop-berlin",
 )  # fmt: skip
 WRITES = {

@@ -124,6 +124,3 @@ def holder_inspects(life: Life) -> None:
     """The inspector holds the title."""
     service()(life)
     change(life.chain, VEHICLE, VIN, holder=address(INSPECTOR))
-
-
-LATE, TOO_EARLY = ("amend_too_late",), ("votes_not_open",)

@@ -94,6 +94,7 @@ def check_target(ledger: Ledger, vin: str, target: RecordName) -> tuple[StoredRe
     face, status = face_of(record), record_status(ledger, vin, target.sequence)
     if face.kind.startswith("record."):
         ledger.unmet(PROCEDURAL, vin, face.kind)
+        return None
     if status.is_superseded or status.outcome == "annulled":
         ledger.unmet(SUPERSEDED_ALREADY, f"{vin}/{target.sequence}")
     return record, face

@@ -20,7 +20,7 @@ from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
-from node.txtypes.vehicle.readings import ODOMETER, with_state
+from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
 from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -187,8 +187,12 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """Service that was not done is not counted."""
+    """Service that was not done is not counted. One that is backfilled never was."""
     if ruling.is_struck and ruling.kind == "maintenance.record":
+        leaf = ledger.get(ODOMETER, ruling.vin)
+        reading = reading_of(leaf, ruling.sequence) if leaf is not None else None
+        if reading is not None and is_backfilled(reading.delay_s):
+            return vehicle
         return replace(vehicle, maintenance_count=max(vehicle.maintenance_count - 1, 0))
     return vehicle
 

@@ -1,6 +1,6 @@
 """Registration of a car with the authorities of countries: at most one has it registered or suspended.
 
-Deadlines are lazy (see `vehicle.regions.registration_at`): a temporary registration ends, an export counts as
+Deadlines are lazy (see `vehicle.regions.registration_lapses`): a temporary registration ends, an export counts as
 exported after 180 days, a claim takes effect after 30.
 """
 

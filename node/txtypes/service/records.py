@@ -14,6 +14,7 @@ from node.ledger.fields import Code, OptionalTime, Serial, Service, Vin
 from node.ledger.overlay import Ledger
 from node.rules.odometer import Context
 from node.txtypes.vehicle.odometer import ACCREDITED
+from node.txtypes.vehicle.readings import is_backfilled
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -54,6 +55,9 @@ class MaintenanceRecord(Report, tag="maintenance.record", frozen=True):
     })  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        """A service of long ago is shown, and not counted: a service book can be written in an hour."""
+        if is_backfilled((ledger.now_ms - self.event_at_ms) // 1_000):
+            return Effect(vehicle)
         return Effect(replace(vehicle, maintenance_count=vehicle.maintenance_count + 1))
 
 

@@ -24,7 +24,6 @@ DISPUTES_MAX: Final = 8
 """The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
-LIFE_BYTES_MAX: Final = 15 * 1024
 REPAIRED_MS: Final = 180 * DAY_MS
 """A repairer does not inspect its own work within this time."""
 
@@ -62,7 +61,7 @@ class OpenDispute(Value, frozen=True):
 
 
 class Life(Value, tag=1, frozen=True):
-    """The working sets of one vehicle, each bounded, together at most `LIFE_BYTES_MAX`. `older_incidents`: how many the
+    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
     list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
     `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part."""
 

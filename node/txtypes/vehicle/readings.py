@@ -206,8 +206,13 @@ def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
     )  # fmt: skip
 
 
+def is_backfilled(delay_s: int) -> bool:
+    """Whether an event lay too far back when its record was included: `delay_s` seconds."""
+    return delay_s * 1_000 > odometer.BACKFILLED_MS
+
+
 def _state_when_counted(delay_s: int) -> int:
-    return BACKFILLED if delay_s * 1_000 > odometer.BACKFILLED_MS else COUNTED
+    return BACKFILLED if is_backfilled(delay_s) else COUNTED
 
 
 def _bounded(leaf: Readings) -> Readings:
@@ -342,7 +347,8 @@ def _is_since(reading: Reading, since_ms: int) -> bool:
     return reading.event_at_ms >= since_ms or included_at_ms(reading) + 999 >= since_ms
 
 
-def _offset_at(leaf: Readings, event_at_ms: int) -> int:
+def offset_at(leaf: Readings, event_at_ms: int) -> int:
+    """What the instrument of a time has to have added to its reading, in metres."""
     found = bisect_right(leaf.segments, event_at_ms, key=lambda segment: segment.from_event_ms)
     return leaf.segments[found - 1].offset_metres if found else 0
 
@@ -351,22 +357,22 @@ def replacement_offset(leaf: Readings, event_at_ms: int, old_metres: int | None,
     """The offset of an instrument that shows `new_metres` where the old one showed `old_metres`, or nothing: the car
     has gone as far as its newest judged reading before, or the old instrument, says."""
     before = [r for r in leaf.readings if is_judged(r) and r.event_at_ms <= event_at_ms]
-    known = [r.metres + _offset_at(leaf, r.event_at_ms) for r in before[-1:]]
+    known = [r.metres + offset_at(leaf, r.event_at_ms) for r in before[-1:]]
     if old_metres is not None:
-        known.append(old_metres + _offset_at(leaf, event_at_ms))
+        known.append(old_metres + offset_at(leaf, event_at_ms))
     return max(known, default=new_metres) - new_metres
 
 
 def rollover_offset(leaf: Readings, event_at_ms: int, wrap_metres: int) -> int:
     """The offset after the instrument has gone over its last digit, which is `wrap_metres` away from zero."""
-    return _offset_at(leaf, event_at_ms) + wrap_metres
+    return offset_at(leaf, event_at_ms) + wrap_metres
 
 
 def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
     """With another instrument from an event on, before the reading that it shows is added. Those that followed count on
     from it. The caller has made sure that there are fewer than `ODOMETER_SEGMENTS_MAX`."""
     at = bisect_right(leaf.segments, segment.from_event_ms, key=lambda known: known.from_event_ms)
-    further = segment.offset_metres - _offset_at(leaf, segment.from_event_ms)
+    further = segment.offset_metres - offset_at(leaf, segment.from_event_ms)
     after = (replace(known, offset_metres=known.offset_metres + further) for known in leaf.segments[at:])
     return _judged(replace(leaf, segments=(*leaf.segments[:at], segment, *after)), rules)
 
@@ -380,7 +386,7 @@ def reading_of(leaf: Readings, sequence: int) -> Reading | None:
 def highest_distance(leaf: Readings, until_ms: int) -> int:
     """The most that a judged reading of the events until a time says of how far the car has gone, in metres."""
     judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
-    return max((r.metres + _offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
+    return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
 
 
 def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
@@ -393,25 +399,3 @@ def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int)
     if new_metres >= reading.metres - odometer.TOLERANCE_METRES:
         return True
     return verdict.typing_error_likely(series_of(leaf), sequence)
-
-
-def coverage(leaf: Readings, covered_since_ms: int, now_ms: int) -> int:
-    """Per mille of the car's life. See `rules.verdict.coverage`."""
-    return verdict.coverage(series_of(leaf), covered_since_ms, now_ms)
-
-
-def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
-    """The slip of the pen that would bring a reading between its neighbours in event time; empty for none. See
-    `rules.odometer.digit_slip`."""
-    ordered = judged(leaf.readings)
-    place = next((n for n, reading in enumerate(ordered) if reading.sequence == sequence), None)
-    if place is None or len(ordered) < 2:
-        return ""
-    reading, offset = ordered[place], _offset_at(leaf, ordered[place].event_at_ms)
-    metres = [r.metres + _offset_at(leaf, r.event_at_ms) - offset for r in ordered]
-    least = metres[place - 1] if place else 0
-    if place + 1 < len(ordered):
-        most = metres[place + 1]
-    else:
-        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms)
-    return "" if least <= reading.metres <= most else odometer.digit_slip(reading.metres, unit, least, most)

@@ -109,7 +109,10 @@ def append_record(
     *, is_material: bool = False,
 ) -> None:  # fmt: skip
     """Append a record of `body` and write the vehicle, whose chain it extends. A material record is one that a buyer
-    has to know of before the sale goes on."""
+    has to know of before the sale goes on. A record that changes the odometer's verdict says so in its outcome."""
+    before, verdict = ledger.get(VEHICLE, vin), verdict_outcome(vehicle)
+    if before is not None and before.verdict != vehicle.verdict and verdict not in outcome:
+        outcome = (*outcome, verdict)
     sequence = vehicle.record_count
     salted = ledger.payload_bytes + vin.encode("ascii") + sequence.to_bytes(8, "big")
     face = Face(

@@ -124,13 +124,6 @@ IN_USE: Final = ("registered", "suspended")
 """Statuses in which a country has the car in its register."""
 
 
-def registration_at(registration: Registration, now_ms: int) -> Registration:
-    """The registration as it counts at a time."""
-    for _, after in registration_lapses(registration, now_ms):
-        registration = after
-    return registration
-
-
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
     """What only time has done until `now_ms`: each time, ascending, and the registration after it."""
     while 0 < (at_ms := _deadline(registration)) <= now_ms:

@@ -7,11 +7,12 @@ from typing import Final, Literal, get_args
 
 from node.ledger.family import AsOf, Reader, View, extended
 from node.ledger.fields import Address, OptionalTime, Time, Vin
+from node.rules import odometer, verdict
 from node.rules.odometer import SOURCE_CODES, Unit, Verdict
-from node.rules.verdict import distances
+from node.rules.verdict import distances, judged
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.odometer import Standing
-from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, coverage, digit_slip
+from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, offset_at, series_of
 from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SIGHTINGS, has_parallel_life
 from node.txtypes.vehicle.vehicle import Vehicle, readings_now
 
@@ -126,3 +127,25 @@ def sentence_of(leaf: Readings, explanation: Explanation, unit: str) -> str:
     amount = max([0, *falls]) // _METRES[unit]
     subject = "this reading is" if len(explanation.sequences) == 1 else "these readings are"
     return f"either {subject} wrong or the odometer was turned back by about {amount:,} {unit}"
+
+
+def coverage(leaf: Readings, covered_since_ms: int, now_ms: int) -> int:
+    """Per mille of the car's life. See `rules.verdict.coverage`."""
+    return verdict.coverage(series_of(leaf), covered_since_ms, now_ms)
+
+
+def digit_slip(leaf: Readings, sequence: int, unit: str) -> str:
+    """The slip of the pen that would bring a reading between its neighbours in event time; empty for none. See
+    `rules.odometer.digit_slip`."""
+    ordered = judged(leaf.readings)
+    place = next((n for n, reading in enumerate(ordered) if reading.sequence == sequence), None)
+    if place is None or len(ordered) < 2:
+        return ""
+    reading, offset = ordered[place], offset_at(leaf, ordered[place].event_at_ms)
+    metres = [r.metres + offset_at(leaf, r.event_at_ms) - offset for r in ordered]
+    least = metres[place - 1] if place else 0
+    if place + 1 < len(ordered):
+        most = metres[place + 1]
+    else:
+        most = least + odometer.limit_metres(reading.event_at_ms - ordered[place - 1].event_at_ms)
+    return "" if least <= reading.metres <= most else odometer.digit_slip(reading.metres, unit, least, most)

@@ -125,7 +125,9 @@ def _named(car: Vehicle) -> set[object]:
     return {(recall.maker, recall.campaign) for recall in car.recalls if recall.recall_class != "quality"}
 
 
-ALWAYS: Final = ("accident.report", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap", "registration.end")
+ALWAYS: Final = (
+    "accident.report", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap", "registration.end", "odometer.replace",
+)  # fmt: skip
 
 
 def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:

@@ -6,7 +6,6 @@ from support.chain import address
 from support.disputed_cases import (
     HOLDER,
     INSPECTOR,
-    LATE,
     OTHER_VIN,
     WITNESS,
     WORKSHOP,
@@ -35,6 +34,8 @@ from support.life import VIN
 from support.stages import Case, at, table
 
 from node.ledger.fields import RecordName
+
+LATE = ("amend_too_late",)
 
 
 # --- record.amend -------------------------------------------------------------------------------------------

@@ -8,9 +8,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.disputed_cases import (
     HOLDER,
-    LATE,
     OTHER_VIN,
-    TOO_EARLY,
     WORKSHOP,
     amended,
     days,
@@ -55,6 +53,8 @@ from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.life import LIFE, OpenDispute
 from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE
+
+LATE, TOO_EARLY = ("amend_too_late",), ("votes_not_open",)
 
 
 # --- record.dispute -----------------------------------------------------------------------------------------

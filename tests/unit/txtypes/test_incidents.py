@@ -37,7 +37,6 @@ from node.txtypes.vehicle.life import (
     DISPUTES_MAX,
     HOLDERS_MAX,
     LIFE,
-    LIFE_BYTES_MAX,
     REPAIRERS_MAX,
     Cooldown,
     FormerHolder,
@@ -46,6 +45,8 @@ from node.txtypes.vehicle.life import (
 )
 from node.txtypes.vehicle.life import Life as Working
 from node.txtypes.vehicle.vehicle import VEHICLE
+
+LIFE_BYTES_MAX = 15 * 1024
 
 
 # --- what is possible -------------------------------------------------------------------------------------

@@ -28,8 +28,6 @@ from node.txtypes.vehicle.readings import (
     Readings,
     Segment,
     activity_of,
-    coverage,
-    digit_slip,
     group_key,
     may_amend_alone,
     newest_counted,
@@ -41,6 +39,7 @@ from node.txtypes.vehicle.readings import (
     with_state,
     without_authors,
 )
+from node.txtypes.vehicle.series import coverage, digit_slip
 
 RULES = RULESETS[1]
 LEAF_BYTES_MAX = 12 * 1024

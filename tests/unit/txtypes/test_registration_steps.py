@@ -22,8 +22,7 @@ from support.stages import at
 
 from node.ledger.body import TransactionBody
 from node.txtypes.registration.registration import TRANSITIONS
-from node.txtypes.vehicle.regions import registration_at
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
 
 STEPS = ("set", "suspend", "resume", "end", "confirm", "release", "export", "accept", "claim")
 Signed = tuple[str, TransactionBody, tuple[str, ...]]
@@ -134,7 +133,7 @@ def test_an_export_that_nobody_confirms_counts_as_exported_with_an_alert() -> No
     assert ["registration_status"] == chain.unmet(chain.sign("registrar-1", end(chain)))
     assert (
         "export_pending" == registration(chain).status
-        and "exported" == registration_at(registration(chain), chain.now).status
+        and "exported" == vehicle_at(chain.state(VEHICLE, VIN), chain.now).registration.status
     )
     chain.do("registrar-2", accept(chain))
     found = chain.state(VEHICLE, VIN)
@@ -171,4 +170,4 @@ def test_a_suspension_does_not_make_a_temporary_registration_longer() -> None:
     chain.do("registrar-1", suspend(chain))
     chain.now = until
     assert ["registration_status"] == chain.unmet(chain.sign("registrar-1", suspend(chain, resume=True)))
-    assert "deregistered" == registration_at(registration(chain), until).status
+    assert "deregistered" == vehicle_at(chain.state(VEHICLE, VIN), until).registration.status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import address
+from support.chain import DAY_MS, address
 from support.damage import loss, repair
 from support.disputing import (
     ARBITERS,
@@ -98,7 +98,7 @@ def test_a_pending_brand(outcome: str, brand: str, is_material: bool) -> None:
         decided(life, ident, outcome)
     assert (outcome, brand, outcome) == (of(life, ident).outcome, the_brand(life), status(life, sequence).outcome)
     assert before + is_material == car(life).material_changes
-    assert (f"decided:{outcome}",) == outcomes_of(life, newest(life.chain))
+    assert f"decided:{outcome}" == outcomes_of(life, newest(life.chain))[0]
     passed(life, 100)
     assert brand == the_brand(life)
 
@@ -189,6 +189,7 @@ def test_an_annulled_reading_counts_no_more() -> None:
     assert "CONTESTED" == turned.verdict
     through(life, false, "annulled", ground="wrong_reading")
     assert ("LOGICAL", turned.material_changes + 1) == (car(life).verdict, car(life).material_changes)
+    assert ("decided:annulled", "verdict:LOGICAL") == outcomes_of(life, newest(life.chain))
     leaf = life.chain.state(ODOMETER, VIN)
     assert [false] == [r.sequence for r in leaf.readings if r.state == 2]
 
@@ -209,6 +210,7 @@ def test_an_amended_reading_counts_no_more() -> None:
     assert ("CONTESTED", 1) == (car(life).verdict, car(life).maintenance_count)
     life.chain.do(WORKSHOP, amend(life.chain, false))
     assert ("LOGICAL", 0) == (car(life).verdict, car(life).maintenance_count)
+    assert ("verdict:LOGICAL",) == outcomes_of(life, newest(life.chain))
     found = reading_of(life.chain.state(ODOMETER, VIN), false)
     assert found is not None and found.state == 1
     assert life.chain.store.state.record(VIN, false) is not None
@@ -420,3 +422,16 @@ def test_a_record_of_another_car_is_marked_and_stays() -> None:
     life.chain.do(WORKSHOP, body, INSPECTOR)
     assert RecordStatus(right, other, True, "", ()) == status(life, sequence)
     assert 0 == car(life).maintenance_count and 1 == life.chain.state(VEHICLE, other).maintenance_count
+
+
+def test_a_service_of_long_ago_was_never_counted_and_is_not_taken_away() -> None:
+    life = wholesale()
+    life.chain.now += 500 * DAY_MS
+    counted = serviced(life, 300)
+    backfilled = serviced(life, 250, event_at_ms=life.chain.now - 401 * DAY_MS)
+    assert 1 == car(life).maintenance_count
+    for sequence, left in ((backfilled, 1), (counted, 0)):
+        ident = disputed(life, sequence)
+        answered(life, ident)
+        decided(life, ident, "annulled")
+        assert left == car(life).maintenance_count

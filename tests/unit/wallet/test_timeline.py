@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.chain import DAY_MS
+from support.chain import DAY_MS, address
 from support.life import VIN, km, maintenance, read
+from support.specimens import specimen
 from support.stages import at
 from support.terminal import STYLES, drawn, without_escapes
 from support.views import view_of
@@ -15,7 +16,7 @@ from node.ledger.json_form import to_json
 from node.rpc.moments import moment_of
 from node.txtypes.history import record_view
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.timeline import echo_timeline, readings, timeline, verdict
+from wallet.timeline import distances, echo_timeline, timeline, verdict
 
 
 def a_history(*values: int) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def records_of(life) -> list[dict[str, Any]]:
 
 def test_a_spark_line_shows_a_clock_that_was_turned_back_and_the_verdict_stands_beside_it() -> None:
     records = a_history(20_002, 12_500, 30_000)
-    assert [20_002, 12_500, 30_000] == [value for value, _ in readings(records)][-3:]
+    assert [20_002, 12_500, 30_000] == [value for value, _ in distances(records)][-3:]
     assert "CONTESTED" == verdict(records)
     seen = without_escapes(drawn(lambda: echo_timeline(records), columns=160))
     last = seen.rstrip().splitlines()[-1]
@@ -51,15 +52,27 @@ def test_a_program_gets_lines_without_blocks(capsys: pytest.CaptureFixture[str])
     assert out.isascii() and "\x1b" not in out
 
 
-def test_readings_are_in_event_time_whatever_the_order_of_records() -> None:
+def test_distances_are_in_event_time_whatever_the_order_of_records() -> None:
     life = at("wholesale")
     life.chain.now += 100 * DAY_MS
     life.chain.do("workshop-berlin", maintenance(life.chain, 9_000))
     earlier = read(VIN, km(4_000), life.chain.now - 50 * DAY_MS, "reading")
     life.chain.do("workshop-berlin", earlier)
     records = records_of(life)
-    assert [150, 4_000, 9_000] == [value for value, _ in readings(records)]
+    assert [150, 4_000, 9_000] == [value for value, _ in distances(records)]
     assert ", reported late" in "\n".join(timeline(records))
+
+
+def test_a_new_instrument_counts_on_from_the_old_one() -> None:
+    life = at("wholesale")
+    life.chain.do("workshop-berlin", maintenance(life.chain, 9_000))
+    both = ("dealer-munich", "inspector-2")
+    body = specimen("odometer.replace", life.chain, old=km(9_100), odometer=km(3), witness=address("inspector-2"))
+    life.chain.do("workshop-berlin", body, *both)
+    life.chain.now += DAY_MS
+    life.chain.do("workshop-hamburg", read(VIN, km(40), life.chain.now))
+    assert [(150, "km"), (9_000, "km"), (9_100, "km"), (9_137, "km")] == distances(records_of(life))
+    assert "old: 9100 km (cluster), odometer: 3 km (cluster)" in "\n".join(timeline(records_of(life)))
 
 
 def test_a_withheld_record_leaves_the_verdict_unknown(capsys: pytest.CaptureFixture[str]) -> None:
