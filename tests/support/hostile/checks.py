@@ -15,7 +15,6 @@ from node.txtypes.service.recall import RecallExtend
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
-from support.damage import LIFE_BYTES_MAX
 from support.hostile.planted import MAILS
 from support.hostile.walk import CONTACTS, SERIALS, Hostile, Step
 from support.life import PRICE
