@@ -71,11 +71,27 @@ def is_concentrated(of_pair: int, of_inspector: int) -> bool:
     return of_pair >= PAIR_LEAST and of_pair >= PAIR_SHARE * of_inspector
 
 
-def rows_of(world: World) -> list[Row]:
+def _note_known(world: World, watch: Watch, case: Case) -> None:
+    """A visible fraud on a car whose readings contradict each other already, or that is branded already, is found too:
+    the answer has no further word for it."""
+    if case.kind in (instruments.FAKE, instruments.LATE):
+        if any(b.code == "odometer_replaced" for b in world.chain.state(VEHICLE, case.vin).brands):
+            case.found_ms, case.found_by = case.visible_ms, "branded already"
+        return
+    seen = watch.of(case.vin)
+    since = [seen.verdicts[verdict] for verdict in CONTRADICTED if verdict in seen.verdicts]
+    if seen.verdict in CONTRADICTED and min(since) <= case.visible_ms:
+        case.found_ms, case.found_by = case.visible_ms, "contradicted already"
+
+
+def rows_of(world: World, watch: Watch) -> list[Row]:
+    """The kinds of case, frauds first."""
     _note_concentration(world)
     by_kind: dict[str, list[Case]] = defaultdict(list)
     for case in world.cases:
         case.visible_ms = case.visible_ms or visible_since(world.by_vin[case.vin], case)
+        if case.is_fraud and case.visible_ms and not case.found_ms:
+            _note_known(world, watch, case)
         case.stands = case.found_ms > 0 and _stands(world, case)
         by_kind[case.kind].append(case)
     return [_row(kind, cases) for kind, cases in sorted(by_kind.items(), key=lambda i: (not i[1][0].is_fraud, i[0]))]
@@ -87,6 +103,8 @@ def _stands(world: World, case: Case) -> bool:
     if case.kind in (instruments.FAKE, instruments.LATE):
         return any(b.code == "odometer_replaced" for b in world.chain.state(VEHICLE, case.vin).brands)
     leaf, car = world.chain.state(ODOMETER, case.vin), world.by_vin[case.vin]
+    if case.found_by == "contradicted already":
+        return leaf.verdict in CONTRADICTED
     is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "grade", "parallel", "pair"))
     return not is_of_readings or bool(shows(car, case, leaf, evidence(leaf)))
 
@@ -199,7 +217,7 @@ def measured(world: World, watch: Watch) -> dict[str, Any]:
         "state_root": world.chain.state_root.hex(), "height": world.chain.height,
         "transactions": world.chain.transactions, "car_years": round(car_years(world, world.cars), 1),
         "by_type": dict(sorted(world.sent.items())),
-        "cases": [asdict(row) for row in rows_of(world)],
+        "cases": [asdict(row) for row in rows_of(world, watch)],
         "false_alarms": false_alarms(world, watch), "attacks": attacks(world, watch), "sales": sale_measures(world),
         "clearances": clearances(world),
         "refused": {" / ".join(key): count for key, count in sorted(world.refused.items())},

@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Final
 
 from fleet_simulation.cars import Car
-from fleet_simulation.genesis import CITIES
-from fleet_simulation.world import World, body_of, where
+from fleet_simulation.genesis import CITIES, TRADE
+from fleet_simulation.world import World, body_of, reading, where
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 REGISTRARS: Final = {"DE": "registrar-1", "PL": "registrar-2"}
@@ -37,6 +37,7 @@ def move_abroad(world: World, car: Car) -> None:
     """The old country lets the car go, the new one accepts it, having seen what stands against it."""
     if country_of(car) == CITIES[ABROAD][0]:
         return
+    _recalls_done(world, car)
     old = country_of(car)
     new = CITIES[ABROAD][0]
     leaving = body_of("registration.export", vin=car.vin, country=old, to_country=new,
@@ -50,3 +51,16 @@ def move_abroad(world: World, car: Car) -> None:
     )  # fmt: skip
     if world.send(REGISTRARS[new], accepted, side="registrar").is_accepted:
         car.city = ABROAD
+
+
+def _recalls_done(world: World, car: Car) -> None:
+    """What the new country would not register: an open recall of class compliance."""
+    author = TRADE.workshops[car.city][0]
+    for recall in world.chain.state(VEHICLE, car.vin).recalls:
+        if recall.recall_class == "compliance":
+            body = body_of(
+                "recall.done", vin=car.vin, manufacturer=recall.maker, campaign=recall.campaign, software=None,
+                odometer=reading(car.shown), where=where(car, author), event_at_ms=world.now,
+            )  # fmt: skip
+            note = world.tell(car, author, world.now, reading(car.shown))
+            world.send(author, body, side="registrar", on_record=note)

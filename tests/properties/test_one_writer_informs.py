@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS
-from support.damage import give_role, group, life_of, loss, repair, report
+from support.damage import LIFE_BYTES_MAX, give_role, group, life_of, loss, repair, report
 from support.life import VIN, km
 from support.stages import at, change
 
@@ -44,7 +44,6 @@ HOLDER = "bmw"
 WORKSHOPS, INSURERS = ("workshop-berlin", "workshop-hamburg", "dismantler-1"), ("insurer-1", "carrier-1", "bank-1")
 GROUPS = {"workshop-berlin": "a", "workshop-hamburg": "a", "dismantler-1": "a", "insurer-1": "b", "bank-1": "b"}
 """The others stand alone, and `police-1` binds alone."""
-LIFE_BYTES_MAX = 15 * 1024
 PAUSES = (*[HOUR_MS] * 8, DAY_MS, DAY_MS, 10 * DAY_MS, 31 * DAY_MS, 200 * DAY_MS)
 
 

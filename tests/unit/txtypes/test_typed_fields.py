@@ -13,10 +13,10 @@ import pytest
 from msgspec import Meta
 from msgspec.structs import replace
 from support.chain import address
+from support.example_stages import placed
 from support.hostile.planted import MAILS, NAMES, PHONES, PLATES
 from support.hostile.walk import CONTACTS, SERIALS
 from support.stages import signed
-from test_examples import placed
 
 from node.codec import Value, encode
 from node.crypto.dev_keys import dev_key
