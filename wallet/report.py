@@ -102,6 +102,8 @@ def _alerts(report: Report) -> Facts:
     for alert in report["alerts"]:
         text = f"{alert['state']}, {counted(alert['count'], 'report')}, last {_day(alert['last'])}"
         yield _words(alert["code"]), Cell(f"{text}, record {alert['sequence']}", _STATE.get(alert["state"], ""))
+    if report["parallel_life"]:
+        yield "hint", Cell("one car can't have been at all its places in the time: another may wear this VIN", "warn")
 
 
 def _odometer(report: Report) -> Facts:
@@ -109,16 +111,16 @@ def _odometer(report: Report) -> Facts:
     reasons = f" ({_list(part['reasons'])})" if part["reasons"] else ""
     yield "verdict", _cell(f"{part['verdict']}: {part['sentence']}{reasons}", part["verdict"])
     if newest := part["newest"]:
-        shown = newest["metres"] * 1_000 // MILLIMETRES[part["unit"]]
-        yield "newest reading", f"{shown:,} {part['unit']} on {_day(newest['event_at'])}, record {newest['sequence']}"
+        shown, gone = (f"{metres * 1_000 // MILLIMETRES[part['unit']]:,} {part['unit']}"
+                       for metres in (newest["metres"], part["distance_metres"]))  # fmt: skip
+        before = f"; with the instruments before: {gone}" if gone != shown else ""
+        yield "newest reading", f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}{before}"
     for explanation in part["explanations"]:
         named = ", ".join(map(str, explanation["sequences"]))
         yield f"record {named}", Cell(explanation["sentence"], "warn")
     per_mille = part["coverage_per_mille"]
     yield "covered", f"{per_mille // 10}.{per_mille % 10} % of the time by independent readings"
     yield "corrections", str(part["corrections"])
-    if part["parallel_life"]:
-        yield "sightings", Cell("of places where one car can't have been in the time: another may wear this VIN", "bad")
 
 
 def _incidents(report: Report) -> Facts:
@@ -195,8 +197,9 @@ def _lines(lines: Mapping[str, Any], style: Style) -> Facts:
     """Records, the newest first."""
     for line in reversed(lines["newest"]):
         what = f" {line['what']}" if line["what"] else ""
-        author = line["author_name"] or line["author"]
-        yield _day(line["event_at"]), Cell(f"{line['kind']}{what} by {author}, record {line['sequence']}", style)
+        became = f", {line['became']}" if line["became"] else ""
+        text = f"{line['kind']}{what} by {line['author_name'] or line['author']}, record {line['sequence']}{became}"
+        yield _day(line["event_at"]), Cell(text, "dim" if line["became"] in ("amended", "annulled") else style)
     if (more := lines["count"] - len(lines["newest"])) > 0:
         yield "older", f"{counted(more, 'record')} more, see the history"
 

@@ -15,11 +15,13 @@ Records = Sequence[Mapping[str, Any]]
 COLUMNS = ("when", "#", "record", "by", "what")
 INDENT = " " * 20
 VERDICT = "verdict:"
+DECIDED = "decided:"
 REPLACED = "odometer.replace"
 
 
 class Entry(NamedTuple):
-    """One record. `marks`: late, revoked author. `kind` and `author` are empty where only the digest is shown."""
+    """One record. `marks`: late, revoked author, what became of it. `kind` and `author` are empty where only the digest
+    is shown."""
 
     when: str
     sequence: str
@@ -32,6 +34,8 @@ class Entry(NamedTuple):
 
 def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
     """In the given order."""
+    records = list(records)
+    became = fates(records)
     for record in records:
         place, content = plain(record.get("sequence", "?")), record.get("content")
         if "kind" not in record:
@@ -44,6 +48,7 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         marks = (
             *(["reported late"] if record.get("late") else []),
             *(["AUTHOR REVOKED FOR FRAUD"] if is_fraud else []),
+            *became.get(str(record.get("sequence")), ()),
         )
         if not isinstance(content, dict):
             yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
@@ -52,6 +57,32 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         is_bad = is_fraud or any(STYLES.get(code) == "bad" for code in _verdicts(codes))
         details = ", ".join((*_headline(kind, content), *map(_words, codes)))
         yield Entry(when, place, kind, author, marks, details, "bad" if is_bad else "")
+
+
+def fates(records: Records) -> dict[str, list[str]]:
+    """Sequence of a record to what later ones have made of it: amended by its author, disputed, decided by arbiters."""
+    found: dict[str, list[str]] = {}
+    disputed: dict[str, Any] = {}
+    for record in records:
+        content, place = record.get("content"), f"record {plain(record.get('sequence', '?'))}"
+        if not isinstance(content, dict):
+            continue
+        target = content.get("target")
+        about = target.get("sequence") if isinstance(target, dict) else disputed.get(str(content.get("dispute")))
+        if not isinstance(about, int):
+            continue
+        told = [code.removeprefix(DECIDED) for code in _codes(record) if code.startswith(DECIDED)]
+        match record.get("kind"):
+            case "record.amend":
+                told = ["AMENDED"]
+            case "record.dispute":
+                disputed[str(record.get("txid"))] = about
+                told = ["disputed"]
+            case "record.withdraw":
+                told = ["dispute withdrawn"]
+        words = [word.upper() if word == "annulled" else word for word in told]
+        found.setdefault(str(about), []).extend(f"{word} ({place})" for word in words)
+    return found
 
 
 def _headline(kind: str, content: Mapping[str, Any]) -> list[str]:

@@ -53,4 +53,4 @@ SALE_RULES: Final[dict[str, SaleRule]] = {
     "clearance_void": SaleRule(("blocked", "blocked", "blocked", "blocked")),
 }
 """Condition of a car -> its rule. `brand_open`: pending or undecided. `clearance_void`: the author of a clearance is
-listed in `chain/frauds`. Stop-flags block beside this table. Our decision."""
+listed in `frauds/all`. Stop-flags block beside this table. Our decision."""

@@ -144,6 +144,7 @@ def test_integration_with_node_js_and_curl(reader: Reader, tmp_path: Path) -> No
     txid = field(written, "txid")
     refused = reader.follow(INTEGRATION, "node docs/examples/record.mjs", code=1)
     assert "vehicle_unknown" in refused
+    reader.follow(INTEGRATION, "curl -s http://127.0.0.1:26700/v1/vehicles/")
     reader.follow(INTEGRATION, "node docs/examples/batch.mjs")
     raw = (tmp_path / f"outbox-{txid}.msgpack").read_bytes()
     (tmp_path / "signed.msgpack").write_bytes(raw)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS
-from support.damage import give_role, group, life_of, loss, repair, report
+from support.damage import LIFE_BYTES_MAX, give_role, group, life_of, loss, repair, report
 from support.life import VIN, km
 from support.stages import at, change
 
@@ -34,7 +34,7 @@ from node.txtypes.vehicle import incidents as incidents_module
 from node.txtypes.vehicle import life as life_module
 from node.txtypes.vehicle.brands import Brand, brand_state
 from node.txtypes.vehicle.incidents import JOINED_MS
-from node.txtypes.vehicle.life import LIFE_BYTES_MAX, Life
+from node.txtypes.vehicle.life import Life
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 SEEDS = range(24)

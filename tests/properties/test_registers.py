@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from support.chain import START_MS, Chain, address
 from support.life import VIN, register
-from support.registering import REGISTRARS, accept, claim, end, export, put, suspend
+from support.registering import REGISTRARS, accept, claim, end, export, put, registration_at, suspend
 from support.registers import Act, Registers, acts, waits
 from support.stages import fork, ledger_of
 
@@ -170,7 +170,7 @@ def test_lazy_deadlines_are_as_if_each_ran_at_its_time(seed: int) -> None:
 
 def only_the_region(found: vehicle.Vehicle, now_ms: int) -> vehicle.Vehicle:
     """Without the alerts and brands that follow from what time has done."""
-    return regions.replace(found, registration=regions.registration_at(found.registration, now_ms))
+    return regions.replace(found, registration=registration_at(found.registration, now_ms))
 
 
 MUTANTS = {

@@ -22,6 +22,9 @@ from support.stages import change
 
 WORKSHOP, SECOND_WORKSHOP, INSURER, POLICE = "workshop-berlin", "workshop-hamburg", "insurer-1", "police-1"
 
+LIFE_BYTES_MAX = 15 * 1024
+"""The most that the working sets of a car take (`node.txtypes.vehicle.life`)."""
+
 
 def hit(chain: Readable, zones: str = "front", extent: str = "bolt_on", **changes):
     """An accident report; `zones` in one string."""

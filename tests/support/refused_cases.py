@@ -63,13 +63,13 @@ from support.specimens import specimen
 from support.stages import Case, at, change, force
 from wallet.txfile import sign_payload
 
-GUARD_TESTS = Path(__file__).resolve().parents[1] / "unit" / "txtypes"
+TYPE_TESTS = Path(__file__).resolve().parents[1] / "unit" / "txtypes"
 SELLER, BUYER = "dealer-munich", "buyer-1"
 
 
 def tabled() -> Iterator[tuple[str, Case]]:
-    """(name, case) of every case in the tables of the guard tests that is refused."""
-    for path in sorted(GUARD_TESTS.glob("test_*.py")):
+    """(name, case) of every case in the tables of the type tests that is refused."""
+    for path in sorted(TYPE_TESTS.glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from node.ledger.family import AsOf
 from node.txtypes.registration.registration import RegistrationAccept
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.regions import Registration
+from node.txtypes.vehicle.regions import Registration, registration_lapses
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VehicleView, material_root
 from support.chain import Chain
 from support.life import VIN, Life
@@ -54,6 +54,13 @@ def registration(chain: Chain) -> Registration:
     """As it is stored."""
     found: Registration = chain.state(VEHICLE, VIN).registration
     return found
+
+
+def registration_at(registration: Registration, now_ms: int) -> Registration:
+    """As it counts at a time."""
+    for _, after in registration_lapses(registration, now_ms):
+        registration = after
+    return registration
 
 
 def imported(life: Life) -> None:

@@ -47,8 +47,8 @@ Group = Annotated[
     str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?\Z", description="group of companies, or empty"), kinds.CODE
 ]
 _DAY = "(Mo|Tu|We|Th|Fr|Sa|Su|PH|SH)"
-_DAYS, _HOURS = f"{_DAY}([,-]{_DAY}){{0,8}}", "[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]"
-_RULE = f"({_DAYS} )?(off|{_HOURS}(,{_HOURS}){{0,3}})"
+_DAYS, _HOURS = f"{_DAY}((,|-){_DAY}){{0,8}}", "[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]"
+_RULE = f"({_DAYS} )?(off|({_HOURS},){{0,3}}{_HOURS})"
 OpeningHours = Annotated[
     str, Meta(pattern=rf"^({_RULE}(; ?{_RULE}){{0,7}})?\Z", max_length=80, description="as in OpenStreetMap")
 ]

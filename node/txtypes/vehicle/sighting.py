@@ -49,12 +49,17 @@ class Sightings(Value, tag=1, frozen=True):
     seen: Annotated[tuple[Seen, ...], Meta(max_length=SEEN_MAX)]
 
 
-def has_parallel_life(sightings: Sightings) -> bool:
-    """Whether one car can't have been at all the places of its sightings."""
-    return places.has_parallel_life([
+def places_of(sightings: Sightings) -> tuple[places.Seen, ...]:
+    """The places of those sightings that have one."""
+    return tuple(
         places.Seen(seen.at_ms, seen.latitude_e6, seen.longitude_e6, seen.metres)
         for seen in sightings.seen if seen.country
-    ])  # fmt: skip
+    )  # fmt: skip
+
+
+def has_parallel_life(sightings: Sightings) -> bool:
+    """Whether one car can't have been at all the places of its sightings."""
+    return places.has_parallel_life(places_of(sightings))
 
 
 class SightingsView(Sightings, frozen=True):

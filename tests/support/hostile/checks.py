@@ -13,7 +13,6 @@ from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
 from node.txtypes.service.recall import RecallExtend
 from node.txtypes.vehicle.brands import brand_state
-from node.txtypes.vehicle.life import LIFE_BYTES_MAX
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
 from support.hostile.planted import MAILS
@@ -22,7 +21,7 @@ from support.life import PRICE
 
 KIB: Final = 1_024
 BYTES_MAX: Final = {
-    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": LIFE_BYTES_MAX, "account": KIB, "quota": KIB, "conduct": KIB,
+    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": KIB,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
 }  # fmt: skip
@@ -76,6 +75,7 @@ def oversized(walk: Hostile) -> str:
     """A value of the newest block that is larger than its family's bound."""
     for key, value in walk.changes.items():
         name = key.partition(b"/")[0].decode()
+        walk.largest[name] = max(walk.largest[name], len(value))
         if len(value) > BYTES_MAX.get(name, 64 * KIB):
             return f"{key!r} has {len(value)} bytes"
     return ""
@@ -113,7 +113,7 @@ def told(car: Vehicle, now_ms: int) -> dict[str, object]:
         "brands": {brand.code: brand_state(brand, now_ms) for brand in car.brands},
         "flags": {(flag.name, flag.setter, flag.is_firm) for flag in flags_at(car.flags, now_ms)},
         "alerts": {alert.code for alert in car.alerts if alert.state == "confirmed"},
-        "loss": car.loss and (car.loss.category, car.loss.sequence, car.loss.state),
+        "loss": car.loss and (car.loss.category, car.loss.sequence, brand_state(car.loss, now_ms)),
         "ended or rebuilt": car.existence if car.existence in ("rebuilt", "scrapped", "voided") else "",
         "claim": car.registration.claim and car.registration.claim.country,
         "accidents": car.accident_count,
@@ -130,9 +130,16 @@ ALWAYS: Final = (
 )  # fmt: skip
 
 
+DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
+"""Disputing changes nothing but what is shown."""
+
+
 def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:
     """The reasons why the step is material for a car."""
     old, new = told(before, now_ms), told(after, now_ms)
+    if type_of(body) in DISPUTING:  # what then counts is what time has done: it is in no root
+        old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
+        old["loss"], new["loss"] = (car.loss and car.loss.sequence for car in (before, after))
     reasons = [name for name in old if old[name] != new[name]]
     is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
     if before.verdict != after.verdict and not is_first:
@@ -171,5 +178,7 @@ def first_broken(walk: Hostile, count: int) -> str:
                 return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
         if wrong := oversized(walk):
             return f"oversized: seed {walk.seed}, step {walk.tried}: {wrong}"
-    wrong = stored(walk)
-    return f"stored: seed {walk.seed}: {wrong}" if wrong else ""
+    for last in (oversized, stored):
+        if wrong := last(walk):
+            return f"{last.__name__}: seed {walk.seed}: {wrong}"
+    return ""

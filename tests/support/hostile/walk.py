@@ -110,15 +110,19 @@ class Step:
 
 @dataclass
 class Hostile:
-    """`types`: those that are tried; by default all but `LEFT_OUT`."""
+    """`types`: those that are tried; by default all but `LEFT_OUT`. Where nothing is planted more is accepted."""
 
     seed: int
     types: tuple[str, ...] = tuple(tag for tag in TYPES if tag not in LEFT_OUT)
     is_planting: bool = True
+    cars: int = len(VINS)
+    """Of so many of `VINS` the bodies tell: with few, their lists become full."""
     tried: int = 0
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
+    largest: Counter[str] = field(default_factory=Counter)
+    """Bytes of the largest value of each family that was seen."""
     serials: set[str] = field(default_factory=set)
     """What was planted where it is allowed, and accepted."""
     numbers: set[str] = field(default_factory=set)
@@ -196,7 +200,9 @@ class Hostile:
         chance, chain = self.chance, self.chain
         ids = {name: chance.choice(known[-5:]) for name, known in self.ids.items()}
         body = specimen(tag, chain, ids)
-        vin = chance.choice([vin for vin in VINS if chain.state(VEHICLE, vin) is not None or tag == "vehicle.register"])
+        vin = chance.choice(
+            [vin for vin in VINS[: self.cars] if chain.state(VEHICLE, vin) is not None or tag == "vehicle.register"]
+        )
         car: Vehicle | None = chain.state(VEHICLE, vin)
         holder = NAMES[car.holder] if car is not None else "bmw"
         example = TYPES[tag].EXAMPLE.sender

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.chain import DAY_MS, Chain, address
-from support.disputing import dispute, newest
+import pytest
+from msgspec.structs import replace
+from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.disputing import ARBITERS, answered, dispute, disputed, name_of, newest, voted
 from support.foreign import FOREIGN
 from support.governing import carry_out
-from support.life import VIN, Life, accident, km, maintenance, read
+from support.life import VIN, Life, accident, km, maintenance, read, where
 from support.registering import put
 from support.specimens import specimen
-from support.stages import at
+from support.stages import at, change
 
 from node.ledger.family import index_prefix
 from node.ledger.json_form import to_json
@@ -19,6 +21,7 @@ from node.rpc.moments import moment_of
 from node.txtypes.buyers_report import LINES_MAX, RECORDS_MAX, BuyersReport, ReportRecord
 from node.txtypes.chain.actions import RoleSetStatus
 from node.txtypes.history import DecodedRecord, decode_record
+from node.txtypes.members.member import MEMBER
 from node.txtypes.parts.battery import BATTERY
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -159,3 +162,35 @@ def test_a_report_names_the_newest_records_and_reads_no_more_than_its_bound() ->
     shown = report(chain, VIN, late * (RECORDS_MAX + 7))
     assert (RECORDS_MAX, RECORDS_MAX) == (shown["records_read"], shown["late_records"]["count"])
     assert LINES_MAX == len(shown["late_records"]["newest"])
+
+
+def test_a_record_that_was_amended_or_annulled_says_so() -> None:
+    life = at("wholesale")
+    chain = life.chain
+    chain.now += 30 * DAY_MS
+    for value in (200, 210, 220):
+        chain.do("workshop-berlin", maintenance(chain, value, event_at_ms=chain.now - 20 * DAY_MS))
+    first = newest(chain) - 2
+    body = specimen("record.amend", chain, target=name_of(chain, first), replaced_by=None, belongs_to=None)
+    chain.do("workshop-berlin", body, "inspector-1")
+    ident = disputed(life, first + 1)
+    answered(life, ident)
+    voted(life, ident, "annulled", *ARBITERS[:3])
+    shown = report(chain)
+    assert ["amended", "annulled", ""] == [line["became"] for line in shown["late_records"]["newest"]]
+    assert ["annulled"] == [entry["outcome"] for entry in shown["disputes"]]
+
+
+@pytest.mark.parametrize(("hours", "is_parallel"), [(2, True), (24 * 30, False)])
+def test_records_at_places_that_are_too_far_apart_for_the_time_hint_at_a_second_car(
+    hours: int, is_parallel: bool
+) -> None:
+    chain = at("wholesale").chain
+    member = chain.state(MEMBER, address("workshop-berlin"))
+    (far,) = (replace(site, code="SHA-1", longitude_e6=121_000_000) for site in member.sites[:1])
+    change(chain, MEMBER, address("workshop-berlin"), sites=(*member.sites, far))
+    assert not report(chain)["parallel_life"]
+    for site in (member.sites[0].code, "SHA-1"):
+        chain.do("workshop-berlin", maintenance(chain, 10_000, where=where(site)))
+        chain.now += hours * HOUR_MS
+    assert is_parallel == report(chain)["parallel_life"]

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, address
 from support.damage import (
     INSURER,
+    LIFE_BYTES_MAX,
     POLICE,
     SECOND_WORKSHOP,
     WORKSHOP,
@@ -45,8 +46,6 @@ from node.txtypes.vehicle.life import (
 )
 from node.txtypes.vehicle.life import Life as Working
 from node.txtypes.vehicle.vehicle import VEHICLE
-
-LIFE_BYTES_MAX = 15 * 1024
 
 
 # --- what is possible -------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, address
+from support.chain import DAY_MS, Chain, address
+from support.disputing import dispute, newest
 from support.life import VIN, flag
+from support.registering import put
+from support.specimens import specimen
 from support.stages import at, change, force
 from support.terminal import STYLES, drawn, without_escapes
-from support.vectors import story
 
 from node.ledger.family import index_prefix
 from node.ledger.json_form import from_json, to_json
@@ -18,9 +20,10 @@ from node.rpc.moments import moment_of
 from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.history import decode_record
 from node.txtypes.parts.battery import BATTERY
+from node.txtypes.vehicle.brands import Brand
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
-from node.txtypes.vehicle.regions import Alert, Brand, Duty
+from node.txtypes.vehicle.regions import Alert, Duty
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.report import SECTIONS, echo_report
 
@@ -58,13 +61,30 @@ def test_the_page_has_every_section_in_its_order(capsys: pytest.CaptureFixture[s
     assert "origin born on this chain: all of its life since 2025-12-02 is here" in shown["Identity and origin"]
 
 
-def test_a_long_life_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
-    chain = story().chain
+def lived() -> Chain:
+    """A registered car with another odometer and a dispute that was withdrawn, and one from elsewhere."""
+    chain = at("wholesale").chain
+    chain.do("registrar-1", put(chain))
+    chain.do("workshop-berlin", specimen("odometer.replace", chain), "dealer-munich")
+    ident = chain.do("dealer-munich", dispute(chain, newest(chain)))
+    chain.do("dealer-munich", specimen("record.withdraw", None, {"dispute": ident}))
+    chain.do("dealer-munich", specimen("vehicle.import", chain), "inspector-1")
+    for tag, sender in (("battery.bind", "workshop-berlin"), ("battery.health", "inspector-1")):
+        chain.do(sender, specimen(tag, chain))
+    return chain
+
+
+def test_a_life_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    chain = lived()
     shown = page(capsys, report_of(chain, VIN))
-    assert "existence scrapped" in shown["Existence"]
-    assert any(line.startswith("odometer replaced confirmed since 2026-01-16") for line in shown["Brands"])
-    assert any("registration.accept CN by registrar-2" in line for line in shown["Registration"])
-    assert any(line.startswith("record 26 not done, closed: withdrawn") for line in shown["Disputes"])
+    assert ["existence in service"] == shown["Existence"]
+    assert ["odometer replaced confirmed since 2026-01-02, record 3"] == shown["Brands"]
+    assert [
+        "now registered in DE since 2026-01-02", "2026-01-02 registration.set DE by registrar-1, record 2"
+    ] == shown["Registration"]  # fmt: skip
+    assert ["record 3 not done, closed: withdrawn, opened 2026-01-02"] == shown["Disputes"]
+    newest = "newest reading 0 km on 2026-01-02, record 3; with the instruments before: 12,600 km"
+    assert newest in shown["Odometer"]
     foreign = page(capsys, report_of(chain, FOREIGN))
     assert "maker and model a maker that is not on this chain, PRIUS, hev" in foreign["Identity and origin"]
     assert "built 2019 in TSUTSUMI" in foreign["Identity and origin"]
@@ -115,5 +135,5 @@ def test_a_person_sees_colours_and_no_more_than_the_terminals_width() -> None:
 def test_a_report_survives_its_own_json() -> None:
     """The wallet reads a node's answer as the struct that it would compute: nothing else reaches the page."""
     for vin in (VIN, FOREIGN):
-        report = report_of(story().chain, vin)
+        report = report_of(lived(), vin)
         assert report == to_json(from_json(BuyersReport, report, "report"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.chain import DAY_MS, address
+from support.disputing import ARBITERS, answered, dispute, disputed, name_of, newest, serviced, voted
 from support.life import VIN, km, maintenance, read
 from support.specimens import specimen
 from support.stages import at
@@ -94,3 +95,38 @@ def test_whatever_a_node_answers_is_shown_and_breaks_nothing(content: Any) -> No
                {"kind": "odometer.read", "content": content, "outcome": "verdict:LOGICAL", "event_at": 5}]  # fmt: skip
     seen = drawn(lambda: echo_timeline(records), columns=200)
     assert "\x1b[2J" not in seen and "odometer.read" in seen
+
+
+def test_a_record_says_what_later_ones_have_made_of_it() -> None:
+    life = at("wholesale")
+    chain = life.chain
+    for value in (200, 210):
+        chain.do("workshop-berlin", maintenance(chain, value))
+    amended = newest(chain) - 1
+    body = specimen("record.amend", chain, target=name_of(chain, amended), replaced_by=None, belongs_to=None)
+    chain.do("workshop-berlin", body, "inspector-1")
+    ident = chain.do("dealer-munich", dispute(chain, amended + 1))
+    chain.do("dealer-munich", specimen("record.withdraw", None, {"dispute": ident}))
+    first, second = (
+        line for line in timeline(records_of(life)) if " maintenance.record " in line and " by workshop-berlin" in line
+    )
+    assert first.endswith(f"by workshop-berlin, AMENDED (record {amended + 2})")
+    withdrawn = f"disputed (record {amended + 3}), dispute withdrawn (record {amended + 4})"
+    assert second.endswith(f"by workshop-berlin, {withdrawn}")
+
+
+def test_a_decision_of_the_arbiters_stands_beside_the_record() -> None:
+    life = at("wholesale")
+    sequence = serviced(life)
+    ident = disputed(life, sequence)
+    answered(life, ident)
+    voted(life, ident, "annulled", *ARBITERS[:3])
+    (line,) = (line for line in timeline(records_of(life)) if f"#{sequence} " in line)
+    assert "ANNULLED (record " in line
+
+
+@pytest.mark.parametrize("odd", [{}, [], None, "x", 2**70])
+def test_what_a_node_makes_up_about_records_is_no_mark(odd: Any) -> None:
+    record = {"sequence": odd, "kind": "record.dispute", "txid": odd, "content": {"target": {"sequence": odd}}}
+    later = {"sequence": 1, "kind": "record.close", "content": {"dispute": odd}, "outcome": ["decided:annulled", odd]}
+    assert 2 <= len(timeline([record, later]))
