@@ -379,7 +379,10 @@ def _words(field: Field, value: Any) -> Iterator[str]:
         return
     for entry in friendly if isinstance(field.kind, kinds.ListOf) else [friendly]:
         yield option
-        yield json.dumps(entry) if isinstance(entry, dict | list) else str(entry)
+        if isinstance(entry, dict) and any(str(part).startswith("$") for part in entry.values()):
+            yield ",".join(f"{name}={part}" for name, part in entry.items())  # a shell replaces nothing within '...'
+        else:
+            yield json.dumps(entry) if isinstance(entry, dict | list) else str(entry)
 
 
 def example_arguments(name: str) -> list[str]:
@@ -397,8 +400,7 @@ def example_arguments(name: str) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    is_variable = word.startswith("$") and word[1:].replace("_", "").isalnum()
-    return word if is_variable else shlex.quote(word)
+    return word if re.fullmatch(r"[a-z0-9_=,]*\$[A-Z_]+", word) else shlex.quote(word)
 
 
 def example_of(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_the_story_of_readme(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     try:
         base = free_base_port()
-        shell.follow(Command("README.md", f"{told[0].text} --base-port {base}", (*told[0].printed, *printed)))
+        shell.follow(
+            Command("README.md", f"{told[0].text} --base-port {base}", (*told[0].printed, *printed)), timeout_s=300
+        )
     finally:
         shell.close()
 
@@ -84,26 +87,28 @@ ORDER_OF_TYPES = (
     "warranty.start", "warranty.extend", "warranty.claim", "warranty.decide",
     "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
-    "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
+    "order.accept", "accident.report", "odometer.replace", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",
     "registration.set", "registration.suspend", "registration.export", "registration.accept", "registration.end",
-    "title.assign",
-    "repair.record", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap",
+    "repair.record", "vehicle.total_loss", "title.assign", "vehicle.scrap",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
-NOT_WITHIN_MINUTES = {"record.close"}
-"""The example of counting votes is valid 14 days after the answer."""
+NOT_IN_THE_WALK = {"record.close", "vehicle.rebuild"}
+"""Votes are counted 14 days after the answer; a rebuild names the seventh record of its car, an inspection after the
+loss. `test_examples` plays both."""
+HOLDERS = {"odometer.replace": ("bmw", "dealer-munich"), "vehicle.scrap": ("buyer-1", "dealer-munich")}
+"""Who signs as the holder in the example, and who holds the car in this walk."""
 KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
         "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE",
         "warranty.claim": "CLAIM"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:
-    assert set(TYPES) == {*ORDER_OF_TYPES, *NOT_WITHIN_MINUTES}
+    assert set(TYPES) == {*ORDER_OF_TYPES, *NOT_IN_THE_WALK}
     printed = examples_of_types()
     assert set(TYPES) == set(printed)
-    for name in ("arbiter-1", "dealer-munich", "buyer-1", "inspector-1", "payment-provider-1", "carrier-1",
-                 "registrar-1", "registrar-2"):  # fmt: skip
+    signers = {name for tag in TYPES for name in (TYPES[tag].EXAMPLE.sender, *TYPES[tag].EXAMPLE.cosigners)}
+    for name in sorted(signers - {"alice", "bmw", "workshop-berlin"}):  # README has imported the last two
         assert reader.shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
     assert reader.shell.run("bmw-wallet key new alice")[0] == 0
     assert reader.shell.run(f"export REFERENCE={'5e' * 32}")[0] == 0
@@ -114,7 +119,9 @@ def test_the_example_of_every_type(reader: Reader) -> None:
             text = re.sub("buyer=bmw1[0-9a-z]+", "buyer=buyer-1", asked.text)
             ended, shown = reader.shell.run(f"{text} --dry-run")
             assert ended == 0, shown
-        output = reader.shell.follow(printed[name], on_terminal=True)
+        signed_by, holder = HOLDERS.get(name, ("", ""))
+        text = printed[name].text.replace(f"--cosign {signed_by}", f"--cosign {holder}")
+        output = reader.shell.follow(replace(printed[name], text=text), on_terminal=True)
         assert name == field(output, "type")
         assert re.search("^status +committed, proven$", output, re.MULTILINE), output
         if name in KEPT:
