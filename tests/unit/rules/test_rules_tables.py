@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "fc24bd0170c532fd6217e048ef5e3019aa5b642752afb9e5b371226e4fada44e"
+RULESET_1 = "5229cefbdb7b99da31f3f9398a56df91a3d7523d6788144d6a06410e2b587eb2"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
