@@ -221,7 +221,7 @@ def test_a_row_has_a_cell_for_each_column() -> None:
 def test_a_table_in_markdown_has_the_cells(tmp_path: Path) -> None:
     row = asdict(_row("rollback", cases(found=3, missed=0, invisible=1)))
     written = save({"cases": [row], "regime": "none"}, tmp_path)
-    assert [path.name for path in written] == ["fleet-none.json", "fleet-none.md"]
+    assert [(path.stem, path.suffix) for path in written] == [("fleet-none", ".json"), ("fleet-none", ".md")]
     head, dashes, line = written[1].read_text().splitlines()
     assert head.count("|") == dashes.count("|") == line.count("|") == len(COLUMNS) + 1
     assert line.startswith("| rollback | 4 | 3 | 3 |")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from node import limits
 from node.errors import Malformed
 from node.ledger import kinds
-from node.ledger.body import TransactionBody, open_codes
+from node.ledger.body import TransactionBody, open_codes, vins_of
 from node.ledger.fields import Day, Money
 from node.ledger.kinds import Kind, fields_of, kind_of
-from node.rules.personal_data import find_personal_data
+from node.rules.personal_data import find_personal_data, has_card_in_vin
 from node.txtypes.registry import TYPES
 
 SHOWABLE_MS = 253_402_300_799_999
@@ -82,4 +82,5 @@ def bodies(draw: Any, name: str) -> TransactionBody:
     except Malformed:
         assume(False)
     assume(find_personal_data(open_codes(body)) is None)
+    assume(not any(map(has_card_in_vin, vins_of(body))))
     return body

@@ -25,7 +25,7 @@ BYTES_MAX: Final = {
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": KIB,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
 }  # fmt: skip
-"""Family to the largest value that its lists leave room for (vehicle_life.md, section 3; README.md, 17)."""
+"""Family to the largest value, in bytes, that its lists leave room for."""
 RECORDS_READ_MAX: Final = 2
 KEYS_READ_MAX: Final = 40
 """State keys that a transaction reads besides those that its own lists name."""
@@ -107,7 +107,7 @@ def root_of(vin: str, car: Vehicle) -> bytes:
 
 
 def told(car: Vehicle, now_ms: int) -> dict[str, object]:
-    """What of a car a buyer has to know once it changes (vehicle_life.md, section 13), as it counts now."""
+    """What of a car a buyer has to know once it changes (docs/VEHICLE_LIFE.md), as it counts now."""
     car = vehicle_at(car, now_ms)
     return {
         "brands": {brand.code: brand_state(brand, now_ms) for brand in car.brands},
