@@ -48,11 +48,56 @@ ENTRIES_PER_KEY: Final = 64
 """A new state key is charged as one key more for every this many entries that its bucket has."""
 
 READINGS_MAX: Final = 256
-"""Odometer readings of one vehicle in state. Above: the least informative are dropped, and a series without a
-contradiction has the verdict NO_VERDICT with reason `limit`; ILLOGICAL stays."""
+"""Odometer readings of one vehicle in state. Above: the least informative are left out, and a series that rises has the
+verdict NO_VERDICT with reason `limit`."""
+
+READING_AUTHORS_MAX: Final = 64
+"""Authors of the readings in state. Above: the one with the fewest judged readings is left out with them."""
+
+ODOMETER_SEGMENTS_MAX: Final = 4
+"""Replacements and rollovers of one vehicle's odometer. Above: an unmet guard."""
 
 READINGS_PER_AUTHOR_AND_DAY_MAX: Final = 8
 """Readings that one author may add to one vehicle within a day of block time. Above: an unmet guard."""
+
+RECORDS_PER_AUTHOR_MAX: Final = 16
+"""Records that one author may add to one vehicle within 30 days without the holder's signature. Above: an unmet
+guard."""
+
+SIGHTINGS_PER_DAY_MAX: Final = 50
+"""Sightings that one author may report on a day of block time. Above: an unmet guard."""
+
+IMPORTS_PER_DAY_MAX: Final = 200
+"""Cars that one dealer may import on a day of block time: a car transporter holds ten. Above: an unmet guard."""
+
+ACT_AGE_MAX_MS: Final = 7 * DAY_MS
+"""How long ago an act (a transfer, an import, a total loss) may have happened when it is reported. A record of what
+somebody has seen may be of any age. Above: an unmet guard."""
+
+HANDOVER_AGE_MAX_MS: Final = 72 * HOUR_MS
+"""As `ACT_AGE_MAX_MS`, for a handover: long enough for both to sign after a weekend."""
+
+REGISTRATION_AGE_MAX_MS: Final = 30 * DAY_MS
+"""As `ACT_AGE_MAX_MS`, for what an authority writes of a registration: it reports in batches."""
+
+TEMPORARY_REGISTRATION_MAX_MS: Final = 400 * DAY_MS
+"""The longest temporary registration: a year, and room for the day it starts. Above: an unmet guard."""
+
+BIRTH_AGE_MAX_MS: Final = 400 * DAY_MS
+"""How long ago a car may have been produced that its maker registers as new. Older ones are imported. Above: an unmet
+guard."""
+
+BACKFILLED_MS: Final = 400 * DAY_MS
+"""A record whose event lies further back is shown and judged, and counts for nothing good."""
+
+INSPECTIONS_PER_DAY_MAX: Final = 80
+"""Inspections of one author within a day of block time: what one station can do. Above: an unmet guard."""
+
+RECALL_VINS_MAX: Final = 1_000
+"""Cars that one `recall.extend` names. Above: malformed."""
+
+BAD_VINS_NAMED_MAX: Final = 16
+"""Of the cars that can't be named in a `recall.extend`, those that the refusal names."""
 
 OFFERS_LIVE_MAX: Final = 20
 """Offers of one account that are neither accepted, rejected, cancelled nor expired. Above: an unmet guard."""

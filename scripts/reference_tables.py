@@ -199,6 +199,9 @@ def _codes(function: Any, owner: Any, seen: set[Any]) -> Iterator[str]:
                 guard = names[call.args[0].id]
                 assert isinstance(guard, Guard), f"{function.__qualname__} notes {guard}, which is no guard"
                 yield guard.code
+            case ast.Attribute(attr="unmet") if isinstance(call.args[0], ast.Subscript):  # of a table of guards
+                assert isinstance(call.args[0].value, ast.Name), function.__qualname__
+                yield from dict.fromkeys(guard.code for guard in names[call.args[0].value.id].values())
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 yield from _codes(getattr(owner, name, None), owner, seen)
             case ast.Attribute(value=ast.Name(id=module), attr=name) if inspect.ismodule(names.get(module)):
@@ -427,7 +430,8 @@ def renewed(text: str) -> str:
 
 
 def links_of(text: str) -> list[str]:
-    """Targets of links within the repository."""
+    """Targets of links within the repository. A pattern in a code block or a code span is no link."""
+    text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
 
 

@@ -26,6 +26,7 @@ PLACES: Final = {
     "proposal": "wallet.commands.proposals:proposal",
     "proposals": "wallet.commands.proposals:proposals",
     "ref": "wallet.commands.ref:ref",
+    "report": "wallet.commands.report:report",
     "sign": "wallet.commands.files:sign",
     "submit": "wallet.commands.files:submit",
     "tx": "wallet.commands.tx:tx",

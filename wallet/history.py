@@ -81,16 +81,22 @@ def _hash(value: Any, path: str) -> bytes:
     return bytes.fromhex(value)
 
 
-def record_json(vin: str, sequence: int, record: ProvenRecord, frauds: frozenset[bytes]) -> dict[str, Any]:
-    """A record in the form in which a node answers it, from what is proven. `frauds`: the authors that the proven list
-    has. A withheld one has `content` null, and its face or its sequence alone."""
+def record_json(vin: str, sequence: int, record: ProvenRecord, frauds: Mapping[bytes, int]) -> dict[str, Any]:
+    """A record in the form in which a node answers it, from what is proven. `frauds`: the authors of the proven list,
+    and since when each is marked. A withheld one has `content` null, and its face or its sequence alone."""
     match record:
         case DecodedRecord(face=face):
-            return to_json(view_of(vin, record, digest_of(record), face.author in frauds))
+            return to_json(view_of(vin, record, digest_of(record), _is_marked(face, frauds)))
         case Redacted(face=face):
             return to_json(face) | {
-                "id": f"{vin}/{sequence}", "author_is_fraudulent": face.author in frauds, "late": is_late(face),
+                "id": f"{vin}/{sequence}", "author_is_fraudulent": _is_marked(face, frauds), "late": is_late(face),
                 "content": None, "content_digest": record.content_digest.hex(), "digest": digest_of(record).hex(),
             }  # fmt: skip
         case Withheld(digest=digest):
             return {"id": f"{vin}/{sequence}", "sequence": sequence, "content": None, "digest": digest.hex()}
+
+
+def _is_marked(face: Face, frauds: Mapping[bytes, int]) -> bool:
+    """As `members.member.is_fraudulent`."""
+    since = frauds.get(face.author)
+    return since is not None and max(face.event_at_ms, face.time_ms) >= since

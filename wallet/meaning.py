@@ -20,12 +20,23 @@ from node.ledger.fields import Address
 from node.ledger.json_form import time_to_text, to_json, value_from_json
 from node.ledger.kinds import Kind, fields_of, kind_of, tag_of
 from node.txtypes.chain.governance import PROPOSAL, GovernanceVote
+from node.txtypes.disputes.dispute import RECORD_DISPUTE
 from node.txtypes.envelope import Payload
 from node.txtypes.identity.account import AccountOpen
+from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import name_of
+from node.txtypes.registration.registration import RegistrationAccept
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderHandover
+from node.txtypes.service.instrument import OdometerReplace
+from node.txtypes.service.loss import TotalLoss
+from node.txtypes.service.rebuild import Rebuild
+from node.txtypes.service.scrap import Scrap
+from node.txtypes.service.warranty import WarrantyStart
+from node.txtypes.service.warranty_claim import CLAIM
+from node.txtypes.vehicle.assign import TitleAssign
+from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import Names, strict
@@ -52,6 +63,10 @@ REFERENCES: Final[dict[str, Reference]] = {
         PROPOSAL,
         ("action", "proposer", "status", "yes_power", "no_power", "needed_power", "total_power", "expires_at"),
     ),
+    "dispute": Reference(
+        RECORD_DISPUTE, ("vin", "kind", "author", "opener", "ground", "answer", "status", "outcome"), ("vin",)
+    ),
+    "claim": Reference(CLAIM, ("vin", "group", "operation", "workshop", "provider", "outcome"), ("vin",)),
 }
 """Field of a body, or of a view, to the state value that it names."""
 
@@ -79,8 +94,50 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
         ("proposal", "approve", "action"), "{sender} votes on the action of the proposal; approve: {approve}.", True
     ),
     TitleTransfer: Essence(
-        ("sender", "vin", "receiver", "odometer", "odometer_disclosed"),
+        ("sender", "vin", "receiver", "odometer", "discloses"),
         "The title of {vin} moves from {sender} to {receiver} for good.",
+    ),
+    TitleAssign: Essence(
+        ("sender", "vin", "receiver", "reason", "odometer", "discloses", "material_changes"),
+        "The title of {vin} moves to {receiver} for good ({reason}), as the car is after {material_changes} material "
+        "changes.",
+    ),
+    TotalLoss: Essence(
+        ("sender", "vin", "holder", "category", "cause", "takes_title", "settlement"),
+        "{vin} becomes a total loss of category {category}, for good; the title moves to {sender}: {takes_title}.",
+    ),
+    Rebuild: Essence(
+        ("sender", "vin", "inspection", "registrar", "odometer"),
+        "{vin} is rebuilt after its total loss and may be on the road again; it keeps the brand for good.",
+    ),
+    Scrap: Essence(
+        ("sender", "vin", "holder", "certificate", "parts_kept", "police"),
+        "{vin} is scrapped for good: nobody registers, sells or drives it any more.",
+    ),
+    OdometerReplace: Essence(
+        ("sender", "vin", "old", "odometer", "cause", "witness", "event_at"),
+        "The odometer of {vin} was replaced: the old one showed {old}, the new one shows {odometer}. The car has the "
+        "brand odometer_replaced for good.",
+    ),
+    RegistrationAccept: Essence(
+        ("sender", "vin", "holder", "country", "kind", "usage", "plate", "until", "shown"),
+        "{country} registers {vin}, or claims it where another country has it: after 30 days without an objection the "
+        "other registration ends.",
+    ),
+    VehicleImport: Essence(
+        ("sender", "vin", "holder", "inspector", "confirmed_by", "grade", "origin_country", "origin_brands",
+         "findings", "history", "odometer", "title_evidence"),
+        "{vin} comes onto this chain with grade {grade} for the life before; {holder} holds its title.",
+    ),
+    WarrantyStart: Essence(
+        ("sender", "vin", "plan", "terms", "groups", "starts_at", "months", "distance_km", "is_transferable"),
+        "{sender} covers {vin} by {plan} for {months} months from {starts_at} on.",
+    ),
+    MandateGrant: Essence(
+        ("sender", "agent", "rights", "vins", "wmis", "ends_at"),
+        "{agent} may act for {sender} until {ends_at}: {rights}. Cars: {vins}, makers: {wmis}; without either, every "
+        "car of {sender}.",
+        True,
     ),
     AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),
 }  # fmt: skip
@@ -219,7 +276,7 @@ def _add_referenced(found: _Facts, name: str, ident: Any, essence: Essence, read
     family, shown, leads_to = REFERENCES[name]
     value, text = reader.get(family, ident), ident.hex() if isinstance(ident, bytes) else ident
     if value is None:
-        if set(shown) & set(essence.essential):
+        if set(shown) & set(essence.essential) - set(found.facts):
             raise InvalidProof(f"it is proven that there is no {family.name} {plain(text)}: compare the id")
         found.add(f"{family.name}", kinds.Text(), "", "none on the chain so far", family.name)
         return

@@ -7,6 +7,7 @@ Friendly forms, on the command line and in `--body` files:
     odometer    12000km, 7500mi:visual
     next due    30000km,+730d, or one of both
     times       RFC 3339, now, +30d, -2h (relative to the head's time); the empty string is none
+    days        2026-01-31, or relative: now, now-30d
     addresses   bmw1..., or the name of a key or of a genesis account
     structures  {"zone": "front", "extent": "bolt_on"} or zone=front,extent=bolt_on (a list: its name again)
 """
@@ -26,7 +27,7 @@ from node import limits
 from node.errors import Malformed
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.example import parse_time
+from node.ledger.example import DAY, parse_day, parse_time
 from node.ledger.fields import Odometer
 from node.ledger.json_form import from_json, time_to_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
@@ -34,7 +35,6 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.rules.vin import VIN_PATTERN, is_vin
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.service.records import Due
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
@@ -185,6 +185,8 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             return _strict(kind, _struct_text(kind, text), path, names)
         case kinds.Time():
             return time_to_text(parse_time(text, names.now_ms))
+        case kinds.Text() if kind == DAY:
+            return parse_day(text, names.now_ms)
         case kinds.Address():
             return names.address_of(text)
         case kinds.Bytes(length=length):
@@ -265,9 +267,7 @@ def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Na
 
 
 # --- click -------------------------------------------------------------------------------------------
-FROM_THE_CHAIN: Final[dict[type[TransactionBody], frozenset[str]]] = {
-    OrderOffer: frozenset({"listing_version", "disclosure_root"})
-}
+FROM_THE_CHAIN: Final = frozenset({"listing_version", "disclosure_root", "shown"})
 """Fields that the wallet reads from the chain if they are not given."""
 
 CHOICES_MAX: Final = 30
@@ -313,8 +313,8 @@ def _metavar_and_form(kind: Kind, description: str) -> tuple[str, str]:
             return type(kind).__name__.upper(), description
 
 
-def _note(field: Field, struct: type[TransactionBody]) -> str:
-    if field.json_name in FROM_THE_CHAIN.get(struct, ()):
+def _note(field: Field) -> str:
+    if field.json_name in FROM_THE_CHAIN:
         return "[default: as the chain has it now]"
     if is_required(field):
         return "[required]"
@@ -332,7 +332,7 @@ def options_of(struct: type[TransactionBody]) -> list[click.Parameter]:
         item = kind.item if isinstance(kind, kinds.ListOf | kinds.OptionOf) else kind
         metavar, form = _metavar_and_form(item, field.description)
         choices = _choices(item)
-        parts = (form, "(may be repeated)" if is_list else "", _note(field, struct))
+        parts = (form, "(may be repeated)" if is_list else "", _note(field))
         options.append(
             click.Option(
                 [field.json_name, f"{name}/--no-{name[2:]}" if is_flag else name],
@@ -379,7 +379,10 @@ def _words(field: Field, value: Any) -> Iterator[str]:
         return
     for entry in friendly if isinstance(field.kind, kinds.ListOf) else [friendly]:
         yield option
-        yield json.dumps(entry) if isinstance(entry, dict | list) else str(entry)
+        if isinstance(entry, dict) and any(str(part).startswith("$") for part in entry.values()):
+            yield ",".join(f"{name}={part}" for name, part in entry.items())  # a shell replaces nothing within '...'
+        else:
+            yield json.dumps(entry) if isinstance(entry, dict | list) else str(entry)
 
 
 def example_arguments(name: str) -> list[str]:
@@ -388,7 +391,7 @@ def example_arguments(name: str) -> list[str]:
     example = struct.EXAMPLE
     for field in fields_of(struct):
         value = example.body.get(field.json_name)
-        if value not in (None, [], default_of(field)) and field.json_name not in FROM_THE_CHAIN.get(struct, ()):
+        if value not in (None, [], default_of(field)) and field.json_name not in FROM_THE_CHAIN:
             words.extend(_words(field, value))
     words.extend(["--from", example.sender])
     for cosigner in example.cosigners:
@@ -397,8 +400,7 @@ def example_arguments(name: str) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    is_variable = word.startswith("$") and word[1:].replace("_", "").isalnum()
-    return word if is_variable else shlex.quote(word)
+    return word if re.fullmatch(r"[a-z0-9_=,]*\$[A-Z_]+", word) else shlex.quote(word)
 
 
 def example_of(name: str) -> str:

@@ -39,13 +39,26 @@ def value_text(value: Any) -> str:
         return "yes" if value else "no"
     if is_money(value):
         return show_amount(int(value["amount"]), plain(value["currency"]))
-    if isinstance(value, dict) and set(value) == {"value", "unit", "source"}:
-        return plain(f"{value['value']} {value['unit']} ({value['source']})")
+    if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
+        return plain(_reading_text(value))
+    if isinstance(value, dict) and set(value) == {"sequence", "digest"}:
+        return plain(f"record {value['sequence']} ({value['digest']})")
     if isinstance(value, dict):
         return ", ".join(f"{plain(name)} {value_text(item)}" for name, item in value.items())
     if isinstance(value, list):
-        return ", ".join(value_text(item) for item in value)
+        return ("; " if isinstance(value[0], dict) else ", ").join(value_text(item) for item in value)
     return plain(value)
+
+
+def _reading_text(value: Mapping[str, Any]) -> str:
+    """An odometer reading: what was read first, and what differs from it."""
+    others = value.get("others")
+    entries = [each for each in others if isinstance(each, dict)] if isinstance(others, list) else []
+    differing = [f"{each.get('source')} {each.get('value')}" for each in entries if each.get("value") != value["value"]]
+    same = [str(each.get("source")) for each in entries if each.get("value") == value["value"]]
+    text = f"{value['value']} {value['unit']} ({', '.join([str(value['source']), *same])})"
+    tampered = ["signs of tampering"] if value.get("tamper_sign") is True else []
+    return "; ".join([text, *differing, *tampered])
 
 
 def fact_rows(values: Mapping[str, Any], indent: int = 0) -> list[tuple[str, str]]:
@@ -73,7 +86,8 @@ def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
 STYLES: Final[dict[str, Style]] = {
     **dict.fromkeys(("LOGICAL", "committed", "settled", "completed", "active", "open"), "good"),
     **dict.fromkeys(("NO_VERDICT", "pending", "withheld", "expired", "fallen", "suspended"), "warn"),
-    **dict.fromkeys(("ILLOGICAL", "rejected", "refused", "revoked", "stolen", "total_loss", "scrapped"), "bad"),
+    **dict.fromkeys(("CONTESTED", "ILLOGICAL", "rejected", "refused", "revoked", "stolen"), "bad"),
+    **dict.fromkeys(("total_loss", "scrapped"), "bad"),
 }
 """Values that stand out on a terminal."""
 

@@ -15,10 +15,13 @@ Records = Sequence[Mapping[str, Any]]
 COLUMNS = ("when", "#", "record", "by", "what")
 INDENT = " " * 20
 VERDICT = "verdict:"
+DECIDED = "decided:"
+REPLACED = "odometer.replace"
 
 
 class Entry(NamedTuple):
-    """One record. `marks`: late, revoked author. `kind` and `author` are empty where only the digest is shown."""
+    """One record. `marks`: late, revoked author, what became of it. `kind` and `author` are empty where only the digest
+    is shown."""
 
     when: str
     sequence: str
@@ -31,6 +34,8 @@ class Entry(NamedTuple):
 
 def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
     """In the given order."""
+    records = list(records)
+    became = fates(records)
     for record in records:
         place, content = plain(record.get("sequence", "?")), record.get("content")
         if "kind" not in record:
@@ -43,6 +48,7 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         marks = (
             *(["reported late"] if record.get("late") else []),
             *(["AUTHOR REVOKED FOR FRAUD"] if is_fraud else []),
+            *became.get(str(record.get("sequence")), ()),
         )
         if not isinstance(content, dict):
             yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
@@ -53,10 +59,42 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         yield Entry(when, place, kind, author, marks, details, "bad" if is_bad else "")
 
 
+def fates(records: Records) -> dict[str, list[str]]:
+    """Sequence of a record to what later ones have made of it: amended by its author, disputed, decided by arbiters."""
+    found: dict[str, list[str]] = {}
+    disputed: dict[str, Any] = {}
+    for record in records:
+        content, place = record.get("content"), f"record {plain(record.get('sequence', '?'))}"
+        if not isinstance(content, dict):
+            continue
+        target = content.get("target")
+        about = target.get("sequence") if isinstance(target, dict) else disputed.get(str(content.get("dispute")))
+        if not isinstance(about, int):
+            continue
+        told = [code.removeprefix(DECIDED) for code in _codes(record) if code.startswith(DECIDED)]
+        match record.get("kind"):
+            case "record.amend":
+                told = ["AMENDED"]
+            case "record.dispute":
+                disputed[str(record.get("txid"))] = about
+                told = ["disputed"]
+            case "record.withdraw":
+                told = ["dispute withdrawn"]
+        words = [word.upper() if word == "annulled" else word for word in told]
+        found.setdefault(str(about), []).extend(f"{word} ({place})" for word in words)
+    return found
+
+
 def _headline(kind: str, content: Mapping[str, Any]) -> list[str]:
     headline = TYPES[kind].headline if kind in TYPES else ()
     names = [name for name in headline if content.get(name) not in (None, "", [], False)]
-    return [f"{name.replace('_', ' ')}: {value_text(content[name])}" for name in names]
+    return [f"{name.replace('_', ' ')}: {_headline_text(content[name])}" for name in names]
+
+
+def _headline_text(value: Any) -> str:
+    """A value on one line; of another record its place alone."""
+    is_record = isinstance(value, dict) and set(value) == {"sequence", "digest"}
+    return f"record {plain(value['sequence'])}" if is_record else value_text(value)
 
 
 def _codes(record: Mapping[str, Any]) -> list[str]:
@@ -101,15 +139,29 @@ def _row(entry: Entry) -> tuple[str | Cell, ...]:
 
 
 # --- mileage ------------------------------------------------------------------------------------------------
-def readings(records: Records) -> list[tuple[int, str]]:
-    """(value, unit) of every odometer reading, in event time."""
-    found = []
-    for record in records:
+def distances(records: Records) -> list[tuple[int, str]]:
+    """(distance, unit) by every odometer reading, in event time: what the instrument shows, and what those have counted
+    that it replaced."""
+    found: list[tuple[int, str]] = []
+    before = 0
+    for record in sorted(records, key=lambda record: str(record.get("event_at", ""))):
         content = record.get("content")
-        reading = content.get("odometer") if isinstance(content, dict) else None
-        if isinstance(reading, dict) and type(reading.get("value")) is int:
-            found.append((str(record.get("event_at", "")), reading["value"], plain(reading.get("unit", ""))))
-    return [(value, unit) for _, value, unit in sorted(found)]
+        shown = _reading(content, "odometer")
+        if shown is None:
+            continue
+        value, unit = shown
+        if record.get("kind") == REPLACED:
+            old, last = _reading(content, "old"), found[-1][0] if found else 0
+            before = max(last, old[0] + before if old is not None else 0) - value
+        found.append((before + value, unit))
+    return found
+
+
+def _reading(content: Any, name: str) -> tuple[int, str] | None:
+    reading = content.get(name) if isinstance(content, dict) else None
+    if isinstance(reading, dict) and type(reading.get("value")) is int:
+        return reading["value"], plain(reading.get("unit", ""))
+    return None
 
 
 def verdict(records: Records) -> str:
@@ -124,7 +176,7 @@ def verdict(records: Records) -> str:
 
 
 def _echo_mileage(records: Records) -> None:
-    found = readings(records)
+    found = distances(records)
     if not found:
         return
     (first, unit), (last, _) = found[0], found[-1]

@@ -6,7 +6,8 @@ const [node, count, vin] = [process.argv[2], Number(process.argv[3]), process.ar
 const made = Array.from({ length: count }, (_, i) => {
   const odometer = { value: 20000 + i, unit: "km", source: "cluster" };
   const event_at = new Date(Date.now() - 1000).toISOString();
-  return compose(GENESIS_HASH, KEY, { type: "odometer.read", vin, odometer, event_at, context: "reading" });
+  const where = { site: "BER-1", vin_source: "obd", model_seen: "330I" };
+  return compose(GENESIS_HASH, KEY, { type: "odometer.read", vin, odometer, event_at, where, context: "reading" });
 });
 const answer = await call(node, "/v1/transactions/batch", { transactions: made.map((t) => t.bytes.toString("hex")) });
 for (const result of answer.json.results)

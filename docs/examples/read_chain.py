@@ -59,14 +59,18 @@ def millis(text):
 def genesis_hash(document):
     def grant(g):
         times = [millis(g["starts_at"]), millis(g["ends_at"])]
-        return [g["role"], g["wmis"], g["country"], *times, g["status"], g["reason"]]
+        changes = [[c["status"], c["reason"], millis(c["at"])] for c in g["changes"]]
+        return [g["role"], g["wmis"], g["country"], g["capabilities"], *times, changes]
 
     def validator(v):
         return v and [bytes.fromhex(v["consensus_key"]), bytes.fromhex(v["possession"]), v["power"]]
 
     def member(m):
-        node = m and [bytes.fromhex(m["node_key"]), m["node_address"]]
-        return m and [m["country"], [grant(g) for g in m["roles"]], validator(m["validator"]), *node]
+        if m is None:
+            return None
+        roles, sites = [grant(g) for g in m["roles"]], [list(s.values()) for s in m["sites"]]
+        node = bytes.fromhex(m["node_key"]), m["node_address"]
+        return [m["country"], m["group"], roles, sites, validator(m["validator"]), *node]
 
     def account(a):
         keys = [bytes.fromhex(key) for key in a["keys"]]
@@ -194,7 +198,7 @@ def main(node, vin=None):
                     document["tree_depth"], large)  # fmt: skip
         records = get(f"/v1/vehicles/{vin}/history?limit=1000")["records"]
         vehicle = decode(value)
-        assert (vehicle[21], vehicle[22]) == (len(records), history_head(bytes.fromhex(r["digest"]) for r in records))
+        assert (vehicle[30], vehicle[31]) == (len(records), history_head(bytes.fromhex(r["digest"]) for r in records))
         print("vehicle proven,", len(records), "records, complete")
 
 

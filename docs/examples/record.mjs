@@ -8,8 +8,8 @@ process.exitCode = await send(nodes, {
   vin,
   services: ["ENGINE_OIL", "BRAKE_FLUID"], // GET /v1/codes lists all service codes
   parts: [{ number: "11428507683", quantity: 1, is_original: true, serial: null }],
-  odometer: { value: kilometres, unit: "km", source: "cluster" },
-  event_at: new Date(Date.now() - 1000).toISOString(),
   next_due: { odometer: kilometres + 30000, at: null },
-  attachments: [],
+  event_at: new Date(Date.now() - 1000).toISOString(),
+  where: { site: "BER-1", vin_source: "obd", model_seen: "330I" },
+  odometer: { value: kilometres, unit: "km", source: "cluster" },
 });

@@ -62,7 +62,7 @@ def address(text):
 
 def millis(text):
     moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) // datetime.timedelta(milliseconds=1)
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
 
 
 # --- from JSON to what is encoded, by the schema ------------------------------------------------------------
@@ -138,7 +138,7 @@ def sender_of(seed):
 
 def expiry(lifetime_s):
     """The time in `lifetime_s` seconds by this computer's clock, as text."""
-    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=lifetime_s)
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=lifetime_s)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -11,7 +11,7 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.ledger.params import ChainParams
 from node.txtypes.chain.validator_set import possession_bytes
-from node.txtypes.members.member import Grant
+from node.txtypes.members.member import Capability, Grant, Site
 
 DEV_TIME_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -21,32 +21,45 @@ BMW_WMIS = ("WBA", "WBS", "WBX", "WBY", "WMW", "5UX", "5UM", "LBV")
 
 @dataclass(frozen=True)
 class Party:
-    """One account of a genesis: roles as (role, WMIs), and power if it is a validator."""
+    """One account of a genesis: roles as (role, WMIs), power if it is a validator, the code of its site."""
 
     name: str
     country: str
     roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     power: int = 0
     is_member: bool = True
+    group: str = ""
+    site: str = ""
+    capabilities: tuple[Capability, ...] = ()
 
 
 DEV_PARTIES = (
-    Party("bmw", "DE", (("manufacturer", BMW_WMIS),), 10),
-    Party("dealer-munich", "DE", (("dealer", ()),), 10),
-    Party("dealer-shanghai", "CN", (("dealer", ()),), 10),
-    Party("workshop-berlin", "DE", (("workshop", ()),), 10),
+    Party("bmw", "DE", (("manufacturer", BMW_WMIS),), 10, group="bmw", site="MUC-PLANT"),
+    Party("dealer-munich", "DE", (("dealer", ()),), 10, site="MUC-1"),
+    Party("dealer-shanghai", "CN", (("dealer", ()),), 10, site="SHA-1"),
+    Party("workshop-berlin", "DE", (("workshop", ()),), 10, site="BER-1", capabilities=("hv", "structural", "assist")),
+    Party("workshop-hamburg", "DE", (("workshop", ()),), site="HAM-1"),
     Party("bank-1", "DE", (("bank", ()), ("payment_provider", ()))),
     Party("payment-provider-1", "DE", (("payment_provider", ()),)),
-    Party("inspector-1", "DE", (("inspector", ()),)),
+    Party("inspector-1", "DE", (("inspector", ()),), group="inspection-south", site="INS-1"),
+    Party("inspector-2", "DE", (("inspector", ()),), group="inspection-north", site="INS-2"),
     Party("insurer-1", "DE", (("insurer", ()),)),
     Party("registrar-1", "DE", (("registrar", ()),)),
+    Party("registrar-2", "CN", (("registrar", ()),)),
     Party("police-1", "DE", (("police", ()),)),
     Party("carrier-1", "DE", (("carrier", ()),)),
     Party("dismantler-1", "DE", (("dismantler", ()),)),
     Party("identity-attestor-1", "DE", (("identity_attestor", ()),)),
-    Party("arbiter-1", "DE", (("arbiter", ()),)),
+    Party("arbiter-1", "DE", (("arbiter", ()),), group="consumers"),
+    Party("arbiter-2", "DE", (("arbiter", ()),), group="consumers"),
+    Party("arbiter-3", "DE", (("arbiter", ()),), group="trade"),
+    Party("arbiter-4", "CN", (("arbiter", ()),), group="engineers"),
     Party("buyer-1", "DE", is_member=False),
 )
+COUNTRY_ROLES = ("registrar", "police")
+"""Roles that are held for the party's country only."""
+PLACES = {"DE": (52_520_000, 13_405_000), "CN": (31_230_000, 121_474_000)}
+"""Country to the place of its sites, in millionths of a degree: Berlin, Shanghai."""
 
 KeyOf = Callable[[str, str], PrivateKey]
 """Private key for (purpose, name)."""
@@ -62,9 +75,13 @@ def account_of(party: Party, key_of: KeyOf, sponsor: bytes) -> GenesisAccount:
             consensus = key_of("consensus", party.name)
             proof = consensus.sign(possession_bytes(bytes(32), address, consensus.public))
             validator = GenesisValidator(consensus.public, proof, party.power)
-        grants = tuple(Grant(role, wmis, "", 0, 0, "active", "") for role, wmis in party.roles)
+        grants = tuple(
+            Grant(role, wmis, party.country if role in COUNTRY_ROLES else "", party.capabilities, 0, 0, ())
+            for role, wmis in party.roles
+        )
+        sites = (Site(party.site, party.country, *PLACES[party.country], (), "", "", ""),) if party.site else ()
         node_key = key_of("node", party.name).public if party.power else b""
-        member = GenesisMember(party.country, grants, validator, node_key, "")
+        member = GenesisMember(party.country, party.group, grants, sites, validator, node_key, "")
     return GenesisAccount(party.name, address, (account_key.public,), 1, b"", sponsor or address, member)
 
 

@@ -25,8 +25,9 @@ from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset
 from node.rules.iso_codes import COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
+from node.txtypes.disputes.arbiters import ARBITERS_MAX
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
-from node.txtypes.members.member import Grant
+from node.txtypes.members.member import Grant, Group, Site
 from node.txtypes.rulesets import RULESETS, unknown_rules
 
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
@@ -44,7 +45,9 @@ class GenesisMember(Value, frozen=True):
     """A member that exists from the start; a validator if `validator` is given."""
 
     country: Country
+    group: Group
     roles: tuple[Grant, ...]
+    sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
     validator: GenesisValidator | None
     node_key: OptionalHash
     node_address: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z")]
@@ -155,8 +158,15 @@ def _check(genesis: Genesis) -> None:
     for index, account in enumerate(genesis.accounts):
         if genesis.continues is None and account.sponsor not in addresses:
             raise Malformed(f"genesis.accounts[{index}].sponsor: no account of this genesis")
+    arbiters = sum(1 for a in genesis.accounts if a.member is not None and _is_arbiter(a.member))
+    if arbiters > ARBITERS_MAX:
+        raise Malformed(f"genesis.accounts: {arbiters} arbiters are more than {ARBITERS_MAX}")
     if not 1 <= total <= limits.POWER_MAX:
         raise Malformed(f"genesis.accounts: total power {total} is not between 1 and {limits.POWER_MAX}")
+
+
+def _is_arbiter(member: GenesisMember) -> bool:
+    return any(grant.role == "arbiter" and grant.status != "revoked" for grant in member.roles)
 
 
 def _check_roles(path: str, member: GenesisMember, rules: Ruleset) -> None:

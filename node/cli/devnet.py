@@ -17,7 +17,8 @@ from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.guide import show_accounts, show_commands
 from node.cli.local_network import BASE_PORT, LocalNetwork, start_of_day_ms
 from node.cli.options import example
-from node.cli.story import Story, StoryFailed
+from node.cli.stage import StoryFailed
+from node.cli.story import Story
 from node.errors import OperatorError
 
 

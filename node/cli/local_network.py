@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def genesis_of(validators: int, time_ms: int = DEV_TIME_MS) -> Genesis:
     if validators == 4:
         return dev_genesis(time_ms)
     voters = [party.name for party in DEV_PARTIES[: min(validators, 4)]]
-    parties = [Party(p.name, p.country, p.roles, 10 * (p.name in voters), p.is_member) for p in DEV_PARTIES]
+    parties = [replace(party, power=10 * (party.name in voters)) for party in DEV_PARTIES]
     extra = [Party(f"dealer-{i}", "DE", (("dealer", ()),), 10) for i in range(5, validators + 1)]
     return build_genesis(f"bmw-dev-{validators}", time_ms, (*parties[:4], *extra, *parties[4:]), dev_key)
 

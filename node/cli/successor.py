@@ -197,7 +197,15 @@ def _genesis(store: ChainStore, chain_id: str, survivors: list[Survivor], powers
                 account.threshold,
                 account.sealing_hash,
                 account.sponsor,
-                GenesisMember(member.country, member.grants, validator, member.node_key, member.node_address),
+                GenesisMember(
+                    member.country,
+                    member.group,
+                    member.grants,
+                    member.sites,
+                    validator,
+                    member.node_key,
+                    member.node_address,
+                ),
             )
         )
     if powers:

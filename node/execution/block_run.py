@@ -143,7 +143,7 @@ class BlockRun:
         """Take one transaction. Raises `GuardsUnmet` with every guard that does not hold; nothing changes then."""
         ledger = self.carry_out(tx)
         ledger.check_guards()
-        weight = tx.payload.body.weight + len(tx.raw) // 64 + self._bucket_weight(ledger)
+        weight = tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
         if self.weight + weight > self._head.params.block_weight_max and self._taken:
             raise BlockFull
         self.weight += weight
@@ -153,6 +153,7 @@ class BlockRun:
         self._overlay.changes.update(ledger.changes)
         self._growth.update(self._slot(key)[1] for key in ledger.created)
         self._records.extend(ledger.records)
+        self._overlay.records.update({(record.vin, record.sequence): record.body for record in ledger.records})
         self._taken.append(tx)
         expires = tx.payload.expires_at_ms
         hour = hour_of(expires)

@@ -19,7 +19,9 @@ from node.txtypes.chain.validator_set import (
     ValidatorRecord,
     ValidatorState,
 )
+from node.txtypes.disputes.arbiters import ARBITERS, Arbiters, is_named
 from node.txtypes.identity.account import ACCOUNT, Account
+from node.txtypes.members.makers import MAKERS, Makers, with_maker
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, Member, NameHolder
 from node.txtypes.rulesets import RULESETS
 
@@ -28,6 +30,8 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
     """Every state key of height 0 and its value, in the version that the ruleset in force names."""
     versions = RULESETS[genesis.params.ruleset].value_versions
     entries: dict[bytes, bytes] = {}
+    makers: dict[str, Makers] = {}
+    arbiters: list[bytes] = []
 
     def put(family: Family[Any], ident: str | bytes, value: Value) -> None:
         entries[family.key(ident)] = family.encode(value, versions[family.name])
@@ -42,15 +46,24 @@ def genesis_entries(genesis: Genesis) -> dict[bytes, bytes]:
         if member is None:
             continue
         entry = Member(
-            account.name, member.country, "active", "", 0, member.roles, (), member.node_key, member.node_address
-        )
+            account.name, member.country, member.group, 0, member.roles, member.sites, member.node_key,
+            member.node_address, (),
+        )  # fmt: skip
         put(MEMBER, account.address, entry)
+        if is_named(entry):
+            arbiters.append(account.address)
         put(MEMBER_NAME, account.name, NameHolder(account.address))
+        for wmi in (wmi for grant in member.roles if grant.role == "manufacturer" for wmi in grant.wmis):
+            makers[wmi] = with_maker(makers.get(wmi), account.address, genesis.time_ms)
         if member.validator is not None:
             key, power = member.validator.consensus_key, member.validator.power
             put(VALIDATOR, account.address, ValidatorRecord(key, power, 1, 0))
             put(CONSENSUS_KEY, key, KeyUse(account.address))
+    if arbiters:
+        put(ARBITERS, "all", Arbiters(tuple(sorted(arbiters))))
     put(VALIDATORS, "set", ValidatorState(genesis_set(genesis).entries, 0, 0, 0))
+    for wmi, known in makers.items():
+        put(MAKERS, wmi, known)
     put(CHAIN, "params", genesis.params)
     return entries
 

@@ -90,7 +90,7 @@ def _check_member(path: str, name: str, member: GenesisMember, raw: bytes | None
         raise Malformed(f"{path}: {name} is no active member of the chain that is continued")
     _require_same(f"{path}.name", name, known.name)
     _require_same(f"{path}.member.roles", member.roles, known.grants)
-    for field in ("country", "node_key", "node_address"):
+    for field in ("country", "group", "sites", "node_key", "node_address"):
         _require_same(f"{path}.member.{field}", getattr(member, field), getattr(known, field))
 
 

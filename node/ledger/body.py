@@ -17,6 +17,7 @@ from node.ledger.guards import CODE_UNKNOWN
 from node.ledger.kinds import Kind, fields_of
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, check_rules
+from node.rules.vin import VIN_PATTERN
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
@@ -39,10 +40,10 @@ class Permission(Protocol):
 class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
-    ordinary record. `by`: the permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline
-    shows; `static_rules`: conditions over the fields alone; `reports_event`: whether its record reports an event and
-    can be late; `is_charged`: whether its payers' quotas are charged. The type is active from ruleset `since`
-    on."""
+    ordinary record; where work grows with the body, `weigh` gives the share of this one. `by`: the permitted senders;
+    `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`: conditions over the
+    fields alone; `reports_event`: whether its record reports an event and can be late; `is_charged`: whether its
+    payers' quotas are charged. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
@@ -60,6 +61,10 @@ class TransactionBody(Value, frozen=True):
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """Addresses of existing accounts that must sign besides the sender."""
         return ()
+
+    def weigh(self) -> int:
+        """Its share of `block_weight_max` and of its payers' quotas, without its bytes."""
+        return self.weight
 
     def new_account_keys(self) -> tuple[bytes, ...]:
         """Keys that must sign for an account that this transaction opens."""
@@ -109,6 +114,11 @@ def open_codes(value: Any) -> Iterable[str]:
     return _finder_of(value.__class__, _open_code)(value)
 
 
+def vins_of(value: Any) -> Iterable[str]:
+    """Every VIN within a struct."""
+    return _finder_of(value.__class__, _vin)(value)
+
+
 def table_codes(value: Any) -> Iterable[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
     return _finder_of(value.__class__, _table_code)(value)
@@ -128,9 +138,9 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
         case kinds.UnionOf(structs=structs):
             by_struct = {struct: _struct_finder(struct, leaf) or (lambda _: ()) for struct in structs}
             return lambda value: by_struct[type(value)](value)
-        case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf():
+        case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf() | kinds.Text():
             return leaf(kind)
-        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Text() | kinds.Choice() | kinds.Address():
+        case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Choice() | kinds.Address():
             return None
         case kinds.Bytes() | kinds.Plain():
             return None
@@ -145,6 +155,10 @@ def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) ->
 
 def _open_code(kind: Kind) -> Find[str] | None:
     return (lambda value: (value,)) if isinstance(kind, kinds.Code) else None
+
+
+def _vin(kind: Kind) -> Find[str] | None:
+    return (lambda value: (value,)) if isinstance(kind, kinds.Text) and kind.pattern == VIN_PATTERN else None
 
 
 def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:

@@ -1,7 +1,7 @@
 """Example bodies of transaction types. Values that are known only at run time have symbolic names.
 
-A specimen's body is in JSON form, except that an address is a party's name, a time is `now` or relative such as `+7d`,
-and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.
+A specimen's body is in JSON form, except that an address is a party's name, a time or a day is `now` or relative such
+as `+7d`, and bytes are a symbol such as `$order`. `resolved` turns it into strict JSON.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any, Final, NamedTuple, Protocol, assert_never
 
 from node.errors import Malformed
 from node.ledger import kinds
-from node.ledger.json_form import time_from_text, value_to_json
-from node.ledger.kinds import Kind, fields_of, tag_of
+from node.ledger.fields import Day
+from node.ledger.json_form import time_from_text, time_to_text, value_to_json
+from node.ledger.kinds import Kind, fields_of, kind_of, tag_of
 
 _RELATIVE: Final = re.compile(r"(?:now)?(?:([+-])([0-9]{1,6})(ms|s|m|h|d|w))?")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+DAY: Final = kind_of(Day)
 _LATEST_MS: Final = 253_402_300_799_999
 """The end of the year 9999."""
 
@@ -61,6 +63,13 @@ def parse_time(text: str, now_ms: int) -> int:
     return moved
 
 
+def parse_day(text: str, now_ms: int) -> str:
+    """A calendar day (ISO 8601), or the day of a relative time such as `now-30d`; UTC. Raises `Malformed`."""
+    if _RELATIVE.fullmatch(text) is None or not text:
+        return text
+    return time_to_text(parse_time(text, now_ms)).partition("T")[0]
+
+
 def resolved(struct: type[Any], given: Mapping[str, Any], names: Names) -> dict[str, Any]:
     """A specimen's fields as strict JSON."""
     kinds_by_name = {field.json_name: field.kind for field in fields_of(struct)}
@@ -74,6 +83,8 @@ def _resolved(kind: Kind, value: Any, names: Names) -> Any:
             return names.address_text(value)
         case kinds.Time():
             return value_to_json(kind, parse_time(value, names.now_ms))
+        case kinds.Text() if kind == DAY:
+            return parse_day(value, names.now_ms)
         case kinds.Bytes():
             return names.bytes_of(value).hex() if value.startswith("$") else value
         case kinds.OptionOf(item=item):

@@ -147,6 +147,8 @@ class Family(Generic[V]):
         """Query parameters of a list."""
         self.param = self.ident.param or self.name
         """The name of an id in an HTTP path."""
+        self.word = self.name.replace("-", "_")
+        """The name in codes and operation ids."""
         self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
         """(id) to the ASCII state key; binary ids are written in hex."""
         self._prefix = self.name.encode("ascii") + b"/"

@@ -13,6 +13,7 @@ from node import limits
 from node.codec import Value
 from node.ledger import kinds
 from node.rules.odometer import Source, Unit
+from node.rules.parts import RXSWIN_PATTERN
 from node.rules.vin import VIN_PATTERN
 
 # --- bytes and numbers ------------------------------------------------------------------------------------
@@ -37,14 +38,19 @@ Vin = Annotated[
     str, Meta(pattern=VIN_PATTERN, min_length=17, max_length=17, description="vehicle identification number (ISO 3779)")
 ]
 Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
-"""A part number, model, site: scanned for payment card numbers."""
+"""A part number, model, site: scanned for payment card numbers, IBANs and telephone numbers."""
+OptionalSite = Annotated[
+    str, Meta(pattern=r"^([A-Z0-9][A-Z0-9._/-]*)?\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE
+]
+"""A place of business, by its code in a member's directory entry, or empty. A guard looks it up, so that nothing else
+fits in here."""
 Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
 """A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
-"""The short business name of a member, in lower case."""
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z"), kinds.CODE]
+"""The short business name of a member, in lower case; scanned as a code is, since anybody may propose one."""
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="calendar day (ISO 8601)")]
-NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z", description="host:port")]
+NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z", description="host:port"), kinds.CODE]
 
 # --- codes of the ruleset's tables --------------------------------------------------------------------------
 _TABLE_CODE = r"^[a-z0-9_]{1,40}\Z"
@@ -60,6 +66,47 @@ Role = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("roles")]
 RecallAuthority = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z"), kinds.CodeOf("recall_authorities")]
 RecallClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("recall_classes")]
 Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
+BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
+TotalLossCategory = Annotated[str, Meta(pattern=r"^[A-Z]\Z"), kinds.CodeOf("total_loss_categories")]
+DamageCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("damage_causes")]
+RepairMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("repair_methods")]
+InspectionItem = Annotated[str, Meta(pattern=r"^[0-9HSO][0-9.]{0,9}\Z"), kinds.CodeOf("inspection_items")]
+DefectSeverity = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("defect_severities")]
+Checklist = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9/-]{1,23}\Z"), kinds.CodeOf("checklists")]
+InspectionKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("inspection_kinds")]
+FlagName = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("stop_flags")]
+PartClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_classes")]
+PartAction = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_actions")]
+PartSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_sources")]
+BatteryState = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_states")]
+BatteryMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_methods")]
+SoftwareSystem = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("software_systems")]
+RegistrationCountry = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z"), kinds.CodeOf("registration_countries")]
+RegistrationKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_kinds")]
+RegistrationUsage = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_usages")]
+RegistrationSuspension = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_suspensions")]
+RegistrationEndReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_end_reasons")]
+AssignmentReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("assignment_reasons")]
+ImportGrade = Annotated[str, Meta(pattern=r"^[A-D]\Z"), kinds.CodeOf("import_grades")]
+HistoryKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("history_kinds")]
+VinSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("vin_sources")]
+AmendReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("amend_reasons")]
+SightingReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sighting_reasons")]
+OdometerReplaceCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("odometer_replace_causes")]
+DisputeStanding = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_standings")]
+DisputeGround = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_grounds")]
+DisputeAnswer = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_answers")]
+DisputeOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_outcomes")]
+DisputeReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("dispute_reasons")]
+SaleDisclosure = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("sale_disclosures")]
+MediaType = Annotated[str, Meta(pattern=r"^[a-z]{1,20}/[a-z0-9.+-]{1,80}\Z"), kinds.CodeOf("media_types")]
+WarrantyGroup = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_groups")]
+WarrantyOutcome = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("warranty_outcomes")]
+OptionalWarrantyReason = Annotated[
+    str, Meta(pattern=r"^[a-z_]{0,40}\Z", description="empty for approved"), kinds.CodeOf("warranty_reasons")
+]
+Rxswin = Annotated[str, Meta(pattern=rf"^{RXSWIN_PATTERN}\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CODE]
+"""The number of a UN Regulation and the maker's name for the software that the approval by it covers (UN R156)."""
 
 # --- structs ------------------------------------------------------------------------------------------------
 Amount = Annotated[int, Meta(ge=0, le=limits.MONEY_MAX)]
@@ -73,12 +120,41 @@ class Money(Value, frozen=True):
     KIND: ClassVar[kinds.MoneyAmount] = kinds.MONEY
 
 
-class Odometer(Value, frozen=True):
-    """A reading of the instrument. A value lower than an earlier one is stored and judged, never refused."""
+OdometerValue = Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
 
-    value: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
+
+class OtherSource(Value, frozen=True):
+    """What another memory of the car shows, in the unit of the reading."""
+
+    source: Source
+    value: OdometerValue
+
+
+class Odometer(Value, frozen=True):
+    """A reading: `value`, as `source` shows it, and what up to three `others` show. `tamper_sign`: the author saw signs
+    of tampering. A value lower than an earlier one, or in another unit, is stored and judged, never refused."""
+
+    value: OdometerValue
     unit: Unit
     source: Source
+    others: Annotated[tuple[OtherSource, ...], Meta(max_length=3)] = ()
+    tamper_sign: bool = False
+
+
+class Where(Value, frozen=True):
+    """Where a record was made, and how the author took the VIN. `site`: a code of the author's directory entry, or
+    empty; `model_seen`: the model code on the car or in its papers, which uncovers most mistyped VINs."""
+
+    site: OptionalSite
+    vin_source: VinSource
+    model_seen: Code
+
+
+class RecordName(Value, frozen=True):
+    """A vehicle record by its sequence and its digest: two records that race into one block can't swap places."""
+
+    sequence: Annotated[int, Meta(ge=0, le=2**32)]
+    digest: Hash32
 
 
 class Attachment(Value, frozen=True):
@@ -86,7 +162,7 @@ class Attachment(Value, frozen=True):
 
     sha256: Hash32
     size: Annotated[int, Meta(ge=1, le=2**40)]
-    media_type: Annotated[str, Meta(pattern=r"^(image|application|text|video)/[a-z0-9.+-]{1,40}\Z")]
+    media_type: MediaType
 
 
 Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=16)]

@@ -40,7 +40,8 @@ class Text(_Kind, frozen=True):
 
 
 class Code(_Kind, frozen=True):
-    """An open code such as a part number: scanned for payment card numbers, since its author chooses it freely."""
+    """An open code such as a part number: scanned for payment card numbers, IBANs and telephone numbers, since its
+    author chooses it freely."""
 
     pattern: str = ""
     max_length: int | None = None

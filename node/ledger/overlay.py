@@ -32,6 +32,10 @@ class StateReader(Protocol):
         """Whether the replay window contains the txid."""
         ...
 
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        """A vehicle record as it is stored."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
@@ -62,6 +66,8 @@ class BlockOverlay:
     def __init__(self, state: StateReader) -> None:
         self.state = state
         self.changes: Overlay = {}
+        self.records: dict[tuple[str, int], bytes] = {}
+        """The vehicle records that the block has appended so far, by VIN and sequence."""
         self.values: dict[bytes, Any] = {}
         """The values before the block that were read."""
 
@@ -128,6 +134,10 @@ class Ledger:
     def put(self, family: Family[V], ident: str | bytes, value: V | None) -> None:
         """None deletes."""
         self.changes[family.key(ident)] = (family, value)
+
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        """A vehicle record as it is stored, also one that this block has appended before this transaction."""
+        return self.overlay.records.get((vin, sequence)) or self.overlay.state.record(vin, sequence)
 
     def note_replaced(self) -> None:
         """Note the value that each change replaces, None where there is none, and the keys that are new."""

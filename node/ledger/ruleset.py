@@ -11,13 +11,13 @@ from functools import cached_property
 
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
-from node.rules.odometer import JudgedReading, Judgement
 from node.rules.tables import Tables
+from node.rules.verdict import Judgement, Series
 
 Severity = Callable[[str, int, int, bool, bool], str]
 """(worst damage class, zones, airbags, high-voltage battery hit, drivable) to one of `damage.SEVERITIES`."""
-Verdict = Callable[[tuple[JudgedReading, ...], bool], Judgement]
-"""(readings, whether earlier ones contradicted each other) to the verdict over them."""
+Verdict = Callable[[Series], Judgement]
+"""The readings of a car to the verdict over them."""
 
 
 @dataclass(frozen=True, eq=False)

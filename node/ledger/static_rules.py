@@ -7,6 +7,7 @@ A transaction type or an action lists its rules in `static_rules`. Decoding chec
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import msgspec
@@ -47,6 +48,23 @@ class Unique(_Rule, frozen=True):
         entries = getattr(value, self.field)
         if len({getattr(entry, self.by) if self.by else entry for entry in entries}) != len(entries):
             raise Malformed(f"{self.field}: the same {self.by or 'entry'} occurs twice")
+
+
+class Ascending(_Rule, frozen=True):
+    """The entries of the list `field` ascend, so that none occurs twice."""
+
+    field: str
+    name: ClassVar[str] = "ascending"
+
+    @property
+    def text(self) -> str:
+        return f"{self.field}: in ascending order, none twice"
+
+    def check(self, value: Any) -> None:
+        entries = getattr(value, self.field)
+        for before, after in pairwise(entries):
+            if after <= before:
+                raise Malformed(f"{self.field}: {after} does not come after {before}")
 
 
 class Lengths(_Rule, frozen=True):
@@ -99,7 +117,7 @@ class AmountAboveZero(_Rule, frozen=True):
 
 
 class CalendarDay(_Rule, frozen=True):
-    """The text `field` is a day of the Gregorian calendar (ISO 8601), not before `first`."""
+    """The text `field`, if there is one, is a day of the Gregorian calendar (ISO 8601), not before `first`."""
 
     field: str
     first: str = "0001-01-01"
@@ -111,6 +129,8 @@ class CalendarDay(_Rule, frozen=True):
 
     def check(self, value: Any) -> None:
         day = getattr(value, self.field)
+        if day is None:
+            return
         try:
             date.fromisoformat(day)
         except ValueError:
@@ -119,7 +139,7 @@ class CalendarDay(_Rule, frozen=True):
             raise Malformed(f"{self.field}: {day} is before {self.first}")
 
 
-StaticRule = Unique | Lengths | AtMostCount | AmountAboveZero | CalendarDay
+StaticRule = Unique | Ascending | Lengths | AtMostCount | AmountAboveZero | CalendarDay
 
 
 def hash_or_empty(field: str) -> Lengths:

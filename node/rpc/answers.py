@@ -16,7 +16,6 @@ from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import TxSignature
 from node.txtypes.forecast import ForeseenChange, ForeseenRecord, MissingSignatures
-from node.txtypes.history import RecordView
 from node.txtypes.registry import AnyBody
 
 Document = Annotated[Any, kinds.PLAIN]
@@ -379,17 +378,6 @@ class TouchingPage(View, frozen=True):
     transactions: tuple[TouchingEntry, ...]
     cursor: Cursor
     complete_from: Height
-
-
-# --- vehicles -----------------------------------------------------------------------------------------------
-class HistoryPage(View, frozen=True):
-    """Records of a vehicle, the oldest first."""
-
-    vin: Vin
-    records: tuple[RecordView, ...]
-    record_count: int
-    history_head: Hash32
-    cursor: Cursor
 
 
 # --- shapes -------------------------------------------------------------------------------------------------

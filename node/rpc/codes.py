@@ -1,4 +1,4 @@
-"""All codes for machines (`GET /v1/codes`): tables of the ruleset, guards with their texts, outcomes, problems."""
+"""All codes for machines (`GET /v1/codes`): tables of the ruleset, texts, guards, outcomes, problems."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from node.ledger.guards import GUARDS
 from node.ledger.ruleset import Ruleset
 from node.rpc.problems import PROBLEMS
 from node.rules.outcomes import OUTCOMES
+from node.rules.texts.tables import TEXTS
 
 Json = dict[str, Any]
 
 
 def codes_document(ruleset: Ruleset) -> Json:
-    """`codes`: the codes of each table, in the table's order if it has one; `tables`: the tables as a whole."""
+    """`codes`: the codes of each table, in the table's order if it has one; `tables`: the tables as a whole; `texts`:
+    what the codes mean, in three languages."""
     tables = ruleset.tables._asdict()
     codes = {name: found for name, table in sorted(tables.items()) if (found := _codes(table))}
     guards = {
@@ -23,7 +25,9 @@ def codes_document(ruleset: Ruleset) -> Json:
     }
     return {
         "ruleset": ruleset.number, "ruleset_hash": ruleset.hash.hex(), "codes": codes,
-        "tables": {name: _json(table) for name, table in sorted(tables.items())}, "guards": guards,
+        "tables": {name: _json(table) for name, table in sorted(tables.items())},
+        "texts": {name: _texts(name, found) for name, found in codes.items() if name in TEXTS},
+        "guards": guards,
         "outcomes": dict(OUTCOMES),
         "problems": {code: {"status": status, "title": title} for code, (status, title) in PROBLEMS.items()},
     }  # fmt: skip
@@ -35,6 +39,10 @@ def _codes(table: object) -> list[str]:
         return []
     codes = list(table) if isinstance(table, tuple) else sorted(table)
     return codes if all(isinstance(code, str) for code in codes) else []
+
+
+def _texts(name: str, codes: list[str]) -> Json:
+    return {code: TEXTS[name][code]._asdict() for code in codes if code in TEXTS[name]}
 
 
 def _json(table: object) -> Any:
@@ -59,6 +67,16 @@ def _map_of(value: Json, description: str) -> Json:
 
 
 _STRING: Final[Json] = {"type": "string"}
+_TEXT: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "en": _STRING | {"description": "in English", "examples": ["front brake pads"]},
+        "de": _STRING | {"description": "in German", "examples": ["Bremsbeläge vorn"]},
+        "zh": _STRING | {"description": "in Chinese", "examples": ["前制动摩擦片"]},
+    },
+    "required": ["en", "de", "zh"],
+    "description": "What a code means: a name, not a sentence.",
+}
 _GUARD: Final[Json] = {
     "type": "object",
     "properties": {
@@ -86,8 +104,12 @@ CODES_SCHEMA: Final[Json] = {
         "ruleset_hash": _STRING | {"description": "its hash in hex", "examples": ["ab" * 32]},
         "codes": _map_of({"type": "array", "items": _STRING}, "table to its codes; `x-codes` of a field names a table")
         | {"examples": [{"services": ["AC_SERVICE", "ENGINE_OIL"]}]},
-        "tables": _map_of({}, "table to its whole content, such as a service and its text")
+        "tables": _map_of({}, "table to its whole content, such as a rail and its statuses")
         | {"examples": [{"odometer_units": ["km", "mi"]}]},
+        "texts": _map_of(_map_of({"$ref": "#/components/schemas/CodeText"}, "code to its text"),
+                         "table to the texts of its codes; no part of the ruleset")
+        | {"examples": [{"services": {"BRAKE_PADS_FRONT": {"en": "front brake pads", "de": "Bremsbeläge vorn",
+                                                           "zh": "前制动摩擦片"}}}]},
         "guards": _map_of({"$ref": "#/components/schemas/GuardTexts"}, "guard code to its texts")
         | {"examples": [{}]},
         "outcomes": _map_of(_STRING, "outcome code of a record to its meaning")
@@ -95,7 +117,9 @@ CODES_SCHEMA: Final[Json] = {
         "problems": _map_of({"$ref": "#/components/schemas/ProblemTitle"}, "problem code to HTTP status and title")
         | {"examples": [{}]},
     },
-    "required": ["ruleset", "ruleset_hash", "codes", "tables", "guards", "outcomes", "problems"],
+    "required": ["ruleset", "ruleset_hash", "codes", "tables", "texts", "guards", "outcomes", "problems"],
     "description": "All code tables of the ruleset in force, and the codes of the interface.",
 }  # fmt: skip
-CODES_COMPONENTS: Final[dict[str, Json]] = {"Codes": CODES_SCHEMA, "GuardTexts": _GUARD, "ProblemTitle": _PROBLEM}
+CODES_COMPONENTS: Final[dict[str, Json]] = {
+    "Codes": CODES_SCHEMA, "CodeText": _TEXT, "GuardTexts": _GUARD, "ProblemTitle": _PROBLEM,
+}  # fmt: skip

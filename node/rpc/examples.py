@@ -9,9 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from node.rpc.schema import EXAMPLE_TIME, ExampleNames, example_body
+from node.rpc.events import event_text
+from node.rpc.metrics import RouteCounters, render_metrics
+from node.rpc.schema import EXAMPLE_TIME, ExampleNames, example_body, schema_document
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.registry import TYPES
+from node.txtypes.rulesets import RULESETS
 
 Json = dict[str, Any]
 _FILE: Final = Path(__file__).with_name("glossary.json").read_bytes()
@@ -41,6 +44,24 @@ _SPECIMENS: Final[dict[str, Any]] = {
     name: value for tag in TYPES for name, value in _leaves(example_body(tag)) if value not in ("", None)
 }
 """A value for each property of a transaction."""
+
+
+_BLOCK_EVENT: Final = {
+    "height": 75, "time": EXAMPLE_TIME, "id": sha256(b"id").hexdigest(),
+    "proposer": ExampleNames().address_text("bmw"), "state_root": sha256(b"state_root").hexdigest(),
+    "transactions": 1, "evidence": 0,
+}  # fmt: skip
+WRITTEN: Final[dict[str, Any]] = {
+    "/metrics": render_metrics({"height": 75, "pool_txs": 4}, RouteCounters()),
+    "/v1/stream": event_text("block", "75-0", _BLOCK_EVENT).decode(),
+    "/v1/schema": {
+        name: {"mandate.end": part["mandate.end"]} if name == "types" else part
+        for name, part in schema_document(RULESETS[1]).items() if name in ("title", "ruleset", "encoding", "types")
+    },
+    "/openapi.json": {"openapi": "3.1.0", "info": {"title": "Vehicle chain", "version": "1"}, "paths": {}},
+    "/docs": '<!doctype html>\n<html lang="en">\n<head><title>Vehicle chain: calls</title></head>\n</html>\n',
+}  # fmt: skip
+"""Path to an example of its answer, where no schema of ours describes that; of a long document its beginning."""
 
 
 class Examples:

@@ -18,7 +18,7 @@ from node.rpc.answers import OneOf, PageOf, Stamped
 from node.rpc.call import JSON, MSGPACK
 from node.rpc.codes import CODES_COMPONENTS
 from node.rpc.config import RpcConfig
-from node.rpc.examples import GLOSSARY, Examples, described
+from node.rpc.examples import GLOSSARY, WRITTEN, Examples, described
 from node.rpc.problems import PROBLEM_TYPE, PROBLEMS
 from node.rpc.schema import example_body, example_sender
 from node.rpc.values import plural_of
@@ -68,6 +68,7 @@ PATH_PARTS: dict[str, Schema] = {
             "examples": ["vehicle/WBA8E9G50GNU12345"]},
     "recall": {"type": "string", "description": "manufacturer and campaign of a recall",
                "examples": ["bf81f345411ae2b75e91fd8c550e04c54008c818-0016560700"]},
+    "warranty": {"type": "string", "description": "VIN and number of a warranty", "examples": ["WBA8E9G50GNU12345-1"]},
 }  # fmt: skip
 _UNIONS = {frozenset(TYPES.values()): "Body", frozenset(get_args(Action)): "Action"}
 """Unions that are schemas of their own."""
@@ -272,11 +273,11 @@ def _content(media_types: tuple[str, ...], schema: Schema, **bounds: int) -> Sch
     return {media: {"schema": raw if media == MSGPACK else schema} for media in media_types}
 
 
-def _with_examples(content: Schema, components: Components) -> Schema:
-    """The content of a body with an example of its JSON."""
+def _with_examples(content: Schema, components: Components, written: Any = None) -> Schema:
+    """The content of a body with an example: of its JSON, or `written` where no schema describes it."""
     for media, part in content.items():
-        if media == JSON:
-            part["example"] = Examples(components.schemas).of(part["schema"], "")
+        if media != MSGPACK:
+            part["example"] = written or Examples(components.schemas).of(part["schema"], "")
     return content
 
 
@@ -288,7 +289,7 @@ def _operation(route: Route, components: Components) -> Schema:
     height = {"X-Chain-Height": {"schema": _TEXT, "description": "height of the state that was read"}}
     responses: dict[str, Schema] = {}
     for status, shape in route.answers:
-        content = _with_examples(_content(route.media, components.shape(shape)), components)
+        content = _with_examples(_content(route.media, components.shape(shape)), components, WRITTEN.get(route.path))
         responses[str(status)] = {"description": route.summary, "headers": height, "content": content}
     by_status: dict[int, list[str]] = {}
     for code in sorted({*_ANY_ROUTE, *route.problems}):

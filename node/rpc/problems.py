@@ -29,7 +29,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is no such path"),
     "block_unknown": (404, "There is no such block"),
     "transaction_unknown": (404, "There is no such transaction"),
-    **{f"{name}_unknown": (404, f"There is no such {name}") for name, family in FAMILIES.items() if family.view},
+    **{f"{f.word}_unknown": (404, f"There is no such {f.name}") for f in FAMILIES.values() if f.view},
     "state_unknown": (404, "There is no such state key"),
     "method_not_allowed": (405, "The path does not support this method"),
     "not_acceptable": (406, "No acceptable representation"),

@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, transactions, values
+from node.rpc import answers, chain_queries, transactions, values, vehicle_answers
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -27,11 +27,17 @@ from node.rpc.problems import PROBLEMS
 from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.values import plural_of
+from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.conduct import ConductView
+from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.listing import LISTING, Disclosure
 from node.txtypes.sale.order import ORDER
+from node.txtypes.service.recall import RecallsOnCar
+from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.series import OdometerSeries
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROBLEM_ROWS = "".join(
@@ -157,7 +163,7 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
     plural = plural_of(family)
     return (
         _get(f"{family.path}/{{{family.param}}}", partial(values.value, family), "values",
-             f"The {family.name} as it counts now", Stamped(family.view), f"{family.name}_unknown", name=family.name),
+             f"The {family.name} as it counts now", Stamped(family.view), f"{family.word}_unknown", name=family.word),
         _get(family.path, partial(values.listed, family), "values", f"A list of {plural}", PageOf(family), *_PAGE,
              query=list_query(family), name=plural),
     )  # fmt: skip
@@ -166,19 +172,20 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
 def _touching(family: Family[Any]) -> Route:
     return _get(f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
                 f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
-                f"{family.name}_unknown", *_PAGE, query=PageQuery, name=f"{family.name}_transactions")  # fmt: skip
+                f"{family.word}_unknown", *_PAGE, query=PageQuery, name=f"{family.word}_transactions")  # fmt: skip
 
 
-def _derived(family: Family[Any], name: str, view: type[Any], summary: str) -> Route:
-    """A further view of a family's value, below its path."""
+def _derived(family: Family[Any], name: str, view: type[Any], summary: str, operation: str = "") -> Route:
+    """A further view of a family's value, below its path. `operation`: its id, where another path ends alike."""
     return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
-                Stamped(view), f"{family.name}_unknown", name=name)  # fmt: skip
+                Stamped(view), f"{family.word}_unknown", name=operation or name)  # fmt: skip
 
 
-def _of_account(family: Family[Any], index: str, summary: str) -> Route:
-    name, handler = plural_of(family), partial(values.listed_of_account, family, index)
-    return _get(f"/v1/accounts/{{address}}/{name}", handler, "values", summary, PageOf(family), "account_unknown",
-                *_PAGE, query=PageQuery, name=f"account_{name}")  # fmt: skip
+def _listed_of(owner: Family[Any], family: Family[Any], index: str, summary: str) -> Route:
+    """The list of what an account or a vehicle has."""
+    name, handler = plural_of(family), partial(values.listed_of, owner, family, index)
+    return _get(f"{owner.path}/{{{owner.param}}}/{name}", handler, "values", summary, PageOf(family),
+                f"{owner.word}_unknown", *_PAGE, query=PageQuery, name=f"{owner.word}_{name}")  # fmt: skip
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -216,12 +223,23 @@ ROUTES: Final[tuple[Route, ...]] = (
          _TX_STATUS, "transaction_unknown"),
     *(route for family in FAMILIES.values() if family.view is not None for route in _of_family(family)),
     *(_touching(family) for family in (VEHICLE, ORDER, ACCOUNT)),
-    _of_account(VEHICLE, "holder", "Vehicles that an account holds"),
-    _of_account(ORDER, "party", "Orders that an account is a party to"),
+    _listed_of(ACCOUNT, VEHICLE, "holder", "Vehicles that an account holds"),
+    _listed_of(ACCOUNT, ORDER, "party", "Orders that an account is a party to"),
+    _listed_of(VEHICLE, PART, "vehicle", "Parts that are bound to a vehicle, as far as anybody has recorded it"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
-         Stamped(answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+         Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+    _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
+         "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
+    _derived(VEHICLE, "odometer", OdometerSeries, "The readings of a vehicle, and the verdict over them"),
+    _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
+    _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
+         Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
+    _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
+             "member_conduct"),
+    _derived(ACCOUNT, "conduct", ConductView, "How an account's records fared in disputes, and its own disputes",
+             "account_conduct"),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
          name="stream"),

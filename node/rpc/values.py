@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from node.errors import Malformed
-from node.ledger.family import Family, Filter, Ident, Index, expiry_value, index_prefix
+from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import to_json
-from node.rpc.answers import HistoryPage
-from node.rpc.call import JSON, Call, cursor_text, read_cursor
+from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.problems import Problem
+from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
-from node.txtypes.history import RecordView, record_view
-from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport
+from node.txtypes.disputes.dispute import status_views
+from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
+from node.txtypes.members.member import name_of
+from node.txtypes.parts.battery import BATTERY
+from node.txtypes.vehicle.regions import find_alert
+from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
 
 Json = dict[str, Any]
 
@@ -46,7 +51,7 @@ def require(moment: Moment, family: Family[Any], ident: str) -> Any:
     """The value. Raises `Problem` if it does not exist."""
     value = moment.get(family, ident)
     if value is None:
-        raise Problem(f"{family.name}_unknown", f"{ident}: no {family.name} of this chain")
+        raise Problem(f"{family.word}_unknown", f"{ident}: no {family.name} of this chain")
     return value
 
 
@@ -92,9 +97,49 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
         for _, raw in moment.reader.records(vin, start, call.query.limit):
             records.append(record_view(vin, raw, moment))
             await share.rest()
+        statuses = status_views(moment, vin, range(start, start + len(records)))
     end = start + len(records)
     cursor = cursor_text(kind, end) if end < vehicle.record_count else None
-    return moment, HistoryPage(vin, tuple(records), vehicle.record_count, vehicle.history_head, cursor)
+    return moment, HistoryPage(vin, tuple(records), statuses, vehicle.record_count, vehicle.history_head, cursor)
+
+
+async def report(call: Call) -> tuple[Moment, BuyersReport]:
+    """The buyer's report of a vehicle, over its newest records."""
+    vin, records = path_ident(VEHICLE, call), list[DecodedRecord]()
+    async with paced_snapshot(call.reader()) as (moment, share):
+        vehicle = require(moment, VEHICLE, vin)
+        start = max(0, vehicle.record_count - RECORDS_MAX)
+        for _, raw in moment.reader.records(vin, start, RECORDS_MAX):
+            records.append(decode_record(raw))
+            await share.rest()
+        batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", BATTERIES_MAX)
+        return moment, BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries)
+
+
+class AlertsQuery(PageQuery, frozen=True):
+    code: Annotated[str, Meta(description="one alert; all if it is not given")] = ""
+
+
+async def alerts(call: Call) -> tuple[Moment, AlertsPage]:
+    """Alerts that are reported or confirmed, from the vehicles' index."""
+    index = next(index for index in VEHICLE.indexes if index.name == "alert")
+    code = canonical(index.ident, call.query.code, "code") if call.query.code else ""
+    prefix, kind = index_prefix(VEHICLE, index.name, code), f"alerts/{code}"
+    after = read_cursor(kind, call.query.cursor, "")
+    found: list[AlertedCar] = []
+    following, last = None, ""
+    async with paced_snapshot(call.reader()) as (moment, share):
+        for count, place in enumerate(_places(moment, prefix, after + "\x00" if after else "")):
+            if len(found) == call.query.limit or count == SCAN_MAX:
+                following = cursor_text(kind, last)
+                break
+            of_alert, _, vin = (f"{code}/{place}" if code else place).partition("/")
+            last, vehicle = place, require(moment, VEHICLE, vin)
+            alert = find_alert(vehicle_at(vehicle, moment.as_of.now_ms).alerts, of_alert)
+            if alert is not None and alert.state != "closed":
+                found.append(extended(AlertedCar, alert, vin=vin, author_name=name_of(moment, alert.author)))
+            await share.rest()
+    return moment, AlertsPage(tuple(found), following)
 
 
 # --- lists -----------------------------------------------------------------------------------------------
@@ -109,10 +154,10 @@ async def listed(family: Family[Any], call: Call) -> tuple[Moment, Json]:
     return await list_page(call.reader(), ListRequest(family, given), query.limit, query.cursor)
 
 
-async def listed_of_account(family: Family[Any], index: str, call: Call) -> tuple[Moment, Json]:
-    """The entries that `index` lists under the account in the path."""
-    ident = path_ident(ACCOUNT, call)
-    require(moment_of(call.reader()), ACCOUNT, ident)
+async def listed_of(owner: Family[Any], family: Family[Any], index: str, call: Call) -> tuple[Moment, Json]:
+    """The entries that `index` lists under the account or vehicle in the path."""
+    ident = path_ident(owner, call)
+    require(moment_of(call.reader()), owner, ident)
     return await list_page(call.reader(), ListRequest(family, {index: ident}), call.query.limit, call.query.cursor)
 
 

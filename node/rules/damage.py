@@ -12,6 +12,28 @@ DamageClass = Literal["cosmetic", "bolt_on", "structural"]
 DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
 """Mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
 
+ZONE_CLASSES: Final[dict[str, tuple[str, ...]]] = {
+    "front": DAMAGE_CLASSES, "front_left": DAMAGE_CLASSES, "front_right": DAMAGE_CLASSES,
+    "left_side": DAMAGE_CLASSES, "right_side": DAMAGE_CLASSES,
+    "rear": DAMAGE_CLASSES, "rear_left": DAMAGE_CLASSES, "rear_right": DAMAGE_CLASSES,
+    "roof": DAMAGE_CLASSES, "underbody": DAMAGE_CLASSES, "suspension": DAMAGE_CLASSES,
+    "engine_bay": DAMAGE_CLASSES, "hv_battery": DAMAGE_CLASSES,
+    "bonnet": ("cosmetic", "bolt_on"), "boot": ("cosmetic", "bolt_on"), "windscreen": ("cosmetic", "bolt_on"),
+    "rear_window": ("cosmetic", "bolt_on"), "interior": ("cosmetic", "bolt_on"),
+    "drivetrain": ("cosmetic", "bolt_on"), "wheels": ("cosmetic", "bolt_on"),
+}  # fmt: skip
+"""Zone -> classes that damage to it can have: what is bolted on or bonded in bears no load. Our decision."""
+NO_HV_POWERTRAINS: Final = frozenset({"petrol", "diesel"})
+"""Powertrains without a high-voltage battery: such a car has no zone `hv_battery`."""
+
+CAUSES: Final[dict[str, str]] = {
+    "collision": "", "single_vehicle": "", "animal": "", "falling_object": "", "storm": "", "hail": "hail",
+    "flood_fresh": "flood_fresh", "flood_salt": "flood_salt", "fire": "fire", "vandalism": "vandalism", "theft": "",
+    "unknown": "",
+}  # fmt: skip
+"""Cause of damage -> the brand that it leaves, empty for none. Our decision. Other brands follow from what was hit:
+`collision_structural`, `hv_battery_hit`, `airbag_deployed`. Theft leaves `theft_recovered` by police or insurer."""
+
 CostBand = Literal[
     "not_estimated", "under_1000", "1000_to_2999", "3000_to_7999", "8000_to_14999", "15000_to_29999", "30000_to_59999",
     "60000_and_over",

@@ -1,14 +1,14 @@
-"""Odometers: units, contexts, how far a car can plausibly be driven, and the verdict over a vehicle's readings.
+"""Odometers: units, what is known of a reading, how far a car can plausibly be driven, and slips in writing a number.
 
-Two readings that contradict each other remain a contradiction whatever is read later, so no reading ends `ILLOGICAL`.
+The verdict over a vehicle's readings is in `verdict`.
 """
 
-from itertools import accumulate, pairwise
-from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, get_args
 
-from node import limits
-from node.limits import DAY_MS
+from node.limits import DAY_MS, ODOMETER_MAX
 
+_HOUR_MS: Final = 3_600_000
 _WINDOW_DAYS: Final = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 WINDOWS_MS: Final[dict[str, int]] = {window: days * DAY_MS for window, days in _WINDOW_DAYS.items()}
 """Lengths of the windows of `DISTANCE_LIMITS_METRES`, shortest first."""
@@ -17,17 +17,48 @@ DISTANCE_LIMITS_METRES: Final[dict[str, int]] = {
 }  # fmt: skip
 """The longest plausible distance within a window: about 105 km/h round the clock for a day, drivers in shifts for a
 week, a taxi in three shifts for a year. A longer one marks an outlier, it never refuses a reading."""
-TOLERANCE_METRES: Final = 1_000
-"""A reading may be this much lower than an earlier one: rounding, and a drive round the yard."""
+UNITS_METRES: Final = 3_220
+"""One unit of each of two readings, miles rounded up: what rounding down and a drive round the yard take away."""
+TOLERANCE_METRES: Final = 10_000 + UNITS_METRES
+"""A reading may be this much lower than an earlier one."""
+NEAR_TOLERANCE_METRES: Final = 500_000 + UNITS_METRES
+"""The same within `NEAR_MS`: the visits of one day are noted in the wrong order, or with the time of the note."""
+NEAR_MS: Final = 36 * _HOUR_MS
+VOLLEY_MS: Final = 90 * DAY_MS
+"""The readings of one author that an explanation names were included within this time of one of the largest fall."""
+AMEND_ALONE_MS: Final = 28 * DAY_MS
+"""An author mends a reading without a witness for this long after its inclusion."""
+BACKFILLED_MS: Final = 400 * DAY_MS
+"""A reading included more than this after its event is `BACKFILLED`."""
+COVERED_GAP_MS: Final = 400 * DAY_MS
+COVERED_GAP_METRES: Final = 40_000_000
+"""A car's life is covered between readings at most so far apart."""
+SOURCES_DIFFER_METRES: Final = 1_000_000
+SOURCES_DIFFER_PER_MILLE: Final = 20
+"""The sources of one reading differ where their spread is above both: a control unit's copy may lag by 300 km."""
 
-Source = Literal["cluster", "body_computer", "telematics", "visual"]
+Source = Literal["cluster", "body_computer", "engine_computer", "telematics", "visual"]
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """The origin of a reading."""
+SOURCE_CODES: Final[dict[str, int]] = {
+    "cluster": 0, "body_computer": 1, "telematics": 2, "visual": 3, "engine_computer": 4, "history": 5,
+}  # fmt: skip
+"""The sources as the state keeps them. `history`: told at an import, from before the car came to this chain."""
 Context = Literal["reading", "inspection", "sale", "transfer", "telematics"]
 CONTEXTS: Final[tuple[str, ...]] = get_args(Context)
 """The occasion of an `odometer.read`. A reading inside another record needs none: the record names it."""
 
-Verdict = Literal["LOGICAL", "ILLOGICAL", "NO_VERDICT"]
+INDEPENDENT, INTERESTED, DECLARED = range(3)
+"""Standing: accredited and not related to the holder; accredited and related, or agreed by both parties of a handover;
+anybody else's, which is shown and never judged."""
+COUNTED, SUPERSEDED, EXCLUDED, BACKFILLED = range(4)
+"""State: judged; mended by its author; struck by a decision; judged, but included so late that it counts for nothing
+good. A backfilled reading contradicts others and keeps them from being called typing errors. It does not make two
+readings out of one, is no second author, confirms no jump, covers nothing, keeps nothing fresh, and is no witness
+before or after a volley: else one dated back would turn ILLOGICAL into CONTESTED."""
+
+Verdict = Literal["LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"]
+"""The readings rise; one mistake explains why they do not; none does; they tell too little."""
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
 MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}
@@ -39,91 +70,48 @@ def to_metres(value: int, unit: str) -> int:
     return value * MILLIMETRES[unit] // 1_000
 
 
-R = TypeVar("R", bound="JudgedReading")
+def tolerance_metres(elapsed_ms: int) -> int:
+    """How much lower than an earlier reading a later one may be, the time between them being `elapsed_ms`."""
+    return NEAR_TOLERANCE_METRES if elapsed_ms <= NEAR_MS else TOLERANCE_METRES
 
 
-class JudgedReading(Protocol):
-    """A reading, in the vehicle record `sequence`. `is_declared`: by a party without accreditation: it is shown, and
-    never counts against others."""
-
-    @property
-    def event_at_ms(self) -> int: ...
-
-    @property
-    def metres(self) -> int: ...
-
-    @property
-    def sequence(self) -> int: ...
-
-    @property
-    def is_declared(self) -> bool: ...
+_LIMITS: Final = tuple((DISTANCE_LIMITS_METRES[name], length) for name, length in WINDOWS_MS.items())
+LIMIT_LEAST_METRES: Final = min(DISTANCE_LIMITS_METRES.values())
+"""No shorter distance is beyond the limit of any time."""
 
 
-class Judgement(NamedTuple):
-    """`likely_error`: sequence of the record that is probably a typing error, or -1. `outliers`: sequences of records
-    whose distance from the reading before is more than a car can cover in the time between."""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    likely_error: int
-    outliers: tuple[int, ...]
+def limit_metres(elapsed_ms: int) -> int:
+    """The longest plausible distance in `elapsed_ms`: the least that any window allows, begun ones counted whole."""
+    return min(metres * max(1, -(-elapsed_ms // length)) for metres, length in _LIMITS)
 
 
-def _is_monotone(readings: list[JudgedReading]) -> bool:
-    metres = [reading.metres for reading in readings]
-    return all(m >= highest - TOLERANCE_METRES for m, highest in zip(metres, accumulate(metres, max), strict=True))
+def sources_differ(metres: Sequence[int]) -> bool:
+    """Whether the sources of one reading contradict each other."""
+    spread = max(metres) - min(metres)
+    return spread > SOURCES_DIFFER_METRES and spread * 1_000 > max(metres) * SOURCES_DIFFER_PER_MILLE
 
 
-def _likely_error(readings: list[JudgedReading]) -> JudgedReading | None:
-    """The first reading without which the others are monotone, of at least three. One pass from behind and one from
-    the front: every validator judges a block of full series, so no series may cost its length squared."""
-    count = len(readings)
-    lowest_from, is_monotone_from = [2**63] * (count + 1), [True] * (count + 1)
-    for index in reversed(range(count)):
-        metres = readings[index].metres
-        is_monotone_from[index] = is_monotone_from[index + 1] and metres <= lowest_from[index + 1] + TOLERANCE_METRES
-        lowest_from[index] = min(metres, lowest_from[index + 1])
-    highest = 0  # of those before, which are monotone
-    for index, suspect in enumerate(readings if count > 2 else ()):
-        if is_monotone_from[index + 1] and highest <= lowest_from[index + 1] + TOLERANCE_METRES:
-            return suspect
-        if suspect.metres < highest - TOLERANCE_METRES:
-            return None  # it contradicts an earlier one: without any later one, the two remain
-        highest = max(highest, suspect.metres)
-    return None
+# --- slips of the pen ---------------------------------------------------------------------------------------
+def _slips(digits: str) -> Iterator[tuple[str, str]]:
+    """(slip, the number that was meant) for each way in which one slip makes `digits` of it."""
+    for place in range(len(digits)):
+        for digit in "0123456789":
+            yield "replaced", digits[:place] + digit + digits[place + 1 :]
+    for place in range(len(digits)):
+        yield "added", digits[:place] + digits[place + 1 :]
+    for place in range(len(digits) + 1):
+        for digit in "0123456789":
+            yield "lost", digits[:place] + digit + digits[place:]
+    for place in range(len(digits) - 1):
+        yield "swapped", digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
 
 
-def _outliers(readings: list[JudgedReading]) -> tuple[int, ...]:
-    outliers = []
-    for before, after in pairwise(readings):
-        elapsed, distance = after.event_at_ms - before.event_at_ms, after.metres - before.metres
-        window = next((w for w in WINDOWS_MS if elapsed <= WINDOWS_MS[w]), "year")
-        periods = -(-max(elapsed, 1) // WINDOWS_MS[window])
-        if distance > DISTANCE_LIMITS_METRES[window] * periods:
-            outliers.append(after.sequence)
-    return tuple(outliers)
-
-
-def in_event_time(readings: tuple[R, ...]) -> list[R]:
-    """The accredited readings in event time: a declared one counts neither against others nor for a verdict."""
-    return sorted((r for r in readings if not r.is_declared), key=lambda r: (r.event_at_ms, r.metres, r.sequence))
-
-
-def judge(readings: tuple[JudgedReading, ...], was_illogical: bool = False) -> Judgement:
-    """The verdict over the accredited readings in event time, in whatever order they were recorded. `was_illogical`:
-    earlier readings contradicted each other, and some of them may have been left out since."""
-    ordered = in_event_time(readings)
-    is_full = len(ordered) >= limits.READINGS_MAX
-    outliers = _outliers(ordered)
-    # before the limit: padding the series with readings must not lift the block
-    if was_illogical or not _is_monotone(ordered):
-        if is_full:
-            return Judgement("ILLOGICAL", ("decreasing", "limit"), -1, outliers)
-        if (suspect := _likely_error(ordered)) is not None:
-            return Judgement("ILLOGICAL", ("decreasing", "one_reading"), suspect.sequence, outliers)
-        return Judgement("ILLOGICAL", ("decreasing",), -1, outliers)
-    if is_full:
-        return Judgement("NO_VERDICT", ("limit", "outliers") if outliers else ("limit",), -1, outliers)
-    if len(ordered) < 2:
-        return Judgement("NO_VERDICT", ("too_few",), -1, ())
-    return Judgement("LOGICAL", ("outliers",) if outliers else (), -1, outliers)
+def digit_slip(metres: int, unit: str, least: int, most: int) -> str:
+    """The slip that would make `metres`, read in `unit`, of a reading from `least` to `most` metres: a digit
+    `replaced`, `added`, `lost`, two `swapped`, or the other `unit`; empty for none. It is a hint and decides nothing: a
+    clocker can choose a fall that looks like one digit."""
+    value = -(-metres * 1_000 // MILLIMETRES[unit])
+    for slip, meant in _slips(str(value)):
+        if meant and int(meant) <= ODOMETER_MAX and least <= to_metres(int(meant), unit) <= most:
+            return slip
+    return next(("unit" for other in UNITS if other != unit and least <= to_metres(value, other) <= most), "")

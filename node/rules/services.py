@@ -2,91 +2,34 @@
 
 from typing import Final
 
-SERVICE_CODES: Final[dict[str, str]] = {
-    # fluids and filters
-    "ENGINE_OIL": "engine oil and oil filter",
-    "OIL_TOP_UP": "engine oil topped up",
-    "BRAKE_FLUID": "brake fluid",
-    "COOLANT": "coolant",
-    "GEARBOX_OIL": "gearbox oil",
-    "TRANSFER_CASE_OIL": "transfer case oil",
-    "DIFFERENTIAL_OIL": "differential oil",
-    "POWER_STEERING_FLUID": "power steering fluid",
-    "WASHER_FLUID": "washer fluid",
-    "ADBLUE": "diesel exhaust fluid refilled",
-    "MICROFILTER": "cabin microfilter",
-    "AIR_FILTER": "engine air filter",
-    "FUEL_FILTER": "fuel filter",
-    # brakes
-    "BRAKE_PADS_FRONT": "front brake pads",
-    "BRAKE_PADS_REAR": "rear brake pads",
-    "BRAKE_DISCS_FRONT": "front brake discs",
-    "BRAKE_DISCS_REAR": "rear brake discs",
-    "BRAKE_CALIPER": "brake caliper",
-    "BRAKE_HOSES": "brake hoses and lines",
-    "PARKING_BRAKE": "parking brake adjusted or repaired",
-    # engine and exhaust
-    "SPARK_PLUGS": "spark plugs",
-    "IGNITION_COILS": "ignition coils",
-    "GLOW_PLUGS": "glow plugs",
-    "DRIVE_BELT": "auxiliary drive belt and tensioner",
-    "TIMING_DRIVE": "timing chain or belt",
-    "WATER_PUMP": "coolant pump",
-    "THERMOSTAT": "thermostat",
-    "TURBOCHARGER": "turbocharger",
-    "FUEL_INJECTION": "injectors or high-pressure pump",
-    "ENGINE_REPAIR": "engine repaired",
-    "ENGINE_REPLACED": "engine replaced",
-    "EXHAUST_SYSTEM": "exhaust system",
-    "PARTICULATE_FILTER": "particulate filter cleaned or replaced",
-    "CATALYTIC_CONVERTER": "catalytic converter",
-    "EMISSION_SENSORS": "oxygen or nitrogen oxide sensors",
-    # drive train and chassis
-    "CLUTCH": "clutch",
-    "GEARBOX_REPAIR": "gearbox repaired",
-    "GEARBOX_REPLACED": "gearbox replaced",
-    "DRIVE_SHAFTS": "drive shafts and joints",
-    "WHEEL_BEARINGS": "wheel bearings",
-    "SUSPENSION": "springs, dampers, arms and bushes",
-    "AIR_SUSPENSION": "air suspension",
-    "STEERING": "steering gear and tie rods",
-    "WHEEL_ALIGNMENT": "wheel alignment",
-    "TYRES_FRONT": "front tyres replaced",
-    "TYRES_REAR": "rear tyres replaced",
-    "TYRES_SEASONAL": "seasonal change of wheels",
-    "TYRE_REPAIR": "tyre repaired",
-    "TYRE_PRESSURE_SENSORS": "tyre pressure sensors",
-    # electrics and high voltage
-    "BATTERY_12V": "12 V battery",
-    "HV_BATTERY_CHECK": "high-voltage battery check",
-    "HV_BATTERY_MODULE": "high-voltage battery module replaced",
-    "HV_BATTERY_REPLACED": "high-voltage battery replaced",
-    "HV_COOLANT": "coolant of the high-voltage system",
-    "HV_ISOLATION_CHECK": "isolation of the high-voltage system measured",
-    "ELECTRIC_MOTOR": "electric drive motor or its electronics",
-    "CHARGING_SYSTEM": "charging socket, cable or charger",
-    "ALTERNATOR_STARTER": "alternator or starter",
-    "LIGHTING": "lamps and headlight adjustment",
-    "CONTROL_UNIT": "control unit replaced",
-    "INSTRUMENT_CLUSTER": "instrument cluster repaired or replaced",
-    "SOFTWARE_UPDATE": "vehicle software updated",
-    "DRIVER_ASSIST_CALIBRATE": "cameras and radars calibrated",
-    # body, comfort and safety
-    "WIPER_BLADES": "wiper blades",
-    "WINDSCREEN": "windscreen",
-    "AIR_CONDITIONING": "air conditioning serviced",
-    "AIRBAGS_BELTS": "airbags or seat belts replaced",
-    "BODY_REPAIR": "body panels repaired or replaced",
-    "PAINT": "paint",
-    "CORROSION_PROTECTION": "corrosion protection",
-    # checks
-    "VEHICLE_CHECK": "vehicle check",
-    "RUNNING_IN_CHECK": "running-in check",
-    "PRE_DELIVERY_CHECK": "pre-delivery inspection",
-    "PRE_SALE_CHECK": "used-car check before sale",
-    "STATUTORY_PREPARATION": "prepared for the statutory inspection",
-    "EMISSION_CHECK": "exhaust emission check",
-    "DIAGNOSIS": "fault memory read and diagnosed",
-    "RECALL_WORK": "work of a recall campaign",
-}
-"""Code -> meaning. Codes are `[A-Z0-9_]`, at most 24 characters; the meaning is for people and part of the hash."""
+_GROUPS: Final = {
+    "fluids and filters": """
+        ENGINE_OIL OIL_TOP_UP BRAKE_FLUID COOLANT GEARBOX_OIL TRANSFER_CASE_OIL DIFFERENTIAL_OIL POWER_STEERING_FLUID
+        WASHER_FLUID ADBLUE MICROFILTER AIR_FILTER FUEL_FILTER
+        """,
+    "brakes": """
+        BRAKE_PADS_FRONT BRAKE_PADS_REAR BRAKE_DISCS_FRONT BRAKE_DISCS_REAR BRAKE_CALIPER BRAKE_HOSES PARKING_BRAKE
+        """,
+    "engine and exhaust": """
+        SPARK_PLUGS IGNITION_COILS GLOW_PLUGS DRIVE_BELT TIMING_DRIVE WATER_PUMP THERMOSTAT TURBOCHARGER FUEL_INJECTION
+        ENGINE_REPAIR ENGINE_REPLACED EXHAUST_SYSTEM PARTICULATE_FILTER CATALYTIC_CONVERTER EMISSION_SENSORS
+        """,
+    "drive train and chassis": """
+        CLUTCH GEARBOX_REPAIR GEARBOX_REPLACED DRIVE_SHAFTS WHEEL_BEARINGS SUSPENSION AIR_SUSPENSION STEERING
+        WHEEL_ALIGNMENT TYRES_FRONT TYRES_REAR TYRES_SEASONAL TYRE_REPAIR TYRE_PRESSURE_SENSORS
+        """,
+    "electrics and high voltage": """
+        BATTERY_12V HV_BATTERY_CHECK HV_BATTERY_MODULE HV_BATTERY_REPLACED HV_COOLANT HV_ISOLATION_CHECK ELECTRIC_MOTOR
+        CHARGING_SYSTEM ALTERNATOR_STARTER LIGHTING CONTROL_UNIT INSTRUMENT_CLUSTER SOFTWARE_UPDATE
+        DRIVER_ASSIST_CALIBRATE
+        """,
+    "body, comfort and safety": """
+        WIPER_BLADES WINDSCREEN AIR_CONDITIONING AIRBAGS_BELTS BODY_REPAIR PAINT CORROSION_PROTECTION
+        """,
+    "checks": """
+        VEHICLE_CHECK RUNNING_IN_CHECK PRE_DELIVERY_CHECK PRE_SALE_CHECK STATUTORY_PREPARATION EMISSION_CHECK DIAGNOSIS
+        RECALL_WORK
+        """,
+}  # fmt: skip
+SERVICE_CODES: Final = tuple(code for codes in _GROUPS.values() for code in codes.split())
+"""Codes are `[A-Z0-9_]`, at most 24 characters; their meaning for people is in `texts`."""

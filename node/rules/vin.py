@@ -44,6 +44,19 @@ def has_valid_year_code(vin: str) -> bool:
     return is_vin(vin) and vin[9] in YEAR_CODES
 
 
+def wmi_of(vin: str) -> str:
+    """The world manufacturer identifier: three characters, and positions 12 to 14 too where the third is 9. ISO 3780
+    gives such ones to makers of fewer than 500 (49 CFR 565.15(a): 1,000) cars a year."""
+    return vin[:3] + vin[11:14] if vin[2] == "9" else vin[:3]
+
+
+def has_serial_number(vin: str, scheme: str) -> bool:
+    """Whether the VIN ends in the digits of a serial number: four (ISO 3779), five for North America (49 CFR
+    565.15(d)(3), of which a maker of few cars uses three)."""
+    digits = vin[12:] if scheme == "NA" and vin[2] != "9" else vin[13:]
+    return digits.isascii() and digits.isdigit()
+
+
 _BY_BRAND: Final = {
     # BMW Group
     "BMW": "DE WBA WBS WBX WBY, US 4US 5UM 5UX 5YM, MX 3MF 3MW, BR 98M, CN LBV, RU X4X, TH MMF",

@@ -65,6 +65,9 @@ class StateView:
     def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
         return self._kv.get(schema.window_key(hour_of(expires_at_ms), txid)) is not None
 
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        return self._kv.get(schema.record_key(vin, sequence))
+
 
 class ChainReader:
     """All reads of a chain, over a store, a snapshot of one, or a copy."""
@@ -147,7 +150,7 @@ class ChainReader:
         return None if raw is None else schema.place_in(raw)
 
     def record(self, vin: str, sequence: int) -> bytes | None:
-        return self.kv.get(schema.record_key(vin, sequence))
+        return self.state.record(vin, sequence)
 
     def records(self, vin: str, start: int, limit: int, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
         """(sequence, record bytes) from `start` upwards, or (reverse) below `start` downwards."""

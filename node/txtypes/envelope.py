@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, Final, NewType
 
 import msgspec
 from msgspec import Meta
@@ -20,11 +21,11 @@ from node import limits
 from node.codec import Decoder, Value, encode
 from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
-from node.ledger.body import TAG, UnknownBody, open_codes
+from node.ledger.body import TAG, UnknownBody, open_codes, vins_of
 from node.ledger.fields import U64, Address, PublicKey, Signature, Time
 from node.ledger.kinds import StructOf
 from node.ledger.places import code_places, placed
-from node.rules.card_numbers import find_card_number
+from node.rules.personal_data import find_personal_data, has_card_in_vin
 from node.txtypes.registry import TYPES, AnyBody
 
 
@@ -105,13 +106,15 @@ def decode_payload(raw: bytes) -> Payload:
         body.check_static()
     except Malformed as error:
         raise Malformed(f"body.{error}") from None
-    codes = " ".join(open_codes(body))
-    if codes and find_card_number(codes) >= 0:
-        place, start = next(
-            (place, code[at : at + 4]) for place, code in code_places(body) if (at := find_card_number(code)) >= 0
-        )
-        raise Malformed(f"body{place}: {start}... looks like a payment card number, which must never be on a chain")
+    if (found := find_personal_data(open_codes(body))) is not None:
+        place, code = next((place, code) for place, code in code_places(body) if code.upper() == found.code)
+        raise Malformed(f"body{place}: {code[:4]}... looks like {found.what}, which must never be on a chain")
+    if _DIGITS_OF_A_CARD.search(raw) and (vin := next(filter(has_card_in_vin, vins_of(body)), "")):
+        raise Malformed(f"body: the VIN {vin[:4]}... holds a payment card number, which must never be on a chain")
     return payload
+
+
+_DIGITS_OF_A_CARD: Final = re.compile(b"[0-9]{16}")
 
 
 class _AnyPayload(Payload, frozen=True):

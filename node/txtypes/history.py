@@ -68,4 +68,6 @@ def view_of(vin: str, record: DecodedRecord, digest: bytes, author_is_fraudulent
 
 def record_view(vin: str, raw: bytes, reader: Reader) -> RecordView:
     record = decode_record(raw)
-    return view_of(vin, record, record_digest(raw), is_fraudulent(reader, record.face.author))
+    face = record.face
+    marked = is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
+    return view_of(vin, record, record_digest(raw), marked)

@@ -10,43 +10,87 @@ from node.ledger.params import CHAIN
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
+from node.txtypes.disputes import types as disputes
+from node.txtypes.disputes.amend import RecordAmend
+from node.txtypes.disputes.arbiters import ARBITERS
+from node.txtypes.disputes.dispute import OPEN_DISPUTES, RECORD_DISPUTE, RECORD_STATUS
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
+from node.txtypes.members.conduct import CONDUCT
+from node.txtypes.members.makers import MAKERS
+from node.txtypes.members.mandate import MANDATE, MandateEnd, MandateGrant
 from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdate
+from node.txtypes.parts.battery import BATTERY, BatteryBind, BatteryHealth
+from node.txtypes.parts.parts import PartBind
+from node.txtypes.parts.software import SOFTWARE, SoftwareUpdate
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.registration.registration import (
+    RegistrationAccept,
+    RegistrationEnd,
+    RegistrationExport,
+    RegistrationSet,
+    RegistrationSuspend,
+)
 from node.txtypes.sale import order_types as order
 from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
-from node.txtypes.service.recall import RECALL, RecallOpen
-from node.txtypes.service.records import AccidentReport, MaintenanceRecord
-from node.txtypes.vehicle.odometer import ODOMETER
-from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.service.damage import AccidentReport
+from node.txtypes.service.inspection import InspectionRecord
+from node.txtypes.service.instrument import OdometerReplace
+from node.txtypes.service.loss import TotalLoss
+from node.txtypes.service.rebuild import Rebuild
+from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
+from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.service.repair import RepairRecord
+from node.txtypes.service.scrap import Scrap
+from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart
+from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDecide
+from node.txtypes.vehicle.assign import TitleAssign
+from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.imports import VehicleImport
+from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.vehicle.sighting import SIGHTINGS, VehicleSighting
+from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 _TYPES: Final[tuple[type[TransactionBody], ...]] = (
-    AccountOpen, AccountUpdateKeys, MemberUpdate,
+    AccountOpen, AccountUpdateKeys, MemberUpdate, MandateGrant, MandateEnd,
     GovernancePropose, GovernanceVote, validators.ValidatorPause, validators.ValidatorResume,
-    VehicleRegister, TitleTransfer, OdometerRead, MaintenanceRecord, AccidentReport, RecallOpen,
+    VehicleRegister, TitleTransfer, OdometerRead, OdometerReplace, MaintenanceRecord, AccidentReport, RecallOpen,
+    RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
+    RecallExtend, RecallDone, InspectionRecord,
+    FlagSet, FlagClear,
+    RepairRecord, TotalLoss, Rebuild, Scrap,
+    VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,
     order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
     order.OrderAcknowledge, order.OrderHandover,
     PaymentInitiate, PaymentAttest,
     DeliverySchedule, DeliveryEvent,
+    RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
+    disputes.RecordClose,
+    WarrantyStart, WarrantyExtend, WarrantyClaim, WarrantyDecide,
 )  # fmt: skip
 _FAMILIES: Final[tuple[Family[Any], ...]] = (
     CHAIN, WINDOW, validators.VALIDATORS, validators.VALIDATOR, validators.CONSENSUS_KEY, validators.EVIDENCE,
     PROPOSAL, OPEN_PROPOSALS,
-    ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS,
-    VEHICLE, ODOMETER, RECALL,
+    ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
+    VEHICLE, ODOMETER, LIFE, RECALL,
+    MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
+    WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}
 """Type name to class."""
 FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FAMILIES}
 """Family name to declaration."""
-HAPPENINGS: Final = ("title.moved", "evidence.punished", "ruleset.activated")
+HAPPENINGS: Final = (
+    "title.moved", "vehicle.material", "vehicle.alert", "vehicle.voided", "evidence.punished", "ruleset.activated",
+)  # fmt: skip
 """The names of facts that receipts have besides changes of state."""
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from node.ledger.kinds import Kind, fields_of, tag_of
 from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset, Severity, Verdict
 from node.rules.damage import severity
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.txtypes.registry import FAMILIES, TYPES
 
 Canonical = list[Any]

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import aiohttp
 from support.chain import address
-from support.life import accident, km, maintenance, register
+from support.life import accident, km, maintenance, read, register
 from support.signing import sign_transaction
-from support.specimens import specimen
 
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
@@ -75,7 +74,7 @@ class Workload:
         if kind == 1:
             body = maintenance(self, value, vin)
         elif kind == 2:
-            body = specimen("odometer.read", self, vin=vin, odometer=km(value), context="reading")
+            body = read(vin, km(value), self.now)
         else:
             body = accident(self, value, vin, "cosmetic")
         return self._sign("workshop-berlin", body)

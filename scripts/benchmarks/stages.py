@@ -116,6 +116,7 @@ STEPS = Table(
         "static rules": (
             "node.txtypes:*.check_static",
             "node.ledger.body:open_codes",
+            "node.rules.personal_data:find_personal_data",
             "node.rules.card_numbers:find_card_number",
         ),
         "transaction signatures": ("node.txtypes.envelope:verify_raw", "node.txtypes.envelope:check_signatures"),

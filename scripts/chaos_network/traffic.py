@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from support.processes import Fleet, post
+from support.processes import PRODUCED_ON, Fleet, post
 
 from node.cli.local_network import LocalNode
 from node.txtypes.vehicle.title import VehicleRegister
@@ -69,7 +69,7 @@ class Client(threading.Thread):
     def _rival(self, index: int) -> bytes:
         """The same vehicle as every other client's, born with another paint."""
         paint = f"C{self._index}"
-        body = VehicleRegister(self._rivals.vin(index), "330I", (paint,), "MUC", "2025-12-01", "petrol", "km", "EU", "")
+        body = VehicleRegister(self._rivals.vin(index), "330I", (paint,), "MUC", PRODUCED_ON, "petrol", "km", "EU", "")
         return self._rivals.sign("bmw", body)
 
     def _hand_in(self, raws: list[bytes], births: range | None = None, rival: int = -1, to: int | None = None) -> None:

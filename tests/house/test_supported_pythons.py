@@ -22,6 +22,7 @@ from node.storage import leveldb
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 """A version joins this list together with its wheels in the lock: 0023-two-leveldb-bindings.md."""
+FLEET = "scripts/fleet_simulation"
 LEVELDB = {"3.11": "plyvel", "3.12": "plyvel", "3.13": "plyvel-next", "3.14": "plyvel-next"}
 
 
@@ -47,10 +48,10 @@ def needed(requirements: list[str], python: str) -> dict[str, SpecifierSet]:
     return {canonicalize_name(one.name): one.specifier for one in parsed if applies(one, python)}
 
 
-def pinned(python: str) -> dict[str, str]:
+def pinned(python: str, lock: str = "requirements.lock") -> dict[str, str]:
     """The one version of each package that the lock installs on a CPython."""
     found: dict[str, str] = {}
-    for name, specifier in needed(lines("requirements.lock"), python).items():
+    for name, specifier in needed(lines(lock), python).items():
         (only,) = specifier
         assert only.operator == "=="
         found[name] = only.version
@@ -83,8 +84,18 @@ def test_the_lock_has_one_pin_for_everything_that_a_cpython_needs(python: str) -
     assert {LEVELDB[python]} == {"plyvel", "plyvel-next"} & set(locked)
 
 
-def test_every_pin_has_hashes() -> None:
-    assert [] == [line for line in lines("requirements.lock") if " --hash=sha256:" not in line]
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_extra_fleet_has_a_lock_of_its_own_that_agrees_with_the_other(python: str) -> None:
+    locked, shared = pinned(python, f"{FLEET}/requirements.lock"), pinned(python)
+    wanted = needed(setup_cfg()["options.extras_require"]["fleet"].split("\n")[1:], python)
+    assert wanted == needed(lines(f"{FLEET}/requirements.in"), python)
+    assert all(locked[name] in specifier for name, specifier in wanted.items())
+    assert {} == {name: locked[name] for name in locked.keys() & shared if locked[name] != shared[name]}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", f"{FLEET}/requirements.lock"])
+def test_every_pin_has_hashes(lock: str) -> None:
+    assert [] == [line for line in lines(lock) if " --hash=sha256:" not in line]
 
 
 def test_setup_cfg_admits_exactly_the_supported_pythons() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain
-from support.life import VIN, km, maintenance
+from support.life import VIN, km, maintenance, read
 from support.stores import entries, lax_block, life_chain, tampered
 
 from node.chain.block import decode_commit
@@ -20,7 +20,6 @@ from node.storage import schema
 from node.storage.archive import write_archive
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import decode_signed_tx
-from node.txtypes.vehicle.record import OdometerRead
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def test_an_archive_with_a_certified_block_that_breaks_a_guard(store: Path, tmp_
     """All validators have signed it; it is wrong all the same."""
     chain = Chain(kv=LevelStore(tampered(store, tmp_path / "copy", {})))
     good = chain.sign("workshop-berlin", maintenance(chain, 7_000))
-    bad = chain.sign("buyer-1", OdometerRead(VIN, km(7_100), chain.now, "reading"))
+    bad = chain.sign("buyer-1", read(VIN, km(7_100), chain.now, "reading"))
     height = lax_block(chain, good, bad).header.height
     txid = decode_signed_tx(bad, chain.genesis_hash).txid.hex()
     chain.produce()

@@ -28,6 +28,7 @@ BIRTH = (
     "--odometer-unit", "km", "--vin-scheme", "EU", "--configuration", "S205A", "--configuration", "P337A",
     "--engine-serial", "B48B20",
 )  # fmt: skip
+WHERE = ("--where", "site=,vin_source=obd,model_seen=330I")
 NAMES = ("bmw", "dealer-munich", "workshop-berlin", "buyer-1")
 
 Wallet = Callable[..., Done]
@@ -100,7 +101,7 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     assert VIN in wallet("vehicle", VIN).out
     done = wallet(
         "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "12km",
-        "--next-due", "30000km,+730d", "--event-at", "now", "--from", "workshop-berlin", "--wait",
+        "--next-due", "30000km,+730d", "--event-at", "now", *WHERE, "--from", "workshop-berlin", "--wait",
     )  # fmt: skip
     assert 0 == done.code and "committed" in done.out
     history = wallet("history", VIN, "--json").json["records"]
@@ -108,24 +109,33 @@ def test_sending_waiting_reading(wallet: Wallet, network: LocalNetwork) -> None:
     timeline = wallet("history", VIN).out
     assert timeline.index("vehicle.register") < timeline.index("maintenance.record")
     assert "verified at height" in wallet("history", VIN, "--verify", "--accept-old-root").out
+    report = wallet("report", VIN, "--json").json
+    proven = wallet("report", VIN, "--verify", "--accept-old-root", "--json").json
+    assert proven.pop("verified") and report == proven and 2 == report["records_read"]
+    page = wallet("report", VIN, "--verify", "--accept-old-root")
+    assert page.out.startswith(f"Buyer's report for {VIN}\n") and "newest reading" in page.out
+    assert "12 km on" in page.out and "verified at height" in page.out and "the node's word" in page.err
     account = wallet("account", "bmw", "--json").json
     assert to_text(address_of(dev_key("account", "bmw").public)) == account["address"]
     assert [] == wallet("listings", "--json").json["listings"]
     wallet("order", "ab" * 32).refused(1, "ab" * 32)
-    wallet("vehicle", "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+    for command in ("vehicle", "report"):
+        wallet(command, "WBA8E9G50GNU99999").refused(1, "WBA8E9G50GNU99999")
+    absent = wallet("report", "WBA8E9G50GNU99999", "--verify", "--accept-old-root")
+    assert 1 == absent.code and "it is proven that WBA8E9G50GNU99999 is not on this chain" in absent.err
 
 
 def test_a_dry_run_says_what_would_change_before_anything_is_sent(wallet: Wallet) -> None:
     vin = "WBA8E9G50GNU10007"
     born(wallet, vin)
-    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", "--from", "workshop-berlin")
+    read = ("tx", "odometer.read", "--vin", vin, "--context", "inspection", *WHERE, "--from", "workshop-berlin")
     assert "committed" == wallet(*read, "--odometer", "20002km", "--wait", "--json").json["status"]
     done = wallet(*read, "--odometer", "12500km", "--dry-run")
     assert 0 == done.code and "valid now" in done.out
     rows = [line.split("\t") for line in done.out.splitlines()]
-    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "ILLOGICAL"] in rows
-    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict ILLOGICAL\n")
-    assert "Caution: the odometer readings would contradict" in done.err and "odometer_disclosed" in done.err
+    assert [f"vehicle {vin}", "verdict", "NO_VERDICT", "CONTESTED"] in rows
+    assert done.out.endswith(f"record {vin}/2: odometer.read, verdict CONTESTED\n")
+    assert "Caution: the odometer readings would contradict" in done.err and "odometer to be disclosed" in done.err
     assert 1 == len(wallet("history", vin, "--json").json["records"][1:]), "nothing was sent"
     transfer = (
         "tx", "title.transfer", "--vin", vin, "--receiver", "dealer-munich", "--reason", "wholesale",
@@ -156,6 +166,26 @@ def test_what_the_chain_refuses_is_exit_code_1_with_every_reason(wallet: Wallet)
     assert wallet("vehicle", vin, "--json").json["holder_name"] == "bmw", "a dry run has sent nothing"
 
 
+def test_who_is_given_a_car_signs_what_the_chain_has_of_it(wallet: Wallet) -> None:
+    vin = "WBA8E9G50GNU10031"
+    born(wallet, vin)
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "reason=gift", "odometer=5km", "discloses=[]",
+                "material_changes=0", "type=title.assign")  # fmt: skip
+    arguments = (
+        "tx", "title.assign", "--vin", vin, "--receiver", "dealer-munich", "--reason", "gift", "--odometer", "5km",
+        "--from", "bmw", "--cosign", "dealer-munich", "--yes", "--accept-old-root",
+        *(word for text in expected for word in ("--expect", text)),
+    )  # fmt: skip
+    stale = wallet(*arguments, "--shown", "00" * 32, "--dry-run")
+    assert 1 == stale.code and "disclosure_stale" in stale.err and "Shown:" not in stale.err
+    done = wallet(*arguments, "--wait", "--json")
+    assert "committed" == done.json["status"]
+    assert f"Shown: {vin}, 1 records, 0 accidents, odometer NO_VERDICT, flags none, brands none" in done.err
+    assert "dealer-munich" == wallet("vehicle", vin, "--json").json["holder_name"]
+    unknown = wallet(*arguments[:3], "WBA8E9G50GNU99999", *arguments[4:])
+    assert 2 == unknown.code and "--vin: there is no vehicle WBA8E9G50GNU99999" in unknown.err
+
+
 def test_all_accounts_are_shown_also_where_a_key_has_none_yet(wallet: Wallet) -> None:
     address = wallet("key", "new", "no-account-yet", "--json").json["address"]
     try:
@@ -182,13 +212,13 @@ def test_a_file_travels_between_those_who_sign_and_is_sent_by_anybody(wallet: Wa
     wallet("sign", file, "--from", "dealer-munich").refused(3, "dealer-munich is not the sender", "cosign")
     wallet(
         "tx", "odometer.read", "--vin", vin, "--odometer", "9km", "--event-at", "now", "--context", "reading",
-        "--from", "workshop-berlin", "--offline", "-o", file,
+        *WHERE, "--from", "workshop-berlin", "--offline", "-o", file,
     ).refused(3, "exists already")  # fmt: skip
     assert before == file.read_bytes()
     done = wallet("submit", file)
     assert (1, before) == (done.code, file.read_bytes()), "one signature is missing"
     assert "signature" in done.err
-    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "odometer_disclosed=false",
+    expected = (f"vin={vin}", "receiver=dealer-munich", "sender=bmw", "odometer=5km", "discloses=[]",
                 "type=title.transfer")  # fmt: skip
     words = [word for text in expected for word in ("--expect", text)]
     assert 0 == wallet("cosign", file, "--from", "dealer-munich", "--yes", "--accept-old-root", *words).code

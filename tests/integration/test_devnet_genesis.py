@@ -36,6 +36,11 @@ def test_a_folder_keeps_its_genesis_on_later_days(tmp_path: Path, validators: in
     again = LocalNetwork(tmp_path, validators, 30_000, genesis_ms=6 * DAY_MS)
     assert genesis_hash(again.genesis) == genesis_hash(made.genesis)
     assert [node.name for node in again.nodes] == [node.name for node in made.nodes]
+    members = {account.name: account.member for account in made.genesis.accounts}
+    for account in dev_genesis().accounts:
+        known, member = account.member, members[account.name]
+        if known is not None and member is not None:
+            assert (known.group, known.sites, known.roles) == (member.group, member.sites, member.roles)
     for other in (2, 6):
         with pytest.raises(OperatorError, match="the homes of another network: name another folder"):
             LocalNetwork(tmp_path, other, 30_000, genesis_ms=6 * DAY_MS)

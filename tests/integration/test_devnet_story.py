@@ -43,7 +43,7 @@ def test_the_story_names_its_accounts_and_every_command_it_prints_works(tmp_path
                 timeout=120, check=False,
             )  # fmt: skip
             assert 0 == done.returncode, done.stderr
-            assert "verdict\tLOGICAL\tILLOGICAL" in done.stdout and "Caution" in done.stderr
+            assert "verdict\tLOGICAL\tCONTESTED" in done.stdout and "Caution" in done.stderr
             assert "committed" in done.stdout
         finally:
             devnet.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_the_story_of_readme(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     try:
         base = free_base_port()
-        shell.follow(Command("README.md", f"{told[0].text} --base-port {base}", (*told[0].printed, *printed)))
+        shell.follow(
+            Command("README.md", f"{told[0].text} --base-port {base}", (*told[0].printed, *printed)), timeout_s=300
+        )
     finally:
         shell.close()
 
@@ -76,22 +79,36 @@ def _blocks_of_the_story() -> Iterator[list[str]]:
 # --- TRANSACTIONS.md and the help of every type ------------------------------------------------------------
 ORDER_OF_TYPES = (
     "account.open", "account.update_keys", "member.update", "governance.propose", "governance.vote",
-    "validator.pause", "validator.resume", "recall.open", "vehicle.register", "title.transfer", "odometer.read",
-    "maintenance.record", "listing.create", "listing.withdraw", "listing.create", "listing.update",
+    "validator.pause", "validator.resume", "recall.open", "vehicle.register",
+    "recall.extend", "recall.done", "flag.set", "flag.clear", "inspection.record", "title.transfer", "odometer.read",
+    "mandate.grant", "mandate.end", "maintenance.record", "part.bind", "software.update", "vehicle.sighting",
+    "vehicle.import", "battery.bind", "battery.health",
+    "record.dispute", "record.respond", "record.resolve", "record.withdraw", "record.amend",
+    "warranty.start", "warranty.extend", "warranty.claim", "warranty.decide",
+    "listing.create", "listing.withdraw", "listing.create", "listing.update",
     "order.offer", "order.reject", "order.offer", "order.counter", "order.offer", "order.cancel", "order.offer",
-    "order.accept", "accident.report", "order.acknowledge", "payment.initiate", "payment.attest",
+    "order.accept", "accident.report", "odometer.replace", "order.acknowledge", "payment.initiate", "payment.attest",
     "delivery.schedule", "delivery.event", "order.handover",
+    "registration.set", "registration.suspend", "registration.export", "registration.accept", "registration.end",
+    "repair.record", "vehicle.total_loss", "title.assign", "vehicle.scrap",
 )  # fmt: skip
 """An order in which each example is valid after those before it."""
-KEPT = {"governance.propose": "PROPOSAL", "listing.create": "LISTING", "order.offer": "ORDER",
-        "payment.initiate": "PAYMENT"}  # fmt: skip
+NOT_IN_THE_WALK = {"record.close", "vehicle.rebuild"}
+"""Votes are counted 14 days after the answer; a rebuild names the seventh record of its car, an inspection after the
+loss. `test_examples` plays both."""
+HOLDERS = {"odometer.replace": ("bmw", "dealer-munich"), "vehicle.scrap": ("buyer-1", "dealer-munich")}
+"""Who signs as the holder in the example, and who holds the car in this walk."""
+KEPT = {"governance.propose": "PROPOSAL", "mandate.grant": "MANDATE", "listing.create": "LISTING",
+        "order.offer": "ORDER", "payment.initiate": "PAYMENT", "record.dispute": "DISPUTE",
+        "warranty.claim": "CLAIM"}  # fmt: skip
 
 
 def test_the_example_of_every_type(reader: Reader) -> None:
-    assert set(TYPES) == set(ORDER_OF_TYPES)
+    assert set(TYPES) == {*ORDER_OF_TYPES, *NOT_IN_THE_WALK}
     printed = examples_of_types()
     assert set(TYPES) == set(printed)
-    for name in ("dealer-munich", "buyer-1", "inspector-1", "payment-provider-1", "carrier-1"):
+    signers = {name for tag in TYPES for name in (TYPES[tag].EXAMPLE.sender, *TYPES[tag].EXAMPLE.cosigners)}
+    for name in sorted(signers - {"alice", "bmw", "workshop-berlin"}):  # README has imported the last two
         assert reader.shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
     assert reader.shell.run("bmw-wallet key new alice")[0] == 0
     assert reader.shell.run(f"export REFERENCE={'5e' * 32}")[0] == 0
@@ -102,11 +119,16 @@ def test_the_example_of_every_type(reader: Reader) -> None:
             text = re.sub("buyer=bmw1[0-9a-z]+", "buyer=buyer-1", asked.text)
             ended, shown = reader.shell.run(f"{text} --dry-run")
             assert ended == 0, shown
-        output = reader.shell.follow(printed[name], on_terminal=True)
+        signed_by, holder = HOLDERS.get(name, ("", ""))
+        text = printed[name].text.replace(f"--cosign {signed_by}", f"--cosign {holder}")
+        output = reader.shell.follow(replace(printed[name], text=text), on_terminal=True)
         assert name == field(output, "type")
         assert re.search("^status +committed, proven$", output, re.MULTILINE), output
         if name in KEPT:
             reader.shell.run(f"export {KEPT[name]}={field(output, 'txid')}")
+        if name == "maintenance.record":
+            history = f"curl -s $BMW_NODE_URL/v1/vehicles/{SECOND_VIN}/history"
+            reader.shell.run(f"export RECORD=$({history} | jq -r .records[8].digest)")
     del reader.shell.changes[VIN]
     for command in commands_of(DOCS / "TRANSACTIONS.md"):
         if command not in printed.values():  # what is outstanding here differs from what is printed
@@ -129,6 +151,7 @@ def test_integration_with_node_js_and_curl(reader: Reader, tmp_path: Path) -> No
     txid = field(written, "txid")
     refused = reader.follow(INTEGRATION, "node docs/examples/record.mjs", code=1)
     assert "vehicle_unknown" in refused
+    reader.follow(INTEGRATION, "curl -s http://127.0.0.1:26700/v1/vehicles/")
     reader.follow(INTEGRATION, "node docs/examples/batch.mjs")
     raw = (tmp_path / f"outbox-{txid}.msgpack").read_bytes()
     (tmp_path / "signed.msgpack").write_bytes(raw)
@@ -173,7 +196,8 @@ def test_auditing(reader: Reader, tmp_path: Path) -> None:
         r"10\.0\.0\.2:26700": f"127.0.0.1:{base + 1}", r"\bID\b": "$ORDER",
     }  # fmt: skip
     for start in ("bmw-audit replay --store /backup", "bmw-audit replay --archive", "bmw-audit replay --node",
-                  "bmw-audit compare", "bmw-wallet vehicle", "bmw-wallet history", "bmw-wallet order"):  # fmt: skip
+                  "bmw-audit compare", "bmw-wallet vehicle", "bmw-wallet history", "bmw-wallet report",
+                  "bmw-wallet order"):  # fmt: skip
         reader.follow(AUDITING, start)
     nobody = dev_key("account", "nobody")
     refused = reader.follow(AUDITING, "bmw-wallet account", code=1, ADDRESS=to_text(address_of(nobody.public)))

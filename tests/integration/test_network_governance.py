@@ -37,7 +37,7 @@ def test_a_fifth_validator_joins_a_running_network_and_leaves_it(tmp_path: Path)
             opening = AccountOpen((keys["account"].public,), 1, b"")
             council.commit(network.nodes[0], _opened(council.fleet, opening, keys["account"], ident))
             council.carry(MemberAdmit(address, "dealer-tokyo", "JP"))
-            council.carry(RoleGrant(address, "dealer", (), "", 0, 0))
+            council.carry(RoleGrant(address, "dealer", (), "", (), 0, 0))
             possession = keys["consensus"].sign(possession_bytes(ident, address, keys["consensus"].public))
             council.carry(ValidatorSetPower(address, 10, keys["consensus"].public, possession))
             everyone = [*network.nodes, newcomer]

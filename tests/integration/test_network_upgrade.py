@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 from support.commands import process
 from support.council import Council
-from support.life import accident, km
+from support.life import accident, km, read
 from support.newer_chain import WORKSHOP, activation
-from support.newer_software import NEWER_SERVICE, InspectionRecord, environment, ruleset_2
+from support.newer_software import NEWER_SERVICE, FirmwareCheck, environment, ruleset_2
 from support.processes import answered, check_no_fork, running_network, submit, wait_for, wait_height
 from support.stores import entries
 
 from node.cli.local_network import LocalNetwork, LocalNode
-from node.txtypes.vehicle.record import OdometerRead
 
 pytestmark = pytest.mark.network
 
@@ -58,7 +57,7 @@ class Upgrade:
         return time.time_ns() // 1_000_000
 
     def inspection(self, value: int) -> bytes:
-        body = InspectionRecord(self.vin, NEWER_SERVICE, km(value), self.now)
+        body = FirmwareCheck(self.vin, NEWER_SERVICE, km(value), self.now)
         return self.council.fleet.sign(WORKSHOP, body)
 
     def accident(self, value: int) -> bytes:
@@ -92,7 +91,7 @@ def refused_on(node: LocalNode, raw: bytes) -> list[str]:
 
 def test_old_software_stops_at_the_height_and_newer_goes_on(upgrade: Upgrade, tmp_path: Path) -> None:
     network, council, others, old = upgrade.network, upgrade.council, upgrade.others, upgrade.old
-    reading = council.fleet.sign(WORKSHOP, OdometerRead(upgrade.vin, km(100), upgrade.now, "reading"))
+    reading = council.fleet.sign(WORKSHOP, read(upgrade.vin, km(100), upgrade.now, "reading"))
     for raw in (*council.fleet.births(1), reading, upgrade.accident(110)):
         council.commit(old, raw)
     for node in (old, others[0]):

@@ -11,14 +11,13 @@ from support.backend import SingleNode, serving
 from support.chain import DAY_MS, START_MS, Chain, address
 from support.http import codes, get, over_http, post
 from support.json_schema import errors
-from support.life import VIN, Life, handover, km, maintenance, register
+from support.life import VIN, Life, handover, km, maintenance, read, register
 
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.ledger.body import type_of
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.registry import TYPES
-from node.txtypes.vehicle.record import OdometerRead
 
 SUBMIT, BATCH = "/v1/transactions", "/v1/transactions/batch"
 ENCODE, CHECK = "/v1/transactions/encode", "/v1/transactions/check"
@@ -130,7 +129,8 @@ async def test_encode_refuses_numbers_that_would_be_rounded_and_nesting_without_
             async with http.post(ENCODE, data=text, headers={"Content-Type": "application/json"}) as answer:
                 assert 400 == answer.status
                 assert "malformed" == (await answer.json(content_type=None))["code"]
-        asked = an_encode_request(body={"type": "odometer.read", "vin": VIN, "odometer": {"value": 1.5}})
+        whole = {"type": "odometer.read"} | to_json(read(VIN, km(1), START_MS))
+        asked = an_encode_request(body=whole | {"odometer": whole["odometer"] | {"value": 1.5}})
         assert "odometer" in (await post(http, ENCODE, asked, status=400))["detail"]
 
 
@@ -163,17 +163,17 @@ async def test_check_says_what_would_change_and_what_should_be_known_before() ->
     """A reading below an earlier one is stored, so it is valid; but it turns the verdict, and that stays."""
     life = Life(Chain()).to("wholesale")
     life.chain.now += 200 * DAY_MS
-    life.chain.do("workshop-berlin", OdometerRead(VIN, km(20_002), life.chain.now, "reading"))
+    life.chain.do("workshop-berlin", read(VIN, km(20_002), life.chain.now, "reading"))
     async with serving(SingleNode(life.chain)) as (node, _, http):
-        body = OdometerRead(VIN, km(12_500), life.chain.now, "reading")
+        body = read(VIN, km(12_500), life.chain.now, "reading")
         raw = node.chain.sign("workshop-berlin", body)
         shown = await post(http, CHECK, raw=raw, status=200, Accept_Language="de")
         assert (True, []) == (shown["ok"], shown["signatures"])
         (car,) = (change for change in shown["changes"] if change["key"] == f"vehicle/{VIN}")
-        assert {"field": "verdict", "before": "LOGICAL", "after": "ILLOGICAL"} in car["fields"]
+        assert {"field": "verdict", "before": "LOGICAL", "after": "CONTESTED"} in car["fields"]
         (caution,) = shown["cautions"]
         assert "odometer_contradiction" == caution["code"] and "Kilometerstände" in caution["text"]
-        assert [["verdict:ILLOGICAL"]] == [record["outcome"] for record in shown["records"]]
+        assert [["verdict:CONTESTED"]] == [record["outcome"] for record in shown["records"]]
         registered = await post(http, CHECK, raw=node.chain.sign("bmw", register("WBA8E9G50GNU54321")), status=200)
         (quota,) = (change for change in registered["changes"] if change["family"] == "quota")
         assert to_text(address("bmw")) == quota["id"]
@@ -284,5 +284,6 @@ async def test_a_batch_again_answers_where_each_stands() -> None:
 
 def test_a_body_of_json_is_the_body_that_the_type_shows() -> None:
     """The request above is not of our own making alone."""
-    assert REGISTER == to_json(register()) | {"type": type_of(register())}
+    body = register(produced_on="2025-12-01", engine_serial="B48B20")
+    assert REGISTER == to_json(body) | {"type": type_of(body)}
     assert address("bmw") == sha256(b"bmw/address\x00" + dev_key("account", "bmw").public).digest()[:20]

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain, address
+from support.disputing import dispute
 from support.http import get, over_http
 from support.json_schema import errors
-from support.life import VIN, Life, accident, maintenance, many_cars
+from support.life import VIN, Life, accident, km, maintenance, many_cars
 from support.specimens import specimen
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
@@ -25,6 +26,9 @@ from node.storage.leveldb import LevelStore
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose
 from node.txtypes.members.member import MEMBER
+from node.txtypes.parts.battery import battery_key
+from node.txtypes.registry import TYPES
+from node.txtypes.vehicle.bindings import part_id
 from node.txtypes.vehicle.record import next_history_head
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeClient
@@ -173,12 +177,13 @@ async def test_a_vehicle_with_regions_summary_and_verdict() -> None:
         assert ("NO_VERDICT", ["too_few"]) == (shown["verdict"], shown["odometer"]["reasons"])
         assert 150_000 == shown["odometer"]["newest"]["metres"]
         node.produce(
-            node.chain.sign("workshop-berlin", maintenance(node.chain, 90)),
+            node.chain.sign("workshop-berlin", maintenance(node.chain, 2_000, event_at_ms=node.chain.now - 1)),
             node.chain.sign("workshop-berlin", accident(node.chain, 170, extent="structural")),
         )
         shown = await get(http, f"/v1/vehicles/{VIN}")
-        assert ("ILLOGICAL", ["decreasing", "one_reading"]) == (shown["verdict"], shown["odometer"]["reasons"])
-        assert ["structural_damage"] == shown["brands"]
+        assert ("CONTESTED", ["decreasing", "one_reading"]) == (shown["verdict"], shown["odometer"]["reasons"])
+        brands = [(brand["code"], brand["state"]) for brand in shown["brands"]]
+        assert [("collision_structural", "pending")] == brands
         assert node.chain.store.height() == shown["height"]
 
 
@@ -191,7 +196,7 @@ async def test_deadlines_are_evaluated_at_the_heads_time_and_the_cache_never_out
         node.chain.now += 61 * DAY_MS
         node.produce()
         shown = await get(http, f"/v1/vehicles/{VIN}")
-        assert ("in_use", "off") == (shown["summary"], shown["market"]["status"])
+        assert ("new", "off") == (shown["summary"], shown["market"]["status"])
         assert "expired" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
         assert "expired" == (await get(http, f"/v1/listings/{life.listing.hex()}"))["status"]
 
@@ -305,11 +310,24 @@ async def test_before_the_first_block_a_proof_has_no_header() -> None:
         assert node.chain.store.head().state_root.hex() == shown["state_root"]
 
 
+_LATER = {"part.bind": {"odometer": km(12_000)}, "software.update": {"odometer": km(12_000)}}
+
+
 @over_http
 async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     life = a_life()
     life.chain.do("bmw", GovernancePropose(ParameterSet("keys_per_sponsor_day", 1_000)))
     life.chain.do("bmw", specimen("recall.open"))
+    ident = life.chain.do("buyer-1", dispute(life.chain, 1)).hex()
+    life.chain.do("bmw", specimen("warranty.start", life.chain))
+    claim = life.chain.do("workshop-berlin", specimen("warranty.claim", life.chain), "buyer-1").hex()
+    mandate = life.chain.do("dealer-munich", specimen("mandate.grant", life.chain)).hex()
+    for tag in ("part.bind", "software.update", "vehicle.sighting", "vehicle.import", "battery.bind", "battery.health"):
+        example = TYPES[tag].EXAMPLE
+        life.chain.do(example.sender, specimen(tag, life.chain, **_LATER.get(tag, {})), *example.cosigners)
+    bound = specimen("part.bind")
+    part = part_id(bound.part_class, bound.number, bound.serial).hex()
+    battery = battery_key(specimen("battery.bind").battery_id).hex()
     buyer, member = to_text(address("buyer-1")), MEMBER.key(address("bmw")).decode()
     proposal = life.chain.store.block(10).transactions[0]
     txid = life.chain.check(proposal).txid.hex()
@@ -328,6 +346,14 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/accounts/{address}/transactions": buyer,
         "/v1/codes": "", "/v1/schema": "",
         "/v1/recalls": "", "/v1/recalls/{recall}": f"{address('bmw').hex()}-0016560700",
+        "/v1/disputes": "", "/v1/disputes/{dispute}": ident, "/v1/accounts/{address}/conduct": buyer,
+        "/v1/members/{address}/conduct": to_text(address("bmw")), "/v1/warranties": "",
+        "/v1/warranties/{warranty}": f"{VIN}-1", "/v1/claims": "", "/v1/claims/{claim}": claim,
+        "/v1/mandates": "", "/v1/mandates/{mandate}": mandate, "/v1/parts": "", "/v1/parts/{part}": part,
+        "/v1/batteries": "", "/v1/batteries/{battery}": battery, "/v1/installed-software": "",
+        "/v1/installed-software/{vin}": VIN, "/v1/sightings": "", "/v1/sightings/{vin}": "WBA8E9G50GNU99999",
+        "/v1/alerts": "", "/v1/vehicles/{vin}/report": VIN, "/v1/vehicles/{vin}/odometer": VIN,
+        "/v1/vehicles/{vin}/parts": VIN, "/v1/vehicles/{vin}/recalls": VIN,
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")

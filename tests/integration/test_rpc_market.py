@@ -100,13 +100,13 @@ async def test_the_deliveries_of_an_order_are_read_in_their_order() -> None:
     order, chain = life.order.hex(), life.chain
     for _ in range(11):
         chain.do("dealer-munich", specimen("delivery.schedule", chain, {"order": life.order}))
-    chain.do("carrier-1", specimen("delivery.event", chain, {"order": life.order}, site="HAM-2"))
+    chain.do("carrier-1", specimen("delivery.event", chain, {"order": life.order}, site="MUC-1"))
     async with serving(SingleNode(chain)) as (_, _, http):
         shown = await get(http, f"/v1/orders/{order}/deliveries")
         assert (order, VIN, "picked_up") == (shown["order"], shown["vin"], shown["stage"])
         assert list(range(12)) == [entry["number"] for entry in shown["deliveries"]]
         assert 11 * ["scheduled"] + ["picked_up"] == [entry["stage"] for entry in shown["deliveries"]]
-        assert "HAM-2" == shown["deliveries"][-1]["site"] and shown["deliveries"][0]["window_to"]
+        assert "MUC-1" == shown["deliveries"][-1]["site"] and shown["deliveries"][0]["window_to"]
         for path, status in ((f"/v1/orders/{'ab' * 32}/deliveries", 404), ("/v1/orders/x/deliveries", 400),
                              ("/v1/proposals?status=waiting", 400), ("/v1/proposals?status=open", 200)):  # fmt: skip
             async with http.get(path) as answer:

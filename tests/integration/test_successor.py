@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 from support.commands import Done, process, run
-from support.life import km
+from support.life import km, read
 from support.processes import Fleet, free_base_port, running_network, submit, wait_for, wait_height
 
 from node.chain.genesis import genesis_hash, parse_genesis
 from node.cli.local_network import LocalNode
 from node.daemon.home import Home
-from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.service.records import OdometerRead
 
 pytestmark = pytest.mark.network
 
@@ -118,7 +118,7 @@ def test_it_goes_on_at_the_next_height_with_every_car_and_writer(
 
 
 def _reading_of(vin: str) -> OdometerRead:
-    return OdometerRead(vin, km(40), time.time_ns() // 1_000_000, "reading")
+    return read(vin, km(40), time.time_ns() // 1_000_000, "reading")
 
 
 def test_an_audit_follows_both_chains_and_names_the_break(

@@ -20,7 +20,8 @@ HOUR_MS = 3_600_000
 YEARS_MS = 3 * 365 * 24 * HOUR_MS
 SERVICE = (
     "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "6500km", "--next-due",
-    '{"odometer": 30000, "at": "+730d"}', "--from", "workshop-berlin",
+    '{"odometer": 30000, "at": "+730d"}', "--where", "site=,vin_source=obd,model_seen=330I", "--from",
+    "workshop-berlin",
 )  # fmt: skip
 UNMET = {"type": "about:blank", "title": "x", "status": 422, "code": "guards_unmet", "detail": "not now",
          "unmet": [{"code": "order_status", "text": "try later"}]}  # fmt: skip

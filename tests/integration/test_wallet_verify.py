@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chain import address
+from support.chain import DAY_MS, address
 from support.governing import carry_out
-from support.life import VIN
+from support.life import VIN, maintenance
 from support.lying import (
     Answer,
     HomeWallet,
@@ -120,13 +120,49 @@ def test_a_record_that_is_a_digest_shows_nothing_but_its_place(node: LyingNode, 
 
 def test_fraud_marks_come_from_the_proven_list(tmp_path: Path, keys: Path) -> None:
     chain = today().chain
-    carry_out(chain, RoleSetStatus(address("workshop-berlin"), "workshop", "revoked", "fraud"))
+    carry_out(chain, RoleSetStatus(address("workshop-berlin"), "workshop", "revoked", "fraud", chain.now - 90 * DAY_MS))
     with lying(chain) as node:
         wallet = HomeWallet(copied(keys, tmp_path / "home"), node.url)
         honest = wallet("history", VIN, "--verify").out
         assert 2 == honest.count("AUTHOR REVOKED FOR FRAUD")
         node.lie = of_records(lambda r: r | {"author_is_fraudulent": False})
         assert honest == wallet("history", VIN, "--verify").out
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_record_that_is_added_while_a_report_is_proven_is_read_with_the_next_try(
+    tmp_path: Path, keys: Path, times: int
+) -> None:
+    chain = today().chain
+    with lying(chain) as node:
+        wallet, added = HomeWallet(copied(keys, tmp_path / "home"), node.url), list[int]()
+        before = wallet("report", VIN, "--verify", "--json").json["record_count"]
+
+        def lie(path: str, document: Any) -> Any:
+            if path == "/v1/batteries" and len(added) < times:
+                added.append(6_500 + len(added))
+                node.honest.produce(chain.sign("workshop-berlin", maintenance(chain, added[-1])))
+            return document
+
+        node.lie = lie
+        if times == 1:
+            shown = wallet("report", VIN, "--verify", "--json").json
+            assert before + 1 == shown["record_count"] == shown["records_read"]
+        else:
+            sentence = wallet("report", VIN, "--verify").refused(1, "invalid_proof")
+            assert "records were added" in sentence and "3 tries" in sentence
+
+
+def test_a_battery_that_is_not_in_the_car_is_not_in_its_report(node: LyingNode, wallet: HomeWallet) -> None:
+    honest = wallet("report", VIN, "--verify").out
+    node.lie = lambda path, document: (
+        document | {"batteries": [{"id": "ab" * 32}]} if path == "/v1/batteries" else document
+    )
+    assert honest == wallet("report", VIN, "--verify").out
+    node.lie = lambda path, document: (
+        document | {"batteries": [{"id": "liar"}]} if path == "/v1/batteries" else document
+    )
+    wallet("report", VIN, "--verify").refused(1, "malformed")
 
 
 def test_an_absence_that_the_node_only_claims_is_not_shown_as_proven(node: LyingNode, wallet: HomeWallet) -> None:
@@ -179,7 +215,7 @@ def otherwise(value: Any) -> list[Any]:
 
 COMMANDS = {
     "vehicle": ("vehicle", VIN), "history": ("history", VIN), "account": ("account", "buyer-1"),
-    "accounts": ("account",), "order": ("order", ""), "listings": ("listings",),
+    "accounts": ("account",), "order": ("order", ""), "listings": ("listings",), "report": ("report", VIN),
 }  # fmt: skip
 
 
@@ -302,7 +338,8 @@ def test_an_answer_that_is_something_else_is_one_sentence(node: LyingNode, walle
 
 SERVICE = (
     "tx", "maintenance.record", "--vin", VIN, "--services", "ENGINE_OIL", "--odometer", "6500km", "--next-due",
-    '{"odometer": 30000, "at": "+730d"}', "--from", "workshop-berlin",
+    '{"odometer": 30000, "at": "+730d"}', "--where", "site=,vin_source=obd,model_seen=330I", "--from",
+    "workshop-berlin",
 )  # fmt: skip
 WRITES = {
     "submit": ("submit", "1.json", "--wait"), "batch": ("submit", "1.json", "2.json", "--wait"), "outbox": ("outbox",),

@@ -17,6 +17,7 @@ from support.walk import VINS, Block, Seen, Walk
 from node.codec import encode
 from node.txtypes.payment.payment import PaymentAttest
 from node.txtypes.sale.order_types import OrderHandover
+from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
 
 SEEDS = range(8)
@@ -143,6 +144,7 @@ def overpaid(block: Block) -> Block:
 
 
 VIN = VINS[0]
+FLOODED = with_brand((), "flood_fresh", 0, 1, is_confirmed=True)
 LIES: dict[str, Callable[[], Block]] = {
     "one_birth_per_vin": lambda: with_(last()[2], after=last()[2].after | {"vehicle": {}}),
     "one_title_holder_per_living_vin": lambda: lie(last()[2], "vehicle", VIN, holder=address("police-1")),
@@ -157,7 +159,7 @@ LIES: dict[str, Callable[[], Block]] = {
     ),
     "brands_only_grow": lambda: with_(
         last()[2],
-        before=last()[2].after | {"vehicle": {VIN: replace(last()[2].after["vehicle"][VIN], brands=("flood",))}},
+        before=last()[2].after | {"vehicle": {VIN: replace(last()[2].after["vehicle"][VIN], brands=FLOODED)}},
     ),
     "the_history_has_no_gap_and_its_count_and_head_match": lambda: lie(
         last()[2], "vehicle", VIN, record_count=last()[2].after["vehicle"][VIN].record_count + 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.life import accident, km, register
-from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, older_software, ruleset_2
+from support.newer_software import NEWER_SERVICE, FirmwareCheck, newer_software, older_software, ruleset_2
 from support.simulation.faults import planned
 from support.simulation.lives import WORKSHOP, Now
 from support.simulation.node import SimulatedNode
@@ -25,7 +25,7 @@ from node.storage import schema
 from node.txtypes.chain.actions import RulesetActivate
 from node.txtypes.history import decode_record
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 
 FAULTS: dict[str, Any] = {"loss": 0.02, "crashes": 3, "power_cuts": 2, "transactions": 4, "fault_ms": 60_000}
 
@@ -76,7 +76,7 @@ class MixedWorld(World):
         return txid
 
     def inspection(self, value: int) -> bytes:
-        return self.sign(InspectionRecord(self.vin, NEWER_SERVICE, km(value), self.now))
+        return self.sign(FirmwareCheck(self.vin, NEWER_SERVICE, km(value), self.now))
 
     def accident(self, value: int) -> bytes:
         return self.sign(accident(Now(self), value, self.vin))  # type: ignore[arg-type]

@@ -155,9 +155,11 @@ class Shell:
             if line.startswith("ended "):
                 return int(line.split()[1]), self.output.read_text(errors="replace")
 
-    def follow(self, command: Command, *, code: int = 0, on_terminal: bool = False) -> str:
+    def follow(
+        self, command: Command, *, code: int = 0, on_terminal: bool = False, timeout_s: float = 120.0
+    ) -> str:  # fmt: skip
         """Run it; it ends with `code` and prints what the document says. Its output."""
-        ended, output = self.run(command.text, on_terminal=on_terminal)
+        ended, output = self.run(command.text, timeout_s, on_terminal=on_terminal)
         assert ended == code, f"{command.document}: {command.text}\nended with {ended}:\n{output}"
         missing = missing_lines(tuple(map(self.changed, command.printed)), output)
         assert missing == [], f"{command.document}: {command.text}\ndoes not print {missing}, but:\n{output}"

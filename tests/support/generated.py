@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from node import limits
 from node.errors import Malformed
 from node.ledger import kinds
-from node.ledger.body import TransactionBody, open_codes
+from node.ledger.body import TransactionBody, open_codes, vins_of
 from node.ledger.fields import Day, Money
 from node.ledger.kinds import Kind, fields_of, kind_of
-from node.rules.card_numbers import find_card_number
+from node.rules.personal_data import find_personal_data, has_card_in_vin
 from node.txtypes.registry import TYPES
 
 SHOWABLE_MS = 253_402_300_799_999
@@ -81,5 +81,6 @@ def bodies(draw: Any, name: str) -> TransactionBody:
         body.check_static()
     except Malformed:
         assume(False)
-    assume(find_card_number(" ".join(open_codes(body))) < 0)
+    assume(find_personal_data(open_codes(body)) is None)
+    assume(not any(map(has_card_in_vin, vins_of(body))))
     return body

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.ledger.fields import Money, Odometer
+from msgspec.structs import replace
+
+from node.ledger.fields import Money, Odometer, Where
+from node.txtypes.members.member import StatusChange
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
-from node.txtypes.service.records import Damage, Due
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import Due, OdometerRead
+from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
+from node.txtypes.vehicle.regions import Flag
 from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
 
@@ -25,13 +31,36 @@ def km(value: int, unit: str = "km") -> Odometer:
     return Odometer(value, unit, "cluster")
 
 
+def where(site: str = "", model: str = "330I") -> Where:
+    return Where(site, "obd", model)
+
+
+def read(vin: str, odometer: Odometer, event_at_ms: int, context: str = "reading", **changes) -> OdometerRead:
+    tail = dict(event_at_ms=event_at_ms, where=where(), odometer=odometer) | changes
+    return OdometerRead(vin, context, **tail)
+
+
+def flag(name: str, setter: str = "police-1", at_ms: int = 0, *, until_ms: int = 0, is_firm: bool = True) -> Flag:
+    return Flag(name, address(setter), "DE", b"", at_ms, until_ms, is_firm, 0)
+
+
+def read_today(author: bytes, count: int, day: int) -> Readings:
+    """The readings of a car without any, of which an author added `count` on a block day."""
+    return replace(NO_READINGS, authors=(Author(author, b""),), day=day, activity=(Activity(0, count, 0, 0, 0),))
+
+
+def changed(status: str, reason: str, at_ms: int = 0) -> tuple[StatusChange, ...]:
+    """The history of a grant or a member with one change."""
+    return (StatusChange(status, reason, at_ms),) if status != "active" else ()
+
+
 def maintenance(chain: Readable, value: int = 100, vin: str = VIN, **changes):
-    plain = dict(parts=(), next_due=Due(30_000, 0))
+    plain = dict(parts=(), next_due=Due(30_000, 0), where=where())
     return specimen("maintenance.record", chain, **dict(vin=vin, odometer=km(value)) | plain | changes)
 
 
 def accident(chain: Readable, value: int = 120, vin: str = VIN, extent: str = "bolt_on", **changes):
-    hit = dict(damages=(Damage("front", extent),), case_reference=None)
+    hit = dict(damages=(Damage("front", extent),), case=None, where=where())
     return specimen("accident.report", chain, **dict(vin=vin, odometer=km(value)) | hit | changes)
 
 

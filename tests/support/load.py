@@ -23,9 +23,9 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import ListingCreate
 from node.txtypes.sale.order_types import OrderAccept, OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
-from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, register, transfer
+from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, read, register, transfer
 from support.signing import sign_transaction
-from support.specimens import PROVIDER, specimen
+from support.specimens import PROVIDER
 
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")
@@ -142,7 +142,7 @@ class LoadChain(Chain):
         if kind < 0.62:
             return self._if_fresh(car, self.random.choice(("inspector-1", *DEALERS)), self._odometer)
         if kind < 0.69:
-            return self._if_fresh(car, "insurer-1", self._accident)
+            return self._if_fresh(car, "police-1", self._accident)
         if car.holder == "buyer-1":
             return None
         if kind < 0.88:
@@ -172,11 +172,11 @@ class LoadChain(Chain):
 
     # --- bodies ---------------------------------------------------------------------------------------
     def _new_vin(self) -> str:
-        serial, number = "", len(self.cars)
-        for _ in range(8):
+        number, serial = len(self.cars) // 10_000, ""
+        for _ in range(5):
             serial = VIN_LETTERS[number % 33] + serial
             number //= 33
-        return "WBA8E9" + self.random.choice("ABCDEFGH") + serial + self.random.choice("KLM") + "N"
+        return f"WBA8E9{self.random.choice('ABCDEFGH')}{serial}{self.random.choice('KLM')}{len(self.cars) % 10_000:04}"
 
     def _register(self, car: Car) -> TransactionBody:
         return register(car.vin)
@@ -185,7 +185,7 @@ class LoadChain(Chain):
         return maintenance(self, vin=car.vin, odometer=self._km(car))
 
     def _odometer(self, car: Car) -> TransactionBody:
-        return specimen("odometer.read", self, vin=car.vin, odometer=self._km(car))
+        return read(car.vin, self._km(car), self.now)
 
     def _accident(self, car: Car) -> TransactionBody:
         return accident(self, vin=car.vin, odometer=self._km(car))

@@ -134,7 +134,7 @@ def what_the_payment_provider_says_never_moves_title(block: Block, past: Past, r
 @rule
 def brands_only_grow(block: Block, past: Past, reader: ChainReader) -> None:
     for vin, vehicle in block.before["vehicle"].items():
-        lost = set(vehicle.brands) - set(block.after["vehicle"][vin].brands)
+        lost = {brand.code for brand in vehicle.brands} - {b.code for b in block.after["vehicle"][vin].brands}
         require(not lost, vin, "lost", lost)
 
 

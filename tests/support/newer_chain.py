@@ -9,11 +9,10 @@ from node.chain.block import Committed
 from node.storage import schema
 from node.txtypes.chain.actions import RulesetActivate
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
-from node.txtypes.vehicle.record import OdometerRead
 from support.chain import Chain
-from support.life import VIN, accident, km, register
+from support.life import VIN, accident, km, read, register
 from support.memory_store import MemoryStore
-from support.newer_software import NEWER_SERVICE, InspectionRecord, newer_software, ruleset_2
+from support.newer_software import NEWER_SERVICE, FirmwareCheck, newer_software, ruleset_2
 
 WORKSHOP = "workshop-berlin"
 VOTERS = ("dealer-munich", "dealer-shanghai", WORKSHOP)
@@ -40,7 +39,7 @@ def activate(chain: Chain, action: RulesetActivate) -> int:
 
 def inspection(chain: Chain, value: int = 200, vin: str = VIN) -> bytes:
     """A signed transaction of the type that only newer software has a class for."""
-    return chain.sign(WORKSHOP, InspectionRecord(vin, NEWER_SERVICE, km(value), chain.now))
+    return chain.sign(WORKSHOP, FirmwareCheck(vin, NEWER_SERVICE, km(value), chain.now))
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def crossed() -> Crossed:
         chain = Chain()
         chain.produce(*(chain.sign("bmw", register(vin)) for vin in (VIN, OTHER_VIN)))
         for vin in (VIN, OTHER_VIN):
-            chain.do(WORKSHOP, OdometerRead(vin, km(100), chain.now, "reading"))
+            chain.do(WORKSHOP, read(vin, km(100), chain.now, "reading"))
         chain.do(WORKSHOP, accident(chain))
         height = activate(chain, activation(chain.store.height() + 5))
         chain.produce(inspection(chain), chain.sign(WORKSHOP, accident(chain, 210)))

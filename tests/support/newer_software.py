@@ -21,26 +21,25 @@ from node.codec import Decoder, Value
 from node.ledger.example import Example
 from node.ledger.family import Family, Ident, Index, Older
 from node.ledger.fields import U64, Address, Odometer, Service, Time, Vin
-from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import severity
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.storage import schema
 from node.txtypes import envelope, history, registry
 from node.txtypes.members.member import Roles
 from node.txtypes.rulesets import RULESETS, build_ruleset
 from node.txtypes.vehicle import odometer
-from node.txtypes.vehicle.odometer import ODOMETER, Reading, Readings, verdict_outcome, with_reading
+from node.txtypes.vehicle.readings import ODOMETER, NewReading, Readings, with_reading
 from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 TESTS: Final = Path(__file__).resolve().parent.parent
 NEWER_SERVICE: Final = "FIRMWARE_CHECK"
 
 
 # --- one more type ----------------------------------------------------------------------------------------
-class InspectionRecord(VehicleRecord, tag="inspection.record", frozen=True):
+class FirmwareCheck(VehicleRecord, tag="firmware.check", frozen=True):
     """A workshop has checked something."""
 
     vin: Vin
@@ -60,11 +59,8 @@ class InspectionRecord(VehicleRecord, tag="inspection.record", frozen=True):
         },
     )
 
-    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        return vehicle, (verdict_outcome(vehicle),)
 
-
-TAG: Final = "inspection.record"
+TAG: Final = "firmware.check"
 
 
 # --- one changed value --------------------------------------------------------------------------------------
@@ -82,10 +78,10 @@ def _downgraded(newer: Readings) -> Readings:
     return Readings(*msgspec.structs.astuple(newer)[: len(Readings.__struct_fields__)])
 
 
-def _with_reading(known: Readings, reading: Reading, author: bytes, now_ms: int, rules: Ruleset) -> Readings:
-    judged = with_reading(known, reading, author, now_ms, rules)
+def _with_reading(known: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset) -> Readings:
+    judged = with_reading(known, new, author, group, now_ms, rules)
     total = known.total if isinstance(known, NewerReadings) else len(known.readings)
-    return NewerReadings(*msgspec.structs.astuple(judged), total + 1)
+    return NewerReadings(*msgspec.structs.astuple(_downgraded(judged)), total + 1)
 
 
 # --- one changed function ---------------------------------------------------------------------------------
@@ -96,7 +92,7 @@ def _severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, 
 
 
 # --- what differs -------------------------------------------------------------------------------------------
-_NEWER_TYPES: Final = (*registry.TYPES.values(), InspectionRecord)
+_NEWER_TYPES: Final = (*registry.TYPES.values(), FirmwareCheck)
 
 
 class _NewerPayload(Value, frozen=True):
@@ -162,7 +158,7 @@ def _become(*, newer: bool) -> None:
     registry.TYPES.pop(TAG, None)
     RULESETS.pop(2, None)
     if newer:
-        registry.TYPES[TAG] = InspectionRecord
+        registry.TYPES[TAG] = FirmwareCheck
         RULESETS[2] = _ruleset_2()
     _is_newer = newer
 
@@ -180,9 +176,7 @@ def _ruleset_2() -> Ruleset:
     """Made by the newer software, once."""
     if not _made:
         tables = Tables()
-        _made.append(
-            build_ruleset(2, tables._replace(services={**tables.services, NEWER_SERVICE: "check"}), _severity, judge)
-        )
+        _made.append(build_ruleset(2, tables._replace(services=(*tables.services, NEWER_SERVICE)), _severity, judge))
     return _made[0]
 
 

@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.p2p.network import Events, Network, NetworkConfig
 from node.replica.messages import VoteMessage
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.title import VehicleRegister
-from support.life import km
+from support.life import km, read
 from support.signing import sign_transaction
 
 NODES_MAX = 20
+
+PRODUCED_ON = (datetime.now(UTC).date() - timedelta(days=31)).isoformat()
+"""The birthday of cars on chains of today: who is older than 400 days is imported."""
 
 
 def wait_for(condition, timeout_s: float = 30.0, what: str = "the condition") -> float:
@@ -135,12 +138,12 @@ class Fleet:
 
     def births(self, count: int, first: int = 0) -> list[bytes]:
         return [
-            self.sign("bmw", VehicleRegister(self.vin(i), "330I", (), "MUC", "2025-12-01", "petrol", "km", "EU", ""))
+            self.sign("bmw", VehicleRegister(self.vin(i), "330I", (), "MUC", PRODUCED_ON, "petrol", "km", "EU", ""))
             for i in range(first, first + count)
         ]
 
     def reading(self, index: int, value: int, event_at_ms: int) -> bytes:
-        return self.sign("workshop-berlin", OdometerRead(self.vin(index), km(value), event_at_ms, "reading"))
+        return self.sign("workshop-berlin", read(self.vin(index), km(value), event_at_ms, "reading"))
 
 
 def post(url: str, path: str, document, timeout_s: float = 30.0):

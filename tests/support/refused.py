@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from node.execution.block_run import BlockRun
 from node.ledger.guards import GuardsUnmet
 from node.txtypes.registry import FAMILIES
 from support.chain import Chain
@@ -35,10 +36,28 @@ def _difference(before: State, after: State) -> dict[str, str | None]:
     return dict(sorted((changed | dict.fromkeys(before.keys() - after.keys())).items()))
 
 
+class Noting:
+    """The state of a chain, and the vehicle records that were read from it."""
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+        self.read: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, name)
+
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        raw: bytes | None = self._state.record(vin, sequence)
+        if raw is not None:
+            self.read[f"{vin}/{sequence}"] = raw.hex()
+        return raw
+
+
 def _vector(name: str, stage: str, stages: Mapping[str, State], chain: Chain, raw: bytes) -> dict[str, object]:
-    head = chain.store.head()
+    store, head = chain.store, chain.store.head()
+    state = Noting(store.state)
     try:
-        chain.run().add(chain.check(raw))
+        BlockRun(state, store.tree, head, chain.genesis_hash, chain.now).add(chain.check(raw))
         raise AssertionError(f"{name} is not refused")
     except GuardsUnmet as error:
         codes = [guard.code for guard in error.unmet]
@@ -48,6 +67,7 @@ def _vector(name: str, stage: str, stages: Mapping[str, State], chain: Chain, ra
         "changes": _difference(stages[stage], state_of(chain)),
         "state_root": head.state_root.hex(),
         "window": _window_of(chain),
+        "records": dict(sorted(state.read.items())),
         "height": head.height + 1,
         "time_ms": chain.now,
         "signed": raw.hex(),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from node.ledger.ruleset import Ruleset
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.txtypes.rulesets import RULESETS, build_ruleset
 
 NEW_ZONE = "nose"

@@ -1,74 +1,34 @@
-"""A second implementation of the encoding and the hashes, from docs/PROTOCOL.md and nothing of the node.
+"""A second implementation of the encoding and the hashes, from docs/PROTOCOL.md and docs/schema.json and nothing of the
+node.
 
 Only `msgpack` and the standard library: what this and the node agree on, programs in other languages can too.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgpack
 
-# `name:kind`; kinds: raw (as it is), hex, address, time, money, a struct of this table, `action`; `*` is a list of it,
-# `?` one or nil. A name with a dot is a transaction type or an action: its tag stands first.
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "schema.json").read_text())
+DECLARED = SCHEMA["structs"] | SCHEMA["types"]
+"""The structs of transactions, and the types."""
+
+# The genesis document's, which schema.json does not have. `name:kind`; kinds: raw (as it is), hex, address, time, a
+# struct of this table or of schema.json; `*` is a list of it, `?` one or nil.
 STRUCTS = {
-    "attachment": "sha256:hex size:raw media_type:raw",
-    "damage": "zone:raw extent:raw",
-    "due": "odometer:raw at:time",
-    "odometer": "value:raw unit:raw source:raw",
-    "part": "number:raw quantity:raw is_original:raw serial:raw",
-    "rail": "rail:raw providers:address*",
-    "site": "code:raw country:raw latitude_e6:raw longitude_e6:raw services:raw* opening_hours:raw phone:raw mail:raw",
-    "account.open": "keys:hex* threshold:raw sealing_hash:hex",
-    "account.update_keys": "keys:hex* threshold:raw sealing_hash:hex",
-    "member.update": "sites:site* node_key:hex node_address:raw",
-    "governance.propose": "action:action",
-    "governance.vote": "proposal:hex approve:raw",
-    "validator.pause": "",
-    "validator.resume": "",
-    "member.admit": "member:address name:raw country:raw",
-    "member.set_status": "member:address status:raw reason:raw",
-    "role.grant": "member:address role:raw wmis:raw* country:raw starts_at:time ends_at:time",
-    "role.set_status": "member:address role:raw status:raw reason:raw",
-    "validator.set_power": "member:address power:raw consensus_key:hex possession:hex",
-    "parameter.set": "name:raw value:raw",
-    "ruleset.activate": "version:raw height:raw hash:hex",
-    "vehicle.register": "vin:raw model:raw configuration:raw* plant:raw produced_on:raw powertrain:raw "
-    "odometer_unit:raw vin_scheme:raw engine_serial:raw",
-    "title.transfer": "vin:raw receiver:address reason:raw invoice_commitment:hex odometer:odometer event_at:time "
-    "odometer_disclosed:raw",
-    "odometer.read": "vin:raw odometer:odometer event_at:time context:raw",
-    "maintenance.record": "vin:raw services:raw* parts:part* odometer:odometer event_at:time next_due:due "
-    "attachments:attachment*",
-    "accident.report": "vin:raw damages:damage* airbags:raw hv_battery_hit:raw drivable:raw cost_band:raw "
-    "odometer:odometer event_at:time case_reference:raw attachments:attachment*",
-    "recall.open": "campaign:raw references:reference* recall_class:raw remedy:raw part_numbers:raw* "
-    "remedy_from_day:raw",
-    "reference": "authority:raw number:raw",
-    "listing.create": "vin:raw price:money country:raw configuration:raw* rails:rail* expires_at:time "
-    "odometer_disclosed:raw",
-    "listing.update": "listing:hex price:money rails:rail* expires_at:time odometer_disclosed:raw",
-    "listing.withdraw": "listing:hex",
-    "order.offer": "listing:hex listing_version:raw price:money rail:raw provider:address contract:raw "
-    "disclosure_root:hex expires_at:time",
-    "order.counter": "order:hex price:money expires_at:time",
-    "order.accept": "order:hex",
-    "order.reject": "order:hex",
-    "order.cancel": "order:hex reason:raw",
-    "order.acknowledge": "order:hex",
-    "order.handover": "order:hex odometer:odometer? event_at:time",
-    "payment.initiate": "order:hex rail:raw amount:money",
-    "payment.attest": "payment:hex status:raw amount:money reference:hex",
-    "delivery.schedule": "order:hex site:raw window_from:time window_to:time",
-    "delivery.event": "order:hex stage:raw site:raw event_at:time odometer:odometer?",
     "genesis": "chain_id:raw time:time tree_depth:raw params:params accounts:genesis-account* continues:raw",
     "genesis-account": "name:raw address:address keys:hex* threshold:raw sealing_hash:hex sponsor:address "
     "member:genesis-member?",
-    "genesis-member": "country:raw roles:grant* validator:genesis-validator? node_key:hex node_address:raw",
+    "genesis-member": "country:raw group:raw roles:grant* sites:Site* validator:genesis-validator? "
+    "node_key:hex node_address:raw",
     "genesis-validator": "consensus_key:hex possession:hex power:raw",
-    "grant": "role:raw wmis:raw* country:raw starts_at:time ends_at:time status:raw reason:raw",
+    "grant": "role:raw wmis:raw* country:raw capabilities:raw* starts_at:time ends_at:time changes:change*",
+    "change": "status:raw reason:raw at:time",
     "params": "tx_lifetime_max_ms:raw block_bytes_max:raw block_txs_max:raw block_weight_max:raw timeout_cap_ms:raw "
     "evidence_age_max:raw proposal_lifetime_ms:raw weight_per_account_day:raw weight_per_sponsor_day:raw "
     "keys_per_account_day:raw keys_per_sponsor_day:raw odometer_fresh_ms:raw listing_lifetime_max_ms:raw "
@@ -94,9 +54,11 @@ def h(tag: str, data: bytes) -> bytes:
 # --- values from JSON --------------------------------------------------------------------------------------
 def values_of(struct: str, shown: dict[str, Any]) -> list[Any]:
     """A struct's JSON as the array that is encoded."""
+    if struct in DECLARED:
+        return _declared(DECLARED[struct], shown)
     fields = [field.split(":") for field in STRUCTS[struct].split()]
-    assert {name for name, _ in fields} == set(shown) - {"type"}, struct
-    head = [struct] if "." in struct else [VERSIONED[struct]] if struct in VERSIONED else []
+    assert {name for name, _ in fields} == set(shown), struct
+    head = [VERSIONED[struct]] if struct in VERSIONED else []
     return head + [_value(kind, shown[name]) for name, kind in fields]
 
 
@@ -105,10 +67,20 @@ def _value(kind: str, shown: Any) -> Any:
         return [_value(kind[:-1], item) for item in shown]
     if kind.endswith("?"):
         return None if shown is None else _value(kind[:-1], shown)
-    match kind:
-        case "raw":
-            return shown
-        case "hex":
+    plain = {"raw": "text", "hex": "bytes"}.get(kind, kind)
+    return values_of(kind, shown) if kind in STRUCTS or kind in DECLARED else _encoded({"kind": plain}, shown)
+
+
+def _declared(struct: dict[str, Any], shown: dict[str, Any]) -> list[Any]:
+    names = {field["name"] for field in struct["fields"]}
+    assert names == set(shown) - ({"type"} if "tag" in struct else set()), struct.get("tag", names)
+    head = [struct["tag"]] if "tag" in struct else []
+    return head + [_encoded(field, shown[field["name"]]) for field in struct["fields"]]
+
+
+def _encoded(kind: dict[str, Any], shown: Any) -> Any:
+    match kind["kind"]:
+        case "bytes":
             return bytes.fromhex(shown)
         case "address":
             return address_bytes(shown)
@@ -116,9 +88,16 @@ def _value(kind: str, shown: Any) -> Any:
             return millis(shown)
         case "money":
             return [int(shown["amount"]), shown["currency"]]
-        case "action":
-            return values_of(shown["type"], shown)
-    return values_of(kind, shown)
+        case "list":
+            return [_encoded(kind["item"], item) for item in shown]
+        case "option":
+            return None if shown is None else _encoded(kind["item"], shown)
+        case "struct":
+            return _declared(DECLARED[kind["struct"]], shown)
+        case "union":
+            return _declared(DECLARED[shown["type"]], shown)
+        case _:
+            return shown
 
 
 def millis(text: str) -> int:

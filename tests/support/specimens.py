@@ -15,9 +15,11 @@ from node.ledger.json_form import from_json
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, disclosure_root
 from node.txtypes.sale.order import reference_id
-from node.txtypes.vehicle.vehicle import VEHICLE
-from support.chain import address
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
+from support.chain import DAY_MS, START_MS, address
 
+EXAMPLE_VIN = "WBA8E9G50GNU12345"
+"""The car of every specimen."""
 PROVIDER = "payment-provider-1"
 
 
@@ -45,7 +47,7 @@ class RunNames:
     def __init__(self, chain: Readable | None = None, ids: Mapping[str, bytes] | None = None) -> None:
         self._chain = chain
         self._ids = ids or {}
-        self.now_ms = chain.now if chain is not None else 0
+        self.now_ms = chain.now if chain is not None else START_MS + DAY_MS
 
     def address_text(self, name: str) -> str:
         return to_text(address(name))
@@ -56,6 +58,9 @@ class RunNames:
             return dev_key("account", name.removeprefix("key:")).public
         if name == "disclosure_root" and self._chain is not None:
             return shown_root(self._chain, self._ids.get("listing", bytes(32)))
+        if name == "material_root" and self._chain is not None:
+            vehicle = self._chain.state(VEHICLE, EXAMPLE_VIN)
+            return material_root(EXAMPLE_VIN, vehicle) if vehicle else bytes(32)
         if name == "reference":
             return reference_id("bank_transfer", address(PROVIDER), self._ids.get(name, b"uetr-1"))
         return self._ids.get(name, bytes(32))

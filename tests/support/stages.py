@@ -18,7 +18,8 @@ from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.txtypes.rulesets import RULESETS
-from support.chain import HOUR_MS, Chain
+from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
+from support.chain import DAY_MS, HOUR_MS, Chain
 from support.life import Life
 from support.signing import sign_transaction
 
@@ -49,14 +50,23 @@ def force(chain: Chain, family, ident, value) -> None:
     bucket = changed_bucket(store.state.bucket(number), slot, None if raw is None else sha256(raw).digest())
     root = store.tree.change({number: bucket}).root
     head = store.head()
-    puts = {schema.bucket_key(number): bucket}
-    puts[schema.META_HEAD] = encode([head.height, head.block_id, head.time_ms, root])
-    if raw is not None:
-        puts[schema.state_key(key)] = raw
+    puts = {schema.META_HEAD: encode([head.height, head.block_id, head.time_ms, root])}
+    gone = []
+    for stored, given in ((schema.bucket_key(number), bucket), (schema.state_key(key), raw)):
+        if given:
+            puts[stored] = given
+        else:
+            gone.append(stored)
     if family.name == "validators":
         puts[schema.validators_key(head.height + 1)] = encode(value.entries)
-    store.kv.write(puts, [] if raw is not None else [schema.state_key(key)])
+    store.kv.write(puts, gone)
     chain.store = ChainStore(store.kv, chain.genesis)
+
+
+def with_readings_today(now_ms: int, author: bytes, count: int) -> Readings:
+    """The working set of a car to which an author has added `count` readings on the day of `now_ms`."""
+    activity = (Activity(0, count, count, 0, 0),)
+    return replace(NO_READINGS, authors=(Author(author, b""),), day=now_ms // DAY_MS, activity=activity)
 
 
 def change(chain: Chain, family, ident, **changes) -> None:

@@ -6,14 +6,15 @@ random and no clock is read: the same source gives the same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from hashlib import sha256
 
-from node.chain.dev_genesis import dev_genesis
 from node.crypto.dev_keys import dev_key
-from node.ledger.body import TransactionBody, type_of
-from node.ledger.fields import Attachment, Money
+from node.ledger.fields import Money
 from node.txtypes.chain.actions import (
+    FraudLift,
+    HoldLift,
     MemberAdmit,
+    MemberRegroup,
     MemberSetStatus,
     ParameterSet,
     RoleGrant,
@@ -26,67 +27,47 @@ from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, po
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
-from node.txtypes.service.records import Damage, Due, Part
-from node.txtypes.vehicle.record import OdometerRead
-from support.chain import DAY_MS, HOUR_MS, Chain, address
-from support.life import PRICE, VIN, accident, attest, handover, km, listing, maintenance, offer, register, transfer
+from node.txtypes.service.damage import Damage
+from support import vector_life as life
+from support.chain import DAY_MS, HOUR_MS, address
+from support.life import (
+    PRICE,
+    accident,
+    attest,
+    handover,
+    km,
+    listing,
+    offer,
+    transfer,
+)
+from support.played import Story
 from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
 SECOND_KEY = dev_key("account", "buyer-2/second")
+FRAUDULENT = address("identity-attestor-1")
 LISTED = Money(5_390_000, "EUR")
 COUNTERED = Money(5_340_000, "EUR")
-
-
-@dataclass(frozen=True)
-class Played:
-    """One transaction of the story and where it was committed."""
-
-    name: str
-    raw: bytes
-    signers: tuple[str, ...]
-    height: int
-    index: int
-
-
-@dataclass
-class Story:
-    chain: Chain = field(default_factory=lambda: Chain(dev_genesis()))
-    played: list[Played] = field(default_factory=list)
-    txids: dict[str, bytes] = field(default_factory=dict)
-
-    def raw(
-        self, name: str, sender: str, body: TransactionBody, *cosigners: str, extra: tuple = ()
-    ) -> tuple[Played, bytes]:
-        raw = self.chain.sign(sender, body, *cosigners, extra=extra)
-        signers = (sender, *cosigners, *(["buyer-2"] if extra else []))
-        return Played(name, raw, signers, self.chain.store.height() + 1, 0), self.chain.check(raw).txid
-
-    def block(self, *entries: tuple[Played, bytes]) -> None:
-        """One block of these transactions."""
-        self.chain.produce(*(played.raw for played, _ in entries))
-        for index, (played, txid) in enumerate(entries):
-            self.played.append(Played(played.name, played.raw, played.signers, played.height, index))
-            self.txids[played.name] = txid
-
-    def do(self, sender: str, body: TransactionBody, *cosigners: str, name: str = "", extra: tuple = ()) -> bytes:
-        entry = self.raw(name or type_of(body), sender, body, *cosigners, extra=extra)
-        self.block(entry)
-        return entry[1]
 
 
 def play() -> Story:
     story = Story()
     _accounts_and_members(story)
     _governance(story)
-    _vehicle(story)
+    for chapter in (life.born, life.recalled, life.suspected, life.inspected):
+        chapter(story)
+    story.do("bmw", transfer(story.chain), "dealer-munich")
+    life.served(story)
     _market(story)
     _purchase(story)
-    _others(story)
+    for chapter in (
+        life.fitted, life.registered, life.corrected, life.covered, life.disputed, life.put_on_hold, _hold_lifted,
+        life.replaced, life.damaged, life.written_off,
+    ):  # fmt: skip
+        chapter(story)
     story.chain.produce()
     return story
 
@@ -102,6 +83,8 @@ def _accounts_and_members(story: Story) -> None:
     southern = Site("CPT-1", "ZA", -33_925_000, 18_424_000, (), "", "", "")
     node_key = dev_key("node", "dealer-munich").public
     story.do("dealer-munich", MemberUpdate((munich, southern), node_key, "127.0.0.1:26801"))
+    mandate = story.do("dealer-munich", specimen("mandate.grant", story.chain))
+    story.do("dealer-munich", specimen("mandate.end", None, {"mandate": mandate}))
 
 
 def _governance(story: Story) -> None:
@@ -111,8 +94,9 @@ def _governance(story: Story) -> None:
     actions = {
         "parameter.set": ParameterSet("block_txs_max", 1_000),
         "member.admit": MemberAdmit(address("buyer-2"), "buyer-2", "DE"),
+        "member.regroup": MemberRegroup(bank, "banks"),
         "member.set_status": MemberSetStatus(bank, "suspended", "security"),
-        "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", chain.now, chain.now + 365 * DAY_MS),
+        "role.grant": RoleGrant(bank, "insurer", ("WBA", "WBS"), "DE", (), chain.now, chain.now + 365 * DAY_MS),
         "role.set_status": RoleSetStatus(bank, "payment_provider", "revoked", "accreditation_lost"),
         "validator.set_power": ValidatorSetPower(bank, 5, consensus.public, proof),
         "ruleset.activate": RulesetActivate(2, 1_000_000, bytes(range(32))),
@@ -123,29 +107,19 @@ def _governance(story: Story) -> None:
     story.do("dealer-munich", GovernanceVote(proposal, True))
     story.do("dealer-shanghai", GovernanceVote(proposal, False), name="governance.vote against")
     story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that decides")
+    revoked = RoleSetStatus(FRAUDULENT, "identity_attestor", "revoked", "fraud", chain.now)
+    proposal = story.do("dealer-munich", GovernancePropose(revoked), name="governance.propose a revocation")
+    story.do("bmw", GovernanceVote(proposal, True), name="governance.vote on a fraud")
+    story.do("workshop-berlin", GovernanceVote(proposal, True), name="governance.vote that revokes for fraud")
+    lift = FraudLift(FRAUDULENT, "identity_attestor")
+    story.do("dealer-munich", GovernancePropose(lift), name="governance.propose fraud.lift")
     story.do("dealer-shanghai", ValidatorPause())
     story.do("dealer-shanghai", ValidatorResume())
 
 
-def _vehicle(story: Story) -> None:
-    chain = story.chain
-    story.block(
-        story.raw("vehicle.register", "bmw", register()),
-        story.raw("vehicle.register of a second car", "bmw", register(VIN[:-1] + "6", configuration=(), plant="REG")),
-        story.raw("vehicle.register of a third car", "bmw", register(VIN[:-1] + "7", powertrain="bev")),
-    )
-    story.do("bmw", transfer(chain), "dealer-munich")
-    story.do("carrier-1", OdometerRead(VIN, km(152), chain.now, "telematics"))
-    document = Attachment(bytes(range(32, 64)), 48_213, "application/pdf")
-    service = maintenance(
-        chain,
-        155,
-        services=("ENGINE_OIL", "TYRES_SEASONAL"),
-        parts=(Part("11428575211", 1, True, None), Part("83125A7DC5E", 5, False, "SN-0001")),
-        next_due=Due(30_000, chain.now + 365 * DAY_MS),
-        attachments=(document,),
-    )
-    story.do("workshop-berlin", service)
+def _hold_lifted(story: Story) -> None:
+    lift = HoldLift(address("workshop-hamburg"))
+    story.do("dealer-munich", GovernancePropose(lift), name="governance.propose hold.lift")
 
 
 def _market(story: Story) -> None:
@@ -171,7 +145,7 @@ def _purchase(story: Story) -> None:
         chain,
         156,
         damages=(Damage("front", "cosmetic"), Damage("bonnet", "bolt_on")),
-        case_reference="CASE-2026-1",
+        case=sha256(b"CASE-2026-1").digest(),
     )
     story.do("workshop-berlin", hit)
     story.do("buyer-1", OrderAcknowledge(order))
@@ -183,10 +157,3 @@ def _purchase(story: Story) -> None:
     story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
     story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
     story.do("dealer-munich", handover(chain, order), "buyer-1")
-
-
-def _others(story: Story) -> None:
-    """The specimens of the types that the story needs for nothing else."""
-    played = {played.name.partition(" ")[0] for played in story.played}
-    for tag in sorted(TYPES.keys() - played):
-        story.do(TYPES[tag].EXAMPLE.sender, specimen(tag, story.chain))

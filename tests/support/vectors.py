@@ -40,8 +40,9 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
 from support.life import VIN
 from support.memory_store import MemoryStore
+from support.played import Story
 from support.refused import refused
-from support.vector_story import Story, play
+from support.vector_story import play
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors"
@@ -288,7 +289,8 @@ def records() -> dict[str, object]:
 
 
 def window() -> dict[str, object]:
-    """The buckets of the replay window as they grow; the last of each is the state value at the story's end."""
+    """The buckets of the replay window as they grow; the last of each is the state value at the story's end, unless its
+    hour has passed by then."""
     chain, found = story().chain, []
     buckets = {}
     for played in story().played:
@@ -305,8 +307,9 @@ def window() -> dict[str, object]:
                 "head": buckets[hour].head.hex(),
             }
         )
-    state = {str(hour): encode(chain.state(WINDOW, str(hour))).hex() for hour in buckets}
-    return {**_chain(), "transactions": found, "state": state}
+    kept = {str(hour): chain.state(WINDOW, str(hour)) for hour in buckets}
+    state = {hour: encode(bucket).hex() for hour, bucket in kept.items() if bucket is not None}
+    return {**_chain(), "transactions": found, "time_ms": chain.store.head().time_ms, "state": state}
 
 
 # --- names, hashes ---------------------------------------------------------------------------------------

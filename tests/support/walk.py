@@ -39,10 +39,9 @@ from node.txtypes.sale.order_types import (
     OrderHandover,
     OrderReject,
 )
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.life import accident, handover, km, listing, maintenance, offer, register, transfer
+from support.life import accident, handover, km, listing, maintenance, offer, read, register, transfer
 from wallet.txfile import sign_payload
 
 NAMES = {address(party.name): party.name for party in DEV_PARTIES}
@@ -184,8 +183,8 @@ class Walk:
         value = self._driven(backwards=0.03)
         steps: list[Step] = [
             ("workshop-berlin", maintenance(chain, value, vin), ()),
-            ("workshop-berlin", OdometerRead(vin, km(value), chain.now, "reading"), ()),
-            ("carrier-1", OdometerRead(vin, km(self._driven()), chain.now, "telematics"), ()),
+            ("workshop-berlin", read(vin, km(value), chain.now, "reading"), ()),
+            ("carrier-1", read(vin, km(self._driven()), chain.now, "telematics"), ()),
         ]
         if self.chance.random() < 0.1:
             extent = self.chance.choice(("cosmetic", "bolt_on", "structural"))

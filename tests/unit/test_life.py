@@ -5,7 +5,7 @@ from support.life import VIN, Life, accident, maintenance
 
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 
@@ -25,5 +25,5 @@ def test_maintenance_and_accident_are_recorded() -> None:
     life.chain.do("workshop-berlin", accident(life.chain, extent="structural"))
     vehicle = life.chain.state(VEHICLE, VIN)
     assert (1, 1, 3) == (vehicle.maintenance_count, vehicle.accident_count, vehicle.record_count)
-    assert ("structural_damage",) == vehicle.brands
+    assert [("collision_structural", "pending")] == [(brand.code, brand.state) for brand in vehicle.brands]
     assert "LOGICAL" == life.chain.state(ODOMETER, VIN).verdict

@@ -11,6 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from support import second_codec as second
+from support import second_state
 from support.second_codec import h, pack, unpack
 
 from node.chain.validators import ValidatorSet
@@ -44,17 +45,10 @@ def named(part: str) -> pytest.MarkDecorator:
 
 
 # --- a reader that has the documents only --------------------------------------------------------------------
-def required(state: State, sender: bytes, body: list[Any]) -> tuple[list[bytes], list[bytes]]:
+def required(state: State, sender: bytes, body: list[Any], time_ms: int) -> tuple[list[bytes], list[bytes]]:
     """Accounts that sign, the sender first, and the keys of an account that is opened."""
-    match body[0]:
-        case "title.transfer":
-            return [sender, body[2]], []
-        case "order.handover":
-            order = state.get(b"order/" + body[1].hex().encode())
-            return [sender, *(unpack(order)[4:6] if order else ())], []
-        case "account.open":
-            return [sender], body[1]
-    return [sender], []
+    others = [address for address in second_state.co_signers(state, sender, body, time_ms) if address is not None]
+    return [sender, *others], body[1] if body[0] == "account.open" else []
 
 
 def compared(keys: list[bytes], allowed: list[bytes], threshold: int) -> Iterator[str]:
@@ -80,7 +74,7 @@ def envelope_codes(vector: dict[str, Any]) -> list[str]:
     given: dict[bytes, list[bytes]] = {}
     for address, key, _ in signatures:
         given.setdefault(address, []).append(key)
-    accounts, new_keys = required(state, sender, body)
+    accounts, new_keys = required(state, sender, body, vector["time_ms"])
     for address in dict.fromkeys(accounts):
         keys, account = given.pop(address, []), state.get(b"account/" + address.hex().encode())
         if account is None:
@@ -141,6 +135,7 @@ class GivenState:
 
     def __init__(self, vector: dict[str, Any]) -> None:
         self.values, self.window = state_of(vector), set(map(x, vector["window"]))
+        self.records = {name: x(raw) for name, raw in vector["records"].items()}
 
     def get(self, key: bytes) -> bytes | None:
         return self.values.get(key)
@@ -150,6 +145,9 @@ class GivenState:
 
     def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
         return txid in self.window
+
+    def record(self, vin: str, sequence: int) -> bytes | None:
+        return self.records.get(f"{vin}/{sequence}")
 
 
 @named("guards")

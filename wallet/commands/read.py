@@ -16,7 +16,7 @@ from node.errors import InvalidProof, Malformed
 from node.ledger.family import AsOf, Family, MissingKey, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.member import fraudulent_authors
+from node.txtypes.members.member import frauds_since
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeRefused
@@ -40,7 +40,7 @@ OLD_HEAD_MS: Final = 10 * 60_000
 """An idle chain makes a block every ten seconds. Above: the reader is told that newer blocks may be held back."""
 
 
-def _vin(text: str) -> str:
+def parsed_vin(text: str) -> str:
     try:
         return parse_vin(text)
     except Malformed as error:
@@ -160,23 +160,23 @@ def _echo_view(session: Session, view: dict[str, Any], light: LightClient | None
 
 
 @click.command("vehicle", epilog=example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify"))
-@click.argument("vin", type=_vin)
+@click.argument("vin", type=parsed_vin)
 @verifying
 def vehicle(session: Session, light: LightClient | None, vin: str) -> None:
     """A vehicle as it is now: existence, registration, title, market, flags, odometer verdict."""
     view = _view(session, light, VEHICLE, vin)
     if view is None:
         echo_verified(light)
-        raise _no_vehicle(vin)
+        raise no_vehicle(vin)
     _echo_view(session, view, light)
 
 
-def _no_vehicle(vin: str) -> InvalidProof:
+def no_vehicle(vin: str) -> InvalidProof:
     return InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
 
 
 @click.command("history", epilog=example("bmw-wallet history WBA8E9G50GNU12345 --limit 50"))
-@click.argument("vin", type=_vin)
+@click.argument("vin", type=parsed_vin)
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="records at most")
 @verifying
 def history(session: Session, light: LightClient | None, vin: str, limit: int) -> None:
@@ -199,9 +199,9 @@ def history(session: Session, light: LightClient | None, vin: str, limit: int) -
 
 def _proven_history(session: Session, light: LightClient, vin: str) -> list[dict[str, Any]]:
     """The records of a vehicle as its proven state commits to them."""
-    proven, frauds = session.verified(light, lambda reader, _: (reader.get(VEHICLE, vin), fraudulent_authors(reader)))
+    proven, frauds = session.verified(light, lambda reader, _: (reader.get(VEHICLE, vin), frauds_since(reader)))
     if proven is None:
-        raise _no_vehicle(vin)
+        raise no_vehicle(vin)
     count = proven.record_count
     given = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", count) if count else []
     records = proven_records(given, proven)

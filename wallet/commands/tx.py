@@ -23,7 +23,7 @@ from node.limits import DAY_MS, TX_LIFETIME_CAP_MS
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
 from node.txtypes.sale.order_types import OrderOffer
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
 from wallet.client import unmet_of
 from wallet.commands.consent import Consent, agree, consent_options, show_offline
@@ -94,6 +94,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
                 fields = _body_file(body_file, struct) | fields
             if struct is OrderOffer and not is_offline:
                 fields = _with_disclosure(session, fields)
+            if "shown" in struct.__struct_fields__ and not is_offline:
+                fields = _with_shown(session, fields)
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)
             address, signers = _signers(session, sender, cosigners, output)
@@ -206,14 +208,31 @@ def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]
     return {"listing_version": listing.version, "disclosure_root": root} | fields
 
 
+def _with_shown(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an act by which a car is taken as it is, with the car's material root computed here if it is
+    missing."""
+    if "vin" not in fields or "shown" in fields:
+        return fields
+    vin = VEHICLE.ident.canonical(str(fields["vin"]))
+    raw = session.client.state_value(VEHICLE.key(vin))
+    if raw is None:
+        raise Malformed(f"--vin: there is no vehicle {vin}")
+    vehicle: Vehicle = VEHICLE.decode(raw)
+    click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
+    return {"shown": material_root(vin, vehicle).hex()} | fields
+
+
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
+    disclosed = " (the seller says so)" if "odometer" in listing.discloses else ""
+    return f"Disclosed: {_condition(listing.vin, vehicle, disclosed)}; the offer is bound to exactly this."
+
+
+def _condition(vin: str, vehicle: Vehicle, disclosed: str) -> str:
     flags = ", ".join(flag.name for flag in vehicle.flags) or "none"
-    brands = ", ".join(vehicle.brands) or "none"
-    disclosed = " (the seller says so)" if listing.odometer_disclosed else ""
+    brands = ", ".join(f"{brand.code} ({brand.state})" for brand in vehicle.brands) or "none"
     return (
-        f"Disclosed: {plain(listing.vin)}, {vehicle.record_count} records, {vehicle.accident_count} accidents, "
-        f"odometer {plain(vehicle.verdict)}{disclosed}, flags {plain(flags)}, brands {plain(brands)}; "
-        "the offer is bound to exactly this."
+        f"{plain(vin)}, {vehicle.record_count} records, {vehicle.accident_count} accidents, "
+        f"odometer {plain(vehicle.verdict)}{disclosed}, flags {plain(flags)}, brands {plain(brands)}"
     )
 
 

@@ -5,7 +5,7 @@ Each action is a small struct with its own guards, checked when it is proposed a
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -22,14 +22,26 @@ from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID, SETTABLE, ChainParams
 from node.ledger.static_rules import Lengths, StaticRule
 from node.txtypes.chain import validator_set
+from node.txtypes.disputes import arbiters
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.members import member as members
+from node.txtypes.members.conduct import is_on_hold, lift_hold
+from node.txtypes.members.makers import MAKERS, with_maker
 from node.txtypes.members.member import MEMBER, MEMBER_NAME, MEMBER_UNKNOWN, Grant, Member, NameHolder, require_member
 
 MEMBER_EXISTS = Guard("member_exists", "the account is a member already", "das Konto ist schon Mitglied",
                       "该账户已是成员")  # fmt: skip
 MEMBER_NAME_TAKEN = Guard("member_name_taken", "another member has this name", "ein anderes Mitglied hat diesen Namen",
                           "名称已被占用")  # fmt: skip
+GROUP_SAME = Guard("group_same", "the member is in this group already", "das Mitglied ist schon in dieser Gruppe",
+                   "成员已属于该集团")  # fmt: skip
+FRAUD_UNKNOWN = Guard("fraud_unknown", "the account is not listed for fraud in this role",
+                      "das Konto steht in dieser Rolle nicht auf der Liste der Betrüger",
+                      "该账户在此角色下没有欺诈记录")  # fmt: skip
+FRAUD_SINCE = Guard("fraud_since", "only a revocation for fraud names a time since when, and a past one",
+                    "einen Zeitpunkt hat nur der Entzug wegen Betrugs, und er liegt nicht in der Zukunft",
+                    "仅因欺诈撤销时可指定起始时间，且不得在未来")  # fmt: skip
+NOT_ON_HOLD = Guard("not_on_hold", "the author is not on hold", "der Autor ist nicht gesperrt", "该作者未被暂停")
 GRANT_UNKNOWN = Guard("grant_unknown", "the member does not hold this role", "das Mitglied hat diese Rolle nicht",
                       "成员没有此角色")  # fmt: skip
 GRANT_EXISTS = Guard("grant_exists", "the member holds this role already", "das Mitglied hat diese Rolle schon",
@@ -54,12 +66,22 @@ def _is_for_fraud(status: members.Standing, reason: members.Reason) -> bool:
     return status == "revoked" and reason == "fraud"
 
 
+def _check_fraud(
+    ledger: Ledger, member: bytes, role: str, status: members.Standing, reason: members.Reason, since_ms: int
+) -> None:
+    if since_ms and (not _is_for_fraud(status, reason) or since_ms > ledger.now_ms):
+        ledger.unmet(FRAUD_SINCE, to_text(member), time_to_text(since_ms))
+    if _is_for_fraud(status, reason):
+        members.check_room(ledger, member, role)
+
+
 class MemberAdmit(Value, tag="member.admit", frozen=True):
     """Make an existing account a member."""
 
     member: Address
     name: Name
     country: Country
+    group: members.Group = ""
 
     def guards(self, ledger: Ledger) -> None:
         if ledger.get(ACCOUNT, self.member) is None:
@@ -71,8 +93,25 @@ class MemberAdmit(Value, tag="member.admit", frozen=True):
 
     def carry_out(self, ledger: Ledger) -> None:
         height = ledger.block.height
-        ledger.put(MEMBER, self.member, Member(self.name, self.country, "active", "", height, (), (), b"", ""))
+        ledger.put(MEMBER, self.member, Member(self.name, self.country, self.group, height, (), (), b"", "", ()))
         ledger.put(MEMBER_NAME, self.name, NameHolder(self.member))
+
+
+class MemberRegroup(Value, tag="member.regroup", frozen=True):
+    """Say which group of companies a member belongs to; empty for none."""
+
+    member: Address
+    group: members.Group
+
+    def guards(self, ledger: Ledger) -> None:
+        member = ledger.get(MEMBER, self.member)
+        if member is None:
+            ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
+        elif member.group == self.group:
+            ledger.unmet(GROUP_SAME, to_text(self.member), self.group)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        ledger.put(MEMBER, self.member, replace(ledger.the(MEMBER, self.member), group=self.group))
 
 
 class MemberSetStatus(Value, tag="member.set_status", frozen=True):
@@ -81,35 +120,39 @@ class MemberSetStatus(Value, tag="member.set_status", frozen=True):
     member: Address
     status: members.Standing
     reason: members.Reason
+    fraud_since_ms: OptionalTime = 0
+    """Of a revocation for fraud: from when on its records are marked; 0 is now."""
 
     def guards(self, ledger: Ledger) -> None:
         member = ledger.get(MEMBER, self.member)
+        if member is not None:
+            members.check_change(ledger, to_text(self.member), member.changes, self.status)
         if member is None or member.status == "revoked":
             ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
         elif self.status != "active" and (power := validator_set.power_of(ledger, self.member)):
             if validator_set.total_power(validator_set.current(ledger)) == power:
                 ledger.unmet(LAST_MEMBER, to_text(self.member))
             validator_set.check_power_change(ledger, self.member, 0)
-        if _is_for_fraud(self.status, self.reason):
-            members.check_room(ledger, self.member, "")
+        _check_fraud(ledger, self.member, "", self.status, self.reason, self.fraud_since_ms)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        reason: Literal[""] | members.Reason = self.reason if self.status != "active" else ""
-        ledger.put(MEMBER, self.member, replace(member, status=self.status, reason=reason))
+        changes = members.with_change(ledger, member.changes, self.status, self.reason)
+        ledger.put(MEMBER, self.member, replace(member, changes=changes))
         if _is_for_fraud(self.status, self.reason):
-            members.add_fraud(ledger, self.member, "")
+            members.add_fraud(ledger, self.member, "", self.fraud_since_ms)
         if self.status != "active" and validator_set.power_of(ledger, self.member):
             validator_set.set_power(ledger, self.member, 0)
 
 
 class RoleGrant(Value, tag="role.grant", frozen=True):
-    """Grant a role: scope by WMI and country (empty is everything), with a start and an end (0 is none)."""
+    """Grant a role: scope by WMI and country (empty is everything), with a start (0 is now) and an end (0 is none)."""
 
     member: Address
     role: Role
     wmis: members.Scope
     country: OptionalCountry
+    capabilities: members.Capabilities
     starts_at_ms: OptionalTime
     ends_at_ms: OptionalTime
 
@@ -121,14 +164,21 @@ class RoleGrant(Value, tag="role.grant", frozen=True):
             ledger.unmet(GRANT_EXISTS, to_text(self.member), need=self.role)
         if len(member.grants) >= limits.GRANTS_MAX:
             ledger.unmet(GRANTS_FULL, to_text(self.member), len(member.grants), limits.GRANTS_MAX)
+        if self.role == "arbiter":
+            arbiters.check_room(ledger, self.member)
         if self.ends_at_ms and self.ends_at_ms <= max(ledger.now_ms, self.starts_at_ms):
             need = f"after {time_to_text(max(ledger.now_ms, self.starts_at_ms))}"
             ledger.unmet(EXPIRY_PASSED, self.role, time_to_text(self.ends_at_ms), need)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        grant = Grant(self.role, self.wmis, self.country, self.starts_at_ms, self.ends_at_ms, "active", "")
+        starts = self.starts_at_ms or ledger.now_ms
+        grant = Grant(self.role, self.wmis, self.country, self.capabilities, starts, self.ends_at_ms, ())
         ledger.put(MEMBER, self.member, replace(member, grants=(*member.grants, grant)))
+        for wmi in self.wmis if self.role == "manufacturer" else ():
+            ledger.put(MAKERS, wmi, with_maker(ledger.get(MAKERS, wmi), self.member, starts))
+        if self.role == "arbiter":
+            arbiters.add(ledger, self.member)
 
 
 class RoleSetStatus(Value, tag="role.set_status", frozen=True):
@@ -138,26 +188,60 @@ class RoleSetStatus(Value, tag="role.set_status", frozen=True):
     role: Role
     status: members.Standing
     reason: members.Reason
+    fraud_since_ms: OptionalTime = 0
+    """As in `member.set_status`."""
 
     def guards(self, ledger: Ledger) -> None:
         member = ledger.get(MEMBER, self.member)
         if member is None:
             ledger.unmet(MEMBER_UNKNOWN, to_text(self.member))
-        elif not any(g.role == self.role and g.status != "revoked" for g in member.grants):
+        elif not (found := [g for g in member.grants if g.role == self.role and g.status != "revoked"]):
             ledger.unmet(GRANT_UNKNOWN, to_text(self.member), need=self.role)
-        if _is_for_fraud(self.status, self.reason):
-            members.check_room(ledger, self.member, self.role)
+        else:
+            members.check_change(ledger, to_text(self.member), max(found, key=_changes).changes, self.status)
+        _check_fraud(ledger, self.member, self.role, self.status, self.reason, self.fraud_since_ms)
 
     def carry_out(self, ledger: Ledger) -> None:
         member = ledger.the(MEMBER, self.member)
-        reason: Literal[""] | members.Reason = self.reason if self.status != "active" else ""
         grants = tuple(
-            replace(g, status=self.status, reason=reason) if g.role == self.role and g.status != "revoked" else g
+            replace(g, changes=members.with_change(ledger, g.changes, self.status, self.reason))
+            if g.role == self.role and g.status != "revoked" else g
             for g in member.grants
-        )
+        )  # fmt: skip
         ledger.put(MEMBER, self.member, replace(member, grants=grants))
         if _is_for_fraud(self.status, self.reason):
-            members.add_fraud(ledger, self.member, self.role)
+            members.add_fraud(ledger, self.member, self.role, self.fraud_since_ms)
+
+
+def _changes(grant: Grant) -> int:
+    return len(grant.changes)
+
+
+class FraudLift(Value, tag="fraud.lift", frozen=True):
+    """Take an account off the list of those revoked for fraud, as a member (empty role) or in one role."""
+
+    member: Address
+    role: Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,40}\Z")]
+
+    def guards(self, ledger: Ledger) -> None:
+        if not members.is_listed_for_fraud(ledger, self.member, self.role):
+            ledger.unmet(FRAUD_UNKNOWN, to_text(self.member), self.role)
+
+    def carry_out(self, ledger: Ledger) -> None:
+        members.lift_fraud(ledger, self.member, self.role)
+
+
+class HoldLift(Value, tag="hold.lift", frozen=True):
+    """Let an author write new records again before its hold has ended. The counters stay."""
+
+    author: Address
+
+    def guards(self, ledger: Ledger) -> None:
+        if not is_on_hold(ledger, self.author):
+            ledger.unmet(NOT_ON_HOLD, to_text(self.author))
+
+    def carry_out(self, ledger: Ledger) -> None:
+        lift_hold(ledger, self.author)
 
 
 class ValidatorSetPower(Value, tag="validator.set_power", frozen=True):
@@ -235,4 +319,7 @@ class RulesetActivate(Value, tag="ruleset.activate", frozen=True):
         ledger.put(CHAIN, PARAMS_ID, changed)
 
 
-Action = MemberAdmit | MemberSetStatus | RoleGrant | RoleSetStatus | ValidatorSetPower | ParameterSet | RulesetActivate
+Action = (
+    MemberAdmit | MemberRegroup | MemberSetStatus | RoleGrant | RoleSetStatus | FraudLift | HoldLift | ValidatorSetPower
+    | ParameterSet | RulesetActivate
+)  # fmt: skip

@@ -22,7 +22,7 @@ from node.txtypes.members.member import require_role
 from node.txtypes.sale import order as orders
 from node.txtypes.sale.listing import LISTING, check_rail_allowed
 from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE, Order, OrderBody, Payment, Step
-from node.txtypes.sale.order_types import RAIL_NOT_ACCEPTED, check_currency
+from node.txtypes.sale.order_types import ORDER_NOT_RESERVING, RAIL_NOT_ACCEPTED, check_currency
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEEDS_REFERENCE: Final = frozenset({"captured", "pending", "settled"})
@@ -70,6 +70,10 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
         self.check_party(ledger, order.buyer)
+        vehicle = ledger.get(VEHICLE, order.vin)
+        is_live = order.status == "accepted" and orders.is_live(self.order, order, vehicle, ledger.now_ms)
+        if is_live and vehicle is not None and vehicle.market.order != self.order:  # the car became a total loss
+            ledger.unmet(ORDER_NOT_RESERVING, subject, need="a car that this order reserves")
         if self.rail != order.rail:
             ledger.unmet(RAIL_NOT_ACCEPTED, subject, self.rail, order.rail)
         listing = ledger.get(LISTING, order.listing)

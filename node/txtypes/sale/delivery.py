@@ -11,14 +11,23 @@ from node import limits
 from node.codec import Value
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Reader, View, extended
-from node.ledger.fields import Code, Id, Odometer, OptionalTime, Time, Vin
+from node.ledger.fields import Id, Odometer, OptionalSite, OptionalTime, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.txtypes.members.member import has_role
+from node.txtypes.members.member import active_member, has_role, site_of
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, OrderBody, Stage
-from node.txtypes.vehicle.guards import check_event_time, require_vehicle
-from node.txtypes.vehicle.odometer import UNIT_DIFFERS
+from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
+from node.txtypes.vehicle.odometer import (
+    ACCREDITED,
+    Standing,
+    add_reading,
+    check_reading,
+    is_verdict_change,
+    verdict_outcome,
+)
+from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
     "": frozenset({"scheduled", "picked_up", "arrived"}),
@@ -42,7 +51,7 @@ class DeliveryEntry(Value, tag=1, frozen=True):
 
     order: Id
     stage: Stage
-    site: Code
+    site: OptionalSite
     event_at_ms: OptionalTime
     window_from_ms: OptionalTime
     window_to_ms: OptionalTime
@@ -79,8 +88,11 @@ class Deliveries(View, frozen=True):
 class DeliveryBody(OrderBody, frozen=True):
     """A step of the delivery, by the seller or a carrier."""
 
-    def check_step(self, ledger: Ledger, order: Order, stage: str) -> None:
+    def check_step(self, ledger: Ledger, order: Order, stage: str, site: str) -> None:
         ident = self.order.hex()
+        directories = [active_member(ledger, account) for account in (ledger.sender, order.seller, order.buyer)]
+        if site and all(site_of(member, site) is None for member in directories):
+            ledger.unmet(SITE_UNKNOWN, site)
         if ledger.sender != order.seller and not has_role(ledger, ledger.sender, "carrier"):
             ledger.unmet(NOT_A_PARTY, ident, need="the seller or a carrier")
         if order.deliveries >= limits.DELIVERIES_PER_ORDER_MAX:
@@ -99,7 +111,7 @@ class DeliveryBody(OrderBody, frozen=True):
 class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
     """Schedule the delivery: the site and the time window of the handover."""
 
-    site: Code
+    site: OptionalSite
     window_from_ms: Time
     window_to_ms: Time
     EXAMPLE: ClassVar[Example] = Example(
@@ -109,7 +121,7 @@ class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
     def guards(self, ledger: Ledger) -> None:
         order = self.require_order(ledger)
         if order is not None:
-            self.check_step(ledger, order, "scheduled")
+            self.check_step(ledger, order, "scheduled", self.site)
         if max(ledger.now_ms, self.window_from_ms) >= self.window_to_ms:
             ledger.unmet(DELIVERY_WINDOW, self.order.hex())
 
@@ -122,7 +134,7 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     """One leg: picked up, in transit, arrived."""
 
     stage: Annotated[Literal["picked_up", "in_transit", "arrived"], Meta(description="the leg")]
-    site: Code
+    site: OptionalSite
     event_at_ms: Time
     odometer: Odometer | None
     weight: ClassVar[int] = 110
@@ -131,11 +143,18 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     })  # fmt: skip
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_step(ledger, order, self.stage)
+        self.check_step(ledger, order, self.stage, self.site)
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
-        if self.odometer is not None and vehicle is not None and self.odometer.unit != vehicle.odometer_unit:
-            ledger.unmet(UNIT_DIFFERS, order.vin, self.odometer.unit, vehicle.odometer_unit)
+        check_reading(ledger, order.vin, self.odometer, is_optional=True)
 
     def apply(self, ledger: Ledger) -> None:
+        if self.odometer is not None:
+            vin = ledger.the(ORDER, self.order).vin
+            before = ledger.the(VEHICLE, vin)
+            standing: Standing = "interested" if has_role(ledger, ledger.sender, *ACCREDITED) else "declared"
+            vehicle = add_reading(ledger, vin, before, self.odometer, self.event_at_ms, standing)
+            is_turned = is_verdict_change(before, vehicle)
+            outcome = (verdict_outcome(vehicle),)
+            append_record(ledger, vin, vehicle, self, self.event_at_ms, outcome, is_material=is_turned)
         self._add(ledger, DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer))

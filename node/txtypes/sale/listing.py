@@ -19,13 +19,25 @@ from node.ledger.fields import Address, Codes, Country, Hash32, Id, Money, Rail,
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.ledger.static_rules import StaticRule, Unique
+from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
 from node.rules.odometer import Verdict
 from node.txtypes.members.member import has_role, name_of
-from node.txtypes.vehicle.guards import check_flags, check_holder, check_off_market, require_vehicle
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, Discloses, check_step, conditions_of
+from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
+from node.txtypes.vehicle.life import LIFE, disputes_at
+from node.txtypes.vehicle.odometer import newest_event_ms
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Vehicle, listed_market, market_of
+from node.txtypes.vehicle.regions import OFF_MARKET, OpenRecall, flags_at, listed_market
+from node.txtypes.vehicle.vehicle import (
+    VEHICLE,
+    BrandView,
+    Vehicle,
+    brand_views,
+    market_of,
+    material_root,
+    vehicle_at,
+    verdict_now,
+)
 
 VERSIONS_MAX: Final = 64
 """Versions of one listing. Above: an unmet guard."""
@@ -43,8 +55,6 @@ LISTING_VERSIONS_FULL = Guard("listing_versions_full", "the listing has too many
                               "das Inserat wurde zu oft geändert", "挂牌修改次数过多")  # fmt: skip
 ODOMETER_STALE = Guard("odometer_stale", "the newest odometer reading is too old",
                        "der neueste Kilometerstand ist zu alt", "里程读数过旧")  # fmt: skip
-DISCLOSURE_STALE = Guard("disclosure_stale", "the disclosed facts have changed",
-                         "die offengelegten Angaben haben sich geändert", "披露信息已过时")  # fmt: skip
 
 
 class AcceptedRail(Value, frozen=True):
@@ -81,13 +91,16 @@ class Listing(Value, tag=1, frozen=True):
     version: int
     status: ListingStatus
     prices: tuple[PricePoint, ...]
-    odometer_disclosed: bool
-    """The seller says that the odometer's readings contradict each other."""
+    discloses: Discloses
+    """What the seller says of the car."""
 
 
 TRANSITIONS: Final[Transitions[ListingStatus]] = Transitions({
-    "open": {"listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved"},
-    "reserved": {"order.cancel": "open", "order.handover": "sold"},
+    "open": {
+        "listing.update": "open", "listing.withdraw": "withdrawn", "order.accept": "reserved",
+        "vehicle.total_loss": "withdrawn",
+    },
+    "reserved": {"order.cancel": "open", "order.handover": "sold", "vehicle.total_loss": "withdrawn"},
     "withdrawn": {}, "sold": {},
 })  # fmt: skip
 """An open listing also has to be open as it counts now, see `status_now`."""
@@ -171,32 +184,52 @@ class Disclosure(View, frozen=True):
     vin: Vin
     listing: Id
     listing_version: int
-    record_count: int
-    history_head: Hash32
-    flags: tuple[str, ...]
-    recalls: tuple[str, ...]
-    verdict: Verdict
-    brands: tuple[str, ...]
-    warranty: bytes
+    holder: Address
+    transfer_count: int
+    origin: Literal["born", "imported"]
+    grade: str
+    covered_since_ms: Time
+    material_changes: int
+    material_head: Hash32
+    material_root: Hash32
     price: Money
     disclosure_root: Hash32
+    flags: tuple[str, ...]
+    """This and what follows is shown with the root: what of it is material stands in `material_head`."""
+    brands: tuple[BrandView, ...]
+    recalls: tuple[OpenRecall, ...]
+    verdict: Verdict
+    conditions: tuple[str, ...]
+    discloses: Discloses
 
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
-        vehicle = reader.get(VEHICLE, listing.vin)
-        assert vehicle is not None, "a listing has a vehicle"
+        found = reader.get(VEHICLE, listing.vin)
+        assert found is not None, "a listing has a vehicle"
+        vehicle = vehicle_at(found, as_of.now_ms)
         return Disclosure(
-            listing.vin, bytes.fromhex(ident), listing.version, vehicle.record_count, vehicle.history_head,
-            tuple(flag.name for flag in vehicle.flags), vehicle.recalls, vehicle.verdict, vehicle.brands,
-            vehicle.warranty, listing.price, disclosure_root(bytes.fromhex(ident), listing, vehicle),
+            listing.vin, bytes.fromhex(ident), listing.version, vehicle.holder, vehicle.transfer_count, vehicle.origin,
+            vehicle.grade, vehicle.covered_since_ms, vehicle.material_changes, vehicle.material_head,
+            material_root(listing.vin, vehicle), listing.price,
+            disclosure_root(bytes.fromhex(ident), listing, vehicle),
+            flags=tuple(flag.name for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            brands=brand_views(vehicle, as_of.now_ms), recalls=vehicle.recalls,
+            verdict=verdict_now(reader, listing.vin, vehicle, as_of.rules),
+            conditions=_shown_conditions(reader, listing.vin, vehicle, as_of),
+            discloses=listing.discloses,
         )  # fmt: skip
 
 
+def _shown_conditions(reader: Reader, vin: str, vehicle: Vehicle, as_of: AsOf) -> tuple[str, ...]:
+    disputed = ("dispute_open",) if disputes_at(reader.get(LIFE, vin), as_of.now_ms) else ()
+    return (*conditions_of(reader, vin, vehicle, as_of.now_ms, as_of.rules), *disputed)
+
+
 def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
-    """One hash over the disclosed facts (docs/PROTOCOL.md, Disclosure); the version implies `odometer_disclosed`."""
-    facts = [listing.vin, ident, listing.version, vehicle.record_count, vehicle.history_head,
-             [flag.name for flag in vehicle.flags], vehicle.recalls, vehicle.verdict, vehicle.brands, vehicle.warranty,
-             listing.price.amount, listing.price.currency]  # fmt: skip
+    """One hash over what an offer depends on: `H("bmw/disclosure", encode([material root, listing, version, amount,
+    currency]))`. The version implies what the seller discloses."""
+    price = listing.price
+    facts = [material_root(listing.vin, vehicle), ident, listing.version, price.amount, price.currency]
     return tagged("bmw/disclosure", encode(facts))
 
 
@@ -249,6 +282,16 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
         ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())
 
 
+def take_off_market(ledger: Ledger, vehicle: Vehicle, tag: str) -> Vehicle:
+    """The vehicle off the market, after a record `tag` that ends its sale: the listing is withdrawn, and an order has
+    no car any more."""
+    listing = ledger.get(LISTING, vehicle.market.listing) if vehicle.market.listing else None
+    if listing is not None and tag in TRANSITIONS.steps[listing.status]:
+        status = TRANSITIONS.after(listing.status, tag)
+        ledger.put(LISTING, vehicle.market.listing, replace(listing, status=status))
+    return replace(vehicle, market=OFF_MARKET)
+
+
 # --- types ------------------------------------------------------------------------------------------------
 def _guard_terms(ledger: Ledger, subject: str, country: str, rails: tuple[AcceptedRail, ...], expires: int) -> None:
     for accepted in rails:
@@ -273,11 +316,11 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
     configuration: Codes
     rails: Rails
     expires_at_ms: Time
-    odometer_disclosed: bool = False
-    """The seller says that the odometer's readings contradict each other. Without it an `ILLOGICAL` verdict blocks."""
-    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("rails", by="rail"),)
+    discloses: Discloses = ()
+    """What the seller says of the car. Without it, what `rules.sales` says must be disclosed blocks."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("price"), Unique("rails", by="rail"))
     weight: ClassVar[int] = 150
-    headline: ClassVar[tuple[str, ...]] = ("price", "country", "odometer_disclosed")
+    headline: ClassVar[tuple[str, ...]] = ("price", "country", "discloses")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "vin": "WBA8E9G50GNU12345", "price": {"amount": "5290000", "currency": "EUR"}, "country": "DE",
         "configuration": [], "rails": _RAILS, "expires_at": "+30d",
@@ -289,9 +332,9 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
         _guard_terms(ledger, self.vin, self.country, self.rails, self.expires_at_ms)
         if vehicle is None:
             return
-        check_flags(ledger, self.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
+        check_step(ledger, self.vin, vehicle, "list", self.discloses)
         check_off_market(ledger, self.vin, vehicle)
-        newest = (ledger.get(ODOMETER, self.vin) or NO_READINGS).newest_event_ms
+        newest = newest_event_ms(ledger, self.vin)
         oldest_allowed = ledger.now_ms - ledger.params.odometer_fresh_ms
         if newest < oldest_allowed:
             need = f"at least {time_to_text(oldest_allowed)}"
@@ -300,7 +343,7 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         listing = Listing(
             self.vin, ledger.sender, self.price, self.country, self.configuration, self.rails, self.expires_at_ms,
-            1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.odometer_disclosed,
+            1, "open", (PricePoint(1, self.price, ledger.now_ms),), self.discloses,
         )  # fmt: skip
         ledger.put(LISTING, ledger.txid, listing)
         vehicle = replace(ledger.the(VEHICLE, self.vin), market=listed_market(ledger.txid, self.expires_at_ms))
@@ -314,10 +357,10 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
     price: Money
     rails: Rails
     expires_at_ms: Time
-    odometer_disclosed: bool = False
-    """As in `listing.create`; the disclosure of the version before does not carry over."""
-    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("rails", by="rail"),)
-    headline: ClassVar[tuple[str, ...]] = ("price", "odometer_disclosed")
+    discloses: Discloses = ()
+    """As in `listing.create`; what the version before disclosed does not carry over."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("price"), Unique("rails", by="rail"))
+    headline: ClassVar[tuple[str, ...]] = ("price", "discloses")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "listing": "$listing", "price": {"amount": "5190000", "currency": "EUR"}, "rails": _RAILS, "expires_at": "+20d",
     })  # fmt: skip
@@ -331,7 +374,7 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
             ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
         vehicle = require_vehicle(ledger, listing.vin)
         if vehicle is not None:
-            check_flags(ledger, listing.vin, vehicle, "list", is_disclosed=self.odometer_disclosed)
+            check_step(ledger, listing.vin, vehicle, "list", self.discloses)
 
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.the(LISTING, self.listing)
@@ -339,7 +382,7 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
         changed = replace(
             listing, price=self.price, rails=self.rails, expires_at_ms=self.expires_at_ms, version=version,
             prices=(*listing.prices, PricePoint(version, self.price, ledger.now_ms)),
-            odometer_disclosed=self.odometer_disclosed, status=TRANSITIONS.after("open", type_of(self)),
+            discloses=self.discloses, status=TRANSITIONS.after("open", type_of(self)),
         )  # fmt: skip
         ledger.put(LISTING, self.listing, changed)
         vehicle = replace(ledger.the(VEHICLE, listing.vin), market=listed_market(self.listing, self.expires_at_ms))

@@ -15,7 +15,7 @@ from node.codec import Value
 from node.crypto.hashing import tagged
 from node.ledger.body import TransactionBody, Transitions, type_of
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, Rail, Time, Vin
+from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, OptionalTime, Rail, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -24,12 +24,16 @@ from node.rules.odometer import Verdict
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.odometer import newest_metres
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
 """Statuses in which no money is under way or settled."""
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
+
+AGREED_DISTANCE_METRES: Final = 1_000_000
+"""How far a sold car may be driven before its handover without the buyer's agreement: test drives and transport."""
 
 ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
 ORDER_STATUS = Guard("order_status", "the order is not in the right state",
@@ -145,11 +149,26 @@ class Order(Value, tag=1, frozen=True):
     """The vehicle's `material_changes` that the buyer has agreed to."""
     agreed_verdict: Verdict
     """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
+    agreed_metres: int
+    """The newest counted reading at that time."""
+    accepted_at_ms: OptionalTime
     title_record: OptionalHash
 
-    def agreed_to(self, vehicle: Vehicle) -> Order:
+    def is_agreed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the buyer has agreed to the present state of the vehicle, but for a distance that a test drive or a
+        transport explains."""
+        now = self.agreed_to(ledger, vehicle)
+        is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
+        is_known = now.agreed_verdict in (self.agreed_verdict, "LOGICAL", "NO_VERDICT")
+        return is_near and is_known and now.agreed_changes == self.agreed_changes
+
+    def agreed_to(self, ledger: Ledger, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
-        return replace(self, agreed_changes=vehicle.material_changes, agreed_verdict=vehicle.verdict)
+        return replace(
+            self, agreed_changes=vehicle.material_changes,
+            agreed_verdict=verdict_now(ledger, self.vin, vehicle, ledger.rules),
+            agreed_metres=newest_metres(ledger, self.vin),
+        )  # fmt: skip
 
 
 TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({

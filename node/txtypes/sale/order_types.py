@@ -19,14 +19,28 @@ from node.ledger.family import ADDRESS_IDENT, Family
 from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, Rail, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
+from node.rules.odometer import to_metres, tolerance_metres
+from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
-from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
-from node.txtypes.vehicle.guards import check_event_time, check_flags, check_holder, require_vehicle
-from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
+from node.txtypes.sale.order import AGREED_DISTANCE_METRES, ORDER, Order, OrderBody, has_money, is_live, settled_amount
+from node.txtypes.vehicle.conditions import check_step
+from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
+from node.txtypes.vehicle.odometer import (
+    ACCREDITED,
+    Standing,
+    add_reading,
+    check_reading,
+    is_verdict_change,
+    newest_metres,
+    verdict_outcome,
+)
 from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
+from node.txtypes.vehicle.stop_flags import PaidOff, check_paid_off, without_liens
 from node.txtypes.vehicle.title import with_title
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE, Market, listed_market, market_of
+from node.txtypes.vehicle.vehicle import VEHICLE, market_of, verdict_now
 
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")  # fmt: skip
@@ -82,6 +96,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
     contract: Contract
     disclosure_root: Hash32
     expires_at_ms: Time
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("price"),)
     weight: ClassVar[int] = 150
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
         "listing": "$listing", "listing_version": 1, "price": {"amount": "5290000", "currency": "EUR"},
@@ -117,7 +132,7 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
             ledger.unmet(OFFERS_LIVE, to_text(ledger.sender), need=f"at most {limits.OFFERS_LIVE_MAX}")
         vehicle = require_vehicle(ledger, listing.vin)
         if vehicle is not None:
-            check_flags(ledger, listing.vin, vehicle, "offer", is_disclosed=listing.odometer_disclosed)
+            check_step(ledger, listing.vin, vehicle, "offer", listing.discloses)
             if market_of(vehicle, ledger.now_ms).status == "reserved":
                 ledger.unmet(ORDER_RESERVED, listing.vin)
 
@@ -126,10 +141,10 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
         vehicle = ledger.the(VEHICLE, listing.vin)
         order = Order(
             self.listing, self.listing_version, listing.vin, listing.seller, ledger.sender, self.price, self.rail,
-            self.provider, self.contract, self.disclosure_root, self.expires_at_ms, "offered", (), 0, "",
-            vehicle.material_changes, vehicle.verdict, b"",
+            self.provider, self.contract, self.disclosure_root, self.expires_at_ms, "offered", (), 0, "", 0,
+            "NO_VERDICT", 0, 0, b"",
         )  # fmt: skip
-        ledger.put(ORDER, ledger.txid, order)
+        ledger.put(ORDER, ledger.txid, order.agreed_to(ledger, vehicle))
         offers = (*self._live(ledger), LiveOffer(ledger.txid, self.expires_at_ms))
         ledger.put(LIVE_OFFERS, ledger.sender, LiveOffers(offers))
 
@@ -139,6 +154,7 @@ class OrderCounter(OrderBody, tag="order.counter", frozen=True):
 
     price: Money
     expires_at_ms: Time
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("price"),)
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "order": "$order", "price": {"amount": "5340000", "currency": "EUR"}, "expires_at": "+2d",
     })  # fmt: skip
@@ -169,8 +185,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None:
             check_holder(ledger, order.vin, vehicle, order.seller)
-            is_disclosed = listing is not None and listing.odometer_disclosed
-            check_flags(ledger, order.vin, vehicle, "accept", is_disclosed=is_disclosed)
+            check_step(ledger, order.vin, vehicle, "accept", listing.discloses if listing is not None else ())
             if market_of(vehicle, ledger.now_ms).status == "reserved":
                 ledger.unmet(ORDER_RESERVED, order.vin)
         listings.check_provider(ledger, order.provider)
@@ -180,7 +195,7 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
         vehicle, listing = ledger.the(VEHICLE, order.vin), ledger.the(LISTING, order.listing)
         until = ledger.now_ms + ledger.params.reservation_ms
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after("open", tag)))
-        self.follow(ledger, order.agreed_to(vehicle), expires_at_ms=until)
+        self.follow(ledger, order.agreed_to(ledger, vehicle), expires_at_ms=until, accepted_at_ms=ledger.now_ms)
         market = Market("reserved", order.listing, self.order, until, listing.expires_at_ms, False)
         append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
 
@@ -198,19 +213,19 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict."""
+    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict, a longer distance."""
 
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
-        if vehicle is not None and vehicle.material_changes == order.agreed_changes:
+        if vehicle is not None and order.is_agreed(ledger, vehicle):
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        ledger.put(ORDER, self.order, order.agreed_to(ledger.the(VEHICLE, order.vin)))
+        ledger.put(ORDER, self.order, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)))
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
@@ -243,6 +258,9 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
 
     odometer: Odometer | None
     event_at_ms: Time
+    paid_off: PaidOff = ()
+    """Banks whose liens end with the handover: they sign too."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("paid_off"),)
     weight: ClassVar[int] = 200
     headline: ClassVar[tuple[str, ...]] = ("odometer",)
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
@@ -251,7 +269,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         order = ledger.get(ORDER, self.order)
-        return (order.seller, order.buyer) if order is not None else ()
+        return (order.seller, order.buyer, *self.paid_off) if order is not None else ()
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.buyer)
@@ -259,26 +277,54 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if settled != order.price.amount:
             ledger.unmet(PAYMENT_NOT_FINAL, self.order.hex(), settled, order.price.amount)
         vehicle = require_vehicle(ledger, order.vin)
-        check_reading(ledger, order.vin, self.odometer, vehicle)
+        check_reading(ledger, order.vin, self.odometer)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
+        since = min(order.accepted_at_ms, ledger.now_ms)
+        check_act_time(ledger, order.vin, self.event_at_ms, age_max_ms=limits.HANDOVER_AGE_MAX_MS, since_ms=since)
         if vehicle is None:
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
         # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        check_flags(ledger, order.vin, vehicle, "handover", is_disclosed=order.agreed_verdict == "ILLOGICAL")
+        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
+        check_paid_off(ledger, order.vin, vehicle, self.paid_off)
+        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, signed_by=self.paid_off)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
         if vehicle.material_changes != order.agreed_changes:
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
+        else:
+            self._check_distance(ledger, order)
+
+    def _check_distance(self, ledger: Ledger, order: Order) -> None:
+        """A distance of more than 1,000 km since the buyer agreed, or a lower reading, needs his agreement."""
+        if self.odometer is not None:
+            driven = to_metres(self.odometer.value, self.odometer.unit) - order.agreed_metres
+            newest = newest_metres(ledger, order.vin) - order.agreed_metres
+            low, high = min(driven, newest), max(driven, newest)
+            if low < -tolerance_metres(0) or high > AGREED_DISTANCE_METRES:
+                need = f"at most {AGREED_DISTANCE_METRES // 1_000} km since the buyer agreed"
+                ledger.unmet(ACKNOWLEDGEMENT_MISSING, order.vin, f"{(low if low < 0 else high) // 1_000} km", need)
+
+    def _standing(self, ledger: Ledger, order: Order) -> Standing:
+        """What both parties agree on counts, if one of them is a trader; of two private people nobody else saw it."""
+        is_traded = any(has_role(ledger, party, *ACCREDITED) for party in (order.seller, order.buyer))
+        return "interested" if is_traded else "declared"
 
     def apply(self, ledger: Ledger) -> None:
         order, tag = ledger.the(ORDER, self.order), type_of(self)
         listing = ledger.the(LISTING, order.listing)
         assert self.odometer is not None, "guarded"
-        vehicle = add_reading(ledger, order.vin, ledger.the(VEHICLE, order.vin), self.odometer, self.event_at_ms)
+        before = ledger.the(VEHICLE, order.vin)
+        standing = self._standing(ledger, order)
+        vehicle = add_reading(
+            ledger, order.vin, before, self.odometer, self.event_at_ms, standing, is_acknowledged=True
+        )  # fmt: skip
+        is_material = is_verdict_change(before, vehicle) or bool(self.paid_off)
+        vehicle = without_liens(ledger, vehicle, self.paid_off)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)
-        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),))
+        outcome = (verdict_outcome(vehicle),)
+        append_record(ledger, order.vin, vehicle, self, self.event_at_ms, outcome, is_material=is_material)
         self.follow(ledger, order, title_record=ledger.txid)
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after(listing.status, tag)))

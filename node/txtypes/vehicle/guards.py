@@ -6,11 +6,17 @@ from node import limits
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, vehicle_at
 
 VEHICLE_UNKNOWN = Guard("vehicle_unknown", "there is no such vehicle on this chain",
                         "dieses Fahrzeug gibt es auf der Kette nicht", "链上没有该车辆")  # fmt: skip
-VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped", "das Fahrzeug ist verschrottet", "车辆已终结")
+VEHICLE_ENDED = Guard("vehicle_ended", "the vehicle is scrapped, or its import was voided: whoever has seen it "
+                      "reports vehicle.sighting", "das Fahrzeug ist verschrottet, oder sein Import wurde für nichtig "
+                      "erklärt: wer es gesehen hat, meldet vehicle.sighting",
+                      "车辆已报废或其导入被作废；如发现该车请提交 vehicle.sighting")  # fmt: skip
+EVENT_NOT_NOW = Guard("event_not_now", "an act is reported when it happens: the event is too long ago",
+                      "eine Handlung wird gemeldet, wenn sie geschieht: das Ereignis liegt zu weit zurück",
+                      "行为须在发生时报告：事件时间过早")  # fmt: skip
 EVENT_IN_FUTURE = Guard("event_in_future", "the event is in the future", "das Ereignis liegt in der Zukunft",
                         "事件时间在未来")  # fmt: skip
 EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event is before the vehicle's birth",
@@ -18,26 +24,26 @@ EVENT_BEFORE_BIRTH = Guard("event_before_birth", "the event is before the vehicl
 NOT_THE_HOLDER = Guard("not_the_holder", "the account does not hold the title", "das Konto ist nicht der Titelinhaber",
                        "该账户不是所有权人", is_permission=True)  # fmt: skip
 STOP_FLAG = Guard("stop_flag", "a stop-flag blocks this operation", "ein Sperrvermerk verhindert dies", "存在禁止标记")
-VERDICT_ILLOGICAL = Guard(
-    "verdict_illogical",
-    "the odometer readings contradict each other, and the other party has not agreed to that: set odometer_disclosed "
-    "in the listing or the transfer; in an accepted order the buyer sends order.acknowledge",
-    "die Kilometerstände widersprechen sich, und die andere Partei hat dem nicht zugestimmt: odometer_disclosed im "
-    "Inserat oder in der Übertragung setzen; bei einem angenommenen Auftrag sendet der Käufer order.acknowledge",
-    "里程读数矛盾，且对方尚未认可：请在挂牌或过户中设置 odometer_disclosed；订单已接受的，由买方发送 order.acknowledge",
-)
+SITE_UNKNOWN = Guard("site_unknown", "no directory entry of the parties has such a site",
+                     "kein Verzeichniseintrag der Beteiligten hat diesen Standort",
+                     "当事方的目录中没有该营业场所")  # fmt: skip
 MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
                     "车辆已挂牌或已预定")  # fmt: skip
 
 
+ENDED = ("scrapped", "voided")
+"""Existence of a car that takes no more acts."""
+
+
 def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
-    """The living vehicle, or None after noting why not."""
+    """The living vehicle as it counts now, or None after noting why not."""
     vehicle = ledger.get(VEHICLE, vin)
     if vehicle is None:
         ledger.unmet(VEHICLE_UNKNOWN, vin)
-    elif vehicle.existence == "scrapped":
+        return None
+    if vehicle.existence in ENDED:
         ledger.unmet(VEHICLE_ENDED, vin)
-    return vehicle
+    return vehicle_at(vehicle, ledger.now_ms)
 
 
 def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:
@@ -50,13 +56,14 @@ def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at
         ledger.unmet(EVENT_BEFORE_BIRTH, vin, time_to_text(event_at_ms), f"at least {born}")
 
 
-def check_flags(ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, is_disclosed: bool) -> None:
-    """Notes every stop-flag that blocks `operation`, and an illogical odometer that was not disclosed."""
-    for flag in vehicle.flags:
-        if operation in ledger.rules.tables.flags[flag.name].blocks:
-            ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
-    if vehicle.verdict == "ILLOGICAL" and not is_disclosed:
-        ledger.unmet(VERDICT_ILLOGICAL, vin, vehicle.verdict)
+def check_act_time(
+    ledger: Ledger, vin: str, event_at_ms: int, *, age_max_ms: int = limits.ACT_AGE_MAX_MS, since_ms: int = 0
+) -> None:
+    """Notes `event_not_now` where an act (a handover, a transfer, an import) is dated back: a clocked reading could
+    hide behind honest ones. `since_ms`: the act can't be earlier."""
+    oldest = max(ledger.now_ms - age_max_ms, since_ms)
+    if event_at_ms < oldest:
+        ledger.unmet(EVENT_NOT_NOW, vin, time_to_text(event_at_ms), f"at least {time_to_text(oldest)}")
 
 
 def check_holder(ledger: Ledger, vin: str, vehicle: Vehicle | None, address: bytes) -> None:

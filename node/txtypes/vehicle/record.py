@@ -1,8 +1,9 @@
-"""Vehicle records: the chain of a car's history, the base of the types that append to it, and `odometer.read`."""
+"""Vehicle records: the chain of a car's history, and the base of the types that append to it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -12,14 +13,23 @@ from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.errors import Corrupted
 from node.ledger.body import TransactionBody, type_of
-from node.ledger.example import Example
-from node.ledger.fields import Address, Hash32, Height, Odometer, Time, Vin
+from node.ledger.fields import Address, Hash32, Height, Odometer, RecordName, Time
+from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger, Record
-from node.rules.odometer import Context
-from node.txtypes.members.member import Roles, name_of
+from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.guards import check_event_time, require_vehicle
-from node.txtypes.vehicle.odometer import add_reading, check_reading, verdict_outcome
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.txtypes.vehicle.odometer import (
+    Standing,
+    add_reading,
+    check_reading,
+    is_verdict_change,
+    reading_standing,
+    verdict_outcome,
+)
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, with_segment
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
+
+B = TypeVar("B", bound=TransactionBody)
 
 
 class Face(Value, tag=1, frozen=True):
@@ -89,10 +99,20 @@ def next_history_head(head: bytes, sequence: int, digest: bytes) -> bytes:
     return tagged("bmw/record", head + sequence.to_bytes(8, "big") + digest)
 
 
+def next_material_head(head: bytes, sequence: int, digest: bytes) -> bytes:
+    """`H("bmw/material", head || sequence || digest)`, the sequence as 8 bytes big-endian."""
+    return tagged("bmw/material", head + sequence.to_bytes(8, "big") + digest)
+
+
 def append_record(
-    ledger: Ledger, vin: str, vehicle: Vehicle, body: TransactionBody, event_at_ms: int, outcome: tuple[str, ...] = ()
-) -> None:
-    """Append a record of `body` and write the vehicle, whose chain it extends."""
+    ledger: Ledger, vin: str, vehicle: Vehicle, body: TransactionBody, event_at_ms: int, outcome: tuple[str, ...] = (),
+    *, is_material: bool = False,
+) -> None:  # fmt: skip
+    """Append a record of `body` and write the vehicle, whose chain it extends. A material record is one that a buyer
+    has to know of before the sale goes on. A record that changes the odometer's verdict says so in its outcome."""
+    before, verdict = ledger.get(VEHICLE, vin), verdict_outcome(vehicle)
+    if before is not None and before.verdict != vehicle.verdict and verdict not in outcome:
+        outcome = (*outcome, verdict)
     sequence = vehicle.record_count
     salted = ledger.payload_bytes + vin.encode("ascii") + sequence.to_bytes(8, "big")
     face = Face(
@@ -102,8 +122,64 @@ def append_record(
     content = Content(tagged("bmw/record-salt", salted)[:16], encode(body), outcome)
     record = StoredRecord(encode(face), encode(content))
     ledger.records.append(Record(vin, sequence, encode(record)))
-    head = next_history_head(vehicle.history_head, sequence, digest_of(record))
-    ledger.put(VEHICLE, vin, replace(vehicle, record_count=sequence + 1, history_head=head))
+    digest = digest_of(record)
+    head = next_history_head(vehicle.history_head, sequence, digest)
+    vehicle = replace(vehicle, record_count=sequence + 1, history_head=head)
+    if is_material:
+        ledger.happened("vehicle.material", f"vehicle/{vin}")
+        material = next_material_head(vehicle.material_head, sequence, digest)
+        vehicle = replace(vehicle, material_changes=vehicle.material_changes + 1, material_head=material)
+    ledger.put(VEHICLE, vin, vehicle)
+
+
+RECORD_UNKNOWN = Guard("record_unknown", "the car has no such record", "das Fahrzeug hat keinen solchen Eintrag",
+                       "车辆没有该记录")  # fmt: skip
+RECORD_DIFFERS = Guard("record_differs", "the record at this place is another one",
+                       "der Eintrag an dieser Stelle ist ein anderer", "该位置的记录不同")  # fmt: skip
+
+
+def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | None:
+    """The record, or None after noting why not."""
+    raw = ledger.record(vin, name.sequence)
+    subject = f"{vin}/{name.sequence}"
+    if raw is None:
+        ledger.unmet(RECORD_UNKNOWN, subject)
+        return None
+    record = stored_record(raw)
+    if digest_of(record) != name.digest:
+        ledger.unmet(RECORD_DIFFERS, subject, digest_of(record).hex(), name.digest.hex())
+        return None
+    return record
+
+
+_decode_face, _decode_content = msgspec.msgpack.Decoder(Face), msgspec.msgpack.Decoder(Content)
+
+
+def face_of(record: StoredRecord) -> Face:
+    return _decode_face.decode(record.face)
+
+
+def content_of(record: StoredRecord) -> Content:
+    return _decode_content.decode(record.content)
+
+
+@cache
+def _body_decoder(kind: type[B]) -> msgspec.msgpack.Decoder[B]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def body_of(record: StoredRecord, kind: type[B]) -> B:
+    """The body of a record whose face names its type."""
+    body: B = _body_decoder(kind).decode(content_of(record).body)
+    return body
+
+
+class Effect(NamedTuple):
+    """What a record does: the vehicle after it, the outcome codes of the record, whether a buyer has to know."""
+
+    vehicle: Vehicle
+    outcome: tuple[str, ...] = ()
+    is_material: bool = False
 
 
 class VehicleRecord(TransactionBody, frozen=True):
@@ -119,48 +195,48 @@ class VehicleRecord(TransactionBody, frozen=True):
         def event_at_ms(self) -> int: ...
 
         @property
-        def odometer(self) -> Odometer: ...
+        def odometer(self) -> Odometer | None: ...
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         """The type's own guards, after those of every record."""
 
-    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        """The vehicle after the transaction, and the outcome codes of its record."""
-        return vehicle, ()
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        """What the record does beside its reading."""
+        return Effect(vehicle)
 
-    def is_declared(self, ledger: Ledger) -> bool:
-        """Whether the author of the reading has no accreditation."""
-        return False
+    def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
+        """How its reading counts."""
+        return reading_standing(ledger, self.vin, vehicle, ledger.sender, self.event_at_ms)
+
+    def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the holder of the title, or an agent not related to the author, has signed."""
+        return vehicle.holder == ledger.sender
+
+    def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
+        """What the instrument counts from the event on, where it is another than before or has begun anew."""
+        return None
 
     def guards(self, ledger: Ledger) -> None:
         vehicle = require_vehicle(ledger, self.vin)
         check_event_time(ledger, self.vin, vehicle, self.event_at_ms)
-        check_reading(ledger, self.vin, self.odometer, vehicle)
         self.record_guards(ledger, vehicle)
+        check_reading(ledger, self.vin, self.odometer)
 
     def apply(self, ledger: Ledger) -> None:
-        vehicle = ledger.the(VEHICLE, self.vin)
-        declared = self.is_declared(ledger)
-        vehicle = add_reading(ledger, self.vin, vehicle, self.odometer, self.event_at_ms, is_declared=declared)
-        vehicle, outcome = self.effect(ledger, vehicle)
-        append_record(ledger, self.vin, vehicle, self, self.event_at_ms, outcome)
-
-
-class OdometerRead(VehicleRecord, tag="odometer.read", frozen=True):
-    """A reading on its own, by any accredited writer."""
-
-    vin: Vin
-    odometer: Odometer
-    event_at_ms: Time
-    context: Context
-    by: ClassVar[Roles] = Roles(
-        "manufacturer", "dealer", "workshop", "inspector", "insurer", "registrar", "police", "carrier"
-    )
-    headline: ClassVar[tuple[str, ...]] = ("odometer", "context")
-    EXAMPLE: ClassVar[Example] = Example("inspector-1", {
-        "vin": "WBA8E9G50GNU12345", "odometer": {"value": 12_000, "unit": "km", "source": "cluster"}, "event_at": "now",
-        "context": "inspection",
-    })  # fmt: skip
-
-    def effect(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        return vehicle, (verdict_outcome(vehicle),)
+        vehicle = vehicle_at(ledger.the(VEHICLE, self.vin), ledger.now_ms)
+        is_turned = False
+        if self.odometer is not None:
+            if (segment := self.instrument(ledger, vehicle)) is not None:
+                leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+                ledger.put(ODOMETER, self.vin, with_segment(leaf, segment, ledger.rules))
+            read = add_reading(
+                ledger, self.vin, vehicle, self.odometer, self.event_at_ms, self.standing(ledger, vehicle),
+                is_acknowledged=self.is_acknowledged(ledger, vehicle),
+            )  # fmt: skip
+            is_turned, vehicle = is_verdict_change(vehicle, read), read
+        effect = self.effect(ledger, vehicle)
+        outcome = (*effect.outcome, verdict_outcome(vehicle)) if self.odometer is not None else effect.outcome
+        is_material = effect.is_material or is_turned
+        append_record(
+            ledger, self.vin, effect.vehicle, self, self.event_at_ms, outcome, is_material=is_material
+        )  # fmt: skip

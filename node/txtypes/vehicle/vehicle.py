@@ -1,63 +1,63 @@
-"""The vehicle: the five regions of its state, and its view.
+"""The vehicle: a car's state value, and its view.
 
-Existence, registration, title, market and stop-flags are independent; a summary for people is derived, never stored.
+Its regions (see `regions`) are independent; a summary for people is derived, never stored.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from node.codec import Value
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node.codec import Value, encode
+from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import (
     Address,
     Code,
     Day,
     Hash32,
     Height,
-    OptionalCountry,
-    OptionalHash,
     OptionalTime,
     Time,
     Vin,
 )
-from node.rules.flags import FlagName
+from node.ledger.json_form import time_to_text
+from node.ledger.ruleset import Ruleset
+from node.limits import TIME_MAX_MS
+from node.rules.alerts import ALERTS
 from node.rules.odometer import Unit, Verdict
-from node.txtypes.members.member import name_of
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.rules.stop_flags import STOP_FLAGS
+from node.txtypes.members.member import frauds_since, name_of
+from node.txtypes.vehicle.brands import BRANDS_MAX, Brand, Loss, brand_at, brand_state, with_brand
+from node.txtypes.vehicle.life import LIFE, disputes_at
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Explanation, Readings, newest_counted, without_authors
+from node.txtypes.vehicle.regions import (
+    ALERTS_MAX,
+    DUTIES_MAX,
+    FLAGS_MAX,
+    IN_USE,
+    NOBODY,
+    RECALLS_MAX,
+    Alert,
+    Clearance,
+    Duty,
+    Flag,
+    Inspection,
+    Market,
+    OpenRecall,
+    Registration,
+    flags_at,
+    is_retest_overdue,
+    market_at,
+    raise_alert,
+    registration_lapses,
+)
 
-Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped"]
+Existence = Literal["born", "in_service", "total_loss", "rebuilt", "scrapped", "voided"]
 VinScheme = Literal["EU", "NA", "CN"]
-
-
-class Registration(Value, frozen=True):
-    """Registration with an authority."""
-
-    status: Literal["none", "registered", "suspended", "deregistered", "exported"]
-    country: OptionalCountry
-    plate_commitment: OptionalHash
-
-
-class Market(Value, frozen=True):
-    """Off, listed, or reserved by an order, until `until_ms`. `market_of` gives the region as it counts after that."""
-
-    status: Literal["off", "listed", "reserved"]
-    listing: OptionalHash
-    order: OptionalHash
-    until_ms: OptionalTime
-    listed_until_ms: OptionalTime
-    """Of a reservation: the listing's own deadline, to which the car falls back."""
-    holds_money: bool
-    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
-
-
-class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.flags`)."""
-
-    name: FlagName
-    setter: Address
-    set_at_ms: Time
 
 
 class Vehicle(Value, tag=1, frozen=True):
@@ -74,43 +74,97 @@ class Vehicle(Value, tag=1, frozen=True):
     born_at_ms: Time
     born_height: Height
     existence: Existence
+    """A total loss is not written here: see `existence_now`."""
+    origin: Literal["born", "imported"]
+    grade: str
+    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
+    covered_since_ms: Time
+    """From when on this chain has the car's history."""
+    ended_at_ms: OptionalTime
+    """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
     holder: Address
     title_since_ms: Time
     market: Market
-    flags: tuple[Flag, ...]
-    brands: tuple[str, ...]
-    """Brands are only added."""
-    recalls: tuple[str, ...]
-    warranty: OptionalHash
+    flags: Annotated[tuple[Flag, ...], Meta(max_length=FLAGS_MAX)]
+    brands: Annotated[tuple[Brand, ...], Meta(max_length=BRANDS_MAX)]
+    recalls: Annotated[tuple[OpenRecall, ...], Meta(max_length=RECALLS_MAX)]
+    duties: Annotated[tuple[Duty, ...], Meta(max_length=DUTIES_MAX)]
+    alerts: Annotated[tuple[Alert, ...], Meta(max_length=ALERTS_MAX)]
+    inspection: Inspection | None
+    loss: Loss | None
+    clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
+    warranties: Annotated[int, Meta(ge=0, le=16)]
+    """The number of warranties that were started."""
     verdict: Verdict
+    """Of the odometer, as it was when a reading was last written (see `verdict_now`)."""
     record_count: int
     history_head: Hash32
     maintenance_count: int
     accident_count: int
     transfer_count: int
     material_changes: int
-    """The number of accidents, flags, brands and verdict changes, which a buyer has to acknowledge."""
-
-
-OFF_MARKET = Market("off", b"", b"", 0, 0, False)
-UNREGISTERED = Registration("none", "", b"")
-
-
-def listed_market(listing: bytes, until_ms: int) -> Market:
-    return Market("listed", listing, b"", until_ms, 0, False)
+    """The number of material records, which a buyer has to acknowledge."""
+    material_head: Hash32
+    """`H("bmw/material", head || sequence || digest)` over the material records, the sequence as 8 bytes."""
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
-    """The market region as it counts now, for every guard and every answer. A reservation past its deadline is listed
-    again for as long as its listing runs, unless money is under way: then it stays, however late, until the money has
-    gone back or the car has changed hands. A listing past its deadline is off."""
-    market = vehicle.market
-    if market.status == "reserved":
-        if now_ms < market.until_ms or market.holds_money:
-            return market
-        market = listed_market(market.listing, market.listed_until_ms)
-    return market if now_ms < market.until_ms else OFF_MARKET
+    """The market region as it counts now, for every guard and every answer (see `market_at`)."""
+    return market_at(vehicle.market, now_ms)
+
+
+def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
+    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
+    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car.
+    Time raises these alerts, no author."""
+    for at_ms, after in registration_lapses(vehicle.registration, now_ms):
+        before, alerts = vehicle.registration, vehicle.alerts
+        if after.status == "exported":
+            alerts = raise_alert(alerts, "export_unconfirmed", NOBODY, before.sequence, at_ms)
+        elif before.claim is not None and after.claim is None:
+            claim = before.claim
+            if before.status in IN_USE:
+                alerts = raise_alert(
+                    alerts, "double_registration", NOBODY, claim.sequence, at_ms, is_confirmed=True
+                )  # fmt: skip
+            vehicle = with_usage(vehicle, claim.brand, at_ms, claim.sequence)
+        vehicle = replace(vehicle, registration=after, alerts=alerts)
+    return vehicle
+
+
+def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
+    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    if not brand:
+        return vehicle
+    return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
+
+
+def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
+    """The car's existence as it counts now, for every guard and every answer: a total loss that is confirmed, by time
+    too, until the car is rebuilt or at its end."""
+    is_lost = vehicle.loss is not None and brand_state(vehicle.loss, now_ms) == "confirmed"
+    return "total_loss" if is_lost and vehicle.existence not in ("scrapped", "voided") else vehicle.existence
+
+
+def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
+    """The readings as they count now: without those of authors that are listed for fraud since."""
+    leaf, frauds = reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader)
+    return without_authors(leaf, frauds, rules) if frauds else leaf
+
+
+def verdict_now(reader: Reader, vin: str, vehicle: Vehicle, rules: Ruleset) -> Verdict:
+    """The odometer's verdict as it counts now (see `readings_now`)."""
+    return readings_now(reader, vin, rules).verdict if frauds_since(reader) else vehicle.verdict
+
+
+def material_root(vin: str, vehicle: Vehicle) -> bytes:
+    """One hash over everything that a sale depends on: `H("bmw/material-root", encode([vin, holder, transfer_count,
+    origin, grade, covered_since, material_changes, material_head]))`."""
+    return tagged("bmw/material-root", encode([
+        vin, vehicle.holder, vehicle.transfer_count, vehicle.origin, vehicle.grade, vehicle.covered_since_ms,
+        vehicle.material_changes, vehicle.material_head,
+    ]))  # fmt: skip
 
 
 # --- the view ---------------------------------------------------------------------------------------------
@@ -118,6 +172,11 @@ class FlagView(Flag, frozen=True):
     """A stop-flag with the operations that it blocks."""
 
     blocks: tuple[str, ...]
+    setter_name: str
+
+
+class BrandView(Brand, frozen=True):
+    """A brand, and its state as it counts now."""
 
 
 class NewestReading(View, frozen=True):
@@ -129,78 +188,127 @@ class NewestReading(View, frozen=True):
 
 
 class OdometerView(View, frozen=True):
-    """The reasons of the odometer's verdict. `likely_error`: sequence of the record that is probably a typing error, or
-    -1. `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+    """The reasons of the odometer's verdict, and the mistakes that would explain readings that contradict each other.
+    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
 
     reasons: tuple[str, ...]
-    likely_error: int
+    explanations: tuple[Explanation, ...]
     outliers: tuple[int, ...]
     readings: int
     newest: NewestReading | None
 
 
 class VehicleView(Vehicle, frozen=True):
-    """A vehicle as it counts now. `summary`: one word for people."""
+    """A vehicle as it counts now. `summary`: one word for people; `material_root`: see `material_root`."""
 
     vin: Vin
     summary: str
     maker_name: str
     holder_name: str
     flags: tuple[FlagView, ...]
+    brands: tuple[BrandView, ...]
     odometer: OdometerView
+    history_notice: str
+    disputes_open: int
+    material_root: Hash32
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        rules = as_of.rules.tables.flags
+        vehicle = vehicle_at(vehicle, as_of.now_ms)
         return extended(
             VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
+            existence=existence_now(vehicle, as_of.now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
-            market=market_of(vehicle, as_of.now_ms),
-            flags=tuple(extended(FlagView, flag, blocks=rules[flag.name].blocks) for flag in vehicle.flags),
-            odometer=_odometer_view(ident, reader),
+            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
+            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
+            brands=brand_views(vehicle, as_of.now_ms),
+            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
+            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
+            material_root=material_root(ident, vehicle),
         )  # fmt: skip
 
 
-def _odometer_view(vin: str, reader: Reader) -> OdometerView:
-    value = reader.get(ODOMETER, vin) or NO_READINGS
-    accredited = (reading for reading in value.readings if not reading.is_declared)
-    newest = max(accredited, key=lambda reading: (reading.event_at_ms, reading.sequence), default=None)
+def history_notice(vehicle: Vehicle) -> str:
+    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
+    Empty for a car that was born on this chain."""
+    if vehicle.origin == "born":
+        return ""
+    return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
+
+
+def open_alerts(vehicle: Vehicle) -> list[str]:
+    return [alert.code for alert in vehicle.alerts if alert.state != "closed"]
+
+
+def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
+    """The brands in their state now."""
+    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
+
+
+def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
+    """The operations that a stop-flag blocks."""
+    blocks = rules.tables.stop_flags[flag.name].blocks
+    return blocks if flag.is_firm else tuple(b for b in blocks if b in rules.tables.stop_flag_provisional_blocks)
+
+
+def _flag_view(flag: Flag, reader: Reader, rules: Ruleset) -> FlagView:
+    return extended(FlagView, flag, blocks=blocks_of(flag, rules), setter_name=name_of(reader, flag.setter))
+
+
+def _odometer_view(value: Readings) -> OdometerView:
+    newest = newest_counted(value)
     view = None if newest is None else NewestReading(newest.metres, newest.event_at_ms, newest.sequence)
-    return OdometerView(value.reasons, value.likely_error, value.outliers, len(value.readings), view)
+    return OdometerView(value.reasons, value.explanations, value.outliers, len(value.readings), view)
 
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
-    names = {flag.name for flag in vehicle.flags}
+    names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
     for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
         if name in names:
             return name
-    if vehicle.existence in ("scrapped", "total_loss"):
-        return vehicle.existence
+    if is_retest_overdue(vehicle.inspection, now_ms):
+        return "unroadworthy"
+    existence = existence_now(vehicle, now_ms)
+    if existence in ("scrapped", "voided", "total_loss"):
+        return existence
     market = market_of(vehicle, now_ms)
     if market.status != "off":
         return market.status
-    return "in_use" if vehicle.transfer_count else "new"
+    return "new" if vehicle.existence == "born" else "in_use"
 
 
 ODOMETER_CONTRADICTION = Caution(
     "odometer_contradiction",
-    "the odometer readings would contradict each other and the verdict become ILLOGICAL, which no later reading ends: "
-    "compare the reading with the instrument; a sale then needs odometer_disclosed",
-    "die Kilometerstände würden sich widersprechen, und das Urteil würde ILLOGICAL, was keine spätere Ablesung ändert: "
-    "die Ablesung mit dem Instrument vergleichen; ein Verkauf braucht dann odometer_disclosed",
-    "里程读数将互相矛盾，判定变为 ILLOGICAL，之后的读数无法改变：请与仪表核对；此后出售须设置 odometer_disclosed",
+    "the odometer readings would contradict each other: compare the reading with the instrument; a sale then needs "
+    "odometer to be disclosed",
+    "die Kilometerstände würden sich widersprechen: die Ablesung mit dem Instrument vergleichen; für einen Verkauf "
+    "muss dann odometer offengelegt werden",
+    "里程读数将互相矛盾：请与仪表核对；此后出售须披露 odometer",
 )
 
 
 def _cautions(old: Vehicle | None, new: Vehicle | None) -> tuple[Caution, ...]:
-    is_contradicted = old is not None and new is not None and old.verdict != new.verdict == "ILLOGICAL"
+    is_contradicted = old is not None and new is not None and old.verdict != new.verdict in ("CONTESTED", "ILLOGICAL")
     return (ODOMETER_CONTRADICTION,) if is_contradicted else ()
 
 
+RECALL_IDENT = Ident("a campaign's id: <manufacturer>-<campaign>", r"[0-9a-f]{40}-[A-Z0-9][A-Z0-9._-]{0,39}")
 VEHICLE = Family(
     "vehicle", Vehicle, ident=VIN_IDENT,
-    indexes=(Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),),
+    indexes=(
+        Index("holder", lambda car: (car.holder.hex(),), ADDRESS_IDENT, description="holder of the title"),
+        Index("alert", lambda car: open_alerts(vehicle_at(car, TIME_MAX_MS)),
+              Ident("an alert", "[a-z_]{1,40}", tuple(ALERTS)),
+              lambda vin, car, code, reader, as_of: code in open_alerts(vehicle_at(car, as_of.now_ms)),
+              "an alert that is reported or confirmed"),
+        Index("flag", lambda car: sorted({flag.name for flag in car.flags}),
+              Ident("a stop-flag", "[a-z_]{1,40}", tuple(STOP_FLAGS)),
+              lambda vin, car, name, reader, as_of: any(f.name == name for f in flags_at(car.flags, as_of.now_ms)),
+              "a stop-flag that has not lapsed"),
+        Index("recall", lambda car: [f"{recall.maker.hex()}-{recall.campaign}" for recall in car.recalls],
+              RECALL_IDENT, description="campaign of a recall that is open on the car"),
+    ),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(

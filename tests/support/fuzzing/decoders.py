@@ -26,6 +26,7 @@ from node.p2p.handshake import Handshake, Hello, _decode_hello
 from node.p2p.noise import CipherState
 from node.storage import snapshot
 from node.txtypes.chain.validator_set import EvidenceUse
+from node.txtypes.disputes.dispute import OpenDisputes, OpenOfAccount
 from node.txtypes.envelope import _decode_payload, _decode_signed, decode_payload, decode_signed_tx
 from node.txtypes.members.member import Fraud, Frauds
 from node.txtypes.registry import FAMILIES
@@ -203,8 +204,12 @@ DECODERS = [
 
 
 def _values_of(family: str) -> list[bytes]:
-    """The story's; it has neither frauds nor evidence."""
-    made = {"frauds": Frauds((Fraud(bytes(20), "bank", 1),)), "evidence": EvidenceUse(1)}
+    """The story's; it has neither frauds nor evidence nor disputes."""
+    made = {
+        "frauds": Frauds((Fraud(bytes(20), "bank", 1),)),
+        "evidence": EvidenceUse(1),
+        "open-disputes": OpenDisputes((OpenOfAccount(bytes(32), 1),)),
+    }
     prefix = b"S" + family.encode() + b"/"
     values = [value for _, value in story().chain.store.kv.scan(prefix, prefix[:-1] + b"0")]
     return values or [encode(made[family])]

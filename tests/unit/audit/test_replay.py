@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from support.chain import START_MS, Chain, address
-from support.life import VIN, km, maintenance
+from support.life import VIN, km, maintenance, read
 from support.load import LoadChain
 from support.replaying import found, replay
 from support.stores import archive_of, copied, entries, fingerprint, lax_block, life_chain, tampered, with_signatures
@@ -23,7 +23,6 @@ from node.errors import OperatorError
 from node.storage import schema
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_bytes, txid_of
-from node.txtypes.vehicle.record import OdometerRead
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +171,7 @@ def evidence(chain: Chain, name: str) -> Evidence:
 # --- blocks that all validators certified, and that break a rule ------------------------------------------------
 def test_a_certified_block_with_an_unmet_guard(chain: Chain, tmp_path: Path) -> None:
     good = chain.sign("workshop-berlin", maintenance(chain, 7_000))
-    bad = chain.sign("buyer-1", OdometerRead(VIN, km(7_100), chain.now, "reading"))
+    bad = chain.sign("buyer-1", read(VIN, km(7_100), chain.now, "reading"))
     block = lax_block(chain, good, bad)
     chain.produce()
     out = report(chain, tmp_path)

@@ -22,12 +22,14 @@ from node.chain.genesis import (
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
+from node.execution.genesis_state import genesis_entries
 from node.txtypes.chain.validator_set import possession_bytes
+from node.txtypes.disputes.arbiters import ARBITERS
 
 GENESIS = dev_test_genesis()
 TEXT = genesis_to_json(GENESIS)
 DOCUMENT: dict[str, Any] = json.loads(TEXT)
-BMW, MUNICH, BUYER = 0, 1, 14
+BMW, MUNICH, BUYER = 0, 1, 20
 Path = tuple[str | int, ...]
 GONE = object()
 
@@ -172,6 +174,16 @@ def test_a_proof_of_possession_is_for_its_member() -> None:
     proof = key.sign(possession_bytes(bytes(32), address("bmw"), key.public)).hex()
     document = edited((member(MUNICH, "validator", "possession"), proof))
     assert "accounts[1].member.validator.possession" in refusal(json.dumps(document).encode())
+
+
+def test_there_are_at_most_fifteen_arbiters() -> None:
+    """The development network has four; eleven more are as many as there can be."""
+    grant = next(a["member"]["roles"][0] for a in DOCUMENT["accounts"] if a["name"] == "arbiter-1")
+    edits = [(member(index, "roles"), lambda roles: [*roles, grant]) for index in range(12)]
+    full = parse_genesis(json.dumps(edited(*edits[:11])).encode())
+    arbiters = genesis_entries(full)[ARBITERS.key("all")]
+    assert 15 == len(ARBITERS.decode(arbiters).addresses)
+    assert "16 arbiters are more than 15" in refusal(json.dumps(edited(*edits)).encode())
 
 
 def test_a_chain_without_power_is_refused() -> None:

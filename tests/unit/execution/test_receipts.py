@@ -343,16 +343,21 @@ def test_a_rejected_listing_of_another_keeps_its_subjects() -> None:
 def test_only_bookkeeping_leaves_no_receipts() -> None:
     silent = {name for name, family in FAMILIES.items() if family.concerns is None}
     assert silent == {
+        "arbiters",
         "chain",
         "consensus-key",
         "evidence",
         "frauds",
+        "life",
         "live-offers",
+        "makers",
         "member-name",
         "odometer",
+        "open-disputes",
         "open-proposals",
         "payment-reference",
         "quota",
+        "record-status",
         "validators",
         "window",
     }

@@ -15,8 +15,8 @@ from node.codec import Value
 from node.ledger.family import NAME_IDENT, Family, Index, Older
 from node.ledger.fields import Address
 from node.rules.damage import severity
-from node.rules.odometer import judge
 from node.rules.tables import Tables
+from node.rules.verdict import judge
 from node.storage.chain_store import ChainStore
 from node.txtypes.chain import actions
 from node.txtypes.chain.actions import MemberAdmit, RulesetActivate

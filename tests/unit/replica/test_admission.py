@@ -102,7 +102,7 @@ def test_a_proposer_whose_clock_is_ahead_drops_nothing_as_expired() -> None:
 def test_what_no_block_takes_because_its_quota_is_used_up_is_not_admitted() -> None:
     chain = Chain()
     change(chain, CHAIN, "params", keys_per_sponsor_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10))
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10, ()))
     replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
     tx = chain.check(chain.sign("bmw", register()))

@@ -19,6 +19,7 @@ from node.rpc.codes import codes_document
 from node.rpc.problems import PROBLEMS
 from node.rpc.schema import schema_document
 from node.rules.services import SERVICE_CODES
+from node.rules.texts.tables import TEXTS
 from node.txtypes.chain.actions import ValidatorSetPower
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
@@ -30,8 +31,15 @@ SCHEMA = schema_document(RULESETS[1])
 
 def test_a_workshop_finds_its_service_codes_and_their_texts() -> None:
     assert set(SERVICE_CODES) == set(CODES["codes"]["services"])
-    assert "ENGINE_OIL" in CODES["tables"]["services"]
-    assert all(re.search("[a-z]", text) for text in CODES["tables"]["services"].values())
+    wanted = {"en": "front brake pads", "de": "Bremsbeläge vorn", "zh": "前制动摩擦片"}
+    assert wanted == CODES["texts"]["services"]["BRAKE_PADS_FRONT"]
+
+
+def test_every_code_of_a_table_with_texts_is_served_with_them() -> None:
+    assert {name: set(texts) for name, texts in CODES["texts"].items()} == {
+        name: set(codes) for name, codes in CODES["codes"].items() if name in TEXTS
+    }
+    assert {"brands", "inspection_items", "stop_flags", "zones"} <= set(CODES["texts"])
 
 
 def test_a_table_with_an_order_keeps_it() -> None:
@@ -40,7 +48,8 @@ def test_a_table_with_an_order_keeps_it() -> None:
 
 def test_every_table_of_the_ruleset_is_there() -> None:
     assert set(RULESETS[1].tables._asdict()) == set(CODES["tables"])
-    assert {"set_by": ["police"], "cleared_by": ["police"]}.items() <= CODES["tables"]["flags"]["stolen"].items()
+    stolen = {"set_by": [["police"]], "cleared_by": [["police", "same_country"], ["police", "registrar"]]}
+    assert stolen.items() <= json.loads(json.dumps(CODES["tables"]["stop_flags"]["stolen"])).items()
 
 
 def test_every_table_that_a_field_names_has_codes() -> None:
@@ -95,7 +104,9 @@ def test_every_struct_and_kind_that_is_named_is_described() -> None:
     assert not named - set(SCHEMA["structs"])
     assert {"kind": "union"}.items() <= SCHEMA["types"]["governance.propose"]["fields"][0].items()
     assert set(SCHEMA["types"]["governance.propose"]["fields"][0]["structs"]) <= set(SCHEMA["structs"])
-    assert not set(re.findall(r'"kind": "(\w+)"', text)) - set(SCHEMA["kinds"])
+    declared = {tag: {**document, "example": None} for tag, document in SCHEMA["types"].items()}
+    kinds = set(re.findall(r'"kind": "(\w+)"', json.dumps([declared, SCHEMA["structs"]])))
+    assert "union" in kinds and not kinds - set(SCHEMA["kinds"])
 
 
 def test_a_static_rule_is_data_and_a_sentence() -> None:

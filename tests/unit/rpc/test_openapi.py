@@ -4,16 +4,18 @@ import json
 import re
 
 import pytest
-from support.backend import SingleNode
+from support.backend import SingleNode, serving
 from support.chain import Chain
+from support.http import over_http
 from support.json_schema import KNOWN, errors, resolve
 from support.life import Life, register
 
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
 from node.rpc.app import RPC, make_app
+from node.rpc.call import MSGPACK
 from node.rpc.config import RpcConfig
-from node.rpc.examples import GLOSSARY
+from node.rpc.examples import GLOSSARY, WRITTEN
 from node.rpc.openapi import openapi_document, pattern_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.routes import ROUTES
@@ -182,13 +184,30 @@ def test_every_operation_is_described_and_has_examples_that_fit() -> None:
             bodies = [operation["requestBody"]] if method == "post" else []
             for body in [*bodies, *(operation["responses"][status] for status in operation["responses"])]:
                 for media, content in body["content"].items():
-                    if not media.endswith("json"):
+                    if media == MSGPACK:  # bytes
                         continue
                     examples = [example["value"] for example in content.get("examples", {}).values()]
                     examples += [content["example"]] if "example" in content else []
-                    assert examples, (path, media)
+                    assert examples and all(examples), (path, media)
                     for example in examples:
                         assert [] == errors(DOCUMENT, content["schema"], example), (path, media)
+
+
+@over_http
+async def test_an_example_of_a_document_without_a_schema_is_like_the_document() -> None:
+    async with serving() as (_, _, http):
+        answers = {path: await (await http.get(path)).text() for path in WRITTEN if path != "/v1/stream"}
+    samples, names = WRITTEN["/metrics"], answers["/metrics"]
+    assert {line.split()[0] for line in samples.splitlines()} <= {line.split()[0] for line in names.splitlines()}
+    for line in WRITTEN["/docs"].splitlines():
+        assert line.removeprefix("<head>").removesuffix("</head>") in answers["/docs"]
+    schema, document = json.loads(answers["/v1/schema"]), json.loads(answers["/openapi.json"])
+    for name, part in WRITTEN["/v1/schema"].items():
+        assert part.items() <= schema[name].items() if isinstance(part, dict) else part == schema[name]
+    assert set(WRITTEN["/openapi.json"]) <= set(document) and document["openapi"] == WRITTEN["/openapi.json"]["openapi"]
+    ident, event, data, *end = WRITTEN["/v1/stream"].split("\n")
+    assert ("id: 75-0", "event: block", ["", ""]) == (ident, event, end)
+    assert 75 == json.loads(data.removeprefix("data: "))["height"]
 
 
 @pytest.mark.parametrize("path", ["encode", "check"])

@@ -28,7 +28,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.history import decode_record
 from node.txtypes.members.member import MEMBER_NAME, NameHolder
 from node.txtypes.rulesets import RULESETS, build_ruleset, unknown_rules
-from node.txtypes.vehicle.odometer import ODOMETER
+from node.txtypes.vehicle.readings import ODOMETER
 
 
 def test_ruleset_1_is_the_same_in_both() -> None:
@@ -36,7 +36,7 @@ def test_ruleset_1_is_the_same_in_both() -> None:
     with newer_software():
         again = build_ruleset(1, Tables(), older.severity, older.verdict)
         assert (again.hash, again.types, again.value_versions) == (older.hash, older.types, older.value_versions)
-        assert ruleset_2().types.keys() - older.types.keys() == {"inspection.record"}
+        assert ruleset_2().types.keys() - older.types.keys() == {"firmware.check"}
         assert ruleset_2().hash != older.hash
 
 
@@ -64,7 +64,7 @@ def test_the_changed_function_judges_from_the_height_on() -> None:
         records = [decode_record(raw) for _, raw in crossed().chain.store.records(VIN, 0, 9)]
     severities = [code for record in records for code in record.content.outcome if code.startswith("severity:")]
     assert ["severity:minor", "severity:moderate"] == severities
-    assert "inspection.record" in [record.face.kind for record in records]
+    assert "firmware.check" in [record.face.kind for record in records]
 
 
 @pytest.fixture(autouse=True)

@@ -217,7 +217,7 @@ def test_nobody_signs_a_file_of_a_type_that_the_wallet_cannot_show() -> None:
     chain = Chain()
     tx = chain.check(inspection(chain))
     document = {"genesis_hash": chain.genesis_hash.hex(), "payload": tx.payload_bytes.hex(), "signatures": []}
-    with pytest.raises(OperatorError, match=r"type inspection\.record: install a newer version"):
+    with pytest.raises(OperatorError, match=r"type firmware\.check: install a newer version"):
         parse_document(document, chain.genesis_hash, "file")
     with newer_software():
         assert tx.txid == parse_document(document, chain.genesis_hash, "file").txid

@@ -65,7 +65,7 @@ def test_what_no_software_can_read_is_still_the_peers_fault() -> None:
     for raw, code in (
         (signed(known.payload_bytes.replace(b"\xa6petrol", b"\xa6PETROL")), "malformed"),
         (signed(good.payload_bytes + b"\x00"), "malformed"),
-        (signed(good.payload_bytes.replace(b"inspection.record", b"Inspection.record")), "malformed"),
+        (signed(good.payload_bytes.replace(b"firmware.check", b"Inspection.record")), "malformed"),
         (encode(Signed(good.payload_bytes, ())), "bad_signature"),
     ):
         node.done.clear()
@@ -89,7 +89,7 @@ def test_our_own_callers_are_told_that_the_type_is_not_active(software: Callable
         node.feed(e.Admit(1, (node.chain.check(inspection(node.chain)),)))
         (answer,) = [action for action in node.done if isinstance(action, e.Admitted)]
         ((unmet,),) = answer.outcomes
-        assert ("type_not_active", "inspection.record") == (unmet.code, unmet.subject)  # type: ignore[union-attr]
+        assert ("type_not_active", "firmware.check") == (unmet.code, unmet.subject)  # type: ignore[union-attr]
         assert 0 == len(node.replica.pool)
 
 

@@ -190,7 +190,7 @@ def rekeyed(prefix: bytes, change: Callable[[bytes, bytes], tuple[bytes, bytes]]
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (rekeyed(b"R", lambda key, value: (key[:-1] + b"\x09", value)), "have a gap at 5"),
+        (rekeyed(b"R", lambda key, value: (key[:-1] + b"\x09", value)), "have a gap at 6"),
         (rekeyed(b"R", lambda key, value: (key[:-9] + b"x" + key[-8:], value)), "not a vehicle record.s key"),
         (
             rekeyed(b"R", lambda key, value: (key[:-9] + 1_000_000 * b"A" + key[-9:], value)),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
-from support.life import VIN, Life, maintenance
+from support.life import VIN, Life, changed, maintenance
 from support.memory_store import MemoryStore
 
 from node.chain.genesis import Continues, Genesis, GenesisAccount, genesis_to_json, parse_genesis
@@ -207,7 +207,7 @@ def test_a_member_whose_keys_have_changed_goes_on_with_its_new_ones() -> None:
 def test_a_suspended_member_does_not_come_back_by_succession(old: Chain) -> None:
     kv = _copied(old)
     key = schema.state_key(MEMBER.key(address("bmw")))
-    kv.write({key: encode(replace(MEMBER.decode(kv.get(key) or b""), status="suspended"))}, [])
+    kv.write({key: encode(replace(MEMBER.decode(kv.get(key) or b""), changes=changed("suspended", "other")))}, [])
 
     with pytest.raises(Malformed, match="no active member"):
         import_predecessor(MemoryStore(), genesis_for(old), kv, old.genesis.tree_depth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.life import VIN, accident
+from support.life import VIN, accident, read
 from support.stages import at
 
 from node.errors import Malformed
@@ -14,7 +14,6 @@ from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import from_json, to_json
 from node.ledger.kinds import fields_of
 from node.rules.damage import COST_BANDS, DAMAGE_CLASSES
-from node.rules.flags import FLAGS
 from node.rules.odometer import CONTEXTS, SOURCES, UNITS
 from node.rules.rails import STATUSES
 from node.txtypes.chain.actions import RoleGrant
@@ -22,10 +21,11 @@ from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import AcceptedRail
 from node.txtypes.sale.order import Order, Payment
-from node.txtypes.service.records import AccidentReport, Damage
-from node.txtypes.vehicle.record import OdometerRead
+from node.txtypes.service.damage import AccidentReport, Damage
+from node.txtypes.service.records import OdometerRead
+from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.title import VehicleRegister
-from node.txtypes.vehicle.vehicle import Flag, Vehicle
+from node.txtypes.vehicle.vehicle import Vehicle
 
 FIELDS = [
     (Damage, "extent", DAMAGE_CLASSES),
@@ -34,13 +34,13 @@ FIELDS = [
     (Odometer, "unit", UNITS),
     (Vehicle, "odometer_unit", UNITS),
     (VehicleRegister, "odometer_unit", UNITS),
-    (Flag, "name", tuple(FLAGS)),
     (Payment, "status", STATUSES),
     (PaymentAttest, "status", STATUSES[1:]),
 ]
 CODES = [
     (AccidentReport, "cost_band", "cost_bands"),
     (Damage, "zone", "zones"),
+    (Flag, "name", "stop_flags"),
     (AcceptedRail, "rail", "rails"),
     (Order, "rail", "rails"),
     (Payment, "rail", "rails"),
@@ -79,7 +79,7 @@ def test_every_cost_band_can_be_reported(band: str) -> None:
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_every_context_can_be_told(context: str) -> None:
     life = at("born")
-    body = OdometerRead(VIN, Odometer(100, "km", "cluster"), life.chain.now, context)
+    body = read(VIN, Odometer(100, "km", "cluster"), life.chain.now, context)
     assert [] == life.chain.unmet(life.chain.sign("police-1", body))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import START_MS, address
-from support.life import register
+from support.life import changed, register
 from support.stages import Case, at, change, ledger_of, signed, table
 
 from node.crypto.addresses import address_of
@@ -38,7 +38,7 @@ def test_members_sponsor_accounts(sponsor: str, codes: list[str]) -> None:
 @pytest.mark.parametrize("status", ["suspended", "revoked"])
 def test_a_member_that_is_not_active_is_none(status: str) -> None:
     chain = at("").chain
-    change(chain, MEMBER, address("bank-1"), status=status)
+    change(chain, MEMBER, address("bank-1"), changes=changed(status, "other"))
     body = AccountOpen((NEW.public,), 1, b"")
     assert ["not_a_member"] == chain.unmet(chain.sign("bank-1", body, extra=[(NEW_ADDRESS, NEW)]))
     assert ["not_a_member"] == chain.unmet(chain.sign("bank-1", update()))
@@ -104,12 +104,12 @@ NOW = 1_000
     ],
 )
 def test_a_grant_is_active_from_its_start_to_before_its_end(starts: int, ends: int, status: str, is_active: bool):
-    assert is_active == Grant("dealer", (), "", starts, ends, status, "").is_active(NOW)
+    assert is_active == Grant("dealer", (), "", (), starts, ends, changed(status, "")).is_active(NOW)
 
 
 def _codes(*grants: Grant, status: str = "active", **scope: str) -> list[str]:
     chain = at("").chain
-    change(chain, MEMBER, address("bmw"), grants=grants, status=status)
+    change(chain, MEMBER, address("bmw"), grants=grants, changes=changed(status, "other"))
     ledger = ledger_of(chain, address("bmw"))
     require_role(ledger, address("bmw"), "dealer", "workshop", **scope)
     codes = [guard.code for guard in ledger.unmet_guards]
@@ -118,8 +118,8 @@ def _codes(*grants: Grant, status: str = "active", **scope: str) -> list[str]:
 
 
 def grant(role: str = "dealer", wmis=(), country: str = "", **changes) -> Grant:
-    return Grant(**dict(role=role, wmis=wmis, country=country, starts_at_ms=0, ends_at_ms=0, status="active", reason="")
-                 | changes)  # fmt: skip
+    scope = dict(role=role, wmis=wmis, country=country, capabilities=())
+    return Grant(**scope | dict(starts_at_ms=0, ends_at_ms=0, changes=()) | changes)
 
 
 def test_one_active_grant_of_any_of_the_roles_suffices() -> None:
@@ -128,7 +128,9 @@ def test_one_active_grant_of_any_of_the_roles_suffices() -> None:
     assert ["role_missing"] == _codes(grant("bank"))
     assert ["role_missing"] == _codes()
     assert ["role_missing"] == _codes(grant("dealer"), status="suspended")
-    assert ["role_missing"] == _codes(grant("dealer", status="suspended"), grant("workshop", ends_at_ms=START_MS))
+    assert ["role_missing"] == _codes(
+        grant("dealer", changes=changed("suspended", "other")), grant("workshop", ends_at_ms=START_MS)
+    )
     assert ["role_missing"] == _codes(grant("dealer", starts_at_ms=2 * START_MS))
 
 

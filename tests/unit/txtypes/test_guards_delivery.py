@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, attest, handover
+from support.life import PRICE, VIN, Life, attest, handover, km, read
 from support.stages import Case, at, change, table
 
 from node import limits
@@ -13,7 +13,9 @@ from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
+from node.txtypes.sale.order_types import OrderAcknowledge
+from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 SELLER, BUYER = "dealer-munich", "buyer-1"
 
@@ -190,8 +192,15 @@ def test_a_handover_begins_service_and_undoes_nothing(existence: str, after: str
 
 
 def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
-    life = at("paid")
-    life.chain.do(SELLER, handover(life.chain, life.order, 1), BUYER)
+    life = at("wholesale")
+    life.chain.do("workshop-berlin", read(VIN, km(1_200), life.chain.now))
+    for step in (life.listed, life.offered, life.accepted, life.paying, life.paid):
+        step()
+    lower = handover(life.chain, life.order, 690)
+    assert ["acknowledgement_missing"] == life.chain.unmet(life.chain.sign(SELLER, lower, BUYER))
+    life.chain.do("workshop-berlin", read(VIN, km(690), life.chain.now))
+    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
     vehicle = life.chain.state(VEHICLE, VIN)
     assert address(BUYER) == vehicle.holder
-    assert "ILLOGICAL" == vehicle.verdict
+    assert "CONTESTED" == vehicle.verdict

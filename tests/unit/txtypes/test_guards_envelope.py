@@ -154,14 +154,14 @@ def test_a_bucket_counts_and_chains_its_transactions_in_block_order() -> None:
 def test_new_state_keys_count_against_the_members_quota_of_the_day(used: int, codes: list[str]) -> None:
     chain = at("").chain
     change(chain, CHAIN, "params", keys_per_sponsor_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, used))
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, used, ()))
     assert codes == chain.unmet(chain.sign("bmw", register()))
 
 
 def test_the_quota_is_full_again_the_next_day() -> None:
     chain = at("").chain
     change(chain, CHAIN, "params", keys_per_sponsor_day=10)
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10))
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 0, 10, ()))
     chain.now += DAY_MS
     assert [] == chain.unmet(chain.sign("bmw", register()))
     chain.do("bmw", register())
@@ -181,7 +181,7 @@ def test_the_sponsor_pays_for_an_account_that_is_no_member() -> None:
 def test_a_quota_that_is_used_up_leaves_no_trace() -> None:
     life = at("listed")
     change(life.chain, CHAIN, "params", keys_per_sponsor_day=10)
-    used = Quota(life.chain.now // DAY_MS, 0, 9)
+    used = Quota(life.chain.now // DAY_MS, 0, 9, ())
     force(life.chain, QUOTA, address("bmw"), used)
     run = life.chain.run()
     tx = life.chain.check(life.chain.sign("buyer-1", offer(life.chain, life.listing)))
@@ -216,13 +216,13 @@ def test_every_transaction_is_charged_to_its_payers(sender: str, payer: str, lim
     weight = weight_of(chain.check(raw).payload.body, len(raw))
     assert weight == 100 + len(raw) // 64
     change(chain, CHAIN, "params", **{limit: 10_000})
-    force(chain, QUOTA, address(payer), Quota(chain.now // DAY_MS, 10_000 - weight + over, 0))
+    force(chain, QUOTA, address(payer), Quota(chain.now // DAY_MS, 10_000 - weight + over, 0, ()))
     assert ["weight_exhausted"] * over == chain.unmet(raw)
 
 
 def test_governance_is_open_to_a_member_whose_quota_is_used_up() -> None:
     chain = at("").chain
-    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10**12, 10**9))
+    force(chain, QUOTA, address("bmw"), Quota(chain.now // DAY_MS, 10**12, 10**9, ()))
     assert [] == chain.unmet(chain.sign("bmw", GovernancePropose(ParameterSet("timeout_cap_ms", 5_000))))
     assert ["weight_exhausted", "keys_exhausted"] == chain.unmet(chain.sign("bmw", register()))
 

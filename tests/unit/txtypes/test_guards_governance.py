@@ -15,6 +15,7 @@ from support.governing import (
     propose,
     vote,
 )
+from support.life import changed
 from support.newer_software import newer_software, ruleset_2
 from support.stages import at, change, ledger_of
 
@@ -34,7 +35,7 @@ from node.txtypes.chain.actions import (
 )
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernanceVote
 from node.txtypes.chain.validator_set import VALIDATOR
-from node.txtypes.members.member import MEMBER, MEMBER_NAME, is_fraudulent
+from node.txtypes.members.member import MEMBER, MEMBER_NAME, is_fraudulent, reason_of
 
 HASH = bytes(range(32))
 
@@ -59,7 +60,7 @@ def test_a_validators_member_proposes_and_votes(sender: str, codes: list[str]) -
 def test_a_suspended_member_neither_proposes_nor_votes_even_with_power() -> None:
     chain = at("").chain
     proposal = propose(chain, CHANGE)
-    change(chain, MEMBER, address("dealer-munich"), status="suspended")
+    change(chain, MEMBER, address("dealer-munich"), changes=changed("suspended", "other"))
     assert ["not_a_member"] == codes_of(chain, CHANGE, "dealer-munich")
     assert ["not_a_member"] == chain.unmet(chain.sign("dealer-munich", GovernanceVote(proposal, True)))
 
@@ -186,9 +187,9 @@ def test_a_status_is_set_on_a_member_that_is_not_revoked(status: str) -> None:
     assert [] == codes_of(chain, MemberSetStatus(address("bank-1"), status, "other"))
     assert [] == codes_of(chain, MemberSetStatus(address("dealer-munich"), status, "other"))
     assert ["member_unknown"] == codes_of(chain, MemberSetStatus(address("buyer-1"), status, "other"))
-    change(chain, MEMBER, address("bank-1"), status="suspended")
+    change(chain, MEMBER, address("bank-1"), changes=changed("suspended", "other"))
     assert [] == codes_of(chain, MemberSetStatus(address("bank-1"), status, "other"))
-    change(chain, MEMBER, address("bank-1"), status="revoked")
+    change(chain, MEMBER, address("bank-1"), changes=changed("revoked", "other"))
     assert ["member_unknown"] == codes_of(chain, MemberSetStatus(address("bank-1"), status, "other"))
 
 
@@ -216,8 +217,8 @@ def test_who_is_not_active_has_no_power_and_fraud_marks(status: str, reason: str
     chain = at("").chain
     assert "carried_out" == carry_out(chain, MemberSetStatus(address("dealer-shanghai"), status, reason))
     member = chain.state(MEMBER, address("dealer-shanghai"))
-    assert (status, reason) == (member.status, member.reason)
-    assert marked == is_fraudulent(ledger_of(chain), address("dealer-shanghai"))
+    assert (status, reason) == (member.status, reason_of(member.changes))
+    assert marked == is_fraudulent(ledger_of(chain), address("dealer-shanghai"), chain.now)
     assert 0 == power_of(chain, "dealer-shanghai")
     assert 0 == chain.state(VALIDATOR, address("dealer-shanghai")).power
     assert address("dealer-shanghai") not in chain.store.head().validators
@@ -229,7 +230,7 @@ def test_a_reinstated_member_has_no_reason_and_no_power() -> None:
     carry_out(chain, MemberSetStatus(address("dealer-shanghai"), "suspended", "request"))
     assert "carried_out" == carry_out(chain, MemberSetStatus(address("dealer-shanghai"), "active", "request"))
     member = chain.state(MEMBER, address("dealer-shanghai"))
-    assert ("active", "", 0) == (member.status, member.reason, power_of(chain, "dealer-shanghai"))
+    assert ("active", "", 0) == (member.status, reason_of(member.changes), power_of(chain, "dealer-shanghai"))
 
 
 def test_a_member_that_is_active_already_keeps_its_power() -> None:
@@ -242,13 +243,13 @@ def test_a_member_that_is_active_already_keeps_its_power() -> None:
 def test_fraud_is_never_forgotten() -> None:
     chain = at("").chain
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "revoked", "fraud"))
-    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"), chain.now)
     carry_out(chain, MemberSetStatus(address("insurer-1"), "suspended", "request"))
-    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"), chain.now)
     carry_out(chain, MemberSetStatus(address("insurer-1"), "active", "request"))
-    carry_out(chain, RoleGrant(address("insurer-1"), "insurer", (), "", 0, 0))
+    carry_out(chain, RoleGrant(address("insurer-1"), "insurer", (), "", (), 0, 0))
     carry_out(chain, RoleSetStatus(address("insurer-1"), "insurer", "suspended", "request"))
-    assert is_fraudulent(ledger_of(chain), address("insurer-1"))
+    assert is_fraudulent(ledger_of(chain), address("insurer-1"), chain.now)
 
 
 # --- parameter.set, ruleset.activate ------------------------------------------------------------------

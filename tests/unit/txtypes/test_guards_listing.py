@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, listing, transfer
+from support.life import PRICE, VIN, Life, changed, listing, transfer
 from support.stages import Case, at, change, force, table
 
 from node.errors import Malformed
@@ -14,7 +14,7 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.rules.rails import FORBIDDEN_RAILS, RAILS
 from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.listing import LISTING, VERSIONS_MAX, AcceptedRail, ListingUpdate, ListingWithdraw, PricePoint
-from node.txtypes.vehicle.odometer import NO_READINGS, ODOMETER
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 PROVIDER = address("payment-provider-1")
@@ -114,7 +114,7 @@ def test_a_forbidden_rail_is_never_listed(country: str, name: str) -> None:
 
 def test_a_provider_that_has_lost_its_role_is_refused() -> None:
     life = at("wholesale")
-    change(life.chain, MEMBER, PROVIDER, status="suspended")
+    change(life.chain, MEMBER, PROVIDER, changes=changed("suspended", "other"))
     codes = life.chain.unmet(life.chain.sign("dealer-munich", listing(life.chain)))
     assert ["provider_unaccredited"] * 2 == codes
     assert [] == life.chain.unmet(
@@ -124,7 +124,7 @@ def test_a_provider_that_has_lost_its_role_is_refused() -> None:
 
 def test_every_currency_of_the_table_is_taken() -> None:
     for currency in MINOR_UNITS:
-        assert [] == create(price=Money(0, currency))
+        assert [] == create(price=Money(1, currency))
 
 
 # --- time ---------------------------------------------------------------------------------------------

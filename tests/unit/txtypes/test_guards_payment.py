@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import address
-from support.life import PRICE, Life, attest, offer
+from support.life import PRICE, Life, attest, changed, offer
 from support.stages import Case, at, change, force, ledger_of, table
 
 from node import limits
@@ -165,7 +165,7 @@ def test_attest(case: Case) -> None:
 
 def test_a_provider_that_has_lost_its_role_attests_nothing() -> None:
     life = at("paying")
-    change(life.chain, MEMBER, address(PROVIDER), status="suspended")
+    change(life.chain, MEMBER, address(PROVIDER), changes=changed("suspended", "other"))
     assert ["role_missing"] == tell(life, "settled")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, accident, maintenance, offer
+from support.chain import DAY_MS
+from support.life import PRICE, VIN, accident, km, maintenance, offer, read
 from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
 
@@ -13,20 +13,30 @@ from node.ledger.fields import Money
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
-from node.txtypes.vehicle.vehicle import VEHICLE, Flag
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------
 CHANGES = {
-    "a service": lambda life: life.chain.do("workshop-berlin", maintenance(life.chain, 155)),
     "an accident": lambda life: life.chain.do("workshop-berlin", accident(life.chain, 160)),
-    "a flag": lambda life: change(life.chain, VEHICLE, VIN, flags=(Flag("lien", address("bank-1"), 0),)),
-    "a recall": lambda life: change(life.chain, VEHICLE, VIN, recalls=("R1",)),
-    "a brand": lambda life: change(life.chain, VEHICLE, VIN, brands=("structural_damage",)),
-    "a verdict": lambda life: change(life.chain, VEHICLE, VIN, verdict="NO_VERDICT" if life.chain.state(
-        VEHICLE, VIN).verdict == "LOGICAL" else "LOGICAL"),
-    "a warranty": lambda life: change(life.chain, VEHICLE, VIN, warranty=bytes(32)),
-    "the history": lambda life: change(life.chain, VEHICLE, VIN, history_head=bytes(32)),
+    "a material record": lambda life: change(life.chain, VEHICLE, VIN, material_head=bytes(31) + b"\x01"),
+    "another number of material changes": lambda life: change(life.chain, VEHICLE, VIN, material_changes=7),
+    "another origin": lambda life: change(life.chain, VEHICLE, VIN, origin="imported", grade="C"),
+    "another title": lambda life: change(life.chain, VEHICLE, VIN, transfer_count=9),
 }  # fmt: skip
+NOT_MATERIAL = {
+    "a service": lambda life: life.chain.do("workshop-berlin", maintenance(life.chain, 155)),
+    "a reading": lambda life: life.chain.do("carrier-1", read(VIN, km(156), life.chain.now)),
+}
+
+
+@pytest.mark.parametrize("name", NOT_MATERIAL)
+def test_what_is_not_material_leaves_every_offer_as_it_is(name: str) -> None:
+    life = at("offered")
+    before = offer(life.chain, life.listing)
+    NOT_MATERIAL[name](life)
+    assert before == offer(life.chain, life.listing, expires_at_ms=before.expires_at_ms)
+    assert [] == codes_of(life, BUYER, before)
+    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -64,7 +74,7 @@ def test_the_disclosure_depends_on_price_listing_and_car() -> None:
         (life.listing, replace(found, price=Money(1, "EUR")), vehicle),
         (life.listing, replace(found, price=Money(PRICE.amount, "USD")), vehicle),
         (life.listing, replace(found, version=2), vehicle),
-        (life.listing, found, replace(vehicle, record_count=99)),
+        (life.listing, found, replace(vehicle, material_changes=99)),
         (life.listing, replace(found, vin="WBA8E9G50GNU99999"), vehicle),
     ]
     assert len(variants) == len({disclosure_root(*variant) for variant in variants})
@@ -74,7 +84,7 @@ def test_the_disclosure_depends_on_price_listing_and_car() -> None:
 @table(
     Case("nothing changed", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), ("nothing_to_acknowledge",)),
     Case("a service is no matter", "accepted", BUYER, lambda life: OrderAcknowledge(life.order),
-         ("nothing_to_acknowledge",), (), CHANGES["a service"]),
+         ("nothing_to_acknowledge",), (), NOT_MATERIAL["a service"]),
     Case("an accident is", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), (), (),
          CHANGES["an accident"]),
     Case("not the seller's", "accepted", SELLER, lambda life: OrderAcknowledge(life.order), ("not_a_party",), (),

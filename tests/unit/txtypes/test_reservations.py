@@ -17,7 +17,8 @@ from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT
 from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel
-from node.txtypes.vehicle.vehicle import OFF_MARKET, VEHICLE
+from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 SELLER, BUYER, OTHER, PROVIDER = "dealer-munich", "buyer-1", "bmw", "payment-provider-1"
 

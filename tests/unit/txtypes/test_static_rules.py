@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from support.chain import address
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
+from support.specimens import specimen
 from support.stages import at
 
 from node import limits
@@ -13,7 +15,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.ledger.body import UnknownBody, open_codes, type_of
-from node.ledger.fields import Attachment, Money
+from node.ledger.fields import Attachment, Money, Where
 from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.envelope import Payload, decode_payload
@@ -21,12 +23,18 @@ from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.service.records import Damage, Part
+from node.txtypes.service.damage import Damage
+from node.txtypes.service.records import Part
 from wallet.txfile import build_payload
 
 CHAIN = at("").chain
 KEYS = tuple(dev_key("account", f"k{i}").public for i in range(9))
 CARD = "4111111111111111"
+
+
+def software(chain, **changes):
+    body = specimen("software.update", chain)
+    return replace(body, updates=(replace(body.updates[0], **changes),))
 
 
 def refused(body) -> bool:
@@ -86,10 +94,12 @@ GOOD = [
     maintenance(CHAIN, odometer=km(limits.ODOMETER_MAX)),
     maintenance(CHAIN, attachments=(Attachment(bytes(32), 1, "image/jpeg"),)),
     accident(CHAIN, damages=(Damage("front", "cosmetic"), Damage("rear", "structural"))),
-    accident(CHAIN, case_reference=CARD),
+    accident(CHAIN, case=bytes(32)),
     listing(CHAIN, price=Money(limits.MONEY_MAX, "EUR")),
     offer(CHAIN, bytes(32)),
     update(site(), site(code="MUC-2"), node_key=bytes(32), node_address="node.example.com:26656"),
+    update(site(opening_hours="Mo-Fr 08:00-12:00,13:00-18:00; Sa 09:00-12:00; PH off")),
+    update(site(opening_hours="Mo,We,Fr 08:00-18:00;Su,PH off")),
     DeliveryEvent(bytes(32), "arrived", "MUC-1", 1, None),
     GovernancePropose(MemberAdmit(bytes(20), "a-name", "DE")),
 ]
@@ -118,6 +128,20 @@ BAD = {
     "a card number as a site's code": update(site(code=CARD)),
     "a card number as a site's service": update(site(services=("A", CARD))),
     "a card number in an option": listing(CHAIN, configuration=(CARD,)),
+    "a card number in groups as a model": register(model="4111-1111-1111-1111"),
+    "a card number as a member's name": GovernancePropose(MemberAdmit(bytes(20), CARD, "DE")),
+    "a card number as a group": GovernancePropose(MemberAdmit(bytes(20), "a", "DE", CARD)),
+    "a card number as a host": update(node_address=f"{CARD}.example.com:26656"),
+    "a card number as a campaign": specimen("recall.open", campaign=CARD),
+    "a card number as a version": software(CHAIN, after=CARD),
+    "a card number as an approval's tail": specimen("software.update", CHAIN, rxswins=(f"R157SWIN{CARD}",)),
+    "a card number as a VIN": specimen("vehicle.sighting", CHAIN, vin=CARD + "X"),
+    "an IBAN as a model": register(model="DE89370400440532013000"),
+    "an IBAN in groups as a part": maintenance(CHAIN, parts=(Part("DE89-3704-0044-0532-0130-00", 1, True, None),)),
+    "a telephone number as a part": maintenance(CHAIN, parts=(Part("HANS.MUELLER.0171-2345678", 1, True, None),)),
+    "a telephone number as a site": DeliveryEvent(bytes(32), "arrived", "00491712345678", 1, None),
+    "opening hours that are a sentence": update(site(opening_hours="Hans Mueller 0171 2345678")),
+    "opening hours that are a number": update(site(opening_hours=CARD)),
     "no services": maintenance(CHAIN, services=()),
     "no quantity": maintenance(CHAIN, parts=(Part("A", 0, True, None),)),
     "a thousand parts": maintenance(CHAIN, parts=(Part("A", 1000, True, None),)),
@@ -149,7 +173,7 @@ BAD = {
     "a mail without at": update(site(mail="service.example.com")),
     "65 sites": update(*(site(code=f"S{i}") for i in range(65))),
     "a name in upper case": GovernancePropose(MemberAdmit(bytes(20), "Name", "DE")),
-    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", 0, 0)),
+    "a WMI of four": GovernancePropose(RoleGrant(bytes(20), "dealer", ("WBAX",), "", (), 0, 0)),
     "a negative parameter": GovernancePropose(ParameterSet("block_txs_max", -1)),
 }
 
@@ -173,9 +197,9 @@ def test_the_most_of_everything_is_still_a_price() -> None:
 
 def test_codes_are_found_wherever_they_are_and_serials_never() -> None:
     body = maintenance(CHAIN, services=("A", "B"), parts=(Part("C", 1, True, "SERIAL"), Part("D", 1, True, None)))
-    assert ["C", "D"] == list(open_codes(body))
-    assert ["MUC-1", "X", "MUC-2"] == list(open_codes(update(site(services=("X",)), site(code="MUC-2"))))
-    assert [] == list(open_codes(GovernancePropose(MemberAdmit(bytes(20), "a", "DE"))))
+    assert ["C", "D", "BER-1", "330I"] == list(open_codes(replace(body, where=Where("BER-1", "obd", "330I"))))
+    assert ["MUC-1", "X", "MUC-2", ""] == list(open_codes(update(site(services=("X",)), site(code="MUC-2"))))
+    assert ["a", ""] == list(open_codes(GovernancePropose(MemberAdmit(bytes(20), "a", "DE"))))
 
 
 def test_every_type_is_listed_under_its_own_tag() -> None:

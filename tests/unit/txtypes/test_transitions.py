@@ -175,6 +175,9 @@ def _about_listing(tag: str, status: str, life: Life, other: bytes) -> Signed:
     match tag:
         case "listing.update" | "listing.withdraw":
             return SELLER, specimen(tag, chain, {"listing": life.listing}), ()
+        case "vehicle.total_loss":
+            holder = BUYER if status == "sold" else SELLER
+            return "insurer-1", specimen(tag, chain), (holder,)
         case "order.accept":
             return SELLER, OrderAccept(other), ()
         case "order.cancel":
@@ -200,9 +203,9 @@ def test_listings(status: str, tag: str) -> None:
     if after is not None:
         chain.produce(sign(chain, made))
         assert after == chain.state(LISTING, life.listing).status
-    elif tag == "order.cancel":
+    elif tag in ("order.cancel", "vehicle.total_loss"):
         chain.produce(sign(chain, made))
-        assert before == chain.state(LISTING, life.listing), "an offer that reserves nothing leaves the listing alone"
+        assert before == chain.state(LISTING, life.listing), "what does not concern the listing leaves it alone"
     else:
         status_guard = "order_status" if tag == "order.handover" else "listing_closed"
         assert status_guard in refused(chain, made)

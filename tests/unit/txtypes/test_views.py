@@ -15,7 +15,7 @@ from support.governing import carry_out, chain_with, give, propose, vote
 from support.life import VIN, Life, accident
 from support.light import ChainSource, light_client
 from support.ordering import BUYER, SELLER, counter
-from support.stages import at, change
+from support.stages import at, change, force
 from support.vectors import story
 from support.views import listed, view_of
 from support.walk import Walk
@@ -31,6 +31,7 @@ from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.history import is_late, record_view
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
@@ -196,6 +197,8 @@ def test_a_view_has_all_fields_of_its_value_and_each_fact_once() -> None:
 @pytest.mark.parametrize("family", SHOWN, ids=lambda family: family.name)
 def test_a_view_is_json(family: Family[Any]) -> None:
     chain = story().chain
+    if family is CONDUCT:
+        force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))
 
@@ -305,7 +308,7 @@ def test_pages_of_a_list_follow_each_other_and_find_everything_once() -> None:
         if page["cursor"] is None:
             break
         cursor = page["cursor"]
-    assert whole == found and len(whole) == len(set(whole)) == 14
+    assert whole == found and len(whole) == len(set(whole)) == 20
 
 
 def test_a_list_by_two_indexes_is_what_is_in_both() -> None:

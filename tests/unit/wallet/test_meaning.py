@@ -7,6 +7,7 @@ import json
 import pytest
 from support.chain import Chain, address
 from support.life import VIN, handover
+from support.specimens import specimen
 from support.stages import at
 from support.vectors import story
 
@@ -14,7 +15,7 @@ from node.crypto.addresses import from_text, to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.body import type_of
 from node.ledger.fields import Odometer
-from node.ledger.json_form import to_json
+from node.ledger.json_form import time_to_text, to_json
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
@@ -65,7 +66,7 @@ def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
 
 def test_an_essence_is_of_a_type_and_its_facts_are_there() -> None:
     assert {kind.__struct_config__.tag for kind in ESSENCES} <= set(TYPES)
-    assert {"order.accept", "order.acknowledge", "order.handover", "governance.vote"} == {
+    assert {"order.accept", "order.acknowledge", "order.handover", "governance.vote", "mandate.grant"} == {
         name for name, kind in TYPES.items() if asks(kind)
     }
 
@@ -104,6 +105,34 @@ def test_a_vote_shows_the_action_with_names() -> None:
     for other in (action | {"value": 78}, action | {"name": "keys_per_day"}):
         with pytest.raises(NotExpected, match="block_txs_max"):
             check_expected(found, {"action": [json.dumps(other)]}, NAMES)
+
+
+def test_a_holder_sees_what_becomes_of_its_car() -> None:
+    chain = at("handed_over").chain
+    found = shown(chain, "insurer-1", specimen("vehicle.total_loss", chain, takes_title=True))
+    assert address("buyer-1") == found.facts["holder"].value and found.facts["holder"].is_proven
+    assert ["holder"] == found.essential(is_body_known=True)
+    insurer = f"{to_text(address('insurer-1'))} (insurer-1)"
+    assert f"{VIN} becomes a total loss of category S, for good; the title moves to {insurer}: yes." == found.change
+    replaced = shown(chain, "workshop-berlin", specimen("odometer.replace", chain))
+    assert "the old one showed" in replaced.change and "the new one shows 0 km (cluster)" in replaced.change
+
+
+def test_a_mandate_says_who_may_do_what_until_when() -> None:
+    chain = at("wholesale").chain
+    body = specimen("mandate.grant", chain)
+    found = shown(chain, "dealer-munich", body)
+    agent, principal = (f"{to_text(address(name))} ({name})" for name in ("workshop-berlin", "dealer-munich"))
+    assert found.change.startswith(f"{agent} may act for {principal} until {time_to_text(body.ends_at_ms)}: ")
+    assert "present, respond. Cars: WBA8E9G50GNU12345, makers: -;" in found.change
+
+
+def test_a_car_from_elsewhere_is_not_on_this_chain_yet() -> None:
+    chain = at("").chain
+    body = specimen("vehicle.import", chain)
+    found = shown(chain, "dealer-munich", body)
+    assert "none on the chain so far" == found.facts["vehicle"].text
+    assert body.holder == found.facts["holder"].value and not found.facts["holder"].is_proven
 
 
 @pytest.mark.parametrize("body", [OrderAccept(b"\x07" * 32), GovernanceVote(b"\x07" * 32, True)])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.chain import DAY_MS
-from support.life import VIN, km, maintenance
+from support.chain import DAY_MS, address
+from support.disputing import ARBITERS, answered, dispute, disputed, name_of, newest, serviced, voted
+from support.life import VIN, km, maintenance, read
+from support.specimens import specimen
 from support.stages import at
 from support.terminal import STYLES, drawn, without_escapes
 from support.views import view_of
@@ -14,9 +16,8 @@ from support.views import view_of
 from node.ledger.json_form import to_json
 from node.rpc.moments import moment_of
 from node.txtypes.history import record_view
-from node.txtypes.vehicle.record import OdometerRead
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.timeline import echo_timeline, readings, timeline, verdict
+from wallet.timeline import distances, echo_timeline, timeline, verdict
 
 
 def a_history(*values: int) -> list[dict[str, Any]]:
@@ -24,7 +25,7 @@ def a_history(*values: int) -> list[dict[str, Any]]:
     life = at("handed_over")
     for value in values:
         life.chain.now += 200 * DAY_MS
-        life.chain.do("workshop-berlin", OdometerRead(VIN, km(value), life.chain.now, "reading"))
+        life.chain.do("workshop-berlin", read(VIN, km(value), life.chain.now, "reading"))
         assert verdict(records_of(life)) == view_of(life.chain, VEHICLE, VIN)["verdict"]
     return records_of(life)
 
@@ -36,11 +37,11 @@ def records_of(life) -> list[dict[str, Any]]:
 
 def test_a_spark_line_shows_a_clock_that_was_turned_back_and_the_verdict_stands_beside_it() -> None:
     records = a_history(20_002, 12_500, 30_000)
-    assert [20_002, 12_500, 30_000] == [value for value, _ in readings(records)][-3:]
-    assert "ILLOGICAL" == verdict(records)
+    assert [20_002, 12_500, 30_000] == [value for value, _ in distances(records)][-3:]
+    assert "CONTESTED" == verdict(records)
     seen = without_escapes(drawn(lambda: echo_timeline(records), columns=160))
     last = seen.rstrip().splitlines()[-1]
-    assert last.startswith("mileage 150 km to 30,000 km  ") and "▅▃█" in last and last.endswith("verdict ILLOGICAL")
+    assert last.startswith("mileage 150 km to 30,000 km  ") and "▅▃█" in last and last.endswith("verdict CONTESTED")
     assert "vehicle.register" in seen and "order.handover" in seen and "─" in seen
     assert STYLES.search(drawn(lambda: echo_timeline(records)))
 
@@ -52,15 +53,27 @@ def test_a_program_gets_lines_without_blocks(capsys: pytest.CaptureFixture[str])
     assert out.isascii() and "\x1b" not in out
 
 
-def test_readings_are_in_event_time_whatever_the_order_of_records() -> None:
+def test_distances_are_in_event_time_whatever_the_order_of_records() -> None:
     life = at("wholesale")
     life.chain.now += 100 * DAY_MS
     life.chain.do("workshop-berlin", maintenance(life.chain, 9_000))
-    earlier = OdometerRead(VIN, km(4_000), life.chain.now - 50 * DAY_MS, "reading")
+    earlier = read(VIN, km(4_000), life.chain.now - 50 * DAY_MS, "reading")
     life.chain.do("workshop-berlin", earlier)
     records = records_of(life)
-    assert [150, 4_000, 9_000] == [value for value, _ in readings(records)]
+    assert [150, 4_000, 9_000] == [value for value, _ in distances(records)]
     assert ", reported late" in "\n".join(timeline(records))
+
+
+def test_a_new_instrument_counts_on_from_the_old_one() -> None:
+    life = at("wholesale")
+    life.chain.do("workshop-berlin", maintenance(life.chain, 9_000))
+    both = ("dealer-munich", "inspector-2")
+    body = specimen("odometer.replace", life.chain, old=km(9_100), odometer=km(3), witness=address("inspector-2"))
+    life.chain.do("workshop-berlin", body, *both)
+    life.chain.now += DAY_MS
+    life.chain.do("workshop-hamburg", read(VIN, km(40), life.chain.now))
+    assert [(150, "km"), (9_000, "km"), (9_100, "km"), (9_137, "km")] == distances(records_of(life))
+    assert "old: 9100 km (cluster), odometer: 3 km (cluster)" in "\n".join(timeline(records_of(life)))
 
 
 def test_a_withheld_record_leaves_the_verdict_unknown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,3 +95,38 @@ def test_whatever_a_node_answers_is_shown_and_breaks_nothing(content: Any) -> No
                {"kind": "odometer.read", "content": content, "outcome": "verdict:LOGICAL", "event_at": 5}]  # fmt: skip
     seen = drawn(lambda: echo_timeline(records), columns=200)
     assert "\x1b[2J" not in seen and "odometer.read" in seen
+
+
+def test_a_record_says_what_later_ones_have_made_of_it() -> None:
+    life = at("wholesale")
+    chain = life.chain
+    for value in (200, 210):
+        chain.do("workshop-berlin", maintenance(chain, value))
+    amended = newest(chain) - 1
+    body = specimen("record.amend", chain, target=name_of(chain, amended), replaced_by=None, belongs_to=None)
+    chain.do("workshop-berlin", body, "inspector-1")
+    ident = chain.do("dealer-munich", dispute(chain, amended + 1))
+    chain.do("dealer-munich", specimen("record.withdraw", None, {"dispute": ident}))
+    first, second = (
+        line for line in timeline(records_of(life)) if " maintenance.record " in line and " by workshop-berlin" in line
+    )
+    assert first.endswith(f"by workshop-berlin, AMENDED (record {amended + 2})")
+    withdrawn = f"disputed (record {amended + 3}), dispute withdrawn (record {amended + 4})"
+    assert second.endswith(f"by workshop-berlin, {withdrawn}")
+
+
+def test_a_decision_of_the_arbiters_stands_beside_the_record() -> None:
+    life = at("wholesale")
+    sequence = serviced(life)
+    ident = disputed(life, sequence)
+    answered(life, ident)
+    voted(life, ident, "annulled", *ARBITERS[:3])
+    (line,) = (line for line in timeline(records_of(life)) if f"#{sequence} " in line)
+    assert "ANNULLED (record " in line
+
+
+@pytest.mark.parametrize("odd", [{}, [], None, "x", 2**70])
+def test_what_a_node_makes_up_about_records_is_no_mark(odd: Any) -> None:
+    record = {"sequence": odd, "kind": "record.dispute", "txid": odd, "content": {"target": {"sequence": odd}}}
+    later = {"sequence": 1, "kind": "record.close", "content": {"dispute": odd}, "outcome": ["decided:annulled", odd]}
+    assert 2 <= len(timeline([record, later]))

@@ -1,0 +1,32 @@
+"""Alerts that the chain raises by itself, and the events that a buyer must know of."""
+
+from typing import Final
+
+ALERT_STATES: Final = ("reported", "confirmed", "closed")
+"""`reported`: shown. `confirmed`: by a second author, police, registrar or inspector; material. `closed`: by police,
+registrar or a decision; it stays visible."""
+ALERTS: Final[dict[str, str]] = {
+    "parallel_life": "reported",
+    "clone_vin": "reported",
+    "alive_after_scrap": "reported",
+    "alive_after_void": "reported",
+    "birth_after_import": "reported",
+    "double_registration": "confirmed",  # two registrars stand for it
+    "export_unconfirmed": "reported",
+    "late_disclosure": "confirmed",  # the dates of the two records prove it
+    "part_elsewhere": "reported",
+    "part_from_stolen": "reported",
+    "battery_elsewhere": "reported",
+    "sources_differ": "reported",
+    "jump_confirmed": "confirmed",  # by the second author who confirms the jump
+    "author_fraud": "confirmed",  # by governance, which revoked the author's role for fraud
+}
+"""Alert -> the state in which it is raised. A car has at most one of each. Our decision."""
+
+MATERIAL_EVENTS: Final = (
+    "incident", "structural_repair", "brand", "flag_firm", "flag_cleared", "recall", "verdict", "sources_differ",
+    "odometer_replaced", "total_loss", "rebuilt", "scrapped", "voided", "registration_claim", "registration_end",
+    "alert_confirmed", "dispute_decided", "late_disclosure", "warranty_ended",
+)  # fmt: skip
+"""Events after which an offer is stale. An oil change, a reading or an opened dispute is none of them. `recall`: not of
+the class `quality`. `dispute_decided`: on a material record. `warranty_ended`: before its term. Our decision."""

@@ -1,0 +1,274 @@
+"""The buyer's report: what a buyer has to know of a car, in the order in which it matters.
+
+It is a pure function of state values, of the car's records, and of the ids of its batteries. Over proven values and
+records it is proven too; that a car has no other batteries is the node's word (see `NODES_WORD`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from node.ledger.family import AsOf, Reader, View
+from node.ledger.fields import (
+    Address,
+    Code,
+    Day,
+    Hash32,
+    OptionalTime,
+    Time,
+    Vin,
+)
+from node.rules.odometer import Unit, Verdict, to_metres
+from node.rules.verdict import distances
+from node.txtypes.disputes.amend import RecordAmend
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, DisputeView
+from node.txtypes.disputes.types import RecordDisputeOpen
+from node.txtypes.history import DecodedRecord, is_late
+from node.txtypes.members.member import MEMBER, is_fraudulent, site_of
+from node.txtypes.parts.battery import BATTERY, BatteryView
+from node.txtypes.registration.registration import RegistrationRecord
+from node.txtypes.service.inspection import InspectionRecord
+from node.txtypes.service.recall import RecallOnCar, recalls_on
+from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_ident
+from node.txtypes.vehicle.bindings import claimants
+from node.txtypes.vehicle.brands import Loss, brand_at
+from node.txtypes.vehicle.conditions import conditions_of
+from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
+from node.txtypes.vehicle.places import Seen, has_parallel_life
+from node.txtypes.vehicle.readings import newest_counted
+from node.txtypes.vehicle.record import Face
+from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
+from node.txtypes.vehicle.report import Report
+from node.txtypes.vehicle.series import VERDICTS, ExplanationView, coverage, explained
+from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SEEN_MAX, SIGHTINGS, places_of
+from node.txtypes.vehicle.vehicle import (
+    BrandView,
+    Existence,
+    FlagView,
+    NewestReading,
+    Vehicle,
+    VehicleView,
+    readings_now,
+    vehicle_at,
+)
+
+RECORDS_MAX: Final = 2_000
+"""The newest records that a report reads."""
+LINES_MAX: Final = 50
+"""The newest records that a report names in one of its lists."""
+BATTERIES_MAX: Final = 8
+NODES_WORD: Final = ("batteries",)
+"""Fields of a report that a node could leave something out of: no proof shows that they are complete."""
+ReportRecord = DecodedRecord | Face | None
+"""A record as it is known: whole, its face alone, or nothing but that it exists."""
+
+
+# --- the parts of a report --------------------------------------------------------------------------------
+class Identity(View, frozen=True):
+    """What the car is, by its maker's registration or its import."""
+
+    maker: Address
+    maker_name: str
+    model: Code
+    configuration: tuple[Code, ...]
+    plant: Code
+    produced_on: Day
+    powertrain: str
+    vin_scheme: str
+
+
+class OdometerPart(View, frozen=True):
+    """The odometer's verdict, and the mistakes that would explain contradictions. `distance_metres`: how far the car
+    has gone by the newest reading, over all its instruments. `coverage_per_mille` and `corrections` as in
+    `OdometerSeries`."""
+
+    unit: Unit
+    verdict: Verdict
+    sentence: str
+    reasons: tuple[str, ...]
+    explanations: tuple[ExplanationView, ...]
+    newest: NewestReading | None
+    distance_metres: int
+    coverage_per_mille: int
+    corrections: int
+
+
+class RecordLine(View, frozen=True):
+    """A record in one line. `what`: an inspection's result, a registration's country; else empty. `became`: what became
+    of it, `amended` by its author or the outcome of a dispute; empty where neither happened."""
+
+    sequence: int
+    kind: str
+    event_at_ms: Time
+    time_ms: Time
+    author: Address
+    author_name: str
+    what: str
+    became: str
+
+
+class RecordLines(View, frozen=True):
+    """The number of records of a sort, and the newest of them."""
+
+    count: int
+    newest: Annotated[tuple[RecordLine, ...], Meta(max_length=LINES_MAX)]
+
+
+# --- the report -------------------------------------------------------------------------------------------
+class BuyersReport(View, frozen=True):
+    """What a buyer has to know of a car, the most important first. `parallel_life`: one car can't have been at all the
+    places of its last sightings and records in the time, a hint that decides nothing. `nodes_word`: the fields that no
+    proof shows to be complete; `withheld`: records whose content was not given."""
+
+    vin: Vin
+    identity: Identity
+    origin: str
+    grade: str
+    covered_since_ms: Time
+    history_notice: str
+    existence: Existence
+    summary: str
+    loss: Loss | None
+    ended_at_ms: OptionalTime
+    brands: tuple[BrandView, ...]
+    flags: tuple[FlagView, ...]
+    recalls: tuple[RecallOnCar, ...]
+    alerts: tuple[Alert, ...]
+    parallel_life: bool
+    odometer: OdometerPart
+    incidents: tuple[Incident, ...]
+    older_incidents: int
+    duties: tuple[Duty, ...]
+    inspection: Inspection | None
+    is_retest_overdue: bool
+    inspections: RecordLines
+    holders: int
+    holder: Address
+    holder_name: str
+    title_since_ms: Time
+    usage_brands: tuple[str, ...]
+    registration: Registration
+    registrations: RecordLines
+    warranties: tuple[WarrantyView, ...]
+    batteries: tuple[BatteryView, ...]
+    disputes: tuple[DisputeView, ...]
+    fraud_records: RecordLines
+    late_records: RecordLines
+    conditions: tuple[str, ...]
+    material_changes: int
+    material_root: Hash32
+    record_count: int
+    records_read: int
+    withheld: int
+    nodes_word: tuple[str, ...]
+
+    @staticmethod
+    def of(
+        ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf, records: Sequence[ReportRecord],
+        batteries: Iterable[str],
+    ) -> BuyersReport:  # fmt: skip
+        """`records`: all of the car, or its newest `RECORDS_MAX`, in order. `batteries`: ids of those that are in it,
+        as an index says."""
+        records, now_ms = records[-RECORDS_MAX:], as_of.now_ms
+        car, life = VehicleView.of(ident, vehicle, reader, as_of), reader.get(LIFE, ident) or NO_LIFE
+        whole = [record for record in records if isinstance(record, DecodedRecord)]
+        faces = [record.face if isinstance(record, DecodedRecord) else record for record in records if record]
+        disputes = tuple(_disputes(life, whole, reader, as_of))
+        became = {dispute.target.sequence: dispute.outcome for dispute in disputes if dispute.status == "closed"}
+        became |= {record.body.target.sequence: "amended" for record in whole if isinstance(record.body, RecordAmend)}
+        lines = partial(_lines, became)
+        usages = set(as_of.rules.tables.registration_usages.values())
+        return BuyersReport(
+            vin=ident, identity=Identity(**{name: getattr(car, name) for name in Identity.__struct_fields__}),
+            origin=car.origin, grade=car.grade, covered_since_ms=car.covered_since_ms,
+            history_notice=car.history_notice, existence=car.existence, summary=car.summary,
+            loss=None if car.loss is None else brand_at(car.loss, now_ms), ended_at_ms=car.ended_at_ms,
+            brands=car.brands, flags=car.flags, recalls=tuple(recalls_on(car, reader)), alerts=car.alerts,
+            parallel_life=has_parallel_life(_seen(ident, whole, reader)),
+            odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
+            older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
+            is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
+            inspections=lines((r.face, r.body.result) for r in whole if isinstance(r.body, InspectionRecord)),
+            holders=car.transfer_count + 1, holder=car.holder, holder_name=car.holder_name,
+            title_since_ms=car.title_since_ms,
+            usage_brands=tuple(b.code for b in car.brands if b.code in usages and b.state != "annulled"),
+            registration=car.registration,
+            registrations=lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
+            warranties=tuple(_warranties(ident, vehicle, reader, as_of)),
+            batteries=tuple(_batteries(ident, batteries, reader, as_of)),
+            disputes=disputes,
+            fraud_records=lines(
+                (face, "") for face in faces if is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
+            ),
+            late_records=lines((face, "") for face in faces if is_late(face)),
+            conditions=tuple(conditions_of(reader, ident, vehicle_at(vehicle, now_ms), now_ms, as_of.rules)),
+            material_changes=car.material_changes, material_root=car.material_root, record_count=car.record_count,
+            records_read=len(records), withheld=len(records) - len(whole), nodes_word=NODES_WORD,
+        )  # fmt: skip
+
+
+def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> OdometerPart:
+    leaf = readings_now(reader, vin, as_of.rules)
+    newest, gone = newest_counted(leaf), zip(leaf.readings, distances(leaf.readings, leaf.segments), strict=True)
+    return OdometerPart(
+        unit=car.odometer_unit, verdict=leaf.verdict, sentence=VERDICTS[leaf.verdict], reasons=leaf.reasons,
+        explanations=explained(leaf, car.odometer_unit), newest=car.odometer.newest,
+        distance_metres=next((distance for reading, distance in gone if reading is newest), 0),
+        coverage_per_mille=coverage(leaf, car.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
+    )  # fmt: skip
+
+
+def _seen(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> Sequence[Seen]:
+    """Where the car was last, by its sightings and by the records that were made at a place of business."""
+    sightings = reader.get(SIGHTINGS, vin) or NO_SIGHTINGS
+    told = [(face, body) for face, _, body in records if isinstance(body, Report) and body.where.site]
+    last = sorted(told, key=lambda entry: entry[0].event_at_ms)[-SEEN_MAX:]
+    seen = list(places_of(sightings))
+    for face, body in last:
+        site = site_of(reader.get(MEMBER, face.author), body.where.site)
+        if site is not None:
+            metres = None if body.odometer is None else to_metres(body.odometer.value, body.odometer.unit)
+            seen.append(Seen(face.event_at_ms, site.latitude_e6, site.longitude_e6, metres))
+    return sorted(seen, key=lambda place: place.at_ms)[-SEEN_MAX:]
+
+
+def _warranties(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> Iterator[WarrantyView]:
+    """Those that have not ended."""
+    for number, warranty in enumerate(warranties_of(reader, vin, vehicle), 1):
+        view = WarrantyView.of(warranty_ident(vin, number), warranty, reader, as_of)
+        if view.status != "ended":
+            yield view
+
+
+def _batteries(vin: str, idents: Iterable[str], reader: Reader, as_of: AsOf) -> Iterator[BatteryView]:
+    for ident in idents:
+        battery = reader.get(BATTERY, ident)
+        if battery is not None and vin in claimants(battery.binding):
+            yield BatteryView.of(ident, battery, reader, as_of)
+
+
+def _disputes(
+    life: Life, records: Iterable[DecodedRecord], reader: Reader, as_of: AsOf
+) -> Iterator[DisputeView]:  # fmt: skip
+    """Those that are open, also where their record was not read, and those that the records opened; oldest first."""
+    opened = [record.face.txid for record in records if isinstance(record.body, RecordDisputeOpen)]
+    idents = dict.fromkeys([*(entry.dispute for entry in life.disputes), *opened])
+    found = [(ident, reader.get(RECORD_DISPUTE, ident)) for ident in idents]
+    disputes = [DisputeView.of(ident.hex(), dispute, reader, as_of) for ident, dispute in found if dispute is not None]
+    yield from sorted(disputes, key=lambda view: view.opened_at_ms)
+
+
+def _lines(became: Mapping[int, str], told: Iterable[tuple[Face, str]]) -> RecordLines:
+    """`told`: records, each with what is said of it. `became`: sequence to what became of the record."""
+    lines = tuple(
+        RecordLine(
+            face.sequence, face.kind, face.event_at_ms, face.time_ms, face.author, face.author_name, what,
+            became.get(face.sequence, ""),
+        ) for face, what in told
+    )  # fmt: skip
+    return RecordLines(len(lines), lines[-LINES_MAX:])

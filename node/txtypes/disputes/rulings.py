@@ -1,0 +1,238 @@
+"""Rulings: what the end of a dispute, or an amendment by the author, does to the car that the record is about.
+
+`CONSEQUENCES` lists one function for each part of a car's state. A type whose records have an effect of its own adds a
+function here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from node.ledger.overlay import Ledger
+from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.members.conduct import drop_provisional_flag
+from node.txtypes.vehicle.alerts import close_alert
+from node.txtypes.vehicle.birth import void_import
+from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.odometer import is_verdict_change
+from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
+from node.txtypes.vehicle.regions import with_duty
+from node.txtypes.vehicle.vehicle import Vehicle
+
+RulingName = Literal["annulled", "retracted", "stands", "undecided"]
+
+
+class Ruling(NamedTuple):
+    """What was found of the record `sequence` of a car, which is a `kind`: arbiters annulled it, its author retracted
+    it, it stands, or it is undecided whether. `may_clear`: a retraction ends confirmed effects too, since arbiters
+    decided that the record is to be amended. `ground`: of the dispute, empty for an amendment."""
+
+    name: RulingName
+    vin: str
+    sequence: int
+    kind: str
+    ground: str = ""
+    standing: str = ""
+    may_clear: bool = False
+
+    @property
+    def is_struck(self) -> bool:
+        """Whether the record counts no more."""
+        return self.name in ("annulled", "retracted")
+
+
+Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
+
+
+def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """Its reading counts no more, and the rest is judged anew."""
+    leaf = ledger.get(ODOMETER, ruling.vin) if ruling.is_struck else None
+    if leaf is None:
+        return vehicle
+    state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
+    judged = with_state(leaf, ruling.sequence, state, ledger.rules)
+    if judged != leaf:
+        ledger.put(ODOMETER, ruling.vin, judged)
+    return replace(vehicle, verdict=judged.verdict) if judged.verdict != vehicle.verdict else vehicle
+
+
+def _state_after(ruling: Ruling, state: BrandState) -> BrandState:
+    """The state of a brand or a total loss after the ruling on the record that tells it."""
+    if state == "annulled":
+        return state
+    match ruling.name:
+        case "annulled":
+            return "annulled"
+        case "retracted":
+            return "annulled" if state == "pending" or ruling.may_clear else state
+        case "stands":
+            return "confirmed"
+        case "undecided":
+            return "undecided" if state == "pending" else state
+
+
+def _brands(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The brands that it tells. One that other records tell too rests on them, when it would be annulled."""
+    changed = tuple(_brand(ledger, ruling, brand) for brand in vehicle.brands)
+    return replace(vehicle, brands=changed) if changed != vehicle.brands else vehicle
+
+
+def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
+    if ruling.sequence not in brand.records:
+        return brand
+    before = brand_state(brand, ledger.now_ms)
+    after = _state_after(ruling, before)
+    if after == before:
+        return brand
+    left = without_record(brand, ruling.sequence, ledger.now_ms) if after == "annulled" else None
+    return left or replace(brand, state=after, disputed_until_ms=0)
+
+
+def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The total loss that it reports: gone, firm or undecided."""
+    loss = vehicle.loss
+    if loss is None or loss.sequence != ruling.sequence:
+        return vehicle
+    before = brand_state(loss, ledger.now_ms)
+    after = _state_after(ruling, before)
+    return vehicle if after == before else replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
+
+
+def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """An annulled record's stop-flags are cleared; its author takes back provisional ones only."""
+    if not ruling.is_struck:
+        return vehicle
+    struck = [
+        flag for flag in vehicle.flags
+        if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
+    ]  # fmt: skip
+    for flag in struck:
+        if not flag.is_firm:
+            drop_provisional_flag(ledger, flag.setter, flag.until_ms)
+    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
+
+
+def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The result of the last inspection, and what the record has cleared: its duties are open again."""
+    if not ruling.is_struck:
+        return vehicle
+    if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
+        vehicle = replace(vehicle, inspection=None)
+    lost = [entry for entry in vehicle.clearances if entry.sequence == ruling.sequence]
+    duties, now = vehicle.duties, ledger.now_ms
+    for entry in lost:
+        if entry.what == "rebuild" or entry.what == "structural_release":
+            duties = with_duty(duties, entry.what, ruling.sequence, now, now)
+    kept = tuple(entry for entry in vehicle.clearances if entry not in lost)
+    return replace(vehicle, clearances=kept, duties=duties) if lost else vehicle
+
+
+def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The duty that a repair brings: with an annulled record it goes, and its author takes back one that is not due;
+    one whose record stands is due."""
+    now, duties = ledger.now_ms, []
+    for duty in vehicle.duties:
+        is_its_own = duty.sequence == ruling.sequence and ruling.kind == "repair.record"
+        is_firm = duty.due_ms <= now and not ruling.may_clear
+        if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
+            continue
+        is_due = is_its_own and ruling.name == "stands"
+        duties.append(replace(duty, due_ms=min(duty.due_ms, now)) if is_due else duty)
+    return replace(vehicle, duties=tuple(duties)) if tuple(duties) != vehicle.duties else vehicle
+
+
+def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """An incident whose only report was struck is none; with others it has one report less. It stands with its only
+    report. The author alone takes back a report of a pending one only."""
+    life = ledger.get(LIFE, ruling.vin)
+    if life is None or ruling.name == "undecided":
+        return vehicle
+    incidents = tuple(_incident(ruling, incident) for incident in life.incidents)
+    if incidents == life.incidents:
+        return vehicle
+    ledger.put(LIFE, ruling.vin, replace(life, incidents=incidents))
+    gone = sum(a.state == "annulled" != b.state for a, b in zip(incidents, life.incidents, strict=True))
+    return replace(vehicle, accident_count=vehicle.accident_count - gone) if gone else vehicle
+
+
+def _incident(ruling: Ruling, incident: Incident) -> Incident:
+    is_told = ruling.sequence in (incident.sequence, *(reporter.sequence for reporter in incident.reporters))
+    if not is_told or incident.state == "annulled":
+        return incident
+    if not ruling.is_struck:
+        return replace(incident, state="confirmed")
+    if incident.state == "confirmed" and ruling.name == "retracted" and not ruling.may_clear:
+        return incident
+    if incident.reports == 1:
+        return replace(incident, reports=0, reporters=(), state="annulled")
+    others = tuple(reporter for reporter in incident.reporters if reporter.sequence != ruling.sequence)
+    return replace(incident, reports=incident.reports - 1, reporters=others)
+
+
+def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The alerts that an annulled record raised are closed. They stay visible."""
+    raised = [alert.code for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
+    if ruling.name != "annulled" or not raised:
+        return vehicle
+    alerts = vehicle.alerts
+    for code in raised:
+        alerts = close_alert(alerts, code)
+    ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
+    return replace(vehicle, alerts=alerts)
+
+
+def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """Service that was not done is not counted. One that is backfilled never was."""
+    if ruling.is_struck and ruling.kind == "maintenance.record":
+        leaf = ledger.get(ODOMETER, ruling.vin)
+        reading = reading_of(leaf, ruling.sequence) if leaf is not None else None
+        if reading is not None and is_backfilled(reading.delay_s):
+            return vehicle
+        return replace(vehicle, maintenance_count=max(vehicle.maintenance_count - 1, 0))
+    return vehicle
+
+
+def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """An import that the maker has shown to be of another car is void."""
+    is_void = ruling.name == "annulled" and ruling.kind == "vehicle.import" and ruling.ground == "false_identity"
+    return void_import(ledger, ruling.vin, vehicle) if is_void and ruling.standing == "maker" else vehicle
+
+
+CONSEQUENCES: Final[tuple[Consequence, ...]] = (
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _identity,
+)  # fmt: skip
+"""In this order: each takes the vehicle as the one before it leaves it."""
+
+
+class Ruled(NamedTuple):
+    """The vehicle after a ruling, and whether a buyer has to know."""
+
+    vehicle: Vehicle
+    is_material: bool
+
+
+def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
+    """Every consequence of a ruling. It is material where it changes what a buyer was told."""
+    before, told = vehicle, _told(ledger, ruling.vin, vehicle)
+    for consequence in CONSEQUENCES:
+        vehicle = consequence(ledger, ruling, vehicle)
+    is_told = told != _told(ledger, ruling.vin, vehicle)
+    return Ruled(vehicle, is_told or is_verdict_change(before, vehicle))
+
+
+def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> object:
+    """What a buyer is told of the car, beside the verdict."""
+    confirmed = tuple(alert.code for alert in vehicle.alerts if alert.state == "confirmed")
+    states = tuple((brand.code, brand.state) for brand in vehicle.brands)
+    incidents = tuple((incident.sequence, incident.state) for incident in _incidents_of(ledger, vin))
+    return states, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
+
+
+def _incidents_of(ledger: Ledger, vin: str) -> tuple[Incident, ...]:
+    life = ledger.get(LIFE, vin)
+    return life.incidents if life is not None else ()

@@ -1,0 +1,222 @@
+"""`battery.bind` and `battery.health`: the high-voltage battery of a car, and how much of its energy is left."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.crypto.hashing import tagged
+from node.ledger.example import Example
+from node.ledger.family import HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
+from node.ledger.fields import BatteryMethod, BatteryState, Hash32, Id, PartAction, Time, Vin
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.limits import DAY_MS
+from node.rules.odometer import to_metres
+from node.rules.outcomes import IMPLAUSIBLE, NOT_BOUND
+from node.rules.parts import BATTERY_METHODS, BatteryFloor
+from node.txtypes.members.member import ROLE_SCOPE, has_role_at
+from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
+from node.txtypes.vehicle.bindings import UNBOUND, Binding, State, claimants, fitted, removed, state_of
+from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.report import Author, Report
+from node.txtypes.vehicle.vehicle import Vehicle
+
+HEALTH_MAX: Final = 32
+YEAR_MS: Final = 365 * DAY_MS
+ELSEWHERE: Final = ("battery_elsewhere",)
+
+BatteryId = Annotated[
+    str, Meta(pattern=r"^[A-Z0-9][A-Z0-9./+-]{3,49}\Z", description="unique identifier of a battery (ISO/IEC 15459)")
+]
+PerMille = Annotated[int, Meta(ge=0, le=1_000)]
+WattHours = Annotated[int, Meta(ge=1, le=10_000_000)]
+
+NO_HV = Guard("no_hv", "a car with this powertrain has no high-voltage battery",
+              "ein Fahrzeug mit diesem Antrieb hat keine Hochvoltbatterie", "该动力类型车辆没有动力电池")  # fmt: skip
+BATTERY_UNKNOWN = Guard("battery_unknown", "this battery was never bound to a car: record battery.bind first",
+                        "diese Batterie wurde noch nie einem Fahrzeug zugeordnet: zuerst battery.bind",
+                        "该电池从未绑定车辆：请先提交 battery.bind")  # fmt: skip
+
+
+class Health(Value, frozen=True):
+    """One state of health, in per mille of the capacity when new. `method`: its place in the table of methods."""
+
+    at_ms: Time
+    soh: PerMille
+    method: int
+    cycles: int
+    metres: int
+    """What the car's odometer showed."""
+
+
+class Battery(Value, tag=1, frozen=True):
+    """A battery with its passport. `first_fit_ms`: when it began its first life; `fit_metres`: what the odometer of the
+    car showed that it was fitted to last; `is_fitted_anew`: since the last state of health."""
+
+    binding: Binding
+    passport: Hash32
+    capacity_wh: WattHours
+    state: BatteryState
+    first_fit_ms: Time
+    fit_metres: int
+    is_fitted_anew: bool
+    health: Annotated[tuple[Health, ...], Meta(max_length=HEALTH_MAX)]
+
+
+def is_below_floor(battery: Battery, floors: tuple[BatteryFloor, ...]) -> bool:
+    """Whether the newest state of health is below what the law asks for at this age and distance."""
+    if not battery.health:
+        return False
+    newest = max(battery.health, key=lambda health: health.at_ms)
+    age_ms, metres = newest.at_ms - battery.first_fit_ms, newest.metres - battery.fit_metres
+    return any(
+        age_ms <= floor.years * YEAR_MS and metres <= floor.distance_km * 1_000 and newest.soh < floor.per_mille
+        for floor in floors
+    )
+
+
+class BatteryView(Battery, frozen=True):
+    """A battery. `below_floor`: its health is below what Euro 7 asks for at its age and distance."""
+
+    id: Id
+    place: State
+    below_floor: bool
+
+    @staticmethod
+    def of(ident: str, battery: Battery, reader: Reader, as_of: AsOf) -> BatteryView:
+        return extended(
+            BatteryView, battery, id=bytes.fromhex(ident), place=state_of(battery.binding),
+            below_floor=is_below_floor(battery, as_of.rules.tables.battery_floors),
+        )  # fmt: skip
+
+
+BATTERY = Family(
+    "battery", Battery, ident=HASH_IDENT,
+    indexes=(
+        Index("vehicle", lambda battery: sorted(set(claimants(battery.binding))), VIN_IDENT,
+              description="VIN of a car that the battery is bound to"),
+    ),
+    concerns=lambda ident, battery: tuple(f"vehicle/{vin}" for vin in sorted(set(claimants(battery.binding)))),
+    event="battery", status=lambda battery: state_of(battery.binding), path="/v1/batteries", view=BatteryView,
+    internal=("id",),
+)  # fmt: skip
+
+
+def battery_key(battery_id: str) -> bytes:
+    """`H("bmw/battery", battery id)`."""
+    return tagged("bmw/battery", battery_id.encode("ascii"))
+
+
+def check_has_hv(ledger: Ledger, vin: str, vehicle: Vehicle | None) -> None:
+    if vehicle is not None and vehicle.powertrain in ledger.rules.tables.damage_no_hv_powertrains:
+        ledger.unmet(NO_HV, vin, vehicle.powertrain)
+
+
+def _elsewhere(ledger: Ledger, report: Report, vehicle: Vehicle, binding: Binding) -> Effect:
+    """The alerts of a battery that other cars have, on these and on this one."""
+    others = [vin for vin in claimants(binding) if vin != report.vin]
+    for vin in others:
+        alert_elsewhere(ledger, vin, report, report.event_at_ms, ELSEWHERE)
+    return alerted(ledger, report.vin, vehicle, ELSEWHERE if others else ())
+
+
+class BatteryBind(Report, tag="battery.bind", frozen=True):
+    """A manufacturer, or a workshop that may work on high voltage, fits a battery to a car or removes it. `passport`:
+    commitment to its battery passport; a battery that is bound to another car is contested, as a part is."""
+
+    vin: Vin
+    battery_id: BatteryId
+    passport: Hash32
+    capacity_wh: WattHours
+    action: PartAction
+    state: BatteryState
+    weight: ClassVar[int] = 150
+    by: ClassVar[Author] = Author("manufacturer", "workshop")
+    headline: ClassVar[tuple[str, ...]] = ("action", "battery_id", "state")
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
+        "vin": "JTDKB20U093512345", "battery_id": "JPPEVE0123456789", "passport": "00" * 32, "capacity_wh": 8_800,
+        "action": "fit", "state": "original", "odometer": {"value": 78_000, "unit": "km", "source": "cluster"},
+        "event_at": "now", "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "PRIUS"},
+    })  # fmt: skip
+
+    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
+        check_has_hv(ledger, self.vin, vehicle)
+        sender = ledger.sender
+        for at_ms in (ledger.now_ms, self.event_at_ms):
+            if has_role_at(ledger, sender, at_ms, "workshop") and not (
+                has_role_at(ledger, sender, at_ms, "workshop", capability="hv")
+                or has_role_at(ledger, sender, at_ms, "manufacturer")
+            ):
+                ledger.unmet(ROLE_SCOPE, to_text(sender), need="a workshop's grant with hv")
+                return
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        ident = battery_key(self.battery_id)
+        known = ledger.get(BATTERY, ident)
+        first = self.event_at_ms if known is None else known.first_fit_ms
+        battery = known or Battery(UNBOUND, self.passport, self.capacity_wh, self.state, first, 0, False, ())
+        is_new_here = self.vin not in claimants(battery.binding)
+        if self.action == "remove" and is_new_here and known is not None:
+            return Effect(vehicle, (NOT_BOUND,))
+        battery = replace(battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state)
+        if self.action == "remove":
+            binding = removed(battery.binding, self.vin, self.event_at_ms)
+            ledger.put(BATTERY, ident, replace(battery, binding=binding))
+            return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
+        if is_new_here:
+            metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
+            battery = replace(battery, fit_metres=metres, is_fitted_anew=True)
+        ledger.put(BATTERY, ident, replace(battery, binding=fitted(battery.binding, self.vin, self.event_at_ms)))
+        return _elsewhere(ledger, self, vehicle, battery.binding)
+
+
+class BatteryHealth(Report, tag="battery.health", frozen=True):
+    """The state of health of a car's battery: `soh` in per mille of its capacity when new, as `method` gives it.
+    `recalibrated`: the battery's computer was, so that the value may rise."""
+
+    vin: Vin
+    battery_id: BatteryId
+    soh: PerMille
+    method: BatteryMethod
+    energy_wh: WattHours
+    cycles: Annotated[int, Meta(ge=0, le=65_535)]
+    recalibrated: bool
+    by: ClassVar[Author] = Author("manufacturer", "workshop", "inspector")
+    headline: ClassVar[tuple[str, ...]] = ("soh", "method")
+    EXAMPLE: ClassVar[Example] = Example("inspector-1", {
+        "vin": "JTDKB20U093512345", "battery_id": "JPPEVE0123456789", "soh": 941, "method": "bms_soce",
+        "energy_wh": 8_280, "cycles": 212, "recalibrated": False,
+        "odometer": {"value": 78_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "where": {"site": "INS-1", "vin_source": "obd", "model_seen": "PRIUS"},
+    })  # fmt: skip
+
+    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
+        check_has_hv(ledger, self.vin, vehicle)
+        if ledger.get(BATTERY, battery_key(self.battery_id)) is None:
+            ledger.unmet(BATTERY_UNKNOWN, self.battery_id)
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        ident = battery_key(self.battery_id)
+        battery = ledger.the(BATTERY, ident)
+        effect = _elsewhere(ledger, self, vehicle, battery.binding)
+        if self.vin not in claimants(battery.binding):  # measured in a car that it is not in: nobody's health
+            return effect._replace(outcome=(*effect.outcome, NOT_BOUND))
+        metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
+        health = Health(self.event_at_ms, self.soh, BATTERY_METHODS.index(self.method), self.cycles, metres)
+        kept = tuple(sorted((*battery.health, health), key=lambda entry: entry.at_ms))[-HEALTH_MAX:]
+        ledger.put(BATTERY, ident, replace(battery, health=kept, is_fitted_anew=False))
+        outcome = (IMPLAUSIBLE,) if self._is_implausible(ledger, battery) else ()
+        return effect._replace(outcome=(*effect.outcome, *outcome))
+
+    def _is_implausible(self, ledger: Ledger, battery: Battery) -> bool:
+        """Whether it has risen since the one before it in event time, with no reason to."""
+        earlier = [entry for entry in battery.health if entry.at_ms <= self.event_at_ms]
+        rise_max = ledger.rules.tables.battery_rise_max_per_mille
+        return bool(earlier) and self.soh > earlier[-1].soh + rise_max and not (
+            self.recalibrated or battery.is_fitted_anew
+        )  # fmt: skip

@@ -1,0 +1,111 @@
+"""`part.bind`: a part with a serial number is fitted to a car or removed from it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from msgspec.structs import replace
+
+from node import limits
+from node.ledger.example import Example
+from node.ledger.fields import Code, PartAction, PartClass, PartSource, Serial, Vin
+from node.ledger.overlay import Ledger
+from node.limits import DAY_MS
+from node.rules.outcomes import NOT_BOUND, UNPROVEN
+from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
+from node.txtypes.vehicle.bindings import (
+    ENGINE_ELSEWHERE,
+    PART,
+    UNBOUND,
+    Binding,
+    BoundPart,
+    claimants,
+    fitted,
+    part_id,
+    removed,
+)
+from node.txtypes.vehicle.conditions import check_flags
+from node.txtypes.vehicle.guards import ENDED
+from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.regions import flags_at
+from node.txtypes.vehicle.report import Author, Report
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+ELSEWHERE: Final = ("part_elsewhere",)
+THEFT_FOUND_MS: Final = 90 * DAY_MS
+
+
+def is_stolen(vehicle: Vehicle | None, now_ms: int, until_ms: int = limits.TIME_MAX_MS) -> bool:
+    """Whether a car is flagged stolen now. `until_ms`: when a part was taken from it, at most 90 days before the flag:
+    a theft is found late, and what was removed long before it is not stolen."""
+    flags = flags_at(vehicle.flags, now_ms) if vehicle is not None else ()
+    return any(flag.name == "stolen" and flag.set_at_ms <= until_ms + THEFT_FOUND_MS for flag in flags)
+
+
+def is_living(ledger: Ledger, vin: str) -> bool:
+    vehicle = ledger.get(VEHICLE, vin)
+    return vehicle is not None and vehicle.existence not in ENDED
+
+
+class PartBind(Report, tag="part.bind", frozen=True):
+    """A workshop or manufacturer fits a part to a car or removes it. A part that is bound to another car is fitted all
+    the same: the binding is contested and both cars have the alert `part_elsewhere`, until it is removed from one of
+    them. A part of a car that is flagged stolen leaves `part_from_stolen`. `donor`: the car that a used part is from;
+    a flag that blocks `part_fit` keeps its parts where they are, theft excepted, of which the record is evidence."""
+
+    vin: Vin
+    part_class: PartClass
+    number: Code
+    serial: Serial
+    action: PartAction
+    source: PartSource
+    donor: Vin | None
+    weight: ClassVar[int] = 150
+    by: ClassVar[Author] = Author("workshop", "manufacturer")
+    headline: ClassVar[tuple[str, ...]] = ("action", "part_class", "source")
+    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
+        "vin": "WBA8E9G50GNU12345", "part_class": "gearbox", "number": "24008689030", "serial": "GA8HP50Z-0012345",
+        "action": "fit", "source": "new", "donor": None,
+        "odometer": {"value": 12_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"},
+    })  # fmt: skip
+
+    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
+        donor = ledger.get(VEHICLE, self.donor) if self.donor is not None and self.action == "fit" else None
+        if self.donor is not None and donor is not None:
+            other_flags = tuple(flag for flag in donor.flags if flag.name != "stolen")
+            check_flags(ledger, self.donor, replace(donor, flags=other_flags), "part_fit")
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        ident = part_id(self.part_class, self.number, self.serial)
+        part = ledger.get(PART, ident) or BoundPart(self.part_class, UNBOUND)
+        if self.action == "remove":
+            binding = removed(part.binding, self.vin, self.event_at_ms)
+            ledger.put(PART, ident, replace(part, binding=binding))
+            return Effect(vehicle, () if self.vin in claimants(part.binding) else (NOT_BOUND,))
+        ledger.put(PART, ident, replace(part, binding=fitted(part.binding, self.vin, self.event_at_ms)))
+        others = [vin for vin in claimants(part.binding) if vin != self.vin]
+        codes = self._codes(ledger, others)
+        for vin in others:
+            alert_elsewhere(ledger, vin, self, self.event_at_ms, codes)
+        stolen = ("part_from_stolen",) if self._is_from_stolen(ledger, part.binding) else ()
+        effect = alerted(ledger, self.vin, vehicle, (*codes, *stolen))
+        unproven = self.source == "used" and (self.donor is None or ledger.get(VEHICLE, self.donor) is None)
+        return effect._replace(outcome=(*effect.outcome, *((UNPROVEN,) if unproven else ())))
+
+    def _codes(self, ledger: Ledger, others: list[str]) -> tuple[str, ...]:
+        """What the cars that have the part in common are told."""
+        if not others:
+            return ()
+        is_clone = self.part_class == "engine" and any(is_living(ledger, vin) for vin in others)
+        return ENGINE_ELSEWHERE if is_clone else ELSEWHERE
+
+    def _is_from_stolen(self, ledger: Ledger, before: Binding) -> bool:
+        """Whether the donor, a car that has the part, or one that had it is stolen. The flag of now counts: dating the
+        fitting back hides nothing."""
+        cars = (*claimants(before), *(() if self.donor is None else (self.donor,)))
+        now_ms = ledger.now_ms
+        return any(is_stolen(ledger.get(VEHICLE, vin), now_ms) for vin in cars if vin != self.vin) or any(
+            is_stolen(ledger.get(VEHICLE, place.vin), now_ms, place.at_ms)
+            for place in before.previous if place.vin != self.vin
+        )  # fmt: skip

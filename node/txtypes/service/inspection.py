@@ -1,0 +1,400 @@
+"""`inspection.record`: what an inspector found on a car that somebody presented, and what follows from it.
+
+The result is the worst defect. A fail that nobody witnesses is provisional; a pass lifts something only from a
+distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple, get_args
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.addresses import to_text
+from node.ledger.example import Example
+from node.ledger.fields import (
+    Address,
+    Checklist,
+    Day,
+    DefectSeverity,
+    Hash32,
+    InspectionItem,
+    InspectionKind,
+    RecordName,
+    Vin,
+)
+from node.ledger.guards import EXPIRY_PASSED, Guard
+from node.ledger.overlay import Ledger
+from node.ledger.static_rules import CalendarDay, StaticRule, Unique
+from node.limits import DAY_MS
+from node.rules.checklists import Checklist as Rule
+from node.rules.odometer import to_metres
+from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
+from node.txtypes.identity.quota import check_acts, count_act
+from node.txtypes.members.mandate import MANDATE
+from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
+from node.txtypes.service.repair import RepairRecord
+from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import is_brand_change, with_brand
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
+from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
+from node.txtypes.vehicle.record import stored_record as stored
+from node.txtypes.vehicle.regions import Clearance, Inspection
+from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
+from node.txtypes.vehicle.report import Author, Report
+from node.txtypes.vehicle.stop_flags import (
+    can_set_provisional,
+    flag_of,
+    is_flag_change,
+    with_firm_flag,
+    with_provisional_flag,
+    without_flag,
+)
+from node.txtypes.vehicle.vehicle import Vehicle
+
+Result = Literal["pass", "minor", "major", "dangerous"]
+RESULTS: Final[tuple[Result, ...]] = get_args(Result)
+"""Mildest first; `minor` is passed too."""
+FAILED: Final = ("major", "dangerous")
+OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
+"""Kinds that say whether the car may be on the road, and until when."""
+CLEARING: Final = ("structural_release", "rebuild", "import", "odometer")
+"""Kinds that are made for an act that clears the car: without a presenter they would say nothing."""
+VALID_MAX_MS: Final = 5 * 366 * DAY_MS
+INSPECTIONS: Final = "inspection"
+
+CHECKLIST_KIND = Guard("checklist_kind", "the checklist is not for inspections of this kind, or police presents a car "
+                       "that was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder "
+                       "die Polizei führt ein Fahrzeug vor, das sie nicht angehalten hat",
+                       "该检查表不适用于此类检验，或警方送检的并非路检车辆")  # fmt: skip
+CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of its checklist",
+                          "nur eine Nachprüfung sieht einen Teil der Liste an",
+                          "只有复检可以只检查部分项目")  # fmt: skip
+DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
+                        "ein Mangel dieses Punkts kann nicht so schwer sein",
+                        "该项目的缺陷不可能是此严重程度")  # fmt: skip
+ROUND: Final = 1_000_000
+"""Units after which an instrument of six digits begins anew."""
+
+PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
+                          "agent, who presents the car",
+                          "eine solche Prüfung braucht die Unterschrift des Halters oder seines Bevollmächtigten, "
+                          "der das Fahrzeug vorführt",
+                          "此类检验须有所有人或其代理人签名送检",
+                          is_permission=True)  # fmt: skip
+
+
+class Defect(Value, frozen=True):
+    """What is wrong with an item of the checklist, and how badly."""
+
+    item: InspectionItem
+    severity: DefectSeverity
+
+
+class _Finding(NamedTuple):
+    """What a former record said of the car: author, time, the items of its grave defects, those of the dangerous."""
+
+    author: bytes
+    at_ms: int
+    grave: frozenset[str]
+    dangerous: frozenset[str]
+
+
+class InspectionRecord(Report, tag="inspection.record", frozen=True):
+    """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
+    defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
+    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
+    another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
+    looked at, none for the whole checklist. `plate`: commitment to the number plate."""
+
+    vin: Vin
+    checklist: Checklist
+    kind: InspectionKind
+    defects: Annotated[tuple[Defect, ...], Meta(max_length=limits.LIST_MAX)]
+    items: Annotated[tuple[InspectionItem, ...], Meta(max_length=limits.LIST_MAX)]
+    valid_until_day: Day | None
+    plate: Hash32 | None
+    repair: RecordName | None
+    second_inspector: Address | None
+    police: Address | None
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (
+        Unique("defects", by="item"), Unique("items"), CalendarDay("valid_until_day", "1970-01-01"),
+    )  # fmt: skip
+    weight: ClassVar[int] = 150
+    by: ClassVar[Author] = Author("inspector")
+    headline: ClassVar[tuple[str, ...]] = ("checklist", "kind", "defects", "odometer")
+    EXAMPLE: ClassVar[Example] = Example("inspector-1", {
+        "vin": "WBA8E9G50GNU12345", "checklist": "DE-HU", "kind": "periodic",
+        "defects": [{"item": "4.1.1", "severity": "minor"}], "items": [], "valid_until_day": "now+730d",
+        "plate": None, "repair": None, "second_inspector": None, "police": None,
+        "odometer": {"value": 120, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "where": {"site": "INS-1", "vin_source": "scan", "model_seen": "330I"}, "holder_signs": True,
+    }, ("bmw",))  # fmt: skip
+
+    # --- parties ---------------------------------------------------------------------------------------------
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        others = (self.second_inspector, self.police)
+        return (*super().signers(ledger), *(address for address in others if address is not None))
+
+    @property
+    def is_presented(self) -> bool:
+        return self.holder_signs or self.police is not None
+
+    def _inspectors(self, ledger: Ledger) -> tuple[bytes, ...]:
+        second = self.second_inspector
+        return (ledger.sender,) if second is None else (ledger.sender, second)
+
+    def _is_independent(self, ledger: Ledger, vehicle: Vehicle, inspector: bytes) -> bool:
+        mandate = ledger.get(MANDATE, self.mandate) if self.holder_signs and self.mandate is not None else None
+        presenters = (mandate.agent,) if mandate is not None else ()
+        return is_independent(ledger, self.vin, vehicle, inspector, self.event_at_ms, ledger.now_ms, *presenters)
+
+    def _is_bound(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether somebody beside the inspector stands for a fail: the holder, the police, a second inspector."""
+        witnesses = (self.second_inspector, self.police)
+        return self.is_acknowledged(ledger, vehicle) or any(witness is not None for witness in witnesses)
+
+    # --- guards ----------------------------------------------------------------------------------------------
+    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
+        check_acts(ledger, INSPECTIONS, limits.INSPECTIONS_PER_DAY_MAX)
+        rule = ledger.rules.tables.checklists.get(self.checklist)  # an unknown one is `code_unknown`
+        if rule is None:
+            return
+        if self.kind not in rule.kinds or (self.police is not None and self.kind != "roadside"):
+            ledger.unmet(CHECKLIST_KIND, self.checklist, self.kind, " or ".join(rule.kinds))
+        if self.items and self.kind != "retest":
+            ledger.unmet(CHECKLIST_PARTIAL, self.checklist, self.kind, "retest")
+        self._check_defects(ledger)
+        self._check_validity(ledger)
+        if self.kind in CLEARING and not self.is_presented:
+            ledger.unmet(PRESENTER_MISSING, self.vin)
+        if self.police is not None:
+            require_role(ledger, self.police, "police")
+        if self.second_inspector is not None:
+            require_role(ledger, self.second_inspector, "inspector")
+            if related(ledger, self.second_inspector, ledger.sender):
+                ledger.unmet(NOT_INDEPENDENT, to_text(self.second_inspector), need="an inspector of another group")
+        if vehicle is not None:
+            self._check_distance(ledger, vehicle, rule)
+            self._find_repair(ledger)
+
+    def _check_defects(self, ledger: Ledger) -> None:
+        known = ledger.rules.tables.inspection_items
+        for defect in self.defects:
+            item = known.get(defect.item)
+            if item is not None and defect.severity not in item.severities:
+                ledger.unmet(DEFECT_SEVERITY, defect.item, defect.severity, " or ".join(item.severities))
+
+    def _check_validity(self, ledger: Ledger) -> None:
+        latest = ledger.now_ms + VALID_MAX_MS
+        if self.valid_until_day is not None and not self.event_at_ms < self._valid_until() <= latest:
+            ledger.unmet(EXPIRY_PASSED, self.vin, self.valid_until_day, "a day after the inspection, within five years")
+
+    def _valid_until(self) -> int:
+        """The end of the day, UTC."""
+        day = date.fromisoformat(self.valid_until_day or "1969-12-31")
+        return ((day - date(1970, 1, 1)).days + 1) * DAY_MS
+
+    def _check_distance(self, ledger: Ledger, vehicle: Vehicle, rule: Rule) -> None:
+        for inspector in self._inspectors(ledger):
+            match rule.independence:
+                case "full":
+                    is_met = self._is_independent(ledger, vehicle, inspector)
+                case "repairer":
+                    is_met = not is_repairer(ledger, self.vin, inspector, ledger.now_ms)
+                case _:
+                    continue
+            if not is_met:
+                ledger.unmet(NOT_INDEPENDENT, to_text(inspector), need=f"independence: {rule.independence}")
+        if rule.independence != "none" and self.result not in FAILED and self._lacks_second(ledger):
+            ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender), need="a second inspector of another group")
+
+    def _lacks_second(self, ledger: Ledger) -> bool:
+        """Whether it is no longer known who repaired the car, and one inspector alone signs."""
+        life = ledger.get(LIFE, self.vin) or NO_LIFE
+        return self.second_inspector is None and are_repairers_unknown(life, ledger.now_ms)
+
+    def _find_repair(self, ledger: Ledger) -> StoredRecord | None:
+        record = find_record(ledger, self.vin, self.repair) if self.repair is not None else None
+        if record is not None and face_of(record).kind != "repair.record":
+            ledger.unmet(RECORD_UNKNOWN, self.vin, face_of(record).kind, "repair.record")
+        return record
+
+    # --- an odometer that went round ---------------------------------------------------------------------------
+    def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
+        """An odometer that has gone over its last digit, as the inspector says: it was near its end, and is near its
+        start."""
+        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+        newest, shown = newest_counted(leaf), self.odometer
+        if not self._went_round(ledger) or shown is None or newest is None:
+            return None
+        round_metres, metres = to_metres(ROUND, shown.unit), to_metres(shown.value, shown.unit)
+        is_near = newest.metres * 10 >= round_metres * 9 and metres * 10 <= round_metres
+        if not is_near or len(leaf.segments) >= limits.ODOMETER_SEGMENTS_MAX:
+            return None
+        is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
+        offset = rollover_offset(leaf, self.event_at_ms, round_metres)
+        return Segment(vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True)
+
+    def _went_round(self, ledger: Ledger) -> bool:
+        return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)
+
+    # --- the effect ------------------------------------------------------------------------------------------
+    @property
+    def result(self) -> Result:
+        """The gravest severity; one that the ruleset does not have is refused as `code_unknown`."""
+        found = {defect.severity for defect in self.defects}
+        return next((result for result in reversed(RESULTS) if result in found), "pass")
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        count_act(ledger, INSPECTIONS)
+        found = self._identified(ledger, vehicle)
+        inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
+        if self._went_round(ledger):
+            is_sure = self.is_acknowledged(ledger, vehicle)
+            brands = with_brand(
+                inspected.brands, "exceeds_limits", ledger.now_ms, vehicle.record_count, is_confirmed=is_sure
+            )  # fmt: skip
+            inspected = replace(inspected, brands=brands)
+        if not self.is_presented:
+            outcome.append(UNPRESENTED)
+        former = vehicle.inspection
+        is_newest = former is None or self.event_at_ms >= former.at_ms
+        if is_newest and self.event_at_ms > ledger.now_ms - limits.BACKFILLED_MS:
+            if self.result in FAILED:
+                inspected = self._failed(ledger, inspected)
+            elif self.is_presented:
+                inspected, codes = self._passed(ledger, inspected)
+                outcome += codes
+        is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
+        is_material = found.is_material or is_branded or is_flag_change(vehicle, inspected, ledger.now_ms)
+        return Effect(inspected, tuple(outcome), is_material)
+
+    def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
+        item = ledger.rules.tables.inspection_identity_item
+        if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
+            return Effect(vehicle)
+        effect = alerted(ledger, self.vin, vehicle, ("clone_vin",), is_presented=self.is_presented)
+        if not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
+            return effect
+        return effect._replace(
+            vehicle=with_provisional_flag(ledger, self.vin, effect.vehicle, "identity_suspect"), is_material=True
+        )
+
+    def _failed(self, ledger: Ledger, vehicle: Vehicle) -> Vehicle:
+        is_bound = self._is_bound(ledger, vehicle)
+        if self.result == "dangerous":
+            flag = flag_of(vehicle, "unroadworthy", ledger.now_ms)
+            if is_bound and (flag is None or not flag.is_firm):
+                vehicle = with_firm_flag(ledger, vehicle, "unroadworthy")
+            elif not is_bound and can_set_provisional(ledger, self.vin, vehicle, "unroadworthy"):
+                vehicle = with_provisional_flag(ledger, self.vin, vehicle, "unroadworthy")
+        if is_bound and self.kind in OF_THE_ROAD:
+            days = self._retest_days(ledger)
+            vehicle = replace(vehicle, inspection=self._noted(
+                ledger, vehicle, retest_due_ms=self.event_at_ms + days * DAY_MS if days else 0
+            ))  # fmt: skip
+        return vehicle
+
+    def _retest_days(self, ledger: Ledger) -> int:
+        member = active_member(ledger, ledger.sender)
+        site = site_of(member, self.where.site)
+        country = site.country if site is not None else ledger.the(MEMBER, ledger.sender).country
+        days = ledger.rules.tables.checklists[self.checklist].retest_days
+        return days.get(country, days.get("", 0))
+
+    def _noted(self, ledger: Ledger, vehicle: Vehicle, retest_due_ms: int = 0) -> Inspection:
+        former = vehicle.inspection
+        until = former.valid_until_ms if former is not None else 0
+        if self.valid_until_day is not None and self.result not in FAILED:
+            until = self._valid_until()
+        return Inspection(
+            vehicle.record_count, self.result, ledger.sender, self.event_at_ms, until, retest_due_ms
+        )  # fmt: skip
+
+    def _passed(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
+        """The vehicle after what the pass lifts, and outcome codes where it does not."""
+        is_clear = all(self._is_independent(ledger, vehicle, inspector) for inspector in self._inspectors(ledger))
+        is_clear = is_clear and not self._lacks_second(ledger)
+        if self.kind == "structural_release":
+            return self._released(ledger, vehicle, is_clear=is_clear)
+        flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
+        if flag is None and not is_of_the_road:
+            return vehicle, ()
+        former = vehicle.inspection if is_of_the_road else None
+        sequences = {flag.sequence} if flag is not None else set()
+        if former is not None and former.result in FAILED:
+            sequences.add(former.sequence)
+        findings = [_finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)]
+        looked = frozenset(self.items or ledger.rules.tables.checklists[self.checklist].items)
+        are_met = all(finding.grave <= looked and finding.at_ms <= self.event_at_ms for finding in findings)
+        if not are_met or (flag is not None and not is_clear):
+            return vehicle, (NOT_CLEARED,)
+        if not all(self._is_settled(ledger, finding) for finding in findings):
+            return vehicle, (FINDINGS_DIFFER,)
+        if flag is not None:
+            vehicle = without_flag(ledger, vehicle, flag)
+        if is_of_the_road:
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
+        return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
+
+    def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:
+        """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
+        if not finding.dangerous or self.second_inspector is not None:
+            return True
+        if related(ledger, ledger.sender, finding.author):
+            return True
+        record = self._find_repair(ledger)
+        if record is None or face_of(record).event_at_ms < finding.at_ms:
+            return False
+        repaired = {operation.zone for operation in body_of(record, RepairRecord).operations}
+        known = ledger.rules.tables.inspection_items
+        return all(known[item].zones & repaired for item in finding.dangerous)
+
+    def _released(self, ledger: Ledger, vehicle: Vehicle, *, is_clear: bool) -> tuple[Vehicle, tuple[str, ...]]:
+        lifted = [duty for duty in vehicle.duties if duty.code == "structural_release"]
+        repairs = [_finding_of(ledger, self.vin, duty.sequence) for duty in lifted]
+        if not is_clear or any(repair.at_ms > self.event_at_ms for repair in repairs):
+            return vehicle, (NOT_CLEARED,)
+        life = ledger.get(LIFE, self.vin)
+        if lifted and life is not None:
+            incidents = tuple(replace(entry, is_released=entry.is_repaired) for entry in life.incidents)
+            ledger.put(LIFE, self.vin, replace(life, incidents=incidents))
+        vehicle = replace(vehicle, duties=tuple(duty for duty in vehicle.duties if duty not in lifted))
+        return with_clearance(ledger, vehicle, "structural_release", lifted), ()
+
+
+def with_clearance(
+    ledger: Ledger,
+    vehicle: Vehicle,
+    what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"],
+    lifted: Iterable[object],
+) -> Vehicle:
+    """The vehicle with the sender's clearance by its *next* record, if something was lifted; also in the place of an
+    older one, whose author may have been revoked since."""
+    others = tuple(entry for entry in vehicle.clearances if entry.what != what)
+    if not any(True for _ in lifted) and len(others) == len(vehicle.clearances):
+        return vehicle
+    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms)
+    return replace(vehicle, clearances=tuple(sorted((*others, new), key=lambda entry: entry.what)))
+
+
+def _finding_of(ledger: Ledger, vin: str, sequence: int) -> _Finding:
+    """What the record says that set the flag, failed the car or made the duty. One that is no inspection names no
+    items."""
+    raw = ledger.record(vin, sequence)
+    assert raw is not None, "the state names records that exist"
+    record = stored(raw)
+    face = face_of(record)
+    defects = body_of(record, InspectionRecord).defects if face.kind == "inspection.record" else ()
+    return _Finding(
+        face.author, face.event_at_ms, frozenset(d.item for d in defects if d.severity in FAILED),
+        frozenset(d.item for d in defects if d.severity == "dangerous"),
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""`vehicle.total_loss`: an insurer writes a car off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from msgspec.structs import replace
+
+from node.ledger.example import Example
+from node.ledger.fields import DamageCause, Hash32, TotalLossCategory, Vin
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.rules.outcomes import BEFORE_IMPORT, PROVISIONAL
+from node.txtypes.members.mandate import MANDATE_MISSING
+from node.txtypes.members.member import is_fraudulent
+from node.txtypes.sale.listing import take_off_market
+from node.txtypes.vehicle.alerts import alerted
+from node.txtypes.vehicle.brands import BrandState, Loss, with_brand
+from node.txtypes.vehicle.conditions import check_flags
+from node.txtypes.vehicle.guards import check_act_time
+from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.report import Author, Report
+from node.txtypes.vehicle.title import with_title
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
+
+KEPT_FLAGS: Final = ("stolen", "lien")
+"""Stop-flags that stay on a car whose title moves to the insurer, and don't hinder it: it has paid for that car."""
+
+ALREADY_TOTAL_LOSS = Guard("already_total_loss", "the car is a total loss, or this insurer has reported it as one",
+                           "das Fahrzeug ist ein Totalschaden, oder dieser Versicherer hat es als solchen gemeldet",
+                           "车辆已为全损，或该保险公司已报告过")  # fmt: skip
+
+
+class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
+    """An insurer writes a car off. With the holder's signature the car is a total loss at once: its listing and its
+    offers fall, and of an open order money only goes back. An insurer alone says so provisionally: the car is not
+    handed over for 30 days, and then it is a total loss unless somebody disputes it; a second insurer that is not
+    related confirms it at once. `category`: see `rules.brands`, A and B never return to the road. `takes_title`: the
+    title moves to the insurer, with its liens; that needs the holder's signature. `settlement`: commitment to what was
+    agreed. Of an imported car, a loss before the import leaves its brands and the alert `late_disclosure` only."""
+
+    vin: Vin
+    category: TotalLossCategory
+    cause: DamageCause
+    takes_title: bool
+    settlement: Hash32
+    weight: ClassVar[int] = 150
+    by: ClassVar[Author] = Author("insurer")
+    headline: ClassVar[tuple[str, ...]] = ("category", "cause", "takes_title")
+    EXAMPLE: ClassVar[Example] = Example("insurer-1", {
+        "vin": "WBA8E9G50GNU12345", "category": "S", "cause": "collision", "takes_title": False,
+        "settlement": "00" * 32, "odometer": None, "event_at": "now",
+        "where": {"site": "", "vin_source": "document", "model_seen": "330I"}, "holder_signs": True,
+    }, ("buyer-1",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        """The holder itself: an agent that may present a car does not write it off."""
+        vehicle = ledger.get(VEHICLE, self.vin) if self.holder_signs or self.takes_title else None
+        return (vehicle.holder,) if vehicle is not None else ()
+
+    def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        return vehicle.holder == ledger.sender or self.holder_signs or self.takes_title
+
+    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
+        if self.mandate is not None:
+            ledger.unmet(MANDATE_MISSING, self.mandate.hex(), need="the holder's own signature")
+        if vehicle is None or self._is_before_import(vehicle):
+            return
+        check_act_time(ledger, self.vin, self.event_at_ms)
+        is_told = self._is_pending(vehicle) and not self.is_acknowledged(ledger, vehicle)
+        if existence_now(vehicle, ledger.now_ms) == "total_loss" or (is_told and not self._is_second(ledger, vehicle)):
+            ledger.unmet(ALREADY_TOTAL_LOSS, self.vin)
+        if self.takes_title:
+            others = tuple(flag for flag in vehicle.flags if flag.name not in KEPT_FLAGS)
+            check_flags(ledger, self.vin, replace(vehicle, flags=others), "transfer")
+
+    def _is_before_import(self, vehicle: Vehicle) -> bool:
+        """Whether it is a loss of an imported car's earlier life; nobody takes the title for that."""
+        is_earlier = vehicle.origin == "imported" and self.event_at_ms < vehicle.covered_since_ms
+        return is_earlier and not self.takes_title
+
+    @staticmethod
+    def _is_pending(vehicle: Vehicle) -> bool:
+        """Whether an insurer has reported a total loss that is not firm, undecided ones included."""
+        return vehicle.loss is not None and vehicle.loss.state in ("pending", "undecided")
+
+    def _is_second(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether another insurer, not related to this one, has reported the total loss before."""
+        loss = vehicle.loss
+        return (
+            loss is not None and self._is_pending(vehicle)
+            and not related(ledger, loss.author, ledger.sender, self.vin, self.event_at_ms)
+            and not is_fraudulent(ledger, loss.author, loss.since_ms)
+        )  # fmt: skip
+
+    def _brands(self, ledger: Ledger) -> Iterator[str]:
+        """The brands that the record leaves, at most three."""
+        yield from ledger.rules.tables.total_loss_categories[self.category]
+        if brand := ledger.rules.tables.damage_causes[self.cause]:
+            yield brand
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        now_ms, sequence, codes = ledger.now_ms, vehicle.record_count, tuple(self._brands(ledger))
+        is_acknowledged = self.is_acknowledged(ledger, vehicle)
+        is_second = self._is_second(ledger, vehicle) and not self._is_before_import(vehicle)
+        said_before = vehicle.loss.brands if is_second and vehicle.loss is not None else ()
+        brands = vehicle.brands
+        for code in codes:
+            is_confirmed = is_acknowledged or code in said_before
+            brands = with_brand(brands, code, now_ms, sequence, is_confirmed=is_confirmed)
+        vehicle = replace(vehicle, brands=brands)
+        if self._is_before_import(vehicle):
+            late = alerted(ledger, self.vin, vehicle, ("late_disclosure",))
+            return Effect(late.vehicle, (BEFORE_IMPORT, *late.outcome), is_material=True)
+        is_firm = is_acknowledged or is_second
+        state: BrandState = "confirmed" if is_firm else "pending"
+        vehicle = replace(vehicle, loss=Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes))
+        if not is_firm:
+            return Effect(vehicle, (PROVISIONAL,), is_material=True)
+        vehicle = take_off_market(ledger, vehicle, "vehicle.total_loss")
+        if self.takes_title and vehicle.holder != ledger.sender:
+            vehicle = with_title(ledger, self.vin, vehicle, ledger.sender)
+        return Effect(vehicle, is_material=True)

@@ -1,0 +1,115 @@
+"""`title.assign`: title that moves without a sale, by the holder's gift or by an authority's act."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from msgspec.structs import replace
+
+from node.crypto.addresses import to_text
+from node.ledger.example import Example
+from node.ledger.fields import Address, AssignmentReason, Hash32, Odometer, Time, Vin
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.txtypes.members.conduct import check_not_on_hold
+from node.txtypes.members.member import has_role
+from node.txtypes.vehicle.conditions import Discloses, check_shown, check_step, consenting
+from node.txtypes.vehicle.guards import (
+    check_act_time,
+    check_event_time,
+    check_holder,
+    check_off_market,
+    require_vehicle,
+)
+from node.txtypes.vehicle.odometer import Standing, check_reading
+from node.txtypes.vehicle.record import Effect, VehicleRecord
+from node.txtypes.vehicle.regions import Flag, flags_at
+from node.txtypes.vehicle.report import check_registrar
+from node.txtypes.vehicle.title import SAME_HOLDER, with_title
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
+
+WITNESSES: Final = ("manufacturer", "dealer", "workshop", "inspector")
+"""Roles of a party that make a reading count: two private people are witnesses in their own matter, and an authority
+has not seen the car."""
+
+LIEN_MISSING = Guard("lien_missing", "the receiver has no lien on the car", "der Empfänger hat kein Pfandrecht am "
+                     "Fahrzeug", "接收方对该车没有留置权")  # fmt: skip
+
+
+class Assigner:
+    """The sender of a gift holds the title; any other assignment is sent by a registrar of the country that has the
+    car, or had it last."""
+
+    text = "the holder of the title (gift), or a registrar of the country that has the car or had it last"
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        vehicle = ledger.get(VEHICLE, body.vin)
+        if body.reason == "gift":
+            check_holder(ledger, body.vin, vehicle, ledger.sender)
+        else:
+            country = vehicle_at(vehicle, ledger.now_ms).registration.country if vehicle is not None else ""
+            check_registrar(ledger, country, body.event_at_ms)
+
+
+def _liens(vehicle: Vehicle, setter: bytes, now_ms: int) -> tuple[Flag, ...]:
+    return tuple(flag for flag in flags_at(vehicle.flags, now_ms) if (flag.name, flag.setter) == ("lien", setter))
+
+
+class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
+    """The title moves without a sale: a gift of the holder, or inheritance, court, divorce or repossession, which the
+    registrar carries out. The receiver signs, with `shown`, the car's material root, what it has seen; so does every
+    bank with a lien. A repossession is for a bank with a lien, which ends with it. Mandates of the holder for this car
+    end."""
+
+    vin: Vin
+    receiver: Address
+    reason: AssignmentReason
+    shown: Hash32
+    odometer: Odometer | None
+    """None only if a registrar assigns."""
+    event_at_ms: Time
+    discloses: Discloses = ()
+    """What the receiver knows of the car."""
+    weight: ClassVar[int] = 120
+    by: ClassVar[Assigner] = Assigner()
+    headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {
+        "vin": "WBA8E9G50GNU12345", "receiver": "dealer-munich", "reason": "gift", "shown": "$material_root",
+        "odometer": {"value": 13_000, "unit": "km", "source": "cluster"}, "event_at": "now",
+    }, ("dealer-munich",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        vehicle = ledger.get(VEHICLE, self.vin)
+        return (self.receiver, *(consenting(ledger, vehicle, "transfer") if vehicle is not None else ()))
+
+    def guards(self, ledger: Ledger) -> None:
+        vehicle = require_vehicle(ledger, self.vin)
+        check_not_on_hold(ledger, ledger.sender)
+        check_event_time(ledger, self.vin, vehicle, self.event_at_ms)
+        check_reading(ledger, self.vin, self.odometer, is_optional=self.reason != "gift")
+        if vehicle is not None:
+            self._check_assignment(ledger, vehicle)
+
+    def _check_assignment(self, ledger: Ledger, vehicle: Vehicle) -> None:
+        if self.receiver == vehicle.holder:
+            ledger.unmet(SAME_HOLDER, to_text(self.receiver))
+        check_act_time(ledger, self.vin, self.event_at_ms)
+        check_shown(ledger, self.vin, vehicle, self.shown)
+        if self.reason == "repossession" and not _liens(vehicle, self.receiver, ledger.now_ms):
+            ledger.unmet(LIEN_MISSING, to_text(self.receiver))
+        signed = consenting(ledger, vehicle, "transfer")
+        check_step(ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, signed_by=signed)
+        check_off_market(ledger, self.vin, vehicle)
+
+    def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
+        parties = (ledger.sender, self.receiver)
+        return "interested" if any(has_role(ledger, party, *WITNESSES) for party in parties) else "declared"
+
+    def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        return self.reason == "gift"
+
+    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        ended = _liens(vehicle, self.receiver, ledger.now_ms) if self.reason == "repossession" else ()
+        flags = tuple(flag for flag in vehicle.flags if flag not in ended)
+        moved = with_title(ledger, self.vin, replace(vehicle, flags=flags), self.receiver)
+        return Effect(moved, is_material=bool(ended))

@@ -1,0 +1,124 @@
+"""Bindings: the car that a part or a battery with a serial number is in.
+
+A part is fitted where it is said to be fitted: what contradicts that is stored too, and makes the binding contested
+until a removal is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node.codec import Value, encode
+from node.crypto.hashing import tagged
+from node.ledger.family import HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
+from node.ledger.fields import Id, PartClass, Time, Vin
+from node.ledger.overlay import Ledger
+
+CLAIMS_MAX: Final = 4
+PREVIOUS_MAX: Final = 4
+ENGINE_ELSEWHERE: Final = ("clone_vin", "part_elsewhere")
+"""Alerts of an engine that two cars have: one of them may wear the other's VIN."""
+State = Literal["free", "bound", "contested"]
+
+
+class Place(Value, frozen=True):
+    """A car, and since when the part is in it, or until when it was."""
+
+    vin: Vin
+    at_ms: Time
+
+
+class Binding(Value, frozen=True):
+    """Where a part is. `claims`: the cars that it was fitted to and not removed from, the newest last; more than one
+    contradict each other. `claims_left_out`: how many the list had no room for; they stay contradictions. `previous`:
+    the last cars that it was removed from."""
+
+    claims: Annotated[tuple[Place, ...], Meta(max_length=CLAIMS_MAX)]
+    claims_left_out: int
+    previous: Annotated[tuple[Place, ...], Meta(max_length=PREVIOUS_MAX)]
+
+
+UNBOUND: Final = Binding((), 0, ())
+
+
+def state_of(binding: Binding) -> State:
+    claims = len(binding.claims) + binding.claims_left_out
+    return "free" if not claims else "bound" if claims == 1 else "contested"
+
+
+def claimants(binding: Binding) -> list[str]:
+    """VINs of the cars that claim the part."""
+    return [place.vin for place in binding.claims]
+
+
+def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
+    """After the part was fitted to a car; a car that has it already keeps its place."""
+    if vin in claimants(binding):
+        return binding
+    claims = (*binding.claims, Place(vin, at_ms))
+    left_out = max(0, len(claims) - CLAIMS_MAX)
+    return replace(binding, claims=claims[left_out:], claims_left_out=binding.claims_left_out + left_out)
+
+
+def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
+    """After the part was removed from a car. A car that was not known to have it counts only where nothing else is
+    known: nobody flushes the list of previous cars by removing what he never had."""
+    if vin not in claimants(binding) and binding != UNBOUND:
+        return binding
+    previous = (*(place for place in binding.previous if place.vin != vin), Place(vin, at_ms))[-PREVIOUS_MAX:]
+    return replace(binding, claims=tuple(p for p in binding.claims if p.vin != vin), previous=previous)
+
+
+# --- parts --------------------------------------------------------------------------------------------------
+class BoundPart(Value, tag=1, frozen=True):
+    """A part with a serial number. Number and serial are in its records; here they are the id alone."""
+
+    part_class: PartClass
+    binding: Binding
+
+
+class PartView(BoundPart, frozen=True):
+    """A part, and whether it is free, bound to one car, or contested between several."""
+
+    id: Id
+    state: State
+
+    @staticmethod
+    def of(ident: str, part: BoundPart, reader: Reader, as_of: AsOf) -> PartView:
+        return extended(PartView, part, id=bytes.fromhex(ident), state=state_of(part.binding))
+
+
+PART = Family(
+    "part", BoundPart, ident=HASH_IDENT,
+    indexes=(
+        Index("vehicle", lambda part: sorted(set(claimants(part.binding))), VIN_IDENT,
+              description="VIN of a car that the part is bound to"),
+    ),
+    concerns=lambda ident, part: tuple(f"vehicle/{vin}" for vin in sorted(set(claimants(part.binding)))),
+    event="part", status=lambda part: state_of(part.binding), path="/v1/parts", view=PartView, internal=("id",),
+)  # fmt: skip
+
+
+def part_id(part_class: str, number: str, serial: str) -> bytes:
+    """`H("bmw/part", encode([class, number, serial]))`. An engine's serial begins with its type: its number is left
+    out, so that the engine that a maker registers with the car is the one that a workshop finds."""
+    return tagged("bmw/part", encode([part_class, "" if part_class == "engine" else number, serial]))
+
+
+def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ...]:
+    """Bind the engine of a car that its maker registers; returns the other cars that have it."""
+    ident = part_id("engine", "", engine_serial)
+    part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
+    binding = fitted(part.binding, vin, ledger.now_ms)
+    ledger.put(PART, ident, replace(part, binding=binding))
+    return tuple(other for other in claimants(binding) if other != vin)
+
+
+def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
+    """A part that is taken from a car as it is scrapped is free to be fitted again. That of another is left alone."""
+    part = ledger.get(PART, ident)
+    if part is not None and vin in claimants(part.binding):
+        ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))

@@ -1,0 +1,89 @@
+"""How a car's state begins, at its birth or with its import, and the rules of a VIN that both check."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from node.crypto.hashing import ZERO32
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.rules.odometer import Unit
+from node.rules.vin import has_valid_check_digit, has_valid_year_code
+from node.txtypes.vehicle.alerts import close_all
+from node.txtypes.vehicle.life import LIFE, NO_LIFE
+from node.txtypes.vehicle.readings import ODOMETER
+from node.txtypes.vehicle.regions import OFF_MARKET, UNREGISTERED
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, VinScheme
+
+Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
+
+VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle is registered already", "das Fahrzeug ist schon registriert",
+                       "车辆已登记")  # fmt: skip
+VIN_CHECK_DIGIT = Guard("vin_check_digit", "the check digit is wrong", "die Prüfziffer ist falsch", "校验位错误")
+VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "der Modelljahrcode ist nicht erlaubt",
+                      "年款代码无效")  # fmt: skip
+
+
+def check_vin(ledger: Ledger, vin: str, scheme: VinScheme) -> None:
+    """Notes what is wrong with a VIN of North America or China; in Europe check digit and year code are free."""
+    if scheme == "EU":
+        return
+    if not has_valid_check_digit(vin):
+        ledger.unmet(VIN_CHECK_DIGIT, vin, vin[8])
+    if not has_valid_year_code(vin):
+        ledger.unmet(VIN_YEAR_CODE, vin, vin[9])
+
+
+def check_absent(ledger: Ledger, vin: str, *, is_void_allowed: bool = False) -> None:
+    """Notes `vehicle_exists`. `is_void_allowed`: a car whose import was voided makes room."""
+    vehicle = ledger.get(VEHICLE, vin)
+    if vehicle is not None and not (is_void_allowed and vehicle.existence == "voided"):
+        ledger.unmet(VEHICLE_EXISTS, vin)
+
+
+def begun(
+    ledger: Ledger, *, maker: bytes, model: str, configuration: tuple[str, ...], plant: str, produced_on: str,
+    powertrain: Powertrain, odometer_unit: Unit, vin_scheme: VinScheme, born_at_ms: int, holder: bytes,
+    grade: str = "", covered_since_ms: int,
+) -> Vehicle:  # fmt: skip
+    """A car without any record. `grade`: of an imported one; empty for one that is born."""
+    return Vehicle(
+        maker=maker, model=model, configuration=configuration, plant=plant, produced_on=produced_on,
+        powertrain=powertrain, odometer_unit=odometer_unit, vin_scheme=vin_scheme, born_at_ms=born_at_ms,
+        born_height=ledger.block.height, existence="in_service" if grade else "born",
+        origin="imported" if grade else "born", grade=grade, covered_since_ms=covered_since_ms, ended_at_ms=0,
+        registration=UNREGISTERED, holder=holder, title_since_ms=ledger.now_ms, market=OFF_MARKET, flags=(), brands=(),
+        recalls=(), duties=(), alerts=(), inspection=None, loss=None, clearances=(), warranties=0, verdict="NO_VERDICT",
+        record_count=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0,
+        material_changes=0, material_head=ZERO32,
+    )  # fmt: skip
+
+
+def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
+    """The car after a decision that its import was false: it is off the market and takes no more acts. The caller
+    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN. A car
+    that was born here stays: it is the true one, on the records of an import that was voided before."""
+    if vehicle.origin != "imported":
+        return vehicle
+    ledger.happened("vehicle.voided", f"vehicle/{vin}")
+    return replace(vehicle, existence="voided", ended_at_ms=ledger.now_ms, market=OFF_MARKET)
+
+
+def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
+    """The new car on the record chain of the voided one, if there is one. Its records, alerts and material changes
+    stay, open disputes too, and no number of a warranty is given twice. The false car's readings and its working sets
+    do not count for the true one."""
+    void = ledger.get(VEHICLE, vin)
+    if void is None:
+        return new
+    ledger.put(ODOMETER, vin, None)
+    life = ledger.get(LIFE, vin)
+    if life is not None:
+        ledger.put(LIFE, vin, replace(NO_LIFE, disputes=life.disputes))
+    return replace(
+        new, record_count=void.record_count, history_head=void.history_head, alerts=close_all(void.alerts),
+        transfer_count=void.transfer_count + 1, material_changes=void.material_changes,
+        material_head=void.material_head, warranties=void.warranties,
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+"""Working sets of a vehicle's life that guards need and no buyer: former holders, repairers, incidents, cool-downs.
+
+They are apart from the vehicle, so that an ordinary record does not write them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.ledger.family import VIN_IDENT, Family
+from node.ledger.fields import Address, Hash32, Time, Zone
+from node.limits import DAY_MS
+from node.txtypes.vehicle.incidents import INCIDENTS_MAX, Incident
+
+HOLDERS_MAX: Final = 4
+REPAIRERS_MAX: Final = 8
+COOLDOWNS_MAX: Final = 16
+DISPUTES_MAX: Final = 8
+"""The places of the table `dispute_standings` together."""
+TRADED_MS: Final = 90 * DAY_MS
+"""A former holder is related to its successor for this time after the title moved."""
+REPAIRED_MS: Final = 180 * DAY_MS
+"""A repairer does not inspect its own work within this time."""
+
+
+class FormerHolder(Value, frozen=True):
+    """An account that held the title, until `until_ms`, and the one it moved to."""
+
+    holder: Address
+    receiver: Address
+    until_ms: Time
+
+
+class Repairer(Value, frozen=True):
+    """A workshop that repaired the car, in which record last, and when it was included."""
+
+    author: Address
+    sequence: int
+    at_ms: Time
+
+
+class Cooldown(Value, frozen=True):
+    """A setter, and its group, sets no provisional flag on the car before `until_ms`."""
+
+    setter: Address
+    until_ms: Time
+
+
+class OpenDispute(Value, frozen=True):
+    """A dispute about one of the car's records, until its vote ends at `ends_at_ms`."""
+
+    dispute: Hash32
+    opener: Address
+    standing: str
+    ends_at_ms: Time
+
+
+class Life(Value, tag=1, frozen=True):
+    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
+    list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
+    `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part."""
+
+    holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
+    repairers: Annotated[tuple[Repairer, ...], Meta(max_length=REPAIRERS_MAX)]
+    repairers_overflow_ms: int
+    incidents: Annotated[tuple[Incident, ...], Meta(max_length=INCIDENTS_MAX)]
+    older_incidents: int
+    cooldowns: Annotated[tuple[Cooldown, ...], Meta(max_length=COOLDOWNS_MAX)]
+    unproven: Annotated[tuple[Zone, ...], Meta(max_length=limits.LIST_MAX)]
+    disputes: Annotated[tuple[OpenDispute, ...], Meta(max_length=DISPUTES_MAX)]
+
+
+LIFE = Family("life", Life, ident=VIN_IDENT)
+NO_LIFE: Final = Life((), (), 0, (), 0, (), (), ())
+
+
+def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
+    """The working sets with an incident in its old place, or at the end. Of the 17th on, the one that was reported
+    first becomes a count."""
+    if before is not None:
+        return replace(life, incidents=tuple(after if entry is before else entry for entry in life.incidents))
+    incidents = (*life.incidents, after)
+    older = max(0, len(incidents) - INCIDENTS_MAX)
+    return replace(life, incidents=incidents[older:], older_incidents=life.older_incidents + older)
+
+
+def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life:
+    """The working sets with a repairer of now. Without room, the one whose last repair is the oldest is left out, and
+    the time is noted: an inspector alone then does not know from whom it has to be independent."""
+    recent = (r for r in life.repairers if r.author != author and now_ms < r.at_ms + REPAIRED_MS)
+    repairers = (*recent, Repairer(author, sequence, now_ms))
+    overflow = now_ms if len(repairers) > REPAIRERS_MAX else life.repairers_overflow_ms
+    return replace(life, repairers=repairers[-REPAIRERS_MAX:], repairers_overflow_ms=overflow)
+
+
+def repairers_at(life: Life, now_ms: int) -> tuple[bytes, ...]:
+    """Who repaired the car within 180 days."""
+    return tuple(r.author for r in life.repairers if now_ms < r.at_ms + REPAIRED_MS)
+
+
+def are_repairers_unknown(life: Life, now_ms: int) -> bool:
+    """Whether one who repaired the car within 180 days was left out for want of room."""
+    return 0 < life.repairers_overflow_ms and now_ms < life.repairers_overflow_ms + REPAIRED_MS
+
+
+def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
+    """The cool-downs that have not passed."""
+    return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)
+
+
+def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
+    """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
+    return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

@@ -1,0 +1,401 @@
+"""The bounded working set of odometer readings that the state keeps of a vehicle, with the verdict over it.
+
+The functions are pure: each takes a `Readings` and returns another, judged anew, or an answer about it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.codec import Value
+from node.crypto.hashing import tagged
+from node.ledger.family import VIN_IDENT, Family
+from node.ledger.fields import Address, OptionalTime, Time
+from node.ledger.ruleset import Ruleset
+from node.limits import DAY_MS
+from node.rules import odometer, verdict
+from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, EXCLUDED, SUPERSEDED, Verdict
+from node.rules.verdict import Series, in_order, included_at_ms, is_judged, judged
+
+PERIOD_DAYS = 15
+"""An author's records without the holder's signature are counted in periods of so many days of block time."""
+
+
+class Reading(Value, frozen=True):
+    """One reading, in the vehicle record `sequence`. `author`: its place in `Readings.authors`. `standing`, `source`
+    and `state` are codes of `rules.odometer`. `delay_s`: whole seconds from the event to the block that included it."""
+
+    event_at_ms: Time
+    metres: int
+    sequence: int
+    author: int
+    standing: int
+    source: int
+    state: int
+    is_acknowledged: bool
+    sources_differ: bool
+    delay_s: int
+
+
+class Author(Value, frozen=True):
+    """`group`: `group_key` of the group that the author declared when it last added a reading. All readings of one
+    group, other than the empty one, count as one party's."""
+
+    address: Address
+    group: Annotated[bytes, Meta(max_length=8)]
+
+
+class Activity(Value, frozen=True):
+    """What an author has added on the day of `Readings.day`; and its records without the holder's signature in the
+    period of that day, in the one before, and in the one before that."""
+
+    author: int
+    today: int
+    recent: int
+    before: int
+    earlier: int
+
+
+class Segment(Value, frozen=True):
+    """What the instrument counts from an event on, opened by the record `sequence`. See
+    `rules.verdict.JudgedSegment`."""
+
+    sequence: int
+    from_event_ms: Time
+    offset_metres: int
+    is_proven: bool
+    is_rollover: bool
+
+
+class Explanation(Value, frozen=True):
+    """See `rules.verdict.Explanation`."""
+
+    sequences: tuple[int, ...]
+    contradicts: tuple[int, ...]
+    typing_error_likely: bool
+
+
+class Pair(Value, frozen=True):
+    """Sequences of two readings on which the verdict rests; the first pair is the largest fall."""
+
+    earlier: int
+    later: int
+
+
+class Readings(Value, tag=1, frozen=True):
+    """The bounded working set of one vehicle, `readings` in the order of event time and metres. `left_out`: how many
+    judged readings the bound has cost. `corrections`: how many readings were mended by amendments. `newest_event_ms`:
+    of the judged readings that are not backfilled. `day`: the block day of the newest record, for `activity`."""
+
+    authors: tuple[Author, ...]
+    readings: tuple[Reading, ...]
+    segments: tuple[Segment, ...]
+    pinned: tuple[Pair, ...]
+    left_out: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    explanations: tuple[Explanation, ...]
+    outliers: tuple[int, ...]
+    corrections: int
+    newest_event_ms: OptionalTime
+    day: int
+    activity: tuple[Activity, ...]
+
+
+ODOMETER = Family("odometer", Readings, ident=VIN_IDENT)
+NO_READINGS = Readings((), (), (), (), 0, "NO_VERDICT", ("too_few",), (), (), 0, 0, 0, ())
+
+
+class NewReading(NamedTuple):
+    """A reading as its record has it. `standing` and `source`: codes of `rules.odometer`. `is_acknowledged`: the holder
+    signed, or an agent of the holder who is not related to the author."""
+
+    event_at_ms: int
+    metres: int
+    sequence: int
+    standing: int = odometer.INDEPENDENT
+    source: int = odometer.SOURCE_CODES["cluster"]
+    is_acknowledged: bool = False
+    sources_differ: bool = False
+
+
+# --- judging ------------------------------------------------------------------------------------------------
+@lru_cache(maxsize=1_024)
+def group_key(group: str) -> bytes:
+    """What the state keeps of a group's name: eight bytes of `H("bmw/group", name)`; nothing of none."""
+    return tagged("bmw/group", group.encode())[:8] if group else b""
+
+
+def _parties(authors: tuple[Author, ...]) -> list[int]:
+    """By author, the first author of the same group."""
+    first: dict[bytes, int] = {}
+    return [first.setdefault(a.group, n) if a.group else n for n, a in enumerate(authors)]
+
+
+def series_of(leaf: Readings, has_excluded_author: bool = False) -> Series:
+    """What is to be judged."""
+    return Series(leaf.readings, _parties(leaf.authors), leaf.segments, leaf.left_out > 0, has_excluded_author)
+
+
+def _judged(leaf: Readings, rules: Ruleset, has_excluded_author: bool = False) -> Readings:
+    found = rules.verdict(series_of(leaf, has_excluded_author))
+    newest = newest_counted(leaf)
+    return replace(
+        leaf, verdict=found.verdict, reasons=found.reasons, outliers=found.outliers,
+        explanations=tuple(Explanation(*explanation) for explanation in found.explanations),
+        pinned=tuple(Pair(*pair) for pair in found.pinned),
+        newest_event_ms=0 if newest is None else newest.event_at_ms,
+    )  # fmt: skip
+
+
+def newest_counted(leaf: Readings) -> Reading | None:
+    """The newest judged reading in event time that is not backfilled."""
+    return next((r for r in reversed(leaf.readings) if r.state == COUNTED and r.standing != DECLARED), None)
+
+
+# --- one more reading ---------------------------------------------------------------------------------------
+def with_reading(
+    earlier: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset
+) -> Readings:
+    """With one more reading: it is judged together with all kept ones, full or not; then the bound is kept."""
+    leaf, place = _with_author(earlier, Author(author, group_key(group)), new.standing)
+    if place < 0:
+        return leaf
+    activity = _activity(leaf, now_ms // DAY_MS, place, new.is_acknowledged)
+    delay_s = (now_ms - new.event_at_ms) // 1_000
+    reading = Reading(
+        new.event_at_ms, new.metres, new.sequence, place, new.standing, new.source, _state_when_counted(delay_s),
+        new.is_acknowledged, new.sources_differ, delay_s,
+    )  # fmt: skip
+    if leaf.authors[: len(earlier.authors)] == earlier.authors and _plainly_rises(earlier, reading):
+        return replace(
+            leaf, readings=(*leaf.readings, reading), newest_event_ms=reading.event_at_ms, day=now_ms // DAY_MS,
+            activity=activity,
+        )  # fmt: skip
+    at = bisect_right(leaf.readings, in_order(reading), key=in_order)
+    readings = (*leaf.readings[:at], reading, *leaf.readings[at:])
+    is_beyond = len(readings) > limits.READINGS_MAX
+    left_out = leaf.left_out + (is_beyond and all(map(is_judged, readings)))
+    leaf = replace(leaf, readings=readings, left_out=left_out, day=now_ms // DAY_MS, activity=activity)
+    leaf = _judged(leaf, rules)
+    return _bounded(leaf) if is_beyond else leaf
+
+
+def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
+    """Whether `LOGICAL` stays with all that is shown with it: the reading is the last and the highest, not too far from
+    the one before, and neither from another party where there was one, nor of another sort. Most readings are."""
+    if earlier.verdict != "LOGICAL" or earlier.segments or len(earlier.readings) >= limits.READINGS_MAX:
+        return False
+    last = earlier.readings[-1]
+    is_of_known_sort = not earlier.reasons or (earlier.reasons == ("one_author",) and reading.author == last.author)
+    return (
+        is_of_known_sort and not earlier.outliers and not reading.sources_differ
+        and reading.source != odometer.SOURCE_CODES["history"]
+        and reading.state == last.state == COUNTED and DECLARED not in (reading.standing, last.standing)
+        and last.event_at_ms <= reading.event_at_ms
+        and reading.metres - last.metres <= odometer.LIMIT_LEAST_METRES
+        and reading.metres >= max([r.metres for r in earlier.readings])
+    )  # fmt: skip
+
+
+def is_backfilled(delay_s: int) -> bool:
+    """Whether an event lay too far back when its record was included: `delay_s` seconds."""
+    return delay_s * 1_000 > odometer.BACKFILLED_MS
+
+
+def _state_when_counted(delay_s: int) -> int:
+    return BACKFILLED if is_backfilled(delay_s) else COUNTED
+
+
+def _bounded(leaf: Readings) -> Readings:
+    """One reading less, the one with the least information. That is the oldest record's declared one; without any, the
+    oldest record's superseded or excluded one; without any, the one that is closest to both its neighbours in metres
+    and that no verdict rests on. Padding thus displaces padding, and the rest still contradicts every later reading
+    that contradicts a displaced one by more than that spread."""
+    if others := [r for r in leaf.readings if not is_judged(r)]:
+        displaced = min(others, key=lambda r: (r.standing != DECLARED, r.sequence))
+    else:
+        metres = verdict.distances(leaf.readings, leaf.segments)
+        kept = _never_left_out(leaf)
+
+        def spread(place: int) -> tuple[int, int]:
+            around = metres[place - 1 : place + 2]
+            return max(around) - min(around), leaf.readings[place].sequence
+
+        displaced = leaf.readings[min((n for n, r in enumerate(leaf.readings) if r.sequence not in kept), key=spread)]
+    return replace(leaf, readings=tuple(r for r in leaf.readings if r is not displaced))
+
+
+def _never_left_out(leaf: Readings) -> set[int]:
+    """Sequences of the readings that the verdict rests on: the pinned ones, the first and the last, and of those that
+    are not backfilled the first and the last of two parties, between which a volley can lie."""
+    kept = {sequence for pair in leaf.pinned for sequence in (pair.earlier, pair.later)}
+    ordered, parties = judged(leaf.readings), _parties(leaf.authors)
+    kept.update(r.sequence for r in (*ordered[:1], *ordered[-1:]))
+    for timely in ([r for r in ordered if r.state == COUNTED], [r for r in reversed(ordered) if r.state == COUNTED]):
+        other = next((r for r in timely if parties[r.author] != parties[timely[0].author]), None)
+        kept.update(r.sequence for r in (*timely[:1], other) if r is not None)
+    return kept
+
+
+def _with_author(leaf: Readings, author: Author, standing: int) -> tuple[Readings, int]:
+    """(with the author, its place). Where there are too many, the one with the fewest judged readings is left out with
+    them; an author of a declared reading displaces no judged one, and has place -1 where that leaves none."""
+    for place, known in enumerate(leaf.authors):
+        if known.address == author.address:
+            if known.group == author.group:
+                return leaf, place
+            return replace(leaf, authors=_with_entry(leaf.authors, place, author)), place
+    if len(leaf.authors) < limits.READING_AUTHORS_MAX:
+        return replace(leaf, authors=(*leaf.authors, author)), len(leaf.authors)
+    kept = _never_left_out(leaf)
+    needed = {r.author for r in leaf.readings if r.sequence in kept}
+    judged_of = Counter(r.author for r in leaf.readings if is_judged(r))
+    active = {entry.author for entry in leaf.activity}
+    free = [n for n in range(len(leaf.authors)) if n not in needed and not (standing == DECLARED and judged_of[n])]
+    place = min(free, key=lambda n: (judged_of[n], n in active, n), default=-1)
+    if place < 0:
+        return leaf, place
+    return replace(
+        leaf, authors=_with_entry(leaf.authors, place, author), left_out=leaf.left_out + judged_of[place],
+        readings=tuple(r for r in leaf.readings if r.author != place),
+        activity=tuple(entry for entry in leaf.activity if entry.author != place),
+    ), place  # fmt: skip
+
+
+def _with_entry(authors: tuple[Author, ...], place: int, author: Author) -> tuple[Author, ...]:
+    return (*authors[:place], author, *authors[place + 1 :])
+
+
+# --- counts of an author ------------------------------------------------------------------------------------
+def _aged(leaf: Readings, day: int) -> tuple[Activity, ...]:
+    """The counts as of a later day: those of an earlier one are over, those of an earlier period move on."""
+    if day <= leaf.day:
+        return leaf.activity
+    periods = day // PERIOD_DAYS - leaf.day // PERIOD_DAYS
+    aged = []
+    for entry in leaf.activity:
+        counts = (*(0,) * periods, entry.recent, entry.before, entry.earlier)[:3] if periods < 3 else (0, 0, 0)
+        if any(counts):
+            aged.append(Activity(entry.author, 0, *counts))
+    return tuple(aged)
+
+
+def _activity(leaf: Readings, day: int, author: int, is_acknowledged: bool) -> tuple[Activity, ...]:
+    """With one more record of an author."""
+    aged = _aged(leaf, day)
+    unsigned = 0 if is_acknowledged else 1
+    for n, entry in enumerate(aged):
+        if entry.author == author:
+            counted = Activity(author, entry.today + 1, entry.recent + unsigned, entry.before, entry.earlier)
+            return (*aged[:n], counted, *aged[n + 1 :])
+    return (*aged, Activity(author, 1, unsigned, 0, 0))
+
+
+def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
+    """(an author's readings on the block day, its records without the holder's signature). The latter are those of
+    three periods: of the last 30 to 45 days, so that no 30 days ever have more than a quota."""
+    for entry in _aged(leaf, now_ms // DAY_MS):
+        if leaf.authors[entry.author].address == author:
+            return entry.today, entry.recent + entry.before + entry.earlier
+    return 0, 0
+
+
+# --- readings that count no more, and other instruments -------------------------------------------------------
+def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset) -> Readings:
+    """With the reading of a record superseded by an amendment, excluded by a decision, or counted again. One that was
+    left out changes nothing but the number of corrections."""
+    readings = tuple(
+        replace(r, state=_state_when_counted(r.delay_s) if state == COUNTED else state) if r.sequence == sequence else r
+        for r in leaf.readings
+    )
+    corrections = leaf.corrections + (state == SUPERSEDED)
+    return _judged(replace(leaf, readings=readings, corrections=corrections), rules)
+
+
+def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset) -> Readings:
+    """As if no author in `frauds` (address: since when) had added a reading whose event or inclusion is not before
+    then; with the reason `author_excluded` where one had."""
+    kept = with_excluded(leaf, frauds)
+    return leaf if kept is leaf else _judged(kept, rules, has_excluded_author=True)
+
+
+def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
+    """With the readings of the authors in `frauds` excluded, and not judged anew."""
+    since = [frauds.get(author.address) for author in leaf.authors]
+
+    def is_excluded(reading: Reading) -> bool:
+        from_ms = since[reading.author]
+        return from_ms is not None and is_judged(reading) and _is_since(reading, from_ms)
+
+    if not any(from_ms is not None for from_ms in since) or not any(map(is_excluded, leaf.readings)):
+        return leaf
+    return replace(
+        leaf, readings=tuple(replace(r, state=EXCLUDED) if is_excluded(r) else r for r in leaf.readings)
+    )  # fmt: skip
+
+
+def _is_since(reading: Reading, since_ms: int) -> bool:
+    return reading.event_at_ms >= since_ms or included_at_ms(reading) + 999 >= since_ms
+
+
+def offset_at(leaf: Readings, event_at_ms: int) -> int:
+    """What the instrument of a time has to have added to its reading, in metres."""
+    found = bisect_right(leaf.segments, event_at_ms, key=lambda segment: segment.from_event_ms)
+    return leaf.segments[found - 1].offset_metres if found else 0
+
+
+def replacement_offset(leaf: Readings, event_at_ms: int, old_metres: int | None, new_metres: int) -> int:
+    """The offset of an instrument that shows `new_metres` where the old one showed `old_metres`, or nothing: the car
+    has gone as far as its newest judged reading before, or the old instrument, says."""
+    before = [r for r in leaf.readings if is_judged(r) and r.event_at_ms <= event_at_ms]
+    known = [r.metres + offset_at(leaf, r.event_at_ms) for r in before[-1:]]
+    if old_metres is not None:
+        known.append(old_metres + offset_at(leaf, event_at_ms))
+    return max(known, default=new_metres) - new_metres
+
+
+def rollover_offset(leaf: Readings, event_at_ms: int, wrap_metres: int) -> int:
+    """The offset after the instrument has gone over its last digit, which is `wrap_metres` away from zero."""
+    return offset_at(leaf, event_at_ms) + wrap_metres
+
+
+def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
+    """With another instrument from an event on, before the reading that it shows is added. Those that followed count on
+    from it. The caller has made sure that there are fewer than `ODOMETER_SEGMENTS_MAX`."""
+    at = bisect_right(leaf.segments, segment.from_event_ms, key=lambda known: known.from_event_ms)
+    further = segment.offset_metres - offset_at(leaf, segment.from_event_ms)
+    after = (replace(known, offset_metres=known.offset_metres + further) for known in leaf.segments[at:])
+    return _judged(replace(leaf, segments=(*leaf.segments[:at], segment, *after)), rules)
+
+
+# --- answers ------------------------------------------------------------------------------------------------
+def reading_of(leaf: Readings, sequence: int) -> Reading | None:
+    """The reading of a record; None where it was left out."""
+    return next((r for r in leaf.readings if r.sequence == sequence), None)
+
+
+def highest_distance(leaf: Readings, until_ms: int) -> int:
+    """The most that a judged reading of the events until a time says of how far the car has gone, in metres."""
+    judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
+    return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
+
+
+def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
+    """Whether the author may put another value in place of a reading without a witness: within 28 days of its
+    inclusion, by no more than the tolerance or upward, or where it is probably a typing error. False where the reading
+    was left out."""
+    reading = reading_of(leaf, sequence)
+    if reading is None or now_ms - included_at_ms(reading) > odometer.AMEND_ALONE_MS:
+        return False
+    if new_metres >= reading.metres - odometer.TOLERANCE_METRES:
+        return True
+    return verdict.typing_error_likely(series_of(leaf), sequence)

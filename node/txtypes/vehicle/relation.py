@@ -1,0 +1,115 @@
+"""Whether two accounts are related: one of them can't witness for the other."""
+
+from __future__ import annotations
+
+from node.ledger.family import Reader
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+NOT_INDEPENDENT = Guard("not_independent", "whoever inspects or clears a car is not related to its holder, its seller, "
+                        "who presents it or who repaired it within 180 days",
+                        "wer ein Fahrzeug prüft oder freigibt, ist nicht verbunden mit Halter, Verkäufer, Vorführer "
+                        "und denen, die es in den letzten 180 Tagen repariert haben",
+                        "放行或检验车辆者不得与所有人、卖方、送检人或 180 天内的维修者有关联",
+                        is_permission=True)  # fmt: skip
+
+
+WITNESS_MISSING = Guard(
+    "witness_missing",
+    "an inspector who is related to neither the author nor the holder must sign too",
+    "auch ein Prüfer muss unterschreiben, der weder mit dem Autor noch mit dem Halter verbunden ist",
+    "还须有与作者和所有人均无关联的检验员会签",
+    is_permission=True,
+)
+INSPECTION_UNFIT = Guard(
+    "inspection_unfit",
+    "the inspection does not do: it was not passed, is another's or too old, or did not look at what it has to",
+    "die Prüfung genügt nicht: sie ist nicht bestanden, von einem anderen, zu alt, oder sie hat nicht alles Nötige "
+    "angesehen",
+    "检验不符合要求：未合格、非本人所作、已过期或缺少必检项目",
+)
+
+
+def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
+    """Whether two accounts are the same, members of one group, sponsor and sponsored account (of accounts that are no
+    members), or, for a vehicle and a time, traded it with each other within 90 days of that time."""
+    if a == b:
+        return True
+    one, other = reader.get(MEMBER, a), reader.get(MEMBER, b)
+    if one is not None and other is not None:
+        if one.group and one.group == other.group:
+            return True
+    elif _sponsors(reader, a, b) or _sponsors(reader, b, a):
+        return True
+    return bool(vin) and _traded(reader, a, b, vin, at_ms)
+
+
+def _sponsors(reader: Reader, sponsor: bytes, account: bytes) -> bool:
+    found = reader.get(ACCOUNT, account) if reader.get(MEMBER, account) is None else None
+    return found is not None and found.sponsor == sponsor
+
+
+def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
+    vehicle = reader.get(VEHICLE, vin)
+    if vehicle is None or not vehicle.transfer_count or at_ms > vehicle.title_since_ms + TRADED_MS:
+        return False  # the last trade is longer ago; an ordinary record reads no other value of the car
+    life = reader.get(LIFE, vin)
+    return life is not None and any(
+        {entry.holder, entry.receiver} == {a, b} and abs(at_ms - entry.until_ms) <= TRADED_MS for entry in life.holders
+    )
+
+
+def holder_at(reader: Reader, vin: str, vehicle: Vehicle, at_ms: int) -> bytes | None:
+    """The holder of the title at a time; None where that is no longer known."""
+    if at_ms >= vehicle.title_since_ms:
+        return vehicle.holder
+    life = reader.get(LIFE, vin)
+    after = [entry for entry in life.holders if at_ms < entry.until_ms] if life is not None else []
+    if not after:
+        return None
+    first = min(after, key=lambda entry: entry.until_ms)
+    earlier = [entry for entry in life.holders if entry.until_ms <= at_ms] if life is not None else []
+    is_known = bool(earlier) or vehicle.transfer_count <= len(life.holders if life is not None else ())
+    return first.holder if is_known else None
+
+
+def is_related_to_holder(reader: Reader, vin: str, account: bytes, at_ms: int) -> bool:
+    """Whether an account was related to who held the title at a time; so counts whoever is asked about a time of which
+    the holder is no longer known."""
+    vehicle = reader.get(VEHICLE, vin)
+    holder = holder_at(reader, vin, vehicle, at_ms) if vehicle is not None else None
+    return holder is None or related(reader, account, holder, vin, at_ms)
+
+
+def sellers_at(reader: Reader, vin: str, at_ms: int) -> tuple[bytes, ...]:
+    """Those who gave the title away within 90 days of a time."""
+    life = reader.get(LIFE, vin)
+    return tuple(e.holder for e in life.holders if abs(at_ms - e.until_ms) <= TRADED_MS) if life is not None else ()
+
+
+def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
+    """Whether an account is related to one who repaired the car within 180 days."""
+    repairers = repairers_at(reader.get(LIFE, vin) or NO_LIFE, now_ms)
+    return any(related(reader, account, repairer) for repairer in repairers)
+
+
+def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
+    """Whether an account is an inspector now who is related to none of the parties."""
+    is_near = any(related(ledger, account, party, vin, ledger.now_ms) for party in parties)
+    return has_role(ledger, account, "inspector") and not is_near
+
+
+def is_independent(
+    reader: Reader, vin: str, vehicle: Vehicle, account: bytes, at_ms: int, now_ms: int, *presenters: bytes
+) -> bool:
+    """Whether an account may clear the car: related to nobody who held the title at the time or holds it now, sold it
+    within 90 days, presents it, or repaired it within 180 days. The seller of a live listing holds the title."""
+    if is_related_to_holder(reader, vin, account, at_ms):
+        return False
+    interested = (vehicle.holder, *sellers_at(reader, vin, at_ms), *presenters)
+    is_party = any(related(reader, account, party, vin, at_ms) for party in interested)
+    return not is_party and not is_repairer(reader, vin, account, now_ms)

@@ -1,0 +1,150 @@
+"""Reports: what an accredited writer says of a car. The base of their types, with the fields that all of them have."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from node import limits
+from node.crypto.addresses import to_text
+from node.ledger.fields import Attachments, Hash32, Odometer, Time, Where
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.rules.vin import wmi_of
+from node.txtypes.members.conduct import check_not_on_hold
+from node.txtypes.members.mandate import agent_of
+from node.txtypes.members.member import (
+    MEMBER,
+    ROLE_AT_EVENT,
+    ROLE_MISSING,
+    ROLE_SCOPE,
+    active_member,
+    has_role,
+    site_of,
+)
+from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
+from node.txtypes.vehicle.odometer import check_reading
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
+from node.txtypes.vehicle.record import VehicleRecord
+from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+
+WITHOUT_READING: Final = ("police", "insurer", "registrar")
+"""Roles that may report without a reading: a burnt wreck shows none."""
+
+MODEL_DIFFERS = Guard("model_differs", "the model seen on the car is another than that of this VIN: compare the VIN",
+                      "das gesehene Modell ist ein anderes als das dieser FIN: die FIN vergleichen",
+                      "所见车型与该 VIN 不符：请核对 VIN")  # fmt: skip
+REPORTS_ON_VEHICLE = Guard("reports_on_vehicle", "too many records of this author on this car without the holder's "
+                           "signature", "zu viele Einträge dieses Autors zu diesem Fahrzeug ohne Unterschrift des "
+                           "Halters", "该作者未经所有人签名的记录过多")  # fmt: skip
+
+
+class Author:
+    """The sender holds one of the roles now, for the car's maker and the country of the site, and held it at the time
+    of the event. `is_holder_allowed`: or it holds the title."""
+
+    def __init__(self, *roles: str, is_holder_allowed: bool = False, capability: str = "") -> None:
+        self.roles = roles
+        self.is_holder_allowed = is_holder_allowed
+        self.capability = capability
+        self.text = ("the holder of the title, or " if is_holder_allowed else "") + " or ".join(roles)
+        self.text += ", now and at the time of the event"
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        sender = ledger.sender
+        vehicle = ledger.get(VEHICLE, body.vin) if self.is_holder_allowed else None
+        if vehicle is not None and vehicle.holder == sender:
+            return
+        member, now_ms = active_member(ledger, sender), ledger.now_ms
+        grants = [grant for grant in member.grants if grant.role in self.roles] if member is not None else []
+        if member is None or not any(grant.is_active(now_ms) for grant in grants):
+            ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(self.roles))
+            return
+        site = site_of(member, body.where.site) if body.where.site else None
+        wmi, country = wmi_of(body.vin), site.country if site is not None else ""
+        capability = self.capability
+        able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
+        if not any(grant.is_active(now_ms) for grant in able):
+            ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
+        elif not (member.is_active(body.event_at_ms) and any(g.is_active(body.event_at_ms) for g in able)):
+            ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
+
+
+class Registrar(Author):
+    """The sender is a registrar whose grant names the country of the body, now and at the time of the event."""
+
+    def __init__(self) -> None:
+        super().__init__("registrar")
+        self.text = "registrar whose grant names the country, now and at the time of the event"
+
+    def check(self, ledger: Ledger, body: Any) -> None:
+        check_registrar(ledger, body.country, body.event_at_ms)
+
+
+def check_registrar(ledger: Ledger, country: str, event_at_ms: int) -> None:
+    """Notes unless the sender is a registrar of the country, now and at the time of the event. A grant for everywhere
+    does not do. An empty country is any."""
+    if not has_role(ledger, ledger.sender, "registrar"):
+        ledger.unmet(ROLE_MISSING, to_text(ledger.sender), need="registrar")
+    elif not _is_registrar(ledger, ledger.now_ms, country):
+        ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=country)
+    elif not _is_registrar(ledger, event_at_ms, country):
+        ledger.unmet(ROLE_AT_EVENT, to_text(ledger.sender), need=f"registrar {country}".strip())
+
+
+def _is_registrar(ledger: Ledger, at_ms: int, country: str) -> bool:
+    member = ledger.get(MEMBER, ledger.sender)
+    return member is not None and member.is_active(at_ms) and any(
+        grant.role == "registrar" and grant.is_active(at_ms) and country in ("", grant.country)
+        for grant in member.grants
+    )  # fmt: skip
+
+
+class Report(VehicleRecord, frozen=True, kw_only=True):
+    """A record of what an accredited writer has seen or done. Its fields follow those of the type. `holder_signs`: the
+    holder signs too, or the agent of its `mandate` with the right to present the car."""
+
+    event_at_ms: Time
+    where: Where
+    odometer: Odometer | None
+    holder_signs: bool = False
+    mandate: Hash32 | None = None
+    attachments: Attachments = ()
+    by: ClassVar[Author]
+
+    def _presenter(self, ledger: Ledger, vehicle: Vehicle) -> bytes:
+        return agent_of(ledger, self.mandate, "present", vehicle.holder, self.vin, vehicle.title_since_ms)
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        vehicle = ledger.get(VEHICLE, self.vin) if self.holder_signs else None
+        return (self._presenter(ledger, vehicle),) if vehicle is not None else ()
+
+    def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the holder has signed, or an agent of it that is not related to the author. Against its own interest
+        a holder is believed at once."""
+        if vehicle.holder == ledger.sender:
+            return True
+        if not self.holder_signs:
+            return False
+        presenter = self._presenter(ledger, vehicle)
+        return presenter == vehicle.holder or not related(ledger, presenter, ledger.sender, self.vin, self.event_at_ms)
+
+    def guards(self, ledger: Ledger) -> None:
+        vehicle = require_vehicle(ledger, self.vin)
+        check_not_on_hold(ledger, ledger.sender)
+        check_event_time(ledger, self.vin, vehicle, self.event_at_ms)
+        if self.where.site and site_of(active_member(ledger, ledger.sender), self.where.site) is None:
+            ledger.unmet(SITE_UNKNOWN, self.where.site)
+        if vehicle is not None and self.where.model_seen != vehicle.model:
+            ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, vehicle.model)
+        if self.odometer is not None or not has_role(ledger, ledger.sender, *WITHOUT_READING):
+            check_reading(ledger, self.vin, self.odometer)
+        if vehicle is not None and not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker):
+            self._check_number(ledger)
+        self.record_guards(ledger, vehicle)
+
+    def _check_number(self, ledger: Ledger) -> None:
+        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+        _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
+        if written >= limits.RECORDS_PER_AUTHOR_MAX:
+            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")

@@ -1,0 +1,173 @@
+"""Where each type's specimen is valid: the stage of a car's life, and what happens just before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.crypto.dev_keys import dev_key
+from node.ledger.body import TransactionBody
+from node.txtypes.chain.actions import ParameterSet
+from node.txtypes.chain.governance import GovernancePropose
+from node.txtypes.chain.validator_set import ValidatorPause
+from node.txtypes.disputes.types import RecordRespond
+from support import registering
+from support.chain import DAY_MS, address
+from support.disputing import dispute, name_of, newest
+from support.life import Life, km, maintenance, where
+from support.specimens import specimen
+from support.stages import at
+
+ALICE = (address("alice"), dev_key("account", "alice"))
+
+
+def opened(life: Life) -> None:
+    body = specimen("account.open", life.chain)
+    life.chain.do("dealer-munich", body, extra=(ALICE,))
+
+
+def proposed(life: Life) -> None:
+    life.proposal = life.chain.do("bmw", GovernancePropose(ParameterSet("block_txs_max", 1_000)))  # type: ignore[attr-defined]
+
+
+def entrusted(life: Life) -> None:
+    life.mandate = life.chain.do("dealer-munich", specimen("mandate.grant", life.chain))  # type: ignore[attr-defined]
+
+
+def damaged(life: Life) -> None:
+    life.chain.do("workshop-berlin", specimen("accident.report", life.chain, odometer=km(120), where=where()))
+
+
+def recalled(life: Life) -> None:
+    life.chain.do("bmw", specimen("recall.open"))
+
+
+def named(life: Life) -> None:
+    recalled(life)
+    life.chain.do("bmw", specimen("recall.extend"))
+
+
+def flagged(life: Life) -> None:
+    life.chain.do("inspector-1", specimen("flag.set", life.chain))
+
+
+def brought_in(life: Life) -> None:
+    life.chain.do("dealer-munich", specimen("vehicle.import", life.chain), "inspector-1")
+
+
+def charged(life: Life) -> None:
+    brought_in(life)
+    life.chain.do("workshop-berlin", specimen("battery.bind", life.chain))
+
+
+def wrecked(life: Life) -> None:
+    """Written off, and inspected by the list for rebuilt cars."""
+    life.chain.do("insurer-1", specimen("vehicle.total_loss", life.chain), "buyer-1")
+    plain = dict(checklist="REBUILD", kind="rebuild", defects=(), valid_until_day=None, odometer=km(13_000))
+    life.chain.do("inspector-1", specimen("inspection.record", life.chain, **plain), "buyer-1")
+    life.inspection = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
+
+
+def nothing(life: Life) -> None:
+    """The stage is enough."""
+
+
+def serviced(life: Life) -> None:
+    """The record of a service is the ninth one, as in the examples."""
+    while newest(life.chain) < 7:
+        life.chain.do("inspector-1", specimen("odometer.read", life.chain, odometer=km(180)))
+    life.chain.do("workshop-berlin", maintenance(life.chain, 200))
+    life.record = name_of(life.chain, newest(life.chain)).digest  # type: ignore[attr-defined]
+
+
+def disputed(life: Life) -> None:
+    serviced(life)
+    life.dispute = life.chain.do("dealer-munich", dispute(life.chain, newest(life.chain)))  # type: ignore[attr-defined]
+
+
+def answered(life: Life) -> None:
+    disputed(life)
+    life.chain.do("workshop-berlin", RecordRespond(life.dispute, "stands", ()))  # type: ignore[attr-defined]
+
+
+def voted(life: Life) -> None:
+    answered(life)
+    life.chain.now += 14 * DAY_MS
+
+
+def covered(life: Life) -> None:
+    life.chain.do("bmw", specimen("warranty.start", life.chain))
+
+
+def claimed(life: Life) -> None:
+    covered(life)
+    claim = specimen("warranty.claim", life.chain)
+    life.claim = life.chain.do("workshop-berlin", claim, "dealer-munich")  # type: ignore[attr-defined]
+
+
+STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
+    "account.update_keys": ("", opened),
+    "governance.vote": ("", proposed),
+    "mandate.end": ("", entrusted),
+    "validator.resume": ("", lambda life: life.chain.do("workshop-berlin", ValidatorPause())),
+    "title.transfer": ("born", nothing),
+    "odometer.read": ("born", nothing),
+    "odometer.replace": ("born", nothing),
+    "maintenance.record": ("born", nothing),
+    "accident.report": ("born", nothing),
+    "repair.record": ("born", nothing),
+    "vehicle.total_loss": ("handed_over", nothing),
+    "vehicle.rebuild": ("handed_over", wrecked),
+    "vehicle.scrap": ("handed_over", nothing),
+    "recall.extend": ("born", recalled),
+    "recall.done": ("born", named),
+    "inspection.record": ("born", nothing),
+    "flag.set": ("born", nothing),
+    "flag.clear": ("born", flagged),
+    "registration.set": ("born", nothing),
+    "registration.suspend": ("born", registering.registered),
+    "registration.export": ("born", registering.registered),
+    "registration.accept": ("born", registering.leaving),
+    "registration.end": ("born", registering.accepted),
+    "title.assign": ("handed_over", nothing),
+    "part.bind": ("born", nothing),
+    "battery.bind": ("", brought_in),
+    "battery.health": ("", charged),
+    "software.update": ("born", nothing),
+    "listing.create": ("wholesale", nothing),
+    "listing.update": ("listed", nothing),
+    "listing.withdraw": ("listed", nothing),
+    "order.offer": ("listed", nothing),
+    "order.counter": ("offered", nothing),
+    "order.accept": ("offered", nothing),
+    "order.reject": ("offered", nothing),
+    "order.cancel": ("offered", nothing),
+    "order.acknowledge": ("accepted", damaged),
+    "order.handover": ("paid", nothing),
+    "payment.initiate": ("accepted", nothing),
+    "payment.attest": ("paying", nothing),
+    "delivery.schedule": ("accepted", nothing),
+    "delivery.event": ("accepted", nothing),
+    "record.amend": ("wholesale", serviced),
+    "record.dispute": ("wholesale", serviced),
+    "record.respond": ("wholesale", disputed),
+    "record.withdraw": ("wholesale", disputed),
+    "record.resolve": ("wholesale", answered),
+    "record.close": ("wholesale", voted),
+    "warranty.start": ("wholesale", nothing),
+    "warranty.extend": ("wholesale", covered),
+    "warranty.claim": ("wholesale", covered),
+    "warranty.decide": ("wholesale", claimed),
+}
+"""Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
+
+
+NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim", "inspection")
+"""What symbols of the examples stand for."""
+
+
+def placed(tag: str) -> tuple[Life, TransactionBody]:
+    stage, before = STAGES.get(tag, ("", nothing))
+    life = at(stage)
+    before(life)
+    ids = {name: getattr(life, name, b"") for name in NAMED}
+    return life, specimen(tag, life.chain, ids)

@@ -1,0 +1,184 @@
+"""What no transaction does, however hostile: each check says of an accepted step what is wrong, or nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from node.codec import encode
+from node.ledger import kinds
+from node.ledger.body import TransactionBody, type_of
+from node.rules.card_numbers import find_card_number
+from node.rules.personal_data import find_personal_data
+from node.txtypes.sale.listing import Listing, disclosure_root
+from node.txtypes.service.recall import RecallExtend
+from node.txtypes.vehicle.brands import brand_state
+from node.txtypes.vehicle.regions import flags_at
+from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
+from support.hostile.planted import MAILS
+from support.hostile.walk import CONTACTS, SERIALS, Hostile, Step
+from support.life import PRICE
+
+KIB: Final = 1_024
+BYTES_MAX: Final = {
+    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
+    "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": KIB,
+    "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
+}  # fmt: skip
+"""Family to the largest value, in bytes, that its lists leave room for."""
+RECORDS_READ_MAX: Final = 2
+KEYS_READ_MAX: Final = 40
+"""State keys that a transaction reads besides those that its own lists name."""
+KEYS_PER_NAMED: Final = 4
+
+
+# --- personal data ------------------------------------------------------------------------------------------
+def misplaced(step: Step) -> str:
+    """Planted data that was accepted where it must not be."""
+    for plant in step.plants:
+        found = find_personal_data((plant.text,))
+        is_open = isinstance(plant.kind, kinds.Code)
+        if plant.name in (*SERIALS, *CONTACTS) or isinstance(plant.kind, kinds.Bytes):
+            continue
+        if not is_open or found is not None or "@" in plant.text or " " in plant.text:
+            return f"{type_of(step.tx.payload.body)}: {plant.text!r} in {plant.name}"
+    return ""
+
+
+_DIGITS, _IBAN = re.compile(rb"[0-9]{13,}"), re.compile(rb"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_HEX = re.compile(rb"[0-9a-f]{40,}")
+"""Addresses and hashes, as ids within keys: one has a long run of digits now and then."""
+_PHONE = re.compile(rb"0[0-9]{2,}[._/-][0-9._/-]{5,}|00[0-9]{9,}")
+
+
+def stored(walk: Hostile) -> str:
+    """Planted data in any stored byte: of state, records and blocks. Each stored value is searched as bytes."""
+    planted = {number for number in walk.numbers if find_personal_data((number,)) is not None} - walk.serials
+    for key, stored in walk.chain.store.kv.scan(b"", b"\xff"):
+        raw = _HEX.sub(b"", stored)
+        for form in (_DIGITS, _IBAN, _PHONE):
+            for run in form.findall(raw):
+                text = run.decode()
+                if text in planted:
+                    return f"{key!r} holds {text}"
+                if form is _DIGITS and find_card_number(text) >= 0 and not any(text in known for known in walk.serials):
+                    return f"{key!r} holds a card number in {text}"
+        if not key.startswith((b"B", b"Smember/")):
+            for mail in MAILS:
+                if mail.encode() in raw:
+                    return f"{key!r} holds {mail}"
+    return ""
+
+
+# --- bounds -------------------------------------------------------------------------------------------------
+def oversized(walk: Hostile) -> str:
+    """A value of the newest block that is larger than its family's bound."""
+    for key, value in walk.changes.items():
+        name = key.partition(b"/")[0].decode()
+        walk.largest[name] = max(walk.largest[name], len(value))
+        if len(value) > BYTES_MAX.get(name, 64 * KIB):
+            return f"{key!r} has {len(value)} bytes"
+    return ""
+
+
+def overworked(step: Step) -> str:
+    """A transaction that reads more than it may."""
+    body = step.tx.payload.body
+    most = KEYS_READ_MAX + KEYS_PER_NAMED * named_in(body)
+    if step.ledger.sequences > RECORDS_READ_MAX:
+        return f"{type_of(body)} reads {step.ledger.sequences} records"
+    if len(step.ledger.keys) > most:
+        return f"{type_of(body)} reads {len(step.ledger.keys)} state keys, at most {most}"
+    return ""
+
+
+def named_in(value: Any) -> int:
+    """The number of entries of all lists within a body."""
+    if isinstance(value, tuple):
+        return len(value) + sum(map(named_in, value))
+    return sum(named_in(getattr(value, name)) for name in getattr(value, "__struct_fields__", ()))
+
+
+# --- material or not ------------------------------------------------------------------------------------------
+def root_of(vin: str, car: Vehicle) -> bytes:
+    """The disclosure root of the car in a listing that stays as it is."""
+    listing = Listing(vin, car.holder, PRICE, "DE", (), (), 0, 1, "open", (), ())
+    return disclosure_root(bytes(32), listing, car)
+
+
+def told(car: Vehicle, now_ms: int) -> dict[str, object]:
+    """What of a car a buyer has to know once it changes (docs/VEHICLE_LIFE.md), as it counts now."""
+    car = vehicle_at(car, now_ms)
+    return {
+        "brands": {brand.code: brand_state(brand, now_ms) for brand in car.brands},
+        "flags": {(flag.name, flag.setter, flag.is_firm) for flag in flags_at(car.flags, now_ms)},
+        "alerts": {alert.code for alert in car.alerts if alert.state == "confirmed"},
+        "loss": car.loss and (car.loss.category, car.loss.sequence, brand_state(car.loss, now_ms)),
+        "ended or rebuilt": car.existence if car.existence in ("rebuilt", "scrapped", "voided") else "",
+        "claim": car.registration.claim and car.registration.claim.country,
+        "accidents": car.accident_count,
+        "title": (car.holder, car.transfer_count),
+    }
+
+
+def _named(car: Vehicle) -> set[object]:
+    return {(recall.maker, recall.campaign) for recall in car.recalls if recall.recall_class != "quality"}
+
+
+ALWAYS: Final = (
+    "accident.report", "vehicle.total_loss", "vehicle.rebuild", "vehicle.scrap", "registration.end", "odometer.replace",
+)  # fmt: skip
+
+
+DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
+"""Disputing changes nothing but what is shown."""
+
+
+def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:
+    """The reasons why the step is material for a car."""
+    old, new = told(before, now_ms), told(after, now_ms)
+    if type_of(body) in DISPUTING:  # what then counts is what time has done: it is in no root
+        old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
+        old["loss"], new["loss"] = (car.loss and car.loss.sequence for car in (before, after))
+    reasons = [name for name in old if old[name] != new[name]]
+    is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
+    if before.verdict != after.verdict and not is_first:
+        reasons.append("verdict")
+    if isinstance(body, RecallExtend) and _named(before) != _named(after):
+        reasons.append("recall")
+    if type_of(body) in ALWAYS and getattr(body, "vin", "") == vin:
+        reasons.append(type_of(body))
+    return reasons
+
+
+def root_differs(step: Step) -> str:
+    """A step that is not material and changes a root, or is and changes none."""
+    body = step.tx.payload.body
+    for vin, after in step.after.items():
+        before = step.before.get(vin)
+        if before is None or encode(before) == encode(after):
+            continue
+        reasons = why_material(body, vin, before, after, step.now_ms)
+        is_changed = root_of(vin, before) != root_of(vin, after)
+        if is_changed != bool(reasons):
+            how = "changes the root without reason" if is_changed else f"leaves the root, though {reasons} changed"
+            return f"{type_of(body)} {how}: {body}"
+    return ""
+
+
+# --- all of them --------------------------------------------------------------------------------------------
+PER_STEP: Final = (misplaced, overworked, root_differs)
+
+
+def first_broken(walk: Hostile, count: int) -> str:
+    """Name and text of the first check that a step of a walk breaks, and which step; empty for none."""
+    for step in walk.steps(count):
+        for check in PER_STEP:
+            if wrong := check(step):
+                return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
+        if wrong := oversized(walk):
+            return f"oversized: seed {walk.seed}, step {walk.tried}: {wrong}"
+    for last in (oversized, stored):
+        if wrong := last(walk):
+            return f"{last.__name__}: seed {walk.seed}: {wrong}"
+    return ""

@@ -1,0 +1,139 @@
+"""The buyer's report as a page: what a person sees on a terminal, and a program in a pipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from support.chain import DAY_MS, Chain, address
+from support.disputing import dispute, newest
+from support.life import VIN, flag
+from support.registering import put
+from support.specimens import specimen
+from support.stages import at, change, force
+from support.terminal import STYLES, drawn, without_escapes
+
+from node.ledger.family import index_prefix
+from node.ledger.json_form import from_json, to_json
+from node.rpc.moments import moment_of
+from node.txtypes.buyers_report import BuyersReport
+from node.txtypes.history import decode_record
+from node.txtypes.parts.battery import BATTERY
+from node.txtypes.vehicle.brands import Brand
+from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.life import LIFE, NO_LIFE
+from node.txtypes.vehicle.regions import Alert, Duty
+from node.txtypes.vehicle.vehicle import VEHICLE
+from wallet.report import SECTIONS, echo_report
+
+FOREIGN = "JTDKB20U093512345"
+
+
+def report_of(chain, vin: str) -> dict[str, Any]:
+    moment = moment_of(chain.store)
+    vehicle = moment.get(VEHICLE, vin)
+    records = [decode_record(raw) for _, raw in chain.store.records(vin, 0, 1_000)]
+    batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", 8)
+    return to_json(BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries))
+
+
+def page(capsys: pytest.CaptureFixture[str], report: dict[str, Any]) -> dict[str, list[str]]:
+    """Section to its lines, as a pipe gets them."""
+    capsys.readouterr()
+    echo_report(report)
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert f"Buyer's report for {report['vin']}" == title
+    sections: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("  "):
+            sections[list(sections)[-1]].append(" ".join(line.split()))
+        else:
+            name = next(section.title for section in SECTIONS if line.startswith(section.title))
+            sections[name] = [text] if (text := line.removeprefix(name).strip()) else []
+    return sections
+
+
+def test_the_page_has_every_section_in_its_order(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = page(capsys, report_of(at("born").chain, VIN))
+    assert [section.title for section in SECTIONS] == list(shown)
+    assert ["none"] == shown["Brands"] == shown["Disputes"] == shown["Inspections"]
+    assert "origin born on this chain: all of its life since 2025-12-02 is here" in shown["Identity and origin"]
+
+
+def lived() -> Chain:
+    """A registered car with another odometer and a dispute that was withdrawn, and one from elsewhere."""
+    chain = at("wholesale").chain
+    chain.do("registrar-1", put(chain))
+    chain.do("workshop-berlin", specimen("odometer.replace", chain), "dealer-munich")
+    ident = chain.do("dealer-munich", dispute(chain, newest(chain)))
+    chain.do("dealer-munich", specimen("record.withdraw", None, {"dispute": ident}))
+    chain.do("dealer-munich", specimen("vehicle.import", chain), "inspector-1")
+    for tag, sender in (("battery.bind", "workshop-berlin"), ("battery.health", "inspector-1")):
+        chain.do(sender, specimen(tag, chain))
+    return chain
+
+
+def test_a_life_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    chain = lived()
+    shown = page(capsys, report_of(chain, VIN))
+    assert ["existence in service"] == shown["Existence"]
+    assert ["odometer replaced confirmed since 2026-01-02, record 3"] == shown["Brands"]
+    assert [
+        "now registered in DE since 2026-01-02", "2026-01-02 registration.set DE by registrar-1, record 2"
+    ] == shown["Registration"]  # fmt: skip
+    assert ["record 3 not done, closed: withdrawn, opened 2026-01-02"] == shown["Disputes"]
+    newest = "newest reading 0 km on 2026-01-02, record 3; with the instruments before: 12,600 km"
+    assert newest in shown["Odometer"]
+    foreign = page(capsys, report_of(chain, FOREIGN))
+    assert "maker and model a maker that is not on this chain, PRIUS, hev" in foreign["Identity and origin"]
+    assert "built 2019 in TSUTSUMI" in foreign["Identity and origin"]
+    assert any("health 94.1 %" in line for line in foreign["High-voltage battery"])
+
+
+def troubled():
+    """A car on which everything is wrong at once."""
+    chain = at("wholesale").chain
+    vehicle = chain.state(VEHICLE, VIN)
+    chain.now += DAY_MS
+    now, police = chain.now, address("police-1")
+    change(
+        chain, VEHICLE, VIN, flags=(flag("stolen", at_ms=now), flag("lien", "bank-1", now, until_ms=now + DAY_MS,
+                                                                     is_firm=False)),
+        brands=(Brand("fire", "pending", now, 1, 0), Brand("taxi", "confirmed", now, 1, 0)),
+        duties=(Duty("structural_release", 1, now),),
+        alerts=(Alert("clone_vin", "confirmed", now, now, 2, 1, police),),
+        inspection=None, recalls=(), transfer_count=vehicle.transfer_count + 3,
+    )  # fmt: skip
+    hit = Incident(now, now, 1, b"", ("front", "bonnet"), "severe", 1, "confirmed", (), False, False)
+    force(chain, LIFE, VIN, replace(NO_LIFE, incidents=(hit,), older_incidents=2))
+    chain.produce()
+    return chain
+
+
+def test_what_is_wrong_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = page(capsys, report_of(troubled(), VIN))
+    stolen, lien = shown["Stop-flags"]
+    assert stolen.startswith("stolen firm, set by police-1 on 2026-01-03, blocks list, offer")
+    assert lien.startswith("lien provisional until 2026-01-04, set by bank-1")
+    assert ["clone vin confirmed, 2 reports, last 2026-01-03, record 1"] == shown["Alerts"]
+    assert [
+        "2026-01-03 severe (front, bonnet), confirmed, not repaired, record 1",
+        "older 2 incidents more, see the history", "still to do structural release, from record 1",
+    ] == shown["Incidents"]  # fmt: skip
+    assert "holders so far 5" in shown["Holders"] and "used as taxi" in shown["Holders"]
+    assert any("duty structural release" in line for line in shown["For a sale"])
+
+
+def test_a_person_sees_colours_and_no_more_than_the_terminals_width() -> None:
+    report = report_of(troubled(), VIN)
+    seen = drawn(lambda: echo_report(report), columns=80)
+    assert STYLES.search(seen) and max(map(len, without_escapes(seen).splitlines())) <= 80
+    assert not STYLES.search(drawn(lambda: echo_report(report), NO_COLOR="1", TERM="dumb"))
+
+
+def test_a_report_survives_its_own_json() -> None:
+    """The wallet reads a node's answer as the struct that it would compute: nothing else reaches the page."""
+    for vin in (VIN, FOREIGN):
+        report = report_of(lived(), vin)
+        assert report == to_json(from_json(BuyersReport, report, "report"))
