@@ -126,7 +126,8 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     reader.example("bmw-wallet outbox --resend")
     reader.example("bmw-wallet tx odometer.read --help")
     reader.example("bmw-wallet vehicle WBA8E9G50GNU12345")
-    reader.example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify", after=" --accept-old-root")
+    for text in ("bmw-wallet vehicle WBA8E9G50GNU12345 --verify", "bmw-wallet report WBA8E9G50GNU12345 --verify"):
+        reader.example(text, after=" --accept-old-root")
     for text in ("bmw-wallet history WBA8E9G50GNU12345 --limit 50", "bmw-wallet account",
                  "bmw-wallet account dealer-munich --verify", "bmw-wallet cars", "bmw-wallet cars dealer-munich --json",
                  "bmw-wallet listings --country DE --model 330I",
