@@ -87,9 +87,6 @@ BIRTH_AGE_MAX_MS: Final = 400 * DAY_MS
 """How long ago a car may have been produced that its maker registers as new. Older ones are imported. Above: an unmet
 guard."""
 
-BACKFILLED_MS: Final = 400 * DAY_MS
-"""A record whose event lies further back is shown and judged, and counts for nothing good."""
-
 INSPECTIONS_PER_DAY_MAX: Final = 80
 """Inspections of one author within a day of block time: what one station can do. Above: an unmet guard."""
 

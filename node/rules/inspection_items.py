@@ -20,7 +20,8 @@ INSPECTION_RESULTS: Final = ("pass", "fail")
 
 
 class InspectionItem(NamedTuple):
-    """`severities`: those that a defect of it can have. `zones`: where it is on the car, and repaired."""
+    """One thing that an inspection looks at. `severities`: those that a defect of it can have. `zones`: the zones of
+    the car in which it lies and is repaired."""
 
     severities: tuple[str, ...]
     zones: frozenset[str]

@@ -52,10 +52,11 @@ INDEPENDENT, INTERESTED, DECLARED = range(3)
 """Standing: accredited and not related to the holder; accredited and related, or agreed by both parties of a handover;
 anybody else's, which is shown and never judged."""
 COUNTED, SUPERSEDED, EXCLUDED, BACKFILLED = range(4)
-"""State: judged; mended by its author; struck by a decision; judged, but included so late that it counts for nothing
-good. A backfilled reading contradicts others and keeps them from being called typing errors. It does not make two
-readings out of one, is no second author, confirms no jump, covers nothing, keeps nothing fresh, and is no witness
-before or after a volley: else one dated back would turn ILLOGICAL into CONTESTED."""
+"""State: `COUNTED` is judged. `SUPERSEDED` was amended by its author. `EXCLUDED` was annulled by a decision.
+`BACKFILLED` is judged, but was included too late to count in the car's favour. A backfilled reading contradicts others
+and keeps them from being called typing errors. It does not make two readings out of one, is no second author, confirms
+no jump, covers nothing, keeps nothing fresh, and is no witness before or after a volley: else one dated back would turn
+ILLOGICAL into CONTESTED."""
 
 Verdict = Literal["LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"]
 """The readings rise; one mistake explains why they do not; none does; they tell too little."""

@@ -11,7 +11,8 @@ from fleet_simulation.cars import KM, Car, Case
 from fleet_simulation.correcting import dispute, name_of
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.world import Tamper, World, body_of, happens, reading, where
-from node.limits import BACKFILLED_MS, DAY_MS
+from node.limits import DAY_MS
+from node.rules.odometer import BACKFILLED_MS
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.service.damage import Damage
 

@@ -15,7 +15,10 @@ from node.txtypes.disputes.types import (
     RecordResolve,
     RecordRespond,
 )
+from node.txtypes.history import decode_record
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, conduct_at
 from node.txtypes.members.member import MEMBER, Grant
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.record import record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import DAY_MS, Chain, address
@@ -23,6 +26,8 @@ from support.life import VIN, Life, accident, km, maintenance, read
 from support.stages import at, change, fork
 
 ARBITERS = ("arbiter-1", "arbiter-2", "arbiter-3", "arbiter-4")
+WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
+WITNESS = address(INSPECTOR)
 
 
 def newest(chain: Chain, vin: str = VIN) -> int:
@@ -119,3 +124,33 @@ def copied(life: Life) -> Life:
 
 def wholesale() -> Life:
     return at("wholesale")
+
+
+def outcomes_of(life: Life, sequence: int) -> tuple[str, ...]:
+    raw = life.chain.store.state.record(VIN, sequence)
+    assert raw is not None
+    return decode_record(raw).content.outcome
+
+
+def conduct(life: Life, account: str) -> Conduct:
+    return conduct_at(life.chain.state(CONDUCT, address(account)) or NO_CONDUCT, life.chain.now)
+
+
+def total(life: Life, account: str, counter: str) -> int:
+    """A counter of an account's conduct, over all quarters kept."""
+    return sum(getattr(entry, counter) for entry in conduct(life, account).quarters)
+
+
+def the_brand(life: Life) -> str:
+    """The state of the only brand of the car."""
+    [brand] = car(life).brands
+    return brand_state(brand, life.chain.now)
+
+
+def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
+    """A dispute from its opening to its decision."""
+    ident = disputed(life, sequence, sender, ground)
+    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
+    answered(life, ident, author)
+    decided(life, ident, outcome)
+    return ident

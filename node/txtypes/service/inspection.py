@@ -33,7 +33,7 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import CalendarDay, StaticRule, Unique
 from node.limits import DAY_MS
 from node.rules.checklists import Checklist as Rule
-from node.rules.odometer import to_metres
+from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.mandate import MANDATE
@@ -266,7 +266,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             outcome.append(UNPRESENTED)
         former = vehicle.inspection
         is_newest = former is None or self.event_at_ms >= former.at_ms
-        if is_newest and self.event_at_ms > ledger.now_ms - limits.BACKFILLED_MS:
+        if is_newest and self.event_at_ms > ledger.now_ms - BACKFILLED_MS:
             if self.result in FAILED:
                 inspected = self._failed(ledger, inspected)
             elif self.is_presented:

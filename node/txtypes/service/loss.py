@@ -87,7 +87,7 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
         return vehicle.loss is not None and vehicle.loss.state in ("pending", "undecided")
 
     def _is_second(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        """Whether another insurer, not related to this one, has reported the total loss before."""
+        """Whether an insurer that is not related to this one has already reported the total loss."""
         loss = vehicle.loss
         return (
             loss is not None and self._is_pending(vehicle)

@@ -108,7 +108,7 @@ def plus_months(at_ms: int, months: int) -> int:
 
 
 def is_in_term(warranty: Warranty, at_ms: int, metres: int) -> bool:
-    """Whether an event at a time, at the car's distance, is covered."""
+    """Whether the warranty covers an event at this time and at this distance of the car."""
     is_in_time = warranty.starts_at_ms <= at_ms < warranty.ends_at_ms
     return is_in_time and (not warranty.distance_km or metres <= warranty.distance_km * 1_000)
 

@@ -27,7 +27,7 @@ VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "de
 
 
 def check_vin(ledger: Ledger, vin: str, scheme: VinScheme) -> None:
-    """Notes what is wrong with a VIN of North America or China; in Europe check digit and year code are free."""
+    """Notes a wrong check digit or year code in a VIN of North America or China. In Europe both positions are free."""
     if scheme == "EU":
         return
     if not has_valid_check_digit(vin):

@@ -150,7 +150,7 @@ def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes,
 
 
 def check_shown(ledger: Ledger, vin: str, vehicle: Vehicle, root: bytes) -> None:
-    """Notes `disclosure_stale` unless `root` is the car's material root now."""
+    """Notes `disclosure_stale` unless `root`, which the signer names, is the car's material root at present."""
     now = material_root(vin, vehicle)
     if root != now:
         ledger.unmet(DISCLOSURE_STALE, vin, root.hex(), now.hex())

@@ -98,7 +98,7 @@ def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
 
 
 def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
-    """Whether an account is an inspector now who is related to none of the parties."""
+    """Whether the account is an inspector at present and is related to none of the parties."""
     is_near = any(related(ledger, account, party, vin, ledger.now_ms) for party in parties)
     return has_role(ledger, account, "inspector") and not is_near
 

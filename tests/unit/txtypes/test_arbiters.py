@@ -10,17 +10,15 @@ from support.chain import address
 from support.disputing import (
     ARBITERS,
     answered,
-    car,
     copied,
     crashed,
-    decided,
     disputed,
     of,
+    the_brand,
     voted,
     wholesale,
 )
 from support.governing import carry_out, codes_of
-from support.life import VIN, Life
 from support.stages import at, ledger_of
 
 from node.rules.disputes import DISPUTE_OUTCOMES
@@ -28,40 +26,6 @@ from node.txtypes.chain.actions import RoleGrant, RoleSetStatus
 from node.txtypes.disputes import arbiters
 from node.txtypes.disputes.arbiters import ARBITERS as NAMED
 from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, is_settled, outcome_of
-from node.txtypes.history import decode_record
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, conduct_at
-from node.txtypes.vehicle.brands import brand_state
-
-WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
-WITNESS = address(INSPECTOR)
-
-
-def outcomes_of(life: Life, sequence: int) -> tuple[str, ...]:
-    raw = life.chain.store.state.record(VIN, sequence)
-    assert raw is not None
-    return decode_record(raw).content.outcome
-
-
-def conduct(life: Life, account: str) -> Conduct:
-    return conduct_at(life.chain.state(CONDUCT, address(account)) or NO_CONDUCT, life.chain.now)
-
-
-def total(life: Life, account: str, counter: str) -> int:
-    return sum(getattr(entry, counter) for entry in conduct(life, account).quarters)
-
-
-def the_brand(life: Life) -> str:
-    [brand] = car(life).brands
-    return brand_state(brand, life.chain.now)
-
-
-def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
-    """A dispute from its opening to its decision."""
-    ident = disputed(life, sequence, sender, ground)
-    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
-    answered(life, ident, author)
-    decided(life, ident, outcome)
-    return ident
 
 
 # --- arbiters -----------------------------------------------------------------------------------------------

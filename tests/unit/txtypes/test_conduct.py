@@ -5,58 +5,29 @@ from __future__ import annotations
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.disputing import (
+    HOLDER,
+    INSPECTOR,
+    WITNESS,
+    WORKSHOP,
     amend,
     answered,
-    car,
-    decided,
+    conduct,
     dispute,
     disputed,
     newest,
-    of,
     serviced,
     shown,
+    through,
+    total,
     wholesale,
 )
 from support.governing import carry_out, codes_of
-from support.life import VIN, Life, maintenance
+from support.life import maintenance
 from support.stages import force
 
 from node.txtypes.chain.actions import HoldLift
-from node.txtypes.history import decode_record
 from node.txtypes.members import conduct as conducts
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Conduct, Quarter, conduct_at, counted
-from node.txtypes.vehicle.brands import brand_state
-
-WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
-WITNESS = address(INSPECTOR)
-
-
-def outcomes_of(life: Life, sequence: int) -> tuple[str, ...]:
-    raw = life.chain.store.state.record(VIN, sequence)
-    assert raw is not None
-    return decode_record(raw).content.outcome
-
-
-def conduct(life: Life, account: str) -> Conduct:
-    return conduct_at(life.chain.state(CONDUCT, address(account)) or NO_CONDUCT, life.chain.now)
-
-
-def total(life: Life, account: str, counter: str) -> int:
-    return sum(getattr(entry, counter) for entry in conduct(life, account).quarters)
-
-
-def the_brand(life: Life) -> str:
-    [brand] = car(life).brands
-    return brand_state(brand, life.chain.now)
-
-
-def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
-    """A dispute from its opening to its decision."""
-    ident = disputed(life, sequence, sender, ground)
-    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
-    answered(life, ident, author)
-    decided(life, ident, outcome)
-    return ident
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Quarter, counted
 
 
 # --- conduct ------------------------------------------------------------------------------------------------

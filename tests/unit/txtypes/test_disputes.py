@@ -5,22 +5,26 @@ from __future__ import annotations
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.disputing import (
+    HOLDER,
+    WORKSHOP,
     answered,
     car,
     closed,
-    decided,
+    conduct,
     disputed,
     newest,
     of,
+    outcomes_of,
     passed,
     serviced,
     shown,
     status,
+    total,
     voted,
     wholesale,
 )
 from support.governing import carry_out
-from support.life import VIN, Life, handover
+from support.life import VIN, handover
 from support.stages import at, force, ledger_of
 
 from node import limits
@@ -41,43 +45,10 @@ from node.txtypes.disputes.dispute import (
     open_of_account,
 )
 from node.txtypes.disputes.types import RecordWithdraw
-from node.txtypes.history import decode_record
 from node.txtypes.members import conduct as conducts
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, Quarter, conduct_at
-from node.txtypes.vehicle.brands import brand_state
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, Quarter
 from node.txtypes.vehicle.life import DISPUTES_MAX, LIFE, NO_LIFE, OpenDispute
 from node.txtypes.vehicle.vehicle import VEHICLE
-
-WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
-WITNESS = address(INSPECTOR)
-
-
-def outcomes_of(life: Life, sequence: int) -> tuple[str, ...]:
-    raw = life.chain.store.state.record(VIN, sequence)
-    assert raw is not None
-    return decode_record(raw).content.outcome
-
-
-def conduct(life: Life, account: str) -> Conduct:
-    return conduct_at(life.chain.state(CONDUCT, address(account)) or NO_CONDUCT, life.chain.now)
-
-
-def total(life: Life, account: str, counter: str) -> int:
-    return sum(getattr(entry, counter) for entry in conduct(life, account).quarters)
-
-
-def the_brand(life: Life) -> str:
-    [brand] = car(life).brands
-    return brand_state(brand, life.chain.now)
-
-
-def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
-    """A dispute from its opening to its decision."""
-    ident = disputed(life, sequence, sender, ground)
-    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
-    answered(life, ident, author)
-    decided(life, ident, outcome)
-    return ident
 
 
 # --- the way of a dispute -----------------------------------------------------------------------------------

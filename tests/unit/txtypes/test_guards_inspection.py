@@ -13,6 +13,7 @@ from node import limits
 from node.ledger.fields import RecordName
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
+from node.rules.odometer import BACKFILLED_MS
 from node.txtypes.identity.quota import QUOTA, Acts, Quota
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
@@ -465,7 +466,7 @@ def test_an_older_inspection_does_not_take_the_place_of_a_newer() -> None:
 def test_an_inspection_of_400_days_ago_counts_for_nothing() -> None:
     life = at("wholesale")
     early = inspection(life.chain, (BRAKES, "dangerous"))
-    life.chain.now += limits.BACKFILLED_MS + DAY_MS
+    life.chain.now += BACKFILLED_MS + DAY_MS
     life.chain.do("inspector-1", early, HOLDER)
     assert (None, []) == (car(life.chain).inspection, alive(life.chain))
 

@@ -8,10 +8,15 @@ from support.chain import DAY_MS, address
 from support.damage import loss, repair
 from support.disputing import (
     ARBITERS,
+    HOLDER,
+    INSPECTOR,
+    WITNESS,
+    WORKSHOP,
     amend,
     answered,
     car,
     closed,
+    conduct,
     copied,
     crashed,
     decided,
@@ -19,11 +24,15 @@ from support.disputing import (
     name_of,
     newest,
     of,
+    outcomes_of,
     passed,
     reading,
     serviced,
     shown,
     status,
+    the_brand,
+    through,
+    total,
     voted,
     wholesale,
 )
@@ -37,44 +46,10 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruling
 from node.txtypes.disputes.types import RecordResolve, RecordWithdraw
-from node.txtypes.history import decode_record
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, Conduct, conduct_at
-from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER, reading_of
 from node.txtypes.vehicle.regions import Alert, Clearance, Flag, Inspection
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now
-
-WORKSHOP, HOLDER, INSPECTOR = "workshop-berlin", "dealer-munich", "inspector-1"
-WITNESS = address(INSPECTOR)
-
-
-def outcomes_of(life: Life, sequence: int) -> tuple[str, ...]:
-    raw = life.chain.store.state.record(VIN, sequence)
-    assert raw is not None
-    return decode_record(raw).content.outcome
-
-
-def conduct(life: Life, account: str) -> Conduct:
-    return conduct_at(life.chain.state(CONDUCT, address(account)) or NO_CONDUCT, life.chain.now)
-
-
-def total(life: Life, account: str, counter: str) -> int:
-    return sum(getattr(entry, counter) for entry in conduct(life, account).quarters)
-
-
-def the_brand(life: Life) -> str:
-    [brand] = car(life).brands
-    return brand_state(brand, life.chain.now)
-
-
-def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
-    """A dispute from its opening to its decision."""
-    ident = disputed(life, sequence, sender, ground)
-    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
-    answered(life, ident, author)
-    decided(life, ident, outcome)
-    return ident
 
 
 # --- what is decided ----------------------------------------------------------------------------------------

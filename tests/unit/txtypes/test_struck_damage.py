@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 from support.chain import address
-from support.disputing import amend, answered, car, crashed, decided, disputed, newest, of, wholesale
-from support.life import VIN, Life, accident, km
+from support.disputing import (
+    HOLDER,
+    WORKSHOP,
+    amend,
+    answered,
+    car,
+    crashed,
+    decided,
+    disputed,
+    newest,
+    of,
+    the_brand,
+    through,
+    wholesale,
+)
+from support.life import VIN, accident, km
 from support.specimens import specimen
 
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.vehicle import existence_now
-
-WORKSHOP, HOLDER = "workshop-berlin", "dealer-munich"
-
-
-def the_brand(life: Life) -> str:
-    [brand] = car(life).brands
-    return brand_state(brand, life.chain.now)
-
-
-def through(life: Life, sequence: int, outcome: str) -> None:
-    """A dispute from its opening to its decision."""
-    ident = disputed(life, sequence, HOLDER)
-    answered(life, ident, WORKSHOP)
-    decided(life, ident, outcome)
 
 
 @pytest.mark.parametrize("struck", [0, 1])
