@@ -247,8 +247,9 @@ class _Course:
     # --- what explains falls --------------------------------------------------------------------------------
     def volley(self, falling: list[int], one: int) -> tuple[list[int], list[tuple[int, int]]]:
         """The falling readings of the party of one that were included within 90 days of it, if one mistake may have
-        made them all: the holder signed none, and readings of others lie around them. Else none, with the one that the
-        holder signed."""
+        made them all: the holder signed none, and others' readings lie around them. The car's birth stands for one
+        before, so that one dated before the car's first reading takes no explanation away. Else none, with the one that
+        the holder signed."""
         around = included_at_ms(self.readings[one])
         own = [
             place
@@ -259,8 +260,8 @@ class _Course:
         if signed := [place for place in own if self.readings[place].is_acknowledged]:
             return [], [(signed[0], signed[0])]
         others = [place for place in self.timely if self.party(place) != self.party(one)]
-        is_among_others = len(own) > 1 and bool(others) and others[0] < own[0] and own[-1] < others[-1]
-        return (own if is_among_others else []), []
+        is_before_others = len(own) > 1 and bool(others) and own[-1] < others[-1]
+        return (own if is_before_others else []), []
 
     def largest_fall_without(self, gone: Collection[int]) -> tuple[int, int] | None:
         """Of the other readings; None where they rise."""

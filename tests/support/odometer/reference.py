@@ -33,12 +33,12 @@ def _included_ms(fact: Fact) -> int:
 
 
 def _is_volley(own: Facts, facts: Facts) -> bool:
-    """Whether they may be one false volley: two or more, unsigned, others before and after each."""
+    """Whether they may be one false volley: two or more, unsigned, others after each; before them is the car's birth."""
     others = [fact for fact in facts if fact.author != own[0].author and not _is_late(fact)]
     return (
         len(own) > 1
         and not any(fact.is_acknowledged for fact in own)
-        and all(any(o < fact for o in others) and any(o > fact for o in others) for fact in own)
+        and all(any(o > fact for o in others) for fact in own)
     )
 
 

@@ -90,13 +90,12 @@ def test_a_volley_is_told_within_ninety_days() -> None:
     assert "CONTESTED" == found(*rival(delay_s=100 * 86_400))[0]
 
 
-def test_a_volley_lies_between_readings_of_others() -> None:
+def test_a_volley_lies_between_the_birth_and_a_reading_of_others() -> None:
     honest, false = [(0, 10_000, A), (10, 20_000, B)], [(110, 3_000, D), (120, 2_000, D)]
     assert "ILLOGICAL" == found(*honest, *false)[0]
     assert "CONTESTED" == found(*honest, *false, (130, 20_000, A))[0]
-    early = [(1, 900_000, D), (2, 910_000, D), *((day + 5, km, author) for day, km, author in honest)]
-    assert "ILLOGICAL" == found(*early)[0]
-    assert "CONTESTED" == found((0, 1_000, C), *early)[0]
+    early = [(1, 30_000, D), (12, 31_000, D), *((day + 15, km, author) for day, km, author in honest)]
+    assert ("CONTESTED", ("decreasing", "volley"), [((0, 1), (2, 3))]) == found(*early)
 
 
 def test_authors_of_one_group_are_one() -> None:
@@ -111,7 +110,7 @@ def test_an_explanation_names_at_most_eight_on_each_side() -> None:
     assert (tuple(range(13, 21)), (0,)) == (explanation.sequences, explanation.contradicts)
     assert NAMED_MAX == len(explanation.sequences)
     high = [*((n, 10_000 + n, A) for n in range(20)), (30, 10, B)]
-    assert [((20,), tuple(range(12, 20)))] == found(*high)[2]
+    assert [((20,), tuple(range(12, 20))), (tuple(range(12, 20)), (20,))] == found(*high)[2]
 
 
 # --- what is judged -------------------------------------------------------------------------------------
@@ -130,10 +129,10 @@ def test_a_backfilled_reading_contradicts_and_is_good_for_nothing_else() -> None
     assert ("NO_VERDICT", ("too_few",), []) == found((0, 10_000, A), (50, 20_000, B, late))
     assert ("LOGICAL", ("one_author",), []) == found((0, 10_000, A), (50, 20_000, B, late), (90, 20_000, A))
     assert "CONTESTED" == found((0, 10_000, A, late), (50, 2_000, B))[0]
-    # as a second reading before the volley it would turn ILLOGICAL into CONTESTED
-    ends = [(10, 50_000, D), (20, 60_000, D), (110, 3_000, A), (120, 4_000, B)]
-    assert "ILLOGICAL" == found(*ends)[0] == found((0, 1_000, C, late), *ends)[0]
-    assert "CONTESTED" == found((0, 1_000, C), *ends)[0]
+    # as a reading after the volley it would turn ILLOGICAL into CONTESTED
+    ends = [(10, 50_000, A), (20, 60_000, B), (110, 3_000, D), (120, 4_000, D)]
+    assert "ILLOGICAL" == found(*ends)[0] == found(*ends, (130, 61_000, C, late))[0]
+    assert "CONTESTED" == found(*ends, (130, 61_000, C))[0]
     # between two readings it would halve a jump
     jump = (0, 0, A), (1, 4_000, B)
     assert (1,) == judge(series(*jump)).outliers
