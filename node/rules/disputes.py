@@ -2,7 +2,7 @@
 
 from typing import Final
 
-DISPUTE_STANDINGS: Final[dict[str, int]] = {"holder": 2, "buyer": 2, "seller": 2, "maker": 1, "bank": 1}
+DISPUTE_STANDINGS: Final[dict[str, int]] = {"holder": 8, "buyer": 2, "seller": 2, "maker": 1, "bank": 1}
 """Standing -> disputes of it that can be open on one car: none can fill another's places."""
 DISPUTE_GROUNDS: Final = (
     "not_this_vehicle", "not_done", "wrong_reading", "wrong_damage", "wrong_date", "duplicate", "false_identity",

@@ -60,6 +60,14 @@ ILLOGICAL into CONTESTED."""
 
 Verdict = Literal["LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"]
 """The readings rise; one mistake explains why they do not; none does; they tell too little."""
+_CONTRADICTION: Final[dict[Verdict, int]] = {"NO_VERDICT": 0, "LOGICAL": 0, "CONTESTED": 1, "ILLOGICAL": 2}
+
+
+def is_worse(verdict: Verdict, than: Verdict) -> bool:
+    """Whether readings contradict each other more by one verdict than by another."""
+    return _CONTRADICTION[verdict] > _CONTRADICTION[than]
+
+
 Unit = Literal["km", "mi"]
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
 MILLIMETRES: Final[dict[str, int]] = {"km": 1_000_000, "mi": 1_609_344}

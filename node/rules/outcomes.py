@@ -17,6 +17,7 @@ SELF_REPORTED: Final = "self_reported"
 CLAIM_OPENED: Final = "claim_opened"
 CLAIM_TAKES_EFFECT: Final = "claim_takes_effect"
 CLAIM_OBJECTED: Final = "claim_objected"
+RECALL_BEFORE_ACCEPT: Final = "recall_before_accept"
 INCIDENT_JOINED: Final = "incident_joined"
 STRUCTURAL: Final = "structural"
 PARTS_UNPROVEN: Final = "parts_unproven"
@@ -48,6 +49,7 @@ OUTCOMES: Final[dict[str, str]] = {
     CLAIM_OPENED: "the car is registered in another country, which has 30 days to object",
     CLAIM_TAKES_EFFECT: "the country that has the car confirms its export to the country that claims it",
     CLAIM_OBJECTED: "the country that has the car objects to another's claim",
+    RECALL_BEFORE_ACCEPT: "a recall of class compliance is open: the other country registers the car once it is done",
     INCIDENT_JOINED: "the report belongs to an accident that was reported before, and does not count again",
     STRUCTURAL: "the repair concerned load-bearing parts: the car needs an inspection and a release",
     PARTS_UNPROVEN: "an airbag or a load-bearing part was replaced, and the record names no part",

@@ -24,6 +24,7 @@ OUTLIERS_MAX: Final = 8
 REASONS: Final = (
     "decreasing", "one_reading", "volley", "too_few", "limit", "replaced", "rollover", "one_author", "outliers",
     "jump_confirmed", "pre_chain", "replaced_proven", "rollover_proven", "sources_differ", "author_excluded",
+    "lowered",
 )  # fmt: skip
 """Every reason, in the order in which a verdict gives them."""
 
@@ -84,13 +85,15 @@ class JudgedSegment(Protocol):
 class Series(NamedTuple):
     """The readings of one car, in any order. `parties`: by author, a number that authors of one group share.
     `segments`: in event time. `is_beyond_bound`: judged readings were left out. `has_excluded_author`: readings were
-    left uncounted since their author was found a fraud."""
+    left uncounted since their author was found a fraud. `is_lowered`: an author has taken a reading back for a lower
+    one, or for none, which it could not do alone."""
 
     readings: Sequence[JudgedReading]
     parties: Sequence[int]
     segments: Sequence[JudgedSegment] = ()
     is_beyond_bound: bool = False
     has_excluded_author: bool = False
+    is_lowered: bool = False
 
 
 class Explanation(NamedTuple):
@@ -365,6 +368,8 @@ def _shown(series: Series, course: _Course, outliers: Sequence[int]) -> set[str]
         found.add("limit")
     if series.has_excluded_author:
         found.add("author_excluded")
+    if series.is_lowered:
+        found.add("lowered")
     return found
 
 

@@ -25,7 +25,7 @@ from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle import conditions, odometer, readings, vehicle
-from node.txtypes.vehicle.odometer import highest_metres, newest_metres
+from node.txtypes.vehicle.odometer import highest_metres, newest_distance
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, VehicleView
 
@@ -126,7 +126,7 @@ def answers(chain: Chain) -> dict[str, Any]:
         ),
         "outliers": sorted(names[n] for n in view.odometer.outliers),
         "newest": newest and (newest.metres, newest.event_at_ms),
-        "newest metres": newest_metres(ledger, VIN),
+        "newest distance": newest_distance(ledger, VIN),
         "highest metres": highest_metres(ledger, VIN, chain.now),
     }
 

@@ -63,11 +63,11 @@ def _effect_of(kind: type[Any], *, is_material: bool) -> Callable[[pytest.Monkey
 
 
 def _turned_verdicts_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(record, "is_verdict_change", lambda before, after: False)
+    patch.setattr(record, "is_verdict_worse", lambda before, after: False)
 
 
 def _first_verdicts_are_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(record, "is_verdict_change", lambda before, after: before.verdict != after.verdict)
+    patch.setattr(record, "is_verdict_worse", lambda before, after: before.verdict != after.verdict)
 
 
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any], tuple[str, ...], int, str]] = {

@@ -118,23 +118,31 @@ def check_alone(
             ledger.unmet(WITNESS_MISSING, vin)
 
 
-def retract(ledger: Ledger, vin: str, vehicle: Vehicle, target: RecordName, face: Face) -> tuple[Vehicle, bool]:
+def retract(
+    ledger: Ledger, vin: str, vehicle: Vehicle, face: Face, new_metres: int = -1, *, is_replaced: bool = False
+) -> tuple[Vehicle, bool]:
     """The vehicle without the record, and whether a buyer has to know; open disputes about it have reached their
-    aim."""
-    was_decided = record_status(ledger, vin, target.sequence).outcome == "amended"
-    put_record_status(ledger, vin, target.sequence, is_superseded=True)
-    settle_amended(ledger, vin, target.sequence)
-    return carry_out(ledger, Ruling("retracted", vin, target.sequence, face.kind, may_clear=was_decided), vehicle)
+    aim. `new_metres`, `is_replaced`: see `Ruling`."""
+    was_decided = record_status(ledger, vin, face.sequence).outcome == "amended"
+    put_record_status(ledger, vin, face.sequence, is_superseded=True)
+    settle_amended(ledger, vin, face.sequence)
+    ruling = Ruling(
+        "retracted", vin, face.sequence, face.kind, may_clear=was_decided, new_metres=new_metres,
+        is_replaced=is_replaced,
+    )  # fmt: skip
+    return carry_out(ledger, ruling, vehicle)
 
 
 class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
     """The author of a record says that it is wrong. `replaced_by`: the record that it has written in its place, of the
     same type, on the same car, or on the car that the record `belongs_to` where the VIN was wrong. The old record's
-    reading counts no more, and a brand that only it told and that is pending falls.
+    reading and the instrument that it told of count no more, a brand that only it told and that is pending falls, and
+    where nothing is in its place a recall that it reports as done is open again.
 
     Within 28 days the author amends alone, but for a reading: a lower one, or none in its place, needs an inspector as
-    `witness`, unless the old one is probably a typing error or the change is at most the tolerance. Later every
-    amendment needs the witness, or the decision `amended` of a dispute."""
+    `witness`, unless the old one is probably a typing error or the change is at most the tolerance; the odometer then
+    has the reason `lowered` for ever. So does an `odometer.replace`. Later every amendment needs the witness, or the
+    decision `amended` of a dispute."""
 
     vin: Vin
     target: RecordName
@@ -213,7 +221,9 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         raw = ledger.record(self.vin, self.target.sequence)
         assert raw is not None, "guarded"
         face = face_of(stored_record(raw))
-        vehicle, is_material = retract(ledger, self.vin, vehicle, self.target, face)
+        is_replaced = self.replaced_by is not None and self.belongs_to is None
+        new_metres = self._new_metres(ledger)
+        vehicle, is_material = retract(ledger, self.vin, vehicle, face, new_metres, is_replaced=is_replaced)
         put_record_status(
             ledger, self.vin, self.target.sequence, superseded_by=self.replaced_by, belongs_to=self.belongs_to
         )  # fmt: skip

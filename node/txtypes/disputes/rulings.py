@@ -1,7 +1,7 @@
 """Rulings: what the end of a dispute, or an amendment by the author, does to the car that the record is about.
 
-`CONSEQUENCES` lists one function for each part of a car's state. A type whose records have an effect of its own adds a
-function here.
+`CONSEQUENCES` lists one function for each part of a car's state that records of many types have an effect on. A type
+whose records have an effect of their own has a method `struck`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,18 @@ from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident
-from node.txtypes.vehicle.life import LIFE
-from node.txtypes.vehicle.odometer import is_verdict_change
-from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
+from node.txtypes.vehicle.life import LIFE, NO_LIFE
+from node.txtypes.vehicle.odometer import is_verdict_worse
+from node.txtypes.vehicle.readings import (
+    NO_READINGS,
+    ODOMETER,
+    is_backfilled,
+    lowers,
+    reading_of,
+    with_state,
+    without_segment,
+)
+from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -30,7 +39,9 @@ RulingName = Literal["annulled", "retracted", "stands", "undecided"]
 class Ruling(NamedTuple):
     """What was found of the record `sequence` of a car, which is a `kind`: arbiters annulled it, its author retracted
     it, it stands, or it is undecided whether. `may_clear`: a retraction ends confirmed effects too, since arbiters
-    decided that the record is to be amended. `ground`: of the dispute, empty for an amendment."""
+    decided that the record is to be amended. `new_metres`: of an amendment, the reading that takes the place of the
+    record's, -1 for none. `is_replaced`: another record of the type on the car is in its place. `ground`: of the
+    dispute, empty for an amendment."""
 
     name: RulingName
     vin: str
@@ -39,6 +50,8 @@ class Ruling(NamedTuple):
     ground: str = ""
     standing: str = ""
     may_clear: bool = False
+    new_metres: int = -1
+    is_replaced: bool = False
 
     @property
     def is_struck(self) -> bool:
@@ -50,12 +63,14 @@ Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
 
 
 def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """Its reading counts no more, and the rest is judged anew."""
+    """Its reading counts no more, nor the instrument of which it told, and the rest is judged anew."""
     leaf = ledger.get(ODOMETER, ruling.vin) if ruling.is_struck else None
     if leaf is None:
         return vehicle
     state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
-    judged = with_state(leaf, ruling.sequence, state, ledger.rules)
+    is_lowered = state == SUPERSEDED and not ruling.may_clear and lowers(leaf, ruling.sequence, ruling.new_metres)
+    judged = without_segment(leaf, ruling.sequence, ledger.rules)
+    judged = with_state(judged, ruling.sequence, state, ledger.rules, is_lowered=is_lowered)
     if judged != leaf:
         ledger.put(ODOMETER, ruling.vin, judged)
     return replace(vehicle, verdict=judged.verdict) if judged.verdict != vehicle.verdict else vehicle
@@ -197,6 +212,16 @@ def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return vehicle
 
 
+def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """What records of its type alone do. One that its author replaces leaves that to the record in its place."""
+    kind = ledger.rules.types[ruling.kind]
+    if not ruling.is_struck or ruling.is_replaced or not issubclass(kind, VehicleRecord):
+        return vehicle
+    raw = ledger.record(ruling.vin, ruling.sequence)
+    assert raw is not None, "judged"
+    return body_of(stored_record(raw), kind).struck(ledger, vehicle, ruling.sequence)
+
+
 def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """An import that the maker has shown to be of another car is void."""
     is_void = ruling.name == "annulled" and ruling.kind == "vehicle.import" and ruling.ground == "false_identity"
@@ -204,7 +229,8 @@ def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _identity,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _own_effect,
+    _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 
@@ -217,22 +243,22 @@ class Ruled(NamedTuple):
 
 
 def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
-    """Every consequence of a ruling. It is material where it changes what a buyer was told."""
+    """Every consequence of a ruling. It is material where a buyer is told something that was not so before: that
+    something is so no more is no news to him."""
     before, told = vehicle, _told(ledger, ruling.vin, vehicle)
     for consequence in CONSEQUENCES:
         vehicle = consequence(ledger, ruling, vehicle)
-    is_told = told != _told(ledger, ruling.vin, vehicle)
-    return Ruled(vehicle, is_told or is_verdict_change(before, vehicle))
+    is_told = not _told(ledger, ruling.vin, vehicle) <= told
+    return Ruled(vehicle, is_told or is_verdict_worse(before, vehicle))
 
 
-def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> object:
+def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> set[object]:
     """What a buyer is told of the car, beside the verdict."""
-    confirmed = tuple(alert.code for alert in vehicle.alerts if alert.state == "confirmed")
-    states = tuple((brand.code, brand.state) for brand in vehicle.brands)
-    incidents = tuple((incident.sequence, incident.state) for incident in _incidents_of(ledger, vin))
-    return states, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
-
-
-def _incidents_of(ledger: Ledger, vin: str) -> tuple[Incident, ...]:
-    life = ledger.get(LIFE, vin)
-    return life.incidents if life is not None else ()
+    life, leaf = ledger.get(LIFE, vin) or NO_LIFE, ledger.get(ODOMETER, vin) or NO_READINGS
+    return {
+        vehicle.existence, ("lowered", leaf.lowered), *vehicle.flags, *vehicle.duties, *vehicle.recalls,
+        *(alert.code for alert in vehicle.alerts if alert.state == "confirmed"),
+        *((told.code, told.state) for told in vehicle.brands if told.state != "annulled"),
+        *((told.category, told.state) for told in (vehicle.loss,) if told is not None and told.state != "annulled"),
+        *((told.sequence, told.state) for told in life.incidents if told.state != "annulled"),
+    }  # fmt: skip

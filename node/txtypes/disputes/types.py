@@ -85,7 +85,7 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
     a year after the title moved between them; a bank with a lien; for `false_identity` the manufacturer whose WMI the
     VIN has. A dispute changes nothing but what is shown; only a decision does.
 
-    Open at a time: per car 2 of an opener, 5 of a plain account, 50 of a member, and for each standing the places of
+    Open at a time: per car 8 of an opener, 10 of a plain account, 50 of a member, and for each standing the places of
     the table `dispute_standings`. A record is disputed again at most twice, each time in another standing by an account
     that is not related to the openers before. Three dismissed disputes in four quarters bar an account for 365 days."""
 
@@ -186,7 +186,7 @@ class RecordRespond(DisputeBody, tag="record.respond", frozen=True):
         if self.answer == "withdraws":
             raw = ledger.record(vin, dispute.target.sequence)
             assert raw is not None, "guarded"
-            vehicle, is_material = retract(ledger, vin, vehicle, dispute.target, face_of(stored_record(raw)))
+            vehicle, is_material = retract(ledger, vin, vehicle, face_of(stored_record(raw)))
         vehicle = with_disputed_effects(ledger, vehicle, vin, dispute.target.sequence)
         append_record(ledger, vin, vehicle, self, ledger.now_ms, is_material=is_material)
 

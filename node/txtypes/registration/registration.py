@@ -26,7 +26,7 @@ from node.ledger.fields import (
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT
+from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT, RECALL_BEFORE_ACCEPT
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.conditions import check_flags, check_shown, consenting
 from node.txtypes.vehicle.guards import check_act_time
@@ -150,7 +150,7 @@ class Registering(RegistrationRecord, frozen=True):
         is_outdated = inspection is not None and 0 < inspection.valid_until_ms <= ledger.now_ms
         if is_outdated or is_retest_overdue(inspection, ledger.now_ms):
             ledger.unmet(INSPECTION_OVERDUE, self.vin)
-        if any(recall.recall_class == "compliance" for recall in vehicle.recalls):
+        if _has_compliance_recall(vehicle):
             ledger.unmet(RECALL_COMPLIANCE, self.vin)
         latest = ledger.now_ms + limits.TEMPORARY_REGISTRATION_MAX_MS
         is_temporary = self.kind == "temporary"
@@ -350,4 +350,9 @@ class RegistrationExport(RegistrationRecord, tag="registration.export", frozen=T
             self.changed(ledger, vehicle.registration, vehicle.record_count), until_ms=ledger.now_ms + EXPORT_MS,
             to_country=self.to_country,
         )  # fmt: skip
-        return Effect(replace(vehicle, registration=leaving))
+        outcome = (RECALL_BEFORE_ACCEPT,) if _has_compliance_recall(vehicle) else ()
+        return Effect(replace(vehicle, registration=leaving), outcome)
+
+
+def _has_compliance_recall(vehicle: Vehicle) -> bool:
+    return any(recall.recall_class == "compliance" for recall in vehicle.recalls)

@@ -23,7 +23,7 @@ from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,
-    is_verdict_change,
+    is_verdict_worse,
     verdict_outcome,
 )
 from node.txtypes.vehicle.record import append_record
@@ -154,7 +154,7 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
             before = ledger.the(VEHICLE, vin)
             standing: Standing = "interested" if has_role(ledger, ledger.sender, *ACCREDITED) else "declared"
             vehicle = add_reading(ledger, vin, before, self.odometer, self.event_at_ms, standing)
-            is_turned = is_verdict_change(before, vehicle)
+            is_turned = is_verdict_worse(before, vehicle)
             outcome = (verdict_outcome(vehicle),)
             append_record(ledger, vin, vehicle, self, self.event_at_ms, outcome, is_material=is_turned)
         self._add(ledger, DeliveryEntry(self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer))

@@ -20,11 +20,11 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.ruleset import Ruleset
-from node.rules.odometer import Verdict
+from node.rules.odometer import Verdict, is_worse
 from node.rules.rails import Status
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
-from node.txtypes.vehicle.odometer import newest_metres
+from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
 
 NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
@@ -33,7 +33,8 @@ OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
 
 AGREED_DISTANCE_METRES: Final = 1_000_000
-"""How far a sold car may be driven before its handover without the buyer's agreement: test drives and transport."""
+"""How far others may read that a sold car was driven, before its handover, without the buyer's agreement: test drives
+and transport."""
 
 ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
 ORDER_STATUS = Guard("order_status", "the order is not in the right state",
@@ -150,7 +151,7 @@ class Order(Value, tag=1, frozen=True):
     agreed_verdict: Verdict
     """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
     agreed_metres: int
-    """The newest counted reading at that time."""
+    """How far the car had gone by the newest counted reading at that time, over all its instruments."""
     accepted_at_ms: OptionalTime
     title_record: OptionalHash
 
@@ -159,15 +160,19 @@ class Order(Value, tag=1, frozen=True):
         transport explains."""
         now = self.agreed_to(ledger, vehicle)
         is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
-        is_known = now.agreed_verdict in (self.agreed_verdict, "LOGICAL", "NO_VERDICT")
+        is_known = not is_worse(now.agreed_verdict, self.agreed_verdict)
         return is_near and is_known and now.agreed_changes == self.agreed_changes
+
+    def agreed_text(self) -> str:
+        """What the buyer has agreed to, for a reader."""
+        return f"{self.agreed_changes} material changes, {self.agreed_metres // 1_000} km, {self.agreed_verdict}"
 
     def agreed_to(self, ledger: Ledger, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
         return replace(
             self, agreed_changes=vehicle.material_changes,
             agreed_verdict=verdict_now(ledger, self.vin, vehicle, ledger.rules),
-            agreed_metres=newest_metres(ledger, self.vin),
+            agreed_metres=newest_distance(ledger, self.vin),
         )  # fmt: skip
 
 

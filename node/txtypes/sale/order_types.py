@@ -20,11 +20,11 @@ from node.ledger.fields import Address, Contract, Hash32, Id, Money, Odometer, R
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule, Unique
-from node.rules.odometer import to_metres, tolerance_metres
+from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
-from node.txtypes.sale.order import AGREED_DISTANCE_METRES, ORDER, Order, OrderBody, has_money, is_live, settled_amount
+from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
 from node.txtypes.vehicle.conditions import check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -32,8 +32,9 @@ from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,
-    is_verdict_change,
-    newest_metres,
+    distance_of,
+    is_verdict_worse,
+    newest_distance,
     verdict_outcome,
 )
 from node.txtypes.vehicle.record import append_record
@@ -60,6 +61,14 @@ PAYMENT_NOT_FINAL = Guard("payment_not_final", "the final payments do not make u
                           "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")  # fmt: skip
 ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
+HANDOVER_READING = Guard(
+    "handover_reading",
+    "the reading is below the newest one: an accredited member reads the car first, and the buyer acknowledges the "
+    "verdict",
+    "der Kilometerstand liegt unter dem neuesten: zuerst liest ein zugelassenes Mitglied das Fahrzeug ab, und der "
+    "Käufer bestätigt das Urteil",
+    "读数低于最新读数：须先由认可成员读取里程，并由买方确认结论",
+)
 ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
                                 "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")  # fmt: skip
 
@@ -284,27 +293,28 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if vehicle is None:
             return
         check_holder(ledger, order.vin, vehicle, order.seller)
-        # an odometer that turned illogical after the acceptance blocks until the buyer has acknowledged it
-        agreed = ("odometer",) if order.agreed_verdict == verdict_now(ledger, order.vin, vehicle, ledger.rules) else ()
+        # a verdict that became worse after the acceptance blocks until the buyer has acknowledged it
+        verdict = verdict_now(ledger, order.vin, vehicle, ledger.rules)
+        agreed = () if is_worse(verdict, order.agreed_verdict) else ("odometer",)
         check_paid_off(ledger, order.vin, vehicle, self.paid_off)
         check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, signed_by=self.paid_off)
         market = market_of(vehicle, ledger.now_ms)
         if market.order != self.order:
             ledger.unmet(ORDER_NOT_RESERVING, order.vin, market.status, "reserved by this order")
-        if vehicle.material_changes != order.agreed_changes:
-            ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_changes, vehicle.material_changes)
-        else:
-            self._check_distance(ledger, order)
+        if not order.is_agreed(ledger, vehicle):
+            now = order.agreed_to(ledger, vehicle)
+            ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_text(), now.agreed_text())
+        self._check_distance(ledger, order)
 
     def _check_distance(self, ledger: Ledger, order: Order) -> None:
-        """A distance of more than 1,000 km since the buyer agreed, or a lower reading, needs his agreement."""
+        """Notes a reading below the newest one. The buyer signs this one, whatever it is above: but what contradicts
+        others is to be judged before, so that he knows the verdict."""
         if self.odometer is not None:
-            driven = to_metres(self.odometer.value, self.odometer.unit) - order.agreed_metres
-            newest = newest_metres(ledger, order.vin) - order.agreed_metres
-            low, high = min(driven, newest), max(driven, newest)
-            if low < -tolerance_metres(0) or high > AGREED_DISTANCE_METRES:
-                need = f"at most {AGREED_DISTANCE_METRES // 1_000} km since the buyer agreed"
-                ledger.unmet(ACKNOWLEDGEMENT_MISSING, order.vin, f"{(low if low < 0 else high) // 1_000} km", need)
+            distance = distance_of(ledger, order.vin, self.odometer, self.event_at_ms)
+            newest = newest_distance(ledger, order.vin)
+            if distance < newest - tolerance_metres(0):
+                have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"
+                ledger.unmet(HANDOVER_READING, order.vin, have, need)
 
     def _standing(self, ledger: Ledger, order: Order) -> Standing:
         """What both parties agree on counts, if one of them is a trader; of two private people nobody else saw it."""
@@ -320,7 +330,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         vehicle = add_reading(
             ledger, order.vin, before, self.odometer, self.event_at_ms, standing, is_acknowledged=True
         )  # fmt: skip
-        is_material = is_verdict_change(before, vehicle) or bool(self.paid_off)
+        is_material = is_verdict_worse(before, vehicle)
         vehicle = without_liens(ledger, vehicle, self.paid_off)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, order.vin, replace(vehicle, existence=existence), order.buyer)

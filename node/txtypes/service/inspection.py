@@ -51,7 +51,7 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
     can_set_provisional,
     flag_of,
-    is_flag_change,
+    is_flag_set,
     with_firm_flag,
     with_provisional_flag,
     without_flag,
@@ -273,7 +273,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 inspected, codes = self._passed(ledger, inspected)
                 outcome += codes
         is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
-        is_material = found.is_material or is_branded or is_flag_change(vehicle, inspected, ledger.now_ms)
+        is_material = found.is_material or is_branded or is_flag_set(vehicle, inspected, ledger.now_ms)
         return Effect(inspected, tuple(outcome), is_material)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:

@@ -17,7 +17,7 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger import kinds
-from node.ledger.body import TransactionBody
+from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Index, Reader, View, extended
 from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, RecordName, Vin
@@ -25,13 +25,14 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import Ascending, CalendarDay, StaticRule, Unique
 from node.rules.vin import wmi_of
+from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member, has_role, has_role_at
 from node.txtypes.service.records import Part
 from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
-from node.txtypes.vehicle.record import Effect, append_record, face_of, find_record
+from node.txtypes.vehicle.record import Effect, append_record, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.stop_flags import flag_of, is_flag_change, with_firm_flag, without_flag
+from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
 from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
@@ -271,7 +272,7 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         ident, count = recall_ident(ledger.sender, self.campaign), len(self.vins)
         recall = ledger.the(RECALL, ident)
-        is_material = recall.recall_class != "quality"
+        is_material = self.action == "add" and recall.recall_class != "quality"
         opened = OpenRecall(ledger.sender, self.campaign, recall.recall_class)
         for vin in self.vins:
             vehicle = ledger.the(VEHICLE, vin)
@@ -288,19 +289,22 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
 
 def _with_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicle:
     if recall.recall_class == "stop_drive" and flag_of(vehicle, DO_NOT_DRIVE, ledger.now_ms) is None:
-        vehicle = with_firm_flag(ledger, vehicle, DO_NOT_DRIVE)
+        vehicle = with_firm_flag(ledger, vehicle, DO_NOT_DRIVE, setter=recall.maker)
     return replace(vehicle, recalls=(*vehicle.recalls, recall))
 
 
 class RecallDone(Report, tag="recall.done", frozen=True):
     """A recall was carried out on a car: by a workshop, or over the air by the manufacturer itself. `parts`: those that
-    were fitted; `software`: the record of its update. A manufacturer that doubts it names the car again."""
+    were fitted; `software`: the record of its update. `corrects`: the author's own record of the same campaign, which
+    this one replaces with a `record.amend` that follows; the recall is not open then. A manufacturer that doubts a
+    record names the car again."""
 
     vin: Vin
     manufacturer: Address
     campaign: Campaign
     parts: Annotated[tuple[Part, ...], Meta(max_length=16)]
     software: RecordName | None
+    corrects: RecordName | None = None
     weight: ClassVar[int] = 120
     by: ClassVar[Author] = Author("workshop", "manufacturer")
     headline: ClassVar[tuple[str, ...]] = ("campaign", "odometer")
@@ -321,11 +325,20 @@ class RecallDone(Report, tag="recall.done", frozen=True):
             ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=f"a workshop, or {to_text(self.manufacturer)}")
         if vehicle is None:
             return
-        if open_recall(vehicle, self.manufacturer, self.campaign) is None:
+        if open_recall(vehicle, self.manufacturer, self.campaign) is None and not self._is_correction(ledger):
             ledger.unmet(RECALL_ABSENT, self.vin, need=self.campaign)
         if self.event_at_ms < _day_ms(recall.remedy_from_day):
             ledger.unmet(REMEDY_NOT_READY, self.campaign, need=f"from {recall.remedy_from_day} on")
         self._check_evidence(ledger, recall)
+
+    def _is_correction(self, ledger: Ledger) -> bool:
+        """Whether it stands for another record of the sender about this campaign, which still counts."""
+        record = find_record(ledger, self.vin, self.corrects) if self.corrects is not None else None
+        if record is None or (face := face_of(record)).kind != type_of(self) or face.author != ledger.sender:
+            return False
+        status, other = record_status(ledger, self.vin, face.sequence), body_of(record, RecallDone)
+        counts = not status.is_superseded and status.outcome != "annulled"
+        return counts and (other.manufacturer, other.campaign) == (self.manufacturer, self.campaign)
 
     def _check_evidence(self, ledger: Ledger, recall: Recall) -> None:
         record = find_record(ledger, self.vin, self.software) if self.software is not None else None
@@ -344,10 +357,21 @@ class RecallDone(Report, tag="recall.done", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = recall_ident(self.manufacturer, self.campaign)
         recall, found = ledger.the(RECALL, ident), open_recall(vehicle, self.manufacturer, self.campaign)
-        assert found is not None, "guarded"
+        if found is None:
+            return Effect(vehicle)  # a correction
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
-        repaired = without_recall(ledger, vehicle, found)
-        return Effect(repaired, is_material=is_flag_change(vehicle, repaired, ledger.now_ms))
+        return Effect(without_recall(ledger, vehicle, found))
+
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
+        """The recall is open again, unless the car has ended or has no room for it."""
+        ident = recall_ident(self.manufacturer, self.campaign)
+        is_open = open_recall(vehicle, self.manufacturer, self.campaign) is not None
+        if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:
+            return vehicle
+        recall = ledger.the(RECALL, ident)
+        ledger.put(RECALL, ident, replace(recall, cars=recall.cars + 1, done=recall.done - 1))
+        return _with_recall(ledger, vehicle, OpenRecall(self.manufacturer, self.campaign, recall.recall_class))
 
 
 def _day_ms(day: str) -> int:

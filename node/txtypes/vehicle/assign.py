@@ -111,5 +111,4 @@ class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ended = _liens(vehicle, self.receiver, ledger.now_ms) if self.reason == "repossession" else ()
         flags = tuple(flag for flag in vehicle.flags if flag not in ended)
-        moved = with_title(ledger, self.vin, replace(vehicle, flags=flags), self.receiver)
-        return Effect(moved, is_material=bool(ended))
+        return Effect(with_title(ledger, self.vin, replace(vehicle, flags=flags), self.receiver))

@@ -12,7 +12,15 @@ from node.ledger.family import Reader
 from node.ledger.fields import Odometer
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
-from node.rules.odometer import DECLARED, INDEPENDENT, INTERESTED, SOURCE_CODES, sources_differ, to_metres
+from node.rules.odometer import (
+    DECLARED,
+    INDEPENDENT,
+    INTERESTED,
+    SOURCE_CODES,
+    is_worse,
+    sources_differ,
+    to_metres,
+)
 from node.txtypes.members.member import frauds_since, group_of, has_role
 from node.txtypes.vehicle.readings import (
     NO_READINGS,
@@ -22,6 +30,7 @@ from node.txtypes.vehicle.readings import (
     activity_of,
     highest_distance,
     newest_counted,
+    offset_at,
     with_excluded,
     with_reading,
 )
@@ -105,10 +114,9 @@ def add_history(ledger: Ledger, vin: str, vehicle: Vehicle, readings: Iterable[H
     return replace(vehicle, verdict=leaf.verdict)
 
 
-def is_verdict_change(before: Vehicle, after: Vehicle) -> bool:
-    """Whether the verdict has changed; the first one, that the readings agree, is no change."""
-    is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
-    return before.verdict != after.verdict and not is_first
+def is_verdict_worse(before: Vehicle, after: Vehicle) -> bool:
+    """Whether the readings contradict each other more than before. A verdict that is mended is no news to a buyer."""
+    return is_worse(after.verdict, before.verdict)
 
 
 def verdict_outcome(vehicle: Vehicle) -> str:
@@ -121,10 +129,17 @@ def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
     return highest_distance(_counted_now(reader, vin), until_ms)
 
 
-def newest_metres(reader: Reader, vin: str) -> int:
-    """Metres of the newest counted reading, 0 where there is none."""
-    newest = newest_counted(_counted_now(reader, vin))
-    return newest.metres if newest is not None else 0
+def newest_distance(reader: Reader, vin: str) -> int:
+    """Metres that the car has gone, over all its instruments, by the newest counted reading; 0 where there is none."""
+    readings = _counted_now(reader, vin)
+    newest = newest_counted(readings)
+    return newest.metres + offset_at(readings, newest.event_at_ms) if newest is not None else 0
+
+
+def distance_of(reader: Reader, vin: str, odometer: Odometer, event_at_ms: int) -> int:
+    """Metres that the car has gone if its instrument shows a reading at a time."""
+    readings = reader.get(ODOMETER, vin) or NO_READINGS
+    return to_metres(odometer.value, odometer.unit) + offset_at(readings, event_at_ms)
 
 
 def newest_event_ms(reader: Reader, vin: str) -> int:

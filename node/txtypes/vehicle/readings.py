@@ -92,8 +92,9 @@ class Pair(Value, frozen=True):
 
 class Readings(Value, tag=1, frozen=True):
     """The bounded working set of one vehicle, `readings` in the order of event time and metres. `left_out`: how many
-    judged readings the bound has cost. `corrections`: how many readings were mended by amendments. `newest_event_ms`:
-    of the judged readings that are not backfilled. `day`: the block day of the newest record, for `activity`."""
+    judged readings the bound has cost. `corrections`: how many readings were mended by amendments, `lowered` of them for
+    a lower reading or none, with a witness. `newest_event_ms`: of the judged readings that are not backfilled. `day`:
+    the block day of the newest record, for `activity`."""
 
     authors: tuple[Author, ...]
     readings: tuple[Reading, ...]
@@ -105,13 +106,14 @@ class Readings(Value, tag=1, frozen=True):
     explanations: tuple[Explanation, ...]
     outliers: tuple[int, ...]
     corrections: int
+    lowered: int
     newest_event_ms: OptionalTime
     day: int
     activity: tuple[Activity, ...]
 
 
 ODOMETER = Family("odometer", Readings, ident=VIN_IDENT)
-NO_READINGS = Readings((), (), (), (), 0, "NO_VERDICT", ("too_few",), (), (), 0, 0, 0, ())
+NO_READINGS = Readings((), (), (), (), 0, "NO_VERDICT", ("too_few",), (), (), 0, 0, 0, 0, ())
 
 
 class NewReading(NamedTuple):
@@ -142,7 +144,9 @@ def _parties(authors: tuple[Author, ...]) -> list[int]:
 
 def series_of(leaf: Readings, has_excluded_author: bool = False) -> Series:
     """What is to be judged."""
-    return Series(leaf.readings, _parties(leaf.authors), leaf.segments, leaf.left_out > 0, has_excluded_author)
+    return Series(
+        leaf.readings, _parties(leaf.authors), leaf.segments, leaf.left_out > 0, has_excluded_author, leaf.lowered > 0
+    )  # fmt: skip
 
 
 def _judged(leaf: Readings, rules: Ruleset, has_excluded_author: bool = False) -> Readings:
@@ -310,15 +314,18 @@ def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
 
 
 # --- readings that count no more, and other instruments -------------------------------------------------------
-def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset) -> Readings:
+def with_state(
+    leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_lowered: bool = False
+) -> Readings:
     """With the reading of a record superseded by an amendment, excluded by a decision, or counted again. One that was
-    left out changes nothing but the number of corrections."""
+    left out changes nothing but the numbers of corrections. `is_lowered`: see `lowers`."""
     readings = tuple(
         replace(r, state=_state_when_counted(r.delay_s) if state == COUNTED else state) if r.sequence == sequence else r
         for r in leaf.readings
     )
     corrections = leaf.corrections + (state == SUPERSEDED)
-    return _judged(replace(leaf, readings=readings, corrections=corrections), rules)
+    lowered = leaf.lowered + is_lowered
+    return _judged(replace(leaf, readings=readings, corrections=corrections, lowered=lowered), rules)
 
 
 def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset) -> Readings:
@@ -377,6 +384,17 @@ def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
     return _judged(replace(leaf, segments=(*leaf.segments[:at], segment, *after)), rules)
 
 
+def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
+    """As if the record had not told of another instrument. Those that followed count on from the one before it."""
+    at = next((n for n, segment in enumerate(leaf.segments) if segment.sequence == sequence), -1)
+    if at < 0:
+        return leaf
+    before = leaf.segments[at - 1].offset_metres if at else 0
+    further = leaf.segments[at].offset_metres - before
+    after = (replace(known, offset_metres=known.offset_metres - further) for known in leaf.segments[at + 1 :])
+    return _judged(replace(leaf, segments=(*leaf.segments[:at], *after)), rules)
+
+
 # --- answers ------------------------------------------------------------------------------------------------
 def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     """The reading of a record; None where it was left out."""
@@ -391,11 +409,20 @@ def highest_distance(leaf: Readings, until_ms: int) -> int:
 
 def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
     """Whether the author may put another value in place of a reading without a witness: within 28 days of its
-    inclusion, by no more than the tolerance or upward, or where it is probably a typing error. False where the reading
-    was left out."""
+    inclusion, and unless that lowers it or its record told of another instrument. False where the reading was left
+    out."""
     reading = reading_of(leaf, sequence)
     if reading is None or now_ms - included_at_ms(reading) > odometer.AMEND_ALONE_MS:
         return False
-    if new_metres >= reading.metres - odometer.TOLERANCE_METRES:
-        return True
-    return verdict.typing_error_likely(series_of(leaf), sequence)
+    if any(segment.sequence == sequence for segment in leaf.segments):
+        return False
+    return not lowers(leaf, sequence, new_metres)
+
+
+def lowers(leaf: Readings, sequence: int, new_metres: int) -> bool:
+    """Whether another value, -1 for none, takes a judged reading back by more than the tolerance, and the reading is
+    not probably a typing error. Of one that was left out nobody can tell: False."""
+    reading = reading_of(leaf, sequence)
+    if reading is None or not is_judged(reading) or new_metres >= reading.metres - odometer.TOLERANCE_METRES:
+        return False
+    return not verdict.typing_error_likely(series_of(leaf), sequence)

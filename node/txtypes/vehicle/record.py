@@ -22,7 +22,7 @@ from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,
-    is_verdict_change,
+    is_verdict_worse,
     reading_standing,
     verdict_outcome,
 )
@@ -204,6 +204,11 @@ class VehicleRecord(TransactionBody, frozen=True):
         """What the record does beside its reading."""
         return Effect(vehicle)
 
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
+        """The vehicle once the record `sequence` of this body counts no more and none is in its place: what the type's
+        own effect has left is undone, as far as it can be."""
+        return vehicle
+
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
         """How its reading counts."""
         return reading_standing(ledger, self.vin, vehicle, ledger.sender, self.event_at_ms)
@@ -233,7 +238,7 @@ class VehicleRecord(TransactionBody, frozen=True):
                 ledger, self.vin, vehicle, self.odometer, self.event_at_ms, self.standing(ledger, vehicle),
                 is_acknowledged=self.is_acknowledged(ledger, vehicle),
             )  # fmt: skip
-            is_turned, vehicle = is_verdict_change(vehicle, read), read
+            is_turned, vehicle = is_verdict_worse(vehicle, read), read
         effect = self.effect(ledger, vehicle)
         outcome = (*effect.outcome, verdict_outcome(vehicle)) if self.odometer is not None else effect.outcome
         is_material = effect.is_material or is_turned

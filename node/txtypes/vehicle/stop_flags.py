@@ -76,9 +76,9 @@ def flag_of(vehicle: Vehicle, name: str, now_ms: int, setter: bytes = b"") -> Fl
     return next((flag for flag in alive if not setter or flag.setter == setter), None)
 
 
-def is_flag_change(before: Vehicle, after: Vehicle, now_ms: int) -> bool:
-    """Whether a flag was set, became firm or was lifted. One that has lapsed is no change."""
-    return flags_at(before.flags, now_ms) != flags_at(after.flags, now_ms)
+def is_flag_set(before: Vehicle, after: Vehicle, now_ms: int) -> bool:
+    """Whether a flag was set or became firm. One that is lifted or has lapsed is no news to a buyer."""
+    return not set(flags_at(after.flags, now_ms)) <= set(flags_at(before.flags, now_ms))
 
 
 def country_of(reader: Reader, address: bytes, role: str, now_ms: int) -> str:
@@ -96,11 +96,12 @@ def _role_of(ledger: Ledger, address: bytes, roles: Collection[str]) -> str:
 
 # --- effects, also of inspections, recalls and decisions ----------------------------------------------------
 def with_firm_flag(
-    ledger: Ledger, vehicle: Vehicle, name: str, until_ms: int = 0, *, case: bytes = b"", country: str = ""
-) -> Vehicle:
-    """The vehicle with a firm flag that the sender sets by the vehicle's *next* record. It takes the place of a
-    provisional one and of the one that it renews; of liens, of the same bank's."""
-    flag = Flag(name, ledger.sender, country, case, ledger.now_ms, until_ms, True, vehicle.record_count)
+    ledger: Ledger, vehicle: Vehicle, name: str, until_ms: int = 0, *, case: bytes = b"", country: str = "",
+    setter: bytes = b"",
+) -> Vehicle:  # fmt: skip
+    """The vehicle with a firm flag that the sender, or another `setter`, sets by the vehicle's *next* record. It takes
+    the place of a provisional one and of the one that it renews; of liens, of the same bank's."""
+    flag = Flag(name, setter or ledger.sender, country, case, ledger.now_ms, until_ms, True, vehicle.record_count)
     return _with(ledger, vehicle, flag)
 
 
@@ -366,6 +367,4 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
         vehicle = ledger.the(VEHICLE, self.vin)
         flag = flag_of(vehicle, self.name, ledger.now_ms, self.setter)
         assert flag is not None, "guarded"
-        append_record(
-            ledger, self.vin, without_flag(ledger, vehicle, flag), self, ledger.now_ms, is_material=True
-        )  # fmt: skip
+        append_record(ledger, self.vin, without_flag(ledger, vehicle, flag), self, ledger.now_ms)

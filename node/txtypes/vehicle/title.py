@@ -143,7 +143,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         freed = without_liens(ledger, vehicle, self.paid_off)
-        return Effect(with_title(ledger, self.vin, freed, self.receiver), is_material=bool(self.paid_off))
+        return Effect(with_title(ledger, self.vin, freed, self.receiver))
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:
