@@ -217,6 +217,8 @@ def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     kind = ledger.rules.types[ruling.kind]
     if not ruling.is_struck or ruling.is_replaced or not issubclass(kind, VehicleRecord):
         return vehicle
+    if kind.struck is VehicleRecord.struck:  # it has none: the record need not be read
+        return vehicle
     raw = ledger.record(ruling.vin, ruling.sequence)
     assert raw is not None, "judged"
     return body_of(stored_record(raw), kind).struck(ledger, vehicle, ruling.sequence)

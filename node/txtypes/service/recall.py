@@ -362,7 +362,6 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
         return Effect(without_recall(ledger, vehicle, found))
 
-
     def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
         """The recall is open again, unless the car has ended or has no room for it."""
         ident = recall_ident(self.manufacturer, self.campaign)

@@ -20,7 +20,7 @@ from node.txtypes.vehicle.incidents import INCIDENTS_MAX, Incident
 HOLDERS_MAX: Final = 4
 REPAIRERS_MAX: Final = 8
 COOLDOWNS_MAX: Final = 16
-DISPUTES_MAX: Final = 8
+DISPUTES_MAX: Final = 14
 """The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""

@@ -92,9 +92,9 @@ class Pair(Value, frozen=True):
 
 class Readings(Value, tag=1, frozen=True):
     """The bounded working set of one vehicle, `readings` in the order of event time and metres. `left_out`: how many
-    judged readings the bound has cost. `corrections`: how many readings were mended by amendments, `lowered` of them for
-    a lower reading or none, with a witness. `newest_event_ms`: of the judged readings that are not backfilled. `day`:
-    the block day of the newest record, for `activity`."""
+    judged readings the bound has cost. `corrections`: how many readings were mended by amendments; `lowered`: how many
+    of them for a lower reading or none, with a witness. `newest_event_ms`: of the judged readings that are not
+    backfilled. `day`: the block day of the newest record, for `activity`."""
 
     authors: tuple[Author, ...]
     readings: tuple[Reading, ...]
@@ -314,9 +314,7 @@ def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
 
 
 # --- readings that count no more, and other instruments -------------------------------------------------------
-def with_state(
-    leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_lowered: bool = False
-) -> Readings:
+def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_lowered: bool = False) -> Readings:
     """With the reading of a record superseded by an amendment, excluded by a decision, or counted again. One that was
     left out changes nothing but the numbers of corrections. `is_lowered`: see `lowers`."""
     readings = tuple(

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from node.codec import encode
 from node.ledger import kinds
-from node.ledger.body import TransactionBody, type_of
+from node.ledger.body import type_of
 from node.rules.card_numbers import find_card_number
 from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
-from node.txtypes.service.recall import RecallExtend
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
@@ -85,8 +84,8 @@ def overworked(step: Step) -> str:
     """A transaction that reads more than it may."""
     body = step.tx.payload.body
     most = KEYS_READ_MAX + KEYS_PER_NAMED * named_in(body)
-    if step.ledger.sequences > RECORDS_READ_MAX:
-        return f"{type_of(body)} reads {step.ledger.sequences} records"
+    if len(step.ledger.records_read) > RECORDS_READ_MAX:
+        return f"{type_of(body)} reads {len(step.ledger.records_read)} records"
     if len(step.ledger.keys) > most:
         return f"{type_of(body)} reads {len(step.ledger.keys)} state keys, at most {most}"
     return ""
@@ -106,23 +105,31 @@ def root_of(vin: str, car: Vehicle) -> bytes:
     return disclosure_root(bytes(32), listing, car)
 
 
-def told(car: Vehicle, now_ms: int) -> dict[str, object]:
-    """What of a car a buyer has to know once it changes (docs/VEHICLE_LIFE.md), as it counts now."""
+def told(car: Vehicle, now_ms: int) -> dict[str, set[object]]:
+    """What of a car a buyer has to know once it is so (docs/VEHICLE_LIFE.md), as it counts now."""
     car = vehicle_at(car, now_ms)
+    loss, claim = car.loss, car.registration.claim
+    ended = car.existence if car.existence in ("rebuilt", "scrapped", "voided") else ""
     return {
-        "brands": {brand.code: brand_state(brand, now_ms) for brand in car.brands},
+        "brands": {(b.code, state) for b in car.brands if (state := brand_state(b, now_ms)) != "annulled"},
         "flags": {(flag.name, flag.setter, flag.is_firm) for flag in flags_at(car.flags, now_ms)},
         "alerts": {alert.code for alert in car.alerts if alert.state == "confirmed"},
-        "loss": car.loss and (car.loss.category, car.loss.sequence, brand_state(car.loss, now_ms)),
-        "ended or rebuilt": car.existence if car.existence in ("rebuilt", "scrapped", "voided") else "",
-        "claim": car.registration.claim and car.registration.claim.country,
-        "accidents": car.accident_count,
-        "title": (car.holder, car.transfer_count),
+        "loss": {(x.category, x.sequence, s) for x in (loss,) if x and (s := brand_state(x, now_ms)) != "annulled"},
+        "ended or rebuilt": {ended} - {""},
+        "claim": {claim.country} if claim is not None else set(),
+        "accidents": set(range(car.accident_count)),
+        "title": {(car.holder, car.transfer_count)},
+        "duties": {(duty.code, duty.sequence) for duty in car.duties},
     }
 
 
 def _named(car: Vehicle) -> set[object]:
     return {(recall.maker, recall.campaign) for recall in car.recalls if recall.recall_class != "quality"}
+
+
+WORSE: Final = {("LOGICAL", "CONTESTED"), ("NO_VERDICT", "CONTESTED"), ("LOGICAL", "ILLOGICAL"),
+                ("NO_VERDICT", "ILLOGICAL"), ("CONTESTED", "ILLOGICAL")}  # fmt: skip
+"""Verdicts before and after a record that a buyer has to know."""
 
 
 ALWAYS: Final = (
@@ -134,17 +141,19 @@ DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
 """Disputing changes nothing but what is shown."""
 
 
-def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:
+def why_material(step: Step, vin: str, before: Vehicle, after: Vehicle) -> list[str]:
     """The reasons why the step is material for a car."""
+    body, now_ms = step.tx.payload.body, step.now_ms
     old, new = told(before, now_ms), told(after, now_ms)
     if type_of(body) in DISPUTING:  # what then counts is what time has done: it is in no root
-        old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
-        old["loss"], new["loss"] = (car.loss and car.loss.sequence for car in (before, after))
-    reasons = [name for name in old if old[name] != new[name]]
-    is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
-    if before.verdict != after.verdict and not is_first:
+        old["brands"], new["brands"] = ({brand.code for brand in car.brands} for car in (before, after))
+        old["loss"], new["loss"] = ({car.loss and car.loss.sequence} for car in (before, after))
+    reasons = [name for name in old if not new[name] <= old[name]]
+    if (before.verdict, after.verdict) in WORSE:
         reasons.append("verdict")
-    if isinstance(body, RecallExtend) and _named(before) != _named(after):
+    if vin in step.lowered:
+        reasons.append("lowered")
+    if not _named(after) <= _named(before):
         reasons.append("recall")
     if type_of(body) in ALWAYS and getattr(body, "vin", "") == vin:
         reasons.append(type_of(body))
@@ -158,7 +167,7 @@ def root_differs(step: Step) -> str:
         before = step.before.get(vin)
         if before is None or encode(before) == encode(after):
             continue
-        reasons = why_material(body, vin, before, after, step.now_ms)
+        reasons = why_material(step, vin, before, after)
         is_changed = root_of(vin, before) != root_of(vin, after)
         if is_changed != bool(reasons):
             how = "changes the root without reason" if is_changed else f"leaves the root, though {reasons} changed"

@@ -32,6 +32,7 @@ from node.txtypes.envelope import CheckedTx, Payload, assemble
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.disputing import name_of
@@ -68,14 +69,14 @@ class CountingLedger(Ledger):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.keys: set[bytes] = set()
-        self.sequences = 0
+        self.records_read: set[tuple[str, int]] = set()
 
     def get(self, family: Any, ident: Any) -> Any:
         self.keys.add(family.key(ident))
         return super().get(family, ident)
 
     def record(self, vin: str, sequence: int) -> bytes | None:
-        self.sequences += 1
+        self.records_read.add((vin, sequence))
         return super().record(vin, sequence)
 
 
@@ -98,7 +99,8 @@ class Plant:
 
 @dataclass(frozen=True)
 class Step:
-    """One accepted transaction: the cars and the keys that it wrote, as they were before it and after it."""
+    """One accepted transaction: the cars and the keys that it wrote, as they were before it and after it. `lowered`:
+    the cars of which it has taken a reading back."""
 
     tx: CheckedTx
     plants: tuple[Plant, ...]
@@ -106,6 +108,7 @@ class Step:
     ledger: CountingLedger
     before: dict[str, Vehicle]
     after: dict[str, Vehicle]
+    lowered: frozenset[str]
 
 
 @dataclass
@@ -176,7 +179,7 @@ class Hostile:
         except Malformed:
             self.malformed += 1
             return None
-        before = self._cars(run)
+        before, lowered = self._cars(run), self._lowered(run)
         try:
             run.add(tx)
         except GuardsUnmet as error:
@@ -189,11 +192,16 @@ class Hostile:
             self._new.append((IDS[tag], tx.txid))
         kept = tuple(plant for plant in plants if plant.text.encode() in tx.payload_bytes)
         self.serials.update(plant.text for plant in kept)
-        return Step(tx, kept, self.chain.now, run.ledger, before, self._cars(run))
+        taken_back = frozenset(vin for vin, number in self._lowered(run).items() if number > lowered.get(vin, 0))
+        return Step(tx, kept, self.chain.now, run.ledger, before, self._cars(run), taken_back)
 
     def _cars(self, run: BlockRun) -> dict[str, Vehicle]:
         found = ((vin, run._overlay.get(VEHICLE, VEHICLE.key(vin))) for vin in VINS)
         return {vin: car for vin, car in found if car is not None}
+
+    def _lowered(self, run: BlockRun) -> dict[str, int]:
+        found = ((vin, run._overlay.get(ODOMETER, ODOMETER.key(vin))) for vin in VINS)
+        return {vin: leaf.lowered for vin, leaf in found if leaf is not None}
 
     # --- bodies -------------------------------------------------------------------------------------------
     def _made(self, tag: str) -> tuple[str, TransactionBody, tuple[Plant, ...]]:

@@ -33,7 +33,7 @@ def _included_ms(fact: Fact) -> int:
 
 
 def _is_volley(own: Facts, facts: Facts) -> bool:
-    """Whether they may be one false volley: two or more, unsigned, others after each; before them is the car's birth."""
+    """Whether they may be one false volley: two or more, unsigned, others after each. The birth is before them."""
     others = [fact for fact in facts if fact.author != own[0].author and not _is_late(fact)]
     return (
         len(own) > 1

@@ -249,7 +249,7 @@ def test_registration_and_import() -> None:
     assert {"total_loss", "scrapped", "export_confirmed"} <= set(REGISTRATION_END_REASONS)
     assert list("ABCD") == list(IMPORT_GRADES)
     assert {role for roles in IMPORT_GRADES.values() for role in roles} == {"manufacturer", "registrar"}
-    assert sum(DISPUTE_STANDINGS.values()) == 8
+    assert sum(DISPUTE_STANDINGS.values()) == 14
 
 
 def test_every_alias_of_a_field_matches_the_codes_of_its_table() -> None:

@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "5229cefbdb7b99da31f3f9398a56df91a3d7523d6788144d6a06410e2b587eb2"
+RULESET_1 = "afceea65cab336b9c39dcde7e373336a8bf421ae5b77bf5e48b2025cbda64160"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

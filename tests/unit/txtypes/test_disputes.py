@@ -156,7 +156,7 @@ def test_values_are_within_their_bounds_with_every_list_full() -> None:
     assert len(encode(conduct)) <= 1_024
     assert len(encode(Arbiters((who,) * ARBITERS_MAX))) <= 400
     disputes = tuple(OpenDispute(bytes(32), who, "holder", longest) for _ in range(DISPUTES_MAX))
-    assert len(encode(replace(NO_LIFE, disputes=disputes))) <= 800
+    assert len(encode(replace(NO_LIFE, disputes=disputes))) <= 1_280
     assert DISPUTES_MAX == sum(DISPUTE_STANDINGS.values())
 
 

@@ -197,8 +197,11 @@ def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
     for step in (life.listed, life.offered, life.accepted, life.paying, life.paid):
         step()
     lower = handover(life.chain, life.order, 690)
-    assert ["acknowledgement_missing"] == life.chain.unmet(life.chain.sign(SELLER, lower, BUYER))
+    assert ["handover_reading"] == life.chain.unmet(life.chain.sign(SELLER, lower, BUYER))
     life.chain.do("workshop-berlin", read(VIN, km(690), life.chain.now))
+    assert ["verdict_contested", "acknowledgement_missing"] == life.chain.unmet(
+        life.chain.sign(SELLER, handover(life.chain, life.order, 690), BUYER)
+    )
     life.chain.do(BUYER, OrderAcknowledge(life.order))
     life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
     vehicle = life.chain.state(VEHICLE, VIN)

@@ -84,7 +84,7 @@ def test_every_bound_reached_is_twelve_kibibytes() -> None:
         (Segment(sequence, TIME_MAX_MS, -metres, True, True),) * limits.ODOMETER_SEGMENTS_MAX,
         (Pair(sequence, sequence),) * PINNED_MAX,
         sequence, "NO_VERDICT", REASONS, (Explanation(names, names, True),) * 4, (sequence,) * OUTLIERS_MAX,
-        sequence, TIME_MAX_MS, TIME_MAX_MS // DAY_MS,
+        sequence, sequence, TIME_MAX_MS, TIME_MAX_MS // DAY_MS,
         (Activity(63, 127, 127, 127, 127),) * limits.READING_AUTHORS_MAX,
     )  # fmt: skip
     assert len(encode(full)) <= LEAF_BYTES_MAX
