@@ -219,12 +219,12 @@ class Deal:
                 self.offered(at_ms)
         if any("recall" in code or code == "stop_flag" for code in refused):
             self._recalls_done(at_ms)
+        if "handover_reading" in refused:  # what contradicts others is judged before the handover
+            self.sale.read_again += 1
+            self.read(at_ms)
         if self.payment and (said or "acknowledgement_missing" in refused):
             found = self._send(self.buyer, body_of("order.acknowledge", order=self.order))
             self.sale.acknowledged += found.is_accepted
-            if "nothing_to_acknowledge" in found.refused:  # only a counted reading tells the buyer of a longer way
-                self.sale.read_again += 1
-                self.read(at_ms)
 
     def _recalls_done(self, at_ms: int) -> None:
         """What a recall keeps from being handed over is repaired."""

@@ -8,6 +8,7 @@ from itertools import product
 from fleet_simulation.cars import Car, Case, sets_apart
 from fleet_simulation.clones import CLONE, FROM_ALIVE, FROM_STOLEN
 from fleet_simulation.instruments import FAKE, LATE
+from fleet_simulation.odometer_frauds import AMENDED
 from fleet_simulation.rivals import STAMPED
 from fleet_simulation.world import World
 from node.execution.block_run import BlockResult
@@ -104,6 +105,8 @@ def shows(car: Car, case: Case, leaf: Readings, pairs: list[tuple[int, int]]) ->
         return leaf.verdict
     if any(r.sources_differ and sets_apart(case, taints(r.sequence), frozenset()) for r in leaf.readings):
         return "sources_differ"
+    if case.kind == AMENDED and "lowered" in leaf.reasons:
+        return "lowered"
     if case.kind == STAMPED and any(r.state == BACKFILLED and case in taints(r.sequence) for r in leaf.readings):
         return "backfilled"
     jump = next((reason for reason in ("jump_confirmed", "outliers") if reason in leaf.reasons), "")
