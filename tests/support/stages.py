@@ -18,7 +18,8 @@ from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
+from node.txtypes.vehicle.activity import Activity
+from node.txtypes.vehicle.readings import NO_READINGS, Author, Readings
 from support.chain import DAY_MS, HOUR_MS, Chain
 from support.life import Life
 from support.signing import sign_transaction

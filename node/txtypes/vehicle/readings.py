@@ -24,9 +24,7 @@ from node.limits import DAY_MS
 from node.rules import odometer, verdict
 from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, EXCLUDED, SUPERSEDED, Verdict
 from node.rules.verdict import Series, in_order, included_at_ms, is_judged, judged
-
-PERIOD_DAYS = 15
-"""An author's records without the holder's signature are counted in periods of so many days of block time."""
+from node.txtypes.vehicle.activity import Activity, aged, with_record
 
 
 class Reading(Value, frozen=True):
@@ -51,17 +49,6 @@ class Author(Value, frozen=True):
 
     address: Address
     group: Annotated[bytes, Meta(max_length=8)]
-
-
-class Activity(Value, frozen=True):
-    """What an author has added on the day of `Readings.day`; and its records without the holder's signature in the
-    period of that day, in the one before, and in the one before that."""
-
-    author: int
-    today: int
-    recent: int
-    before: int
-    earlier: int
 
 
 class Segment(Value, frozen=True):
@@ -169,7 +156,7 @@ def with_reading(
     leaf, place = _with_author(earlier, Author(author, group_key(group)), new.standing)
     if place < 0:
         return leaf
-    activity = _activity(leaf, now_ms // DAY_MS, place, new.is_acknowledged)
+    activity = with_record(leaf.activity, leaf.day, now_ms // DAY_MS, place, new.is_acknowledged)
     delay_s = (now_ms - new.event_at_ms) // 1_000
     reading = Reading(
         new.event_at_ms, new.metres, new.sequence, place, new.standing, new.source, _state_when_counted(delay_s),
@@ -276,34 +263,10 @@ def _with_entry(authors: tuple[Author, ...], place: int, author: Author) -> tupl
 
 
 # --- counts of an author ------------------------------------------------------------------------------------
-def _aged(leaf: Readings, day: int) -> tuple[Activity, ...]:
-    """The counts as of a later day: those of an earlier one are over, those of an earlier period move on."""
-    if day <= leaf.day:
-        return leaf.activity
-    periods = day // PERIOD_DAYS - leaf.day // PERIOD_DAYS
-    aged = []
-    for entry in leaf.activity:
-        counts = (*(0,) * periods, entry.recent, entry.before, entry.earlier)[:3] if periods < 3 else (0, 0, 0)
-        if any(counts):
-            aged.append(Activity(entry.author, 0, *counts))
-    return tuple(aged)
-
-
-def _activity(leaf: Readings, day: int, author: int, is_acknowledged: bool) -> tuple[Activity, ...]:
-    """With one more record of an author."""
-    aged = _aged(leaf, day)
-    unsigned = 0 if is_acknowledged else 1
-    for n, entry in enumerate(aged):
-        if entry.author == author:
-            counted = Activity(author, entry.today + 1, entry.recent + unsigned, entry.before, entry.earlier)
-            return (*aged[:n], counted, *aged[n + 1 :])
-    return (*aged, Activity(author, 1, unsigned, 0, 0))
-
-
 def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
     """(an author's readings on the block day, its records without the holder's signature). The latter are those of
     three periods: of the last 30 to 45 days, so that no 30 days ever have more than a quota."""
-    for entry in _aged(leaf, now_ms // DAY_MS):
+    for entry in aged(leaf.activity, leaf.day, now_ms // DAY_MS):
         if leaf.authors[entry.author].address == author:
             return entry.today, entry.recent + entry.before + entry.earlier
     return 0, 0
