@@ -258,7 +258,7 @@ def test_small_blocks_travel_whole_and_large_ones_by_wire_id(listener: Listener)
     for block in (small, large):
         block_id = block_id_of(block.header, chain.genesis_hash)
         driver.take_body(block, block_id)
-        message = driver._proposal_message(proposal_of(chain, block))
+        message = driver.messages.of_proposal(proposal_of(chain, block))
         size = sum(len(raw) for raw in block.transactions)
         assert isinstance(message, ProposalMessage if size <= limits.WHOLE_PROPOSAL_BYTES else CompactProposal)
     assert sum(len(raw) for raw in large.transactions) > limits.WHOLE_PROPOSAL_BYTES
