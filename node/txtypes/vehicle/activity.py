@@ -9,8 +9,8 @@ PERIOD_DAYS = 15
 
 
 class Activity(Value, frozen=True):
-    """What an author has added on the day of `Readings.day`; and its records without the holder's signature in the
-    period of that day, in the one before, and in the one before that."""
+    """The number of an author's records on a car. `today`: on the day of `Readings.day`. `recent`, `before`, `earlier`:
+    without the holder's signature, in the period of that day and in each of the two periods before."""
 
     author: int
     today: int
@@ -20,8 +20,7 @@ class Activity(Value, frozen=True):
 
 
 def aged(activity: tuple[Activity, ...], since_day: int, day: int) -> tuple[Activity, ...]:
-    """The counts of `since_day` as of a later day: those of an earlier one are over, those of an earlier period move
-    on."""
+    """The counts of `since_day` as of a later day: those of the day start anew, and those of a period move on."""
     if day <= since_day:
         return activity
     periods = day // PERIOD_DAYS - since_day // PERIOD_DAYS
