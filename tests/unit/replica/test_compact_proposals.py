@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
-from support.kept_state import never_signed
 from support.life import register
+from support.one_replica import a_validating_replica
 
 from node import limits
 from node.chain.block import Block, block_id_of
@@ -20,8 +20,7 @@ from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.compact_blocks import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
-from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signer import LocalSigner
+from node.replica.replica import Replica
 from node.txtypes.envelope import verify_raw, wire_id_of
 
 PEER = 7
@@ -67,13 +66,8 @@ class Listener:
 @pytest.fixture
 def listener() -> Listener:
     chain = Chain()
-    proposer = chain.store.head().validators.proposer(1, 0)
-    name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
-    key = dev_key("consensus", name)
-    signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
-    replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
-    listener = Listener(chain, replica, chain.now)
-    listener._act(replica.start(listener.now))
+    listener = Listener(chain, a_validating_replica(chain), chain.now)
+    listener._act(listener.replica.start(listener.now))
     listener.feed(e.PeerConnected(PEER, bytes(32)))
     listener.pass_time(3_100)
     listener.said.clear()
