@@ -41,7 +41,7 @@ from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
-from wallet.options import example_of
+from wallet.examples import example_of
 
 ROOT = Path(__file__).resolve().parents[1]
 

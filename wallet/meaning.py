@@ -39,8 +39,8 @@ from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.options import Names, strict
 from wallet.show import plain, value_text
+from wallet.values import Names, strict
 
 
 class Reference(NamedTuple):

@@ -26,8 +26,8 @@ from wallet.client import DEFAULT_NODE, NoBlockYet, NodeClient
 from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
 from wallet.light import CLOCK_AHEAD_MAX_MS, BehindTrust, LightClient
-from wallet.options import Names
 from wallet.outbox import Outbox
+from wallet.values import Names
 
 T = TypeVar("T")
 

@@ -15,12 +15,11 @@ from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
-from node.chain.genesis import Genesis, parse_genesis
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
-from node.cli.options import example
+from node.cli.options import example, read_genesis_file
 from node.console import Cell, show_facts
-from node.errors import Malformed, OperatorError
+from node.errors import OperatorError
 from node.ledger.json_form import time_to_text
 from node.usage import CONTEXT, Program, with_versions
 
@@ -100,8 +99,8 @@ def replay(
         raise click.UsageError("give exactly one of --store, --archive and --node")
     if len(predecessors) != len(predecessor_files):
         raise click.UsageError("give one --predecessor-genesis for each --predecessor")
-    genesis = read_genesis(genesis_file)
-    older = [(text, read_genesis(path)) for text, path in zip(predecessors, predecessor_files, strict=True)]
+    genesis = read_genesis_file(genesis_file)
+    older = [(text, read_genesis_file(path)) for text, path in zip(predecessors, predecessor_files, strict=True)]
     with ExitStack() as open_things:
         verifiers = start_verifiers(workers)
         open_things.callback(verifiers.close)
@@ -121,16 +120,6 @@ def replay(
         _print_report(report)
     if report.divergence is not None:
         fail(_divergence_text(report), FAILED)
-
-
-def read_genesis(path: Path) -> Genesis:
-    """Raises `OperatorError` where the file can't be read or is not a genesis file."""
-    try:
-        return parse_genesis(path.read_bytes())
-    except OSError as error:
-        raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check --genesis") from None
-    except Malformed as error:
-        raise OperatorError(f"{path} is not a genesis file ({error}): check --genesis") from None
 
 
 def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:

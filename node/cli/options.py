@@ -81,10 +81,10 @@ def rpc_url_of(home: Home) -> str:
 
 
 def read_genesis_file(path: Path) -> Genesis:
-    """Raises `OperatorError`, which names the file and the field."""
+    """Raises `OperatorError` if the file cannot be read or is not a genesis file."""
     try:
         return parse_genesis(path.read_bytes())
     except OSError as error:
         raise OperatorError(f"the genesis file {path} can't be read ({error.strerror}): check the path") from None
     except Rejected as error:
-        raise OperatorError(f"{path}: {error}") from None
+        raise OperatorError(f"{path} is not a genesis file ({error}): check the path") from None

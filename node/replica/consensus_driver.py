@@ -16,7 +16,8 @@ from node.errors import InvalidBlock, Rejected
 from node.replica import events as e
 from node.replica.block_requests import BlockRequests
 from node.replica.compact_blocks import CompactBlocks, Whole
-from node.replica.messages import CompactProposal, Message, Parts, ProposalMessage, VoteMessage
+from node.replica.height_messages import HeightMessages
+from node.replica.messages import CompactProposal, Parts, VoteMessage
 from node.replica.pending_verifications import BodyJob
 from node.replica.services import Services
 from node.replica.signer import NO_PROMISE, Promise
@@ -36,6 +37,7 @@ class ConsensusDriver:
         head, now_ms = services.store.head(), services.context.now_ms
         self.machine = Machine(head.height + 1, head.validators, services.signing_duty.address)
         self.undecided = UndecidedBlocks()
+        self.messages = HeightMessages(self.machine, self.undecided, services.signing_duty, services.store.genesis_hash)
         self._compact_blocks = CompactBlocks(
             self.height, services.tx_gossip, services.store.genesis_hash, services.context
         )
@@ -112,7 +114,7 @@ class ConsensusDriver:
         if now >= self._resend_at and not self.is_over:
             self._resend_at = now + limits.RESEND_MS
             if self.machine.step_now is not Step.NEW:
-                for message in self.own_messages() + self._round_messages():
+                for message in self.messages.own() + self.messages.of_others():
                     self._context.broadcast(message)
         for block_id in self._compact_blocks.overdue():
             if self.undecided.get(block_id) is None:
@@ -199,22 +201,13 @@ class ConsensusDriver:
             if lock is not None:
                 block_ids_kept[lock.block_id] = None
         if machine.valid is not None:
-            polka = self._polka(machine.valid.round, machine.valid.block_id)
+            polka = self.messages.polka(machine.valid.round, machine.valid.block_id)
         bodies = [candidate.block for i in block_ids_kept if (candidate := self.undecided.get(i)) is not None]
         assert len(bodies) == len(block_ids_kept), "we have the body of every block that we propose or are locked on"
         if not block_ids_kept:
             return NO_PROMISE
         assert signer is not None, "only a signer promises"
         return Promise(machine.locked, machine.valid, polka, tuple(bodies))
-
-    def _polka(self, round_: int, block_id: bytes) -> tuple[Vote, ...]:
-        """Every known prevote for the block: single, from a certificate, or from hard state."""
-        votes = self.machine.tally.votes_for("prevote", round_, block_id)
-        return tuple(votes[v] for v in sorted(votes))
-
-    def _is_quorum(self, votes: tuple[Vote, ...]) -> bool:
-        validators = self.machine.validators
-        return validators.is_quorum(sum(validators.power(vote.validator) for vote in votes))
 
     def _vote(self, kind: VoteKind, round_: int, block_id: bytes) -> None:
         signing_duty = self._services.signing_duty
@@ -243,7 +236,7 @@ class ConsensusDriver:
         proposal = signing_duty.propose(self.height, round_, block_id, valid_round, self._promise(block_id))
         if proposal is None:
             return
-        message = self._proposal_message(proposal)
+        message = self.messages.of_proposal(proposal)
         if message is not None:
             self._context.broadcast(message)
         self.feed(m.ProposalReceived(proposal, True))
@@ -261,43 +254,6 @@ class ConsensusDriver:
         services.on_built(built)
         self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
         self.feed(m.BlockBuilt(round_, built.block_id))
-
-    # --- messages to resend --------------------------------------------------------------------
-    def _proposal_message(self, proposal: Proposal) -> ProposalMessage | CompactProposal | None:
-        """The proposal with its block; None without its body or, for a re-proposal, its polka. After a restart we have
-        the polka of our valid value only, and an own proposal may be older than that."""
-        candidate = self.undecided.get(proposal.block_id)
-        polka = self._polka(proposal.valid_round, proposal.block_id) if proposal.valid_round >= 0 else ()
-        if candidate is None or (proposal.valid_round >= 0 and not self._is_quorum(polka)):
-            return None
-        block = candidate.block
-        if sum(len(raw) for raw in block.transactions) <= limits.WHOLE_PROPOSAL_BYTES:
-            return ProposalMessage(proposal, block, polka)
-        wire_ids = candidate.wire_ids(self._genesis_hash)
-        return CompactProposal(proposal, block.header, wire_ids, block.evidence, block.last_commit, polka)
-
-    def own_messages(self) -> list[Message]:
-        """All messages that we signed at this height, to be sent again."""
-        messages: list[Message] = []
-        for message in self._services.signing_duty.signed_at(self.height):
-            if isinstance(message, Vote):
-                messages.append(VoteMessage(message))
-            elif (full := self._proposal_message(message)) is not None:
-                messages.append(full)
-        return messages
-
-    def _round_messages(self) -> list[Message]:
-        """Proposal and votes of other validators in this round, and their precommits of the previous round."""
-        round_, messages = self.machine.round, list[Message]()
-        proposal = self.machine.proposal(round_)
-        own = self._services.signing_duty.address
-        if proposal is not None and proposal.proposer != own and (full := self._proposal_message(proposal)):
-            messages.append(full)
-        last_round = [v for v in self.machine.tally.votes_of_round(round_ - 1) if v.kind == "precommit"]
-        for vote in self.machine.tally.votes_of_round(round_) + last_round:
-            if vote.validator != own:
-                messages.append(VoteMessage(vote))
-        return messages
 
     # --- bodies ---------------------------------------------------------------------------------------
     def on_body(self, block: Block) -> None:

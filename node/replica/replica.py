@@ -192,7 +192,7 @@ class Replica:
             case e.PeerConnected(peer, node_key, is_member):
                 self.sync.peers[peer] = PeerView(node_key, is_member=is_member)
                 self._context.send(peer, self._status())
-                for message in self._driver.own_messages():
+                for message in self._driver.messages.own():
                     self._context.send(peer, message)
                 for announcement in self._tx_gossip.announcements():
                     self._context.send(peer, announcement)

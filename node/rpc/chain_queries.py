@@ -22,6 +22,7 @@ from node.rpc.backend import Backend
 from node.rpc.call import Call, LimitField, PageQuery, Query, cursor_text, json_response, read_cursor, read_hash
 from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
+from node.rpc.transaction_answers import ChangeAnswer, CommittedInFull, TouchingEntry, TouchingPage
 from node.rpc.values import canonical, path_ident, require
 from node.storage.chain_store import ChainReader
 from node.storage.schema import TxPlace
@@ -204,19 +205,19 @@ def subjects_by_kind(subjects: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return by_kind
 
 
-def change_answer(change: Change) -> answers.ChangeAnswer:
+def change_answer(change: Change) -> ChangeAnswer:
     vins, *others = subjects_by_kind(change.subjects).values()
     accounts, orders, listings = (tuple(map(bytes.fromhex, idents)) for idents in others)
-    return answers.ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
+    return ChangeAnswer(change.key, change.how, change.status, vins, accounts, orders, listings)
 
 
-def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.CommittedInFull:
+def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> CommittedInFull:
     """A committed transaction with its effects."""
     reader = backend.reader()
     block = reader.block(place.height)
     if block is None:  # pruned, or below the snapshot that this node started from; the place is still known
         nothing = (None, 0, None, None, None, None)
-        return answers.CommittedInFull(txid, "committed", place.height, place.index, *nothing, reader.receipts_from())
+        return CommittedInFull(txid, "committed", place.height, place.index, *nothing, reader.receipts_from())
     effects: tuple[Any, Any, Any] = (None, None, None)
     row = reader.receipts(place.height)
     if row is not None:
@@ -226,10 +227,10 @@ def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> answers.C
     header, tx = block.header, transaction_of(signed(block.transactions[place.index], backend.genesis_hash))
     block_id, start = block_id_of(header, backend.genesis_hash), reader.receipts_from()
     at = (place.height, place.index, block_id, header.time_ms)
-    return answers.CommittedInFull(txid, "committed", *at, tx, *effects, start)
+    return CommittedInFull(txid, "committed", *at, tx, *effects, start)
 
 
-async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.TouchingPage]:
+async def touching(family: Family[Any], call: Call) -> tuple[Moment, TouchingPage]:
     """Transactions that concern the value in the path, in descending order."""
     ident = path_ident(family, call)
     require(moment_of(call.reader()), family, ident)
@@ -246,12 +247,12 @@ async def touching(family: Family[Any], call: Call) -> tuple[Moment, answers.Tou
             if place.index != BLOCK_INDEX:
                 tx = signed(block.transactions[place.index], call.backend.genesis_hash)
                 at, payload = (place.height, place.index, block.header.time_ms), tx.payload
-                entries.append(answers.TouchingEntry(tx.txid, *at, type_of(payload.body), payload.sender))
+                entries.append(TouchingEntry(tx.txid, *at, type_of(payload.body), payload.sender))
             await share.rest()
         complete_from = moment.reader.receipts_from()
     last = places[limit - 1] if len(places) > limit else None
     cursor = None if last is None else cursor_text(kind, f"{last.height}-{last.index}")
-    return moment, answers.TouchingPage(tuple(entries), cursor, complete_from)
+    return moment, TouchingPage(tuple(entries), cursor, complete_from)
 
 
 # --- state and proofs --------------------------------------------------------------------------------------

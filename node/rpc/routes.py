@@ -26,6 +26,16 @@ from node.rpc.moments import moment_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
+from node.rpc.transaction_answers import (
+    Checked,
+    Committed,
+    CommittedInFull,
+    Encoded,
+    Expired,
+    Pending,
+    Rejected,
+    TouchingPage,
+)
 from node.rpc.values import plural_of
 from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.identity.account import ACCOUNT
@@ -144,8 +154,7 @@ _TX = ("malformed", "bad_signature", "not_permitted", "guards_unmet", "transacti
 _BODY = ("too_large", "unsupported_media_type")
 _BOTH = (JSON, MSGPACK)
 _TX_STATUS = OneOf("TransactionStatus", "status", {
-    "pending": answers.Pending, "committed": answers.CommittedInFull, "rejected": answers.Rejected,
-    "expired": answers.Expired,
+    "pending": Pending, "committed": CommittedInFull, "rejected": Rejected, "expired": Expired,
 })  # fmt: skip
 
 
@@ -171,7 +180,7 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
 
 def _touching(family: Family[Any]) -> Route:
     return _get(f"{family.path}/{{{family.param}}}/transactions", partial(chain_queries.touching, family), "values",
-                f"Transactions that concern the {family.name}, the newest first", Stamped(answers.TouchingPage),
+                f"Transactions that concern the {family.name}, the newest first", Stamped(TouchingPage),
                 f"{family.word}_unknown", *_PAGE, query=PageQuery, name=f"{family.word}_transactions")  # fmt: skip
 
 
@@ -211,14 +220,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/state/{key}", chain_queries.state, "chain", "A state value and its proof", Stamped(answers.StateAnswer),
          "state_unknown", query=chain_queries.StateQuery),
     _post("", transactions.submit, "Submit a signed transaction", "SubmitRequest",
-          (202, answers.Pending), (200, answers.Committed), query=transactions.SubmitQuery, body_media=_BOTH,
+          (202, Pending), (200, Committed), query=transactions.SubmitQuery, body_media=_BOTH,
           problems=_TX),
     _post("/encode", transactions.encode_transaction, "Encode an unsigned transaction", "EncodeRequest",
-          (200, answers.Encoded), name="encode", problems=_BODY),
+          (200, Encoded), name="encode", problems=_BODY),
     _post("/batch", transactions.batch, "Submit up to 1,000 signed transactions", "BatchRequest",
           (200, transactions.BatchResults), problems=("batch_too_large", *_BODY)),
     _post("/check", transactions.check, "Whether a transaction would be valid now", "CheckRequest",
-          (200, Stamped(answers.Checked)), body_media=_BOTH, problems=("bad_signature", *_BODY)),
+          (200, Stamped(Checked)), body_media=_BOTH, problems=("bad_signature", *_BODY)),
     _get("/v1/transactions/{txid}", transactions.transaction, "transactions", "The status of a transaction",
          _TX_STATUS, "transaction_unknown"),
     *(route for family in FAMILIES.values() if family.view is not None for route in _of_family(family)),

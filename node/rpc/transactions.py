@@ -17,7 +17,7 @@ from node.ledger.family import View
 from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
 from node.limits import TIME_MAX_MS, TX_BYTES_MAX
-from node.rpc import answers
+from node.rpc import answers, transaction_answers
 from node.rpc.backend import Backend, Submitted, TxStatus
 from node.rpc.call import JSON, MSGPACK, Call, Query, read_body, read_hash, read_hex, read_json
 from node.rpc.chain_queries import committed_answer
@@ -119,20 +119,20 @@ def build_payload(backend: Backend, request: EncodeRequest) -> tuple[Payload, by
     return payload, raw
 
 
-async def encode_transaction(call: Call) -> answers.Encoded:
+async def encode_transaction(call: Call) -> transaction_answers.Encoded:
     _, body = await read_body(call.request, call.rpc.config, JSON)
     payload, raw = build_payload(call.backend, read_json(body, EncodeRequest))
     genesis_hash, salt = call.backend.genesis_hash, str(payload.salt)
     signed, txid = envelope.sign_bytes(genesis_hash, raw), envelope.txid_of(genesis_hash, raw)
-    return answers.Encoded(raw, signed, txid, payload.sender, salt, payload.expires_at_ms)
+    return transaction_answers.Encoded(raw, signed, txid, payload.sender, salt, payload.expires_at_ms)
 
 
 # --- check -----------------------------------------------------------------------------------------------
-async def check(call: Call) -> tuple[Moment, answers.Checked]:
+async def check(call: Call) -> tuple[Moment, transaction_answers.Checked]:
     tx = await _read_check(call)
     found, language = call.backend.forecast(tx), call.language
-    cautions = tuple(answers.Caution(c.code, subject, c.text(language)) for c, subject in found.cautions)
-    return moment_of(call.reader()), answers.Checked(
+    cautions = tuple(transaction_answers.Caution(c.code, subject, c.text(language)) for c, subject in found.cautions)
+    return moment_of(call.reader()), transaction_answers.Checked(
         not found.unmet, tx.txid, unmet_guards(found.unmet, language), found.signatures, found.records, found.changes,
         found.happenings, cautions,
     )  # fmt: skip
@@ -164,13 +164,13 @@ def tx_status_view(status: TxStatus, now_ms: int, language: str) -> View:
     unmet, expires_at_ms = unmet_guards(status.unmet, language), status.expires_at_ms
     match status.status:
         case "committed":
-            return answers.Committed(status.txid, "committed", status.height, status.index)
+            return transaction_answers.Committed(status.txid, "committed", status.height, status.index)
         case "rejected":
-            return answers.Rejected(status.txid, "rejected", unmet, now_ms > expires_at_ms, expires_at_ms)
+            return transaction_answers.Rejected(status.txid, "rejected", unmet, now_ms > expires_at_ms, expires_at_ms)
         case "expired":
-            return answers.Expired(status.txid, "expired", unmet, True, expires_at_ms)
+            return transaction_answers.Expired(status.txid, "expired", unmet, True, expires_at_ms)
         case _:
-            return answers.Pending(status.txid, "pending", expires_at_ms)
+            return transaction_answers.Pending(status.txid, "pending", expires_at_ms)
 
 
 async def transaction(call: Call) -> View:
@@ -199,13 +199,13 @@ def submitted_answer(backend: Backend, outcome: Submitted, language: str) -> tup
     assert status is not None, "bytes without an error have a status"
     view = tx_status_view(status, now_ms, language)
     match view:
-        case answers.Rejected():
+        case transaction_answers.Rejected():
             raise guards_problem(status.unmet, language, transaction=about)
-        case answers.Expired():
+        case transaction_answers.Expired():
             until = time_to_text(status.expires_at_ms)
             text = f"it was valid until {until} and never got into a block"
             raise Problem("transaction_expired", text, transaction=about)
-        case answers.Committed():
+        case transaction_answers.Committed():
             return 200, view
         case _:
             return 202, view

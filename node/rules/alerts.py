@@ -3,8 +3,8 @@
 from typing import Final
 
 ALERT_STATES: Final = ("reported", "confirmed", "closed")
-"""`reported`: shown. `confirmed`: by a second author, police, registrar or inspector; material. `closed`: by police,
-registrar or a decision; it stays visible."""
+"""States of an alert. `reported`: shown. `confirmed`: by a second author, police, registrar or inspector; material.
+`closed`: by police, registrar or a decision; it stays visible."""
 ALERTS: Final[dict[str, str]] = {
     "parallel_life": "reported",
     "clone_vin": "reported",

@@ -1,4 +1,4 @@
-"""Brands: facts that stay with a car for ever, as title brands do in North America, and who may write each.
+"""Brands: lasting marks of a car, as title brands are in North America, and which roles may leave each.
 
 The numbers are those of the ANSI D20 data dictionary of AAMVA, which NMVTIS uses. Seen in NIEM 2.0 to 3.2,
 `BrandCodeSimpleType`: all of 00 to 78 with their English names.
@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 
 class BrandRule(NamedTuple):
-    """`d20`: number of ANSI D20, empty for a brand of our own. `set_by`: roles whose record leaves the brand.
-    `is_pendable`: one writer alone leaves it pending. `is_final`: the car can never be rebuilt."""
+    """The rule of one brand. `d20`: number of ANSI D20, empty for a brand of our own. `set_by`: roles whose record
+    leaves the brand. `is_pendable`: it is pending if a single writer reports it. `is_final`: the car can never be
+    rebuilt."""
 
     d20: str
     set_by: tuple[str, ...]
@@ -64,7 +65,7 @@ BRANDS: Final[dict[str, BrandRule]] = {
 and "Prior Police", 69 "Not Actual", 70 "Not Actual - Odometer tampering verified". Who may write is our decision."""
 
 BRAND_STATES: Final = ("pending", "confirmed", "undecided", "annulled")
-"""Of a brand on a car. Never removed: an annulled one stays visible."""
+"""States of a brand on a car. A brand is never removed: an annulled one stays visible."""
 
 TOTAL_LOSS_CATEGORIES: Final[dict[str, tuple[str, ...]]] = {
     "A": ("totalled", "junk"),

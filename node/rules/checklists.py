@@ -1,4 +1,4 @@
-"""Checklists of inspections: their kinds, what must be looked at, who may inspect, and when a retest is due."""
+"""Checklists of inspections: the items of each, who may inspect, and when a retest is due."""
 
 from typing import Final, NamedTuple
 
@@ -7,15 +7,15 @@ from node.rules.inspection_items import INSPECTION_ITEMS
 INSPECTION_KINDS: Final = (
     "periodic", "roadside", "retest", "structural_release", "rebuild", "import", "odometer", "buyer",
 )  # fmt: skip
-"""The occasion of an inspection."""
+"""Occasions of an inspection."""
 INDEPENDENCE: Final = ("none", "repairer", "full")
-"""From whom the inspector must be distant. `none`: nobody. `repairer`: those who repaired the car within 180 days.
-`full`: these, the holder, and the seller of a live listing or order."""
+"""Accounts that the inspector must not be related to. `none`: no account. `repairer`: those that repaired the car
+within 180 days. `full`: these, the holder, and the seller of a live listing or order."""
 
 
 class Checklist(NamedTuple):
-    """`items`: those that must be looked at, ascending. `retest_days`: country, empty for any other -> days from a
-    major defect until the car counts as unroadworthy; empty if nothing is due."""
+    """The rule of one checklist. `items`: those that must be looked at, ascending. `retest_days`: country, empty for
+    any other -> days from a major defect until the car counts as unroadworthy; empty if nothing is due."""
 
     version: int
     kinds: tuple[str, ...]
@@ -34,7 +34,7 @@ def _items(prefixes: str, without: str = "") -> tuple[str, ...]:
 
 
 _TRUCKS: Final = "1.1.3 1.1.4 1.1.5 1.1.7 1.1.8 1.1.9 1.1.18 1.1.19 1.1.22 1.5 1.7 6.2.8 7.6 7.9 7.10"
-"""What light cars have not: air brakes, retarders, steps, chocks, tachographs."""
+"""Items that light cars do not have: air brakes, retarders, steps, chocks, tachographs."""
 _CAR: Final = _items("0 1 2 3 4 5 6 7 8", _TRUCKS)
 _SAFETY: Final = _items("1 2 3 4 5 6 7 8", f"{_TRUCKS} 6.1.9 7.2 7.3 7.4 7.5 7.11 7.13 8.3")
 _EVERYTHING: Final = _items("0 1 2 3 4 5 6 7 8 H S O", _TRUCKS)

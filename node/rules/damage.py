@@ -10,7 +10,7 @@ ZONES: Final[frozenset[str]] = frozenset(_ZONES.split())
 """Places on a car; left and right as the driver sees them."""
 DamageClass = Literal["cosmetic", "bolt_on", "structural"]
 DAMAGE_CLASSES: Final[tuple[str, ...]] = get_args(DamageClass)
-"""Mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
+"""Classes of damage, the mildest first: paint and trim; bolted parts; welded or load-bearing parts."""
 
 ZONE_CLASSES: Final[dict[str, tuple[str, ...]]] = {
     "front": DAMAGE_CLASSES, "front_left": DAMAGE_CLASSES, "front_right": DAMAGE_CLASSES,
@@ -39,27 +39,28 @@ CostBand = Literal[
     "60000_and_over",
 ]  # fmt: skip
 COST_BANDS: Final[tuple[str, ...]] = get_args(CostBand)
-"""Estimated repair cost without tax in whole euros, other currencies converted by the author."""
+"""Bands of the estimated repair cost, without tax, in whole euros. The author converts other currencies."""
 
 SEVERITIES: Final = ("minor", "moderate", "severe", "total_candidate")
-"""Mildest first."""
+"""Severities of an accident, the mildest first."""
 CLASS_POINTS: Final[dict[str, int]] = {"cosmetic": 0, "bolt_on": 2, "structural": 6}
 ZONE_POINTS_MAX: Final = 3
 AIRBAG_POINTS: Final = (0, 3, 3, 5)
-"""By number of airbags deployed; the last counts for all above."""
+"""Points by the number of deployed airbags. The last entry is for all higher numbers."""
 HV_BATTERY_POINTS: Final = 6
 NOT_DRIVABLE_POINTS: Final = 1
 SEVERITY_POINTS: Final = (0, 3, 6, 11)
-"""The least points of each severity, in the order of `SEVERITIES`."""
+"""The fewest points of each severity, in the order of `SEVERITIES`."""
 
 
 def severity(worst_class: str, zones: int, airbags: int, hv_battery_hit: bool, drivable: bool) -> str:
-    """One of `SEVERITIES`; never milder when any input is worse. Unknown classes raise KeyError.
+    """The severity of an accident, one of `SEVERITIES`. It is never milder if any input is worse. Unknown classes raise
+    KeyError.
 
-    Points: cosmetic 0, bolt-on 2, structural 6; each zone after the first 1, at most 3, not for cosmetic damage
-    (hail touches every panel and stays hail); one or two airbags 3, more 5; the high-voltage battery hit 6;
-    not drivable 1. Below 3 is minor, below 6 moderate, below 11 severe, from 11 a candidate for a total loss.
-    So structural damage or a hit battery is at least severe, and both together are a candidate for a total loss.
+    Points: cosmetic 0, bolt-on 2, structural 6; each zone after the first 1, at most 3, not for cosmetic damage (hail
+    touches every panel and stays hail); one or two airbags 3, more 5; the high-voltage battery hit 6; not drivable 1.
+    Below 3 is minor, below 6 moderate, below 11 severe, from 11 a candidate for a total loss. So structural damage or a
+    hit battery is at least severe, and both together are a candidate for a total loss.
     """
     assert zones >= 0 and airbags >= 0, "a number is never negative"
     points = CLASS_POINTS[worst_class]

@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 DEFECT_SEVERITIES: Final = ("minor", "major", "dangerous")
-"""Mildest first (Directive 2014/45/EU, Article 7). The worst of an inspection is its result."""
+"""Severities of a defect, the mildest first (Directive 2014/45/EU, Article 7). The worst defect is the inspection's
+result."""
 INSPECTION_RESULTS: Final = ("pass", "fail")
-"""Of an inspection: pass without a defect graver than minor."""
+"""Results of an inspection. It is a pass if no defect is graver than minor."""
 
 
 class InspectionItem(NamedTuple):
-    """One thing that an inspection looks at. `severities`: those that a defect of it can have. `zones`: the zones of
-    the car in which it lies and is repaired."""
+    """An item that an inspection looks at. `severities`: those that a defect of it can have. `zones`: the zones of the
+    car in which it lies and is repaired."""
 
     severities: tuple[str, ...]
     zones: frozenset[str]
@@ -115,6 +116,6 @@ def _place(number: str) -> tuple[int, ...]:
 INSPECTION_ITEMS: Final[dict[str, InspectionItem]] = dict(sorted(_items(), key=lambda item: _place(item[0])))
 """Number -> the item. H1 to H6 high voltage, S1 to S4 software and assistance, O1 to O4 odometer."""
 IDENTITY_ITEM: Final = "0.2"
-"""A defect of it raises the alert `clone_vin` and the flag `identity_suspect`."""
+"""The item whose defects raise the alert `clone_vin` and set the flag `identity_suspect`."""
 ROLLOVER_ITEM: Final = "O4"
-"""The only way to state that an odometer has run past its last digit."""
+"""The item that states that an odometer has run past its last digit. Nothing else can state it."""

@@ -1,4 +1,4 @@
-"""Outcome codes: what the rules derived from a transaction, kept in the vehicle record that it appended."""
+"""Outcome codes: what the rules derived from a transaction, stored in the vehicle record that it appended."""
 
 from typing import Final, get_args
 
@@ -32,7 +32,7 @@ ROLLED_BACK: Final = "rolled_back"
 
 
 def alert_outcome(code: str) -> str:
-    """The outcome of a record that reports an alert."""
+    """The outcome code of a record that reports the alert."""
     return f"alert:{code}"
 
 

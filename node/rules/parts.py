@@ -9,17 +9,18 @@ PART_CLASSES: Final = (
 what is stolen is not confirmed."""
 PART_ACTIONS: Final = ("fit", "remove")
 PART_SOURCES: Final = ("new", "remanufactured", "used", "unknown")
-"""The origin of a fitted part. A used one without a donor is unproven."""
+"""Origins of a fitted part. A used one without a donor is unproven."""
 
 BATTERY_STATES: Final = ("original", "reused", "repurposed", "remanufactured", "waste")
 """Status of a battery: Regulation (EU) 2023/1542, Annex XIII, 4(c), "original, repurposed, re-used, remanufactured or
 waste". Seen in Catena-X's digital product passport 5.0.0."""
 BATTERY_METHODS: Final = ("bms_soce", "measured_charge", "tester", "telematics")
-"""The origin of a state of health. `bms_soce`: the state of certified energy that UN GTR 22 has the car compute."""
+"""Methods of a state of health. `bms_soce`: the state of certified energy that UN GTR 22 has the car compute."""
 
 
 class BatteryFloor(NamedTuple):
-    """Until `years` or `distance_km`, whichever comes first, the state of health is at least `per_mille`."""
+    """The least state of health that the law requires: `per_mille`, until `years` or `distance_km`, whichever comes
+    first."""
 
     years: int
     distance_km: int

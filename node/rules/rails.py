@@ -8,7 +8,7 @@ Status = Literal[
     "initiated", "authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"
 ]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-"""Of a payment. `initiated` is the buyer's; every other one is attested by the payment provider."""
+"""Statuses of a payment. The buyer creates `initiated`; the payment provider attests every other one."""
 
 _CRYPTO: Final = frozenset({"bitcoin", "ether"})
 FORBIDDEN_RAILS: Final[dict[str, frozenset[str]]] = {
@@ -29,7 +29,8 @@ FORBIDDEN_RAILS: Final[dict[str, frozenset[str]]] = {
 
 
 def _rail(**following: str) -> dict[str, frozenset[str]]:
-    """Every status, with the statuses that may follow it; none for those that are not named."""
+    """The transitions of a rail: every status with the statuses that may follow it, none for those that are not
+    named."""
     return {status: frozenset(following.get(status, "").split()) for status in STATUSES}
 
 

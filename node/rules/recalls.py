@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 RECALL_CLASSES: Final = ("stop_drive", "park_outside", "safety", "compliance", "quality")
-"""From the gravest to the mildest. `quality` is a service campaign without a risk to safety."""
+"""Classes of a recall, the gravest first. `quality` is a service campaign without a risk to safety."""
 
 RECALL_AUTHORITIES: Final[dict[str, str]] = {
     # Germany. Seen: 08124 (reports on BMW's EGR recall); the older form with R is not confirmed

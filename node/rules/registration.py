@@ -7,9 +7,9 @@ from node.rules.iso_codes import COUNTRIES
 REGISTRATION_COUNTRIES: Final[frozenset[str]] = COUNTRIES | {"XK"}
 """Countries whose authorities register cars: ISO 3166-1, and XK for Kosovo, which has plates of its own."""
 REGISTRATION_STATES: Final = ("none", "registered", "suspended", "deregistered", "export_pending", "exported")
-"""Of a car in one country."""
+"""Statuses of a car's registration in one country."""
 REGISTRATION_KINDS: Final = ("permanent", "temporary", "trade")
-"""`trade`: plates of a dealer or maker that move from car to car."""
+"""Kinds of registration. `trade`: plates of a dealer or maker that move from car to car."""
 REGISTRATION_USAGES: Final[dict[str, str]] = {
     "private": "", "company": "", "rental": "rental", "taxi": "taxi", "driving_school": "driving_school",
     "police": "police", "ambulance": "",
@@ -17,13 +17,14 @@ REGISTRATION_USAGES: Final[dict[str, str]] = {
 """Usage -> the brand that it leaves, empty for none. Our decision."""
 SUSPENSION_REASONS: Final = ("insurance", "tax", "inspection", "owner", "court", "recall")
 REGISTRATION_END_REASONS: Final = ("owner", "export_confirmed", "total_loss", "theft", "scrapped", "official")
-"""Why a registration ends. `scrapped` is the chain's own, with `vehicle.scrap`."""
+"""Reasons for the end of a registration. `scrapped` is derived from `vehicle.scrap`, never stated."""
 
 ASSIGNMENT_REASONS: Final = ("gift", "inheritance", "court", "divorce", "repossession")
-"""Why title moves without a sale."""
+"""Reasons for moving the title without a sale."""
 
 VEHICLE_ORIGINS: Final = ("born", "imported")
-"""`born`: registered by its maker on this chain. `imported`: its history before a day is not on this chain."""
+"""Origins of a vehicle. `born`: registered by its maker on this chain. `imported`: its history before a day is not on
+this chain."""
 IMPORT_GRADES: Final[dict[str, tuple[str, ...]]] = {
     "A": ("manufacturer",), "B": ("registrar",), "C": (), "D": (),
 }  # fmt: skip
@@ -33,4 +34,4 @@ HISTORY_KINDS: Final = (
     "first_registration", "registration", "deregistration", "inspection", "service", "repair", "damage", "sale",
     "odometer_reading",
 )  # fmt: skip
-"""Entries of a history before the chain. Our decision."""
+"""Kinds of entries in a history before the chain. Our decision."""

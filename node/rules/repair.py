@@ -6,9 +6,9 @@ from node.rules.damage import ZONE_CLASSES, ZONES
 
 
 class RepairMethod(NamedTuple):
-    """`zones`: where the method is possible. `structural_in`: the zones of them in which it is a structural repair.
-    `needs_hv`: the workshop's grant must have the capability `hv`. `needs_part`: it fits an airbag or a load-bearing
-    part, which the record has to name before the car can be rebuilt."""
+    """The rule of one repair method. `zones`: where the method is possible. `structural_in`: the zones of them in which
+    it is a structural repair. `needs_hv`: the workshop's grant must have the capability `hv`. `needs_part`: it fits an
+    airbag or a load-bearing part, which the record has to name before the car can be rebuilt."""
 
     zones: frozenset[str]
     structural_in: frozenset[str] = frozenset()

@@ -1,21 +1,23 @@
-"""What a sale sees of a car's condition: whether an operation is free, has to be disclosed or agreed to, or blocked."""
+"""Conditions of a car in a sale: whether each leaves an operation free, has to be disclosed or agreed to, or blocks
+it."""
 
 from typing import Final, NamedTuple
 
 SALE_OPERATIONS: Final = ("list", "offer_accept", "handover", "transfer")
 SALE_EFFECTS: Final = ("free", "disclosed", "acknowledged", "trade_only", "blocked")
-"""Mildest first. `free` at `offer_accept`: the disclosure root has it, and both sign the root. `disclosed`: the
-listing or the transfer must say so. `acknowledged`: the buyer agrees to it in a transaction of its own, unless he has
-seen it at acceptance. `trade_only`: only to members with a role of `trade`."""
+"""Effects of a condition on an operation, the mildest first. `free` at `offer_accept`: the disclosure root covers the
+condition, and both parties sign the root. `disclosed`: the listing or the transfer must name it. `acknowledged`: the
+buyer agrees to it in a transaction of its own, unless it was known at acceptance. `trade_only`: free only for buyers
+with a role of `trade`."""
 SALE_DISCLOSURES: Final = ("odometer", "unroadworthy", "duty", "total_loss")
-"""What a listing or a transfer can disclose."""
+"""Disclosures that a listing or a transfer can make."""
 DUTIES: Final = ("structural_release", "rebuild", "retest")
-"""What a car owes before it may be handed over: an inspection of the structure, one of the rebuilt car, a retest."""
+"""Acts that must precede a car's handover: an inspection of the structure, one of the rebuilt car, a retest."""
 
 
 class SaleRule(NamedTuple):
-    """The effect on each operation of `SALE_OPERATIONS`. `discloses`: what disclosed means, empty where nothing is.
-    `trade`: roles of the buyer for which `trade_only` is free."""
+    """The rule of one condition: its effect on each operation of `SALE_OPERATIONS`. `discloses`: the disclosure that
+    `disclosed` asks for, or empty. `trade`: roles of the buyer for which `trade_only` is free."""
 
     effects: tuple[str, str, str, str]
     discloses: str = ""

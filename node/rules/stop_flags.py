@@ -8,7 +8,7 @@ OPERATIONS: Final = (
 )  # fmt: skip
 """The operations that a flag can block. `part_fit` is the fitting of a part of this car to another."""
 PROVISIONAL_BLOCKS: Final = ("handover", "transfer")
-"""A provisional flag blocks these and no other, and of these only those that the firm one blocks."""
+"""Operations that a provisional flag can block. It blocks those of them that the firm flag blocks."""
 
 SIGNERS: Final = (
     # persons beside the roles of members
@@ -18,20 +18,21 @@ SIGNERS: Final = (
     # what must be true of the member before it in the list
     "same_member", "same_country", "other_group",
 )  # fmt: skip
-"""Words in `set_by` and `cleared_by` beside roles. `decision`: of the arbiters in a dispute. `inspection`: one that is
-passed and clears. `recall`: a campaign that names the car, `recall.done` or the maker's removal. `same_member` and
-`same_country`: as he who set the flag. `other_group`: no member of the other signer's group."""
+"""Words in `set_by` and `cleared_by` beside roles. `decision`: a decision of arbiters. `inspection`: a passed
+inspection that clears the car. `recall`: a campaign that names the car, `recall.done`, or the maker's removal of the
+car. `same_member` and `same_country`: as the setter of the flag. `other_group`: no member of the other signer's
+group."""
 
 Signers = tuple[str, ...]
-"""Those who sign together."""
+"""Roles and other words for those who sign together."""
 
 
 class StopFlag(NamedTuple):
-    """Any one of `set_by` sets it firm, and any one of `cleared_by` lifts it. `provisional_by` alone sets it for
-    `provisional_days`, then it lapses. `longest_days`: 0 for no end. `count_max`: of this flag on one car.
-    `needs_until`: the setter names an end. `unless`: operation to the role that lifts the block by signing it.
-    `is_listed_if_disclosed`: a listing has to say it. `is_renewable`: who could lift it may set it anew with a later
-    end."""
+    """The rule of one stop-flag. Any one of `set_by` sets it firm, and any one of `cleared_by` lifts it. A single
+    member of `provisional_by` sets it for `provisional_days`, then it lapses. `longest_days`: 0 for no end.
+    `count_max`: of this flag on one car. `needs_until`: the setter names an end. `unless`: operation to the role whose
+    signature permits it. `is_listed_if_disclosed`: a car can be listed if the listing discloses it. `is_renewable`: an
+    account that could lift it may set it anew with a later end."""
 
     set_by: tuple[Signers, ...]
     cleared_by: tuple[Signers, ...]
@@ -109,6 +110,6 @@ STOP_FLAGS: Final[dict[str, StopFlag]] = {
 }
 
 FLAG_COOLDOWN_DAYS: Final = 180
-"""The same setter, or its group, sets no other provisional flag on the same car for this long."""
+"""The time in which a setter and its group cannot set another provisional flag on the same car."""
 PROVISIONAL_FLAGS_MAX: Final = 5
-"""Provisional flags of one member that are alive on all cars together."""
+"""The number of provisional flags that one member can have on all cars together."""

@@ -184,8 +184,8 @@ class Tables(NamedTuple):
 
 
 def canonical(value: object) -> object:
-    """Strings, integers and lists only: a map becomes its sorted pairs, a set its sorted members, a tuple a list, true
-    and false 1 and 0."""
+    """The canonical form of a value: strings, integers and lists only. A map becomes its sorted pairs, a set its sorted
+    members, a tuple a list, true and false 1 and 0."""
     match value:
         case str():
             return value

@@ -16,11 +16,11 @@ from node.rules import odometer
 from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, INDEPENDENT, SOURCE_CODES, Verdict, limit_metres
 
 PINNED_MAX: Final = 8
-"""Pairs of readings that are never left out."""
+"""The number of pairs of readings that are never dropped."""
 NAMED_MAX: Final = 8
-"""Readings that an explanation names on each side: the newest in event time."""
+"""The number of readings that an explanation names on each side: the newest in event time."""
 OUTLIERS_MAX: Final = 8
-"""Outliers that a verdict names: the newest in event time."""
+"""The number of outliers that a verdict names: the newest in event time."""
 REASONS: Final = (
     "decreasing", "one_reading", "volley", "too_few", "limit", "replaced", "rollover", "one_author", "outliers",
     "jump_confirmed", "pre_chain", "replaced_proven", "rollover_proven", "sources_differ", "author_excluded",
@@ -66,7 +66,7 @@ class JudgedReading(Protocol):
 
 
 class JudgedSegment(Protocol):
-    """What the instrument counts from an event on: distance is `offset_metres` and the reading. A segment that is not
+    """An instrument of the car from an event on: distance is `offset_metres` plus the reading. A segment that is not
     proven cannot be compared with those before it."""
 
     @property
@@ -107,8 +107,9 @@ class Explanation(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """`outliers`: sequences of records whose distance from the reading before is more than a car can cover in the time
-    between. `pinned`: sequences of at most `PINNED_MAX` pairs of readings on which a verdict of a fall rests."""
+    """The verdict over a series, with what it rests on. `outliers`: sequences of records whose distance from the
+    reading before is more than a car can cover in the time between. `pinned`: sequences of at most `PINNED_MAX` pairs
+    of readings on which a verdict of a fall rests."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -127,7 +128,7 @@ def is_judged(reading: JudgedReading) -> bool:
 
 
 def judged(readings: Iterable[R]) -> list[R]:
-    """Those that a verdict is about, in event time."""
+    """The readings that a verdict is about, in event time."""
     return sorted(filter(is_judged, readings), key=in_order)
 
 
@@ -138,7 +139,8 @@ _APART: Final = 2**48
 
 
 def distances(readings: Sequence[JudgedReading], segments: Sequence[JudgedSegment]) -> list[int]:
-    """Metres driven, by reading, an unproven segment lying `_APART` above the one before."""
+    """The distance of the car at each reading, in metres. An unproven segment is placed `_APART` above the one
+    before."""
     if not segments:
         return [r.metres for r in readings]
     starts, offsets, unproven = [s.from_event_ms for s in segments], [0], 0
@@ -374,8 +376,8 @@ def _shown(series: Series, course: _Course, outliers: Sequence[int]) -> set[str]
 
 
 def coverage(series: Series, since_ms: int, now_ms: int) -> int:
-    """Per mille of the time from `since_ms` to now that lies in gaps of at most 400 days and 40,000 km between
-    independent readings, none of them backfilled, of at least two parties; else 0."""
+    """The covered share, per mille, of the time from `since_ms` to now: the time in gaps of at most 400 days and 40,000
+    km between independent readings, none of them backfilled, of at least two parties; else 0."""
     independent = [r for r in series.readings if r.standing == INDEPENDENT and r.state == COUNTED]
     course = _Course(series._replace(readings=[r for r in independent if since_ms <= r.event_at_ms <= now_ms]))
     if len({series.parties[r.author] for r in course.readings}) < 2:
@@ -389,8 +391,8 @@ def coverage(series: Series, since_ms: int, now_ms: int) -> int:
 
 
 def typing_error_likely(series: Series, sequence: int) -> bool:
-    """Whether the way to or from the reading of a record is longer than a car can drive, with no other author's reading
-    beyond it that agrees. False where it is not judged."""
+    """Whether the reading of a record is probably a typing error: the way to it or from it is longer than a car can
+    drive, and no other author's reading beyond it agrees with it. False if it is not judged."""
     course = _Course(series)
     place = next((p for p, reading in enumerate(course.readings) if reading.sequence == sequence), None)
     return place is not None and course.is_typing_error(place)

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 VIN_PATTERN: Final = r"^[A-HJ-NPR-Z0-9]{17}$"
-"""17 characters without I, O and Q. Match it whole (`fullmatch`): with `search`, `$` lets a line end through."""
+"""The form of a VIN: 17 characters without I, O and Q. Match it whole (`fullmatch`): with `search`, `$` lets a line end
+through."""
 TRANSLITERATION: Final[dict[str, int]] = {
     character: int(value)
     for character, value in zip("0123456789ABCDEFGHJKLMNPRSTUVWXYZ", "012345678912345678123457923456789", strict=True)
@@ -35,12 +36,14 @@ def check_digit(vin: str) -> str:
 
 
 def has_valid_check_digit(vin: str) -> bool:
-    """Required in North America and China; in Europe position 9 is free."""
+    """Whether position 9 is the correct check digit. It is required in North America and China; in Europe position 9 is
+    free."""
     return is_vin(vin) and vin[8] == check_digit(vin)
 
 
 def has_valid_year_code(vin: str) -> bool:
-    """Required in North America and China; a European car may carry `0` at position 10."""
+    """Whether position 10 is a year code. It is required in North America and China; a European car may have `0`
+    there."""
     return is_vin(vin) and vin[9] in YEAR_CODES
 
 

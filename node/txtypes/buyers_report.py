@@ -1,7 +1,7 @@
-"""The buyer's report: what a buyer has to know of a car, in the order in which it matters.
+"""Buyer's report: what a buyer has to know of a car, in the order in which it matters.
 
-It is a pure function of state values, of the car's records, and of the ids of its batteries. Over proven values and
-records it is proven too; that a car has no other batteries is the node's word (see `NODES_WORD`).
+The report is a pure function of state values, the car's records, and the ids of its batteries. Over proven values and
+records it is proven too, except that the node alone says which batteries the car has (see `NODES_WORD`).
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ LINES_MAX: Final = 50
 """The newest records that a report names in one of its lists."""
 BATTERIES_MAX: Final = 8
 NODES_WORD: Final = ("batteries",)
-"""Fields of a report that a node could leave something out of: no proof shows that they are complete."""
+"""Fields of a report that no proof shows to be complete: a node could leave something out."""
 ReportRecord = DecodedRecord | Face | None
-"""A record as it is known: whole, its face alone, or nothing but that it exists."""
+"""A record as it was given: whole, only its face, or nothing but its existence."""
 
 
 # --- the parts of a report --------------------------------------------------------------------------------
 class Identity(View, frozen=True):
-    """What the car is, by its maker's registration or its import."""
+    """The identity of a car, from its maker's registration or its import."""
 
     maker: Address
     maker_name: str
@@ -83,8 +83,8 @@ class Identity(View, frozen=True):
 
 
 class OdometerPart(View, frozen=True):
-    """The odometer's verdict, and the mistakes that would explain contradictions. `distance_metres`: how far the car
-    has gone by the newest reading, over all its instruments. `coverage_per_mille` and `corrections` as in
+    """The odometer's verdict, and the mistakes that would explain contradicting readings. `distance_metres`: how far
+    the car has gone by the newest reading, over all its instruments. `coverage_per_mille` and `corrections` as in
     `OdometerSeries`."""
 
     unit: Unit
@@ -99,8 +99,8 @@ class OdometerPart(View, frozen=True):
 
 
 class RecordLine(View, frozen=True):
-    """A record in one line. `what`: an inspection's result, a registration's country; else empty. `became`: what became
-    of it, `amended` by its author or the outcome of a dispute; empty where neither happened."""
+    """A summary of one record. `what`: the result of an inspection or the country of a registration, else empty.
+    `became`: `amended` by its author, or the outcome of a dispute, else empty."""
 
     sequence: int
     kind: str
@@ -113,7 +113,7 @@ class RecordLine(View, frozen=True):
 
 
 class RecordLines(View, frozen=True):
-    """The number of records of a sort, and the newest of them."""
+    """The number of records of one sort, and the newest of them."""
 
     count: int
     newest: Annotated[tuple[RecordLine, ...], Meta(max_length=LINES_MAX)]
@@ -121,9 +121,9 @@ class RecordLines(View, frozen=True):
 
 # --- the report -------------------------------------------------------------------------------------------
 class BuyersReport(View, frozen=True):
-    """What a buyer has to know of a car, the most important first. `parallel_life`: one car can't have been at all the
-    places of its last sightings and records in the time, a hint that decides nothing. `nodes_word`: the fields that no
-    proof shows to be complete; `withheld`: records whose content was not given."""
+    """A summary of a car for its buyer, the most important first. `parallel_life`: one car cannot have been at all the
+    places of its last sightings and records in the time between; this is a hint that decides nothing. `nodes_word`: the
+    fields that no proof shows to be complete. `withheld`: the number of records whose content was not given."""
 
     vin: Vin
     identity: Identity
@@ -172,8 +172,8 @@ class BuyersReport(View, frozen=True):
         ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf, records: Sequence[ReportRecord],
         batteries: Iterable[str],
     ) -> BuyersReport:  # fmt: skip
-        """`records`: all of the car, or its newest `RECORDS_MAX`, in order. `batteries`: ids of those that are in it,
-        as an index says."""
+        """The report of the car `ident`. `records`: all its records, or the newest `RECORDS_MAX`, in order.
+        `batteries`: ids of the batteries that an index lists for the car."""
         records, now_ms = records[-RECORDS_MAX:], as_of.now_ms
         car, life = VehicleView.of(ident, vehicle, reader, as_of), reader.get(LIFE, ident) or NO_LIFE
         whole = [record for record in records if isinstance(record, DecodedRecord)]

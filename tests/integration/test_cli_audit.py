@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain
 from support.life import VIN, km, maintenance, read
-from support.stores import entries, lax_block, life_chain, tampered
+from support.stores import entries, lax_block, life_store, tampered
 
 from node.chain.block import decode_commit
 from node.chain.genesis import genesis_to_json
@@ -24,9 +24,7 @@ from node.txtypes.envelope import decode_signed_tx
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("audited") / "store"
-    life_chain(path).store.kv.close()
-    return path
+    return life_store(tmp_path_factory.mktemp("audited"))
 
 
 @pytest.fixture

@@ -72,9 +72,7 @@ def test_a_folder_keeps_its_ports(tmp_path: Path) -> None:
         LocalNetwork(tmp_path, 2)
 
 
-@pytest.mark.skipif(
-    shutil.which("git") is None, reason="git is not installed: the product needs none, only this test asks it"
-)
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed, and this test asks it what it ignores")
 def test_git_offers_nothing_of_a_network_in_a_source_tree(tmp_path: Path) -> None:
     """Its keys are not for a commit, and its wallet is not refused for lying there."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)

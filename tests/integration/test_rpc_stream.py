@@ -39,15 +39,21 @@ def parsed(block: str) -> Event | None:
     return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"])) if "event" in fields else None
 
 
-async def events(answer) -> AsyncIterator[Event]:
+async def blocks(answer) -> AsyncIterator[str]:
+    """The blocks of lines of a stream."""
     buffer = b""
     async for chunk in answer.content.iter_any():
         buffer += chunk
         while b"\n\n" in buffer:
             block, buffer = buffer.split(b"\n\n", 1)
-            found = parsed(block.decode())
-            if found is not None:
-                yield found
+            yield block.decode()
+
+
+async def events(answer) -> AsyncIterator[Event]:
+    async for block in blocks(answer):
+        found = parsed(block)
+        if found is not None:
+            yield found
 
 
 @asynccontextmanager
@@ -140,17 +146,14 @@ async def test_filters_choose_and_never_renumber() -> None:
 
         async def filtered(query: str) -> list[Event]:
             """Up to the heartbeat that says the filter has passed the last block."""
-            found, buffer = [], b""
+            found = []
             async with http.get(f"{STREAM}?from_height=1&{query}") as answer:
-                async for chunk in answer.content.iter_any():
-                    buffer += chunk
-                    while b"\n\n" in buffer:
-                        block, buffer = buffer.split(b"\n\n", 1)
-                        event = parsed(block.decode())
-                        if event is not None:
-                            found.append(event)
-                        elif f"id: {end}".encode() in block:
-                            return found
+                async for block in blocks(answer):
+                    event = parsed(block)
+                    if event is not None:
+                        found.append(event)
+                    elif f"id: {end}" in block:
+                        return found
             raise AssertionError("the stream ended")
 
         for name in {event.name for event in everything}:

@@ -111,6 +111,6 @@ def test_a_promise_sees_what_breaks_it(mutant: Mutant) -> None:
 
 
 def test_a_copy_without_a_change_keeps_every_promise() -> None:
-    line = '"""Above any distance'
-    engine = Engine(changed(verdict, line, line), changed(readings, "PERIOD_DAYS = 15", "PERIOD_DAYS = 15"))
+    line, line_of_state = '"""Above any distance', "NO_READINGS ="
+    engine = Engine(changed(verdict, line, line), changed(readings, line_of_state, line_of_state))
     assert [""] * len(PROMISES) == [broken(promise, "copy", 20, engine) for promise in PROMISES]

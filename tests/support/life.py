@@ -14,7 +14,8 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, OdometerRead
-from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
+from node.txtypes.vehicle.activity import Activity
+from node.txtypes.vehicle.readings import NO_READINGS, Author, Readings
 from node.txtypes.vehicle.regions import Flag
 from support.chain import Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen

@@ -76,14 +76,19 @@ class OneReplica:
             self.pass_time(max(1, self.replica.next_deadline_ms() - self.now))
 
 
-def a_validator() -> OneReplica:
-    """One that does not propose in round 0 of height 1, past its listening."""
-    chain = Chain()
+def a_validating_replica(chain: Chain) -> Replica:
+    """That of a validator that does not propose in round 0 of height 1."""
     proposer = chain.store.head().validators.proposer(1, 0)
     name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
     key = dev_key("consensus", name)
     signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
-    found = OneReplica(chain, Replica(chain.store, signer, ReplicaConfig(), bytes(16)), chain.now)
+    return Replica(chain.store, signer, ReplicaConfig(), bytes(16))
+
+
+def a_validator() -> OneReplica:
+    """One that does not propose in round 0 of height 1, past its listening."""
+    chain = Chain()
+    found = OneReplica(chain, a_validating_replica(chain), chain.now)
     found.start()
     found.pass_time(3_100)
     found.done.clear()

@@ -17,8 +17,9 @@ from node.ledger.body import TransactionBody
 from node.ledger.overlay import BlockContext, BlockOverlay, Ledger
 from node.storage import schema
 from node.storage.chain_store import ChainStore
+from node.txtypes.identity.quota import QUOTA, Acts, Quota
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.vehicle.readings import NO_READINGS, Activity, Author, Readings
 from support.chain import DAY_MS, HOUR_MS, Chain
 from support.life import Life
 from support.signing import sign_transaction
@@ -63,15 +64,19 @@ def force(chain: Chain, family, ident, value) -> None:
     chain.store = ChainStore(store.kv, chain.genesis)
 
 
-def with_readings_today(now_ms: int, author: bytes, count: int) -> Readings:
-    """The working set of a car to which an author has added `count` readings on the day of `now_ms`."""
-    activity = (Activity(0, count, count, 0, 0),)
-    return replace(NO_READINGS, authors=(Author(author, b""),), day=now_ms // DAY_MS, activity=activity)
-
-
 def change(chain: Chain, family, ident, **changes) -> None:
     """Fields of one state value, put in place."""
     force(chain, family, ident, replace(chain.state(family, ident), **changes))
+
+
+def put_on_hold(chain: Chain, author: bytes) -> None:
+    """For a day from now."""
+    force(chain, CONDUCT, author, replace(NO_CONDUCT, hold_until_ms=chain.now + DAY_MS))
+
+
+def use_up_acts(chain: Chain, account: bytes, kind: str, count: int) -> None:
+    """The account has done `count` acts of a kind today, and used nothing else."""
+    force(chain, QUOTA, account, Quota(chain.now // DAY_MS, 0, 0, (Acts(kind, count),)))
 
 
 def ledger_of(chain: Chain, sender: bytes = b"") -> Ledger:

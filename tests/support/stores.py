@@ -53,6 +53,12 @@ def life_chain(folder: Path) -> Chain:
     return life.chain
 
 
+def life_store(folder: Path) -> Path:
+    """The folder of a closed store with the life of a car."""
+    life_chain(folder / "store").store.kv.close()
+    return folder / "store"
+
+
 def copied(folder: Path, target: Path) -> Path:
     shutil.copytree(folder, target)
     return target

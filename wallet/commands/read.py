@@ -23,10 +23,10 @@ from wallet.client import NodeRefused
 from wallet.commands.shared import accept_old_root, example, with_session
 from wallet.history import proven_records, record_json
 from wallet.light import LightClient
-from wallet.options import parse_vin
 from wallet.session import Session
 from wallet.show import counted, echo_facts, echo_json, echo_table, plain
 from wallet.timeline import echo_timeline
+from wallet.values import parse_vin
 
 KEYS_MAX: Final = 90
 """State keys of one request, of the 100 that a node accepts. Above: a list is proven in smaller steps."""

@@ -1,4 +1,4 @@
-"""`battery.bind` and `battery.health`: the high-voltage battery of a car, and how much of its energy is left."""
+"""`battery.bind` binds a high-voltage battery to a car; `battery.health` records how much of its capacity is left."""
 
 from __future__ import annotations
 
@@ -44,19 +44,21 @@ BATTERY_UNKNOWN = Guard("battery_unknown", "this battery was never bound to a ca
 
 
 class Health(Value, frozen=True):
-    """One state of health, in per mille of the capacity when new. `method`: its place in the table of methods."""
+    """One state of health of a battery, in per mille of its capacity when new. `method`: its place in the table of
+    methods."""
 
     at_ms: Time
     soh: PerMille
     method: int
     cycles: int
     metres: int
-    """What the car's odometer showed."""
+    """The reading of the car's odometer."""
 
 
 class Battery(Value, tag=1, frozen=True):
-    """A battery with its passport. `first_fit_ms`: when it began its first life; `fit_metres`: what the odometer of the
-    car showed that it was fitted to last; `is_fitted_anew`: since the last state of health."""
+    """A high-voltage battery with its passport. `first_fit_ms`: when its first life began; `fit_metres`: the reading of
+    the car's odometer when the battery was last fitted; `is_fitted_anew`: it was fitted since its last state of
+    health."""
 
     binding: Binding
     passport: Hash32
@@ -69,7 +71,7 @@ class Battery(Value, tag=1, frozen=True):
 
 
 def is_below_floor(battery: Battery, floors: tuple[BatteryFloor, ...]) -> bool:
-    """Whether the newest state of health is below what the law asks for at this age and distance."""
+    """Whether the newest state of health is below what the law requires at this age and distance."""
     if not battery.health:
         return False
     newest = max(battery.health, key=lambda health: health.at_ms)
@@ -81,7 +83,7 @@ def is_below_floor(battery: Battery, floors: tuple[BatteryFloor, ...]) -> bool:
 
 
 class BatteryView(Battery, frozen=True):
-    """A battery. `below_floor`: its health is below what Euro 7 asks for at its age and distance."""
+    """A high-voltage battery. `below_floor`: its health is below what Euro 7 requires at its age and distance."""
 
     id: Id
     place: State
@@ -108,7 +110,7 @@ BATTERY = Family(
 
 
 def battery_key(battery_id: str) -> bytes:
-    """`H("bmw/battery", battery id)`."""
+    """`H("bmw/battery", battery id)`: the key of a battery."""
     return tagged("bmw/battery", battery_id.encode("ascii"))
 
 
@@ -118,7 +120,7 @@ def check_has_hv(ledger: Ledger, vin: str, vehicle: Vehicle | None) -> None:
 
 
 def _elsewhere(ledger: Ledger, report: Report, vehicle: Vehicle, binding: Binding) -> Effect:
-    """The alerts of a battery that other cars have, on these and on this one."""
+    """The effect of alerts, on this car and on the others, if other cars have the same battery."""
     others = [vin for vin in claimants(binding) if vin != report.vin]
     for vin in others:
         alert_elsewhere(ledger, vin, report, report.event_at_ms, ELSEWHERE)
@@ -126,8 +128,9 @@ def _elsewhere(ledger: Ledger, report: Report, vehicle: Vehicle, binding: Bindin
 
 
 class BatteryBind(Report, tag="battery.bind", frozen=True):
-    """A manufacturer, or a workshop that may work on high voltage, fits a battery to a car or removes it. `passport`:
-    commitment to its battery passport; a battery that is bound to another car is contested, as a part is."""
+    """Fit a high-voltage battery to a car or remove it, by a manufacturer or by a workshop that may work on high
+    voltage. `passport`: commitment to its battery passport. The binding of a battery that another car has is contested,
+    as that of a part is."""
 
     vin: Vin
     battery_id: BatteryId
@@ -176,8 +179,8 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
 
 
 class BatteryHealth(Report, tag="battery.health", frozen=True):
-    """The state of health of a car's battery: `soh` in per mille of its capacity when new, as `method` gives it.
-    `recalibrated`: the battery's computer was, so that the value may rise."""
+    """Record the state of health of a car's battery: `soh` in per mille of its capacity when new, as `method` gives it.
+    `recalibrated`: the battery's computer was recalibrated, so the value may rise."""
 
     vin: Vin
     battery_id: BatteryId
@@ -214,7 +217,7 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
         return effect._replace(outcome=(*effect.outcome, *outcome))
 
     def _is_implausible(self, ledger: Ledger, battery: Battery) -> bool:
-        """Whether it has risen since the one before it in event time, with no reason to."""
+        """Whether the value has risen, without a reason, since the one before it in event time."""
         earlier = [entry for entry in battery.health if entry.at_ms <= self.event_at_ms]
         rise_max = ledger.rules.tables.battery_rise_max_per_mille
         return bool(earlier) and self.soh > earlier[-1].soh + rise_max and not (

@@ -1,4 +1,4 @@
-"""`part.bind`: a part with a serial number is fitted to a car or removed from it."""
+"""`part.bind` fits a part with a serial number to a car or removes it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ THEFT_FOUND_MS: Final = 90 * DAY_MS
 
 
 def is_stolen(vehicle: Vehicle | None, now_ms: int, until_ms: int = limits.TIME_MAX_MS) -> bool:
-    """Whether a car is flagged stolen now. `until_ms`: when a part was taken from it, at most 90 days before the flag:
-    a theft is found late, and what was removed long before it is not stolen."""
+    """Whether a car is flagged stolen. `until_ms`: when a part was removed from it. The part counts as stolen unless it
+    was removed more than 90 days before the flag was set: a theft is found late."""
     flags = flags_at(vehicle.flags, now_ms) if vehicle is not None else ()
     return any(flag.name == "stolen" and flag.set_at_ms <= until_ms + THEFT_FOUND_MS for flag in flags)
 
@@ -48,10 +48,11 @@ def is_living(ledger: Ledger, vin: str) -> bool:
 
 
 class PartBind(Report, tag="part.bind", frozen=True):
-    """A workshop or manufacturer fits a part to a car or removes it. A part that is bound to another car is fitted all
-    the same: the binding is contested and both cars have the alert `part_elsewhere`, until it is removed from one of
-    them. A part of a car that is flagged stolen leaves `part_from_stolen`. `donor`: the car that a used part is from;
-    a flag that blocks `part_fit` keeps its parts where they are, theft excepted, of which the record is evidence."""
+    """Fit a part to a car or remove it, by a workshop or a manufacturer. A part that is bound to another car can be
+    fitted too: the binding is then contested, and both cars have the alert `part_elsewhere` until the part is removed
+    from one of them. A part of a car that is flagged stolen raises the alert `part_from_stolen`. `donor`: the car that
+    a used part comes from. A flag of the donor that blocks `part_fit` blocks the fitting, except `stolen`: there the
+    record is evidence."""
 
     vin: Vin
     part_class: PartClass
@@ -94,15 +95,15 @@ class PartBind(Report, tag="part.bind", frozen=True):
         return effect._replace(outcome=(*effect.outcome, *((UNPROVEN,) if unproven else ())))
 
     def _codes(self, ledger: Ledger, others: list[str]) -> tuple[str, ...]:
-        """What the cars that have the part in common are told."""
+        """The alerts of the cars that have the part in common."""
         if not others:
             return ()
         is_clone = self.part_class == "engine" and any(is_living(ledger, vin) for vin in others)
         return ENGINE_ELSEWHERE if is_clone else ELSEWHERE
 
     def _is_from_stolen(self, ledger: Ledger, before: Binding) -> bool:
-        """Whether the donor, a car that has the part, or one that had it is stolen. The flag of now counts: dating the
-        fitting back hides nothing."""
+        """Whether the donor, a car that has the part, or one that had it is flagged stolen now. A backdated fitting
+        hides nothing."""
         cars = (*claimants(before), *(() if self.donor is None else (self.donor,)))
         now_ms = ledger.now_ms
         return any(is_stolen(ledger.get(VEHICLE, vin), now_ms) for vin in cars if vin != self.vin) or any(

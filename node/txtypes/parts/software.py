@@ -1,4 +1,4 @@
-"""`software.update`: the software of a car's systems, and the approvals that it is covered by."""
+"""`software.update` records the software of a car's systems, and the approvals that cover it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Installed(Value, frozen=True):
 
 
 class Software(Value, tag=1, frozen=True):
-    """What a car's systems run, the least recently updated first, and the newest identification number for each UN
-    Regulation (UN R156). What there is no room for is forgotten."""
+    """The installed version of each of a car's systems, the least recently updated first, and the newest software
+    identification number for each UN Regulation (UN R156). Beyond the bounds the oldest entries are dropped."""
 
     systems: Annotated[tuple[Installed, ...], Meta(max_length=SYSTEMS_MAX)]
     rxswins: Annotated[tuple[Rxswin, ...], Meta(max_length=RXSWINS_MAX)]
@@ -60,7 +60,8 @@ NO_SOFTWARE: Final = Software((), ())
 
 
 class Update(Value, frozen=True):
-    """A system's version before, empty if it had none or the author could not tell, and after."""
+    """One system's version after an update and before it. `before` is empty if the system had no software or the author
+    could not tell."""
 
     system: SoftwareSystem
     before: OptionalVersion
@@ -68,8 +69,8 @@ class Update(Value, frozen=True):
 
 
 def is_older(version: str, than: str) -> bool:
-    """Whether one version is older than another: they have the same text around their numbers, and the numbers are
-    smaller, the first that differs. Versions that are named in different ways can't be compared."""
+    """Whether `version` is older than `than`. Two versions are compared by their numbers, from left to right, if the
+    text around the numbers is the same; otherwise neither is older."""
     parts, others = re.split("([0-9]+)", version), re.split("([0-9]+)", than)
     if parts[::2] != others[::2]:
         return False
@@ -81,10 +82,10 @@ def regulation_of(rxswin: str) -> str:
 
 
 class SoftwareUpdate(Report, tag="software.update", frozen=True):
-    """A manufacturer, also over the air, or a workshop has updated software. It is never refused for its versions: what
-    does not follow from what is known leaves the outcome `gap`, an older version `rolled_back`, which is material where
-    the update is one of cyber security (UN R155). `package`: hash of what was installed; `campaign`: the recall that
-    asked for it."""
+    """Record that the software of a car's systems was updated, by a workshop or by the manufacturer, also over the air.
+    Versions never make the update invalid. If a previous version is not the one on record, the outcome is `gap`; if a
+    new version is older than the one before, the outcome is `rolled_back`, which is material for a security update (UN
+    R155). `package`: hash of the installed package; `campaign`: the recall that asked for the update."""
 
     vin: Vin
     updates: Annotated[tuple[Update, ...], Meta(min_length=1, max_length=16)]

@@ -1,4 +1,4 @@
-"""`accident.report`: an accident and its damage, and the incident that it is part of."""
+"""`accident.report` records an accident and its damage, and joins it to the incident that it is part of."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ DAMAGE_IMPOSSIBLE = Guard("damage_impossible", "this zone cannot be damaged in t
 
 
 class Damage(Value, frozen=True):
-    """Where a car was damaged, and how badly."""
+    """The damage to one zone of a car."""
 
     zone: Zone
     extent: DamageClass
 
 
 class AccidentReport(Report, tag="accident.report", frozen=True):
-    """An accident and its damage, as a workshop, an insurer, the police or the holder itself reports it. Severity is
-    computed, never declared. Reports of one accident are one incident: within 72 h of each other, with a zone in common
-    or of the same case; it has the severity of the worst report and counts once. The brands that follow from cause and
-    damage stay pending until 30 days have passed, unless the police reports, the holder signs, or an author that is not
-    related to the first reports them for the same incident. `case`: commitment to the author's file, or none."""
+    """Report an accident and its damage, as a workshop, an insurer, the police or the car's holder. The severity is
+    computed, never declared. All reports of one accident are one incident: they are within 72 h of each other, and have
+    a zone in common or are of the same case. The incident has the severity of the worst report and counts once. Brands
+    that follow from cause and damage are pending for 30 days. They are confirmed at once if the police reports, if the
+    holder signs, or if an author unrelated to the first reports them for the same incident. `case`: commitment to the
+    author's file, or none."""
 
     vin: Vin
     cause: DamageCause
@@ -82,7 +83,8 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         self._check_reports(ledger, vehicle)
 
     def _check_reports(self, ledger: Ledger, vehicle: Vehicle) -> None:
-        """A rival can't mark a car at will. The police, which binds alone, is not limited."""
+        """Notes too many reports of this author on the car, so that a rival cannot mark a car at will. The police,
+        whose report alone binds, is not limited."""
         if self.holder_signs or vehicle.holder == ledger.sender or has_role(ledger, ledger.sender, "police"):
             return
         written = reports_of((ledger.get(LIFE, self.vin) or NO_LIFE).incidents, ledger.sender, ledger.now_ms)
@@ -90,7 +92,8 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
             ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {REPORTS_MAX} of damage in 365 days")
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
-        """The holder's own report, also of one who has a role, is self-reported: its reading does not count."""
+        """The standing of the reading: the holder's own report, also of a holder with a role, is self-reported and does
+        not count."""
         return "declared" if self._is_self_reported(ledger) else super().standing(ledger, vehicle)
 
     def _is_self_reported(self, ledger: Ledger) -> bool:
@@ -149,7 +152,7 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         return Effect(damaged, tuple(outcome), is_material=True)
 
     def _witnesses(self, ledger: Ledger, reporters: tuple[Reporter, ...]) -> tuple[Reporter, ...]:
-        """The reporters of the incident that are not related to the author: what they say too is confirmed."""
+        """The reporters of the incident that are not related to the author. Their brands are confirmed too."""
         return tuple(
             reporter for reporter in reporters
             if not related(ledger, reporter.author, ledger.sender, self.vin, self.event_at_ms)

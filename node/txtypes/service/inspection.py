@@ -1,7 +1,7 @@
-"""`inspection.record`: what an inspector found on a car that somebody presented, and what follows from it.
+"""`inspection.record` records what an inspector found on a car, and what follows from it.
 
-The result is the worst defect. A fail that nobody witnesses is provisional; a pass lifts something only from a
-distance.
+The result is the worst defect. A fail that nobody else witnesses is provisional. Only an independent inspector's pass
+lifts anything.
 """
 
 from __future__ import annotations
@@ -60,12 +60,13 @@ from node.txtypes.vehicle.vehicle import Vehicle
 
 Result = Literal["pass", "minor", "major", "dangerous"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
-"""Mildest first; `minor` is passed too."""
+"""Results of an inspection, the mildest first. `minor` is a pass too."""
 FAILED: Final = ("major", "dangerous")
 OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
-"""Kinds that say whether the car may be on the road, and until when."""
+"""Kinds of inspection that decide whether the car may be on the road, and until when."""
 CLEARING: Final = ("structural_release", "rebuild", "import", "odometer")
-"""Kinds that are made for an act that clears the car: without a presenter they would say nothing."""
+"""Kinds of inspection that clear the car for an act. They need a presenter, since without one they would lift
+nothing."""
 VALID_MAX_MS: Final = 5 * 366 * DAY_MS
 INSPECTIONS: Final = "inspection"
 
@@ -80,7 +81,7 @@ DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of t
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
 ROUND: Final = 1_000_000
-"""Units after which an instrument of six digits begins anew."""
+"""Units after which an instrument of six digits starts again at zero."""
 
 PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
                           "agent, who presents the car",
@@ -91,14 +92,15 @@ PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs
 
 
 class Defect(Value, frozen=True):
-    """What is wrong with an item of the checklist, and how badly."""
+    """A defect of an item of the checklist, and its severity."""
 
     item: InspectionItem
     severity: DefectSeverity
 
 
 class _Finding(NamedTuple):
-    """What a former record said of the car: author, time, the items of its grave defects, those of the dangerous."""
+    """The content of a former record about the car: its author and time, the items of grave defects, and those of
+    dangerous ones."""
 
     author: bytes
     at_ms: int
@@ -107,11 +109,11 @@ class _Finding(NamedTuple):
 
 
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
-    """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
-    defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
-    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
-    another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
-    looked at, none for the whole checklist. `plate`: commitment to the number plate."""
+    """Record the inspection of a car, which its holder, an agent or, on the road, the police presents. The result is
+    the worst defect. Without a presenter a fail is provisional and a pass lifts nothing. A pass lifts an `unroadworthy`
+    flag, or as `structural_release` the duty, under three conditions: the inspectors are independent; they looked at
+    what was wrong; and if another inspector found a danger, they name its `repair` or are two inspectors of two groups.
+    `items`: those that a retest looked at, none for the whole checklist. `plate`: commitment to the number plate."""
 
     vin: Vin
     checklist: Checklist
@@ -156,7 +158,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return is_independent(ledger, self.vin, vehicle, inspector, self.event_at_ms, ledger.now_ms, *presenters)
 
     def _is_bound(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        """Whether somebody beside the inspector stands for a fail: the holder, the police, a second inspector."""
+        """Whether somebody besides the inspector confirms a fail: the holder, the police or a second inspector."""
         witnesses = (self.second_inspector, self.police)
         return self.is_acknowledged(ledger, vehicle) or any(witness is not None for witness in witnesses)
 
@@ -216,7 +218,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender), need="a second inspector of another group")
 
     def _lacks_second(self, ledger: Ledger) -> bool:
-        """Whether it is no longer known who repaired the car, and one inspector alone signs."""
+        """Whether a single inspector signs although it is no longer known who repaired the car."""
         life = ledger.get(LIFE, self.vin) or NO_LIFE
         return self.second_inspector is None and are_repairers_unknown(life, ledger.now_ms)
 
@@ -228,8 +230,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
 
     # --- an odometer that went round ---------------------------------------------------------------------------
     def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
-        """An odometer that has gone over its last digit, as the inspector says: it was near its end, and is near its
-        start."""
+        """The odometer after it has run past its last digit, as the inspector states: it was near its end and is near
+        its start."""
         leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
         newest, shown = newest_counted(leaf), self.odometer
         if not self._went_round(ledger) or shown is None or newest is None:
@@ -248,7 +250,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     # --- the effect ------------------------------------------------------------------------------------------
     @property
     def result(self) -> Result:
-        """The gravest severity; one that the ruleset does not have is refused as `code_unknown`."""
+        """The gravest severity of the defects. A severity that the ruleset does not have is rejected as
+        `code_unknown`."""
         found = {defect.severity for defect in self.defects}
         return next((result for result in reversed(RESULTS) if result in found), "pass")
 
@@ -277,7 +280,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return Effect(inspected, tuple(outcome), is_material)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
+        """The vehicle after an inspection of its identity. If the car does not match its papers, that raises an alert
+        and sets a flag, which police or registrar can make firm."""
         item = ledger.rules.tables.inspection_identity_item
         if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
             return Effect(vehicle)
@@ -320,7 +324,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         )  # fmt: skip
 
     def _passed(self, ledger: Ledger, vehicle: Vehicle) -> tuple[Vehicle, tuple[str, ...]]:
-        """The vehicle after what the pass lifts, and outcome codes where it does not."""
+        """The vehicle after what a pass lifts, and an outcome code for each thing that it does not lift."""
         is_clear = all(self._is_independent(ledger, vehicle, inspector) for inspector in self._inspectors(ledger))
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
@@ -346,7 +350,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
     def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:
-        """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
+        """Whether a danger that another inspector found was repaired since, or two inspectors confirm that it is
+        gone."""
         if not finding.dangerous or self.second_inspector is not None:
             return True
         if related(ledger, ledger.sender, finding.author):
@@ -377,8 +382,8 @@ def with_clearance(
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"],
     lifted: Iterable[object],
 ) -> Vehicle:
-    """The vehicle with the sender's clearance by its *next* record, if something was lifted; also in the place of an
-    older one, whose author may have been revoked since."""
+    """The vehicle with the sender's clearance by its *next* record, if something was lifted. It replaces an older
+    clearance, whose author may have been revoked since."""
     others = tuple(entry for entry in vehicle.clearances if entry.what != what)
     if not any(True for _ in lifted) and len(others) == len(vehicle.clearances):
         return vehicle
@@ -387,8 +392,8 @@ def with_clearance(
 
 
 def _finding_of(ledger: Ledger, vin: str, sequence: int) -> _Finding:
-    """What the record says that set the flag, failed the car or made the duty. One that is no inspection names no
-    items."""
+    """The finding of the record that set the flag, failed the car or created the duty. A record that is no inspection
+    has no items."""
     raw = ledger.record(vin, sequence)
     assert raw is not None, "the state names records that exist"
     record = stored(raw)

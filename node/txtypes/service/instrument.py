@@ -1,4 +1,4 @@
-"""`odometer.replace`: an instrument that counts anew, and what it showed before."""
+"""`odometer.replace` records that a car's odometer was replaced or reset, and what the old one showed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from node.txtypes.vehicle.stop_flags import HOLDER_MISSING
 from node.txtypes.vehicle.vehicle import Vehicle
 
 REPLACED_AGAIN_MS: Final = 30 * DAY_MS
-"""An instrument is not replaced again within this time."""
+"""An odometer cannot be replaced again within this time."""
 
 SEGMENTS_FULL = Guard("segments_full", "the car's odometer was replaced or went round too often",
                       "der Kilometerzähler wurde zu oft ersetzt oder lief zu oft über",
@@ -38,11 +38,11 @@ REPLACED_RECENTLY = Guard("replaced_recently", "the car's odometer was replaced 
 
 
 class OdometerReplace(Report, tag="odometer.replace", frozen=True):
-    """A workshop has replaced or reset the instrument, and the holder signs. `old`: what the old one showed, null where
-    it showed nothing; `odometer`: what the new one shows. The car has gone as far as its newest reading and the old
-    instrument say. An inspector who is related to neither signs as `witness` where the old one shows nothing or less
-    than the newest reading, or where the record comes after readings that it would explain. Without two sources of the
-    old reading or a witness the verdict over what follows is open."""
+    """Record that a workshop has replaced or reset a car's odometer; the holder signs too. `old`: what the old one
+    showed, null if it showed nothing; `odometer`: what the new one shows. The car has gone as far as its newest reading
+    or the old odometer, whichever is further. An inspector who is related to neither party signs as `witness` if the
+    old odometer shows nothing or less than the newest reading, or if the record comes after readings that it would
+    explain. Without two sources of the old reading and without a witness, the verdict over what follows is open."""
 
     vin: Vin
     old: Odometer | None
@@ -84,7 +84,7 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
             ledger.unmet(WITNESS_MISSING, to_text(self.witness))
 
     def _is_late(self, leaf: Readings) -> bool:
-        """Whether readings of a later time are known, which it would explain."""
+        """Whether there are readings of a later time, which the replacement would explain."""
         newest = newest_counted(leaf)
         return newest is not None and newest.event_at_ms > self.event_at_ms
 

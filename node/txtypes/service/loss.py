@@ -1,4 +1,4 @@
-"""`vehicle.total_loss`: an insurer writes a car off."""
+"""`vehicle.total_loss` records that an insurer writes a car off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from node.txtypes.vehicle.title import with_title
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 KEPT_FLAGS: Final = ("stolen", "lien")
-"""Stop-flags that stay on a car whose title moves to the insurer, and don't hinder it: it has paid for that car."""
+"""Stop-flags that neither end nor block when the title moves to the insurer, since it has paid for the car as it is."""
 
 ALREADY_TOTAL_LOSS = Guard("already_total_loss", "the car is a total loss, or this insurer has reported it as one",
                            "das Fahrzeug ist ein Totalschaden, oder dieser Versicherer hat es als solchen gemeldet",
@@ -34,12 +34,13 @@ ALREADY_TOTAL_LOSS = Guard("already_total_loss", "the car is a total loss, or th
 
 
 class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
-    """An insurer writes a car off. With the holder's signature the car is a total loss at once: its listing and its
-    offers fall, and of an open order money only goes back. An insurer alone says so provisionally: the car is not
-    handed over for 30 days, and then it is a total loss unless somebody disputes it; a second insurer that is not
-    related confirms it at once. `category`: see `rules.brands`, A and B never return to the road. `takes_title`: the
-    title moves to the insurer, with its liens; that needs the holder's signature. `settlement`: commitment to what was
-    agreed. Of an imported car, a loss before the import leaves its brands and the alert `late_disclosure` only."""
+    """Record that an insurer writes a car off. If the holder signs, the car is a total loss at once: its listing and
+    its offers end, and in an open order money can only go back. Without the holder's signature the total loss is
+    provisional: the car cannot be handed over for 30 days, and then it is a total loss unless somebody disputes it. A
+    second, unrelated insurer confirms it at once. `category`: see `rules.brands`; cars of A and B never return to the
+    road. `takes_title`: the title moves to the insurer, with its liens, which needs the holder's signature.
+    `settlement`: commitment to the agreement. A loss of an imported car before its import leaves only its brands and
+    the alert `late_disclosure`."""
 
     vin: Vin
     category: TotalLossCategory
@@ -56,7 +57,7 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
     }, ("buyer-1",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
-        """The holder itself: an agent that may present a car does not write it off."""
+        """The holder itself, if it signs. An agent with the right to present a car cannot write it off."""
         vehicle = ledger.get(VEHICLE, self.vin) if self.holder_signs or self.takes_title else None
         return (vehicle.holder,) if vehicle is not None else ()
 
@@ -77,17 +78,17 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
             check_flags(ledger, self.vin, replace(vehicle, flags=others), "transfer")
 
     def _is_before_import(self, vehicle: Vehicle) -> bool:
-        """Whether it is a loss of an imported car's earlier life; nobody takes the title for that."""
+        """Whether the loss belongs to an imported car's earlier life. The title cannot be taken for such a loss."""
         is_earlier = vehicle.origin == "imported" and self.event_at_ms < vehicle.covered_since_ms
         return is_earlier and not self.takes_title
 
     @staticmethod
     def _is_pending(vehicle: Vehicle) -> bool:
-        """Whether an insurer has reported a total loss that is not firm, undecided ones included."""
+        """Whether an insurer has reported a total loss that is not confirmed, pending or undecided."""
         return vehicle.loss is not None and vehicle.loss.state in ("pending", "undecided")
 
     def _is_second(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        """Whether an insurer that is not related to this one has already reported the total loss."""
+        """Whether an unrelated insurer has already reported the total loss."""
         loss = vehicle.loss
         return (
             loss is not None and self._is_pending(vehicle)

@@ -1,4 +1,4 @@
-"""`vehicle.rebuild`: a total loss returns to the road."""
+"""`vehicle.rebuild` returns a total loss to the road."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
 CHECKLIST: Final = "REBUILD"
 INSPECTED_MS: Final = 30 * DAY_MS
-"""How old the inspection of a rebuilt car may be."""
+"""The greatest age of the inspection of a rebuilt car."""
 
 NOT_A_TOTAL_LOSS = Guard("not_a_total_loss", "the car is no total loss", "das Fahrzeug ist kein Totalschaden",
                          "车辆不是全损车")  # fmt: skip
@@ -39,7 +39,8 @@ PARTS_UNPROVEN = Guard("parts_unproven", "airbags or load-bearing parts were rep
 
 
 def _is_owed(ledger: Ledger, vehicle: Vehicle) -> bool:
-    """Whether a rebuilt car has to be inspected again: the act was annulled, or its inspector was revoked for fraud."""
+    """Whether a rebuilt car must be inspected again: the rebuild was annulled, or its inspector was revoked for
+    fraud."""
     is_open = any(duty.code == "rebuild" for duty in vehicle.duties)
     return is_open or any(
         clearance.what == "rebuild" and is_fraudulent(ledger, clearance.author, clearance.at_ms)
@@ -48,9 +49,9 @@ def _is_owed(ledger: Ledger, vehicle: Vehicle) -> bool:
 
 
 class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
-    """A total loss returns to the road: the inspector who has passed it, a registrar of the country that has it
-    registered, and the holder sign. `inspection`: its inspection by the checklist `REBUILD`. The brands of the loss
-    stay, and `rebuilt` joins them; a car of the categories A and B never comes back."""
+    """Return a total loss to the road. The inspector who has passed the car, a registrar of the country that has it
+    registered, and the holder sign. `inspection`: the inspection by the checklist `REBUILD`. The brands of the loss
+    stay, and `rebuilt` is added; a car of the categories A and B never returns."""
 
     vin: Vin
     inspection: RecordName
@@ -65,7 +66,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     }, ("registrar-1", "buyer-1"))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
-        """The holder itself: an agent that may present a car does not decide what it is."""
+        """The registrar and the holder itself. An agent with the right to present a car cannot decide what it is."""
         vehicle = ledger.get(VEHICLE, self.vin)
         return (self.registrar, vehicle.holder) if vehicle is not None else (self.registrar,)
 

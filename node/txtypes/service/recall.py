@@ -1,6 +1,6 @@
-"""Recalls: a manufacturer opens a campaign and names its cars; a workshop, or the manufacturer itself, remedies them.
+"""Recalls: a manufacturer opens a campaign and names its cars; a workshop or the manufacturer carries it out on each.
 
-A campaign counts the cars that have it; each car lists its open recalls.
+A campaign counts its cars; each car lists its open recalls.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PartNumbers = Annotated[tuple[Code, ...], Meta(max_length=16)]
 
 Vins = Annotated[tuple[Vin, ...], Meta(min_length=1, max_length=limits.RECALL_VINS_MAX)]
 DO_NOT_DRIVE: Final = "recall_do_not_drive"
-"""The stop-flag of a car with an open recall of the class `stop_drive`."""
+"""The stop-flag that a car has while a recall of the class `stop_drive` is open on it."""
 
 CAMPAIGN_EXISTS = Guard("campaign_exists", "the manufacturer has a campaign of this code",
                         "der Hersteller hat eine Aktion mit diesem Code", "制造商已有此编号的召回")  # fmt: skip
@@ -66,12 +66,12 @@ REMEDY_EVIDENCE = Guard("remedy_evidence", "the remedy is not shown by a part of
 REMEDY_NOT_READY = Guard("remedy_not_ready", "the campaign has no remedy yet", "die Aktion hat noch keine Abhilfe",
                          "召回尚无补救措施")  # fmt: skip
 REASONS: Final[dict[str, tuple[str, ...]]] = {"add": ("scope", "ineffective"), "remove": ("scope", "wrong")}
-"""Why a car is named or taken out: `scope`, the maker has found out which cars are concerned; `ineffective`, the remedy
-did not help; `wrong`, it was named by mistake."""
+"""Reasons to name a car or to take it out. `scope`: the maker has found out which cars are concerned; `ineffective`:
+the remedy did not help; `wrong`: the car was named by mistake."""
 
 
 class Reference(Value, frozen=True):
-    """The number under which an authority lists a campaign."""
+    """The number that an authority has given to a campaign."""
 
     authority: RecallAuthority
     number: Annotated[str, Meta(pattern=r"^[A-Z0-9-]{1,32}\Z")]
@@ -81,7 +81,7 @@ References = Annotated[tuple[Reference, ...], Meta(min_length=1, max_length=8)]
 
 
 class Recall(Value, tag=1, frozen=True):
-    """A campaign of a manufacturer, under `recall/<manufacturer>-<campaign>`."""
+    """A manufacturer's recall campaign, under `recall/<manufacturer>-<campaign>`."""
 
     recall_class: RecallClass
     references: References
@@ -90,15 +90,15 @@ class Recall(Value, tag=1, frozen=True):
     remedy_from_day: Day
     opened_height: Height
     cars: int
-    """How many cars have it open."""
+    """The number of cars on which it is open."""
     done: int
-    """How often it was remedied."""
+    """The number of times it was carried out."""
     removed: int
-    """How often a car was taken out, or ended with it open."""
+    """The number of times a car was taken out, or ended with the recall open."""
 
 
 class RecallView(Recall, frozen=True):
-    """A campaign with its manufacturer and its code."""
+    """A recall campaign with its manufacturer and its code."""
 
     manufacturer: Address
     campaign: Campaign
@@ -127,7 +127,7 @@ def recall_ident(manufacturer: bytes, campaign: str) -> str:
 
 
 class RecallOnCar(View, frozen=True):
-    """A recall that is open on a car, with what its campaign says."""
+    """A recall that is open on a car, with the data of its campaign."""
 
     maker: Address
     campaign: Campaign
@@ -199,7 +199,7 @@ def open_recall(vehicle: Vehicle, maker: bytes, campaign: str) -> OpenRecall | N
 
 
 def without_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicle:
-    """The vehicle without an open recall; the stop-flag goes with the last recall that asks for it."""
+    """The vehicle without one of its open recalls. The stop-flag ends with the last recall that requires it."""
     kept = tuple(entry for entry in vehicle.recalls if entry != recall)
     flag = flag_of(vehicle, DO_NOT_DRIVE, ledger.now_ms)
     if flag is not None and not any(entry.recall_class == "stop_drive" for entry in kept):
@@ -208,7 +208,7 @@ def without_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehi
 
 
 def without_recalls(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
-    """A vehicle that ends, without its open recalls; their campaigns count it as removed."""
+    """The vehicle without open recalls, since it ends. Their campaigns count it as removed."""
     for entry in vehicle.recalls:
         ident = recall_ident(entry.maker, entry.campaign)
         recall = ledger.the(RECALL, ident)
@@ -218,8 +218,8 @@ def without_recalls(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
 
 
 class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
-    """Name cars in a campaign, or take them out: all of `vins` or, if one of them can't be, none. A car of the class
-    `stop_drive` gets a stop-flag. Each car has a record of it that names this car alone: the body with one VIN. Its
+    """Name cars in a campaign, or take them out: all of `vins`, or none if one of them cannot be. A car gets a
+    stop-flag if the class is `stop_drive`. Each car gets a record that names this car alone: the body with one VIN. The
     weight is 100, and 30 for each car."""
 
     campaign: Campaign
@@ -251,7 +251,7 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
                 return
 
     def _check_car(self, ledger: Ledger, vin: str, covered: dict[str, bool]) -> None:
-        """Notes why the car can't be named. `covered`: whether the sender's grants have a WMI."""
+        """Notes why the car cannot be named. `covered`: whether one of the sender's grants covers a WMI."""
         vehicle, wmi = ledger.get(VEHICLE, vin), wmi_of(vin)
         if wmi not in covered:
             covered[wmi] = has_role_at(ledger, ledger.sender, ledger.now_ms, "manufacturer", wmi=wmi)
@@ -294,10 +294,10 @@ def _with_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicl
 
 
 class RecallDone(Report, tag="recall.done", frozen=True):
-    """A recall was carried out on a car: by a workshop, or over the air by the manufacturer itself. `parts`: those that
-    were fitted; `software`: the record of its update. `corrects`: the author's own record of the same campaign, which
-    this one replaces with a `record.amend` that follows; the recall is not open then. A manufacturer that doubts a
-    record names the car again."""
+    """Record that a recall was carried out on a car, by a workshop, or by the manufacturer over the air. `parts`: the
+    parts that were fitted; `software`: the record of its update. `corrects`: the author's own record of the same
+    campaign, which this one replaces with a `record.amend` that follows; the recall is not open then. A manufacturer
+    that doubts a record names the car again."""
 
     vin: Vin
     manufacturer: Address

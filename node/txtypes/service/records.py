@@ -1,4 +1,4 @@
-"""`maintenance.record` and `odometer.read`: service that a workshop has carried out, and a reading on its own."""
+"""`maintenance.record` records service by a workshop; `odometer.read` records a reading on its own."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Part(Value, frozen=True):
 
 
 class Due(Value, frozen=True):
-    """When the next service is due: a distance in the vehicle's unit, a time, or both; 0 is none."""
+    """When the next service is due: at a distance in the vehicle's unit, at a time, or both. 0 is none."""
 
     odometer: Annotated[int, Meta(ge=0, le=limits.ODOMETER_MAX)]
     at_ms: OptionalTime
 
 
 class MaintenanceRecord(Report, tag="maintenance.record", frozen=True):
-    """Service that a workshop has carried out."""
+    """Record service that a workshop has carried out."""
 
     vin: Vin
     services: Annotated[tuple[Service, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
@@ -55,14 +55,15 @@ class MaintenanceRecord(Report, tag="maintenance.record", frozen=True):
     })  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A service of long ago is shown, and not counted: a service book can be written in an hour."""
+        """The effect of a service. A service of long ago is shown and not counted: a service book can be written in an
+        hour."""
         if is_backfilled((ledger.now_ms - self.event_at_ms) // 1_000):
             return Effect(vehicle)
         return Effect(replace(vehicle, maintenance_count=vehicle.maintenance_count + 1))
 
 
 class OdometerRead(Report, tag="odometer.read", frozen=True):
-    """A reading on its own, by any accredited writer."""
+    """Record an odometer reading on its own, by any accredited writer."""
 
     vin: Vin
     context: Context

@@ -1,4 +1,4 @@
-"""`repair.record`: a repair of damage, by zone and method; whether it concerned load-bearing parts is computed."""
+"""`repair.record` records a repair of damage, by zone and method. Whether it was structural is computed."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ STRUCTURAL_NOT_ACCREDITED = Guard("structural_not_accredited", "the workshop is 
 
 
 class Operation(Value, frozen=True):
-    """One step of a repair: a zone, and the method used there."""
+    """One step of a repair: a method that was used in a zone."""
 
     zone: Zone
     method: RepairMethod
 
 
 class RepairRecord(Report, tag="repair.record", frozen=True):
-    """A repair of damage, by a workshop. Whether it was structural follows from zones and methods, never from what the
-    author says: then the car needs an inspection that releases it, and has the brand `structural_repair`. Both count at
-    once where the holder signs, and otherwise after 30 days. The workshop does not inspect the car for 180 days.
+    """Record a workshop's repair of damage. Zones and methods decide whether it was structural, never the author's
+    word. After a structural repair the car has the brand `structural_repair` and needs an inspection that releases it.
+    Both count at once if the holder signs, otherwise after 30 days. The workshop cannot inspect the car for 180 days.
     `incident`: the first report of the accident, or none."""
 
     vin: Vin
@@ -118,8 +118,8 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
         return Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
 
     def _noted(self, ledger: Ledger, sequence: int, replaced: set[str]) -> Life:
-        """The working sets with the repairer, the repaired incident, and the zones whose new parts are not named. A
-        record that names parts proves its zones."""
+        """The working sets after the repair: its repairer, its incident, and the zones whose new parts no record names.
+        A record that names parts proves its zones."""
         life = with_repairer(ledger.get(LIFE, self.vin) or NO_LIFE, ledger.sender, sequence, ledger.now_ms)
         proven = {operation.zone for operation in self.operations} if self.parts else set()
         unproven = {*life.unproven, *replaced} - proven

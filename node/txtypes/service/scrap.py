@@ -1,4 +1,4 @@
-"""`vehicle.scrap`: the end of a car."""
+"""`vehicle.scrap` ends the life of a car."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 ABANDONED_MS: Final = 30 * DAY_MS
-"""How long after the end of its registration a registrar has an abandoned car scrapped."""
+"""A registrar can have an abandoned car scrapped this long after its registration ended."""
 
 NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended the car's registration 30 days ago",
                       "das Land der Zulassungsstelle hat die Zulassung nicht vor 30 Tagen beendet",
@@ -36,19 +36,19 @@ NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended th
 
 
 class Scrap(Report, tag="vehicle.scrap", frozen=True):
-    """A dismantler takes a car apart, and the holder signs; or a registrar has an abandoned car scrapped, 30 days after
-    its country ended the registration. That is the car's end: its registration, its duties and its open recalls end
-    too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment to the
+    """Record that a car was scrapped. A dismantler takes it apart, and the holder signs; or a registrar has an
+    abandoned car scrapped, 30 days after its country ended the registration. The car's registration, duties and open
+    recalls end, and afterwards only corrections, disputes and sightings are valid. `certificate`: commitment to the
     certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars (see `part.bind`)."""
 
     vin: Vin
     certificate: Hash32
     parts_kept: Annotated[tuple[Hash32, ...], Meta(max_length=limits.LIST_MAX)]
     police: Address | None
-    """Who orders the end of a car of uncertain identity, and signs; null for none."""
+    """The police that orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
-    """And two for every part that is kept."""
+    """Further 2 for each part that is kept."""
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
         "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
@@ -60,7 +60,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
         return self.weight + 2 * len(self.parts_kept)
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
-        """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
+        """The holder itself, unless a registrar acts. An agent with the right to present a car cannot scrap it."""
         ordering = (self.police,) if self.police is not None else ()
         vehicle = ledger.get(VEHICLE, self.vin)
         if vehicle is None or has_role(ledger, ledger.sender, "registrar"):

@@ -1,7 +1,7 @@
 """Warranties: what a provider covers, on which car and until when. Claims are in `warranty_claim`.
 
-A warranty follows the car through every title, unless it is not transferable. What ends it is lazy: its time, its
-distance, a total loss, scrapping, a moved title.
+A warranty follows the car through every change of title, unless it is not transferable. Its end is lazy: its time, its
+distance, a total loss, scrapping, or a change of title.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 WARRANTIES_MAX: Final = 16
 CLAIMS_RECENT_MAX: Final = 12
 CLAIM_AGAIN_MS: Final = 90 * DAY_MS
-"""The same operation is claimed again only after this time: a repair that has failed is the workshop's matter."""
+"""The same operation can be claimed again only after this time: a repair that has failed is the workshop's matter."""
 START_PAST_MS: Final = 7 * DAY_MS
 START_AHEAD_MS: Final = 400 * DAY_MS
-"""How long before and after the block a warranty can start: one that extends a factory warranty starts at its end."""
+"""The greatest time between the block and the start of a warranty, before or after it. A warranty that extends a
+factory warranty starts at its end."""
 EVERYTHING: Final = "complete"
 
 Number = Annotated[int, Meta(ge=1, le=WARRANTIES_MAX)]
@@ -65,15 +66,15 @@ NOT_THE_GUARANTOR = Guard("not_the_guarantor", "the account does not provide thi
 
 # --- the value --------------------------------------------------------------------------------------------
 class RecentClaim(Value, frozen=True):
-    """An operation that was claimed, and when."""
+    """An operation that was claimed, and the time of the claim."""
 
     operation: Code
     at_ms: Time
 
 
 class Warranty(Value, tag=1, frozen=True):
-    """What a provider covers of a car, under `<vin>-<number>`: `groups` of the table `warranty_groups`, from a time on
-    for `months`, up to the car's distance. `terms`: hash of the document. `transfers`: how often the title had moved
+    """A provider's cover of a car, under `<vin>-<number>`: `groups` of the table `warranty_groups`, from a time on for
+    `months`, up to a distance of the car. `terms`: hash of the document. `transfers`: how often the title had moved
     when it was entered; `is_rebuilt`: the car had been rebuilt after a total loss by then. `claims`: of the last 90
     days."""
 
@@ -97,8 +98,8 @@ class Warranty(Value, tag=1, frozen=True):
 
 
 def plus_months(at_ms: int, months: int) -> int:
-    """The same day of the month and time of the day so many months later, in UTC; of a day that the month lacks, its
-    last one."""
+    """A time so many months later, on the same day of the month and at the same time of the day, in UTC. If that month
+    is too short, its last day."""
     day = date(1970, 1, 1).toordinal() + at_ms // DAY_MS
     start = date.fromordinal(day)
     years, month = divmod(start.month - 1 + months, 12)
@@ -108,15 +109,15 @@ def plus_months(at_ms: int, months: int) -> int:
 
 
 def is_in_term(warranty: Warranty, at_ms: int, metres: int) -> bool:
-    """Whether the warranty covers an event at this time and at this distance of the car."""
+    """Whether the warranty's term covers an event at this time and at this distance of the car."""
     is_in_time = warranty.starts_at_ms <= at_ms < warranty.ends_at_ms
     return is_in_time and (not warranty.distance_km or metres <= warranty.distance_km * 1_000)
 
 
 def is_cut_short(warranty: Warranty, vehicle: Vehicle, now_ms: int) -> bool:
-    """Whether it has ended before its term: with a total loss, scrapping or a void import, or, where it is not
-    transferable, with the title. A rebuilt car does not get back what it had before its total loss, nor a car what a
-    void import of its VIN had."""
+    """Whether the warranty has ended before its term: by a total loss, scrapping, a voided import or, if it is not
+    transferable, a change of title. A rebuilt car does not get back a warranty from before its total loss, nor does a
+    car get one of a voided import of its VIN."""
     if existence_now(vehicle, now_ms) in ("total_loss", "scrapped", "voided"):
         return True
     if vehicle.existence == "rebuilt" and not warranty.is_rebuilt:
@@ -129,7 +130,7 @@ Status = Literal["not_begun", "running", "ended"]
 
 
 def status_at(reader: Reader, warranty: Warranty, now_ms: int) -> Status:
-    """The status as it counts at a time."""
+    """The status of a warranty at a time."""
     vehicle = reader.get(VEHICLE, warranty.vin)
     if vehicle is None or is_cut_short(warranty, vehicle, now_ms):
         return "ended"
@@ -187,7 +188,7 @@ def warranties_of(reader: Reader, vin: str, vehicle: Vehicle) -> Iterator[Warran
 
 
 def require_warranty(ledger: Ledger, vin: str, number: int) -> Warranty | None:
-    """The warranty, None after noting that there is none."""
+    """The warranty. Notes that there is none, then the result is None."""
     warranty = ledger.get(WARRANTY, warranty_ident(vin, number))
     if warranty is None:
         ledger.unmet(WARRANTY_UNKNOWN, warranty_ident(vin, number))
@@ -196,8 +197,8 @@ def require_warranty(ledger: Ledger, vin: str, number: int) -> Warranty | None:
 
 # --- the types --------------------------------------------------------------------------------------------
 class WarrantyStart(TransactionBody, tag="warranty.start", frozen=True):
-    """Start a warranty of the sender: the car's manufacturer, or a dealer, for whom the holder of the title signs too
-    unless the dealer holds it. `distance_km` counts from the car's first kilometre."""
+    """Start a warranty whose provider is the sender: the car's manufacturer, or a dealer. If a dealer that does not
+    hold the title sends it, the holder of the title signs too. `distance_km` counts from the car's first kilometre."""
 
     vin: Vin
     plan: Code
@@ -259,7 +260,7 @@ def _overlaps(one: Warranty, other: Warranty) -> bool:
 
 
 class WarrantyExtend(TransactionBody, tag="warranty.extend", frozen=True):
-    """The provider makes a warranty longer, before its end. `months` counts from its start, as before; `is_bought`: the
+    """Extend a warranty before its end, by its provider. `months` counts from its start, as before; `is_bought`: the
     holder of the title pays for it, and signs too."""
 
     vin: Vin

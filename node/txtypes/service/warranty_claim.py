@@ -1,4 +1,4 @@
-"""Claims on a warranty: a workshop claims a repair, with the holder; the provider decides."""
+"""Claims on a warranty: a workshop and the holder claim a repair; the provider decides."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 CLAIM_ANSWER_MS: Final = 30 * DAY_MS
-"""A claim that its provider has not decided by then is shown as unanswered. Silence is no approval."""
+"""A claim without a decision after this time is shown as unanswered. Silence is no approval."""
 
 OUT_OF_TERM = Guard("out_of_term", "the warranty did not cover the car at the time and the distance of the event",
                     "die Garantie galt zur Zeit und beim Kilometerstand des Ereignisses nicht",
@@ -95,8 +95,8 @@ class Claim(Value, tag=1, frozen=True):
 
 
 def outcome_at(reader: Reader, claim: Claim, now_ms: int) -> str:
-    """The outcome as it counts at a time: `open`, `unanswered` after 30 days, also where arbiters have annulled what
-    the provider decided, or a code of the table `warranty_outcomes`."""
+    """The outcome of a claim at a time: `open`; `unanswered` after 30 days, also if arbiters have annulled the
+    decision; or a code of the table `warranty_outcomes`."""
     if claim.outcome and record_status(reader, claim.vin, claim.decision).outcome != "annulled":
         return claim.outcome
     return "open" if now_ms < claim.claimed_at_ms + CLAIM_ANSWER_MS else "unanswered"
@@ -135,7 +135,7 @@ CLAIM: Final = Family(
 
 
 class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
-    """A workshop claims a repair under a warranty, and the holder signs. The warranty must cover the car at the event,
+    """Claim a repair under a warranty, by a workshop; the holder signs. The warranty must cover the car at the event,
     by its time and by the highest reading that counts until then. `repair`: the record of the work, or none."""
 
     vin: Vin
@@ -180,7 +180,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
             ledger.unmet(CLAIMS_FULL, subject, len(recent), f"below {CLAIMS_RECENT_MAX}")
 
     def _metres(self, ledger: Ledger) -> int:
-        """The car's distance at the event: its own reading, or a higher one until then."""
+        """The car's distance at the event: by its own reading, or by a higher one until then."""
         own = to_metres(self.odometer.value, self.odometer.unit) if self.odometer is not None else 0
         return max(own, highest_metres(ledger, self.vin, self.event_at_ms))
 
@@ -200,8 +200,9 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
 
 
 class WarrantyDecide(TransactionBody, tag="warranty.decide", frozen=True):
-    """The provider decides on a claim: `approved`, `partly` with its share of the cost, or `rejected`; the two latter
-    with a reason. It may decide late, and again where arbiters have annulled its decision."""
+    """Decide on a claim, by the provider of the warranty: `approved`, `partly` with its share of the cost, or
+    `rejected`. The latter two need a reason. The provider may decide late, and again if arbiters have annulled its
+    decision."""
 
     claim: Id
     outcome: WarrantyOutcome
@@ -214,7 +215,8 @@ class WarrantyDecide(TransactionBody, tag="warranty.decide", frozen=True):
     })  # fmt: skip
 
     def check_static(self) -> None:
-        """A share belongs to `partly`, a reason to every other outcome than `approved`. Raises `Malformed`."""
+        """Raises `Malformed` unless only `partly` has a share, and only outcomes other than `approved` have a
+        reason."""
         super().check_static()
         if bool(self.share_per_mille) != (self.outcome == "partly"):
             raise Malformed("share_per_mille: above 0 where the outcome is partly, else 0")

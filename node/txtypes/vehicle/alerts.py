@@ -1,7 +1,8 @@
-"""Alerts: contradictions between records that the chain raises by itself (see `rules.alerts`), and how they change.
+"""Alerts: contradictions between records, which the chain raises by itself (see `rules.alerts`), and how they change.
 
-One author's alert is shown and changes nothing else. A second author who is not related to the first, police, a
-registrar, or an inspector to whom the car was presented confirms it: then a buyer has to know.
+An alert that one author has raised is shown and has no other effect. It is confirmed by a second author who is not
+related to the first, by police, by a registrar, or by an inspector to whom the car was presented. A buyer has to know
+of a confirmed alert.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 BINDING: Final = ("police", "registrar")
-"""Roles whose alert is confirmed at once."""
+"""Roles whose reports confirm an alert at once."""
 
 
 def close_alert(alerts: Alerts, code: str) -> Alerts:
-    """The alerts after police, a registrar or a decision has settled `code`. It stays visible."""
+    """Close the alert `code`, which police, a registrar or a decision has settled. A closed alert stays visible."""
     return tuple(replace(alert, state="closed") if alert.code == code else alert for alert in alerts)
 
 
@@ -34,7 +35,8 @@ def close_all(alerts: Alerts) -> Alerts:
 
 
 def confirms(ledger: Ledger, vin: str, alerts: Alerts, code: str, *, is_presented: bool = False) -> bool:
-    """Whether a report by the sender confirms the alert. `is_presented`: the holder, or an agent, has shown the car."""
+    """Whether a report by the sender confirms the alert `code`. `is_presented`: the holder or an agent presented the
+    car."""
     sender, found = ledger.sender, find_alert(alerts, code)
     if ledger.rules.tables.alerts[code] == "confirmed" or has_role(ledger, sender, *BINDING):
         return True
@@ -45,8 +47,8 @@ def confirms(ledger: Ledger, vin: str, alerts: Alerts, code: str, *, is_presente
 
 
 def alerted(ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *, is_presented: bool = False) -> Effect:
-    """The vehicle after the sender's next record on it has reported each of `codes`, the outcome codes of that record,
-    and whether it has confirmed one."""
+    """Report each of the alerts `codes` by the sender's next record on the vehicle. The effect has the vehicle after
+    it, an outcome code for each alert, and whether an alert was confirmed."""
     alerts, outcome, is_material = vehicle.alerts, [], False
     for code in sorted(set(codes)):
         was = find_alert(alerts, code)
@@ -64,9 +66,9 @@ def alerted(ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *,
 
 
 def alert_elsewhere(ledger: Ledger, vin: str, body: TransactionBody, event_at_ms: int, codes: Iterable[str]) -> None:
-    """Report alerts on a car that `body` is not a record of, whatever has become of it. The body is appended to the
-    car's history where an alert changes its state, since the alert names a record; so nobody fills a history by
-    repeating himself. An unknown VIN has no alerts."""
+    """Report alerts on another car than the one that `body` is a record of, even if that car's history has ended. The
+    body is appended to the car's history only where an alert changes its state, since the alert names a record; so
+    repeated reports do not fill a history. A VIN that is not registered has no alerts."""
     vehicle = ledger.get(VEHICLE, vin)
     if vehicle is None or not codes:
         return

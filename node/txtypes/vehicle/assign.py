@@ -1,4 +1,4 @@
-"""`title.assign`: title that moves without a sale, by the holder's gift or by an authority's act."""
+"""`title.assign` moves the title of a car without a sale: by the holder's gift, or by an authority's act."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from node.txtypes.vehicle.title import SAME_HOLDER, with_title
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 WITNESSES: Final = ("manufacturer", "dealer", "workshop", "inspector")
-"""Roles of a party that make a reading count: two private people are witnesses in their own matter, and an authority
-has not seen the car."""
+"""Roles of which one party must have one for the reading to count. Two private people are witnesses in their own
+matter, and an authority has not seen the car."""
 
 LIEN_MISSING = Guard("lien_missing", "the receiver has no lien on the car", "der Empfänger hat kein Pfandrecht am "
                      "Fahrzeug", "接收方对该车没有留置权")  # fmt: skip
 
 
 class Assigner:
-    """The sender of a gift holds the title; any other assignment is sent by a registrar of the country that has the
-    car, or had it last."""
+    """The sender of `title.assign`: the holder of the title for a gift; for any other reason a registrar of the country
+    that has the car registered, or had it last."""
 
     text = "the holder of the title (gift), or a registrar of the country that has the car or had it last"
 
@@ -56,20 +56,20 @@ def _liens(vehicle: Vehicle, setter: bytes, now_ms: int) -> tuple[Flag, ...]:
 
 
 class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
-    """The title moves without a sale: a gift of the holder, or inheritance, court, divorce or repossession, which the
-    registrar carries out. The receiver signs, with `shown`, the car's material root, what it has seen; so does every
-    bank with a lien. A repossession is for a bank with a lien, which ends with it. Mandates of the holder for this car
-    end."""
+    """Move the title of a car without a sale. The holder makes a gift; a registrar carries out an inheritance, a
+    court's decision, a divorce or a repossession. The receiver signs too and names in `shown` the car's material root
+    that it has seen. Every bank with a lien signs. Only a bank with a lien can receive a repossessed car, and its lien
+    then ends. The holder's mandates for this car end."""
 
     vin: Vin
     receiver: Address
     reason: AssignmentReason
     shown: Hash32
     odometer: Odometer | None
-    """None only if a registrar assigns."""
+    """Null is allowed only if a registrar sends it."""
     event_at_ms: Time
     discloses: Discloses = ()
-    """What the receiver knows of the car."""
+    """Conditions of the car that the receiver knows of."""
     weight: ClassVar[int] = 120
     by: ClassVar[Assigner] = Assigner()
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")

@@ -1,7 +1,6 @@
-"""Bindings: the car that a part or a battery with a serial number is in.
+"""Bindings: which car a part or a battery with a serial number is in.
 
-A part is fitted where it is said to be fitted: what contradicts that is stored too, and makes the binding contested
-until a removal is recorded.
+A fitting is stored even if it contradicts the known binding. The binding is then contested until a removal is recorded.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from node.ledger.overlay import Ledger
 CLAIMS_MAX: Final = 4
 PREVIOUS_MAX: Final = 4
 ENGINE_ELSEWHERE: Final = ("clone_vin", "part_elsewhere")
-"""Alerts of an engine that two cars have: one of them may wear the other's VIN."""
+"""Alerts that are raised if two cars have the same engine: one of them may have the other's VIN."""
 State = Literal["free", "bound", "contested"]
 
 
 class Place(Value, frozen=True):
-    """A car, and since when the part is in it, or until when it was."""
+    """A car that a part was fitted to or removed from, and when."""
 
     vin: Vin
     at_ms: Time
 
 
 class Binding(Value, frozen=True):
-    """Where a part is. `claims`: the cars that it was fitted to and not removed from, the newest last; more than one
-    contradict each other. `claims_left_out`: how many the list had no room for; they stay contradictions. `previous`:
-    the last cars that it was removed from."""
+    """The cars that a part is in or was in. `claims`: the cars that it was fitted to and not removed from, the newest
+    last; if there are several, they contradict each other. `claims_left_out`: further claims beyond the bound, which
+    still count as contradictions. `previous`: the last cars that it was removed from."""
 
     claims: Annotated[tuple[Place, ...], Meta(max_length=CLAIMS_MAX)]
     claims_left_out: int
@@ -50,12 +49,12 @@ def state_of(binding: Binding) -> State:
 
 
 def claimants(binding: Binding) -> list[str]:
-    """VINs of the cars that claim the part."""
+    """VINs of the cars that the part was fitted to and not removed from."""
     return [place.vin for place in binding.claims]
 
 
 def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """After the part was fitted to a car; a car that has it already keeps its place."""
+    """The binding after the part was fitted to a car. If the car has the part already, nothing changes."""
     if vin in claimants(binding):
         return binding
     claims = (*binding.claims, Place(vin, at_ms))
@@ -64,8 +63,9 @@ def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
 
 
 def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """After the part was removed from a car. A car that was not known to have it counts only where nothing else is
-    known: nobody flushes the list of previous cars by removing what he never had."""
+    """The binding after the part was removed from a car. If the car was not known to have the part, the removal counts
+    only where nothing else is known; so nobody can displace the list of previous cars by removing parts that he never
+    had."""
     if vin not in claimants(binding) and binding != UNBOUND:
         return binding
     previous = (*(place for place in binding.previous if place.vin != vin), Place(vin, at_ms))[-PREVIOUS_MAX:]
@@ -74,7 +74,8 @@ def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
 
 # --- parts --------------------------------------------------------------------------------------------------
 class BoundPart(Value, tag=1, frozen=True):
-    """A part with a serial number. Number and serial are in its records; here they are the id alone."""
+    """A part with a serial number, and its binding. The state has only the part's id; number and serial are in its
+    records."""
 
     part_class: PartClass
     binding: Binding
@@ -103,13 +104,14 @@ PART = Family(
 
 
 def part_id(part_class: str, number: str, serial: str) -> bytes:
-    """`H("bmw/part", encode([class, number, serial]))`. An engine's serial begins with its type: its number is left
-    out, so that the engine that a maker registers with the car is the one that a workshop finds."""
+    """`H("bmw/part", encode([class, number, serial]))`: the id of a part. The number of an engine is left out, since
+    its serial begins with its type; so the maker and a workshop name the same engine."""
     return tagged("bmw/part", encode([part_class, "" if part_class == "engine" else number, serial]))
 
 
 def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ...]:
-    """Bind the engine of a car that its maker registers; returns the other cars that have it."""
+    """Bind the engine of a car that its maker registers, and return the VINs of other cars that have the same
+    engine."""
     ident = part_id("engine", "", engine_serial)
     part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
     binding = fitted(part.binding, vin, ledger.now_ms)
@@ -118,7 +120,8 @@ def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ..
 
 
 def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
-    """A part that is taken from a car as it is scrapped is free to be fitted again. That of another is left alone."""
+    """Free a part of a car that is scrapped, so that it may be fitted to another car. A part that this car does not
+    have is left as it is."""
     part = ledger.get(PART, ident)
     if part is not None and vin in claimants(part.binding):
         ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))

@@ -1,4 +1,4 @@
-"""How a car's state begins, at its birth or with its import, and the rules of a VIN that both check."""
+"""Initial state of a car, at its birth or its import, and the checks of a VIN that both share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_vin(ledger: Ledger, vin: str, scheme: VinScheme) -> None:
 
 
 def check_absent(ledger: Ledger, vin: str, *, is_void_allowed: bool = False) -> None:
-    """Notes `vehicle_exists`. `is_void_allowed`: a car whose import was voided makes room."""
+    """Notes `vehicle_exists` if the VIN is taken. `is_void_allowed`: a car whose import was voided does not count."""
     vehicle = ledger.get(VEHICLE, vin)
     if vehicle is not None and not (is_void_allowed and vehicle.existence == "voided"):
         ledger.unmet(VEHICLE_EXISTS, vin)
@@ -48,7 +48,7 @@ def begun(
     powertrain: Powertrain, odometer_unit: Unit, vin_scheme: VinScheme, born_at_ms: int, holder: bytes,
     grade: str = "", covered_since_ms: int,
 ) -> Vehicle:  # fmt: skip
-    """A car without any record. `grade`: of an imported one; empty for one that is born."""
+    """A car without any record. `grade`: the grade of its import; empty for a car that was born on this chain."""
     return Vehicle(
         maker=maker, model=model, configuration=configuration, plant=plant, produced_on=produced_on,
         powertrain=powertrain, odometer_unit=odometer_unit, vin_scheme=vin_scheme, born_at_ms=born_at_ms,
@@ -62,9 +62,10 @@ def begun(
 
 
 def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
-    """The car after a decision that its import was false: it is off the market and takes no more acts. The caller
-    appends the record of the decision, which is material. Then, and only then, the maker may register the VIN. A car
-    that was born here stays: it is the true one, on the records of an import that was voided before."""
+    """The car after a decision that its import was false. It is off the market, and no further acts on it are valid.
+    The caller appends the record of the decision, which is material. Only then may the maker register the VIN. A car
+    that was born on this chain is returned unchanged: it is the genuine car, on the record chain of an import that was
+    voided before."""
     if vehicle.origin != "imported":
         return vehicle
     ledger.happened("vehicle.voided", f"vehicle/{vin}")
@@ -72,9 +73,9 @@ def void_import(ledger: Ledger, vin: str, vehicle: Vehicle) -> Vehicle:
 
 
 def following(ledger: Ledger, vin: str, new: Vehicle) -> Vehicle:
-    """The new car on the record chain of the voided one, if there is one. Its records, alerts and material changes
-    stay, open disputes too, and no number of a warranty is given twice. The false car's readings and its working sets
-    do not count for the true one."""
+    """The new car, continuing the record chain of a voided import if there is one. It keeps that car's records, alerts,
+    material changes and open disputes, and no warranty number is given twice. The voided car's readings and working
+    sets are deleted."""
     void = ledger.get(VEHICLE, vin)
     if void is None:
         return new

@@ -1,6 +1,6 @@
-"""Brands and total losses: what stays written on a car, and whether it counts yet.
+"""Brands and total losses: lasting marks of a car's history, and when they count.
 
-One writer alone leaves them pending. Time, a second writer, the holder or a decision settles them.
+A brand that a single writer reports is pending. Time, a second writer, the holder or a decision of arbiters settles it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from node.limits import DAY_MS
 BRANDS_MAX: Final = 48
 BRAND_OTHERS_MAX: Final = 3
 BRAND_CONFIRMED_MS: Final = 30 * DAY_MS
-"""A pending brand that nobody disputes is confirmed after this time."""
+"""A pending brand that is not disputed is confirmed after this time."""
 BRAND_UNDECIDED_MS: Final = 60 * DAY_MS
-"""A pending brand in a dispute that nobody decides is undecided when the vote ends, at the latest after this time."""
+"""A pending brand whose dispute is not decided becomes undecided when the vote ends, at the latest after this time."""
 
 
 BrandState = Literal["pending", "confirmed", "undecided", "annulled"]
 
 
 class Brand(Value, frozen=True):
-    """A lasting mark of a car's history (see `rules.brands`), from the record `sequence` on. An entry never vanishes.
-    `disputed_until_ms`: when the last vote about one of its records ends or ended, 0 where nobody disputes them.
-    `others`: further records that tell it, as many as there is room for; it falls with the last of them, so that nobody
-    takes another's word back."""
+    """A lasting mark of a car's history (see `rules.brands`), entered by the record `sequence`. An entry is never
+    removed. `disputed_until_ms`: when the last vote about one of its records ends or ended, 0 if none is disputed.
+    `others`: further records that report it, up to the bound. The brand falls with the last of its records, so that
+    nobody can take back another author's report."""
 
     code: BrandCode
     state: BrandState
@@ -44,8 +44,9 @@ class Brand(Value, frozen=True):
 
 
 class Loss(Value, frozen=True):
-    """The car is a total loss, as the record `sequence` of an insurer says: pending while only one insurer says so (see
-    `brand_state`), and no more blocking a handover after 30 days then. `brands`: those that the record leaves."""
+    """A total loss, which an insurer reported in the record `sequence`. It is pending while only one insurer has
+    reported it (see `brand_state`), and then blocks a handover for 30 days. `brands`: the brands that the record
+    leaves."""
 
     category: TotalLossCategory
     state: BrandState
@@ -57,17 +58,17 @@ class Loss(Value, frozen=True):
 
 
 T = TypeVar("T", Brand, Loss)
-"""What a record tells and one writer alone leaves pending."""
+"""A brand or a total loss: both are pending while a single writer has reported them."""
 
 
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
-    """Whether one insurer has reported a total loss within 30 days and nobody else stands for it."""
+    """Whether a single insurer has reported a total loss within 30 days, and nobody has confirmed it."""
     is_pending = loss is not None and brand_state(loss, now_ms) == "pending"
     return is_pending and loss is not None and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
 
 
 def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
-    """The state of a brand or a total loss as it counts at a time."""
+    """The state of a brand or a total loss at a time."""
     if brand.state != "pending":
         return brand.state
     if brand.disputed_until_ms:
@@ -77,18 +78,18 @@ def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
 
 
 def brand_at(brand: T, now_ms: int) -> T:
-    """The brand or the total loss as it counts at a time: once it is decided no dispute is waited for."""
+    """The brand or the total loss with its state at a time. Once that is settled, `disputed_until_ms` is 0."""
     state = brand_state(brand, now_ms)
     return brand if state == "pending" else replace(brand, state=state, disputed_until_ms=0)
 
 
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
-    """Whether the car has the brand, in any state but annulled."""
+    """Whether the car has the brand in any state other than annulled."""
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
 
 
 def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms: int) -> bool:
-    """Whether a brand was entered or has another state. One more record that tells it is no change."""
+    """Whether a brand was entered or changed its state. A further record of the same brand is no change."""
     states = [[(brand.code, brand_state(brand, now_ms)) for brand in brands] for brands in (before, after)]
     return states[0] != states[1]
 
@@ -96,8 +97,8 @@ def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms:
 def with_brand(
     brands: tuple[Brand, ...], code: str, now_ms: int, sequence: int, *, is_confirmed: bool
 ) -> tuple[Brand, ...]:
-    """The brands with one more, ascending by code. A brand is entered once: a pending or undecided one can become
-    confirmed, and an annulled one that is reported again is as new."""
+    """The brands after a record that reports `code`, ascending by code. A brand has one entry: a pending or undecided
+    one can become confirmed, and an annulled one is entered anew."""
     found = next((brand for brand in brands if brand.code == code), None)
     if found is not None and brand_state(found, now_ms) != "annulled":
         known = found.others if sequence == found.sequence else (*found.others, sequence)
@@ -110,8 +111,8 @@ def with_brand(
 
 
 def without_record(brand: Brand, sequence: int, now_ms: int) -> Brand | None:
-    """The brand once one of its records is struck; None where no other tells it. A pending one, also one whose vote has
-    ended now, counts from now again, so that there is time to dispute what is left."""
+    """The brand without one of its records, or None if no record is left. A pending brand starts its time anew, also if
+    the vote on it has just ended, so that the records that are left can be disputed."""
     kept = tuple(other for other in brand.records if other != sequence)
     if not kept:
         return None

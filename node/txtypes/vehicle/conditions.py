@@ -1,4 +1,4 @@
-"""The conditions of a car that concern its sale (see `rules.sales`), and the guards that follow from them."""
+"""Conditions of a car that affect its sale (see `rules.sales`), and the guards that follow from them."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ GUARD_OF: Final[dict[str, Guard]] = {
     "unroadworthy": UNROADWORTHY, "recall_stop_drive": RECALL_STOP_DRIVE, "total_loss": TOTAL_LOSS,
     "total_loss_provisional": TOTAL_LOSS_PROVISIONAL, "clearance_void": CLEARANCE_VOID,
 }  # fmt: skip
-"""Condition to the guard that says so, for those that ever block a step."""
+"""The guard of each condition that can block a step of a sale."""
 _STEPS: Final = {"list": 0, "offer": 1, "accept": 1, "handover": 2, "transfer": 3}
-"""A step of a sale to its place in `SaleRule.effects`."""
+"""The place of each step of a sale in `SaleRule.effects`."""
 
 
 def conditions_of(reader: Reader, vin: str, vehicle: Vehicle, now_ms: int, rules: Ruleset) -> Iterator[str]:
-    """The conditions of `rules.sales` that the car is in now, but for an open dispute, which only answers show."""
+    """The conditions of `rules.sales` that apply to the car now, except an open dispute, which only answers show."""
     verdict = verdict_now(reader, vin, vehicle, rules)
     if verdict in ("ILLOGICAL", "CONTESTED"):
         yield f"verdict_{verdict.lower()}"
@@ -104,8 +104,8 @@ def check_step(
     *, signed_by: Collection[bytes] = (),
 ) -> None:  # fmt: skip
     """Notes every stop-flag and every condition that blocks a step of a sale. `step`: list, offer, accept, handover or
-    transfer. `disclosed`: what the seller said of the car and the other party agreed to. `signed_by`: who signs beside
-    the parties, as a bank whose lien ends with the step."""
+    transfer. `disclosed`: what the seller disclosed and the other party agreed to. `signed_by`: signers other than the
+    parties, such as a bank whose lien ends with the step."""
     check_flags(ledger, vin, vehicle, step, signed_by=signed_by)
     table = ledger.rules.tables.sale_rules
     for condition in conditions_of(ledger, vin, vehicle, ledger.now_ms, ledger.rules):
@@ -126,8 +126,8 @@ def check_step(
 def check_flags(
     ledger: Ledger, vin: str, vehicle: Vehicle, operation: str, *, signed_by: Collection[bytes] = ()
 ) -> None:
-    """Notes every stop-flag that blocks `operation`. `signed_by`: those who sign it beside the parties. A flag that
-    lets the operation pass by the signature of a role does not block it; a lien by that of its own bank."""
+    """Notes every stop-flag that blocks `operation`. `signed_by`: signers other than the parties. A flag does not block
+    the operation if a role that may permit it signs; a lien does not block it if its own bank signs."""
     for flag in flags_at(vehicle.flags, ledger.now_ms):
         if operation in blocks_of(flag, ledger.rules) and not _is_let_pass(ledger, flag, operation, signed_by):
             ledger.unmet(STOP_FLAG, vin, flag.name, f"no flag that blocks {operation}")
@@ -143,7 +143,7 @@ def _is_let_pass(ledger: Ledger, flag: Flag, operation: str, signed_by: Collecti
 
 
 def consenting(ledger: Ledger, vehicle: Vehicle, operation: str) -> tuple[bytes, ...]:
-    """Who has to sign an operation because of a flag that it has set, as a bank that has a lien on the car."""
+    """The accounts that must sign an operation because of a flag that they have set, such as a bank with a lien."""
     rules = ledger.rules.tables.stop_flags
     live = flags_at(vehicle.flags, ledger.now_ms)
     return tuple(flag.setter for flag in live if operation in rules[flag.name].unless)

@@ -1,4 +1,4 @@
-"""Guards over the vehicle, shared by many types."""
+"""Guards about the vehicle that many types share."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fah
 
 
 ENDED = ("scrapped", "voided")
-"""Existence of a car that takes no more acts."""
+"""States of existence in which no further acts on the car are valid."""
 
 
 def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
-    """The living vehicle as it counts now, or None after noting why not."""
+    """The vehicle as it counts now. Notes `vehicle_unknown`, then the result is None, or `vehicle_ended`."""
     vehicle = ledger.get(VEHICLE, vin)
     if vehicle is None:
         ledger.unmet(VEHICLE_UNKNOWN, vin)
@@ -47,7 +47,8 @@ def require_vehicle(ledger: Ledger, vin: str) -> Vehicle | None:
 
 
 def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at_ms: int) -> None:
-    """At most five minutes above the block's time, never before birth; late is allowed."""
+    """Notes an event more than five minutes after the block's time, or before the car's birth. A late report is
+    valid."""
     if event_at_ms > ledger.now_ms + limits.EVENT_AHEAD_MAX_MS:
         latest = time_to_text(ledger.now_ms + limits.EVENT_AHEAD_MAX_MS)
         ledger.unmet(EVENT_IN_FUTURE, vin, time_to_text(event_at_ms), f"at most {latest}")
@@ -59,8 +60,8 @@ def check_event_time(ledger: Ledger, vin: str, vehicle: Vehicle | None, event_at
 def check_act_time(
     ledger: Ledger, vin: str, event_at_ms: int, *, age_max_ms: int = limits.ACT_AGE_MAX_MS, since_ms: int = 0
 ) -> None:
-    """Notes `event_not_now` where an act (a handover, a transfer, an import) is dated back: a clocked reading could
-    hide behind honest ones. `since_ms`: the act can't be earlier."""
+    """Notes `event_not_now` if an act (a handover, a transfer, an import) is backdated: a turned-back reading could
+    hide behind honest later ones. `since_ms`: the earliest time of the act."""
     oldest = max(ledger.now_ms - age_max_ms, since_ms)
     if event_at_ms < oldest:
         ledger.unmet(EVENT_NOT_NOW, vin, time_to_text(event_at_ms), f"at least {time_to_text(oldest)}")

@@ -1,7 +1,7 @@
-"""`vehicle.import`: a car whose life began elsewhere comes onto this chain.
+"""`vehicle.import` registers a car whose life began outside this chain.
 
-Its history before is what others have on paper: it is stored with how well it is documented, and never said to be free
-of anything.
+What documents say about its earlier life is stored with a grade of how well it is documented. No answer says that the
+car is free of anything.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from node.txtypes.vehicle.vehicle import VinScheme
 
 CHECKLIST: Final = "IMPORT"
 NO_MAKER: Final = bytes(20)
-"""The maker of a car that no manufacturer of this chain has made."""
+"""The maker of a car that no manufacturer on this chain has made."""
 
 BIRTH_EXPECTED = Guard("birth_expected", "a manufacturer of this chain makes such cars and has made this one since it "
                        "joined: only grade A is possible", "ein Hersteller dieser Kette baut solche Fahrzeuge und war "
@@ -73,7 +73,7 @@ GRADE_UNSIGNED = Guard("grade_unsigned", "grade A is confirmed by the maker, B b
 
 
 class PastEvent(Value, frozen=True):
-    """An event of the car's life before the chain, from a document. `odometer`: in the car's unit, or none."""
+    """An event of the car's life before its import, from a document. `odometer`: in the car's unit, or none."""
 
     kind: HistoryKind
     at_ms: Time
@@ -83,18 +83,18 @@ class PastEvent(Value, frozen=True):
 
 
 class Finding(Value, frozen=True):
-    """An item that the inspector looked at, and the gravest defect of it, or none."""
+    """An item that the inspector checked, and its gravest defect, or none."""
 
     item: InspectionItem
     severity: DefectSeverity | None
 
 
 class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
-    """Bring a car onto this chain whose life began elsewhere. The sender is a dealer; the inspector signs, the future
-    holder if it is another, and whoever confirms the history: its maker for grade A, a registrar who has seen a
-    registry's extract for grade B. Grade C rests on documents, grade D on the inspection alone. `produced_year`: of
-    which the first day stands for the day of production. `history`: its readings count with grade A and B only.
-    `origin_brands`: those that the car brings along. `title_evidence`: commitment to the proof of ownership."""
+    """Register a car whose life began outside this chain. The sender is a dealer. The inspector signs, the future
+    holder if it is not the dealer, and whoever confirms the history: for grade A the car's maker, for grade B a
+    registrar who has seen an extract of a registry. Grade C rests on documents, grade D on the inspection alone.
+    `produced_year`: its first day counts as the day of production. `history`: its readings count with grades A and B
+    only. `origin_brands`: brands that the car already has. `title_evidence`: commitment to the proof of ownership."""
 
     vin: Vin
     model: Code

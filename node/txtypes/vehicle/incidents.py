@@ -1,4 +1,4 @@
-"""Incidents: an accident as all its reports tell it, however many authors report it."""
+"""Incidents: one entry for each accident, which all reports of that accident share."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from node.rules.damage import SEVERITIES
 INCIDENTS_MAX: Final = 16
 REPORTERS_MAX: Final = 4
 BRANDS_OF_REPORT_MAX: Final = 4
-"""A report leaves at most these: of its cause, of structural damage, of the high-voltage battery, of an airbag."""
+"""Brands that one report can leave: for its cause, structural damage, the high-voltage battery and an airbag."""
 JOINED_MS: Final = 72 * HOUR_MS
-"""How far from the span of an incident a report of the same accident may be dated: people learn of damage late."""
+"""A report belongs to an incident if its event is at most this far from the incident's span: people notice damage
+late."""
 REPORTS_MAX: Final = 2
 REPORTS_COUNT_MS: Final = 365 * DAY_MS
-"""An author reports damage to one car at most `REPORTS_MAX` times within this without the holder's signature."""
+"""Within this time an author can report damage to one car `REPORTS_MAX` times without the holder's signature."""
 
 
 class Reporter(Value, frozen=True):
-    """An author that reported the incident and that the holder did not confirm, in which record, when it was included,
-    and the brands that its report leaves."""
+    """The author of a report without the holder's signature: the record, when it was included, and the brands it
+    leaves."""
 
     author: Address
     sequence: int
@@ -34,9 +35,9 @@ class Reporter(Value, frozen=True):
 
 
 class Incident(Value, frozen=True):
-    """One accident. `first_ms` and `last_ms`: the earliest and latest time that a report gives it. `sequence`: its
-    first report, which names it. `severity`: the worst of all reports. `reporters`: those without the holder's
-    signature, the newest where there is no room for all."""
+    """One accident, as all its reports describe it. `first_ms` and `last_ms`: the earliest and the latest time in a
+    report. `sequence`: the first report, which names the incident. `severity`: the worst of all reports. `reporters`:
+    authors without the holder's signature, the newest up to the bound."""
 
     first_ms: Time
     last_ms: Time
@@ -52,8 +53,8 @@ class Incident(Value, frozen=True):
 
 
 class Told(NamedTuple):
-    """What a report says of an accident. `is_firm`: its author or a second one binds. `reporter`: None for a report
-    that the holder signed."""
+    """What one report says about an accident. `is_firm`: the report is confirmed at once. `reporter`: None if the
+    holder signed the report."""
 
     event_at_ms: int
     sequence: int
@@ -67,8 +68,8 @@ class Told(NamedTuple):
 def find_incident(
     incidents: tuple[Incident, ...], event_at_ms: int, zones: tuple[str, ...], case: bytes
 ) -> Incident | None:
-    """The incident that a report belongs to: within 72 h of its span, with a zone in common or of the same case; the
-    first of several. An annulled one takes no more reports."""
+    """The first incident that a report belongs to: at most 72 h from the incident's span, and with a zone in common or
+    of the same case. An annulled incident takes no further reports."""
     for incident in incidents:
         is_near = incident.first_ms - JOINED_MS <= event_at_ms <= incident.last_ms + JOINED_MS
         is_same = (case and case == incident.case) or not set(zones).isdisjoint(incident.zones)
@@ -78,7 +79,7 @@ def find_incident(
 
 
 def with_report(incident: Incident | None, told: Told) -> Incident:
-    """The incident with one more report; a new one where there is none."""
+    """The incident after one more report, or a new incident."""
     if incident is None:
         incident = Incident(
             told.event_at_ms, told.event_at_ms, told.sequence, b"", (), SEVERITIES[0], 0, "pending", (), False, False
@@ -95,7 +96,8 @@ def with_report(incident: Incident | None, told: Told) -> Incident:
 
 
 def reports_of(incidents: tuple[Incident, ...], author: bytes, now_ms: int) -> int:
-    """How often the author has reported damage to the car within 365 days without the holder's signature."""
+    """The number of times within 365 days that the author has reported damage to the car without the holder's
+    signature."""
     return sum(
         reporter.author == author and now_ms < reporter.at_ms + REPORTS_COUNT_MS
         for incident in incidents for reporter in incident.reporters

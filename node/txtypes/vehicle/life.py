@@ -1,6 +1,6 @@
-"""Working sets of a vehicle's life that guards need and no buyer: former holders, repairers, incidents, cool-downs.
+"""Working sets of a vehicle that only guards need: former holders, repairers, incidents, cool-downs, open disputes.
 
-They are apart from the vehicle, so that an ordinary record does not write them.
+They are a state value apart from the vehicle, so that an ordinary record does not write them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ DISPUTES_MAX: Final = 14
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
 REPAIRED_MS: Final = 180 * DAY_MS
-"""A repairer does not inspect its own work within this time."""
+"""A workshop cannot inspect its own repair within this time."""
 
 
 class FormerHolder(Value, frozen=True):
-    """An account that held the title, until `until_ms`, and the one it moved to."""
+    """An account that held the title until `until_ms`, and the account that the title moved to."""
 
     holder: Address
     receiver: Address
@@ -37,7 +37,7 @@ class FormerHolder(Value, frozen=True):
 
 
 class Repairer(Value, frozen=True):
-    """A workshop that repaired the car, in which record last, and when it was included."""
+    """A workshop that repaired the car: the record of its last repair, and when that was included."""
 
     author: Address
     sequence: int
@@ -45,14 +45,14 @@ class Repairer(Value, frozen=True):
 
 
 class Cooldown(Value, frozen=True):
-    """A setter, and its group, sets no provisional flag on the car before `until_ms`."""
+    """A time before which a setter and its group cannot set a provisional flag on the car."""
 
     setter: Address
     until_ms: Time
 
 
 class OpenDispute(Value, frozen=True):
-    """A dispute about one of the car's records, until its vote ends at `ends_at_ms`."""
+    """An open dispute about one of the car's records, whose vote ends at `ends_at_ms`."""
 
     dispute: Hash32
     opener: Address
@@ -61,9 +61,9 @@ class OpenDispute(Value, frozen=True):
 
 
 class Life(Value, tag=1, frozen=True):
-    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
-    list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
-    `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part."""
+    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: the number of
+    incidents beyond the bound; `repairers_overflow_ms`: when a repairer was last dropped because of the bound, 0 for
+    never. `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part."""
 
     holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
     repairers: Annotated[tuple[Repairer, ...], Meta(max_length=REPAIRERS_MAX)]
@@ -80,8 +80,8 @@ NO_LIFE: Final = Life((), (), 0, (), 0, (), (), ())
 
 
 def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
-    """The working sets with an incident in its old place, or at the end. Of the 17th on, the one that was reported
-    first becomes a count."""
+    """The working sets after an incident changed in its place, or was added at the end. From the 17th on, the incident
+    that was reported first is dropped and only counted."""
     if before is not None:
         return replace(life, incidents=tuple(after if entry is before else entry for entry in life.incidents))
     incidents = (*life.incidents, after)
@@ -90,8 +90,8 @@ def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
 
 
 def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life:
-    """The working sets with a repairer of now. Without room, the one whose last repair is the oldest is left out, and
-    the time is noted: an inspector alone then does not know from whom it has to be independent."""
+    """The working sets after a repair at present. Beyond the bound, the repairer whose last repair is the oldest is
+    dropped, and the time is noted: an inspector's independence can then not be shown."""
     recent = (r for r in life.repairers if r.author != author and now_ms < r.at_ms + REPAIRED_MS)
     repairers = (*recent, Repairer(author, sequence, now_ms))
     overflow = now_ms if len(repairers) > REPAIRERS_MAX else life.repairers_overflow_ms
@@ -99,12 +99,12 @@ def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life
 
 
 def repairers_at(life: Life, now_ms: int) -> tuple[bytes, ...]:
-    """Who repaired the car within 180 days."""
+    """The accounts that repaired the car within 180 days."""
     return tuple(r.author for r in life.repairers if now_ms < r.at_ms + REPAIRED_MS)
 
 
 def are_repairers_unknown(life: Life, now_ms: int) -> bool:
-    """Whether one who repaired the car within 180 days was left out for want of room."""
+    """Whether the bound has dropped an account that repaired the car within 180 days."""
     return 0 < life.repairers_overflow_ms and now_ms < life.repairers_overflow_ms + REPAIRED_MS
 
 
@@ -114,5 +114,5 @@ def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
 
 
 def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:
-    """The disputes that are open: one whose vote has ended waits for `record.close`, and keeps no place."""
+    """The open disputes. One whose vote has ended needs only `record.close`, and takes no place."""
     return tuple(entry for entry in life.disputes if now_ms < entry.ends_at_ms) if life is not None else ()

@@ -53,7 +53,7 @@ READINGS_TODAY = Guard("readings_today", "too many readings of this author today
 
 
 def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, *, is_optional: bool = False) -> None:
-    """Notes a missing reading, or too many of this author today."""
+    """Notes a missing reading, or too many readings of this author today."""
     if odometer is None:
         if not is_optional:
             ledger.unmet(ODOMETER_MISSING, vin)
@@ -65,8 +65,8 @@ def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, *, is_opt
 
 
 def reading_standing(ledger: Ledger, vin: str, vehicle: Vehicle, author: bytes, event_at_ms: int) -> Standing:
-    """How a reading of `author` counts: declared without an accreditation, interested where the author was related to
-    who held the title at the time."""
+    """The standing of a reading by `author`: `declared` without an accreditation, `interested` if the author was
+    related to the holder of the title at the time, else `independent`."""
     if not has_role(ledger, author, *ACCREDITED):
         return "declared"
     if event_at_ms >= vehicle.title_since_ms and vehicle.holder == author:
@@ -92,7 +92,7 @@ def add_reading(
 
 
 class HistoryReading(NamedTuple):
-    """A reading of an imported car, by its author."""
+    """A reading of an imported car from before its import, and its author."""
 
     event_at_ms: int
     metres: int
@@ -102,8 +102,8 @@ class HistoryReading(NamedTuple):
 
 
 def add_history(ledger: Ledger, vin: str, vehicle: Vehicle, readings: Iterable[HistoryReading]) -> Vehicle:
-    """Store and judge the readings of the record with which a car is imported. All of them have its sequence, and none
-    is one that its author has added today: the dealer may read the car again."""
+    """Store and judge the readings in the record that imports a car. All have the sequence of that record. None counts
+    as a reading that its author has added today, so the dealer may read the car again."""
     leaf = NO_READINGS
     for read in readings:
         new = NewReading(
@@ -120,12 +120,12 @@ def is_verdict_worse(before: Vehicle, after: Vehicle) -> bool:
 
 
 def verdict_outcome(vehicle: Vehicle) -> str:
-    """The verdict as an outcome code of a record."""
+    """The outcome code of a record for the verdict."""
     return f"verdict:{vehicle.verdict}"
 
 
 def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
-    """Metres of the highest counted reading of the events until a time, 0 where there is none."""
+    """The greatest distance, in metres, that a judged reading up to a time shows; 0 if there is none."""
     return highest_distance(_counted_now(reader, vin), until_ms)
 
 
@@ -143,7 +143,7 @@ def distance_of(reader: Reader, vin: str, odometer: Odometer, event_at_ms: int) 
 
 
 def newest_event_ms(reader: Reader, vin: str) -> int:
-    """When the newest counted reading was taken, 0 where there is none."""
+    """The time of the newest judged reading that is not backfilled, 0 if there is none."""
     leaf = reader.get(ODOMETER, vin) or NO_READINGS
     if (kept := with_excluded(leaf, frauds_since(reader))) is leaf:
         return leaf.newest_event_ms

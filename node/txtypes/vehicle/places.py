@@ -1,6 +1,6 @@
-"""Distances between places where a car was seen, and whether one car can have been at all of them.
+"""Distances between the places where a car was seen, and whether one car can have been at all of them.
 
-Answers derive it; no guard depends on it. All numbers are integers, so that every program computes the same.
+Only answers use it; no guard depends on it. All numbers are integers, so that every program computes the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from node.limits import DAY_MS, HOUR_MS
 
 ONE: Final = 1_000_000
-"""The unit of sines, and the millionths of a degree that places are given in."""
+"""Millionths: the unit of sines, and of the degrees of a place."""
 SINES: Final = (
     0, 17452, 34899, 52336, 69756, 87156, 104528, 121869, 139173, 156434, 173648, 190809, 207912, 224951, 241922,
     258819, 275637, 292372, 309017, 325568, 342020, 358368, 374607, 390731, 406737, 422618, 438371, 453990, 469472,
@@ -25,7 +25,7 @@ SINES: Final = (
 )  # fmt: skip
 """Sines of 0 to 90 degrees, in millionths."""
 EARTH_METRES_PER_DEGREE: Final = 111_195
-"""Of a great circle, with the mean radius of 6,371 km (IUGG)."""
+"""Metres per degree of a great circle, with the mean radius of 6,371 km (IUGG)."""
 NEAR_METRES: Final = 200_000
 METRES_PER_DAY: Final = 1_000_000
 SLACK_MS: Final = 36 * HOUR_MS
@@ -61,8 +61,8 @@ def _vector(place: Seen) -> tuple[int, int, int]:
 
 
 def way_metres(a: Seen, b: Seen) -> int:
-    """The great circle between two places, to about 1 km and one part in a thousand: the chord between them on the
-    sphere is twice the sine of half the angle."""
+    """The great-circle distance between two places in metres, exact to about 1 km and one part in a thousand. The chord
+    between them on the sphere is twice the sine of half the angle."""
     half_chord = min(isqrt(sum((x - y) ** 2 for x, y in zip(_vector(a), _vector(b), strict=True))) // 2, ONE)
     degree = min(bisect_right(SINES, half_chord) - 1, 89)
     low, high = SINES[degree], SINES[degree + 1]
@@ -70,8 +70,8 @@ def way_metres(a: Seen, b: Seen) -> int:
 
 
 def has_parallel_life(seen: Sequence[Seen]) -> bool:
-    """Whether two cars wear one VIN: two neighbours in time are further apart than a car can be moved in the time; or
-    the odometer shows less than the way on two trips of more than 200 km within 30 days."""
+    """Whether two cars seem to have one VIN: two successive places are further apart than a car can be moved in the
+    time, or on two trips of more than 200 km within 30 days the odometer shows less than the distance."""
     ordered = sorted(seen, key=lambda place: place.at_ms)
     short_trips: list[int] = []
     for a, b in zip(ordered, ordered[1:], strict=False):

@@ -24,14 +24,13 @@ from node.limits import DAY_MS
 from node.rules import odometer, verdict
 from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, EXCLUDED, SUPERSEDED, Verdict
 from node.rules.verdict import Series, in_order, included_at_ms, is_judged, judged
-
-PERIOD_DAYS = 15
-"""An author's records without the holder's signature are counted in periods of so many days of block time."""
+from node.txtypes.vehicle.activity import Activity, aged, with_record
 
 
 class Reading(Value, frozen=True):
-    """One reading, in the vehicle record `sequence`. `author`: its place in `Readings.authors`. `standing`, `source`
-    and `state` are codes of `rules.odometer`. `delay_s`: whole seconds from the event to the block that included it."""
+    """One odometer reading, in the vehicle record `sequence`. `author`: its place in `Readings.authors`. `standing`,
+    `source` and `state` are codes of `rules.odometer`. `delay_s`: whole seconds from the event to the block that
+    included it."""
 
     event_at_ms: Time
     metres: int
@@ -46,26 +45,15 @@ class Reading(Value, frozen=True):
 
 
 class Author(Value, frozen=True):
-    """`group`: `group_key` of the group that the author declared when it last added a reading. All readings of one
-    group, other than the empty one, count as one party's."""
+    """An author of readings. `group`: `group_key` of the group that the author declared when it last added a reading.
+    All readings of one group count as one party's; an empty group is none."""
 
     address: Address
     group: Annotated[bytes, Meta(max_length=8)]
 
 
-class Activity(Value, frozen=True):
-    """What an author has added on the day of `Readings.day`; and its records without the holder's signature in the
-    period of that day, in the one before, and in the one before that."""
-
-    author: int
-    today: int
-    recent: int
-    before: int
-    earlier: int
-
-
 class Segment(Value, frozen=True):
-    """What the instrument counts from an event on, opened by the record `sequence`. See
+    """An instrument of the car, which counts from an event on; the record `sequence` tells of it. See
     `rules.verdict.JudgedSegment`."""
 
     sequence: int
@@ -84,7 +72,7 @@ class Explanation(Value, frozen=True):
 
 
 class Pair(Value, frozen=True):
-    """Sequences of two readings on which the verdict rests; the first pair is the largest fall."""
+    """Two readings on which the verdict rests, by their sequences. The first pair of a list has the largest fall."""
 
     earlier: int
     later: int
@@ -117,8 +105,8 @@ NO_READINGS = Readings((), (), (), (), 0, "NO_VERDICT", ("too_few",), (), (), 0,
 
 
 class NewReading(NamedTuple):
-    """A reading as its record has it. `standing` and `source`: codes of `rules.odometer`. `is_acknowledged`: the holder
-    signed, or an agent of the holder who is not related to the author."""
+    """A reading as its record states it. `standing` and `source`: codes of `rules.odometer`. `is_acknowledged`: the
+    holder signed, or an agent of the holder who is not related to the author."""
 
     event_at_ms: int
     metres: int
@@ -132,12 +120,12 @@ class NewReading(NamedTuple):
 # --- judging ------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=1_024)
 def group_key(group: str) -> bytes:
-    """What the state keeps of a group's name: eight bytes of `H("bmw/group", name)`; nothing of none."""
+    """The key of a group in the state: eight bytes of `H("bmw/group", name)`, empty for no group."""
     return tagged("bmw/group", group.encode())[:8] if group else b""
 
 
 def _parties(authors: tuple[Author, ...]) -> list[int]:
-    """By author, the first author of the same group."""
+    """For each author, the place of the first author of the same group."""
     first: dict[bytes, int] = {}
     return [first.setdefault(a.group, n) if a.group else n for n, a in enumerate(authors)]
 
@@ -169,11 +157,12 @@ def newest_counted(leaf: Readings) -> Reading | None:
 def with_reading(
     earlier: Readings, new: NewReading, author: bytes, group: str, now_ms: int, rules: Ruleset
 ) -> Readings:
-    """With one more reading: it is judged together with all kept ones, full or not; then the bound is kept."""
+    """The working set after one more reading. The reading is judged together with all kept ones, even if the set is
+    full; then one reading is dropped to stay within the bound."""
     leaf, place = _with_author(earlier, Author(author, group_key(group)), new.standing)
     if place < 0:
         return leaf
-    activity = _activity(leaf, now_ms // DAY_MS, place, new.is_acknowledged)
+    activity = with_record(leaf.activity, leaf.day, now_ms // DAY_MS, place, new.is_acknowledged)
     delay_s = (now_ms - new.event_at_ms) // 1_000
     reading = Reading(
         new.event_at_ms, new.metres, new.sequence, place, new.standing, new.source, _state_when_counted(delay_s),
@@ -194,8 +183,9 @@ def with_reading(
 
 
 def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
-    """Whether `LOGICAL` stays with all that is shown with it: the reading is the last and the highest, not too far from
-    the one before, and neither from another party where there was one, nor of another sort. Most readings are."""
+    """Whether a reading leaves the verdict `LOGICAL` and all its details as they are: it is the last and the highest,
+    not too far from the one before, neither from another party where there was one, nor of another sort. Most readings
+    are such."""
     if earlier.verdict != "LOGICAL" or earlier.segments or len(earlier.readings) >= limits.READINGS_MAX:
         return False
     last = earlier.readings[-1]
@@ -211,7 +201,7 @@ def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
 
 
 def is_backfilled(delay_s: int) -> bool:
-    """Whether an event lay too far back when its record was included: `delay_s` seconds."""
+    """Whether a record was included too late after its event, `delay_s` seconds."""
     return delay_s * 1_000 > odometer.BACKFILLED_MS
 
 
@@ -220,10 +210,10 @@ def _state_when_counted(delay_s: int) -> int:
 
 
 def _bounded(leaf: Readings) -> Readings:
-    """One reading less, the one with the least information. That is the oldest record's declared one; without any, the
-    oldest record's superseded or excluded one; without any, the one that is closest to both its neighbours in metres
-    and that no verdict rests on. Padding thus displaces padding, and the rest still contradicts every later reading
-    that contradicts a displaced one by more than that spread."""
+    """The working set without the reading that carries the least information. That is the declared reading of the
+    oldest record; without any, the superseded or excluded one of the oldest record; without any, the one that is
+    closest in metres to both its neighbours and that no verdict rests on. So padding displaces padding, and the rest
+    still contradicts every later reading that contradicts a displaced one by more than that spread."""
     if others := [r for r in leaf.readings if not is_judged(r)]:
         displaced = min(others, key=lambda r: (r.standing != DECLARED, r.sequence))
     else:
@@ -251,8 +241,9 @@ def _never_left_out(leaf: Readings) -> set[int]:
 
 
 def _with_author(leaf: Readings, author: Author, standing: int) -> tuple[Readings, int]:
-    """(with the author, its place). Where there are too many, the one with the fewest judged readings is left out with
-    them; an author of a declared reading displaces no judged one, and has place -1 where that leaves none."""
+    """(the working set with the author, the author's place). Beyond the bound, the author with the fewest judged
+    readings is dropped with them. An author of a declared reading displaces no judged one; if that leaves nobody to
+    drop, the place is -1."""
     for place, known in enumerate(leaf.authors):
         if known.address == author.address:
             if known.group == author.group:
@@ -280,34 +271,10 @@ def _with_entry(authors: tuple[Author, ...], place: int, author: Author) -> tupl
 
 
 # --- counts of an author ------------------------------------------------------------------------------------
-def _aged(leaf: Readings, day: int) -> tuple[Activity, ...]:
-    """The counts as of a later day: those of an earlier one are over, those of an earlier period move on."""
-    if day <= leaf.day:
-        return leaf.activity
-    periods = day // PERIOD_DAYS - leaf.day // PERIOD_DAYS
-    aged = []
-    for entry in leaf.activity:
-        counts = (*(0,) * periods, entry.recent, entry.before, entry.earlier)[:3] if periods < 3 else (0, 0, 0)
-        if any(counts):
-            aged.append(Activity(entry.author, 0, *counts))
-    return tuple(aged)
-
-
-def _activity(leaf: Readings, day: int, author: int, is_acknowledged: bool) -> tuple[Activity, ...]:
-    """With one more record of an author."""
-    aged = _aged(leaf, day)
-    unsigned = 0 if is_acknowledged else 1
-    for n, entry in enumerate(aged):
-        if entry.author == author:
-            counted = Activity(author, entry.today + 1, entry.recent + unsigned, entry.before, entry.earlier)
-            return (*aged[:n], counted, *aged[n + 1 :])
-    return (*aged, Activity(author, 1, unsigned, 0, 0))
-
-
 def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
-    """(an author's readings on the block day, its records without the holder's signature). The latter are those of
-    three periods: of the last 30 to 45 days, so that no 30 days ever have more than a quota."""
-    for entry in _aged(leaf, now_ms // DAY_MS):
+    """(an author's readings on the block day, its records without the holder's signature). The latter are counted over
+    three periods, the last 30 to 45 days, so no 30 days have more than a quota."""
+    for entry in aged(leaf.activity, leaf.day, now_ms // DAY_MS):
         if leaf.authors[entry.author].address == author:
             return entry.today, entry.recent + entry.before + entry.earlier
     return 0, 0
@@ -327,14 +294,14 @@ def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_
 
 
 def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset) -> Readings:
-    """As if no author in `frauds` (address: since when) had added a reading whose event or inclusion is not before
-    then; with the reason `author_excluded` where one had."""
+    """The working set without the readings of authors in `frauds` (address: since when) whose event or inclusion is not
+    before that time. If there are any, the verdict has the reason `author_excluded`."""
     kept = with_excluded(leaf, frauds)
     return leaf if kept is leaf else _judged(kept, rules, has_excluded_author=True)
 
 
 def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
-    """With the readings of the authors in `frauds` excluded, and not judged anew."""
+    """The working set with the readings of the authors in `frauds` excluded, without judging it anew."""
     since = [frauds.get(author.address) for author in leaf.authors]
 
     def is_excluded(reading: Reading) -> bool:
@@ -353,14 +320,14 @@ def _is_since(reading: Reading, since_ms: int) -> bool:
 
 
 def offset_at(leaf: Readings, event_at_ms: int) -> int:
-    """What the instrument of a time has to have added to its reading, in metres."""
+    """The offset in metres of the instrument at a time: distance is the reading plus the offset."""
     found = bisect_right(leaf.segments, event_at_ms, key=lambda segment: segment.from_event_ms)
     return leaf.segments[found - 1].offset_metres if found else 0
 
 
 def replacement_offset(leaf: Readings, event_at_ms: int, old_metres: int | None, new_metres: int) -> int:
-    """The offset of an instrument that shows `new_metres` where the old one showed `old_metres`, or nothing: the car
-    has gone as far as its newest judged reading before, or the old instrument, says."""
+    """The offset of an instrument that shows `new_metres` where the old one showed `old_metres`, or nothing. The car
+    has gone as far as its newest judged reading before, or as the old instrument, whichever is further."""
     before = [r for r in leaf.readings if is_judged(r) and r.event_at_ms <= event_at_ms]
     known = [r.metres + offset_at(leaf, r.event_at_ms) for r in before[-1:]]
     if old_metres is not None:
@@ -369,13 +336,14 @@ def replacement_offset(leaf: Readings, event_at_ms: int, old_metres: int | None,
 
 
 def rollover_offset(leaf: Readings, event_at_ms: int, wrap_metres: int) -> int:
-    """The offset after the instrument has gone over its last digit, which is `wrap_metres` away from zero."""
+    """The offset after an instrument has run past its last digit. `wrap_metres`: the distance from zero to that
+    digit."""
     return offset_at(leaf, event_at_ms) + wrap_metres
 
 
 def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
-    """With another instrument from an event on, before the reading that it shows is added. Those that followed count on
-    from it. The caller has made sure that there are fewer than `ODOMETER_SEGMENTS_MAX`."""
+    """The working set with another instrument from an event on, before its reading is added. Later instruments count on
+    from it. The caller ensures that there are fewer than `ODOMETER_SEGMENTS_MAX`."""
     at = bisect_right(leaf.segments, segment.from_event_ms, key=lambda known: known.from_event_ms)
     further = segment.offset_metres - offset_at(leaf, segment.from_event_ms)
     after = (replace(known, offset_metres=known.offset_metres + further) for known in leaf.segments[at:])
@@ -395,12 +363,12 @@ def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
 
 # --- answers ------------------------------------------------------------------------------------------------
 def reading_of(leaf: Readings, sequence: int) -> Reading | None:
-    """The reading of a record; None where it was left out."""
+    """The reading of a record, None if it was dropped or never existed."""
     return next((r for r in leaf.readings if r.sequence == sequence), None)
 
 
 def highest_distance(leaf: Readings, until_ms: int) -> int:
-    """The most that a judged reading of the events until a time says of how far the car has gone, in metres."""
+    """The greatest distance, in metres, that a judged reading up to a time shows."""
     judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
     return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
 

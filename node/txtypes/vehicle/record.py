@@ -33,7 +33,7 @@ B = TypeVar("B", bound=TransactionBody)
 
 
 class Face(Value, tag=1, frozen=True):
-    """The part of a record that a redacted one still proves: type, time and author."""
+    """The part of a record that it still proves when it is redacted: type, time and author."""
 
     sequence: int
     txid: Hash32
@@ -41,19 +41,19 @@ class Face(Value, tag=1, frozen=True):
     time_ms: Time
     author: Address
     author_name: str
-    """The author's business name at that time, empty for a plain account."""
+    """The author's business name at that time, empty for an account that is no member."""
     kind: str
     event_at_ms: Time
 
 
 class Content(Value, tag=1, frozen=True):
-    """The part of a record that a redacted one withholds. The salt makes it unguessable."""
+    """The part of a record that is withheld when it is redacted. The salt makes it unguessable."""
 
     salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
     body: bytes
     """Canonical encoding of the transaction's body."""
     outcome: tuple[str, ...]
-    """Codes that the rules derived: a computed severity, a verdict."""
+    """Outcome codes that the rules derived, such as a computed severity or a verdict."""
 
 
 class StoredRecord(Value, frozen=True):
@@ -72,7 +72,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def digest_of(record: StoredRecord) -> bytes:
-    """The history's commitment: `H("bmw/record-body", face || H("bmw/record-content", content))`."""
+    """`H("bmw/record-body", face || H("bmw/record-content", content))`: the digest that the history commits to."""
     return redacted_digest(record.face, content_digest(record.content))
 
 
@@ -82,7 +82,7 @@ def redacted_digest(face: bytes, content_digest: bytes) -> bytes:
 
 
 def stored_record(raw: bytes) -> StoredRecord:
-    """Raises `Corrupted`: only our own encoding is ever stored."""
+    """The record in its stored encoding. Raises `Corrupted`: only our own encoding is ever stored."""
     try:
         return _decode_stored.decode(raw)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -108,8 +108,8 @@ def append_record(
     ledger: Ledger, vin: str, vehicle: Vehicle, body: TransactionBody, event_at_ms: int, outcome: tuple[str, ...] = (),
     *, is_material: bool = False,
 ) -> None:  # fmt: skip
-    """Append a record of `body` and write the vehicle, whose chain it extends. A material record is one that a buyer
-    has to know of before the sale goes on. A record that changes the odometer's verdict says so in its outcome."""
+    """Append a record of `body` to the vehicle's chain, and write the vehicle. A material record is one that a buyer
+    has to know of before the sale goes on. If the record changes the odometer's verdict, its outcome says so."""
     before, verdict = ledger.get(VEHICLE, vin), verdict_outcome(vehicle)
     if before is not None and before.verdict != vehicle.verdict and verdict not in outcome:
         outcome = (*outcome, verdict)
@@ -139,7 +139,7 @@ RECORD_DIFFERS = Guard("record_differs", "the record at this place is another on
 
 
 def find_record(ledger: Ledger, vin: str, name: RecordName) -> StoredRecord | None:
-    """The record, or None after noting why not."""
+    """The named record. Notes `record_unknown` or `record_differs`, then the result is None."""
     raw = ledger.record(vin, name.sequence)
     subject = f"{vin}/{name.sequence}"
     if raw is None:
@@ -169,13 +169,14 @@ def _body_decoder(kind: type[B]) -> msgspec.msgpack.Decoder[B]:
 
 
 def body_of(record: StoredRecord, kind: type[B]) -> B:
-    """The body of a record whose face names its type."""
+    """The body of a record. Its face must name the type `kind`."""
     body: B = _body_decoder(kind).decode(content_of(record).body)
     return body
 
 
 class Effect(NamedTuple):
-    """What a record does: the vehicle after it, the outcome codes of the record, whether a buyer has to know."""
+    """The effect of a record: the vehicle after it, the record's outcome codes, and whether a buyer has to know of
+    it."""
 
     vehicle: Vehicle
     outcome: tuple[str, ...] = ()
@@ -183,7 +184,7 @@ class Effect(NamedTuple):
 
 
 class VehicleRecord(TransactionBody, frozen=True):
-    """Base of the types whose transactions are entries of a car's history, with an event time and an odometer reading.
+    """Base of the types whose transactions are records of a car's history, with an event time and an odometer reading.
     A type declares the fields in its own order, its `record_guards` and its `effect`."""
 
     if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class VehicleRecord(TransactionBody, frozen=True):
         """The type's own guards, after those of every record."""
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """What the record does beside its reading."""
+        """The effect of the record, apart from its reading."""
         return Effect(vehicle)
 
     def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
@@ -210,7 +211,7 @@ class VehicleRecord(TransactionBody, frozen=True):
         return vehicle
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
-        """How its reading counts."""
+        """The standing of the record's reading."""
         return reading_standing(ledger, self.vin, vehicle, ledger.sender, self.event_at_ms)
 
     def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
@@ -218,7 +219,7 @@ class VehicleRecord(TransactionBody, frozen=True):
         return vehicle.holder == ledger.sender
 
     def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
-        """What the instrument counts from the event on, where it is another than before or has begun anew."""
+        """The instrument from the event on, if the record replaces it or tells that it has run past its last digit."""
         return None
 
     def guards(self, ledger: Ledger) -> None:

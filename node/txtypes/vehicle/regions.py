@@ -1,7 +1,7 @@
-"""The regions of a vehicle's state: market, registration, stop-flags, brands, recalls, duties, alerts, inspection.
+"""Regions of a vehicle's state: market, registration, stop-flags, brands, recalls, duties, alerts, inspection.
 
-Deadlines are lazy: what only time does is a pure function of a region and the block's time, which every guard and every
-answer uses. The state changes with the next transaction that writes the region.
+Deadlines are lazy. What time alone changes is a pure function of a region and the block's time, which every guard and
+every answer uses. The stored value changes with the next transaction that writes the region.
 """
 
 from __future__ import annotations
@@ -35,28 +35,30 @@ RECALLS_MAX: Final = 32
 DUTIES_MAX: Final = 8
 ALERTS_MAX: Final = 16
 NOBODY: Final = bytes(20)
-"""The author of an alert that time has raised."""
+"""The author of an alert that time alone has raised."""
 REFUSALS_MAX: Final = 4
 EXPORT_MS: Final = 180 * DAY_MS
-"""An export that no country confirms counts as exported after this time."""
+"""An export that no country confirms within this time counts as exported."""
 CLAIM_MS: Final = 30 * DAY_MS
-"""The country that has a car objects to another's claim within this time."""
+"""The country that has a car registered can object to another country's claim within this time."""
 CLAIM_AGAIN_MS: Final = 180 * DAY_MS
-"""A country whose claim was objected to claims the car no more for this time."""
+"""A country whose claim was objected to cannot claim the car again within this time."""
 
 
 # --- market -----------------------------------------------------------------------------------------------
 class Market(Value, frozen=True):
-    """Off, listed, or reserved by an order, until `until_ms`. `market_of` gives the region as it counts after that."""
+    """Whether a car is off the market, listed, or reserved by an order, until `until_ms`. `market_of` gives the region
+    as it counts after that."""
 
     status: Literal["off", "listed", "reserved"]
     listing: OptionalHash
     order: OptionalHash
     until_ms: OptionalTime
     listed_until_ms: OptionalTime
-    """Of a reservation: the listing's own deadline, to which the car falls back."""
+    """The deadline of the listing that a reserved car falls back to."""
     holds_money: bool
-    """Of a reservation: a payment of the order is authorised, captured, pending or settled. It does not lapse then."""
+    """Whether a payment of the reserving order is authorised, captured, pending or settled. The reservation then does
+    not lapse."""
 
 
 OFF_MARKET: Final = Market("off", b"", b"", 0, 0, False)
@@ -67,9 +69,9 @@ def listed_market(listing: bytes, until_ms: int) -> Market:
 
 
 def market_at(market: Market, now_ms: int) -> Market:
-    """The market region as it counts at a time. A reservation past its deadline is listed again for as long as its
-    listing runs, unless money is under way: then it stays, however late, until the money has gone back or the car has
-    changed hands. A listing past its deadline is off."""
+    """The market region at a time. After its deadline a reserved car is listed again, for as long as its listing runs.
+    If money is under way the reservation stays, however late, until the money has gone back or the car has changed
+    hands. A listing after its deadline is off the market."""
     if market.status == "reserved":
         if now_ms < market.until_ms or market.holds_money:
             return market
@@ -79,9 +81,9 @@ def market_at(market: Market, now_ms: int) -> Market:
 
 # --- registration -----------------------------------------------------------------------------------------
 class RegistrationClaim(Value, frozen=True):
-    """The registration of a car in another country, for which its holder applies there. It takes effect `CLAIM_MS`
-    after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as in `Registration`;
-    `brand`: what the usage leaves, or empty; `sequence`: the record that claims."""
+    """A claim of one country to register a car that another country has registered. The holder applies for it. It takes
+    effect `CLAIM_MS` after `since_ms`, unless the country that has the car objects. `kind`, `usage` and `until_ms` as
+    in `Registration`; `brand`: the brand of the usage, or empty; `sequence`: the record of the claim."""
 
     country: RegistrationCountry
     plate_commitment: Hash32
@@ -94,17 +96,17 @@ class RegistrationClaim(Value, frozen=True):
 
 
 class Refusal(Value, frozen=True):
-    """A country whose claim was objected to, and the time before which it claims the car no more."""
+    """A country whose claim was objected to. It cannot claim the car again before `until_ms`."""
 
     country: RegistrationCountry
     until_ms: Time
 
 
 class Registration(Value, frozen=True):
-    """Registration with the authority of one country: at most one has the car registered or suspended. `country` is the
-    last one, `to_country` where an export goes. `kind` and `usage` are those of the last registration. `until_ms`: the
-    end of a temporary registration, or of the time in which an export is confirmed. `sequence`: the record that changed
-    the status last."""
+    """The car's registration with the authority of a country. At most one country has the car registered or suspended.
+    `country` is the last one, `to_country` where an export goes. `kind` and `usage` are those of the last registration.
+    `until_ms`: the end of a temporary registration, or of the time in which an export is confirmed. `sequence`: the
+    record that changed the status last."""
 
     status: Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
     country: OptionalCountry
@@ -121,11 +123,12 @@ class Registration(Value, frozen=True):
 
 UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, None, ())
 IN_USE: Final = ("registered", "suspended")
-"""Statuses in which a country has the car in its register."""
+"""Statuses in which a country has the car registered."""
 
 
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
-    """What only time has done until `now_ms`: each time, ascending, and the registration after it."""
+    """The changes that time alone has made until `now_ms`: the time of each, ascending, and the registration after
+    it."""
     while 0 < (at_ms := _deadline(registration)) <= now_ms:
         registration = _lapsed(registration, at_ms)
         yield at_ms, registration
@@ -146,7 +149,7 @@ def _lapsed(registration: Registration, at_ms: int) -> Registration:
 
 
 def claimed(registration: Registration, at_ms: int) -> Registration:
-    """The registration after its claim has taken effect: the country before has the car no more."""
+    """The registration after its claim has taken effect. The country before no longer has the car."""
     claim = registration.claim
     assert claim is not None
     return Registration(
@@ -156,9 +159,8 @@ def claimed(registration: Registration, at_ms: int) -> Registration:
 
 
 def objected(registration: Registration, now_ms: int) -> Registration:
-    """The registration after the country that has the car has objected to a claim, if there is one: the claim is
-    closed, and its country claims the car no more for `CLAIM_AGAIN_MS`. Of more than `REFUSALS_MAX` countries the first
-    is forgotten."""
+    """The registration after an objection to its claim, if it has one. The claim is closed, and its country cannot
+    claim the car again for `CLAIM_AGAIN_MS`. Beyond `REFUSALS_MAX` countries the first is dropped."""
     claim = registration.claim
     if claim is None:
         return registration
@@ -168,15 +170,15 @@ def objected(registration: Registration, now_ms: int) -> Registration:
 
 
 def ended_registration(registration: Registration, now_ms: int, sequence: int) -> Registration:
-    """The registration after the car was scrapped or its country has ended it: an open claim is objected to."""
+    """The registration after it has ended, by its country or because the car was scrapped. An open claim is closed."""
     ended = replace(registration, status="deregistered", since_ms=now_ms, until_ms=0, to_country="", sequence=sequence)
     return objected(ended, now_ms) if registration.status != "none" else registration
 
 
 # --- stop-flags -------------------------------------------------------------------------------------------
 class Flag(Value, frozen=True):
-    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. One that is not firm lapses at `until_ms` and
-    blocks handover and transfer only. `case`: commitment to the setter's file, or empty."""
+    """A stop-flag (see `rules.stop_flags`), set by the record `sequence`. A flag that is not firm lapses at `until_ms`
+    and blocks only handover and transfer. `case`: commitment to the setter's file, or empty."""
 
     name: FlagName
     setter: Address
@@ -194,8 +196,8 @@ def flags_at(flags: tuple[Flag, ...], now_ms: int) -> tuple[Flag, ...]:
 
 
 def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...], now_ms: int) -> Registration:
-    """The registration after a flag was set that blocks the operations `blocks`. One that blocks registration closes a
-    claim, which is a registration to come; if the country that has the car sets it, it is that country's objection."""
+    """The registration after `flag` was set, which blocks the operations `blocks`. A flag that blocks registration
+    closes an open claim. If the country that has the car set the flag, this counts as its objection."""
     if "register_country" not in blocks:
         return registration
     return objected(registration, now_ms) if flag.country == registration.country else replace(registration, claim=None)
@@ -203,7 +205,7 @@ def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...],
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
 class OpenRecall(Value, frozen=True):
-    """A recall campaign that names the car and is not done on it."""
+    """A recall campaign that names the car and that is not yet carried out on it."""
 
     maker: Address
     campaign: Code
@@ -214,8 +216,8 @@ DutyCode = Literal["structural_release", "rebuild"]
 
 
 class Duty(Value, frozen=True):
-    """Something that must happen before the car is handed over: an inspection after structural repair, a rebuild. It
-    blocks from `due_ms` on: at once where the holder signed the record, otherwise when its brand is confirmed."""
+    """An act that must precede the car's handover: an inspection after a structural repair, or a rebuild. It blocks
+    from `due_ms` on: at once if the holder signed the record, otherwise when the record's brand is confirmed."""
 
     code: DutyCode
     sequence: int
@@ -223,8 +225,8 @@ class Duty(Value, frozen=True):
 
 
 def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: int, now_ms: int) -> tuple[Duty, ...]:
-    """The duties with one more. Of a code there is one that is due and one that is not yet; each names its last record,
-    which an inspection has to come after, and its earliest time."""
+    """The duties after one more. Of one code there is at most one that is due and one that is not yet due. Each has its
+    last record, which an inspection has to come after, and its earliest time."""
     of_code = [*(duty for duty in duties if duty.code == code), Duty(code, sequence, due_ms)]
     due, waiting = [d for d in of_code if d.due_ms <= now_ms], [d for d in of_code if d.due_ms > now_ms]
     joined = (
@@ -235,8 +237,9 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 
 
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
+    """A contradiction between records (see `alerts`), with the first and the last time it was reported and the number
+    of reports. `sequence`: the record that changed its state last; `author`: the account that raised it, or raised it
+    again after it was closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -257,9 +260,9 @@ def find_alert(alerts: Alerts, code: str) -> Alert | None:
 def raise_alert(
     alerts: Alerts, code: str, author: bytes, sequence: int, now_ms: int, *, is_confirmed: bool = False
 ) -> Alerts:
-    """The alerts after one more report of `code`, ascending by code. The same code counts up; it is never a second
-    entry. `is_confirmed`: this report confirms it, see `confirms`. `sequence`: the record that reports it; the alert
-    names the one that changed its state last. A closed alert that is reported again is as new, and keeps its count."""
+    """The alerts after one more report of `code`, ascending by code. Each code has one entry, which counts its reports.
+    `is_confirmed`: this report confirms it, see `confirms`. `sequence`: the record that reports it. A closed alert that
+    is reported again is raised anew and keeps its count."""
     found = find_alert(alerts, code)
     if found is None or found.state == "closed":
         first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
@@ -272,7 +275,8 @@ def raise_alert(
 
 
 class Inspection(Value, frozen=True):
-    """The last inspection: its record, its result, until when a pass holds, and by when a fail needs a retest."""
+    """The car's last inspection: its record, its result, until when a pass is valid, and by when a fail needs a
+    retest."""
 
     sequence: int
     result: Literal["pass", "minor", "major", "dangerous"]
@@ -283,8 +287,8 @@ class Inspection(Value, frozen=True):
 
 
 class Clearance(Value, frozen=True):
-    """An act that lifted a duty, a flag or the consequence of a brand. It counts as absent once its author is listed
-    for fraud from a time before it."""
+    """An act that lifted a duty, a flag or the consequence of a brand. It no longer counts if its author is listed for
+    fraud from a time before it."""
 
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"]
     author: Address
@@ -293,5 +297,5 @@ class Clearance(Value, frozen=True):
 
 
 def is_retest_overdue(inspection: Inspection | None, now_ms: int) -> bool:
-    """Whether a failed car was not inspected again in time: it counts as unroadworthy."""
+    """Whether a failed car was not inspected again in time. It then counts as unroadworthy."""
     return inspection is not None and 0 < inspection.retest_due_ms <= now_ms

@@ -1,4 +1,4 @@
-"""Whether two accounts are related: one of them can't witness for the other."""
+"""Relations between accounts: a related account cannot be the other's witness."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ INSPECTION_UNFIT = Guard(
 
 
 def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
-    """Whether two accounts are the same, members of one group, sponsor and sponsored account (of accounts that are no
-    members), or, for a vehicle and a time, traded it with each other within 90 days of that time."""
+    """Whether two accounts are related: the same account, members of one group, a sponsor and the account it opened (if
+    that is no member), or, for a vehicle and a time, parties of a trade of it within 90 days of that time."""
     if a == b:
         return True
     one, other = reader.get(MEMBER, a), reader.get(MEMBER, b)
@@ -64,7 +64,7 @@ def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
 
 
 def holder_at(reader: Reader, vin: str, vehicle: Vehicle, at_ms: int) -> bytes | None:
-    """The holder of the title at a time; None where that is no longer known."""
+    """The holder of the title at a time, None if that is no longer known."""
     if at_ms >= vehicle.title_since_ms:
         return vehicle.holder
     life = reader.get(LIFE, vin)
@@ -78,27 +78,27 @@ def holder_at(reader: Reader, vin: str, vehicle: Vehicle, at_ms: int) -> bytes |
 
 
 def is_related_to_holder(reader: Reader, vin: str, account: bytes, at_ms: int) -> bool:
-    """Whether an account was related to who held the title at a time; so counts whoever is asked about a time of which
-    the holder is no longer known."""
+    """Whether an account is related to the holder of the title at a time. True for every account if that holder is no
+    longer known."""
     vehicle = reader.get(VEHICLE, vin)
     holder = holder_at(reader, vin, vehicle, at_ms) if vehicle is not None else None
     return holder is None or related(reader, account, holder, vin, at_ms)
 
 
 def sellers_at(reader: Reader, vin: str, at_ms: int) -> tuple[bytes, ...]:
-    """Those who gave the title away within 90 days of a time."""
+    """The accounts that gave the title away within 90 days of a time."""
     life = reader.get(LIFE, vin)
     return tuple(e.holder for e in life.holders if abs(at_ms - e.until_ms) <= TRADED_MS) if life is not None else ()
 
 
 def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
-    """Whether an account is related to one who repaired the car within 180 days."""
+    """Whether an account is related to a workshop that repaired the car within 180 days."""
     repairers = repairers_at(reader.get(LIFE, vin) or NO_LIFE, now_ms)
     return any(related(reader, account, repairer) for repairer in repairers)
 
 
 def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
-    """Whether the account is an inspector at present and is related to none of the parties."""
+    """Whether an account may witness for the parties: it is an inspector at present and related to none of them."""
     is_near = any(related(ledger, account, party, vin, ledger.now_ms) for party in parties)
     return has_role(ledger, account, "inspector") and not is_near
 
@@ -106,8 +106,8 @@ def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> boo
 def is_independent(
     reader: Reader, vin: str, vehicle: Vehicle, account: bytes, at_ms: int, now_ms: int, *presenters: bytes
 ) -> bool:
-    """Whether an account may clear the car: related to nobody who held the title at the time or holds it now, sold it
-    within 90 days, presents it, or repaired it within 180 days. The seller of a live listing holds the title."""
+    """Whether an account may clear the car: it is related to nobody who holds the title, held it at the time, sold it
+    within 90 days, presents the car, or repaired it within 180 days. The seller of a live listing holds the title."""
     if is_related_to_holder(reader, vin, account, at_ms):
         return False
     interested = (vehicle.holder, *sellers_at(reader, vin, at_ms), *presenters)

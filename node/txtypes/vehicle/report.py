@@ -1,4 +1,4 @@
-"""Reports: what an accredited writer says of a car. The base of their types, with the fields that all of them have."""
+"""Reports: what accredited writers record about a car. Base of their types, with the fields that all of them have."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ REPORTS_ON_VEHICLE = Guard("reports_on_vehicle", "too many records of this autho
 
 
 class Author:
-    """The sender holds one of the roles now, for the car's maker and the country of the site, and held it at the time
-    of the event. `is_holder_allowed`: or it holds the title."""
+    """The sender of a report: a member with one of the roles, for the car's maker and the country of the site, both now
+    and at the time of the event. `is_holder_allowed`: the holder of the title may send it too."""
 
     def __init__(self, *roles: str, is_holder_allowed: bool = False, capability: str = "") -> None:
         self.roles = roles
@@ -71,7 +71,8 @@ class Author:
 
 
 class Registrar(Author):
-    """The sender is a registrar whose grant names the country of the body, now and at the time of the event."""
+    """The sender of a registrar's act: a registrar whose grant names the country of the body, both now and at the time
+    of the event."""
 
     def __init__(self) -> None:
         super().__init__("registrar")
@@ -82,8 +83,8 @@ class Registrar(Author):
 
 
 def check_registrar(ledger: Ledger, country: str, event_at_ms: int) -> None:
-    """Notes unless the sender is a registrar of the country, now and at the time of the event. A grant for everywhere
-    does not do. An empty country is any."""
+    """Notes if the sender is not a registrar of the country, both now and at the time of the event. A grant without a
+    country does not suffice. An empty `country` stands for any."""
     if not has_role(ledger, ledger.sender, "registrar"):
         ledger.unmet(ROLE_MISSING, to_text(ledger.sender), need="registrar")
     elif not _is_registrar(ledger, ledger.now_ms, country):
@@ -120,8 +121,8 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
         return (self._presenter(ledger, vehicle),) if vehicle is not None else ()
 
     def is_acknowledged(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        """Whether the holder has signed, or an agent of it that is not related to the author. Against its own interest
-        a holder is believed at once."""
+        """Whether the holder has signed, or an agent that is not related to the author. A holder is believed at once
+        against its own interest."""
         if vehicle.holder == ledger.sender:
             return True
         if not self.holder_signs:

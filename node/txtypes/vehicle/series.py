@@ -1,4 +1,4 @@
-"""The odometer of a car for readers: every kept reading with its state, and the verdict in sentences."""
+"""Odometer series: every kept reading of a car with its state, and the verdict in sentences, for readers."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ VERDICTS: Final[dict[str, str]] = {
 
 
 class ReadingView(View, frozen=True):
-    """A reading. `metres`: what the instrument showed; `distance_metres`: how far the car has gone by it, over all
-    instruments. `segment`: the place in `segments` of its instrument, from 1; 0 for the car's first one.
-    `digit_slip`: of one that contradicts others, the slip of the pen that would explain it, as a hint; else empty."""
+    """One odometer reading. `metres`: what the instrument showed; `distance_metres`: how far the car has gone by it,
+    over all instruments. `segment`: the place of its instrument in `segments`, from 1; 0 for the car's first one.
+    `digit_slip`: a slip of the pen that would explain a reading that contradicts others, as a hint; else empty."""
 
     sequence: int
     event_at_ms: Time
@@ -52,15 +52,15 @@ class ReadingView(View, frozen=True):
 
 
 class ExplanationView(Explanation, frozen=True):
-    """A mistake that would explain why readings contradict each other. It never says who was wrong."""
+    """A mistake that would explain why readings contradict each other. It never says who made it."""
 
     sentence: str
 
 
 class OdometerSeries(View, frozen=True):
-    """The odometer of a car as its readings count now. `coverage_per_mille`: the share of the time since the car is on
-    this chain that lies between independent readings of two parties. `corrections`: readings that their authors
-    mended. `parallel_life`: the sightings are of places where one car can't have been in the time."""
+    """The odometer readings of a car and their verdict, as they count now. `coverage_per_mille`: the share of the time
+    on this chain that lies between independent readings of two parties. `corrections`: readings that their authors
+    amended. `parallel_life`: one car cannot have been at all places of the sightings in the time between them."""
 
     vin: Vin
     unit: Unit
@@ -115,8 +115,8 @@ def explained(leaf: Readings, unit: str) -> tuple[ExplanationView, ...]:
 
 
 def sentence_of(leaf: Readings, explanation: Explanation, unit: str) -> str:
-    """What an explanation says: the readings that it names are wrong, or the odometer was turned back by their largest
-    fall."""
+    """An explanation as a sentence: the readings that it names are wrong, or the odometer was turned back by their
+    largest fall."""
     by_sequence: dict[int, list[tuple[int, int]]] = {}
     for reading, distance in zip(leaf.readings, distances(leaf.readings, leaf.segments), strict=True):
         by_sequence.setdefault(reading.sequence, []).append((reading.event_at_ms, distance))
@@ -130,7 +130,7 @@ def sentence_of(leaf: Readings, explanation: Explanation, unit: str) -> str:
 
 
 def coverage(leaf: Readings, covered_since_ms: int, now_ms: int) -> int:
-    """Per mille of the car's life. See `rules.verdict.coverage`."""
+    """The covered share of the car's life, per mille. See `rules.verdict.coverage`."""
     return verdict.coverage(series_of(leaf), covered_since_ms, now_ms)
 
 

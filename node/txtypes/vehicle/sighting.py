@@ -1,4 +1,7 @@
-"""`vehicle.sighting`: somebody has seen a car, also one that this chain does not know, or that is no more."""
+"""`vehicle.sighting` reports that a car was seen somewhere. The car may be unknown to this chain, scrapped or voided.
+
+Sightings are kept beside the car's history: an unknown VIN has none, and nobody can fill a history with sightings.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 SEEN_MAX: Final = 8
 ALIVE: Final = {"scrapped": "alive_after_scrap", "voided": "alive_after_void"}
-"""Existence of a car that is no more, and the alert that it was seen."""
+"""State of a car whose history has ended, and the alert that a later sighting of it raises."""
 
 
 class Seen(Value, frozen=True):
-    """One sighting. Country and place are those of the author's site, all empty or 0 without one."""
+    """One sighting of a car. Country and place are those of the author's site; without a site they are empty or 0."""
 
     at_ms: Time
     author: Address
@@ -43,14 +46,14 @@ class Seen(Value, frozen=True):
 
 
 class Sightings(Value, tag=1, frozen=True):
-    """The last sightings of a VIN in the order of their inclusion, and the number of all."""
+    """The number of all sightings of a VIN, and the newest of them in the order of their inclusion."""
 
     count: int
     seen: Annotated[tuple[Seen, ...], Meta(max_length=SEEN_MAX)]
 
 
 def places_of(sightings: Sightings) -> tuple[places.Seen, ...]:
-    """The places of those sightings that have one."""
+    """The places of the sightings that were made at a site."""
     return tuple(
         places.Seen(seen.at_ms, seen.latitude_e6, seen.longitude_e6, seen.metres)
         for seen in sightings.seen if seen.country
@@ -58,12 +61,14 @@ def places_of(sightings: Sightings) -> tuple[places.Seen, ...]:
 
 
 def has_parallel_life(sightings: Sightings) -> bool:
-    """Whether one car can't have been at all the places of its sightings."""
+    """Whether two cars seem to have this VIN: one car cannot have been at all places of its sightings in the time
+    between."""
     return places.has_parallel_life(places_of(sightings))
 
 
 class SightingsView(Sightings, frozen=True):
-    """The sightings of a VIN. `parallel_life`: one car can't have been at all these places in the time."""
+    """The sightings of a VIN. `parallel_life`: one car cannot have been at all these places in the time between
+    them."""
 
     vin: Vin
     parallel_life: bool
@@ -81,8 +86,9 @@ NO_SIGHTINGS: Final = Sightings(0, ())
 
 
 class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
-    """Report that a car was seen: alive, scrapped, voided or unknown. It is kept beside the car, not in its history,
-    unless it raises an alert: it can't be used to write on a car. `plate`: commitment to the plate it wore, or none."""
+    """Report that a car was seen. The car may be in service, scrapped, voided or unknown to this chain. A sighting is
+    not appended to the car's history unless it changes an alert, so nobody can fill a history with sightings. `plate`:
+    commitment to the plate that was seen, or none."""
 
     vin: Vin
     reason: SightingReason
@@ -123,8 +129,8 @@ class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
 
 
 def alerts_of(vehicle: Vehicle, seen: Seen) -> tuple[str, ...]:
-    """The alerts that a sighting of the car raises: it is no more, or it wears another plate than the one of its
-    registration, in another country."""
+    """The alerts that a sighting raises: the car was seen after it was scrapped or voided, or it was seen abroad with
+    another plate than the registered one."""
     codes = []
     if vehicle.existence in ALIVE and seen.at_ms > vehicle.ended_at_ms:
         codes.append(ALIVE[vehicle.existence])

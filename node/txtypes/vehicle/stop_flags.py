@@ -1,7 +1,7 @@
 """Stop-flags: `flag.set` and `flag.clear`, and how inspections, recalls and decisions set and lift them.
 
-Who may do so is in the table `stop_flags`. A flag is firm, or one writer's alone: then it is provisional, blocks less
-and lapses.
+The table `stop_flags` says who may set and lift each. A flag is firm; or provisional, if a single writer has set it:
+then it blocks less and lapses.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, relat
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, blocks_of, vehicle_at
 
 PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
-"""Banks that sign because their liens end with the act."""
+"""Banks that sign since their liens end with the act."""
 OWN_RIGHT: Final = ("lien", "recall_do_not_drive")
-"""Flags that are lifted without distance to the holder: a bank gives its own right up, a repair ends a recall."""
+"""Flags that an account related to the holder may lift too: a bank gives up its own right, and a repair ends a
+recall."""
 
 FLAG_SETTER = Guard("flag_setter", "the account may not set this stop-flag",
                     "dieses Konto darf diesen Sperrvermerk nicht setzen", "该账户无权设置此禁止标记",
@@ -71,7 +72,7 @@ HOLDER_MISSING = Guard("holder_missing", "the holder of the title must sign too"
 
 # --- what a car has ---------------------------------------------------------------------------------------
 def flag_of(vehicle: Vehicle, name: str, now_ms: int, setter: bytes = b"") -> Flag | None:
-    """The flag that has not lapsed; of several of one name that of the setter."""
+    """The flag of this name that has not lapsed; if there are several, that of the setter."""
     alive = (flag for flag in flags_at(vehicle.flags, now_ms) if flag.name == name)
     return next((flag for flag in alive if not setter or flag.setter == setter), None)
 
@@ -82,7 +83,7 @@ def is_flag_set(before: Vehicle, after: Vehicle, now_ms: int) -> bool:
 
 
 def country_of(reader: Reader, address: bytes, role: str, now_ms: int) -> str:
-    """The country for which a member has a role; where the grant names none, the member's own."""
+    """The country for which a member has a role, or the member's own country if the grant names none."""
     member = reader.get(MEMBER, address)
     if member is None:
         return ""
@@ -106,7 +107,7 @@ def with_firm_flag(
 
 
 def with_confirmed_flag(ledger: Ledger, vehicle: Vehicle, name: str) -> Vehicle:
-    """The vehicle with a provisional flag of another writer made firm: two that are not related bind."""
+    """The vehicle with another writer's provisional flag made firm, since two unrelated writers have set it."""
     found = flag_of(vehicle, name, ledger.now_ms)
     assert found is not None, "guarded"
     longest = ledger.rules.tables.stop_flags[name].longest_days
@@ -117,8 +118,8 @@ def with_confirmed_flag(ledger: Ledger, vehicle: Vehicle, name: str) -> Vehicle:
 def with_provisional_flag(
     ledger: Ledger, vin: str, vehicle: Vehicle, name: str, until_ms: int = 0, *, case: bytes = b"", country: str = ""
 ) -> Vehicle:
-    """The vehicle with a provisional flag that the sender sets by the vehicle's *next* record, or with that of another
-    writer made firm. `can_set_provisional` tells whether it can."""
+    """The vehicle with a provisional flag, which the sender sets by the vehicle's *next* record, or with that of
+    another writer made firm. The caller checks `can_set_provisional`."""
     if flag_of(vehicle, name, ledger.now_ms) is not None:
         return with_confirmed_flag(ledger, vehicle, name)
     tables = ledger.rules.tables
@@ -142,7 +143,7 @@ def _with(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
 
 
 def without_flag(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
-    """The vehicle without a flag, and without those that have lapsed."""
+    """The vehicle without a flag, and without the flags that have lapsed."""
     if not flag.is_firm:
         drop_provisional_flag(ledger, flag.setter, flag.until_ms)
     kept = tuple(entry for entry in flags_at(vehicle.flags, ledger.now_ms) if entry != flag)
@@ -166,7 +167,7 @@ def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
 
 
 def can_set_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> bool:
-    """Whether the sender can set the flag provisionally, or make firm that of another writer."""
+    """Whether the sender may set the flag provisionally, or make another writer's provisional flag firm."""
     found = flag_of(vehicle, name, ledger.now_ms)
     if found is not None:
         return _is_second(ledger, vin, found)
@@ -174,7 +175,7 @@ def can_set_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -
 
 
 def check_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> None:
-    """As `can_set_provisional`; notes why not."""
+    """Notes why the sender may not set the flag provisionally (see `can_set_provisional`)."""
     found = flag_of(vehicle, name, ledger.now_ms)
     if found is not None:
         if not _is_second(ledger, vin, found):
@@ -198,8 +199,8 @@ def _has_too_many(ledger: Ledger) -> bool:
 
 
 def _rests_until(ledger: Ledger, vin: str) -> int:
-    """When the sender may set a provisional flag on the car again, 0 for now: after its own cool-down and those of its
-    group; where the list of them is full, after the first to pass."""
+    """The time from which the sender may set a provisional flag on the car again, 0 for now. It waits for its own
+    cool-down and for those of its group; if the list of cool-downs is full, for the first of them."""
     resting = cooldowns_at(ledger.get(LIFE, vin) or NO_LIFE, ledger.now_ms)
     own = [entry.until_ms for entry in resting if related(ledger, entry.setter, ledger.sender)]
     if own:
@@ -209,16 +210,16 @@ def _rests_until(ledger: Ledger, vin: str) -> int:
 
 # --- the types --------------------------------------------------------------------------------------------
 class _Setting(NamedTuple):
-    """How a sender sets a flag, and in which of its roles."""
+    """Whether a sender sets a flag firm or provisionally, and the role in which it does."""
 
     how: Literal["firm", "provisional"]
     role: str
 
 
 class FlagSet(TransactionBody, tag="flag.set", frozen=True):
-    """Set a stop-flag. Police, registrar and a bank with the holder's signature set it firm; an inspector alone only
-    provisionally, until the holder signs or a second one that is not related sets it too. `until` empty is the longest
-    time that the table allows. `case`: commitment to the sender's file."""
+    """Set a stop-flag on a car. Police, a registrar, and a bank with the holder's signature set it firm. An inspector
+    alone sets it provisionally, until the holder signs or a second, unrelated inspector sets it too. `until`: if empty,
+    the longest time that the table allows. `case`: commitment to the sender's file."""
 
     vin: Vin
     name: FlagName
@@ -304,8 +305,8 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
 
 
 class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
-    """Lift the stop-flag of a setter. `witness`: the second member that signs, where the table asks for two. Whoever
-    lifts a flag has a distance to the car, but for a bank and its own lien."""
+    """Lift the stop-flag of a setter. `witness`: the second member that signs, if the table asks for two. The sender
+    must be independent of the car's parties, except a bank that lifts its own lien."""
 
     vin: Vin
     name: FlagName
@@ -323,7 +324,7 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
         return (self.witness,) if self.witness is not None else ()
 
     def _may(self, ledger: Ledger, flag: Flag, signers: tuple[str, ...], roles: Collection[str]) -> bool:
-        """Whether sender and witness are those who sign together by one line of the table."""
+        """Whether `signers`, one line of the table, allows the sender and the witness to lift the flag together."""
         members = (ledger.sender, *self.signers(ledger))
         named = [word for word in signers if word in roles]
         if len(members) != max(1, len(named)) or self.witness == ledger.sender:

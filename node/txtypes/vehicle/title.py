@@ -1,4 +1,5 @@
-"""Titles: `vehicle.register` starts one, `title.transfer` moves it between traders; retail needs `order.handover`."""
+"""Titles: `vehicle.register` creates one, `title.transfer` moves it between traders. A retail sale needs
+`order.handover`."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ SAME_HOLDER = Guard("same_holder", "the receiver is the sender", "der Empfänger
 
 
 class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
-    """Register a new car; only a manufacturer whose accreditation covers the WMI can. The title starts with it, and its
-    engine is bound to it. A VIN whose import was voided is registered on the same chain of records."""
+    """Register a new car, and with it its title. Only a manufacturer whose accreditation covers the WMI can. Its engine
+    is bound to the car. A VIN whose import was voided is registered on the same record chain."""
 
     vin: Vin
     model: Code
@@ -55,12 +56,12 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
     vin_scheme: VinScheme
     engine_serial: Annotated[str, Meta(pattern=r"^[A-Z0-9./_-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
     static_rules: ClassVar[tuple[StaticRule, ...]] = (CalendarDay("produced_on", "1970-01-01"),)
-    """The birth is a time, and times count from 1970."""
+    """The day of production is the event time, and times count from 1970."""
     weight: ClassVar[int] = 150
     by: ClassVar[Roles] = Roles("manufacturer", wmi=lambda body: wmi_of(body.vin))
     headline: ClassVar[tuple[str, ...]] = ("model", "plant", "powertrain")
     reports_event: ClassVar[bool] = False
-    """Its event is the day of production, which no one is late to report."""
+    """The event is the day of production, so the record is never late."""
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "vin": "WBA8E9G50GNU12345", "model": "330I", "configuration": ["S205A", "P337A"], "plant": "MUC",
         "produced_on": "now-31d", "powertrain": "petrol", "odometer_unit": "km", "vin_scheme": "EU",
@@ -98,7 +99,8 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
 
 
 class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
-    """Holder (the sender) and receiver, each a manufacturer or dealer, both sign."""
+    """Move the title from the holder, who sends it, to the receiver. Each is a manufacturer or a dealer, and both
+    sign."""
 
     vin: Vin
     receiver: Address
@@ -107,9 +109,10 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
     odometer: Odometer
     event_at_ms: Time
     discloses: Discloses = ()
-    """What both know of the car. Without it, what `rules.sales` says must be disclosed blocks."""
+    """Conditions of the car that both parties know of. Without them, a condition that `rules.sales` wants disclosed
+    blocks."""
     paid_off: PaidOff = ()
-    """Banks whose liens end with the transfer: they sign too."""
+    """Banks whose liens end with the transfer. They sign too."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("paid_off"),)
     weight: ClassVar[int] = 120
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")
@@ -147,7 +150,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
 
 
 def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Vehicle:
-    """The vehicle with its new holder, off the market: late money must not revive a lapsed reservation."""
+    """The vehicle with its new holder, off the market, since late money must not revive a lapsed reservation."""
     ledger.happened("title.moved", f"vehicle/{vin}", f"account/{vehicle.holder.hex()}", f"account/{holder.hex()}")
     life = ledger.get(LIFE, vin) or NO_LIFE
     former = (*life.holders, FormerHolder(vehicle.holder, holder, ledger.now_ms))[-HOLDERS_MAX:]

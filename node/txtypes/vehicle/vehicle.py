@@ -1,6 +1,6 @@
-"""The vehicle: a car's state value, and its view.
+"""The vehicle: the state value of a car, and its view.
 
-Its regions (see `regions`) are independent; a summary for people is derived, never stored.
+Its regions (see `regions`) are independent. A summary for people is derived, never stored.
 """
 
 from __future__ import annotations
@@ -74,12 +74,13 @@ class Vehicle(Value, tag=1, frozen=True):
     born_at_ms: Time
     born_height: Height
     existence: Existence
-    """A total loss is not written here: see `existence_now`."""
+    """A total loss is not stored here: see `existence_now`."""
     origin: Literal["born", "imported"]
     grade: str
-    """Of an imported car, A to D: how well its life before is documented; empty for one that was born here."""
+    """How well the earlier life of an imported car is documented, A to D; empty for a car that was born on this
+    chain."""
     covered_since_ms: Time
-    """From when on this chain has the car's history."""
+    """The time from which this chain has the car's history."""
     ended_at_ms: OptionalTime
     """When the car was scrapped, or its import voided; 0 for neither."""
     registration: Registration
@@ -95,9 +96,9 @@ class Vehicle(Value, tag=1, frozen=True):
     loss: Loss | None
     clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
     warranties: Annotated[int, Meta(ge=0, le=16)]
-    """The number of warranties that were started."""
+    """The number of warranties that the car has had."""
     verdict: Verdict
-    """Of the odometer, as it was when a reading was last written (see `verdict_now`)."""
+    """The odometer's verdict when a reading was last written (see `verdict_now`)."""
     record_count: int
     history_head: Hash32
     maintenance_count: int
@@ -110,14 +111,14 @@ class Vehicle(Value, tag=1, frozen=True):
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:
-    """The market region as it counts now, for every guard and every answer (see `market_at`)."""
+    """The vehicle's market region as it counts now, for every guard and every answer (see `market_at`)."""
     return market_at(vehicle.market, now_ms)
 
 
 def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
-    """The vehicle as its registration counts at a time, with the alerts and the brand of usage that follow from it. An
-    export that nobody confirms is an alert; so is a claim that takes effect while another country still has the car.
-    Time raises these alerts, no author."""
+    """The vehicle at a time: its registration after what time alone has changed, and the alerts and the brand that
+    follow. An export that nobody confirms raises an alert; so does a claim that takes effect while another country
+    still has the car."""
     for at_ms, after in registration_lapses(vehicle.registration, now_ms):
         before, alerts = vehicle.registration, vehicle.alerts
         if after.status == "exported":
@@ -134,21 +135,21 @@ def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
 
 
 def with_usage(vehicle: Vehicle, brand: str, now_ms: int, sequence: int) -> Vehicle:
-    """The vehicle with the brand that its usage leaves, if it leaves one."""
+    """The vehicle with the brand of its usage, if that leaves one."""
     if not brand:
         return vehicle
     return replace(vehicle, brands=with_brand(vehicle.brands, brand, now_ms, sequence, is_confirmed=True))
 
 
 def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
-    """The car's existence as it counts now, for every guard and every answer: a total loss that is confirmed, by time
-    too, until the car is rebuilt or at its end."""
+    """The car's existence as it counts now, for every guard and every answer. A total loss counts once it is confirmed,
+    by time too, until the car is rebuilt, scrapped or voided."""
     is_lost = vehicle.loss is not None and brand_state(vehicle.loss, now_ms) == "confirmed"
     return "total_loss" if is_lost and vehicle.existence not in ("scrapped", "voided") else vehicle.existence
 
 
 def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
-    """The readings as they count now: without those of authors that are listed for fraud since."""
+    """The readings as they count now, without those of authors that have been listed for fraud."""
     leaf, frauds = reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader)
     return without_authors(leaf, frauds, rules) if frauds else leaf
 
@@ -159,8 +160,8 @@ def verdict_now(reader: Reader, vin: str, vehicle: Vehicle, rules: Ruleset) -> V
 
 
 def material_root(vin: str, vehicle: Vehicle) -> bytes:
-    """One hash over everything that a sale depends on: `H("bmw/material-root", encode([vin, holder, transfer_count,
-    origin, grade, covered_since, material_changes, material_head]))`."""
+    """A hash of everything that a sale depends on: `H("bmw/material-root", encode([vin, holder, transfer_count, origin,
+    grade, covered_since, material_changes, material_head]))`."""
     return tagged("bmw/material-root", encode([
         vin, vehicle.holder, vehicle.transfer_count, vehicle.origin, vehicle.grade, vehicle.covered_since_ms,
         vehicle.material_changes, vehicle.material_head,
@@ -188,8 +189,8 @@ class NewestReading(View, frozen=True):
 
 
 class OdometerView(View, frozen=True):
-    """The reasons of the odometer's verdict, and the mistakes that would explain readings that contradict each other.
-    `outliers`: sequences of records whose distance is more than a car can cover in the time."""
+    """The reasons of the odometer's verdict, and the mistakes that would explain contradicting readings. `outliers`:
+    sequences of records whose distance is more than a car can cover in the time."""
 
     reasons: tuple[str, ...]
     explanations: tuple[Explanation, ...]
@@ -229,8 +230,8 @@ class VehicleView(Vehicle, frozen=True):
 
 
 def history_notice(vehicle: Vehicle) -> str:
-    """What every answer about an imported car says; of the time before, nothing is ever said to be free of accidents.
-    Empty for a car that was born on this chain."""
+    """A notice about the earlier life of an imported car, for every answer about it; no answer says that this life was
+    free of accidents. Empty for a car that was born on this chain."""
     if vehicle.origin == "born":
         return ""
     return f"history before {time_to_text(vehicle.covered_since_ms)[:10]} is not on this chain (grade {vehicle.grade})"
@@ -241,7 +242,7 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
-    """The brands in their state now."""
+    """The vehicle's brands with their states now."""
     return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
 
 

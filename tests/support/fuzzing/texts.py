@@ -34,7 +34,7 @@ from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import FAMILIES, TYPES
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, taken, text_of
-from wallet import options
+from wallet import options, values
 from wallet.keystore import seed_of, words_of
 from wallet.light import TrustStore
 from wallet.txfile import TxDocument, parse_document
@@ -221,16 +221,16 @@ def _body(data: bytes) -> None:
 
 
 # --- the wallet -----------------------------------------------------------------------------------------------
-_NAMES = options.Names(1_767_225_600_000, lambda text: to_text(from_text(text)), lambda text: None)
+_NAMES = values.Names(1_767_225_600_000, lambda text: to_text(from_text(text)), lambda text: None)
 
 
 def _option(data: bytes) -> bool:
     """One text as an amount, a reading and a time."""
     text = text_of(data)
     results = [
-        taken(options.parse_amount)(text),  # type: ignore[arg-type]
-        taken(options.parse_odometer)(text),  # type: ignore[arg-type]
-        taken(lambda t: options.parse_time(t, _NAMES.now_ms))(text),  # type: ignore[arg-type]
+        taken(values.parse_amount)(text),  # type: ignore[arg-type]
+        taken(values.parse_odometer)(text),  # type: ignore[arg-type]
+        taken(lambda t: values.parse_time(t, _NAMES.now_ms))(text),  # type: ignore[arg-type]
         taken(lambda t: time_to_text(time_from_text(t)))(text),  # type: ignore[arg-type]
         taken(lambda t: bytes.fromhex("00") and from_text(t))(text),  # type: ignore[arg-type]
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.chain import Chain
 from support.life import register
-from support.stores import archive_of, copied, entries, life_chain, tampered, with_signatures
+from support.stores import archive_of, copied, entries, life_store, tampered, with_signatures
 
 from node.audit.compare import compare
 from node.audit.sources import ArchiveSource, StoreSource
@@ -18,9 +18,7 @@ from node.storage.leveldb import LevelStore
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("life") / "store"
-    life_chain(path).store.kv.close()
-    return path
+    return life_store(tmp_path_factory.mktemp("life"))
 
 
 @pytest.fixture

@@ -9,7 +9,16 @@ from support.chain import START_MS, Chain, address
 from support.life import VIN, km, maintenance, read
 from support.load import LoadChain
 from support.replaying import found, replay
-from support.stores import archive_of, copied, entries, fingerprint, lax_block, life_chain, tampered, with_signatures
+from support.stores import (
+    archive_of,
+    copied,
+    entries,
+    fingerprint,
+    lax_block,
+    life_store,
+    tampered,
+    with_signatures,
+)
 
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, StoreSource
@@ -27,9 +36,7 @@ from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("life") / "store"
-    life_chain(path).store.kv.close()
-    return path
+    return life_store(tmp_path_factory.mktemp("life"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.chain import START_MS, Chain
 from support.life import VIN
 from support.replaying import GENESIS, found, replay
-from support.stores import archive_of, copied, entries, life_chain, tampered
+from support.stores import archive_of, copied, entries, life_chain, life_store, tampered
 
 from node.audit.replay import Replay
 from node.audit.sources import ArchiveSource, StoreSource
@@ -21,9 +21,7 @@ from node.storage.leveldb import LevelStore
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("life") / "store"
-    life_chain(path).store.kv.close()
-    return path
+    return life_store(tmp_path_factory.mktemp("life"))
 
 
 # --- a disk that lies ------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from functools import cache
 
 import pytest
 from msgspec.structs import replace
+from support.blocks import sealed
 from support.chain import HOUR_MS, Chain, address
 from support.life import VIN, register
 from support.stages import at, change, force
 
-from node.chain.block import EMPTY_COMMIT, Block, Commit, commit_hash, evidence_root
+from node.chain.block import EMPTY_COMMIT, Block, Commit
 from node.chain.vote import vote_sign_bytes
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
@@ -34,18 +35,6 @@ def _second() -> tuple[Chain, Block]:
     """A chain at height 1 and a good block 2 with three transactions."""
     chain = at("born").chain
     return chain, chain.build(*(chain.sign("bmw", register(vin)) for vin in VINS[:3]))
-
-
-def sealed(block: Block, **parts) -> Block:
-    """`block` with other parts and a header that fits them: only the parts themselves are wrong."""
-    block = replace(block, **parts)
-    header = replace(
-        block.header,
-        tx_root=merkle.root(block.transactions),
-        evidence_root=evidence_root(block.evidence),
-        last_commit_hash=commit_hash(block.last_commit),
-    )
-    return replace(block, header=header)
 
 
 def rule_of(chain: Chain, block: Block) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support import rulesets
+from support.blocks import offence
 from support.chain import Chain, address
 from support.governing import carry_out, propose, vote
 from support.life import VIN, Life, accident, listing, maintenance, register, transfer
@@ -12,8 +13,6 @@ from support.ordering import BUYER, SELLER, counter
 from support.stages import at
 from support.walk import Walk
 
-from node.chain.vote import Evidence, Vote, vote_sign_bytes
-from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted
 from node.ledger.receipts import (
     BlockReceipts,
@@ -169,15 +168,6 @@ def test_subjects_stand_once() -> None:
 
 
 # --- the block itself -----------------------------------------------------------------------------------
-def offence(chain: Chain, name: str) -> Evidence:
-    height, votes = chain.store.height(), []
-    for block_id in (b"\x01" * 32, b"\x02" * 32):
-        message = vote_sign_bytes(chain.genesis_hash, "precommit", height, 0, block_id)
-        signature = dev_key("consensus", name).sign(message)
-        votes.append(Vote("precommit", height, 0, block_id, address(name), signature))
-    return Evidence(*votes)
-
-
 def test_evidence_is_in_the_receipt_of_the_block() -> None:
     chain = at("born").chain
     chain.produce(chain.sign("bmw", register(VIN[:-1] + "9")), evidence=(offence(chain, "dealer-shanghai"),))

@@ -20,7 +20,8 @@ from node.ledger.kinds import Field, fields_of, kind_of, tag_of
 from node.rpc import openapi
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import schema_of
-from wallet.options import example_arguments, options_of
+from wallet.examples import example_arguments
+from wallet.options import options_of
 
 
 class Leg(Value, frozen=True):

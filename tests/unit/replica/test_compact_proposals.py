@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain, address
-from support.kept_state import never_signed
 from support.life import register
+from support.one_replica import a_validating_replica
 
 from node import limits
 from node.chain.block import Block, block_id_of
@@ -20,8 +20,7 @@ from node.crypto.dev_keys import dev_key
 from node.replica import events as e
 from node.replica.compact_blocks import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
-from node.replica.replica import Replica, ReplicaConfig
-from node.replica.signer import LocalSigner
+from node.replica.replica import Replica
 from node.txtypes.envelope import verify_raw, wire_id_of
 
 PEER = 7
@@ -67,13 +66,8 @@ class Listener:
 @pytest.fixture
 def listener() -> Listener:
     chain = Chain()
-    proposer = chain.store.head().validators.proposer(1, 0)
-    name = next(p.name for p in DEV_PARTIES if p.power and address(p.name) != proposer)
-    key = dev_key("consensus", name)
-    signer = LocalSigner(address(name), key, never_signed(key.public), chain.genesis_hash)
-    replica = Replica(chain.store, signer, ReplicaConfig(), bytes(16))
-    listener = Listener(chain, replica, chain.now)
-    listener._act(replica.start(listener.now))
+    listener = Listener(chain, a_validating_replica(chain), chain.now)
+    listener._act(listener.replica.start(listener.now))
     listener.feed(e.PeerConnected(PEER, bytes(32)))
     listener.pass_time(3_100)
     listener.said.clear()
@@ -258,7 +252,7 @@ def test_small_blocks_travel_whole_and_large_ones_by_wire_id(listener: Listener)
     for block in (small, large):
         block_id = block_id_of(block.header, chain.genesis_hash)
         driver.take_body(block, block_id)
-        message = driver._proposal_message(proposal_of(chain, block))
+        message = driver.messages.of_proposal(proposal_of(chain, block))
         size = sum(len(raw) for raw in block.transactions)
         assert isinstance(message, ProposalMessage if size <= limits.WHOLE_PROPOSAL_BYTES else CompactProposal)
     assert sum(len(raw) for raw in large.transactions) > limits.WHOLE_PROPOSAL_BYTES

@@ -49,4 +49,4 @@ def test_the_lock_of_a_height_that_had_to_be_caught_up_to_holds_again() -> None:
     assert (2, 1, Step.PRECOMMIT) == (machine.height, machine.round, machine.step_now)
     assert Lock(1, block_id) == machine.locked == machine.valid
     assert replica._driver.undecided.get(block_id) is not None
-    assert own in [m.vote for m in replica._driver.own_messages() if hasattr(m, "vote")]
+    assert own in [m.vote for m in replica._driver.messages.own() if hasattr(m, "vote")]

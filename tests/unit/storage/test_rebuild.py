@@ -7,16 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from support.chain import Chain, address, dev_test_genesis
+from support.blocks import offence
+from support.chain import Chain, dev_test_genesis
 from support.life import maintenance
 from support.memory_store import MemoryStore
 from support.stages import at
 from support.stores import lax_block, with_signatures
 
 from node.chain.block import decode_block, decode_commit
-from node.chain.vote import Evidence, Vote, vote_sign_bytes
 from node.codec import encode
-from node.crypto.dev_keys import dev_key
 from node.crypto.state_tree import slot_of
 from node.errors import Busy, OperatorError
 from node.ledger.family import index_prefix
@@ -33,17 +32,6 @@ from node.txtypes.members.member import MEMBER
 
 GENESIS = dev_test_genesis()
 DERIVED = b"IKQRSTVWXY"
-
-
-def offence(chain: Chain, name: str) -> Evidence:
-    """Two precommits of one validator at the head's height."""
-    height = chain.store.height()
-    votes = []
-    for block_id in (b"\x01" * 32, b"\x02" * 32):
-        message = vote_sign_bytes(chain.genesis_hash, "precommit", height, 0, block_id)
-        signature = dev_key("consensus", name).sign(message)
-        votes.append(Vote("precommit", height, 0, block_id, address(name), signature))
-    return Evidence(*votes)
 
 
 def grown() -> Chain:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
 from support.life import VIN, Life, flag, handover, transfer
 from support.specimens import specimen
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, force, ledger_of, put_on_hold, table
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.rules.roles import ROLES
@@ -111,8 +111,7 @@ def test_a_flag_names_its_record_and_is_material_until_it_is_lifted() -> None:
 
 def test_an_author_on_hold_sets_no_flag() -> None:
     life = at("wholesale")
-    held = replace(NO_CONDUCT, hold_until_ms=life.chain.now + DAY_MS)
-    force(life.chain, CONDUCT, address("inspector-1"), held)
+    put_on_hold(life.chain, address("inspector-1"))
     assert ["author_on_hold"] == tried(life, "inspector-1", setting("identity_suspect"))
 
 

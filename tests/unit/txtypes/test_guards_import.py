@@ -9,14 +9,12 @@ from support.chain import DAY_MS, START_MS, address
 from support.foreign import FOREIGN, imported
 from support.governing import carry_out
 from support.life import VIN, Life, register, where
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, force, ledger_of, put_on_hold, table, use_up_acts
 
 from node import limits
 from node.ledger.body import TransactionBody
 from node.rules.vin import check_digit
 from node.txtypes.chain.actions import RoleGrant
-from node.txtypes.identity.quota import QUOTA, Acts, Quota
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.makers import MAKERS, MAKERS_MAX, Makers, maker_since, with_maker
 from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.birth import void_import
@@ -61,12 +59,11 @@ def same_group(life: Life) -> None:
 
 
 def on_hold(life: Life) -> None:
-    force(life.chain, CONDUCT, address("dealer-munich"), replace(NO_CONDUCT, hold_until_ms=life.chain.now + DAY_MS))
+    put_on_hold(life.chain, address("dealer-munich"))
 
 
 def two_hundred(life: Life) -> None:
-    acts = (Acts("vehicle.import", limits.IMPORTS_PER_DAY_MAX),)
-    force(life.chain, QUOTA, address("dealer-munich"), Quota(life.chain.now // DAY_MS, 0, 0, acts))
+    use_up_acts(life.chain, address("dealer-munich"), "vehicle.import", limits.IMPORTS_PER_DAY_MAX)
 
 
 def yesterday(life: Life) -> None:

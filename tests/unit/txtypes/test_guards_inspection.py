@@ -7,14 +7,14 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import VIN, Life, flag, km, where
 from support.specimens import specimen
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
 
 from node import limits
 from node.ledger.fields import RecordName
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
 from node.rules.odometer import BACKFILLED_MS
-from node.txtypes.identity.quota import QUOTA, Acts, Quota
+from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
 from node.txtypes.service.inspection import CLEARING, Defect, InspectionRecord
@@ -601,8 +601,7 @@ def test_an_ordinary_pass_is_not_material() -> None:
 
 # --- one refusal for each guard ------------------------------------------------------------------------------
 def _eighty(life: Life) -> None:
-    used = Quota(life.chain.now // DAY_MS, 0, 0, (Acts("inspection", limits.INSPECTIONS_PER_DAY_MAX),))
-    force(life.chain, QUOTA, address("inspector-1"), used)
+    use_up_acts(life.chain, address("inspector-1"), "inspection", limits.INSPECTIONS_PER_DAY_MAX)
 
 
 @table(

@@ -7,14 +7,13 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, START_MS, Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.life import VIN, Life, km, where
-from support.stages import Case, at, change, force, table
+from support.stages import Case, at, change, put_on_hold, table, use_up_acts
 from support.views import listed, view_of
 
 from node import limits
 from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
-from node.txtypes.identity.quota import QUOTA, Acts, Quota
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
+from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.regions import UNREGISTERED, RegistrationClaim
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
@@ -24,12 +23,11 @@ PLATE, OTHER_PLATE = b"\x01" * 32, b"\x02" * 32
 
 
 def on_hold(life: Life) -> None:
-    force(life.chain, CONDUCT, address("police-1"), replace(NO_CONDUCT, hold_until_ms=life.chain.now + DAY_MS))
+    put_on_hold(life.chain, address("police-1"))
 
 
 def fifty(life: Life) -> None:
-    acts = (Acts("vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX),)
-    force(life.chain, QUOTA, address("police-1"), Quota(life.chain.now // DAY_MS, 0, 0, acts))
+    use_up_acts(life.chain, address("police-1"), "vehicle.sighting", limits.SIGHTINGS_PER_DAY_MAX)
 
 
 def yesterday(life: Life) -> None:

@@ -35,7 +35,8 @@ from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import OdometerRead
-from node.txtypes.vehicle.readings import ODOMETER, Activity, activity_of
+from node.txtypes.vehicle.activity import Activity
+from node.txtypes.vehicle.readings import ODOMETER, activity_of
 from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, summary

@@ -19,7 +19,8 @@ from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.options import Names, body_from, options_of
+from wallet.options import body_from, options_of
+from wallet.values import Names
 
 ODOMETER = ("odometer",)
 SELLER, BUYER, PROVIDER = "dealer-munich", "buyer-1", "payment-provider-1"

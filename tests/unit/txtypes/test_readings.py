@@ -16,10 +16,9 @@ from node.rules.odometer import BACKFILLED, COUNTED, DECLARED, EXCLUDED, SUPERSE
 from node.rules.verdict import NAMED_MAX, OUTLIERS_MAX, PINNED_MAX, REASONS
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle import readings
+from node.txtypes.vehicle.activity import PERIOD_DAYS, Activity
 from node.txtypes.vehicle.readings import (
     NO_READINGS,
-    PERIOD_DAYS,
-    Activity,
     Author,
     Explanation,
     NewReading,

@@ -24,7 +24,7 @@ from node.txtypes.registry import TYPES
 from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.meaning import ESSENCES, REFERENCES, Meaning, NotExpected, asks, check_expected, meaning
-from wallet.options import Names
+from wallet.values import Names
 
 NAMES = Names(0, lambda text: text if text.startswith("bmw1") else _named(text), lambda _: None)
 

@@ -24,16 +24,9 @@ from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
 from node.txtypes.service.records import Due
 from wallet.commands.tx import tx
-from wallet.options import (
-    Names,
-    body_from,
-    example_arguments,
-    options_of,
-    parse_amount,
-    parse_odometer,
-    parse_time,
-    show_amount,
-)
+from wallet.examples import example_arguments
+from wallet.options import body_from, options_of
+from wallet.values import Names, parse_amount, parse_odometer, parse_time, show_amount
 
 NOW = 1_795_000_000_000
 VIN = "WBA8E9G50GNU12345"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 from node.chain.block import Block
@@ -13,14 +14,14 @@ from support.simulation.byzantine.behaviour import Behaviour, Said
 from support.simulation.node import SimulatedNode
 
 
-class OtherProposer(Behaviour):
+class OtherProposer(Behaviour, ABC):
     def __init__(self, node: SimulatedNode) -> None:
         super().__init__(node)
         self._lies: dict[bytes, ProposalMessage] = {}
 
+    @abstractmethod
     def other(self, block: Block) -> Block:
-        """The block to propose instead. Subclasses override it."""
-        raise NotImplementedError
+        """The block to propose instead."""
 
     def lie(self, whole: ProposalMessage) -> ProposalMessage:
         return self.proposal(whole.proposal.height, whole.proposal.round, self.other(whole.block))
