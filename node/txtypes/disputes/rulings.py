@@ -21,7 +21,7 @@ from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
-from node.txtypes.vehicle.regions import with_duty
+from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -203,8 +203,20 @@ def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return void_import(ledger, ruling.vin, vehicle) if is_void and ruling.standing == "maker" else vehicle
 
 
+def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The registration before comes back, and a car that the record took into service is new again, unless it has
+    changed hands since."""
+    if not ruling.is_struck or not ruling.kind.startswith("registration."):
+        return vehicle
+    found = vehicle.registration
+    is_new = found.sequence == ruling.sequence and found.took_into_service and vehicle.title_since_ms <= found.since_ms
+    is_new = is_new and vehicle.existence == "in_service"
+    after = without_registration(found, ruling.sequence)
+    return replace(vehicle, registration=after, existence="born" if is_new else vehicle.existence)
+
+
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _identity,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 
@@ -230,7 +242,8 @@ def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> object:
     confirmed = tuple(alert.code for alert in vehicle.alerts if alert.state == "confirmed")
     states = tuple((brand.code, brand.state) for brand in vehicle.brands)
     incidents = tuple((incident.sequence, incident.state) for incident in _incidents_of(ledger, vin))
-    return states, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents
+    registration = (vehicle.registration.status, vehicle.registration.country, vehicle.registration.claim)
+    return states, vehicle.loss, vehicle.flags, vehicle.duties, vehicle.existence, confirmed, incidents, registration
 
 
 def _incidents_of(ledger: Ledger, vin: str) -> tuple[Incident, ...]:

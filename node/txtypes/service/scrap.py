@@ -28,18 +28,20 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 ABANDONED_MS: Final = 30 * DAY_MS
-"""How long after the end of its registration a registrar has an abandoned car scrapped."""
+"""How long after the official end of its registration a registrar has an abandoned car scrapped: whoever ends it
+himself, as for the winter, has not abandoned the car."""
 
-NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended the car's registration 30 days ago",
-                      "das Land der Zulassungsstelle hat die Zulassung nicht vor 30 Tagen beendet",
-                      "登记机关所在国未在 30 天前终止该车登记")  # fmt: skip
+NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended the car's registration officially, 30 "
+                      "days ago",
+                      "das Land der Zulassungsstelle hat die Zulassung nicht vor 30 Tagen von Amts wegen beendet",
+                      "登记机关所在国未在 30 天前依职权终止该车登记")  # fmt: skip
 
 
 class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """A dismantler takes a car apart, and the holder signs; or a registrar has an abandoned car scrapped, 30 days after
-    its country ended the registration. That is the car's end: its registration, its duties and its open recalls end
-    too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment to the
-    certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars (see `part.bind`)."""
+    its country ended the registration officially. That is the car's end: its registration, its duties and its open
+    recalls end too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment
+    to the certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars."""
 
     vin: Vin
     certificate: Hash32
@@ -85,15 +87,16 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
             self._check_abandoned(ledger, vehicle.registration)
 
     def _check_abandoned(self, ledger: Ledger, registration: Registration) -> None:
-        ended = registration.since_ms if registration.status == "deregistered" else 0
+        is_official = registration.status == "deregistered" and registration.end_reason == "official"
+        ended = registration.since_ms if is_official else 0
         if not ended or ledger.now_ms < ended + ABANDONED_MS:
-            have = time_to_text(ended) if ended else registration.status
-            ledger.unmet(NOT_ABANDONED, self.vin, have, "deregistered 30 days ago")
+            have = time_to_text(ended) if ended else f"{registration.status} {registration.end_reason}".strip()
+            ledger.unmet(NOT_ABANDONED, self.vin, have, "deregistered officially 30 days ago")
         else:
             require_role(ledger, ledger.sender, "registrar", country=registration.country)
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
+        registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count, "scrapped")
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
         for kept in self.parts_kept:
             free_part(ledger, kept, self.vin)

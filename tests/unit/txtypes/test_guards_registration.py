@@ -35,10 +35,12 @@ from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import MEMBER, StatusChange
 from node.txtypes.vehicle.regions import (
     CLAIM_MS,
+    UNREGISTERED,
     Flag,
     Inspection,
     OpenRecall,
     Registration,
+    status_of,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
@@ -181,12 +183,8 @@ def test_the_first_registration_takes_a_new_car_into_service() -> None:
     registered(life)
     found = car(life.chain)
     assert ("in_service", 0, ()) == (found.existence, found.material_changes, found.brands)
-    assert (
-        Registration(
-            "registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 1, None, ()
-        )
-        == found.registration
-    )
+    status = ("registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 1, "", True)
+    assert Registration(*status, None, (), status_of(UNREGISTERED)) == found.registration
     change(life.chain, VEHICLE, VIN, existence="rebuilt")
     life.chain.do("registrar-1", put(life.chain, plate=b"\xcd" * 32))
     assert ("rebuilt", b"\xcd" * 32) == (car(life.chain).existence, registration(life.chain).plate_commitment)
