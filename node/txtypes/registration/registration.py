@@ -28,7 +28,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT
 from node.txtypes.vehicle.brands import brand_state
-from node.txtypes.vehicle.conditions import check_flags, check_shown, consenting
+from node.txtypes.vehicle.conditions import TOTAL_LOSS, check_flags, check_shown, consenting
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import (
@@ -42,7 +42,7 @@ from node.txtypes.vehicle.regions import (
     status_of,
 )
 from node.txtypes.vehicle.report import Registrar, Report
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at, with_usage
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now, vehicle_at, with_usage
 
 Status = Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
 Step = Literal["set", "suspend", "resume", "end", "confirm", "release", "export", "accept", "claim"]
@@ -150,6 +150,8 @@ class Registering(RegistrationRecord, frozen=True):
     def _check_registering(self, ledger: Ledger, vehicle: Vehicle, from_ms: int) -> None:
         """Notes what keeps a car from being registered at all."""
         check_flags(ledger, self.vin, vehicle, "register_country")
+        if existence_now(vehicle, ledger.now_ms) == "total_loss":
+            ledger.unmet(TOTAL_LOSS, self.vin, "total_loss", "a rebuilt car")
         inspection = vehicle.inspection
         is_outdated = inspection is not None and 0 < inspection.valid_until_ms <= ledger.now_ms
         if is_outdated or is_retest_overdue(inspection, ledger.now_ms):

@@ -180,8 +180,8 @@ def without_registration(registration: Registration, sequence: int) -> Registrat
         return replace(registration, claim=claim, before=None if is_before else before)
     if before is None:
         return replace(registration, status="deregistered", until_ms=0, to_country="", end_reason="", claim=claim)
-    told = (getattr(before, name) for name in RegistrationStatus.__struct_fields__)
-    return Registration(*told, claim, registration.refusals, None)
+    told = {name: getattr(before, name) for name in RegistrationStatus.__struct_fields__}
+    return Registration(**told, claim=claim, refusals=registration.refusals, before=None)
 
 
 def objected(registration: Registration, now_ms: int) -> Registration:
