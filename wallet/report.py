@@ -178,9 +178,10 @@ def _batteries(report: Report) -> Facts:
     for battery in report["batteries"]:
         health = battery["health"]
         last = f", health {health[-1]['soh'] / 10:.1f} % on {_day(health[-1]['at'])}" if health else ""
+        wrong = ", as an annulled or amended record says" if battery["is_told_wrong"] else ""
         below = ", below what the law asks for at its age" if battery["below_floor"] else ""
-        style: Style = "bad" if battery["below_floor"] else "warn" if battery["place"] == "contested" else ""
-        text = f"{_words(battery['state'])}, {battery['place']}, {battery['capacity_wh'] / 1_000:.1f} kWh"
+        style: Style = "bad" if battery["below_floor"] else "warn" if wrong or battery["place"] == "contested" else ""
+        text = f"{_words(battery['state'])}, {battery['place']}, {battery['capacity_wh'] / 1_000:.1f} kWh{wrong}"
         yield battery["id"][:12], Cell(f"{text}{last}{below}", style)
 
 

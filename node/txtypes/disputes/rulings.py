@@ -14,6 +14,9 @@ from msgspec.structs import replace
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
 from node.txtypes.members.conduct import drop_provisional_flag
+from node.txtypes.parts.battery import BatteryBind, BatteryHealth
+from node.txtypes.parts.parts import PartBind
+from node.txtypes.parts.software import SoftwareUpdate
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
@@ -21,6 +24,7 @@ from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
 from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
+from node.txtypes.vehicle.record import body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -203,6 +207,27 @@ def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return void_import(ledger, ruling.vin, vehicle) if is_void and ruling.standing == "maker" else vehicle
 
 
+TAKEN_BACK: Final[dict[str, type[PartBind | BatteryBind | BatteryHealth | SoftwareUpdate]]] = {
+    "part.bind": PartBind, "battery.bind": BatteryBind, "battery.health": BatteryHealth,
+    "software.update": SoftwareUpdate,
+}  # fmt: skip
+"""Types whose records write values beside the car's."""
+
+
+def _beside(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """What the record has said of a part, a battery or software. One that only tells this car what happened to another
+    is of that car."""
+    kind = TAKEN_BACK.get(ruling.kind)
+    if not ruling.is_struck or kind is None:
+        return vehicle
+    raw = ledger.record(ruling.vin, ruling.sequence)
+    assert raw is not None, "a ruling is about a record"
+    body = body_of(stored_record(raw), kind)
+    if body.vin == ruling.vin:
+        body.take_back(ledger, ruling.sequence)
+    return vehicle
+
+
 def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """The registration before comes back, and a car that the record took into service is new again, unless it has
     changed hands since."""
@@ -216,7 +241,8 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _identity,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _beside,
+    _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 

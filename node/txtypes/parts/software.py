@@ -117,6 +117,16 @@ class SoftwareUpdate(Report, tag="software.update", frozen=True):
         outcome = (*((GAP,) if has_gap else ()), *((ROLLED_BACK,) if is_back else ()))
         return Effect(vehicle, outcome, is_material=is_back and self.security)
 
+    def take_back(self, ledger: Ledger, sequence: int) -> None:
+        """The record of this has turned out to be wrong: what runs on the systems that still are as it says is not
+        known."""
+        known = ledger.get(SOFTWARE, self.vin) or NO_SOFTWARE
+        told = {(update.system, update.after) for update in self.updates}
+        systems = tuple(entry for entry in known.systems if (entry.system, entry.version) not in told)
+        rxswins = tuple(rxswin for rxswin in known.rxswins if rxswin not in self.rxswins)
+        left = Software(systems, rxswins)
+        ledger.put(SOFTWARE, self.vin, left if left != NO_SOFTWARE else None)
+
     def _rxswins(self, known: Software) -> tuple[str, ...]:
         by_regulation = {regulation_of(rxswin): rxswin for rxswin in known.rxswins}
         for rxswin in self.rxswins:

@@ -56,8 +56,9 @@ def _country_of(registration: Registration) -> str:
 
 class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     """A total loss returns to the road: the inspector who has passed it, a registrar of the country that has it
-    registered or to which it was exported, and the holder sign. `inspection`: its inspection by the checklist `REBUILD`. The brands of the loss
-    stay, and `rebuilt` joins them; a car of the categories A and B never comes back."""
+    registered or to which it was exported, and the holder sign. `inspection`: its inspection by the checklist
+    `REBUILD`. The brands of the loss stay, and `rebuilt` joins them; a car of the categories A and B never comes
+    back."""
 
     vin: Vin
     inspection: RecordName

@@ -99,7 +99,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
         registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count, "scrapped")
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
         for kept in self.parts_kept:
-            free_part(ledger, kept, self.vin)
+            free_part(ledger, kept, self.vin, vehicle.record_count)
         ended = replace(
             vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
             duties=(),

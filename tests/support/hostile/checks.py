@@ -21,8 +21,8 @@ from support.life import PRICE
 
 KIB: Final = 1_024
 BYTES_MAX: Final = {
-    "vehicle": 10 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
-    "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": KIB,
+    "vehicle": 12 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
+    "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": 1_200,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
 }  # fmt: skip
 """Family to the largest value, in bytes, that its lists leave room for."""
