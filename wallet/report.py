@@ -113,8 +113,11 @@ def _odometer(report: Report) -> Facts:
     if newest := part["newest"]:
         shown, gone = (f"{metres * 1_000 // MILLIMETRES[part['unit']]:,} {part['unit']}"
                        for metres in (newest["metres"], part["distance_metres"]))  # fmt: skip
-        before = f"; with the instruments before: {gone}" if gone != shown else ""
-        yield "newest reading", f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}{before}"
+        count, told = part["instruments"], f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}"
+        yield "newest reading" if count == 1 else "present instrument", told
+        if count > 1:
+            proven = "" if part["is_distance_proven"] else ", which is not proven"
+            yield "driven overall", Cell(f"{gone} over {count} instruments{proven}", "warn" if proven else "")
     for explanation in part["explanations"]:
         named = ", ".join(map(str, explanation["sequences"]))
         yield f"record {named}", Cell(explanation["sentence"], "warn")

@@ -23,7 +23,7 @@ from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.odometer import is_verdict_change
-from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state
+from node.txtypes.vehicle.readings import ODOMETER, is_backfilled, reading_of, with_state, without_segment
 from node.txtypes.vehicle.record import body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -54,12 +54,12 @@ Consequence = Callable[[Ledger, Ruling, Vehicle], Vehicle]
 
 
 def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """Its reading counts no more, and the rest is judged anew."""
+    """Its reading counts no more, nor does an instrument that it opened, and the rest is judged anew."""
     leaf = ledger.get(ODOMETER, ruling.vin) if ruling.is_struck else None
     if leaf is None:
         return vehicle
     state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
-    judged = with_state(leaf, ruling.sequence, state, ledger.rules)
+    judged = without_segment(with_state(leaf, ruling.sequence, state, ledger.rules), ruling.sequence, ledger.rules)
     if judged != leaf:
         ledger.put(ODOMETER, ruling.vin, judged)
     return replace(vehicle, verdict=judged.verdict) if judged.verdict != vehicle.verdict else vehicle

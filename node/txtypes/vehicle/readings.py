@@ -377,7 +377,24 @@ def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
     return _judged(replace(leaf, segments=(*leaf.segments[:at], segment, *after)), rules)
 
 
+def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
+    """Without the instrument that a record has opened, if it has one: nothing explains any more why it shows less.
+    Those that followed count on from the one before."""
+    at = next((place for place, known in enumerate(leaf.segments) if known.sequence == sequence), -1)
+    if at < 0:
+        return leaf
+    further = leaf.segments[at].offset_metres - (leaf.segments[at - 1].offset_metres if at else 0)
+    after = (replace(known, offset_metres=known.offset_metres - further) for known in leaf.segments[at + 1 :])
+    return _judged(replace(leaf, segments=(*leaf.segments[:at], *after)), rules)
+
+
 # --- answers ------------------------------------------------------------------------------------------------
+def distance_of(leaf: Readings, reading: Reading) -> int:
+    """How far the car has gone by a reading, over all its instruments, as far as the records of their replacements
+    tell: see `JudgedSegment.is_proven`."""
+    return reading.metres + offset_at(leaf, reading.event_at_ms)
+
+
 def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     """The reading of a record; None where it was left out."""
     return next((r for r in leaf.readings if r.sequence == sequence), None)

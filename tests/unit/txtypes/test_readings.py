@@ -39,6 +39,7 @@ from node.txtypes.vehicle.readings import (
     with_segment,
     with_state,
     without_authors,
+    without_segment,
 )
 from node.txtypes.vehicle.series import coverage, digit_slip
 
@@ -322,6 +323,8 @@ def test_a_replacement_told_late_moves_those_after_it() -> None:
     assert [day(150), day(250)] == [segment.from_event_ms for segment in both.segments]
     assert second.segments[0].offset_metres + 81_000 * KM == both.segments[1].offset_metres
     assert "LOGICAL" == both.verdict
+    assert second == without_segment(both, 1_050, RULES), "and takes them back when its record is annulled"
+    assert leaf == without_segment(second, 1_150, RULES) == without_segment(leaf, 1_150, RULES)
 
 
 def test_an_instrument_that_went_over_its_last_digit() -> None:
