@@ -337,7 +337,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         are_met = all(finding.grave <= looked and finding.at_ms <= self.event_at_ms for finding in findings)
         if not are_met or (flag is not None and not is_clear):
             return vehicle, (NOT_CLEARED,)
-        if not all(self._is_settled(ledger, finding) for finding in findings):
+        repair = self._find_repair(ledger) if any(finding.dangerous for finding in findings) else None
+        if not all(self._is_settled(ledger, finding, repair) for finding in findings):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
@@ -345,16 +346,15 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
-    def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:
+    def _is_settled(self, ledger: Ledger, finding: _Finding, repair: StoredRecord | None) -> bool:
         """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
         if not finding.dangerous or self.second_inspector is not None:
             return True
         if related(ledger, ledger.sender, finding.author):
             return True
-        record = self._find_repair(ledger)
-        if record is None or face_of(record).event_at_ms < finding.at_ms:
+        if repair is None or face_of(repair).event_at_ms < finding.at_ms:
             return False
-        repaired = {operation.zone for operation in body_of(record, RepairRecord).operations}
+        repaired = {operation.zone for operation in body_of(repair, RepairRecord).operations}
         known = ledger.rules.tables.inspection_items
         return all(known[item].zones & repaired for item in finding.dangerous)
 

@@ -68,14 +68,14 @@ class CountingLedger(Ledger):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.keys: set[bytes] = set()
-        self.sequences = 0
+        self.records_read: set[tuple[str, int]] = set()
 
     def get(self, family: Any, ident: Any) -> Any:
         self.keys.add(family.key(ident))
         return super().get(family, ident)
 
     def record(self, vin: str, sequence: int) -> bytes | None:
-        self.sequences += 1
+        self.records_read.add((vin, sequence))
         return super().record(vin, sequence)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.hostile.checks import RECORDS_READ_MAX
+from support.hostile.walk import CountingRun
 from support.life import VIN, Life, flag, km, where
 from support.specimens import specimen
 from support.stages import Case, at, change, force, ledger_of, table
@@ -421,6 +423,21 @@ def test_the_danger_of_another_inspector_may_have_been_repaired(zone: str, lifte
     life.chain.do("workshop-berlin", body)
     inspected(life, inspection(life.chain, repair=newest(life.chain), odometer=km(220)), "inspector-2")
     assert lifted == is_lifted(life)
+
+
+def test_a_pass_reads_three_records_at_most() -> None:
+    """The one that flagged the car, the one that failed it since, and the repair of both."""
+    life = failed((BRAKES, "dangerous"))
+    inspected(life, inspection(life.chain, (BRAKES, "major")), "inspector-2")
+    life.chain.now += HOUR_MS
+    body = specimen("repair.record", life.chain, odometer=km(210), operations=(Operation("suspension", "mechanical"),))
+    life.chain.do("workshop-berlin", body)
+    passed = replace(inspection(life.chain, repair=newest(life.chain), odometer=km(220)), where=where("INS-2"))
+    tx = life.chain.check(life.chain.sign("inspector-2", passed, HOLDER))
+    store = life.chain.store
+    run = CountingRun(store.state, store.tree, store.head(), life.chain.genesis_hash, life.chain.now)
+    run.add(tx)
+    assert 3 == len(run.ledger.records_read) == RECORDS_READ_MAX["inspection.record"]
 
 
 def test_a_repair_before_the_danger_was_found_is_none_of_it() -> None:
