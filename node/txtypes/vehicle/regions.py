@@ -133,6 +133,14 @@ IN_USE: Final = ("registered", "suspended")
 """Statuses in which a country has the car in its register."""
 
 
+def is_other_plate(registration: Registration, plate: bytes, country: str) -> bool:
+    """Whether a car that a country has registered wears neither its plate nor that of a claim, in another country:
+    another car may wear its VIN. An empty country is not known."""
+    claim = registration.claim
+    plates = (registration.plate_commitment, *((claim.plate_commitment,) if claim is not None else ()))
+    return registration.status in IN_USE and plate not in plates and country not in ("", registration.country)
+
+
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
     """What only time has done until `now_ms`: each time, ascending, and the registration after it."""
     while 0 < (at_ms := _deadline(registration)) <= now_ms:

@@ -24,7 +24,7 @@ from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.life import LIFE, Repairer
 from node.txtypes.vehicle.record import content_of, digest_of, stored_record
-from node.txtypes.vehicle.regions import Duty, Inspection, flags_at, is_retest_overdue
+from node.txtypes.vehicle.regions import UNREGISTERED, Duty, Inspection, flags_at, is_retest_overdue
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 BRAKES, STEERING, LAMP, IDENTITY, ROLLOVER = "1.1.12", "2.1.1", "4.1.1", "0.2", "O4"
@@ -588,6 +588,30 @@ def test_an_illegible_paper_is_no_clone() -> None:
     life = at("wholesale")
     inspected(life, inspection(life.chain, (IDENTITY, "minor")))
     assert ((), []) == (car(life.chain).alerts, alive(life.chain))
+
+
+PLATE, OTHER_PLATE = b"p" * 32, b"q" * 32
+
+
+@pytest.mark.parametrize(
+    ("country", "changes", "states"),
+    [
+        ("FR", dict(plate=OTHER_PLATE), ["confirmed"]),
+        ("FR", dict(plate=OTHER_PLATE, holder_signs=False), ["reported"]),
+        ("FR", dict(plate=OTHER_PLATE, where=where()), []),
+        ("FR", dict(plate=PLATE), []),
+        ("FR", dict(plate=None), []),
+        ("DE", dict(plate=OTHER_PLATE), []),
+    ],
+)
+def test_a_plate_of_another_country_hints_at_a_second_car(country: str, changes: dict, states: list[str]) -> None:
+    life = at("wholesale")
+    registration = replace(UNREGISTERED, status="registered", country=country, plate_commitment=PLATE)
+    change(life.chain, VEHICLE, VIN, registration=registration)
+    body = inspection(life.chain, **changes)
+    life.chain.do("inspector-1", body, *((HOLDER,) if body.holder_signs else ()))
+    assert states == [alert.state for alert in car(life.chain).alerts if alert.code == "clone_vin"]
+    assert [] == alive(life.chain), "the identity was not found wrong"
 
 
 def test_two_inspectors_make_the_suspicion_firm() -> None:
