@@ -20,6 +20,7 @@ from node.txtypes.disputes.dispute import put_record_status, record_status, stat
 from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
+from node.txtypes.vehicle.odometer import counted_now
 from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
 from node.txtypes.vehicle.record import (
     Content,
@@ -107,14 +108,15 @@ def check_alone(
     none. `is_helped`: an inspector signs too, or arbiters have decided that the record is to be amended."""
     if is_helped:
         return
-    face, leaf = face_of(record), ledger.get(ODOMETER, vin)
+    face = face_of(record)
     if ledger.now_ms > face.time_ms + AMEND_MS:
         ledger.unmet(AMEND_TOO_LATE, vin, time_to_text(face.time_ms), f"after {time_to_text(ledger.now_ms - AMEND_MS)}")
     elif has_reading(record):
-        reading = reading_of(leaf, target.sequence) if leaf is not None else None
+        leaf = counted_now(ledger, vin)
+        reading = reading_of(leaf, target.sequence)
         if reading is not None and reading.standing == DECLARED:
             return
-        if leaf is None or not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms):
+        if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms):
             ledger.unmet(WITNESS_MISSING, vin)
 
 

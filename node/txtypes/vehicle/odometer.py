@@ -118,12 +118,12 @@ def verdict_outcome(vehicle: Vehicle) -> str:
 
 def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
     """Metres of the highest counted reading of the events until a time, 0 where there is none."""
-    return highest_distance(_counted_now(reader, vin), until_ms)
+    return highest_distance(counted_now(reader, vin), until_ms)
 
 
 def newest_metres(reader: Reader, vin: str) -> int:
     """Metres of the newest counted reading, 0 where there is none."""
-    newest = newest_counted(_counted_now(reader, vin))
+    newest = newest_counted(counted_now(reader, vin))
     return newest.metres if newest is not None else 0
 
 
@@ -136,6 +136,6 @@ def newest_event_ms(reader: Reader, vin: str) -> int:
     return newest.event_at_ms if newest is not None else 0
 
 
-def _counted_now(reader: Reader, vin: str) -> Readings:
+def counted_now(reader: Reader, vin: str) -> Readings:
     """The readings, those excluded that authors have made who are listed for fraud since."""
     return with_excluded(reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader))
