@@ -6,7 +6,7 @@ A campaign counts the cars that have it; each car lists its open recalls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -218,23 +218,20 @@ def without_recalls(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
 
 class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
     """Name cars in a campaign, or take them out: all of `vins` or, if one of them can't be, none. A car of the class
-    `stop_drive` gets a stop-flag. Each car has a record of it that names this car alone: the body with one VIN. Its
-    weight is 100, and 30 for each car."""
+    `stop_drive` gets a stop-flag. Each car has a record of it that names this car alone: the body with one VIN."""
 
     campaign: Campaign
     action: Literal["add", "remove"]
     reason: Literal["scope", "wrong", "ineffective"]
     vins: Vins
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Ascending("vins"),)
+    weight_each: ClassVar[Mapping[str, int]] = {"vins": 30}
     by: ClassVar[Roles] = Roles("manufacturer")
     headline: ClassVar[tuple[str, ...]] = ("campaign", "action", "reason")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "campaign": "0016560700", "action": "add", "reason": "scope", "vins": ["WBA8E9G50GNU12345"],
     })  # fmt: skip
-
-    def weigh(self) -> int:
-        return self.weight + 30 * len(self.vins)
 
     def guards(self, ledger: Ledger) -> None:
         if self.reason not in REASONS[self.action]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
@@ -50,16 +51,13 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """Who orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
-    """And two for every part that is kept."""
+    weight_each: ClassVar[Mapping[str, int]] = {"parts_kept": 2}
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
         "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("buyer-1",))  # fmt: skip
-
-    def weigh(self) -> int:
-        return self.weight + 2 * len(self.parts_kept)
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself unless a registrar acts: an agent that may present a car does not scrap it."""
