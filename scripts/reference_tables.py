@@ -267,8 +267,8 @@ def transaction_types() -> str:
             codes += "; and those of the action"
         parts.append(
             f"### `{name}`\n\n{said}\n\n{struct_table(struct, with_json=True)}\n\n"
-            f"{_sent_by(struct)}Weight {_weight_text(struct)}. Guards: {codes}.\n\n```console\n$ {example_of(name)}\n```"
-            + (f"\n\n{NOTES[name]}" if name in NOTES else "")
+            f"{_sent_by(struct)}Weight {_weight_text(struct)}. Guards: {codes}.\n\n"
+            f"```console\n$ {example_of(name)}\n```" + (f"\n\n{NOTES[name]}" if name in NOTES else "")
         )
     return "\n\n".join(parts)
 

@@ -188,11 +188,21 @@ def _batteries(report: Report) -> Facts:
         yield battery["id"][:12], Cell(f"{text}{last}{below}", style)
 
 
+def _next(dispute: Mapping[str, Any]) -> str:
+    """When a dispute was closed, or what it waits for."""
+    step = dispute["next"]
+    if step is None:
+        return f" on {_day(dispute['closed_at'])}"
+    if step["until"]:
+        return f" until {_day(step['until'])}"
+    return f", takes effect when {step['by']} sends {step['type']}, since {_day(step['from'])}"
+
+
 def _disputes(report: Report) -> Facts:
     for dispute in report["disputes"]:
         outcome = f": {_words(dispute['outcome'])}" if dispute["outcome"] else ""
         silent = ", its author has not answered" if dispute["is_unanswered"] else ""
-        text = f"{_words(dispute['ground'])}, {_words(dispute['status'])}{outcome}{silent}"
+        text = f"{_words(dispute['ground'])}, {_words(dispute['status'])}{outcome}{_next(dispute)}{silent}"
         style: Style = "" if dispute["status"] == "closed" else "warn"
         yield f"record {dispute['target']['sequence']}", Cell(f"{text}, opened {_day(dispute['opened_at'])}", style)
 

@@ -40,10 +40,10 @@ class Permission(Protocol):
 class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
-    ordinary record; where work grows with the body, `weight_each` adds to it for each entry of a list. `by`: the permitted senders;
-    `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`: conditions over the
-    fields alone; `reports_event`: whether its record reports an event and can be late; `is_charged`: whether its
-    payers' quotas are charged. The type is active from ruleset `since` on."""
+    ordinary record; where work grows with the body, `weight_each` adds to it for each entry of a list. `by`: the
+    permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`:
+    conditions over the fields alone; `reports_event`: whether its record reports an event and can be late;
+    `is_charged`: whether its payers' quotas are charged. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
