@@ -203,7 +203,9 @@ RPC_BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 RPC_BATCH_MAX: Final = 1_000
 RPC_PAGE_MAX: Final = 1_000
 RPC_STREAMS_MAX: Final = 100
-"""Bounds of the HTTP interface. Above: 413, 422, 422, 503."""
+RPC_KEYS_MAX: Final = 100
+"""Bounds of the HTTP interface: a body, a batch, a page, streams, state keys of one request. Above: 413, 422, 422, 503,
+400."""
 
 FATE_KEPT_MS: Final = 7 * DAY_MS
 """How long the status of a transaction that was never committed is kept."""

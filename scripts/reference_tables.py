@@ -267,10 +267,15 @@ def transaction_types() -> str:
             codes += "; and those of the action"
         parts.append(
             f"### `{name}`\n\n{said}\n\n{struct_table(struct, with_json=True)}\n\n"
-            f"{_sent_by(struct)}Weight {struct.weight}. Guards: {codes}.\n\n```console\n$ {example_of(name)}\n```"
-            + (f"\n\n{NOTES[name]}" if name in NOTES else "")
+            f"{_sent_by(struct)}Weight {_weight_text(struct)}. Guards: {codes}.\n\n"
+            f"```console\n$ {example_of(name)}\n```" + (f"\n\n{NOTES[name]}" if name in NOTES else "")
         )
     return "\n\n".join(parts)
+
+
+def _weight_text(struct: type[TransactionBody]) -> str:
+    each = "".join(f", and {more} for each of `{name}`" for name, more in struct.weight_each.items())
+    return f"{struct.weight}{each}"
 
 
 def _sent_by(struct: type[TransactionBody]) -> str:

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from node import limits
 from node.chain.block import Block, Committed, Header, block_id_of, check_contents, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
@@ -39,6 +40,9 @@ CLOCK_AHEAD_MAX_MS: Final = 3_600_000
 """How far a header's time may be ahead of this computer's clock, which may be wrong by an hour. Above: refused."""
 
 STORE_BYTES_MAX: Final = 256 * 1024
+
+MOVES_MAX: Final = 10
+"""How often a block may be made between the requests for the values of one height. Above: refused."""
 
 ANCESTORS_MAX: Final = 100
 """How far below the newest verified height a block is verified, over the parents in between. Above: refused."""
@@ -185,11 +189,19 @@ class LightClient:
 
     def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
         """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
-        finds the keys: whenever it reads a key that is not proven yet, all keys are requested again. `keys`: those that
-        are known beforehand. Raises as `verified_states`."""
-        keys = [PARAMS_KEY, *keys]
+        finds the keys: whenever it reads a key that is not proven yet, that is requested. `keys`: those that are known
+        beforehand. A request has as many as a node answers; where a block is made between two, those of before it are
+        asked for again. Raises as `verified_states`, and `OperatorError` if that happens too often."""
+        wanted, values = list(dict.fromkeys((PARAMS_KEY, *keys))), dict[bytes, bytes | None]()
+        height, moves = 0, 0
         while True:
-            values, header = self.verified_states(keys)
+            while lacking := [key for key in wanted if key not in values]:
+                portion, header = self.verified_states(lacking[: limits.RPC_KEYS_MAX])
+                if values and header.height != height:
+                    values, moves = {}, moves + 1
+                    if moves > MOVES_MAX:
+                        raise OperatorError(f"blocks are made faster than {len(wanted)} values can be asked for")
+                values, height = values | portion, header.height
             raw = values[PARAMS_KEY]
             if raw is None:
                 raise InvalidProof("the state has no chain parameters")
@@ -199,7 +211,7 @@ class LightClient:
             try:
                 return compute(GivenReader(values), AsOf(header.time_ms, RULESETS[params.ruleset]))
             except MissingKey as missing:
-                keys.append(missing.key)
+                wanted.append(missing.key)
 
     def verified_head(self) -> Header:
         """The node's head. Raises as `verified_states`."""

@@ -98,7 +98,7 @@ def _metavar_and_form(kind: Kind, description: str) -> tuple[str, str]:
         case kinds.MoneyAmount():
             return "AMOUNT", "such as 52900.00EUR"
         case kinds.StructOf(struct=struct) if struct is Odometer:
-            return "READING", "such as 12000km or 7500mi:visual"
+            return "READING", "such as 12000km or 7500mi:visual, with further sources 12000km,body_computer=11990"
         case kinds.StructOf(struct=struct) if struct is Due:
             return "DUE", "a reading, a time or both, such as 30000km,+730d"
         case kinds.StructOf(struct=struct):

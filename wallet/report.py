@@ -113,8 +113,11 @@ def _odometer(report: Report) -> Facts:
     if newest := part["newest"]:
         shown, gone = (f"{metres * 1_000 // MILLIMETRES[part['unit']]:,} {part['unit']}"
                        for metres in (newest["metres"], part["distance_metres"]))  # fmt: skip
-        before = f"; with the instruments before: {gone}" if gone != shown else ""
-        yield "newest reading", f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}{before}"
+        count, told = part["instruments"], f"{shown} on {_day(newest['event_at'])}, record {newest['sequence']}"
+        yield "newest reading" if count == 1 else "present instrument", told
+        if count > 1:
+            proven = "" if part["is_distance_proven"] else ", which is not proven"
+            yield "driven overall", Cell(f"{gone} over {count} instruments{proven}", "warn" if proven else "")
     for explanation in part["explanations"]:
         named = ", ".join(map(str, explanation["sequences"]))
         yield f"record {named}", Cell(explanation["sentence"], "warn")
@@ -178,17 +181,28 @@ def _batteries(report: Report) -> Facts:
     for battery in report["batteries"]:
         health = battery["health"]
         last = f", health {health[-1]['soh'] / 10:.1f} % on {_day(health[-1]['at'])}" if health else ""
+        wrong = ", as an annulled or amended record says" if battery["is_told_wrong"] else ""
         below = ", below what the law asks for at its age" if battery["below_floor"] else ""
-        style: Style = "bad" if battery["below_floor"] else "warn" if battery["place"] == "contested" else ""
-        text = f"{_words(battery['state'])}, {battery['place']}, {battery['capacity_wh'] / 1_000:.1f} kWh"
+        style: Style = "bad" if battery["below_floor"] else "warn" if wrong or battery["place"] == "contested" else ""
+        text = f"{_words(battery['state'])}, {battery['place']}, {battery['capacity_wh'] / 1_000:.1f} kWh{wrong}"
         yield battery["id"][:12], Cell(f"{text}{last}{below}", style)
+
+
+def _next(dispute: Mapping[str, Any]) -> str:
+    """When a dispute was closed, or what it waits for."""
+    step = dispute["next"]
+    if step is None:
+        return f" on {_day(dispute['closed_at'])}"
+    if step["until"]:
+        return f" until {_day(step['until'])}"
+    return f", takes effect when {step['by']} sends {step['type']}, since {_day(step['from'])}"
 
 
 def _disputes(report: Report) -> Facts:
     for dispute in report["disputes"]:
         outcome = f": {_words(dispute['outcome'])}" if dispute["outcome"] else ""
         silent = ", its author has not answered" if dispute["is_unanswered"] else ""
-        text = f"{_words(dispute['ground'])}, {_words(dispute['status'])}{outcome}{silent}"
+        text = f"{_words(dispute['ground'])}, {_words(dispute['status'])}{outcome}{_next(dispute)}{silent}"
         style: Style = "" if dispute["status"] == "closed" else "warn"
         yield f"record {dispute['target']['sequence']}", Cell(f"{text}, opened {_day(dispute['opened_at'])}", style)
 

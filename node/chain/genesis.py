@@ -19,11 +19,11 @@ from node.crypto.hashing import tagged
 from node.crypto.signing import is_signature
 from node.errors import Malformed
 from node.ledger.body import table_codes
-from node.ledger.fields import Address, Country, Hash32, Name, OptionalHash, PublicKey, Signature, Time
+from node.ledger.fields import Address, Hash32, Name, OptionalHash, PublicKey, RegistrationCountry, Signature, Time
 from node.ledger.json_form import from_json, to_json
 from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset
-from node.rules.iso_codes import COUNTRIES
+from node.rules.registration import REGISTRATION_COUNTRIES
 from node.txtypes.chain.validator_set import ValidatorEntry, possession_bytes
 from node.txtypes.disputes.arbiters import ARBITERS_MAX
 from node.txtypes.identity.account import Keys, SealingHash, Threshold
@@ -44,7 +44,7 @@ class GenesisValidator(Value, frozen=True):
 class GenesisMember(Value, frozen=True):
     """A member that exists from the start; a validator if `validator` is given."""
 
-    country: Country
+    country: RegistrationCountry
     group: Group
     roles: tuple[Grant, ...]
     sites: Annotated[tuple[Site, ...], Meta(max_length=limits.SITES_MAX)]
@@ -178,8 +178,8 @@ def _check_roles(path: str, member: GenesisMember, rules: Ruleset) -> None:
 
 
 def _check_member(path: str, account: GenesisAccount, member: GenesisMember, consensus_keys: set[bytes]) -> int:
-    if member.country not in COUNTRIES:
-        raise Malformed(f"{path}.country: {member.country} is not in ISO 3166-1")
+    if member.country not in REGISTRATION_COUNTRIES:
+        raise Malformed(f"{path}.country: {member.country} is not a country of ISO 3166-1, nor XK")
     if len(member.node_key) not in (0, 32):
         raise Malformed(f"{path}.node_key: 32 bytes, or empty")
     validator = member.validator

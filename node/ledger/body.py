@@ -40,13 +40,15 @@ class Permission(Protocol):
 class TransactionBody(Value, frozen=True):
     """Fields, static rule, guards, effect. `guards` notes every condition that is not met and changes nothing; `apply`
     runs only when all guards are met and may assume so. `weight` is the type's share of `block_weight_max`; 100 is one
-    ordinary record; where work grows with the body, `weigh` gives the share of this one. `by`: the permitted senders;
-    `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`: conditions over the
-    fields alone; `reports_event`: whether its record reports an event and can be late; `is_charged`: whether its
-    payers' quotas are charged. The type is active from ruleset `since` on."""
+    ordinary record; where work grows with the body, `weight_each` adds to it for each entry of a list. `by`: the
+    permitted senders; `EXAMPLE`: a valid specimen; `headline`: the fields that a timeline shows; `static_rules`:
+    conditions over the fields alone; `reports_event`: whether its record reports an event and can be late;
+    `is_charged`: whether its payers' quotas are charged. The type is active from ruleset `since` on."""
 
     since: ClassVar[int] = 1
     weight: ClassVar[int] = 100
+    weight_each: ClassVar[Mapping[str, int]] = {}
+    """Field to what each of its entries adds."""
     is_charged: ClassVar[bool] = True
     headline: ClassVar[tuple[str, ...]] = ()
     reports_event: ClassVar[bool] = True
@@ -64,7 +66,7 @@ class TransactionBody(Value, frozen=True):
 
     def weigh(self) -> int:
         """Its share of `block_weight_max` and of its payers' quotas, without its bytes."""
-        return self.weight
+        return self.weight + sum(each * len(getattr(self, name)) for name, each in self.weight_each.items())
 
     def new_account_keys(self) -> tuple[bytes, ...]:
         """Keys that must sign for an account that this transaction opens."""

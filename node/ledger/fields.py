@@ -55,7 +55,6 @@ NodeAddress = Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]{1,80}:[0-9]{1,5})?\Z
 # --- codes of the ruleset's tables --------------------------------------------------------------------------
 _TABLE_CODE = r"^[a-z0-9_]{1,40}\Z"
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166-1 alpha-2"), kinds.CodeOf("countries")]
-OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z"), kinds.CodeOf("countries")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217"), kinds.CodeOf("currencies")]
 Service = Annotated[
     str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX), kinds.CodeOf("services")
@@ -82,6 +81,7 @@ BatteryState = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_s
 BatteryMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_methods")]
 SoftwareSystem = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("software_systems")]
 RegistrationCountry = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z"), kinds.CodeOf("registration_countries")]
+OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z"), kinds.CodeOf("registration_countries")]
 RegistrationKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_kinds")]
 RegistrationUsage = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_usages")]
 RegistrationSuspension = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_suspensions")]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta
 
+from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of
 from node.codec import encode
 from node.crypto.addresses import to_text
@@ -32,8 +33,6 @@ from node.txtypes.registry import FAMILIES, family_of
 
 PAGE_TXS_MAX = 1_000
 """A page of decoded blocks ends with the block that reaches this number of transactions."""
-KEYS_MAX = 100
-"""State keys of one request."""
 
 
 class ValidatorsQuery(Query, frozen=True):
@@ -275,8 +274,8 @@ async def state_values(call: Call) -> tuple[Moment, answers.StateValues]:
 
 def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
     texts = keys.split(",")
-    if len(texts) > KEYS_MAX:
-        raise Problem("malformed", f"keys: {len(texts)} keys, at most {KEYS_MAX} are allowed")
+    if len(texts) > limits.RPC_KEYS_MAX:
+        raise Problem("malformed", f"keys: {len(texts)} keys, at most {limits.RPC_KEYS_MAX} are allowed")
     moment, backend, with_proof = moment_of(call.reader()), call.backend, call.query.proof
     entries = tuple(_state_entry(backend, moment, canonical_key(text), with_proof) for text in texts)
     header: answers.RawHeader | None = None

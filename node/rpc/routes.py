@@ -239,7 +239,8 @@ ROUTES: Final[tuple[Route, ...]] = (
          Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
          "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
-    _derived(VEHICLE, "odometer", OdometerSeries, "The readings of a vehicle, and the verdict over them"),
+    _get("/v1/vehicles/{vin}/odometer", values.odometer, "values", "The readings of a vehicle, and the verdict "
+         "over them", Stamped(OdometerSeries), "vehicle_unknown"),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),

@@ -177,7 +177,7 @@ def schema_document(ruleset: Ruleset) -> Json:
         example = {"sender": example_sender(tag), "body": example_body(tag)}
         types[tag] = {
             **structs.document(struct), "sent_by": struct.by.text if struct.by else None,
-            "weight": struct.weight, "example": example,
+            "weight": struct.weight, "weight_each": dict(struct.weight_each), "example": example,
         }  # fmt: skip
     nested = {name: structs.documents[name] for name in sorted(structs.documents) if name not in TYPES}
     return {

@@ -13,17 +13,18 @@ from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import to_json
 from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
-from node.rpc.moments import Moment, moment_of, paced_snapshot
+from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
-from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport, leads_parallel_life
 from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
 from node.txtypes.members.member import name_of
 from node.txtypes.parts.battery import BATTERY
 from node.txtypes.vehicle.regions import find_alert
-from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
+from node.txtypes.vehicle.series import OdometerSeries
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 Json = dict[str, Any]
 
@@ -103,15 +104,30 @@ async def history(call: Call) -> tuple[Moment, HistoryPage]:
     return moment, HistoryPage(vin, tuple(records), statuses, vehicle.record_count, vehicle.history_head, cursor)
 
 
-async def report(call: Call) -> tuple[Moment, BuyersReport]:
-    """The buyer's report of a vehicle, over its newest records."""
-    vin, records = path_ident(VEHICLE, call), list[DecodedRecord]()
+async def _newest_records(moment: Moment, share: WorkShare, vin: str, vehicle: Vehicle) -> list[DecodedRecord]:
+    """The records that a report reads."""
+    records = []
+    for _, raw in moment.reader.records(vin, max(0, vehicle.record_count - RECORDS_MAX), RECORDS_MAX):
+        records.append(decode_record(raw))
+        await share.rest()
+    return records
+
+
+async def odometer(call: Call) -> tuple[Moment, OdometerSeries]:
+    """The readings of a vehicle. Whether it leads a parallel life is told from its newest records too."""
+    vin = path_ident(VEHICLE, call)
     async with paced_snapshot(call.reader()) as (moment, share):
         vehicle = require(moment, VEHICLE, vin)
-        start = max(0, vehicle.record_count - RECORDS_MAX)
-        for _, raw in moment.reader.records(vin, start, RECORDS_MAX):
-            records.append(decode_record(raw))
-            await share.rest()
+        is_parallel = leads_parallel_life(vin, await _newest_records(moment, share, vin, vehicle), moment)
+        return moment, OdometerSeries.of(vin, vehicle, moment, moment.as_of, parallel_life=is_parallel)
+
+
+async def report(call: Call) -> tuple[Moment, BuyersReport]:
+    """The buyer's report of a vehicle, over its newest records."""
+    vin = path_ident(VEHICLE, call)
+    async with paced_snapshot(call.reader()) as (moment, share):
+        vehicle = require(moment, VEHICLE, vin)
+        records = await _newest_records(moment, share, vin, vehicle)
         batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", BATTERIES_MAX)
         return moment, BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries)
 

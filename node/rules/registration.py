@@ -5,7 +5,8 @@ from typing import Final
 from node.rules.iso_codes import COUNTRIES
 
 REGISTRATION_COUNTRIES: Final[frozenset[str]] = COUNTRIES | {"XK"}
-"""Countries whose authorities register cars: ISO 3166-1, and XK for Kosovo, which has plates of its own."""
+"""Countries whose authorities register cars, and in which members are: ISO 3166-1, and XK for Kosovo, which has plates
+of its own. XK is user-assigned; the European Union uses it."""
 REGISTRATION_STATES: Final = ("none", "registered", "suspended", "deregistered", "export_pending", "exported")
 """Statuses of a car's registration in one country."""
 REGISTRATION_KINDS: Final = ("permanent", "temporary", "trade")

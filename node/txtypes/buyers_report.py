@@ -23,7 +23,6 @@ from node.ledger.fields import (
     Vin,
 )
 from node.rules.odometer import Unit, Verdict, to_metres
-from node.rules.verdict import distances
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.dispute import RECORD_DISPUTE, DisputeView
 from node.txtypes.disputes.types import RecordDisputeOpen
@@ -40,7 +39,7 @@ from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
 from node.txtypes.vehicle.places import Seen, has_parallel_life
-from node.txtypes.vehicle.readings import newest_counted
+from node.txtypes.vehicle.readings import distance_of, newest_counted
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
 from node.txtypes.vehicle.report import Report
@@ -83,8 +82,9 @@ class Identity(View, frozen=True):
 
 
 class OdometerPart(View, frozen=True):
-    """The odometer's verdict, and the mistakes that would explain contradicting readings. `distance_metres`: how far
-    the car has gone by the newest reading, over all its instruments. `coverage_per_mille` and `corrections` as in
+    """The odometer's verdict, and the mistakes that would explain contradictions. `distance_metres`: how far the car
+    has gone by the newest reading, over all its `instruments` until then; `is_distance_proven`: whether two sources or
+    a witness tell for each of them what the one before has shown. `coverage_per_mille` and `corrections` as in
     `OdometerSeries`."""
 
     unit: Unit
@@ -94,6 +94,8 @@ class OdometerPart(View, frozen=True):
     explanations: tuple[ExplanationView, ...]
     newest: NewestReading | None
     distance_metres: int
+    instruments: int
+    is_distance_proven: bool
     coverage_per_mille: int
     corrections: int
 
@@ -189,7 +191,7 @@ class BuyersReport(View, frozen=True):
             history_notice=car.history_notice, existence=car.existence, summary=car.summary,
             loss=None if car.loss is None else brand_at(car.loss, now_ms), ended_at_ms=car.ended_at_ms,
             brands=car.brands, flags=car.flags, recalls=tuple(recalls_on(car, reader)), alerts=car.alerts,
-            parallel_life=has_parallel_life(_seen(ident, whole, reader)),
+            parallel_life=leads_parallel_life(ident, whole, reader),
             odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
             older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
             is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
@@ -214,13 +216,20 @@ class BuyersReport(View, frozen=True):
 
 def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> OdometerPart:
     leaf = readings_now(reader, vin, as_of.rules)
-    newest, gone = newest_counted(leaf), zip(leaf.readings, distances(leaf.readings, leaf.segments), strict=True)
+    newest = newest_counted(leaf)
+    told = [segment for segment in leaf.segments if newest is not None and segment.from_event_ms <= newest.event_at_ms]
     return OdometerPart(
         unit=car.odometer_unit, verdict=leaf.verdict, sentence=VERDICTS[leaf.verdict], reasons=leaf.reasons,
         explanations=explained(leaf, car.odometer_unit), newest=car.odometer.newest,
-        distance_metres=next((distance for reading, distance in gone if reading is newest), 0),
+        distance_metres=distance_of(leaf, newest) if newest is not None else 0, instruments=1 + len(told),
+        is_distance_proven=all(segment.is_proven for segment in told),
         coverage_per_mille=coverage(leaf, car.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
     )  # fmt: skip
+
+
+def leads_parallel_life(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> bool:
+    """Whether one car can't have been at all the places of its last sightings and records in the time."""
+    return has_parallel_life(_seen(vin, records, reader))
 
 
 def _seen(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> Sequence[Seen]:

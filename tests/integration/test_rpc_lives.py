@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from support.backend import SingleNode, serving
 from support.chain import Chain, address
 from support.foreign import THREE, TWO, part
 from support.http import get, over_http
-from support.life import VIN, Life, accident, register
+from support.life import VIN, Life, accident, maintenance, register, where
 from support.specimens import specimen
+from support.stages import change
 
 from node.crypto.addresses import to_text
+from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 
@@ -92,6 +95,20 @@ async def test_a_report_follows_the_car() -> None:
         odometer = await get(http, f"/v1/vehicles/{VIN}/odometer")
         assert after["odometer"]["verdict"] == odometer["verdict"]
         assert after["odometer"]["newest"]["sequence"] == odometer["readings"][-1]["sequence"]
+
+
+@over_http
+async def test_the_odometer_and_the_report_tell_the_same_of_a_second_car() -> None:
+    chain = Life(Chain()).to("wholesale").chain
+    [site] = chain.state(MEMBER, address("workshop-berlin")).sites
+    change(
+        chain, MEMBER, address("workshop-berlin"), sites=(site, replace(site, code="SHA-1", longitude_e6=121_000_000))
+    )
+    for code in (site.code, "SHA-1"):
+        chain.do("workshop-berlin", maintenance(chain, 200, where=where(code)))
+    async with serving(SingleNode(chain)) as (_, _, http):
+        for name in ("report", "odometer"):
+            assert (await get(http, f"/v1/vehicles/{VIN}/{name}"))["parallel_life"] is True, name
 
 
 @pytest.mark.parametrize("name", ["report", "odometer", "recalls", "parts"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.chain import DAY_MS, address
+from support.disputing import dispute, newest
 from support.governing import carry_out
 from support.life import VIN, maintenance
 from support.lying import (
@@ -25,10 +26,13 @@ from support.lying import (
     wallet_home,
     with_place,
 )
+from support.registering import put, suspend
 
+from node import limits
 from node.crypto.addresses import to_text
 from node.storage import schema
 from node.txtypes.chain.actions import RoleSetStatus
+from node.txtypes.disputes.types import RecordWithdraw
 from node.txtypes.vehicle.record import content_digest, stored_record
 
 HISTORY = f"/v1/vehicles/{VIN}/history"
@@ -151,6 +155,22 @@ def test_a_record_that_is_added_while_a_report_is_proven_is_read_with_the_next_t
         else:
             sentence = wallet("report", VIN, "--verify").refused(1, "invalid_proof")
             assert "records were added" in sentence and "3 tries" in sentence
+
+
+def test_a_report_of_more_values_than_one_request_has_is_proven(tmp_path: Path, keys: Path) -> None:
+    life = today()
+    chain, count = life.chain, limits.RPC_KEYS_MAX + 10
+    chain.do("registrar-1", put(chain))
+    for number in range(count):
+        chain.do("registrar-1", suspend(chain, resume=number % 2 == 1))
+        ident = chain.do("buyer-1", dispute(chain, newest(chain)))
+        chain.do("buyer-1", RecordWithdraw(ident))
+    with lying(chain) as node:
+        wallet = HomeWallet(copied(keys, tmp_path / "home"), node.url)
+        proven = wallet("report", VIN, "--verify", "--json").json
+        assert count == len(proven["disputes"])
+        told = wallet("report", VIN, "--json").json
+        assert told == {name: value for name, value in proven.items() if name != "verified"}
 
 
 def test_a_battery_that_is_not_in_the_car_is_not_in_its_report(node: LyingNode, wallet: HomeWallet) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from node import limits
 from node.console import say
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed
@@ -28,8 +29,9 @@ from wallet.show import counted, echo_facts, echo_json, echo_table, plain
 from wallet.timeline import echo_timeline
 from wallet.values import parse_vin
 
-KEYS_MAX: Final = 90
-"""State keys of one request, of the 100 that a node accepts. Above: a list is proven in smaller steps."""
+KEYS_MAX: Final = limits.RPC_KEYS_MAX - 10
+"""State keys of one request, with room for those that a view turns out to read. Above: a list is proven in smaller
+steps."""
 
 LIST_STEP: Final = 20
 

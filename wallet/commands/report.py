@@ -21,7 +21,7 @@ from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.sighting import SIGHTINGS
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
-from wallet.commands.read import KEYS_MAX, echo_verified, no_vehicle, parsed_vin, verified_json, verifying
+from wallet.commands.read import echo_verified, no_vehicle, parsed_vin, verified_json, verifying
 from wallet.commands.shared import example
 from wallet.history import ProvenRecord, Redacted, proven_records
 from wallet.light import LightClient
@@ -106,4 +106,4 @@ def _keys(vin: str, vehicle: Vehicle, records: tuple[ReportRecord, ...], batteri
     for record in records:
         if isinstance(record, DecodedRecord) and isinstance(record.body, RecordDisputeOpen):
             idents.append((RECORD_DISPUTE, record.face.txid))
-    return list(dict.fromkeys(family.key(ident) for family, ident in idents))[:KEYS_MAX]
+    return list(dict.fromkeys(family.key(ident) for family, ident in idents))

@@ -15,7 +15,16 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.crypto.signing import is_signature
-from node.ledger.fields import Address, Country, Hash32, Height, Name, OptionalCountry, OptionalTime, Role
+from node.ledger.fields import (
+    Address,
+    Hash32,
+    Height,
+    Name,
+    OptionalCountry,
+    OptionalTime,
+    RegistrationCountry,
+    Role,
+)
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -80,7 +89,7 @@ class MemberAdmit(Value, tag="member.admit", frozen=True):
 
     member: Address
     name: Name
-    country: Country
+    country: RegistrationCountry
     group: members.Group = ""
 
     def guards(self, ledger: Ledger) -> None:

@@ -20,6 +20,7 @@ from node.txtypes.disputes.dispute import put_record_status, record_status, stat
 from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
+from node.txtypes.vehicle.odometer import counted_now
 from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
 from node.txtypes.vehicle.record import (
     Content,
@@ -107,28 +108,29 @@ def check_alone(
     none. `is_helped`: an inspector signs too, or arbiters have decided that the record is to be amended."""
     if is_helped:
         return
-    face, leaf = face_of(record), ledger.get(ODOMETER, vin)
+    face = face_of(record)
     if ledger.now_ms > face.time_ms + AMEND_MS:
         ledger.unmet(AMEND_TOO_LATE, vin, time_to_text(face.time_ms), f"after {time_to_text(ledger.now_ms - AMEND_MS)}")
     elif has_reading(record):
-        reading = reading_of(leaf, target.sequence) if leaf is not None else None
+        leaf = counted_now(ledger, vin)
+        reading = reading_of(leaf, target.sequence)
         if reading is not None and reading.standing == DECLARED:
             return
-        if leaf is None or not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms):
+        if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms):
             ledger.unmet(WITNESS_MISSING, vin)
 
 
 def retract(
-    ledger: Ledger, vin: str, vehicle: Vehicle, face: Face, new_metres: int = -1, *, is_replaced: bool = False
+    ledger: Ledger, vin: str, vehicle: Vehicle, face: Face, new_metres: int = -1, replaced_by: RecordName | None = None
 ) -> tuple[Vehicle, bool]:
     """The vehicle without the record, and whether a buyer has to know; open disputes about it have reached their
-    aim. `new_metres`, `is_replaced`: see `Ruling`."""
+    aim. `new_metres`, `replaced_by`: see `Ruling`."""
     was_decided = record_status(ledger, vin, face.sequence).outcome == "amended"
     put_record_status(ledger, vin, face.sequence, is_superseded=True)
     settle_amended(ledger, vin, face.sequence)
     ruling = Ruling(
         "retracted", vin, face.sequence, face.kind, may_clear=was_decided, new_metres=new_metres,
-        is_replaced=is_replaced,
+        replaced_by=replaced_by,
     )  # fmt: skip
     return carry_out(ledger, ruling, vehicle)
 
@@ -221,9 +223,8 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         raw = ledger.record(self.vin, self.target.sequence)
         assert raw is not None, "guarded"
         face = face_of(stored_record(raw))
-        is_replaced = self.replaced_by is not None and self.belongs_to is None
-        new_metres = self._new_metres(ledger)
-        vehicle, is_material = retract(ledger, self.vin, vehicle, face, new_metres, is_replaced=is_replaced)
+        replacement = self.replaced_by if self.belongs_to is None else None
+        vehicle, is_material = retract(ledger, self.vin, vehicle, face, self._new_metres(ledger), replacement)
         put_record_status(
             ledger, self.vin, self.target.sequence, superseded_by=self.replaced_by, belongs_to=self.belongs_to
         )  # fmt: skip

@@ -14,7 +14,18 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from node.codec import Value
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
+from node.ledger.family import (
+    ADDRESS_IDENT,
+    HASH_IDENT,
+    VIN_IDENT,
+    AsOf,
+    Family,
+    Ident,
+    Index,
+    Reader,
+    View,
+    extended,
+)
 from node.ledger.fields import (
     Address,
     DisputeGround,
@@ -126,9 +137,32 @@ class VoteView(Vote, frozen=True):
     arbiter_name: str
 
 
+class NextStep(View, frozen=True):
+    """The transaction that takes a dispute on, who may send it, and from when until when; an empty end is none."""
+
+    type: Literal["record.respond", "record.resolve", "record.close"]
+    by: Literal["author", "arbiters", "anybody"]
+    from_ms: Time
+    until_ms: OptionalTime
+
+
+def next_step(dispute: RecordDispute, status: Status) -> NextStep | None:
+    """What a dispute waits for; None for one that is closed. What votes have decided by their end takes effect with
+    `record.close`, not before."""
+    match status:
+        case "awaiting_answer":
+            return NextStep("record.respond", "author", dispute.opened_at_ms, dispute.answer_by_ms)
+        case "voting":
+            return NextStep("record.resolve", "arbiters", dispute.answer_by_ms, dispute.ends_at_ms)
+        case "due":
+            return NextStep("record.close", "anybody", dispute.ends_at_ms, 0)
+        case "closed":
+            return None
+
+
 class DisputeView(RecordDispute, frozen=True):
     """A dispute as it counts now. `outcome`: of one that is due, what `record.close` would decide; `is_unanswered`: the
-    author has let the time for its answer pass."""
+    author has let the time for its answer pass; `next`: what it waits for."""
 
     id: Id
     status: Status
@@ -136,6 +170,7 @@ class DisputeView(RecordDispute, frozen=True):
     opener_name: str
     is_unanswered: bool
     votes: tuple[VoteView, ...]
+    next: NextStep | None
 
     @staticmethod
     def of(ident: str, dispute: RecordDispute, reader: Reader, as_of: AsOf) -> DisputeView:
@@ -149,6 +184,7 @@ class DisputeView(RecordDispute, frozen=True):
             ),
             votes=tuple(extended(VoteView, vote, arbiter_name=name_of(reader, vote.arbiter)) for vote in dispute.votes),
             outcome=outcome_of(casts_of(reader, dispute)) if status == "due" else dispute.outcome,
+            next=next_step(dispute, status),
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from node.ledger.fields import RecordName
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
 from node.txtypes.members.conduct import drop_provisional_flag
@@ -30,7 +31,7 @@ from node.txtypes.vehicle.readings import (
     without_segment,
 )
 from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
-from node.txtypes.vehicle.regions import with_duty
+from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -40,7 +41,7 @@ class Ruling(NamedTuple):
     """What was found of the record `sequence` of a car, which is a `kind`: arbiters annulled it, its author retracted
     it, it stands, or it is undecided whether. `may_clear`: a retraction ends confirmed effects too, since arbiters
     decided that the record is to be amended. `new_metres`: of an amendment, the reading that takes the place of the
-    record's, -1 for none. `is_replaced`: another record of the type on the car is in its place. `ground`: of the
+    record's, -1 for none. `replaced_by`: the record of the same type on the car that is in its place. `ground`: of the
     dispute, empty for an amendment."""
 
     name: RulingName
@@ -51,7 +52,7 @@ class Ruling(NamedTuple):
     standing: str = ""
     may_clear: bool = False
     new_metres: int = -1
-    is_replaced: bool = False
+    replaced_by: RecordName | None = None
 
     @property
     def is_struck(self) -> bool:
@@ -213,15 +214,20 @@ def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """What records of its type alone do. One that its author replaces leaves that to the record in its place."""
+    """What records of its type alone do. A record that only tells this car what happened to another is of that car."""
     kind = ledger.rules.types[ruling.kind]
-    if not ruling.is_struck or ruling.is_replaced or not issubclass(kind, VehicleRecord):
+    if not ruling.is_struck or not issubclass(kind, VehicleRecord) or kind.struck is VehicleRecord.struck:
         return vehicle
-    if kind.struck is VehicleRecord.struck:  # it has none: the record need not be read
-        return vehicle
-    raw = ledger.record(ruling.vin, ruling.sequence)
-    assert raw is not None, "judged"
-    return body_of(stored_record(raw), kind).struck(ledger, vehicle, ruling.sequence)
+    body, by = _body(ledger, ruling.vin, ruling.sequence, kind), None
+    if ruling.replaced_by is not None:
+        by = _body(ledger, ruling.vin, ruling.replaced_by.sequence, kind)
+    assert body is not None, "a ruling is about a record"
+    return body.struck(ledger, vehicle, ruling.sequence, by) if body.vin == ruling.vin else vehicle
+
+
+def _body(ledger: Ledger, vin: str, sequence: int, kind: type[VehicleRecord]) -> VehicleRecord | None:
+    raw = ledger.record(vin, sequence)
+    return body_of(stored_record(raw), kind) if raw is not None else None
 
 
 def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -230,8 +236,20 @@ def _identity(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return void_import(ledger, ruling.vin, vehicle) if is_void and ruling.standing == "maker" else vehicle
 
 
+def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The registration before comes back, and a car that the record took into service is new again, unless it has
+    changed hands since."""
+    if not ruling.is_struck or not ruling.kind.startswith("registration."):
+        return vehicle
+    found = vehicle.registration
+    is_new = found.sequence == ruling.sequence and found.took_into_service and vehicle.title_since_ms <= found.since_ms
+    is_new = is_new and vehicle.existence == "in_service"
+    after = without_registration(found, ruling.sequence)
+    return replace(vehicle, registration=after, existence="born" if is_new else vehicle.existence)
+
+
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _own_effect,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _own_effect,
     _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
@@ -263,4 +281,5 @@ def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> set[object]:
         *((told.code, told.state) for told in vehicle.brands if told.state != "annulled"),
         *((told.category, told.state) for told in (vehicle.loss,) if told is not None and told.state != "annulled"),
         *((told.sequence, told.state) for told in life.incidents if told.state != "annulled"),
+        (vehicle.registration.status, vehicle.registration.country, vehicle.registration.claim),
     }  # fmt: skip

@@ -19,12 +19,12 @@ from node.ledger.fields import (
     Address,
     Code,
     Codes,
-    Country,
     Height,
     Name,
     OptionalCountry,
     OptionalHash,
     OptionalTime,
+    RegistrationCountry,
     Role,
     Time,
 )
@@ -124,7 +124,7 @@ class Site(Value, frozen=True):
     """A place of business."""
 
     code: Code
-    country: Country
+    country: RegistrationCountry
     latitude_e6: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
     longitude_e6: Annotated[int, Meta(ge=-180_000_000, le=180_000_000)]
     services: Codes
@@ -137,7 +137,7 @@ class Member(Value, tag=1, frozen=True):
     """A business that takes part in the chain. Members of one `group` count as one where independence is asked for."""
 
     name: Name
-    country: Country
+    country: RegistrationCountry
     group: Group
     admitted_height: Height
     grants: tuple[Grant, ...]

@@ -21,8 +21,18 @@ from node.rules.outcomes import IMPLAUSIBLE, NOT_BOUND
 from node.rules.parts import BATTERY_METHODS, BatteryFloor
 from node.txtypes.members.member import ROLE_SCOPE, has_role_at
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
-from node.txtypes.vehicle.bindings import UNBOUND, Binding, State, claimants, fitted, removed, state_of
-from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.bindings import (
+    UNBOUND,
+    Binding,
+    Place,
+    State,
+    claimants,
+    fitted,
+    removed,
+    state_of,
+    without_record,
+)
+from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -56,14 +66,16 @@ class Health(Value, frozen=True):
 
 
 class Battery(Value, tag=1, frozen=True):
-    """A high-voltage battery with its passport. `first_fit_ms`: when its first life began; `fit_metres`: the reading of
-    the car's odometer when the battery was last fitted; `is_fitted_anew`: it was fitted since its last state of
-    health."""
+    """A battery with its passport. `told`: the record that told passport, capacity and state last; `is_told_wrong`:
+    that record was annulled, or its author amended it. `first_fit_ms`: when it began its first life; `fit_metres`: what
+    the odometer of the car showed that it was fitted to last; `is_fitted_anew`: since the last state of health."""
 
     binding: Binding
     passport: Hash32
     capacity_wh: WattHours
     state: BatteryState
+    told: Place
+    is_told_wrong: bool
     first_fit_ms: Time
     fit_metres: int
     is_fitted_anew: bool
@@ -162,20 +174,38 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
         ident = battery_key(self.battery_id)
         known = ledger.get(BATTERY, ident)
         first = self.event_at_ms if known is None else known.first_fit_ms
-        battery = known or Battery(UNBOUND, self.passport, self.capacity_wh, self.state, first, 0, False, ())
+        told = Place(self.vin, self.event_at_ms, vehicle.record_count)
+        battery = known or Battery(
+            UNBOUND, self.passport, self.capacity_wh, self.state, told, False, first, 0, False, ()
+        )  # fmt: skip
         is_new_here = self.vin not in claimants(battery.binding)
         if self.action == "remove" and is_new_here and known is not None:
             return Effect(vehicle, (NOT_BOUND,))
-        battery = replace(battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state)
+        battery = replace(
+            battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state, told=told,
+            is_told_wrong=False,
+        )  # fmt: skip
         if self.action == "remove":
-            binding = removed(battery.binding, self.vin, self.event_at_ms)
+            binding = removed(battery.binding, self.vin, self.event_at_ms, vehicle.record_count)
             ledger.put(BATTERY, ident, replace(battery, binding=binding))
             return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
         if is_new_here:
             metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
             battery = replace(battery, fit_metres=metres, is_fitted_anew=True)
-        ledger.put(BATTERY, ident, replace(battery, binding=fitted(battery.binding, self.vin, self.event_at_ms)))
+        binding = fitted(battery.binding, self.vin, self.event_at_ms, vehicle.record_count)
+        ledger.put(BATTERY, ident, replace(battery, binding=binding))
         return _elsewhere(ledger, self, vehicle, battery.binding)
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The record of this has turned out to be wrong: as with a part; and what it told of the battery is doubted."""
+        ident = battery_key(self.battery_id)
+        battery = ledger.get(BATTERY, ident)
+        if battery is not None:
+            binding = without_record(battery.binding, self.vin, sequence)
+            is_wrong = battery.is_told_wrong or (battery.told.vin, battery.told.sequence) == (self.vin, sequence)
+            after = replace(battery, binding=binding, is_told_wrong=is_wrong)
+            ledger.put(BATTERY, ident, after if binding != UNBOUND or battery.health else None)
+        return vehicle
 
 
 class BatteryHealth(Report, tag="battery.health", frozen=True):
@@ -209,12 +239,22 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
         effect = _elsewhere(ledger, self, vehicle, battery.binding)
         if self.vin not in claimants(battery.binding):  # measured in a car that it is not in: nobody's health
             return effect._replace(outcome=(*effect.outcome, NOT_BOUND))
-        metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
-        health = Health(self.event_at_ms, self.soh, BATTERY_METHODS.index(self.method), self.cycles, metres)
-        kept = tuple(sorted((*battery.health, health), key=lambda entry: entry.at_ms))[-HEALTH_MAX:]
+        kept = tuple(sorted((*battery.health, self._health()), key=lambda entry: entry.at_ms))[-HEALTH_MAX:]
         ledger.put(BATTERY, ident, replace(battery, health=kept, is_fitted_anew=False))
         outcome = (IMPLAUSIBLE,) if self._is_implausible(ledger, battery) else ()
         return effect._replace(outcome=(*effect.outcome, *outcome))
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The record of this has turned out to be wrong: its state of health was not measured."""
+        ident = battery_key(self.battery_id)
+        if (battery := ledger.get(BATTERY, ident)) is not None:
+            health = tuple(entry for entry in battery.health if entry != self._health())
+            ledger.put(BATTERY, ident, replace(battery, health=health))
+        return vehicle
+
+    def _health(self) -> Health:
+        metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
+        return Health(self.event_at_ms, self.soh, BATTERY_METHODS.index(self.method), self.cycles, metres)
 
     def _is_implausible(self, ledger: Ledger, battery: Battery) -> bool:
         """Whether the value has risen, without a reason, since the one before it in event time."""

@@ -23,10 +23,11 @@ from node.txtypes.vehicle.bindings import (
     fitted,
     part_id,
     removed,
+    without_record,
 )
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import ENDED
-from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -81,10 +82,11 @@ class PartBind(Report, tag="part.bind", frozen=True):
         ident = part_id(self.part_class, self.number, self.serial)
         part = ledger.get(PART, ident) or BoundPart(self.part_class, UNBOUND)
         if self.action == "remove":
-            binding = removed(part.binding, self.vin, self.event_at_ms)
+            binding = removed(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
             ledger.put(PART, ident, replace(part, binding=binding))
             return Effect(vehicle, () if self.vin in claimants(part.binding) else (NOT_BOUND,))
-        ledger.put(PART, ident, replace(part, binding=fitted(part.binding, self.vin, self.event_at_ms)))
+        binding = fitted(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
+        ledger.put(PART, ident, replace(part, binding=binding))
         others = [vin for vin in claimants(part.binding) if vin != self.vin]
         codes = self._codes(ledger, others)
         for vin in others:
@@ -93,6 +95,14 @@ class PartBind(Report, tag="part.bind", frozen=True):
         effect = alerted(ledger, self.vin, vehicle, (*codes, *stolen))
         unproven = self.source == "used" and (self.donor is None or ledger.get(VEHICLE, self.donor) is None)
         return effect._replace(outcome=(*effect.outcome, *((UNPROVEN,) if unproven else ())))
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The record of this has turned out to be wrong: the part was not fitted to this car, or is in it still."""
+        ident = part_id(self.part_class, self.number, self.serial)
+        if (part := ledger.get(PART, ident)) is not None:
+            binding = without_record(part.binding, self.vin, sequence)
+            ledger.put(PART, ident, replace(part, binding=binding) if binding != UNBOUND else None)
+        return vehicle
 
     def _codes(self, ledger: Ledger, others: list[str]) -> tuple[str, ...]:
         """The alerts of the cars that have the part in common."""

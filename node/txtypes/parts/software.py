@@ -15,7 +15,7 @@ from node.ledger.fields import Code, Hash32, Rxswin, SoftwareSystem, Vin
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.outcomes import GAP, ROLLED_BACK
-from node.txtypes.vehicle.record import Effect
+from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -117,6 +117,17 @@ class SoftwareUpdate(Report, tag="software.update", frozen=True):
         ledger.put(SOFTWARE, self.vin, Software(systems, self._rxswins(known)))
         outcome = (*((GAP,) if has_gap else ()), *((ROLLED_BACK,) if is_back else ()))
         return Effect(vehicle, outcome, is_material=is_back and self.security)
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The record of this has turned out to be wrong: what runs on the systems that still are as it says is not
+        known."""
+        known = ledger.get(SOFTWARE, self.vin) or NO_SOFTWARE
+        told = {(update.system, update.after) for update in self.updates}
+        systems = tuple(entry for entry in known.systems if (entry.system, entry.version) not in told)
+        rxswins = tuple(rxswin for rxswin in known.rxswins if rxswin not in self.rxswins)
+        left = Software(systems, rxswins)
+        ledger.put(SOFTWARE, self.vin, left if left != NO_SOFTWARE else None)
+        return vehicle
 
     def _rxswins(self, known: Software) -> tuple[str, ...]:
         by_regulation = {regulation_of(rxswin): rxswin for rxswin in known.rxswins}

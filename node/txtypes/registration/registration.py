@@ -28,7 +28,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT, RECALL_BEFORE_ACCEPT
 from node.txtypes.vehicle.brands import brand_state
-from node.txtypes.vehicle.conditions import check_flags, check_shown, consenting
+from node.txtypes.vehicle.conditions import TOTAL_LOSS, check_flags, check_shown, consenting
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import (
@@ -39,9 +39,10 @@ from node.txtypes.vehicle.regions import (
     claimed,
     ended_registration,
     is_retest_overdue,
+    status_of,
 )
 from node.txtypes.vehicle.report import Registrar, Report
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at, with_usage
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now, vehicle_at, with_usage
 
 Status = Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
 Step = Literal["set", "suspend", "resume", "end", "confirm", "release", "export", "accept", "claim"]
@@ -130,7 +131,10 @@ class RegistrationRecord(Report, frozen=True):
     def changed(self, ledger: Ledger, registration: Registration, sequence: int) -> Registration:
         """The registration with the status that follows, from now on."""
         status = TRANSITIONS.after(registration.status, self.step(registration))
-        return replace(registration, status=status, since_ms=ledger.now_ms, sequence=sequence)
+        return replace(
+            registration, status=status, since_ms=ledger.now_ms, sequence=sequence, end_reason="",
+            took_into_service=False, before=status_of(registration),
+        )  # fmt: skip
 
 
 class Registering(RegistrationRecord, frozen=True):
@@ -146,6 +150,8 @@ class Registering(RegistrationRecord, frozen=True):
     def _check_registering(self, ledger: Ledger, vehicle: Vehicle, from_ms: int) -> None:
         """Notes what keeps a car from being registered at all."""
         check_flags(ledger, self.vin, vehicle, "register_country")
+        if existence_now(vehicle, ledger.now_ms) == "total_loss":
+            ledger.unmet(TOTAL_LOSS, self.vin, "total_loss", "a rebuilt car")
         inspection = vehicle.inspection
         is_outdated = inspection is not None and 0 < inspection.valid_until_ms <= ledger.now_ms
         if is_outdated or is_retest_overdue(inspection, ledger.now_ms):
@@ -166,7 +172,7 @@ class Registering(RegistrationRecord, frozen=True):
         sequence = vehicle.record_count
         registration = Registration(
             "registered", self.country, self.plate, self.kind, self.usage, ledger.now_ms, self.until_ms, "", sequence,
-            None, vehicle.registration.refusals,
+            "", vehicle.existence == "born", None, vehicle.registration.refusals, status_of(vehicle.registration),
         )  # fmt: skip
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         brand, now_ms = self._brand(ledger), ledger.now_ms
@@ -310,14 +316,16 @@ class RegistrationEnd(RegistrationRecord, tag="registration.end", frozen=True):
         match self.step(registration):
             case "end":
                 outcome = (CLAIM_OBJECTED,) if registration.claim is not None else ()
-                ended = ended_registration(registration, ledger.now_ms, sequence)
+                ended = ended_registration(registration, ledger.now_ms, sequence, self.reason)
             case "release":
                 claim, outcome = registration.claim, (CLAIM_TAKES_EFFECT,)
                 assert claim is not None
                 vehicle = with_usage(vehicle, claim.brand, ledger.now_ms, claim.sequence)
                 ended = claimed(registration, ledger.now_ms)
             case _:
-                ended = replace(self.changed(ledger, registration, sequence), until_ms=0)
+                ended = replace(
+                    self.changed(ledger, registration, sequence), until_ms=0, end_reason=self.reason
+                )  # fmt: skip
         return Effect(replace(vehicle, registration=ended), outcome, is_material=True)
 
 

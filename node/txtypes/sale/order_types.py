@@ -32,7 +32,7 @@ from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
     check_reading,
-    distance_of,
+    distance_shown,
     is_verdict_worse,
     newest_distance,
     verdict_outcome,
@@ -310,7 +310,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         """Notes a reading below the newest one. The buyer signs this one, whatever it is above: but what contradicts
         others is to be judged before, so that he knows the verdict."""
         if self.odometer is not None:
-            distance = distance_of(ledger, order.vin, self.odometer, self.event_at_ms)
+            distance = distance_shown(ledger, order.vin, self.odometer, self.event_at_ms)
             newest = newest_distance(ledger, order.vin)
             if distance < newest - tolerance_metres(0):
                 have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"

@@ -45,7 +45,7 @@ from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection
+from node.txtypes.vehicle.regions import Clearance, Inspection, is_other_plate
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -109,11 +109,12 @@ class _Finding(NamedTuple):
 
 
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
-    """Record the inspection of a car, which its holder, an agent or, on the road, the police presents. The result is
-    the worst defect. Without a presenter a fail is provisional and a pass lifts nothing. A pass lifts an `unroadworthy`
-    flag, or as `structural_release` the duty, under three conditions: the inspectors are independent; they looked at
-    what was wrong; and if another inspector found a danger, they name its `repair` or are two inspectors of two groups.
-    `items`: those that a retest looked at, none for the whole checklist. `plate`: commitment to the number plate."""
+    """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
+    defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
+    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
+    another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
+    looked at, none for the whole checklist. `plate`: commitment to the number plate; of
+    a car that another country has registered under another one it raises the alert `clone_vin`."""
 
     vin: Vin
     checklist: Checklist
@@ -280,17 +281,24 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return Effect(inspected, tuple(outcome), is_material)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """The vehicle after an inspection of its identity. If the car does not match its papers, that raises an alert
-        and sets a flag, which police or registrar can make firm."""
+        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm. One
+        that wears a plate of another country than the one that has it: the alert."""
         item = ledger.rules.tables.inspection_identity_item
-        if not any(defect.item == item and defect.severity in FAILED for defect in self.defects):
+        is_another = any(defect.item == item and defect.severity in FAILED for defect in self.defects)
+        if not is_another and not self._wears_other_plate(ledger, vehicle):
             return Effect(vehicle)
         effect = alerted(ledger, self.vin, vehicle, ("clone_vin",), is_presented=self.is_presented)
-        if not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
+        if not is_another or not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
             return effect
         return effect._replace(
             vehicle=with_provisional_flag(ledger, self.vin, effect.vehicle, "identity_suspect"), is_material=True
         )
+
+    def _wears_other_plate(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        if self.plate is None or not self.where.site:
+            return False
+        site = site_of(active_member(ledger, ledger.sender), self.where.site)
+        return site is not None and is_other_plate(vehicle.registration, self.plate, site.country)
 
     def _failed(self, ledger: Ledger, vehicle: Vehicle) -> Vehicle:
         is_bound = self._is_bound(ledger, vehicle)
@@ -341,7 +349,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         are_met = all(finding.grave <= looked and finding.at_ms <= self.event_at_ms for finding in findings)
         if not are_met or (flag is not None and not is_clear):
             return vehicle, (NOT_CLEARED,)
-        if not all(self._is_settled(ledger, finding) for finding in findings):
+        repair = self._find_repair(ledger) if any(finding.dangerous for finding in findings) else None
+        if not all(self._is_settled(ledger, finding, repair) for finding in findings):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
@@ -349,17 +358,15 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
-    def _is_settled(self, ledger: Ledger, finding: _Finding) -> bool:
-        """Whether a danger that another inspector found was repaired since, or two inspectors confirm that it is
-        gone."""
+    def _is_settled(self, ledger: Ledger, finding: _Finding, repair: StoredRecord | None) -> bool:
+        """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
         if not finding.dangerous or self.second_inspector is not None:
             return True
         if related(ledger, ledger.sender, finding.author):
             return True
-        record = self._find_repair(ledger)
-        if record is None or face_of(record).event_at_ms < finding.at_ms:
+        if repair is None or face_of(repair).event_at_ms < finding.at_ms:
             return False
-        repaired = {operation.zone for operation in body_of(record, RepairRecord).operations}
+        repaired = {operation.zone for operation in body_of(repair, RepairRecord).operations}
         known = ledger.rules.tables.inspection_items
         return all(known[item].zones & repaired for item in finding.dangerous)
 

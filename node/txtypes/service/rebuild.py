@@ -20,9 +20,10 @@ from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.record import Effect, StoredRecord, body_of, face_of, find_record
+from node.txtypes.vehicle.regions import Registration
 from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_independent
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now, vehicle_at
 
 CHECKLIST: Final = "REBUILD"
 INSPECTED_MS: Final = 30 * DAY_MS
@@ -48,10 +49,17 @@ def _is_owed(ledger: Ledger, vehicle: Vehicle) -> bool:
     )  # fmt: skip
 
 
+def _country_of(registration: Registration) -> str:
+    """Whose registrar signs: of the country that has the car, or to which it was exported; empty for any."""
+    is_away = registration.status in ("export_pending", "exported")
+    return registration.to_country if is_away else registration.country
+
+
 class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
-    """Return a total loss to the road. The inspector who has passed the car, a registrar of the country that has it
-    registered, and the holder sign. `inspection`: the inspection by the checklist `REBUILD`. The brands of the loss
-    stay, and `rebuilt` is added; a car of the categories A and B never returns."""
+    """A total loss returns to the road: the inspector who has passed it, a registrar of the country that has it
+    registered or to which it was exported, and the holder sign. `inspection`: its inspection by the checklist
+    `REBUILD`. The brands of the loss stay, and `rebuilt` joins them; a car of the categories A and B never comes
+    back."""
 
     vin: Vin
     inspection: RecordName
@@ -76,7 +84,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         if self.mandate is not None:
             ledger.unmet(MANDATE_MISSING, self.mandate.hex(), need="the holder's own signature")
-        country = vehicle.registration.country if vehicle is not None else ""
+        country = _country_of(vehicle_at(vehicle, ledger.now_ms).registration) if vehicle is not None else ""
         require_role(ledger, self.registrar, "registrar", country=country)
         if vehicle is None:
             return

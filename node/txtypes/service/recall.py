@@ -6,7 +6,7 @@ A campaign counts its cars; each car lists its open recalls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -29,7 +29,7 @@ from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member, has_role, has_role_at
 from node.txtypes.service.records import Part
 from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
-from node.txtypes.vehicle.record import Effect, append_record, body_of, face_of, find_record
+from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
@@ -219,23 +219,20 @@ def without_recalls(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
 
 class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
     """Name cars in a campaign, or take them out: all of `vins`, or none if one of them cannot be. A car gets a
-    stop-flag if the class is `stop_drive`. Each car gets a record that names this car alone: the body with one VIN. The
-    weight is 100, and 30 for each car."""
+    stop-flag if the class is `stop_drive`. Each car gets a record that names this car alone: the body with one VIN."""
 
     campaign: Campaign
     action: Literal["add", "remove"]
     reason: Literal["scope", "wrong", "ineffective"]
     vins: Vins
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Ascending("vins"),)
+    weight_each: ClassVar[Mapping[str, int]] = {"vins": 30}
     by: ClassVar[Roles] = Roles("manufacturer")
     headline: ClassVar[tuple[str, ...]] = ("campaign", "action", "reason")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("bmw", {
         "campaign": "0016560700", "action": "add", "reason": "scope", "vins": ["WBA8E9G50GNU12345"],
     })  # fmt: skip
-
-    def weigh(self) -> int:
-        return self.weight + 30 * len(self.vins)
 
     def guards(self, ledger: Ledger) -> None:
         if self.reason not in REASONS[self.action]:
@@ -362,9 +359,12 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
         return Effect(without_recall(ledger, vehicle, found))
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
-        """The recall is open again, unless the car has ended or has no room for it."""
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The recall is open again, unless the record in its place reports the same one, or the car has ended or has no
+        room for it."""
         ident = recall_ident(self.manufacturer, self.campaign)
+        if isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign):
+            return vehicle
         is_open = open_recall(vehicle, self.manufacturer, self.campaign) is not None
         if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:
             return vehicle

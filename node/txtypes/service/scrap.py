@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
@@ -28,18 +29,20 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 ABANDONED_MS: Final = 30 * DAY_MS
-"""A registrar can have an abandoned car scrapped this long after its registration ended."""
+"""How long after the official end of its registration a registrar has an abandoned car scrapped: whoever ends it
+himself, as for the winter, has not abandoned the car."""
 
-NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended the car's registration 30 days ago",
-                      "das Land der Zulassungsstelle hat die Zulassung nicht vor 30 Tagen beendet",
-                      "登记机关所在国未在 30 天前终止该车登记")  # fmt: skip
+NOT_ABANDONED = Guard("not_abandoned", "the registrar's country has not ended the car's registration officially, 30 "
+                      "days ago",
+                      "das Land der Zulassungsstelle hat die Zulassung nicht vor 30 Tagen von Amts wegen beendet",
+                      "登记机关所在国未在 30 天前依职权终止该车登记")  # fmt: skip
 
 
 class Scrap(Report, tag="vehicle.scrap", frozen=True):
-    """Record that a car was scrapped. A dismantler takes it apart, and the holder signs; or a registrar has an
-    abandoned car scrapped, 30 days after its country ended the registration. The car's registration, duties and open
-    recalls end, and afterwards only corrections, disputes and sightings are valid. `certificate`: commitment to the
-    certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars (see `part.bind`)."""
+    """A dismantler takes a car apart, and the holder signs; or a registrar has an abandoned car scrapped, 30 days after
+    its country ended the registration officially. That is the car's end: its registration, its duties and its open
+    recalls end too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment
+    to the certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars."""
 
     vin: Vin
     certificate: Hash32
@@ -48,16 +51,13 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """The police that orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
     weight: ClassVar[int] = 150
-    """Further 2 for each part that is kept."""
+    weight_each: ClassVar[Mapping[str, int]] = {"parts_kept": 2}
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {
         "vin": "WBA8E9G50GNU12345", "certificate": "00" * 32, "parts_kept": [], "police": None,
         "odometer": {"value": 250_000, "unit": "km", "source": "cluster"}, "event_at": "now",
         "where": {"site": "", "vin_source": "obd", "model_seen": "330I"}, "holder_signs": True,
     }, ("buyer-1",))  # fmt: skip
-
-    def weigh(self) -> int:
-        return self.weight + 2 * len(self.parts_kept)
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         """The holder itself, unless a registrar acts. An agent with the right to present a car cannot scrap it."""
@@ -85,18 +85,19 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
             self._check_abandoned(ledger, vehicle.registration)
 
     def _check_abandoned(self, ledger: Ledger, registration: Registration) -> None:
-        ended = registration.since_ms if registration.status == "deregistered" else 0
+        is_official = registration.status == "deregistered" and registration.end_reason == "official"
+        ended = registration.since_ms if is_official else 0
         if not ended or ledger.now_ms < ended + ABANDONED_MS:
-            have = time_to_text(ended) if ended else registration.status
-            ledger.unmet(NOT_ABANDONED, self.vin, have, "deregistered 30 days ago")
+            have = time_to_text(ended) if ended else f"{registration.status} {registration.end_reason}".strip()
+            ledger.unmet(NOT_ABANDONED, self.vin, have, "deregistered officially 30 days ago")
         else:
             require_role(ledger, ledger.sender, "registrar", country=registration.country)
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count)
+        registration = ended_registration(vehicle.registration, ledger.now_ms, vehicle.record_count, "scrapped")
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
         for kept in self.parts_kept:
-            free_part(ledger, kept, self.vin)
+            free_part(ledger, kept, self.vin, vehicle.record_count)
         ended = replace(
             vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
             duties=(),

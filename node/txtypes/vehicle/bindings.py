@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.family import HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Id, PartClass, Time, Vin
+from node.ledger.fields import Id, OptionalTime, PartClass, Time, Vin
 from node.ledger.overlay import Ledger
 
 CLAIMS_MAX: Final = 4
@@ -24,10 +24,22 @@ State = Literal["free", "bound", "contested"]
 
 
 class Place(Value, frozen=True):
-    """A car that a part was fitted to or removed from, and when."""
+    """A car, and since when the part is in it, by the record `sequence` of that car."""
 
     vin: Vin
     at_ms: Time
+    sequence: int
+
+
+class FormerPlace(Value, frozen=True):
+    """A car, and until when the part was in it, by the record `sequence` of that car. `fitted_ms`, `fitted_by`: since
+    when, and the record of it; both 0 where nobody had said that the part was in it."""
+
+    vin: Vin
+    at_ms: Time
+    sequence: int
+    fitted_ms: OptionalTime
+    fitted_by: int
 
 
 class Binding(Value, frozen=True):
@@ -37,7 +49,7 @@ class Binding(Value, frozen=True):
 
     claims: Annotated[tuple[Place, ...], Meta(max_length=CLAIMS_MAX)]
     claims_left_out: int
-    previous: Annotated[tuple[Place, ...], Meta(max_length=PREVIOUS_MAX)]
+    previous: Annotated[tuple[FormerPlace, ...], Meta(max_length=PREVIOUS_MAX)]
 
 
 UNBOUND: Final = Binding((), 0, ())
@@ -53,23 +65,39 @@ def claimants(binding: Binding) -> list[str]:
     return [place.vin for place in binding.claims]
 
 
-def fitted(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """The binding after the part was fitted to a car. If the car has the part already, nothing changes."""
-    if vin in claimants(binding):
-        return binding
-    claims = (*binding.claims, Place(vin, at_ms))
+def fitted(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
+    """After the part was fitted to a car; a car that has it already keeps its place."""
+    return binding if vin in claimants(binding) else _claimed(binding, Place(vin, at_ms, sequence))
+
+
+def _claimed(binding: Binding, place: Place) -> Binding:
+    claims = (*binding.claims, place)
     left_out = max(0, len(claims) - CLAIMS_MAX)
     return replace(binding, claims=claims[left_out:], claims_left_out=binding.claims_left_out + left_out)
 
 
-def removed(binding: Binding, vin: str, at_ms: int) -> Binding:
-    """The binding after the part was removed from a car. If the car was not known to have the part, the removal counts
-    only where nothing else is known; so nobody can displace the list of previous cars by removing parts that he never
-    had."""
+def removed(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
+    """After the part was removed from a car. A car that was not known to have it counts only where nothing else is
+    known: nobody flushes the list of previous cars by removing what he never had."""
     if vin not in claimants(binding) and binding != UNBOUND:
         return binding
-    previous = (*(place for place in binding.previous if place.vin != vin), Place(vin, at_ms))[-PREVIOUS_MAX:]
+    ended = next((place for place in binding.claims if place.vin == vin), None)
+    others = (place for place in binding.previous if place.vin != vin)
+    since_ms, fitted_by = (0, 0) if ended is None else (ended.at_ms, ended.sequence)
+    previous = (*others, FormerPlace(vin, at_ms, sequence, since_ms, fitted_by))[-PREVIOUS_MAX:]
     return replace(binding, claims=tuple(p for p in binding.claims if p.vin != vin), previous=previous)
+
+
+def without_record(binding: Binding, vin: str, sequence: int) -> Binding:
+    """The binding after a record of a car has turned out to be wrong: the part was not fitted to it, or is in it
+    still."""
+    claims = tuple(place for place in binding.claims if (place.vin, place.sequence) != (vin, sequence))
+    told = [place for place in binding.previous if place.vin == vin and sequence in (place.sequence, place.fitted_by)]
+    after = replace(binding, claims=claims, previous=tuple(place for place in binding.previous if place not in told))
+    for place in told:
+        if place.sequence == sequence and place.fitted_ms and vin not in claimants(after):
+            after = _claimed(after, Place(vin, place.fitted_ms, place.fitted_by))
+    return after
 
 
 # --- parts --------------------------------------------------------------------------------------------------
@@ -109,19 +137,19 @@ def part_id(part_class: str, number: str, serial: str) -> bytes:
     return tagged("bmw/part", encode([part_class, "" if part_class == "engine" else number, serial]))
 
 
-def bind_at_birth(ledger: Ledger, vin: str, engine_serial: str) -> tuple[str, ...]:
-    """Bind the engine of a car that its maker registers, and return the VINs of other cars that have the same
-    engine."""
+def bind_at_birth(ledger: Ledger, vin: str, sequence: int, engine_serial: str) -> tuple[str, ...]:
+    """Bind the engine of a car that its maker registers by the record `sequence`; returns the other cars that have
+    it."""
     ident = part_id("engine", "", engine_serial)
     part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
-    binding = fitted(part.binding, vin, ledger.now_ms)
+    binding = fitted(part.binding, vin, ledger.now_ms, sequence)
     ledger.put(PART, ident, replace(part, binding=binding))
     return tuple(other for other in claimants(binding) if other != vin)
 
 
-def free_part(ledger: Ledger, ident: bytes, vin: str) -> None:
-    """Free a part of a car that is scrapped, so that it may be fitted to another car. A part that this car does not
-    have is left as it is."""
+def free_part(ledger: Ledger, ident: bytes, vin: str, sequence: int) -> None:
+    """A part that is taken from a car as it is scrapped, by the record `sequence`, is free to be fitted again. That of
+    another is left alone."""
     part = ledger.get(PART, ident)
     if part is not None and vin in claimants(part.binding):
-        ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms)))
+        ledger.put(PART, ident, replace(part, binding=removed(part.binding, vin, ledger.now_ms, sequence)))

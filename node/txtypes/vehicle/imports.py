@@ -24,7 +24,6 @@ from node.ledger.fields import (
     BrandCode,
     Code,
     Codes,
-    Country,
     Day,
     DefectSeverity,
     Hash32,
@@ -33,6 +32,7 @@ from node.ledger.fields import (
     InspectionItem,
     Odometer,
     OdometerValue,
+    RegistrationCountry,
     Time,
     Vin,
     Where,
@@ -77,7 +77,7 @@ class PastEvent(Value, frozen=True):
 
     kind: HistoryKind
     at_ms: Time
-    country: Country
+    country: RegistrationCountry
     odometer: OdometerValue | None
     document: Hash32
 
@@ -105,7 +105,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
     vin_scheme: VinScheme
     produced_year: Annotated[int, Meta(ge=1970, le=9999)]
     first_registered_on: Day
-    origin_country: Country
+    origin_country: RegistrationCountry
     grade: ImportGrade
     confirmed_by: Address | None
     holder: Address

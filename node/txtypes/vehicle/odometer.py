@@ -28,6 +28,7 @@ from node.txtypes.vehicle.readings import (
     NewReading,
     Readings,
     activity_of,
+    distance_of,
     highest_distance,
     newest_counted,
     offset_at,
@@ -126,17 +127,17 @@ def verdict_outcome(vehicle: Vehicle) -> str:
 
 def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
     """The greatest distance, in metres, that a judged reading up to a time shows; 0 if there is none."""
-    return highest_distance(_counted_now(reader, vin), until_ms)
+    return highest_distance(counted_now(reader, vin), until_ms)
 
 
 def newest_distance(reader: Reader, vin: str) -> int:
     """Metres that the car has gone, over all its instruments, by the newest counted reading; 0 where there is none."""
-    readings = _counted_now(reader, vin)
+    readings = counted_now(reader, vin)
     newest = newest_counted(readings)
-    return newest.metres + offset_at(readings, newest.event_at_ms) if newest is not None else 0
+    return distance_of(readings, newest) if newest is not None else 0
 
 
-def distance_of(reader: Reader, vin: str, odometer: Odometer, event_at_ms: int) -> int:
+def distance_shown(reader: Reader, vin: str, odometer: Odometer, event_at_ms: int) -> int:
     """Metres that the car has gone if its instrument shows a reading at a time."""
     readings = reader.get(ODOMETER, vin) or NO_READINGS
     return to_metres(odometer.value, odometer.unit) + offset_at(readings, event_at_ms)
@@ -151,6 +152,6 @@ def newest_event_ms(reader: Reader, vin: str) -> int:
     return newest.event_at_ms if newest is not None else 0
 
 
-def _counted_now(reader: Reader, vin: str) -> Readings:
+def counted_now(reader: Reader, vin: str) -> Readings:
     """The readings, those excluded that authors have made who are listed for fraud since."""
     return with_excluded(reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader))

@@ -362,6 +362,12 @@ def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
 
 
 # --- answers ------------------------------------------------------------------------------------------------
+def distance_of(leaf: Readings, reading: Reading) -> int:
+    """How far the car has gone by a reading, over all its instruments, as far as the records of their replacements
+    tell: see `JudgedSegment.is_proven`."""
+    return reading.metres + offset_at(leaf, reading.event_at_ms)
+
+
 def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     """The reading of a record, None if it was dropped or never existed."""
     return next((r for r in leaf.readings if r.sequence == sequence), None)

@@ -205,9 +205,10 @@ class VehicleRecord(TransactionBody, frozen=True):
         """The effect of the record, apart from its reading."""
         return Effect(vehicle)
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int) -> Vehicle:
-        """The vehicle once the record `sequence` of this body counts no more and none is in its place: what the type's
-        own effect has left is undone, as far as it can be."""
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+        """The vehicle once the record `sequence` of this body counts no more: what the type's own effect has left is
+        undone, as far as it can be. `by`: the body of the record, of the same type, that its author put in its
+        place."""
         return vehicle
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:

@@ -102,11 +102,11 @@ class Refusal(Value, frozen=True):
     until_ms: Time
 
 
-class Registration(Value, frozen=True):
-    """The car's registration with the authority of a country. At most one country has the car registered or suspended.
-    `country` is the last one, `to_country` where an export goes. `kind` and `usage` are those of the last registration.
-    `until_ms`: the end of a temporary registration, or of the time in which an export is confirmed. `sequence`: the
-    record that changed the status last."""
+class RegistrationStatus(Value, frozen=True):
+    """What a record has made of a car's registration. `country` is the last one, `to_country` where an export goes.
+    `kind` and `usage` are those of the last registration. `until_ms`: the end of a temporary registration, or of the
+    time in which an export is confirmed. `sequence`: the record. `end_reason`: why the country ended it, of one that it
+    ended; `took_into_service`: whether the car was new before."""
 
     status: Literal["none", "registered", "suspended", "deregistered", "export_pending", "exported"]
     country: OptionalCountry
@@ -117,13 +117,30 @@ class Registration(Value, frozen=True):
     until_ms: OptionalTime
     to_country: OptionalCountry
     sequence: int
+    end_reason: str
+    took_into_service: bool
+
+
+class Registration(RegistrationStatus, frozen=True):
+    """Registration with the authority of one country: at most one has the car registered or suspended. `before`: what
+    comes back if the record is annulled or amended; null where that record no longer counts itself."""
+
     claim: RegistrationClaim | None
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
+    before: RegistrationStatus | None
 
 
-UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, None, ())
+UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, "", False, None, (), None)
 IN_USE: Final = ("registered", "suspended")
 """Statuses in which a country has the car registered."""
+
+
+def is_other_plate(registration: Registration, plate: bytes, country: str) -> bool:
+    """Whether a car that a country has registered wears neither its plate nor that of a claim, in another country:
+    another car may wear its VIN. An empty country is not known."""
+    claim = registration.claim
+    plates = (registration.plate_commitment, *((claim.plate_commitment,) if claim is not None else ()))
+    return registration.status in IN_USE and plate not in plates and country not in ("", registration.country)
 
 
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
@@ -154,8 +171,28 @@ def claimed(registration: Registration, at_ms: int) -> Registration:
     assert claim is not None
     return Registration(
         "registered", claim.country, claim.plate_commitment, claim.kind, claim.usage, at_ms, claim.until_ms, "",
-        claim.sequence, None, registration.refusals,
+        claim.sequence, "", False, None, registration.refusals, status_of(registration),
     )  # fmt: skip
+
+
+def status_of(registration: Registration) -> RegistrationStatus:
+    """What its last record has made of it."""
+    return RegistrationStatus(*(getattr(registration, name) for name in RegistrationStatus.__struct_fields__))
+
+
+def without_registration(registration: Registration, sequence: int) -> Registration:
+    """The registration after a record has turned out to be wrong. The claim that it opened is closed; of the status
+    that it made, the one before comes back. Where that is not known any more, no country has the car."""
+    claim = registration.claim
+    claim = None if claim is not None and claim.sequence == sequence else claim
+    before = registration.before
+    if registration.sequence != sequence or registration.status == "none":
+        is_before = before is not None and before.sequence == sequence and before.status != "none"
+        return replace(registration, claim=claim, before=None if is_before else before)
+    if before is None:
+        return replace(registration, status="deregistered", until_ms=0, to_country="", end_reason="", claim=claim)
+    told = {name: getattr(before, name) for name in RegistrationStatus.__struct_fields__}
+    return Registration(**told, claim=claim, refusals=registration.refusals, before=None)
 
 
 def objected(registration: Registration, now_ms: int) -> Registration:
@@ -169,9 +206,12 @@ def objected(registration: Registration, now_ms: int) -> Registration:
     return replace(registration, claim=None, refusals=refusals)
 
 
-def ended_registration(registration: Registration, now_ms: int, sequence: int) -> Registration:
-    """The registration after it has ended, by its country or because the car was scrapped. An open claim is closed."""
-    ended = replace(registration, status="deregistered", since_ms=now_ms, until_ms=0, to_country="", sequence=sequence)
+def ended_registration(registration: Registration, now_ms: int, sequence: int, reason: str) -> Registration:
+    """The registration after the car was scrapped or its country has ended it: an open claim is objected to."""
+    ended = replace(
+        registration, status="deregistered", since_ms=now_ms, until_ms=0, to_country="", sequence=sequence,
+        end_reason=reason, took_into_service=False, before=status_of(registration),
+    )  # fmt: skip
     return objected(ended, now_ms) if registration.status != "none" else registration
 
 

@@ -12,8 +12,7 @@ from node.rules.odometer import SOURCE_CODES, Unit, Verdict
 from node.rules.verdict import distances, judged
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.odometer import Standing
-from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, offset_at, series_of
-from node.txtypes.vehicle.sighting import NO_SIGHTINGS, SIGHTINGS, has_parallel_life
+from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, distance_of, offset_at, series_of
 from node.txtypes.vehicle.vehicle import Vehicle, readings_now
 
 ReadingState = Literal["counted", "superseded", "excluded", "backfilled"]
@@ -58,9 +57,9 @@ class ExplanationView(Explanation, frozen=True):
 
 
 class OdometerSeries(View, frozen=True):
-    """The odometer readings of a car and their verdict, as they count now. `coverage_per_mille`: the share of the time
-    on this chain that lies between independent readings of two parties. `corrections`: readings that their authors
-    amended. `parallel_life`: one car cannot have been at all places of the sightings in the time between them."""
+    """The odometer of a car as its readings count now. `coverage_per_mille`: the share of the time since the car is on
+    this chain that lies between independent readings of two parties. `corrections`: readings that their authors
+    mended. `parallel_life`: as in the buyer's report."""
 
     vin: Vin
     unit: Unit
@@ -78,7 +77,7 @@ class OdometerSeries(View, frozen=True):
     readings: tuple[ReadingView, ...]
 
     @staticmethod
-    def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> OdometerSeries:
+    def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf, *, parallel_life: bool) -> OdometerSeries:
         leaf = readings_now(reader, ident, as_of.rules)
         doubted = {sequence for pair in leaf.pinned for sequence in (pair.earlier, pair.later)}
         doubted.update(sequence for explanation in leaf.explanations for sequence in explanation.sequences)
@@ -87,19 +86,20 @@ class OdometerSeries(View, frozen=True):
             reasons=leaf.reasons, explanations=explained(leaf, vehicle.odometer_unit), outliers=leaf.outliers,
             coverage_per_mille=coverage(leaf, vehicle.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
             left_out=leaf.left_out, newest_event_ms=leaf.newest_event_ms,
-            parallel_life=has_parallel_life(reader.get(SIGHTINGS, ident) or NO_SIGHTINGS), segments=leaf.segments,
+            parallel_life=parallel_life, segments=leaf.segments,
             readings=tuple(
-                _reading_view(leaf, reading, distance, reader, digit_slip(leaf, reading.sequence, vehicle.odometer_unit)
+                _reading_view(leaf, reading, reader, digit_slip(leaf, reading.sequence, vehicle.odometer_unit)
                               if reading.sequence in doubted else "")
-                for reading, distance in zip(leaf.readings, distances(leaf.readings, leaf.segments), strict=True)
+                for reading in leaf.readings
             ),
         )  # fmt: skip
 
 
-def _reading_view(leaf: Readings, reading: Reading, distance: int, reader: Reader, slip: str) -> ReadingView:
+def _reading_view(leaf: Readings, reading: Reading, reader: Reader, slip: str) -> ReadingView:
     author = leaf.authors[reading.author].address
     return ReadingView(
-        reading.sequence, reading.event_at_ms, reading.metres, distance, author, name_of(reader, author),
+        reading.sequence, reading.event_at_ms, reading.metres, distance_of(leaf, reading), author,
+        name_of(reader, author),
         _STANDINGS[reading.standing], _STATES[reading.state], _SOURCES[reading.source],
         bisect_right(leaf.segments, reading.event_at_ms, key=lambda segment: segment.from_event_ms),
         reading.is_acknowledged, reading.sources_differ, reading.delay_s, slip,

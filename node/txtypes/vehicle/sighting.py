@@ -24,6 +24,7 @@ from node.txtypes.vehicle import places
 from node.txtypes.vehicle.alerts import alert_elsewhere
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time
 from node.txtypes.vehicle.odometer import ACCREDITED
+from node.txtypes.vehicle.regions import is_other_plate
 from node.txtypes.vehicle.report import Author
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
@@ -134,12 +135,6 @@ def alerts_of(vehicle: Vehicle, seen: Seen) -> tuple[str, ...]:
     codes = []
     if vehicle.existence in ALIVE and seen.at_ms > vehicle.ended_at_ms:
         codes.append(ALIVE[vehicle.existence])
-    registration = vehicle.registration
-    plates = {registration.plate_commitment, registration.claim.plate_commitment if registration.claim else b""}
-    if (
-        registration.status in ("registered", "suspended")
-        and seen.plate is not None and seen.plate not in plates
-        and seen.country not in ("", registration.country)
-    ):  # fmt: skip
+    if seen.plate is not None and is_other_plate(vehicle.registration, seen.plate, seen.country):
         codes.append("clone_vin")
     return tuple(codes)

@@ -89,7 +89,9 @@ class VehicleRegister(TransactionBody, tag="vehicle.register", frozen=True):
             vin_scheme=self.vin_scheme, born_at_ms=born, holder=ledger.sender, covered_since_ms=born,
         )  # fmt: skip
         effect = Effect(following(ledger, self.vin, vehicle))
-        if self.engine_serial and (others := bind_at_birth(ledger, self.vin, self.engine_serial)):
+        if self.engine_serial and (
+            others := bind_at_birth(ledger, self.vin, effect.vehicle.record_count, self.engine_serial)
+        ):
             effect = alerted(ledger, self.vin, effect.vehicle, ENGINE_ELSEWHERE)
             for other in others:
                 alert_elsewhere(ledger, other, self, ledger.now_ms, ENGINE_ELSEWHERE)

@@ -61,7 +61,7 @@ VinScheme = Literal["EU", "NA", "CN"]
 
 
 class Vehicle(Value, tag=1, frozen=True):
-    """A car: its maker's registration, the regions of its state, and the head of its record chain."""
+    """A car: its maker's registration, the regions of its state, and the head of its record chain; at most 12 KiB."""
 
     maker: Address
     model: Code

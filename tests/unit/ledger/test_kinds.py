@@ -271,7 +271,7 @@ class Optionals(Value, frozen=True):
 
 def test_what_is_empty_or_absent_is_no_code() -> None:
     assert [] == list(table_codes(Optionals("", (), None, None)))
-    found = [("countries", "XX"), ("roles", "a"), ("roles", "b"), ("rails", "r"), ("currencies", "EUR")]
+    found = [("registration_countries", "XX"), ("roles", "a"), ("roles", "b"), ("rails", "r"), ("currencies", "EUR")]
     assert found == list(table_codes(Optionals("XX", ("a", "b"), "r", fields.Money(1, "EUR"))))
 
 

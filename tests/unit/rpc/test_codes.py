@@ -12,6 +12,7 @@ from support.chain import Chain
 from support.http import get, over_http
 from support.life import VIN, Life, accident, maintenance, register
 
+from node.ledger.body import TransactionBody
 from node.ledger.guards import GUARDS
 from node.ledger.kinds import fields_of
 from node.ledger.static_rules import rules_of
@@ -95,6 +96,16 @@ def test_a_type_is_described_with_its_fields_in_order(tag: str) -> None:
     assert len(rules_of(TYPES[tag])) == len(document["static_rules"])
     assert document["description"].endswith(".")
     assert document["example"]["body"]["type"] == tag
+
+
+def test_the_weight_of_a_body_follows_from_what_is_described() -> None:
+    types = SCHEMA["types"]
+    assert (100, {"vins": 30}) == (types["recall.extend"]["weight"], types["recall.extend"]["weight_each"])
+    assert (150, {"parts_kept": 2}) == (types["vehicle.scrap"]["weight"], types["vehicle.scrap"]["weight_each"])
+    for tag, kind in TYPES.items():
+        assert kind.weigh is TransactionBody.weigh, tag
+        lists = {field["name"] for field in types[tag]["fields"] if field["kind"] == "list"}
+        assert set(types[tag]["weight_each"]) <= lists
 
 
 def test_every_struct_and_kind_that_is_named_is_described() -> None:

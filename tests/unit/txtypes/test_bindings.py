@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.foreign import FIVE, FOUR, SIX, THREE, TWO, battery, part
+from support.hostile.checks import BYTES_MAX
 from support.life import VIN, register
 from support.stages import at, fork
 
@@ -25,6 +26,7 @@ from node.txtypes.vehicle.bindings import (
     UNBOUND,
     Binding,
     BoundPart,
+    FormerPlace,
     Place,
     claimants,
     fitted,
@@ -36,7 +38,7 @@ from node.txtypes.vehicle.bindings import (
 CARS = (VIN, TWO, THREE, FOUR, FIVE, SIX)
 Steps = list[tuple[str, str]]
 STEPS = st.lists(st.tuples(st.sampled_from(["fit", "remove"]), st.sampled_from(CARS)), max_size=24)
-Fit = Callable[[Binding, str, int], Binding]
+Fit = Callable[[Binding, str, int, int], Binding]
 
 
 def played(steps: Steps, fit: Fit = fitted) -> tuple[Binding, list[str]]:
@@ -44,10 +46,10 @@ def played(steps: Steps, fit: Fit = fitted) -> tuple[Binding, list[str]]:
     binding, claims = UNBOUND, list[str]()
     for at_ms, (action, vin) in enumerate(steps):
         if action == "fit":
-            binding = fit(binding, vin, at_ms)
+            binding = fit(binding, vin, at_ms, at_ms)
             claims = claims if vin in claims else [*claims, vin]
         else:
-            binding = removed(binding, vin, at_ms)
+            binding = removed(binding, vin, at_ms, at_ms)
             claims = [claim for claim in claims if claim != vin]
     return binding, claims
 
@@ -82,14 +84,14 @@ def test_the_lists_are_bounded(steps: Steps) -> None:
 
 
 # --- mutants: the property finds them -------------------------------------------------------------------------
-def moves(binding: Binding, vin: str, at_ms: int) -> Binding:
+def moves(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
     """The part is where it was fitted last, and nobody asks where it was."""
-    return replace(binding, claims=(Place(vin, at_ms),))
+    return replace(binding, claims=(Place(vin, at_ms, sequence),))
 
 
-def forgets(binding: Binding, vin: str, at_ms: int) -> Binding:
+def forgets(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
     """The list is bounded, and what it has no room for is forgotten."""
-    return replace(fitted(binding, vin, at_ms), claims_left_out=0)
+    return replace(fitted(binding, vin, at_ms, sequence), claims_left_out=0)
 
 
 OVERFLOW: Steps = [("fit", vin) for vin in CARS[:5]] + [("remove", vin) for vin in CARS[1:4]]
@@ -130,7 +132,8 @@ def _gearbox() -> bytes:
 
 
 def test_a_full_leaf_is_bounded() -> None:
-    places = tuple(Place(f"{n}" * 17, 2**47) for n in range(4))
-    full = BoundPart(max(PART_CLASSES, key=len), Binding(places, 2**32, places))
-    assert len(encode(full)) <= 1_024
+    places = tuple(Place(f"{n}" * 17, 2**47, 2**32 - 1) for n in range(4))
+    former = tuple(FormerPlace(place.vin, 2**47, 2**32 - 1, 2**47, 2**32 - 1) for place in places)
+    full = BoundPart(max(PART_CLASSES, key=len), Binding(places, 2**32, former))
+    assert len(encode(full)) <= BYTES_MAX["part"]
     assert bindings.PREVIOUS_MAX == len(full.binding.previous)

@@ -30,12 +30,23 @@ from support.disputing import (
     reading,
     serviced,
 )
-from support.life import VIN
-from support.stages import Case, at, table
+from support.life import VIN, Life
+from support.stages import Case, at, force, table
 
 from node.ledger.fields import RecordName
+from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 
 LATE = ("amend_too_late",)
+
+
+def confirmed(life: Life) -> None:
+    """Another party reads what the typing error says."""
+    reading(life, "workshop-hamburg", 200_010)
+
+
+def fraud(life: Life) -> None:
+    """Governance finds that other party to be a fraud."""
+    force(life.chain, FRAUDS, "all", Frauds((Fraud(address("workshop-hamburg"), "workshop", 0),)))
 
 
 # --- record.amend -------------------------------------------------------------------------------------------
@@ -55,6 +66,10 @@ LATE = ("amend_too_late",)
     Case("downward with a witness", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,),
          lowered),
     Case("a typing error", "wholesale", WORKSHOP, amending(), (), before=typed),
+    Case("a typing error that another party confirms", "wholesale", WORKSHOP, amending(), ("witness_missing",),
+         before=then(typed, confirmed)),
+    Case("a typing error that only a fraud confirms", "wholesale", WORKSHOP, amending(), (),
+         before=then(typed, confirmed, fraud)),
     Case("a declared reading", "wholesale", HOLDER, amending(), (), before=by_holder),
     Case("on the 28th day", "wholesale", WORKSHOP, amending(), (), before=then(replaced_by(300), days(27))),
     Case("later", "wholesale", WORKSHOP, amending(), LATE, before=then(replaced_by(300), days(29))),

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain
 from support.foreign import THREE, TWO, battery, health, outcome_of
+from support.hostile.checks import BYTES_MAX
 from support.life import Life, register
 from support.stages import Case, at, change, table
 from support.views import view_of
@@ -27,10 +28,11 @@ from node.txtypes.parts.battery import (
     battery_key,
     is_below_floor,
 )
-from node.txtypes.vehicle.bindings import UNBOUND, Binding, Place, claimants, state_of
+from node.txtypes.vehicle.bindings import UNBOUND, Binding, FormerPlace, Place, claimants, state_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 ID = battery_key("JPPEVE0123456789")
+TOLD = Place(TWO, 0, 0)
 
 
 def cars(*powertrains: str) -> Chain:
@@ -180,7 +182,7 @@ def test_the_last_states_are_kept_in_the_order_of_their_events() -> None:
 
 # --- Euro 7 ----------------------------------------------------------------------------------------------------
 def aged(years: int, km: int, soh: int, days: int = 0) -> bool:
-    leaf = Battery(UNBOUND, bytes(32), 80_000, "original", 1_000, 5_000_000, False, ())
+    leaf = Battery(UNBOUND, bytes(32), 80_000, "original", TOLD, False, 1_000, 5_000_000, False, ())
     newest = Health(1_000 + years * YEAR_MS + days * DAY_MS, soh, 0, 1, 5_000_000 + km * 1_000)
     return is_below_floor(replace(leaf, health=(newest,)), BATTERY_FLOORS)
 
@@ -201,7 +203,7 @@ def test_one_day_more_than_eight_years() -> None:
 
 
 def test_without_a_measurement_nothing_is_below() -> None:
-    assert not is_below_floor(Battery(UNBOUND, bytes(32), 1, "original", 0, 0, False, ()), BATTERY_FLOORS)
+    assert not is_below_floor(Battery(UNBOUND, bytes(32), 1, "original", TOLD, False, 0, 0, False, ()), BATTERY_FLOORS)
 
 
 def test_answers_say_it() -> None:
@@ -213,9 +215,11 @@ def test_answers_say_it() -> None:
 
 
 def test_a_full_leaf_is_bounded() -> None:
-    places = tuple(Place(f"{n}" * 17, 2**47) for n in range(4))
+    places = tuple(Place(f"{n}" * 17, 2**47, 2**32 - 1) for n in range(4))
+    former = tuple(FormerPlace(place.vin, 2**47, 2**32 - 1, 2**47, 2**32 - 1) for place in places)
+    binding, state = Binding(places, 2**16, former), max(BATTERY_STATES, key=len)
     full = Battery(
-        Binding(places, 2**16, places), bytes(32), 10_000_000, max(BATTERY_STATES, key=len), 2**47, 2**34, True,
+        binding, bytes(32), 10_000_000, state, places[0], True, 2**47, 2**34, True,
         (Health(2**47, 1_000, len(BATTERY_METHODS) - 1, 65_535, 2**31),) * HEALTH_MAX,
     )  # fmt: skip
-    assert len(encode(full)) <= 1_024
+    assert len(encode(full)) <= BYTES_MAX["battery"]

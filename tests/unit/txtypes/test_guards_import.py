@@ -112,6 +112,7 @@ def suspended(life: Life) -> None:
     case("200 today", body(), "acts_exhausted", before=two_hundred),
     case("200 yesterday", body(), before=yesterday),
     case("an unknown country", body(origin_country="ZZ"), "code_unknown"),
+    case("from Kosovo", body(origin_country="XK")),
 )
 def test_import(case: Case) -> None:
     assert case.codes == case.run()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
+from support.hostile.checks import RECORDS_READ_MAX
+from support.hostile.walk import CountingRun
 from support.life import VIN, Life, flag, km, where
 from support.specimens import specimen
 from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
@@ -22,7 +24,7 @@ from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.life import LIFE, Repairer
 from node.txtypes.vehicle.record import content_of, digest_of, stored_record
-from node.txtypes.vehicle.regions import Duty, Inspection, flags_at, is_retest_overdue
+from node.txtypes.vehicle.regions import UNREGISTERED, Duty, Inspection, flags_at, is_retest_overdue
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 BRAKES, STEERING, LAMP, IDENTITY, ROLLOVER = "1.1.12", "2.1.1", "4.1.1", "0.2", "O4"
@@ -423,6 +425,21 @@ def test_the_danger_of_another_inspector_may_have_been_repaired(zone: str, lifte
     assert lifted == is_lifted(life)
 
 
+def test_a_pass_reads_three_records_at_most() -> None:
+    """The one that flagged the car, the one that failed it since, and the repair of both."""
+    life = failed((BRAKES, "dangerous"))
+    inspected(life, inspection(life.chain, (BRAKES, "major")), "inspector-2")
+    life.chain.now += HOUR_MS
+    body = specimen("repair.record", life.chain, odometer=km(210), operations=(Operation("suspension", "mechanical"),))
+    life.chain.do("workshop-berlin", body)
+    passed = replace(inspection(life.chain, repair=newest(life.chain), odometer=km(220)), where=where("INS-2"))
+    tx = life.chain.check(life.chain.sign("inspector-2", passed, HOLDER))
+    store = life.chain.store
+    run = CountingRun(store.state, store.tree, store.head(), life.chain.genesis_hash, life.chain.now)
+    run.add(tx)
+    assert 3 == len(run.ledger.records_read) == RECORDS_READ_MAX["inspection.record"]
+
+
 def test_a_repair_before_the_danger_was_found_is_none_of_it() -> None:
     life = at("wholesale")
     repair = specimen(
@@ -571,6 +588,30 @@ def test_an_illegible_paper_is_no_clone() -> None:
     life = at("wholesale")
     inspected(life, inspection(life.chain, (IDENTITY, "minor")))
     assert ((), []) == (car(life.chain).alerts, alive(life.chain))
+
+
+PLATE, OTHER_PLATE = b"p" * 32, b"q" * 32
+
+
+@pytest.mark.parametrize(
+    ("country", "changes", "states"),
+    [
+        ("FR", dict(plate=OTHER_PLATE), ["confirmed"]),
+        ("FR", dict(plate=OTHER_PLATE, holder_signs=False), ["reported"]),
+        ("FR", dict(plate=OTHER_PLATE, where=where()), []),
+        ("FR", dict(plate=PLATE), []),
+        ("FR", dict(plate=None), []),
+        ("DE", dict(plate=OTHER_PLATE), []),
+    ],
+)
+def test_a_plate_of_another_country_hints_at_a_second_car(country: str, changes: dict, states: list[str]) -> None:
+    life = at("wholesale")
+    registration = replace(UNREGISTERED, status="registered", country=country, plate_commitment=PLATE)
+    change(life.chain, VEHICLE, VIN, registration=registration)
+    body = inspection(life.chain, **changes)
+    life.chain.do("inspector-1", body, *((HOLDER,) if body.holder_signs else ()))
+    assert states == [alert.state for alert in car(life.chain).alerts if alert.code == "clone_vin"]
+    assert [] == alive(life.chain), "the identity was not found wrong"
 
 
 def test_two_inspectors_make_the_suspicion_firm() -> None:

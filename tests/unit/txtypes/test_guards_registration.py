@@ -33,12 +33,15 @@ from node.rules.registration import REGISTRATION_USAGES
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import MEMBER, StatusChange
+from node.txtypes.vehicle.brands import Loss
 from node.txtypes.vehicle.regions import (
     CLAIM_MS,
+    UNREGISTERED,
     Flag,
     Inspection,
     OpenRecall,
     Registration,
+    status_of,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
@@ -64,6 +67,14 @@ def inspected(valid_days: int, result: str = "pass", retest_days: int = 0):
 def recalled(recall_class: str):
     def before(life: Life) -> None:
         change(life.chain, VEHICLE, VIN, recalls=(OpenRecall(address("bmw"), "C-1", recall_class),))
+
+    return before
+
+
+def lost(state: str):
+    def before(life: Life) -> None:
+        found = Loss("S", state, life.chain.now, 0, 0, address("insurer-1"), ())  # type: ignore[arg-type]
+        change(life.chain, VEHICLE, VIN, loss=found)
 
     return before
 
@@ -151,6 +162,13 @@ def later(days: int):
     Case("recall of class compliance", "born", "registrar-1", lambda life: put(life.chain), ("recall_compliance",),
          before=recalled("compliance")),
     Case("recall of class safety", "born", "registrar-1", lambda life: put(life.chain), before=recalled("safety")),
+    Case("a total loss", "born", "registrar-1", lambda life: put(life.chain), ("total_loss",),
+         before=lost("confirmed")),
+    Case("an insurer alone says so", "born", "registrar-1", lambda life: put(life.chain), before=lost("pending")),
+    Case("that time has confirmed", "born", "registrar-1", lambda life: put(life.chain), ("total_loss",),
+         before=then(lost("pending"), later(30))),
+    Case("rebuilt", "born", "registrar-1", lambda life: put(life.chain),
+         before=lambda life: change(life.chain, VEHICLE, VIN, existence="rebuilt")),
     Case("stolen", "born", "registrar-1", lambda life: put(life.chain), ("stop_flag",), before=flagged("stolen")),
     Case("a lien", "born", "registrar-1", lambda life: put(life.chain), before=flagged("lien", setter="bank-1")),
     Case("while another country claims the car", "born", "registrar-1", lambda life: put(life.chain), ("claim_open",),
@@ -181,12 +199,8 @@ def test_the_first_registration_takes_a_new_car_into_service() -> None:
     registered(life)
     found = car(life.chain)
     assert ("in_service", 0, ()) == (found.existence, found.material_changes, found.brands)
-    assert (
-        Registration(
-            "registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 1, None, ()
-        )
-        == found.registration
-    )
+    status = ("registered", "DE", b"\xab" * 32, "permanent", "private", life.chain.now - 1000, 0, "", 1, "", True)
+    assert Registration(*status, None, (), status_of(UNREGISTERED)) == found.registration
     change(life.chain, VEHICLE, VIN, existence="rebuilt")
     life.chain.do("registrar-1", put(life.chain, plate=b"\xcd" * 32))
     assert ("rebuilt", b"\xcd" * 32) == (car(life.chain).existence, registration(life.chain).plate_commitment)
@@ -258,6 +272,8 @@ def test_an_end_is_material_and_a_suspension_is_not() -> None:
     Case("a new car", "born", "registrar-2", lambda life: accept(life.chain), ("registration_status",)),
     Case("shown something else", "born", "registrar-2", lambda life: accept(life.chain, shown=bytes(32)),
          ("disclosure_stale",), before=leaving),
+    Case("a total loss that leaves", "born", "registrar-2", lambda life: accept(life.chain), ("total_loss",),
+         before=then(leaving, lost("confirmed"))),
     Case("compliance", "born", "registrar-2", lambda life: accept(life.chain), ("recall_compliance",),
          before=then(leaving, recalled("compliance"))),
     Case("inspection run out", "born", "registrar-2", lambda life: accept(life.chain), ("inspection_overdue",),

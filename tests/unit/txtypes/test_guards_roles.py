@@ -27,6 +27,7 @@ def role_grant(**changes) -> Action:
     [
         ({}, []),
         ({"country": "FR", "wmis": ("WBA",)}, []),
+        ({"country": "XK"}, []),
         ({"country": "XX"}, ["code_unknown"]),
         ({"member": address("buyer-1")}, ["not_a_member"]),
         ({"role": "bank"}, ["grant_exists"]),

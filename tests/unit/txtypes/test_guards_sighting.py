@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, START_MS, Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
+from support.hostile.checks import BYTES_MAX
 from support.life import VIN, Life, km, where
 from support.stages import Case, at, change, put_on_hold, table, use_up_acts
 from support.views import listed, view_of
@@ -98,7 +99,7 @@ def test_the_last_eight_are_kept_and_all_are_counted() -> None:
 def test_a_full_leaf_is_bounded() -> None:
     reason = max(SIGHTING_REASONS, key=len)
     full = Seen(2**47, bytes(20), reason, "DE", -89_000_000, -179_000_000, PLATE, 2**34)
-    assert len(encode(Sightings(2**40, (full,) * SEEN_MAX))) <= 1_024
+    assert len(encode(Sightings(2**40, (full,) * SEEN_MAX))) <= BYTES_MAX["sighting"]
 
 
 # --- alerts ------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from support.chain import DAY_MS, address
+from support.disputing import newest, through
 from support.governing import carry_out
 from support.life import VIN, Life, km, read
 from support.specimens import specimen
@@ -17,7 +17,6 @@ from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import RoleSetStatus
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER
 from node.txtypes.vehicle.series import OdometerSeries
-from node.txtypes.vehicle.sighting import SIGHTINGS, Seen, Sightings
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 
@@ -25,7 +24,7 @@ def series(life: Life) -> dict[str, Any]:
     moment = moment_of(life.chain.store)
     vehicle = moment.get(VEHICLE, VIN)
     assert vehicle is not None
-    return to_json(OdometerSeries.of(VIN, vehicle, moment, moment.as_of))
+    return to_json(OdometerSeries.of(VIN, vehicle, moment, moment.as_of, parallel_life=False))
 
 
 def grown(*told: tuple[str, int], days: int = 100) -> Life:
@@ -87,6 +86,20 @@ def test_after_another_instrument_the_distance_goes_on() -> None:
     assert "LOGICAL" == shown["verdict"]
 
 
+def test_an_instrument_whose_record_is_annulled_explains_nothing_any_more() -> None:
+    life = grown(("workshop-berlin", 12_000))
+    life.chain.now += DAY_MS
+    life.chain.do("workshop-berlin", specimen("odometer.replace", life.chain), "dealer-munich")
+    sequence = newest(life.chain)
+    life.chain.now += 50 * DAY_MS
+    life.chain.do("inspector-1", read(VIN, km(400), life.chain.now))
+    through(life, sequence, "annulled")
+    shown = series(life)
+    assert ([], 400_000, "CONTESTED") == (
+        shown["segments"], shown["readings"][-1]["distance_metres"], shown["verdict"]
+    )  # fmt: skip
+
+
 def test_the_readings_of_a_fraud_are_shown_as_excluded() -> None:
     life = grown(("workshop-berlin", 9_000), ("inspector-1", 20_000))
     before = life.chain.now - 365 * DAY_MS
@@ -94,15 +107,6 @@ def test_the_readings_of_a_fraud_are_shown_as_excluded() -> None:
     shown = series(life)
     assert ["counted", "excluded", "counted"] == [reading["state"] for reading in shown["readings"]]
     assert "author_excluded" in shown["reasons"]
-
-
-@pytest.mark.parametrize(("longitude", "is_parallel"), [(13_400_000, False), (116_400_000, True)])
-def test_sightings_that_one_car_can_not_have_hint_at_a_second_one(longitude: int, is_parallel: bool) -> None:
-    life = grown(("workshop-berlin", 9_000))
-    seen = Seen(life.chain.now, address("police-1"), "roadside", "DE", 52_500_000, 13_400_000, None, None)
-    other = replace(seen, at_ms=life.chain.now + 3_600_000, longitude_e6=longitude)
-    force(life.chain, SIGHTINGS, VIN, Sightings(2, (seen, other)))
-    assert is_parallel == series(life)["parallel_life"]
 
 
 def test_a_car_without_readings_has_no_verdict() -> None:

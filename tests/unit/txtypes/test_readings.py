@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.hostile.checks import BYTES_MAX
 from support.odometer.series import BORN_MS, ENGINE, KM, Fact, address
 
 from node import limits
@@ -37,11 +38,11 @@ from node.txtypes.vehicle.readings import (
     with_segment,
     with_state,
     without_authors,
+    without_segment,
 )
 from node.txtypes.vehicle.series import coverage, digit_slip
 
 RULES = RULESETS[1]
-LEAF_BYTES_MAX = 12 * 1024
 
 
 def day(number: int) -> int:
@@ -86,8 +87,8 @@ def test_every_bound_reached_is_twelve_kibibytes() -> None:
         sequence, sequence, TIME_MAX_MS, TIME_MAX_MS // DAY_MS,
         (Activity(63, 127, 127, 127, 127),) * limits.READING_AUTHORS_MAX,
     )  # fmt: skip
-    assert len(encode(full)) <= LEAF_BYTES_MAX
-    assert full == Decoder(Readings, LEAF_BYTES_MAX, "readings")(encode(full))
+    assert len(encode(full)) <= BYTES_MAX["odometer"]
+    assert full == Decoder(Readings, BYTES_MAX["odometer"], "readings")(encode(full))
 
 
 def test_random_hostile_readings_stay_within_every_bound() -> None:
@@ -107,7 +108,7 @@ def test_random_hostile_readings_stay_within_every_bound() -> None:
         assert {entry.author for entry in leaf.activity} <= set(range(len(leaf.authors)))
         assert list(leaf.readings) == sorted(leaf.readings, key=lambda r: (r.event_at_ms, r.metres, r.sequence))
         assert {s for pair in leaf.pinned for s in (pair.earlier, pair.later)} <= {r.sequence for r in leaf.readings}
-    assert len(encode(leaf)) <= LEAF_BYTES_MAX
+    assert len(encode(leaf)) <= BYTES_MAX["odometer"]
     assert limits.READINGS_MAX == len(leaf.readings)
 
 
@@ -321,6 +322,8 @@ def test_a_replacement_told_late_moves_those_after_it() -> None:
     assert [day(150), day(250)] == [segment.from_event_ms for segment in both.segments]
     assert second.segments[0].offset_metres + 81_000 * KM == both.segments[1].offset_metres
     assert "LOGICAL" == both.verdict
+    assert second == without_segment(both, 1_050, RULES), "and takes them back when its record is annulled"
+    assert leaf == without_segment(second, 1_150, RULES) == without_segment(leaf, 1_150, RULES)
 
 
 def test_an_instrument_that_went_over_its_last_digit() -> None:

@@ -63,10 +63,9 @@ def after(*steps):
     return before
 
 
-def in_country(country: str):
-    return lambda life: change(
-        life.chain, VEHICLE, VIN, registration=replace(UNREGISTERED, status="registered", country=country)
-    )
+def in_country(country: str, status: str = "registered", to: str = ""):
+    registration = replace(UNREGISTERED, status=status, country=country, to_country=to)  # type: ignore[arg-type]
+    return lambda life: change(life.chain, VEHICLE, VIN, registration=registration)
 
 
 def pass_days(days: int):
@@ -115,6 +114,12 @@ MINOR = (Defect("4.1.1", "minor"),)
     Case("of the car's country", "born", INSPECTOR, rebuild, (), BOTH, before=after(ready, in_country("DE"))),
     Case("of another country", "born", INSPECTOR, rebuild, ("role_scope",), BOTH,
          before=after(ready, in_country("CN"))),
+    Case("exported to the registrar's country", "born", INSPECTOR, rebuild, (), BOTH,
+         before=after(ready, in_country("CN", "export_pending", "DE"))),
+    Case("exported to another country", "born", INSPECTOR, rebuild, ("role_scope",), BOTH,
+         before=after(ready, in_country("DE", "exported", "CN"))),
+    Case("exported, nobody knows where to", "born", INSPECTOR, rebuild, (), BOTH,
+         before=after(ready, in_country("CN", "exported"))),
     Case("an agent's mandate", "born", INSPECTOR, lambda life: rebuild(life, mandate=bytes(32)),
          ("mandate_missing",), BOTH, before=ready),
     Case("no total loss", "born", INSPECTOR, rebuild, ("not_a_total_loss",), BOTH, before=inspected),

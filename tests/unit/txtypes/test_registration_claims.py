@@ -39,6 +39,7 @@ from node.txtypes.vehicle.regions import (
     Refusal,
     Registration,
     RegistrationClaim,
+    RegistrationStatus,
     ended_registration,
     objected,
     objected_by,
@@ -216,7 +217,7 @@ def test_a_flag_comes_too_late_for_a_claim_that_has_taken_effect() -> None:
 
 def test_refusals_are_bounded_and_forgotten_when_they_are_over() -> None:
     now = 1_000
-    found = Registration("registered", "DE", b"", "permanent", "private", 0, 0, "", 0, None, ())
+    found = Registration("registered", "DE", b"", "permanent", "private", 0, 0, "", 0, "", False, None, (), None)
     for number, country in enumerate(("CN", "FR", "IT", "ES", "CN", "GB")):
         made = RegistrationClaim(country, bytes(32), "permanent", "private", "", 0, now, number)
         found = objected(replace(found, claim=made), now)
@@ -231,10 +232,10 @@ def test_refusals_are_bounded_and_forgotten_when_they_are_over() -> None:
 def test_a_scrapped_car_has_no_registration_and_no_claim() -> None:
     life = at("born")
     claimed(life)
-    ended = ended_registration(registration(life.chain), life.chain.now, 7)
+    ended = ended_registration(registration(life.chain), life.chain.now, 7, "scrapped")
     assert ("deregistered", None, 7) == (ended.status, ended.claim, ended.sequence)
     none = replace(ended, status="none")
-    assert none == ended_registration(none, life.chain.now, 8), "a car that nobody registered"
+    assert none == ended_registration(none, life.chain.now, 8, "scrapped"), "a car that nobody registered"
 
 
 def test_the_region_is_bounded() -> None:
@@ -242,7 +243,7 @@ def test_the_region_is_bounded() -> None:
     longest = 253_402_300_799_999
     made = RegistrationClaim("CN", bytes(32), "permanent", "driving_school", "driving_school", longest, longest, 2**32)
     refusals = tuple(Refusal("CN", longest) for _ in range(REFUSALS_MAX))
-    full = Registration(
-        "export_pending", "DE", bytes(32), "permanent", "driving_school", longest, longest, "CN", 2**32, made, refusals
-    )
+    status = ("DE", bytes(32), "permanent", "driving_school", longest, longest, "CN", 2**32, "export_confirmed", True)
+    before = RegistrationStatus("export_pending", *status)
+    full = Registration("export_pending", *status, made, refusals, before)
     assert 512 > len(encode(full))

@@ -19,15 +19,17 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 DISMANTLER, REGISTRAR = "dismantler-1", "registrar-1"
 
 
-def registered(life: Life, status: str = "registered", days: int = 0, country: str = "DE") -> None:
+def registered(life: Life, status: str = "registered", days: int = 0, country: str = "DE", reason: str = "") -> None:
     life.chain.now += 100 * DAY_MS
     since = life.chain.now - days * DAY_MS
-    registration = replace(UNREGISTERED, status=status, country=country, plate_commitment=b"p" * 32, since_ms=since)
+    registration = replace(
+        UNREGISTERED, status=status, country=country, plate_commitment=b"p" * 32, since_ms=since, end_reason=reason
+    )
     change(life.chain, VEHICLE, VIN, registration=registration)
 
 
-def deregistered(days: int, country: str = "DE"):
-    return lambda life: registered(life, "deregistered", days, country)
+def deregistered(days: int, country: str = "DE", reason: str = "official"):
+    return lambda life: registered(life, "deregistered", days, country, reason)
 
 
 def flagged(name: str, is_firm: bool = True):
@@ -81,6 +83,8 @@ def ordered(life: Life, by: str = "police-1"):
     Case("abandoned lately", "born", REGISTRAR, by_registrar, ("not_abandoned",), before=deregistered(29)),
     Case("abandoned in another country", "born", REGISTRAR, by_registrar, ("role_scope",),
          before=deregistered(30, "CN")),
+    Case("deregistered by its owner", "born", REGISTRAR, by_registrar, ("not_abandoned",),
+         before=deregistered(30, reason="owner")),
     Case("registered", "born", REGISTRAR, by_registrar, ("not_abandoned",), before=registered),
     Case("never registered", "born", REGISTRAR, by_registrar, ("not_abandoned",)),
     Case("scrapped", "born", DISMANTLER, lambda life: scrap(life.chain), ("vehicle_ended",), ("bmw",),

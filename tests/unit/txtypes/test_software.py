@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import Chain
 from support.foreign import outcome_of, updated
+from support.hostile.checks import BYTES_MAX
 from support.life import VIN, Life
 from support.stages import Case, at, table
 from support.views import view_of
@@ -115,7 +116,7 @@ def test_what_there_is_no_room_for_is_forgotten_the_least_recent_first() -> None
 def test_a_full_leaf_is_bounded() -> None:
     longest = max(SOFTWARE_SYSTEMS, key=len)
     full = Software((Installed(longest, "A" * 20),) * SYSTEMS_MAX, ("R157SWIN" + "A" * 24,) * RXSWINS_MAX)
-    assert len(encode(full)) <= 1_024
+    assert len(encode(full)) <= BYTES_MAX["software"]
 
 
 def test_static_rules() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from support.chain import address
+from support.hostile.checks import BYTES_MAX
 from support.life import VIN
 from support.stages import at
 
@@ -29,10 +30,10 @@ from node.txtypes.vehicle.regions import (
     Refusal,
     Registration,
     RegistrationClaim,
+    RegistrationStatus,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
-VEHICLE_BYTES_MAX = 12 * 1024
 LATE, HASH, NUMBER, WHO = limits.TIME_MAX_MS, bytes(32), 2**32, address("bmw")
 OTHERS = (NUMBER,) * BRAND_OTHERS_MAX
 CODE = "A" * limits.CODE_LENGTH_MAX
@@ -45,13 +46,17 @@ def full() -> Vehicle:
         for name, rule in sorted(STOP_FLAGS.items()) for _ in range(rule.count_max)
     )  # fmt: skip
     claim = RegistrationClaim("DE", HASH, "temporary", "driving_school", "driving_school", LATE, LATE, NUMBER)
-    registration = Registration(
-        "export_pending", "DE", HASH, "temporary", "driving_school", LATE, LATE, "CN", NUMBER, claim,
-        (Refusal("DE", LATE),) * REFUSALS_MAX,
-    )  # fmt: skip
+    status = RegistrationStatus(
+        "export_pending", "DE", HASH, "temporary", "driving_school", LATE, LATE, "CN", NUMBER, "export_confirmed", True
+    )
+    told = (getattr(status, name) for name in RegistrationStatus.__struct_fields__)
+    registration = Registration(*told, claim, (Refusal("DE", LATE),) * REFUSALS_MAX, status)
     known: Vehicle = at("born").chain.state(VEHICLE, VIN)
     return replace(
         known, model=CODE, plant=CODE, configuration=(CODE,) * limits.LIST_MAX, registration=registration,
+        powertrain="petrol", born_at_ms=LATE, born_height=NUMBER, existence="in_service", origin="imported", grade="A",
+        covered_since_ms=LATE, ended_at_ms=LATE, title_since_ms=LATE, warranties=16, record_count=NUMBER,
+        maintenance_count=NUMBER, accident_count=NUMBER, transfer_count=NUMBER, material_changes=NUMBER,
         market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
         brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside"),) * RECALLS_MAX,
@@ -69,8 +74,8 @@ def full() -> Vehicle:
 def test_a_full_leaf_is_within_its_bound() -> None:
     value = full()
     raw = encode(value)
-    assert VEHICLE_BYTES_MAX * 3 // 4 < len(raw) <= VEHICLE_BYTES_MAX
-    assert value == Decoder(Vehicle, VEHICLE_BYTES_MAX, "vehicle")(raw)
+    assert BYTES_MAX["vehicle"] * 9 // 10 < len(raw) <= BYTES_MAX["vehicle"]
+    assert value == Decoder(Vehicle, BYTES_MAX["vehicle"], "vehicle")(raw)
 
 
 def test_the_lists_have_room_for_every_code() -> None:

@@ -138,12 +138,13 @@ class Asked(ChainSource):
 
 
 def test_all_keys_of_a_view_are_of_one_height(tmp_path: Path) -> None:
-    """Each further key asks for all of them again, so that no answer mixes two heights."""
+    """A key that is found to lack is asked for alone; if a block was made meanwhile, all are asked for again (see
+    `test_what_is_shown_is_of_one_height`)."""
     life = at("paid")
     source = Asked(life.chain)
     light = light_client(source, tmp_path)
     proven(light, ORDER, life.order.hex())
-    assert list(range(1, len(source.asked) + 1)) == source.asked
+    assert len(source.asked) > 1 and {1} == set(source.asked)
 
 
 def test_a_node_that_answers_other_keys_is_not_believed(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from support.life import VIN
 from support.light import (
     KEY,
     ChainSource,
@@ -21,10 +22,12 @@ from support.light import (
     with_entry,
 )
 
+from node import limits
 from node.chain.block import Block, Committed
 from node.chain.trust import genesis_trust
 from node.crypto.state_tree import StateProof
 from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError
+from node.ledger.family import AsOf, Reader
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import StateAnswer
 from wallet.light import ANCESTORS_MAX, LightClient
@@ -51,6 +54,53 @@ def test_the_newest_header_is_the_next_root(tmp_path: Path) -> None:
     later = light_client(source, tmp_path)
     assert height + 1 == verified(later)[1].height
     assert height == later.report().root_height
+
+
+# --- many keys ---
+@dataclass
+class Strict(ChainSource):
+    """A node that answers as many keys as any does, on a chain that makes a block after each of the next answers."""
+
+    blocks: int = 0
+    sizes: list[int] = field(default_factory=list)
+
+    def states(self, keys: Sequence[bytes]) -> StateAnswer:
+        assert len(keys) <= limits.RPC_KEYS_MAX
+        self.sizes.append(len(keys))
+        answer = super().states(keys)
+        if self.blocks:
+            self.blocks -= 1
+            self.chain.produce()
+        return answer
+
+
+MANY = [VEHICLE.key(f"WBA8E9G50GNU{number:05}") for number in range(2 * limits.RPC_KEYS_MAX)]
+
+
+def shown(reader: Reader, as_of: AsOf) -> tuple[bool, int, int]:
+    """What all keys say, and one that was not known beforehand."""
+    found = sum(reader.get(VEHICLE, key.decode().partition("/")[2]) is not None for key in MANY)
+    return reader.get(VEHICLE, VIN) is not None, found, as_of.now_ms
+
+
+def test_more_keys_than_a_node_answers_at_once_are_asked_in_portions(tmp_path: Path) -> None:
+    source = Strict(born())
+    found = light_client(source, tmp_path).verified_view(shown, MANY)
+    assert (True, 0, source.chain.store.head().time_ms) == found
+    assert [100, 100, 1, 1] == source.sizes, "and a key that is found to lack alone"
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_what_is_shown_is_of_one_height(tmp_path: Path, blocks: int) -> None:
+    """Though blocks are made while the portions are asked for."""
+    source = Strict(born(), blocks=blocks)
+    found = light_client(source, tmp_path).verified_view(shown, MANY)
+    assert (True, 0, source.chain.store.head().time_ms) == found
+
+
+def test_a_chain_that_is_too_fast_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="blocks are made faster"):
+        light_client(Strict(born(), blocks=1_000), tmp_path).verified_view(shown, MANY)
 
 
 # --- forged proofs ---

@@ -109,7 +109,32 @@ def test_odometer_readings() -> None:
     assert {"value": 7500, "unit": "mi", "source": "visual"} == parse_odometer("7500 mi:visual")
 
 
-@pytest.mark.parametrize("text", ["12000", "12.000km", "12000KM", "12000km:guess", "-1km", "12345678km", "km"])
+def test_a_reading_has_further_sources_and_signs_of_tampering() -> None:
+    """What the new instrument's workshop needs: the old reading from two sources."""
+    others = [{"source": "body_computer", "value": 11990}, {"source": "engine_computer", "value": 12001}]
+    read = {"value": 12000, "unit": "km", "source": "cluster"}
+    assert read | {"others": others} == parse_odometer("12000km,body_computer=11990, engine_computer=12001")
+    assert read | {"tamper_sign": True} == parse_odometer("12000km,tampered")
+    assert {"value": 5, "unit": "km", "source": "engine_computer"} == parse_odometer("5km:engine_computer")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12000km,visual",
+        "12000km,guess=1",
+        "12000km,",
+        "body_computer=1",
+        "1km,visual=1km",
+        "12000",
+        "12.000km",
+        "12000KM",
+        "12000km:guess",
+        "-1km",
+        "12345678km",
+        "km",
+    ],
+)
 def test_other_readings_are_refused(text: str) -> None:
     with pytest.raises(Malformed, match="is not an odometer reading: write 12000km"):
         parse_odometer(text)

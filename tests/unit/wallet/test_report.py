@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
-from support.disputing import dispute, newest
-from support.life import VIN, flag
+from support.disputing import ARBITERS, answered, dispute, disputed, newest, passed, serviced, voted
+from support.life import VIN, flag, maintenance
 from support.registering import put
 from support.specimens import specimen
 from support.stages import at, change, force
@@ -18,6 +18,7 @@ from node.ledger.family import index_prefix
 from node.ledger.json_form import from_json, to_json
 from node.rpc.moments import moment_of
 from node.txtypes.buyers_report import BuyersReport
+from node.txtypes.disputes.types import RecordClose
 from node.txtypes.history import decode_record
 from node.txtypes.parts.battery import BATTERY
 from node.txtypes.vehicle.brands import Brand
@@ -82,13 +83,52 @@ def test_a_life_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None
     assert [
         "now registered in DE since 2026-01-02", "2026-01-02 registration.set DE by registrar-1, record 2"
     ] == shown["Registration"]  # fmt: skip
-    assert ["record 3 not done, closed: withdrawn, opened 2026-01-02"] == shown["Disputes"]
-    newest = "newest reading 0 km on 2026-01-02, record 3; with the instruments before: 12,600 km"
-    assert newest in shown["Odometer"]
+    assert ["record 3 not done, closed: withdrawn on 2026-01-02, opened 2026-01-02"] == shown["Disputes"]
+    assert [
+        "present instrument 0 km on 2026-01-02, record 3", "driven overall 12,600 km over 2 instruments"
+    ] == shown["Odometer"][1:3]  # fmt: skip
     foreign = page(capsys, report_of(chain, FOREIGN))
     assert "maker and model a maker that is not on this chain, PRIUS, hev" in foreign["Identity and origin"]
     assert "built 2019 in TSUTSUMI" in foreign["Identity and origin"]
     assert any("health 94.1 %" in line for line in foreign["High-voltage battery"])
+
+
+def test_an_instrument_that_nobody_has_witnessed_leaves_the_distance_unproven(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chain = at("wholesale").chain
+    chain.do("workshop-berlin", maintenance(chain, 12_000))
+    body = specimen("odometer.replace", chain)
+    chain.do("workshop-berlin", replace(body, old=replace(body.old, others=())), "dealer-munich")
+    chain.now += DAY_MS
+    chain.do("workshop-berlin", maintenance(chain, 400))
+    shown = page(capsys, report_of(chain, VIN))
+    assert [
+        "present instrument 400 km on 2026-01-03, record 4",
+        "driven overall 13,000 km over 2 instruments, which is not proven",
+    ] == shown["Odometer"][1:3]
+
+
+def test_a_dispute_says_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    life = at("wholesale")
+    sequence = serviced(life)
+    ident = disputed(life, sequence)
+    says = [page(capsys, report_of(life.chain, VIN))["Disputes"]]
+    answered(life, ident)
+    says.append(page(capsys, report_of(life.chain, VIN))["Disputes"])
+    voted(life, ident, "annulled", *ARBITERS[:2])
+    passed(life, 14)
+    life.chain.produce()
+    says.append(page(capsys, report_of(life.chain, VIN))["Disputes"])
+    life.chain.do("buyer-1", RecordClose(ident))
+    says.append(page(capsys, report_of(life.chain, VIN))["Disputes"])
+    assert [
+        "record 2 not done, awaiting answer until 2026-01-16, opened 2026-01-02",
+        "record 2 not done, voting until 2026-01-16, opened 2026-01-02",
+        "record 2 not done, due: undecided, takes effect when anybody sends record.close, since 2026-01-16, opened "
+        "2026-01-02",
+        "record 2 not done, closed: undecided on 2026-01-16, opened 2026-01-02",
+    ] == [line for (line,) in says]
 
 
 def troubled():
