@@ -116,7 +116,8 @@ def check_alone(
         reading = reading_of(leaf, target.sequence)
         if reading is not None and reading.standing == DECLARED:
             return
-        if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms):
+        is_replacement = record_status(ledger, vin, target.sequence).is_replacement
+        if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms, is_replacement=is_replacement):
             ledger.unmet(WITNESS_MISSING, vin)
 
 
@@ -228,4 +229,6 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         put_record_status(
             ledger, self.vin, self.target.sequence, superseded_by=self.replaced_by, belongs_to=self.belongs_to
         )  # fmt: skip
+        if self.replaced_by is not None:
+            put_record_status(ledger, self.belongs_to or self.vin, self.replaced_by.sequence, is_replacement=True)
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms, is_material=is_material)

@@ -206,19 +206,21 @@ RECORD_DISPUTE = Family(
 class RecordStatus(Value, tag=1, frozen=True):
     """What became of a record that was amended or disputed, under `<vin>-<sequence>`. `superseded_by`: the record that
     its author put in its place; `belongs_to`: the car that it is about; `is_superseded`: the author has amended it;
-    `outcome`: what arbiters decided last; `disputes`: all that there were about it."""
+    `outcome`: what arbiters decided last; `disputes`: all that there were about it; `is_replacement`: its author put
+    it in the place of another."""
 
     superseded_by: RecordName | None
     belongs_to: Vin | None
     is_superseded: bool
     outcome: OptionalCode
     disputes: Annotated[tuple[Id, ...], Meta(max_length=DISPUTES_PER_RECORD_MAX)]
+    is_replacement: bool
 
 
 RECORD_STATUS: Final = Family(
     "record-status", RecordStatus, ident=Ident("<vin>-<sequence> of a record", VIN_PATTERN.strip("^$") + "-[0-9]{1,10}")
 )
-NO_STATUS: Final = RecordStatus(None, None, False, "", ())
+NO_STATUS: Final = RecordStatus(None, None, False, "", (), False)
 
 
 class RecordStatusView(RecordStatus, frozen=True):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from node.ledger.fields import RecordName
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.birth import void_import
@@ -69,7 +70,10 @@ def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if leaf is None:
         return vehicle
     state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
-    is_lowered = state == SUPERSEDED and not ruling.may_clear and lowers(leaf, ruling.sequence, ruling.new_metres)
+    is_replacement = record_status(ledger, ruling.vin, ruling.sequence).is_replacement
+    is_lowered = state == SUPERSEDED and not ruling.may_clear and lowers(
+        leaf, ruling.sequence, ruling.new_metres, is_replacement=is_replacement
+    )  # fmt: skip
     judged = without_segment(leaf, ruling.sequence, ledger.rules)
     judged = with_state(judged, ruling.sequence, state, ledger.rules, is_lowered=is_lowered)
     if judged != leaf:

@@ -37,7 +37,7 @@ from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.mandate import MANDATE
-from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
+from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, require_role, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
@@ -243,7 +243,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return None
         is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
         offset = rollover_offset(leaf, self.event_at_ms, round_metres)
-        return Segment(vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True)
+        return Segment(
+            vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True, told_at_ms=ledger.now_ms,
+            told_by=(ledger.sender,),
+        )  # fmt: skip
 
     def _went_round(self, ledger: Ledger) -> bool:
         return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)
@@ -337,6 +340,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_clear = is_clear and not self._lacks_second(ledger)
         if self.kind == "structural_release":
             return self._released(ledger, vehicle, is_clear=is_clear)
+        if self.kind == "odometer":
+            void = [entry for entry in vehicle.clearances if entry.what == "odometer_replace" and is_clear
+                    and is_fraudulent(ledger, entry.author, entry.at_ms)]  # fmt: skip
+            vehicle = with_clearance(ledger, vehicle, "odometer_replace", void) if void else vehicle
         flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
         if flag is None and not is_of_the_road:
             return vehicle, ()

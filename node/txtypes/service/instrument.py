@@ -67,7 +67,7 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
         if vehicle is None:
             return
-        if not self.holder_signs and vehicle.holder != ledger.sender:
+        if not self.is_acknowledged(ledger, vehicle):
             ledger.unmet(HOLDER_MISSING, self.vin)
         check_flags(ledger, self.vin, vehicle, "odometer_replace")
         leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
@@ -76,7 +76,7 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
         near = [s for s in leaf.segments if abs(self.event_at_ms - s.from_event_ms) < REPLACED_AGAIN_MS]
         if near:
             ledger.unmet(REPLACED_RECENTLY, self.vin, time_to_text(near[-1].from_event_ms))
-        parties = (ledger.sender, vehicle.holder)
+        parties = (ledger.sender, vehicle.holder, *super().signers(ledger))
         if self.witness is None:
             if self._needs_witness(leaf):
                 ledger.unmet(WITNESS_MISSING, self.vin)
@@ -103,9 +103,10 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
         assert self.odometer is not None, "guarded"
         offset = replacement_offset(leaf, self.event_at_ms, old, to_metres(self.odometer.value, self.odometer.unit))
         has_two_sources = self.old is not None and bool(self.old.others)
+        told_by = (ledger.sender, *((self.witness,) if self.witness is not None else ()))
         return Segment(
             vehicle.record_count, self.event_at_ms, offset, is_proven=has_two_sources or self.witness is not None,
-            is_rollover=False,
+            is_rollover=False, told_at_ms=ledger.now_ms, told_by=told_by,
         )  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:

@@ -30,7 +30,6 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.rules.odometer import to_metres
 from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.member import name_of
 from node.txtypes.service.warranty import (
@@ -48,7 +47,7 @@ from node.txtypes.service.warranty import (
     require_warranty,
     warranty_ident,
 )
-from node.txtypes.vehicle.odometer import highest_metres
+from node.txtypes.vehicle.odometer import distance_shown, highest_metres
 from node.txtypes.vehicle.record import Effect, append_record, find_record
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -154,7 +153,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     }, ("dealer-munich",))  # fmt: skip
 
     def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
-        if not self.holder_signs and (vehicle is None or vehicle.holder != ledger.sender):
+        if vehicle is None or not self.is_acknowledged(ledger, vehicle):
             ledger.unmet(CLAIM_UNSIGNED, self.vin)
         if self.repair is not None:
             find_record(ledger, self.vin, self.repair)
@@ -181,7 +180,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
 
     def _metres(self, ledger: Ledger) -> int:
         """The car's distance at the event: by its own reading, or by a higher one until then."""
-        own = to_metres(self.odometer.value, self.odometer.unit) if self.odometer is not None else 0
+        own = distance_shown(ledger, self.vin, self.odometer, self.event_at_ms) if self.odometer is not None else 0
         return max(own, highest_metres(ledger, self.vin, self.event_at_ms))
 
     def _recent(self, ledger: Ledger, warranty: Warranty) -> tuple[RecentClaim, ...]:

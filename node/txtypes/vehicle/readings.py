@@ -53,7 +53,8 @@ class Author(Value, frozen=True):
 
 
 class Segment(Value, frozen=True):
-    """An instrument of the car, which counts from an event on; the record `sequence` tells of it. See
+    """An instrument of the car, which counts from an event on; the record `sequence` tells of it, included at
+    `told_at_ms`. `told_by`: those on whose word it is proven, its author and the witness. See
     `rules.verdict.JudgedSegment`."""
 
     sequence: int
@@ -61,6 +62,8 @@ class Segment(Value, frozen=True):
     offset_metres: int
     is_proven: bool
     is_rollover: bool
+    told_at_ms: OptionalTime = 0
+    told_by: Annotated[tuple[Address, ...], Meta(max_length=2)] = ()
 
 
 class Explanation(Value, frozen=True):
@@ -301,18 +304,27 @@ def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset)
 
 
 def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
-    """The working set with the readings of the authors in `frauds` excluded, without judging it anew."""
+    """The working set with the readings of the authors in `frauds` excluded, and the instruments that are proven on
+    their word unproven, without judging it anew."""
     since = [frauds.get(author.address) for author in leaf.authors]
 
     def is_excluded(reading: Reading) -> bool:
         from_ms = since[reading.author]
         return from_ms is not None and is_judged(reading) and _is_since(reading, from_ms)
 
-    if not any(from_ms is not None for from_ms in since) or not any(map(is_excluded, leaf.readings)):
+    doubted = [segment for segment in leaf.segments if segment.is_proven and _is_doubted(segment, frauds)]
+    is_any = any(from_ms is not None for from_ms in since) and any(map(is_excluded, leaf.readings))
+    if not is_any and not doubted:
         return leaf
     return replace(
-        leaf, readings=tuple(replace(r, state=EXCLUDED) if is_excluded(r) else r for r in leaf.readings)
+        leaf, readings=tuple(replace(r, state=EXCLUDED) if is_excluded(r) else r for r in leaf.readings),
+        segments=tuple(replace(s, is_proven=False) if s in doubted else s for s in leaf.segments),
     )  # fmt: skip
+
+
+def _is_doubted(segment: Segment, frauds: Mapping[bytes, int]) -> bool:
+    since = [frauds[author] for author in segment.told_by if author in frauds]
+    return bool(since) and max(segment.from_event_ms, segment.told_at_ms) >= min(since)
 
 
 def _is_since(reading: Reading, since_ms: int) -> bool:
@@ -379,7 +391,9 @@ def highest_distance(leaf: Readings, until_ms: int) -> int:
     return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
 
 
-def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int) -> bool:
+def may_amend_alone(
+    leaf: Readings, sequence: int, new_metres: int, now_ms: int, *, is_replacement: bool = False
+) -> bool:
     """Whether the author may put another value in place of a reading without a witness: within 28 days of its
     inclusion, and unless that lowers it or its record told of another instrument. False where the reading was left
     out."""
@@ -388,13 +402,14 @@ def may_amend_alone(leaf: Readings, sequence: int, new_metres: int, now_ms: int)
         return False
     if any(segment.sequence == sequence for segment in leaf.segments):
         return False
-    return not lowers(leaf, sequence, new_metres)
+    return not lowers(leaf, sequence, new_metres, is_replacement=is_replacement)
 
 
-def lowers(leaf: Readings, sequence: int, new_metres: int) -> bool:
+def lowers(leaf: Readings, sequence: int, new_metres: int, *, is_replacement: bool = False) -> bool:
     """Whether another value, -1 for none, takes a judged reading back by more than the tolerance, and the reading is
-    not probably a typing error. Of one that was left out nobody can tell: False."""
+    not probably a typing error. One that its author has put in the place of another is not called so: else it would be
+    dated such that it looks like one. Of one that was left out nobody can tell: False."""
     reading = reading_of(leaf, sequence)
     if reading is None or not is_judged(reading) or new_metres >= reading.metres - odometer.TOLERANCE_METRES:
         return False
-    return not verdict.typing_error_likely(series_of(leaf), sequence)
+    return is_replacement or not verdict.typing_error_likely(series_of(leaf), sequence)

@@ -138,11 +138,15 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
             ledger.unmet(SITE_UNKNOWN, self.where.site)
         if vehicle is not None and self.where.model_seen != vehicle.model:
             ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, vehicle.model)
-        if self.odometer is not None or not has_role(ledger, ledger.sender, *WITHOUT_READING):
+        if self.odometer is not None or not has_role(ledger, ledger.sender, *self._without_reading()):
             check_reading(ledger, self.vin, self.odometer)
         if vehicle is not None and not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker):
             self._check_number(ledger)
         self.record_guards(ledger, vehicle)
+
+    def _without_reading(self) -> tuple[str, ...]:
+        """Roles in which this may be reported without a reading: another role of the sender is none."""
+        return tuple(role for role in WITHOUT_READING if role in self.by.roles)
 
     def _check_number(self, ledger: Ledger) -> None:
         leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS

@@ -148,7 +148,9 @@ def test_values_are_within_their_bounds_with_every_list_full() -> None:
         limits.TIME_MAX_MS, limits.TIME_MAX_MS, "withdraws", limits.TIME_MAX_MS, votes, "undecided", limits.TIME_MAX_MS,
     )  # fmt: skip
     assert len(encode(full)) <= 1_024
-    assert len(encode(RecordStatus(RecordName(2**32, bytes(32)), VIN, True, "undecided", (bytes(32),) * 3))) <= 200
+    assert (
+        len(encode(RecordStatus(RecordName(2**32, bytes(32)), VIN, True, "undecided", (bytes(32),) * 3, True))) <= 200
+    )
     opened = OpenDisputes(tuple(OpenOfAccount(bytes(32), longest) for _ in range(OPEN_PER_MEMBER_MAX)))
     assert len(encode(opened)) <= 2_560
     quarters = tuple(Quarter(longest, 10**6, 10**6, 10**6) for _ in range(conducts.QUARTERS_MAX))

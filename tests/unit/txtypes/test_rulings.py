@@ -392,7 +392,7 @@ def test_a_record_of_another_car_is_marked_and_stays() -> None:
     right = name_of(life.chain, newest(life.chain, other), other)
     body = amend(life.chain, sequence, reason="wrong_vehicle", belongs_to=other, replaced_by=right, witness=WITNESS)
     life.chain.do(WORKSHOP, body, INSPECTOR)
-    assert RecordStatus(right, other, True, "", ()) == status(life, sequence)
+    assert RecordStatus(right, other, True, "", (), False) == status(life, sequence)
     assert 0 == car(life).maintenance_count and 1 == life.chain.state(VEHICLE, other).maintenance_count
 
 
