@@ -17,7 +17,7 @@ from node.txtypes.members.conduct import drop_provisional_flag
 from node.txtypes.parts.battery import BatteryBind, BatteryHealth
 from node.txtypes.parts.parts import PartBind
 from node.txtypes.parts.software import SoftwareUpdate
-from node.txtypes.vehicle.alerts import close_alert
+from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident
@@ -190,6 +190,19 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return replace(vehicle, alerts=alerts)
 
 
+def _closings(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The alert that the record has closed is open again, as it was."""
+    if not ruling.is_struck or ruling.kind != "alert.close":
+        return vehicle
+    raw = ledger.record(ruling.vin, ruling.sequence)
+    assert raw is not None, "a ruling is about a record"
+    body = body_of(stored_record(raw), AlertClose)
+    alerts = reopened(vehicle.alerts, body.alert, body.state, ruling.sequence)
+    if alerts != vehicle.alerts:
+        ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
+    return replace(vehicle, alerts=alerts)
+
+
 def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """Service that was not done is not counted. One that is backfilled never was."""
     if ruling.is_struck and ruling.kind == "maintenance.record":
@@ -241,8 +254,8 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _beside,
-    _identity,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _closings, _counters, _registration,
+    _beside, _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 

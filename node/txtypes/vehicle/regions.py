@@ -276,7 +276,8 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 
 class Alert(Value, frozen=True):
     """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
-    `sequence`: the record that changed its state last; `author`: who raised it, or raised it again once closed."""
+    `sequence`: the record that changed its state last, or closed it; `author`: who raised it, or raised it again once
+    closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
