@@ -93,7 +93,7 @@ def ended(existence: str) -> Callable[[Life], None]:
     Case("of a voided one", "born", POLICE, closing(), before=then(alerted, ended("voided"))),
     Case("by an author on hold", "born", POLICE, closing(), ("author_on_hold",), before=then(alerted, on_hold)),
 )  # fmt: skip
-def test_closing(case: Case) -> None:
+def test_closing_an_alert(case: Case) -> None:
     assert case.codes == case.run()
 
 
