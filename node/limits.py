@@ -51,7 +51,7 @@ READINGS_MAX: Final = 256
 """Odometer readings of one vehicle in state. Above: the least informative are left out, and a series that rises has the
 verdict NO_VERDICT with reason `limit`."""
 
-READING_AUTHORS_MAX: Final = 64
+READING_AUTHORS_MAX: Final = 60
 """Authors of the readings in state. Above: the one with the fewest judged readings is left out with them."""
 
 ODOMETER_SEGMENTS_MAX: Final = 4

@@ -53,9 +53,10 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         if not isinstance(content, dict):
             yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
             continue
-        codes = _codes(record)
+        codes, other = _codes(record), _other_car(record)
         is_bad = is_fraud or any(STYLES.get(code) == "bad" for code in _verdicts(codes))
-        details = ", ".join((*_headline(kind, content), *map(_words, codes)))
+        about = [f"about the car {other}"] if other else []
+        details = ", ".join((*about, *_headline(kind, content), *map(_words, codes)))
         yield Entry(when, place, kind, author, marks, details, "bad" if is_bad else "")
 
 
@@ -83,6 +84,13 @@ def fates(records: Records) -> dict[str, list[str]]:
         words = [word.upper() if word == "annulled" else word for word in told]
         found.setdefault(str(about), []).extend(f"{word} ({place})" for word in words)
     return found
+
+
+def _other_car(record: Mapping[str, Any]) -> str:
+    """The VIN that a record is about, where it only tells this car of another, as of a part that both have."""
+    content, own = record.get("content"), str(record.get("id", "")).partition("/")[0]
+    vin = content.get("vin") if isinstance(content, dict) else None
+    return plain(vin) if own and isinstance(vin, str) and vin != own else ""
 
 
 def _headline(kind: str, content: Mapping[str, Any]) -> list[str]:
@@ -147,7 +155,7 @@ def distances(records: Records) -> list[tuple[int, str]]:
     for record in sorted(records, key=lambda record: str(record.get("event_at", ""))):
         content = record.get("content")
         shown = _reading(content, "odometer")
-        if shown is None:
+        if shown is None or _other_car(record):
             continue
         value, unit = shown
         if record.get("kind") == REPLACED:

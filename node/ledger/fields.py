@@ -74,6 +74,8 @@ DefectSeverity = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("defect_
 Checklist = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9/-]{1,23}\Z"), kinds.CodeOf("checklists")]
 InspectionKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("inspection_kinds")]
 FlagName = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("stop_flags")]
+AlertCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("alerts")]
+AlertReason = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("alert_reasons")]
 PartClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_classes")]
 PartAction = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_actions")]
 PartSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_sources")]

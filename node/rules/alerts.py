@@ -3,8 +3,11 @@
 from typing import Final
 
 ALERT_STATES: Final = ("reported", "confirmed", "closed")
-"""States of an alert. `reported`: shown. `confirmed`: by a second author, police, registrar or inspector; material.
-`closed`: by police, registrar or a decision; it stays visible."""
+"""`reported`: shown. `confirmed`: by a second author, police, registrar or inspector; material. `closed`: by police,
+registrar or a decision; it stays visible."""
+ALERT_REASONS: Final = ("mistaken", "explained", "settled")
+"""Why an alert is closed. `mistaken`: what was reported is wrong. `explained`: it is right, and no contradiction.
+`settled`: what it warned of is over, as a part that is in one car again. Our decision."""
 ALERTS: Final[dict[str, str]] = {
     "parallel_life": "reported",
     "clone_vin": "reported",

@@ -50,7 +50,8 @@ CHECKLISTS: Final[dict[str, Checklist]] = {
     "EU-PTI-2014/45": Checklist(1, _PERIODIC, "full", _CAR, _UNION_RETEST),
     # Germany, StVZO section 29 and Annex VIII, 3.1.4.3: one month for a retest, seen in pruefstellen.de, ivs-malki.de
     "DE-HU": Checklist(1, _PERIODIC, "full", (*_CAR, *_items("S1 S2 S3")), {"": 31}),
-    # Great Britain: garages test what they repair; a partial retest within ten working days. Not confirmed
+    # Great Britain: garages test what they repair. A partial retest within ten working days: seen in guides of garages
+    # (motonline.co.uk, theukrules.co.uk)
     "GB-MOT": Checklist(1, _PERIODIC, "none", (*_items("0"), *_SAFETY), {"": 14}),
     # China, GB 38900-2020, items and procedures of motor vehicle safety technical inspection. Items not confirmed
     "CN-GB38900": Checklist(1, _PERIODIC, "full", (*_CAR, *_items("H")), {"": 31}),

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 PART_CLASSES: Final = (
     "engine", "gearbox", "hv_battery", "airbag", "control_unit", "cluster", "steering", "headlight", "catalyst",
 )  # fmt: skip
-"""Parts with a serial number whose way from car to car is worth knowing. Our decision; that airbags and catalysts are
-what is stolen is not confirmed."""
+"""Parts with a serial number whose way from car to car is worth knowing. Our decision. That airbags and catalysts are
+what is stolen: seen in reports of police and insurers in the United States (scpr.org 2012, NICB)."""
 PART_ACTIONS: Final = ("fit", "remove")
 PART_SOURCES: Final = ("new", "remanufactured", "used", "unknown")
 """Origins of a fitted part. A used one without a donor is unproven."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from node.rules import card_numbers, damage, odometer, vin
-from node.rules.alerts import ALERT_STATES, ALERTS, MATERIAL_EVENTS
+from node.rules.alerts import ALERT_REASONS, ALERT_STATES, ALERTS, MATERIAL_EVENTS
 from node.rules.brands import BRAND_STATES, BRANDS, TOTAL_LOSS_CATEGORIES, BrandRule
 from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS, Checklist
 from node.rules.disputes import DISPUTE_ANSWERS, DISPUTE_GROUNDS, DISPUTE_OUTCOMES, DISPUTE_REASONS, DISPUTE_STANDINGS
@@ -118,6 +118,7 @@ class Tables(NamedTuple):
     vin_year_codes: str = vin.YEAR_CODES
     alerts: Mapping[str, str] = ALERTS
     alert_states: tuple[str, ...] = ALERT_STATES
+    alert_reasons: tuple[str, ...] = ALERT_REASONS
     material_events: tuple[str, ...] = MATERIAL_EVENTS
     brands: Mapping[str, BrandRule] = BRANDS
     brand_states: tuple[str, ...] = BRAND_STATES

@@ -54,8 +54,8 @@ def wmi_of(vin: str) -> str:
 
 
 def has_serial_number(vin: str, scheme: str) -> bool:
-    """Whether the VIN ends in the digits of a serial number: four (ISO 3779), five for North America (49 CFR
-    565.15(d)(3), of which a maker of few cars uses three)."""
+    """Whether the VIN ends in the digits of a serial number: four (ISO 3779:2009, as descriptions of it say), five for
+    North America (49 CFR 565.15(d)(3), of which a maker of few cars uses three)."""
     digits = vin[12:] if scheme == "NA" and vin[2] != "9" else vin[13:]
     return digits.isascii() and digits.isdigit()
 

@@ -235,7 +235,9 @@ def leads_parallel_life(vin: str, records: Iterable[DecodedRecord], reader: Read
 def _seen(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> Sequence[Seen]:
     """Where the car was last, by its sightings and by the records that were made at a place of business."""
     sightings = reader.get(SIGHTINGS, vin) or NO_SIGHTINGS
-    told = [(face, body) for face, _, body in records if isinstance(body, Report) and body.where.site]
+    told = [
+        (face, body) for face, _, body in records if isinstance(body, Report) and body.where.site and body.vin == vin
+    ]
     last = sorted(told, key=lambda entry: entry[0].event_at_ms)[-SEEN_MAX:]
     seen = list(places_of(sightings))
     for face, body in last:

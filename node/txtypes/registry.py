@@ -46,6 +46,7 @@ from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
 from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart
 from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDecide
+from node.txtypes.vehicle.alerts import AlertClose
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.imports import VehicleImport
@@ -62,7 +63,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     VehicleRegister, TitleTransfer, OdometerRead, OdometerReplace, MaintenanceRecord, AccidentReport, RecallOpen,
     RegistrationSet, RegistrationSuspend, RegistrationEnd, RegistrationExport, RegistrationAccept, TitleAssign,
     RecallExtend, RecallDone, InspectionRecord,
-    FlagSet, FlagClear,
+    FlagSet, FlagClear, AlertClose,
     RepairRecord, TotalLoss, Rebuild, Scrap,
     VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,

@@ -13,7 +13,8 @@ from node.txtypes.disputes.types import RecordRespond
 from support import registering
 from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
-from support.life import Life, km, maintenance, where
+from support.foreign import TWO, part
+from support.life import VIN, Life, km, maintenance, register, where
 from support.specimens import specimen
 from support.stages import at
 
@@ -48,6 +49,13 @@ def named(life: Life) -> None:
 
 def flagged(life: Life) -> None:
     life.chain.do("inspector-1", specimen("flag.set", life.chain))
+
+
+def alerted(life: Life) -> None:
+    """Two cars have one gearbox."""
+    life.chain.do("bmw", register(TWO))
+    for vin in (TWO, VIN):
+        life.chain.do("workshop-berlin", part(life.chain, vin))
 
 
 def brought_in(life: Life) -> None:
@@ -123,6 +131,7 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "inspection.record": ("born", nothing),
     "flag.set": ("born", nothing),
     "flag.clear": ("born", flagged),
+    "alert.close": ("born", alerted),
     "registration.set": ("born", nothing),
     "registration.suspend": ("born", registering.registered),
     "registration.export": ("born", registering.registered),

@@ -11,6 +11,7 @@ from node.txtypes.service.records import Due, Part
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.stop_flags import FlagSet
 from support.chain import DAY_MS, address
+from support.foreign import part
 from support.life import VIN, accident, km, maintenance, read, register, where
 from support.played import Entry, Story
 from support.specimens import specimen
@@ -44,6 +45,9 @@ def suspected(story: Story) -> None:
     """An inspector's suspicion and its end; a theft of the second car."""
     story.specimen("flag.set")
     story.specimen("flag.clear")
+    for vin in (SECOND, VIN):
+        story.do("workshop-berlin", part(story.chain, vin), name="part.bind of the gearbox of another car")
+    story.specimen("alert.close")
     story.do("police-1", FlagSet(SECOND, "stolen", bytes(range(32)), 0, False), name="flag.set by the police")
 
 

@@ -182,6 +182,12 @@ jump_confirmed | sudden rise of the mileage confirmed | Sprung des Kilometerstan
 author_fraud | record of an author struck off for fraud | Eintrag eines wegen Betrugs Gestrichenen | 记录人因欺诈被除名
 """)
 
+ALERT_REASONS: Final = rows("""
+mistaken | reported by mistake | irrtümlich gemeldet | 误报
+explained | explained, no contradiction | erklärt, kein Widerspruch | 已查明，不矛盾
+settled | settled, no longer the case | erledigt, besteht nicht mehr | 已消除
+""")
+
 ALERT_STATES: Final = rows("""
 reported | reported | gemeldet | 已报告
 confirmed | confirmed | bestätigt | 已确认

@@ -10,6 +10,7 @@ from node.rules.texts.form import Texts
 from node.rules.texts.services import SERVICES
 
 TEXTS: Final[Mapping[str, Texts]] = {
+    "alert_reasons": life.ALERT_REASONS,
     "alert_states": life.ALERT_STATES,
     "alerts": life.ALERTS,
     "amend_reasons": life.AMEND_REASONS,

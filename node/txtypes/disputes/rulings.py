@@ -16,7 +16,7 @@ from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
 from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.conduct import drop_provisional_flag
-from node.txtypes.vehicle.alerts import close_alert
+from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident
@@ -206,6 +206,19 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return replace(vehicle, alerts=alerts)
 
 
+def _closings(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """The alert that the record has closed is open again, as it was."""
+    if not ruling.is_struck or ruling.kind != "alert.close":
+        return vehicle
+    raw = ledger.record(ruling.vin, ruling.sequence)
+    assert raw is not None, "a ruling is about a record"
+    body = body_of(stored_record(raw), AlertClose)
+    alerts = reopened(vehicle.alerts, body.alert, body.state, ruling.sequence)
+    if alerts != vehicle.alerts:
+        ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
+    return replace(vehicle, alerts=alerts)
+
+
 def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """Service that was not done is not counted. One that is backfilled never was."""
     if ruling.is_struck and ruling.kind == "maintenance.record":
@@ -253,8 +266,8 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _counters, _registration, _own_effect,
-    _identity,
+    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _closings, _counters, _registration,
+    _own_effect, _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 

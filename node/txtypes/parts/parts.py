@@ -10,7 +10,6 @@ from node import limits
 from node.ledger.example import Example
 from node.ledger.fields import Code, PartAction, PartClass, PartSource, Serial, Vin
 from node.ledger.overlay import Ledger
-from node.limits import DAY_MS
 from node.rules.outcomes import NOT_BOUND, UNPROVEN
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
 from node.txtypes.vehicle.bindings import (
@@ -27,13 +26,13 @@ from node.txtypes.vehicle.bindings import (
 )
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import ENDED
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, THEFT_FOUND_MS, with_part_taken
 from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 ELSEWHERE: Final = ("part_elsewhere",)
-THEFT_FOUND_MS: Final = 90 * DAY_MS
 
 
 def is_stolen(vehicle: Vehicle | None, now_ms: int, until_ms: int = limits.TIME_MAX_MS) -> bool:
@@ -49,10 +48,10 @@ def is_living(ledger: Ledger, vin: str) -> bool:
 
 
 class PartBind(Report, tag="part.bind", frozen=True):
-    """Fit a part to a car or remove it, by a workshop or a manufacturer. A part that is bound to another car can be
-    fitted too: the binding is then contested, and both cars have the alert `part_elsewhere` until the part is removed
-    from one of them. A part of a car that is flagged stolen raises the alert `part_from_stolen`. `donor`: the car that
-    a used part comes from. A flag of the donor that blocks `part_fit` blocks the fitting, except `stolen`: there the
+    """A workshop or manufacturer fits a part to a car or removes it. A part that is bound to another car is fitted all
+    the same: the binding is contested and both cars have the alert `part_elsewhere`, until it is removed from one of
+    them. A part of a car that is flagged stolen, or is within 90 days, leaves `part_from_stolen`. `donor`: the car that
+    a used part is from; a flag that blocks `part_fit` keeps its parts where they are, theft excepted, of which the
     record is evidence."""
 
     vin: Vin
@@ -87,6 +86,7 @@ class PartBind(Report, tag="part.bind", frozen=True):
             return Effect(vehicle, () if self.vin in claimants(part.binding) else (NOT_BOUND,))
         binding = fitted(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
         ledger.put(PART, ident, replace(part, binding=binding))
+        self._note_origins(ledger, part.binding)
         others = [vin for vin in claimants(part.binding) if vin != self.vin]
         codes = self._codes(ledger, others)
         for vin in others:
@@ -111,12 +111,21 @@ class PartBind(Report, tag="part.bind", frozen=True):
         is_clone = self.part_class == "engine" and any(is_living(ledger, vin) for vin in others)
         return ENGINE_ELSEWHERE if is_clone else ELSEWHERE
 
+    def _origins(self, before: Binding, now_ms: int) -> dict[str, int]:
+        """The donor, the cars that have the part and those that had it, with the time of the removal; of one that has
+        it, now: dating the fitting back hides nothing."""
+        had = {place.vin: place.at_ms for place in before.previous}
+        has = dict.fromkeys((*claimants(before), *(() if self.donor is None else (self.donor,))), now_ms)
+        return {vin: at_ms for vin, at_ms in (had | has).items() if vin != self.vin}
+
     def _is_from_stolen(self, ledger: Ledger, before: Binding) -> bool:
-        """Whether the donor, a car that has the part, or one that had it is flagged stolen now. A backdated fitting
-        hides nothing."""
-        cars = (*claimants(before), *(() if self.donor is None else (self.donor,)))
-        now_ms = ledger.now_ms
-        return any(is_stolen(ledger.get(VEHICLE, vin), now_ms) for vin in cars if vin != self.vin) or any(
-            is_stolen(ledger.get(VEHICLE, place.vin), now_ms, place.at_ms)
-            for place in before.previous if place.vin != self.vin
-        )  # fmt: skip
+        """Whether the part is from a car that is flagged stolen now."""
+        origins = self._origins(before, ledger.now_ms).items()
+        return any(is_stolen(ledger.get(VEHICLE, vin), ledger.now_ms, at_ms) for vin, at_ms in origins)
+
+    def _note_origins(self, ledger: Ledger, before: Binding) -> None:
+        """Each car that the part is from knows this one, which is told if that is flagged stolen later."""
+        for vin, at_ms in self._origins(before, ledger.now_ms).items():
+            if ledger.get(VEHICLE, vin) is not None and ledger.now_ms <= at_ms + THEFT_FOUND_MS:
+                life = ledger.get(LIFE, vin) or NO_LIFE
+                ledger.put(LIFE, vin, with_part_taken(life, self.vin, at_ms, ledger.now_ms))

@@ -27,6 +27,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.outcomes import CLAIM_OBJECTED, CLAIM_OPENED, CLAIM_TAKES_EFFECT, RECALL_BEFORE_ACCEPT
+from node.txtypes.vehicle.alerts import close_alert
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.conditions import TOTAL_LOSS, check_flags, check_shown, consenting
 from node.txtypes.vehicle.guards import check_act_time
@@ -38,6 +39,7 @@ from node.txtypes.vehicle.regions import (
     RegistrationClaim,
     claimed,
     ended_registration,
+    find_alert,
     is_retest_overdue,
     status_of,
 )
@@ -210,7 +212,8 @@ class RegistrationSet(Registering, tag="registration.set", frozen=True):
 
 
 class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
-    """A country registers a car that has left or leaves another for it, or an imported one. `shown`: the car's material
+    """A country registers a car that has left or leaves another for it, which confirms its export, or an imported one.
+    `shown`: the car's material
     root, so that the country confirms that it has seen the brands, the open recalls and the newest reading. Of a car
     that another country has, it is a claim, which needs the holder's own signature (`holder_signs` without a mandate)
     and that of a bank with a lien: it takes effect when the other country confirms the export, or 30 days later unless
@@ -261,7 +264,10 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         if self.step(vehicle.registration) == "accept":
-            return self._registered(ledger, vehicle)
+            if find_alert(vehicle.alerts, "export_unconfirmed") is not None:
+                ledger.happened("vehicle.alert", f"vehicle/{self.vin}")
+            alerts = close_alert(vehicle.alerts, "export_unconfirmed", vehicle.record_count)
+            return self._registered(ledger, replace(vehicle, alerts=alerts))
         claim = RegistrationClaim(
             self.country, self.plate, self.kind, self.usage, self._brand(ledger), self.until_ms, ledger.now_ms,
             vehicle.record_count,

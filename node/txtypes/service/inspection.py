@@ -245,7 +245,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         offset = rollover_offset(leaf, self.event_at_ms, round_metres)
         return Segment(
             vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True, told_at_ms=ledger.now_ms,
-            told_by=(ledger.sender,),
+            proven_by=ledger.sender,
         )  # fmt: skip
 
     def _went_round(self, ledger: Ledger) -> bool:

@@ -103,10 +103,9 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
         assert self.odometer is not None, "guarded"
         offset = replacement_offset(leaf, self.event_at_ms, old, to_metres(self.odometer.value, self.odometer.unit))
         has_two_sources = self.old is not None and bool(self.old.others)
-        told_by = (ledger.sender, *((self.witness,) if self.witness is not None else ()))
         return Segment(
             vehicle.record_count, self.event_at_ms, offset, is_proven=has_two_sources or self.witness is not None,
-            is_rollover=False, told_at_ms=ledger.now_ms, told_by=told_by,
+            is_rollover=False, told_at_ms=ledger.now_ms, proven_by=self.witness or ledger.sender,
         )  # fmt: skip
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:

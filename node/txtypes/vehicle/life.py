@@ -13,17 +13,20 @@ from msgspec.structs import replace
 from node import limits
 from node.codec import Value
 from node.ledger.family import VIN_IDENT, Family
-from node.ledger.fields import Address, Hash32, Time, Zone
+from node.ledger.fields import Address, Hash32, Time, Vin, Zone
 from node.limits import DAY_MS
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, Incident
 
 HOLDERS_MAX: Final = 4
 REPAIRERS_MAX: Final = 8
 COOLDOWNS_MAX: Final = 16
+PARTS_MAX: Final = 8
 DISPUTES_MAX: Final = 14
 """The places of the table `dispute_standings` together."""
 TRADED_MS: Final = 90 * DAY_MS
 """A former holder is related to its successor for this time after the title moved."""
+THEFT_FOUND_MS: Final = 90 * DAY_MS
+"""A theft is found late: what was taken from a car up to this long before the flag is from a stolen car."""
 REPAIRED_MS: Final = 180 * DAY_MS
 """A workshop cannot inspect its own repair within this time."""
 
@@ -60,10 +63,18 @@ class OpenDispute(Value, frozen=True):
     ends_at_ms: Time
 
 
+class PartTaken(Value, frozen=True):
+    """A car to which a part of this one was fitted; `at_ms`: its removal from this one, else the fitting."""
+
+    vin: Vin
+    at_ms: Time
+
+
 class Life(Value, tag=1, frozen=True):
-    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: the number of
-    incidents beyond the bound; `repairers_overflow_ms`: when a repairer was last dropped because of the bound, 0 for
-    never. `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part."""
+    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
+    list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
+    `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part. `parts`:
+    where parts of the car went within `THEFT_FOUND_MS`."""
 
     holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
     repairers: Annotated[tuple[Repairer, ...], Meta(max_length=REPAIRERS_MAX)]
@@ -73,10 +84,11 @@ class Life(Value, tag=1, frozen=True):
     cooldowns: Annotated[tuple[Cooldown, ...], Meta(max_length=COOLDOWNS_MAX)]
     unproven: Annotated[tuple[Zone, ...], Meta(max_length=limits.LIST_MAX)]
     disputes: Annotated[tuple[OpenDispute, ...], Meta(max_length=DISPUTES_MAX)]
+    parts: Annotated[tuple[PartTaken, ...], Meta(max_length=PARTS_MAX)]
 
 
 LIFE = Family("life", Life, ident=VIN_IDENT)
-NO_LIFE: Final = Life((), (), 0, (), 0, (), (), ())
+NO_LIFE: Final = Life((), (), 0, (), 0, (), (), (), ())
 
 
 def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
@@ -96,6 +108,18 @@ def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life
     repairers = (*recent, Repairer(author, sequence, now_ms))
     overflow = now_ms if len(repairers) > REPAIRERS_MAX else life.repairers_overflow_ms
     return replace(life, repairers=repairers[-REPAIRERS_MAX:], repairers_overflow_ms=overflow)
+
+
+def with_part_taken(life: Life, vin: str, at_ms: int, now_ms: int) -> Life:
+    """The working sets after a part that was taken from the car was fitted to another. Without room the first is left
+    out."""
+    others = (entry for entry in parts_taken(life, now_ms) if entry.vin != vin)
+    return replace(life, parts=(*others, PartTaken(vin, at_ms))[-PARTS_MAX:])
+
+
+def parts_taken(life: Life, now_ms: int) -> tuple[PartTaken, ...]:
+    """Where parts of the car went that are of a stolen car if it is flagged now."""
+    return tuple(entry for entry in life.parts if now_ms <= entry.at_ms + THEFT_FOUND_MS)
 
 
 def repairers_at(life: Life, now_ms: int) -> tuple[bytes, ...]:

@@ -54,7 +54,7 @@ class Author(Value, frozen=True):
 
 class Segment(Value, frozen=True):
     """An instrument of the car, which counts from an event on; the record `sequence` tells of it, included at
-    `told_at_ms`. `told_by`: those on whose word it is proven, its author and the witness. See
+    `told_at_ms`. `proven_by`: on whose word it is proven, the witness's or else the author's. See
     `rules.verdict.JudgedSegment`."""
 
     sequence: int
@@ -63,7 +63,7 @@ class Segment(Value, frozen=True):
     is_proven: bool
     is_rollover: bool
     told_at_ms: OptionalTime = 0
-    told_by: Annotated[tuple[Address, ...], Meta(max_length=2)] = ()
+    proven_by: Annotated[bytes, Meta(max_length=20)] = b""
 
 
 class Explanation(Value, frozen=True):
@@ -323,8 +323,8 @@ def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
 
 
 def _is_doubted(segment: Segment, frauds: Mapping[bytes, int]) -> bool:
-    since = [frauds[author] for author in segment.told_by if author in frauds]
-    return bool(since) and max(segment.from_event_ms, segment.told_at_ms) >= min(since)
+    since = frauds.get(segment.proven_by)
+    return since is not None and max(segment.from_event_ms, segment.told_at_ms) >= since
 
 
 def _is_since(reading: Reading, since_ms: int) -> bool:

@@ -277,9 +277,9 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 
 
 class Alert(Value, frozen=True):
-    """A contradiction between records (see `alerts`), with the first and the last time it was reported and the number
-    of reports. `sequence`: the record that changed its state last; `author`: the account that raised it, or raised it
-    again after it was closed."""
+    """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
+    `sequence`: the record that changed its state last, or closed it; `author`: who raised it, or raised it again once
+    closed."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]

@@ -29,8 +29,9 @@ from node.txtypes.members.conduct import (
     provisional_flags,
 )
 from node.txtypes.members.member import MEMBER, active_member, has_role
+from node.txtypes.vehicle.alerts import alert_elsewhere
 from node.txtypes.vehicle.guards import require_vehicle
-from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at
+from node.txtypes.vehicle.life import COOLDOWNS_MAX, LIFE, NO_LIFE, Cooldown, cooldowns_at, parts_taken
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import LIENS_MAX, Flag, flags_at, objected_by
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, related
@@ -217,9 +218,10 @@ class _Setting(NamedTuple):
 
 
 class FlagSet(TransactionBody, tag="flag.set", frozen=True):
-    """Set a stop-flag on a car. Police, a registrar, and a bank with the holder's signature set it firm. An inspector
-    alone sets it provisionally, until the holder signs or a second, unrelated inspector sets it too. `until`: if empty,
-    the longest time that the table allows. `case`: commitment to the sender's file."""
+    """Set a stop-flag. Police, registrar and a bank with the holder's signature set it firm; an inspector alone only
+    provisionally, until the holder signs or a second one that is not related sets it too. `until` empty is the longest
+    time that the table allows. `case`: commitment to the sender's file. `stolen` leaves the alert `part_from_stolen` on
+    the cars that parts of this one were fitted to within 90 days."""
 
     vin: Vin
     name: FlagName
@@ -302,6 +304,13 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
             until = self._firm_until(ledger, rule)
             vehicle = with_firm_flag(ledger, vehicle, self.name, until, case=case, country=country)
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms, is_material=True)
+        if self.name == "stolen":
+            self._warn_of_parts(ledger)
+
+    def _warn_of_parts(self, ledger: Ledger) -> None:
+        """The cars that parts of the stolen one were fitted to have the alert."""
+        for taken in parts_taken(ledger.get(LIFE, self.vin) or NO_LIFE, ledger.now_ms):
+            alert_elsewhere(ledger, taken.vin, self, ledger.now_ms, ("part_from_stolen",))
 
 
 class FlagClear(TransactionBody, tag="flag.clear", frozen=True):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.chain import DAY_MS, Chain
+from support.chain import DAY_MS, START_MS, Chain
 from support.damage import scrap
 from support.foreign import FOUR, THREE, TWO, outcome_of, part
 from support.life import VIN, Life, flag, register
+from support.specimens import specimen
 from support.stages import Case, at, change, fork, table
 from support.views import view_of
 
 from node.ledger.body import TransactionBody
 from node.txtypes.vehicle.bindings import PART, claimants, part_id, state_of
+from node.txtypes.vehicle.life import NO_LIFE, PARTS_MAX, with_part_taken
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 GEARBOX = part_id("gearbox", "24008689030", "GA8HP50Z-0012345")
@@ -193,6 +195,45 @@ def test_dating_the_fitting_back_before_the_flag_hides_nothing() -> None:
     stolen(chain, TWO)
     chain.do("workshop-berlin", part(chain, source="used", donor=TWO, event_at_ms=chain.now - 20 * DAY_MS))
     assert ["part_from_stolen"] == codes(chain, VIN)
+
+
+def flagged_stolen(chain: Chain, vin: str = TWO) -> None:
+    chain.do("police-1", specimen("flag.set", chain, vin=vin, name="stolen", until_ms=0))
+
+
+@pytest.mark.parametrize("source", ["donor", "removed", "claimed"])
+@pytest.mark.parametrize(("days", "is_told"), [(90, True), (91, False)])
+def test_a_theft_that_is_found_later_is_told_to_the_car_that_got_the_part(
+    source: str, days: int, is_told: bool
+) -> None:
+    chain = two_cars()
+    if source != "donor":
+        chain.do("workshop-berlin", part(chain, TWO))
+    if source == "removed":
+        chain.do("workshop-berlin", part(chain, TWO, "remove"))
+    removed = chain.state(PART, GEARBOX).binding.previous if source == "removed" else ()
+    chain.do("workshop-hamburg", part(chain, donor=TWO if source == "donor" else None))
+    before = chain.state(VEHICLE, VIN)
+    taken_at = removed[0].at_ms if removed else chain.now - 1_000
+    chain.now = taken_at + days * DAY_MS
+    flagged_stolen(chain)
+    assert is_told == ("part_from_stolen" in codes(chain, VIN))
+    if is_told:
+        assert ["alert:part_from_stolen"] == outcome_of(chain, VIN), "in its own history"
+        found = chain.state(VEHICLE, VIN)
+        assert before.material_changes + 1 == found.material_changes, "police and workshop are two writers"
+        assert () == found.flags, "the car itself is not stolen"
+
+
+def test_the_cars_that_got_parts_are_bounded_and_pruned() -> None:
+    now = START_MS
+    life = NO_LIFE
+    for number in range(PARTS_MAX + 2):
+        life = with_part_taken(life, f"{number:017}", now, now)
+    assert [f"{number:017}" for number in range(2, PARTS_MAX + 2)] == [entry.vin for entry in life.parts]
+    assert [f"{9:017}"] == [
+        e.vin for e in with_part_taken(life, f"{9:017}", now + 91 * DAY_MS, now + 91 * DAY_MS).parts
+    ]
 
 
 # --- engines ---------------------------------------------------------------------------------------------------

@@ -38,10 +38,12 @@ from node.txtypes.vehicle.life import (
     DISPUTES_MAX,
     HOLDERS_MAX,
     LIFE,
+    PARTS_MAX,
     REPAIRERS_MAX,
     Cooldown,
     FormerHolder,
     OpenDispute,
+    PartTaken,
     Repairer,
 )
 from node.txtypes.vehicle.life import Life as Working
@@ -372,6 +374,7 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX,
         late, (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
         (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
+        (PartTaken(VIN, late),) * PARTS_MAX,
     )  # fmt: skip
     assert LIFE_BYTES_MAX * 3 // 4 < len(encode(working)) <= LIFE_BYTES_MAX
 

@@ -32,7 +32,7 @@ OF_TYPE = {
     "registration.set": "vehicle", "registration.suspend": "vehicle", "registration.end": "vehicle",
     "registration.export": "vehicle", "registration.accept": "vehicle",
     "recall.open": "recall", "recall.extend": "vehicle recall", "recall.done": "vehicle odometer recall",
-    "flag.set": "vehicle life conduct", "flag.clear": "vehicle conduct",
+    "flag.set": "vehicle life conduct", "flag.clear": "vehicle conduct", "alert.close": "vehicle",
     "part.bind": "vehicle odometer part", "battery.bind": "vehicle odometer battery",
     "battery.health": "vehicle odometer battery", "software.update": "vehicle odometer software",
     "listing.create": "vehicle listing", "listing.update": "vehicle listing", "listing.withdraw": "vehicle listing",

@@ -78,10 +78,11 @@ def test_every_bound_reached_is_twelve_kibibytes() -> None:
     sequence, metres = 2**32 - 1, 9_999_999 * 1_609_344 // 1_000
     reading = Reading(TIME_MAX_MS, metres, sequence, 63, 2, 5, 3, True, True, 2**32 - 1)
     names = (sequence,) * NAMED_MAX
+    segment = Segment(sequence, TIME_MAX_MS, -metres, True, True, TIME_MAX_MS, b"a" * 20)
     full = Readings(
         (Author(b"a" * 20, b"g" * 8),) * limits.READING_AUTHORS_MAX,
         (reading,) * limits.READINGS_MAX,
-        (Segment(sequence, TIME_MAX_MS, -metres, True, True),) * limits.ODOMETER_SEGMENTS_MAX,
+        (segment,) * limits.ODOMETER_SEGMENTS_MAX,
         (Pair(sequence, sequence),) * PINNED_MAX,
         sequence, "NO_VERDICT", REASONS, (Explanation(names, names, True),) * 4, (sequence,) * OUTLIERS_MAX,
         sequence, sequence, TIME_MAX_MS, TIME_MAX_MS // DAY_MS,

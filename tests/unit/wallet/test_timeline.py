@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.chain import DAY_MS, address
 from support.disputing import ARBITERS, answered, dispute, disputed, name_of, newest, serviced, voted
-from support.life import VIN, km, maintenance, read
+from support.foreign import TWO, part
+from support.life import VIN, km, maintenance, read, register
 from support.specimens import specimen
 from support.stages import at
 from support.terminal import STYLES, drawn, without_escapes
@@ -51,6 +52,17 @@ def test_a_program_gets_lines_without_blocks(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert out.splitlines()[-1].endswith("readings  verdict LOGICAL") and "reported late" not in out
     assert out.isascii() and "\x1b" not in out
+
+
+def test_a_record_that_tells_of_another_car_says_so_and_is_no_mileage() -> None:
+    life = at("wholesale")
+    life.chain.do("bmw", register(TWO))
+    for vin, value in ((VIN, 200), (TWO, 90_000)):
+        life.chain.do("workshop-berlin", part(life.chain, vin, odometer=km(value)))
+    records = records_of(life)
+    assert f"about the car {TWO}, action: fit" in timeline(records)[-1]
+    assert "about the car" not in "".join(timeline(records[:-1]))
+    assert [150, 200] == [value for value, _ in distances(records)]
 
 
 def test_distances_are_in_event_time_whatever_the_order_of_records() -> None:
