@@ -137,6 +137,10 @@ DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
 """Disputing changes nothing but what is shown."""
 
 
+def _registered(car: Vehicle) -> object:
+    return car.registration.status, car.registration.country, car.registration.claim
+
+
 def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicle, now_ms: int) -> list[str]:
     """The reasons why the step is material for a car."""
     old, new = told(before, now_ms), told(after, now_ms)
@@ -144,6 +148,8 @@ def why_material(body: TransactionBody, vin: str, before: Vehicle, after: Vehicl
         old["brands"], new["brands"] = ([brand.code for brand in car.brands] for car in (before, after))
         old["loss"], new["loss"] = (car.loss and car.loss.sequence for car in (before, after))
     reasons = [name for name in old if old[name] != new[name]]
+    if type_of(body).startswith("record.") and _registered(before) != _registered(after):
+        reasons.append("registration given back")
     is_first = (before.verdict, after.verdict) == ("NO_VERDICT", "LOGICAL")
     if before.verdict != after.verdict and not is_first:
         reasons.append("verdict")
