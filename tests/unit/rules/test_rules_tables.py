@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "5229cefbdb7b99da31f3f9398a56df91a3d7523d6788144d6a06410e2b587eb2"
+RULESET_1 = "2aef5b3fa628abcb2ed8eff913d371e5a6f1b27fbdb89939532dc06021c154f1"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
