@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from node import limits
 from node.errors import Malformed
@@ -27,16 +27,12 @@ from node.ledger.fields import Odometer
 from node.ledger.json_form import time_to_text
 from node.ledger.kinds import Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
-from node.rules.odometer import SOURCES
 from node.rules.vin import VIN_PATTERN, is_vin
 from node.txtypes.service.records import Due
+from wallet.reading import is_reading, parse_odometer, show_odometer
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
 DISTANCE = re.compile(r"([0-9]{1,7}) ?(km|mi)")
-_ODOMETER = re.compile(rf"([0-9]{{1,7}}) ?(km|mi)(?::({'|'.join(SOURCES)}))?")
-_OTHER = re.compile(rf"({'|'.join(SOURCES)})=([0-9]{{1,7}})")
-TAMPERED: Final = "tampered"
-"""The word for signs of tampering."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +69,6 @@ def show_amount(amount: int, currency: str) -> str:
     if not digits:
         return f"{amount} {currency}"
     return f"{amount // 10**digits}.{amount % 10**digits:0{digits}d} {currency}"
-
-
-def parse_odometer(text: str) -> dict[str, Any]:
-    """`12000km`, `12000km:visual`, `12000km,body_computer=11990,tampered`. Raises `Malformed`."""
-    first, *further = (part.strip() for part in text.split(","))
-    parts, others = _ODOMETER.fullmatch(first), [_OTHER.fullmatch(part) for part in further if part != TAMPERED]
-    if parts is None or None in others:
-        raise Malformed(
-            f"{text!r} is not an odometer reading: write 12000km or 7500mi, "
-            "and :visual, :telematics or :body_computer if it was not read from the cluster; "
-            "further sources follow as 12000km,body_computer=11990, and tampered if it looks so"
-        )
-    told = [{"source": other[1], "value": int(other[2])} for other in others if other is not None]
-    reading = {"value": int(parts[1]), "unit": parts[2], "source": parts[3] or "cluster"}
-    signs = {"tamper_sign": True} if TAMPERED in further else {}
-    return reading | ({"others": told} if told else {}) | signs
 
 
 def parse_vin(text: str) -> str:
@@ -164,7 +144,7 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
     match kind:
         case kinds.MoneyAmount():
             return _json(text) if text.lstrip().startswith("{") else parse_amount(text)
-        case kinds.StructOf(struct=struct) if struct is Odometer and _is_reading(text):
+        case kinds.StructOf(struct=struct) if struct is Odometer and is_reading(text):
             return parse_odometer(text)
         case kinds.StructOf(struct=struct) if struct is Due and "=" not in text and "{" not in text:
             return parse_due(text, names.now_ms)
@@ -200,11 +180,6 @@ def _strict_text(kind: Kind, text: str, path: str, names: Names) -> Any:
             assert_never(kind)
 
 
-def _is_reading(text: str) -> bool:
-    """Whether a text is a reading in its friendly form, or means to be one: not JSON, nor `value=12000,unit=km`."""
-    return re.match("[0-9]", text) is not None or not re.search("[={]", text)
-
-
 def _strict(kind: Kind, value: Any, path: str, names: Names) -> Any:
     match kind:
         case kinds.OptionOf(item=item) if value is not None:
@@ -232,9 +207,7 @@ def written(kind: Kind, value: Any) -> Any:
         case kinds.MoneyAmount():
             return show_amount(int(value["amount"]), value["currency"]).replace(" ", "")
         case kinds.StructOf(struct=struct) if struct is Odometer:
-            source = "" if value["source"] == "cluster" else f":{value['source']}"
-            others = (f",{other['source']}={other['value']}" for other in value.get("others", ()))
-            return f"{value['value']}{value['unit']}{source}{''.join(others)}"
+            return show_odometer(value)
         case kinds.StructOf(struct=struct) if struct is Due:
             return ",".join(filter(None, (f"{value['odometer']}km" if value["odometer"] else "", value["at"])))
         case kinds.StructOf(struct=struct):

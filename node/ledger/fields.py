@@ -82,7 +82,9 @@ PartSource = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("part_source
 BatteryState = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_states")]
 BatteryMethod = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("battery_methods")]
 SoftwareSystem = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("software_systems")]
-RegistrationCountry = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z"), kinds.CodeOf("registration_countries")]
+RegistrationCountry = Annotated[
+    str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166-1 alpha-2, or XK"), kinds.CodeOf("registration_countries")
+]
 OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z"), kinds.CodeOf("registration_countries")]
 RegistrationKind = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_kinds")]
 RegistrationUsage = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("registration_usages")]

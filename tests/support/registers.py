@@ -120,10 +120,12 @@ class Registers:
         """What the act does, whether or not it may."""
         is_for_it = self.phase == "left" or (self.phase == "leaving" and self.to == act.country)
         match act.kind:
-            case "set" | "accept":
+            case "set":
                 self._register(act.country, act.usage, act.until_ms)
+            case "accept":
+                self._accept(act)
             case "claim" if is_for_it:
-                self._register(act.country, act.usage, act.until_ms)
+                self._accept(act)
             case "claim":
                 self.claim = Applied(act.country, act.usage, act.until_ms)
                 self._wait = self._at(self.now_ms + CLAIM_DAYS * DAY_MS, 1, self._unanswered)
@@ -144,6 +146,12 @@ class Registers:
             case "flag":
                 self.claim = None
                 self._stop(self._wait)
+
+    def _accept(self, act: Act) -> None:
+        """A car that has left is here: its export is confirmed."""
+        self._register(act.country, act.usage, act.until_ms)
+        if told := self.alerts.get("export_unconfirmed"):
+            self.alerts["export_unconfirmed"] = ("closed", *told[1:])
 
     def _register(self, country: str, usage: str, until_ms: int) -> None:
         self.in_use[country] = "registered"

@@ -26,7 +26,7 @@ from node.txtypes.vehicle.bindings import (
 )
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import ENDED
-from node.txtypes.vehicle.life import LIFE, NO_LIFE, THEFT_FOUND_MS, with_part_taken
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, THEFT_FOUND_MS, with_part_taken, without_part_taken
 from node.txtypes.vehicle.record import Effect, VehicleRecord
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.report import Author, Report
@@ -102,6 +102,9 @@ class PartBind(Report, tag="part.bind", frozen=True):
         if (part := ledger.get(PART, ident)) is not None:
             binding = without_record(part.binding, self.vin, sequence)
             ledger.put(PART, ident, replace(part, binding=binding) if binding != UNBOUND else None)
+            for vin in self._origins(binding, ledger.now_ms) if self.action == "fit" else ():
+                if (life := ledger.get(LIFE, vin)) is not None:
+                    ledger.put(LIFE, vin, without_part_taken(life, self.vin))
         return vehicle
 
     def _codes(self, ledger: Ledger, others: list[str]) -> tuple[str, ...]:

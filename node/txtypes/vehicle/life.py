@@ -74,7 +74,7 @@ class Life(Value, tag=1, frozen=True):
     """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
     list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
     `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part. `parts`:
-    where parts of the car went within `THEFT_FOUND_MS`."""
+    where parts of the car went within 90 days."""
 
     holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
     repairers: Annotated[tuple[Repairer, ...], Meta(max_length=REPAIRERS_MAX)]
@@ -115,6 +115,11 @@ def with_part_taken(life: Life, vin: str, at_ms: int, now_ms: int) -> Life:
     out."""
     others = (entry for entry in parts_taken(life, now_ms) if entry.vin != vin)
     return replace(life, parts=(*others, PartTaken(vin, at_ms))[-PARTS_MAX:])
+
+
+def without_part_taken(life: Life, vin: str) -> Life:
+    """The working sets after the fitting to another car has turned out to be wrong."""
+    return replace(life, parts=tuple(entry for entry in life.parts if entry.vin != vin))
 
 
 def parts_taken(life: Life, now_ms: int) -> tuple[PartTaken, ...]:

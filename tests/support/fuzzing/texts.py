@@ -34,7 +34,7 @@ from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import FAMILIES, TYPES
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, taken, text_of
-from wallet import options, values
+from wallet import options, reading, values
 from wallet.keystore import seed_of, words_of
 from wallet.light import TrustStore
 from wallet.txfile import TxDocument, parse_document
@@ -229,7 +229,7 @@ def _option(data: bytes) -> bool:
     text = text_of(data)
     results = [
         taken(values.parse_amount)(text),  # type: ignore[arg-type]
-        taken(values.parse_odometer)(text),  # type: ignore[arg-type]
+        taken(reading.parse_odometer)(text),  # type: ignore[arg-type]
         taken(lambda t: values.parse_time(t, _NAMES.now_ms))(text),  # type: ignore[arg-type]
         taken(lambda t: time_to_text(time_from_text(t)))(text),  # type: ignore[arg-type]
         taken(lambda t: bytes.fromhex("00") and from_text(t))(text),  # type: ignore[arg-type]

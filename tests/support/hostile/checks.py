@@ -144,6 +144,10 @@ DISPUTING: Final = ("record.dispute", "record.respond", "record.withdraw")
 """Disputing changes nothing but what is shown."""
 
 
+def _registered(car: Vehicle) -> object:
+    return car.registration.status, car.registration.country, car.registration.claim
+
+
 def why_material(step: Step, vin: str, before: Vehicle, after: Vehicle) -> list[str]:
     """The reasons why the step is material for a car."""
     body, now_ms = step.tx.payload.body, step.now_ms
@@ -154,6 +158,8 @@ def why_material(step: Step, vin: str, before: Vehicle, after: Vehicle) -> list[
     reasons = [name for name in old if not new[name] <= old[name]]
     if (before.verdict, after.verdict) in WORSE:
         reasons.append("verdict")
+    if type_of(body).startswith("record.") and _registered(before) != _registered(after):
+        reasons.append("registration given back")
     if vin in step.lowered:
         reasons.append("lowered")
     if not _named(after) <= _named(before):

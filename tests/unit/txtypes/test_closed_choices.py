@@ -46,7 +46,7 @@ CODES = [
     (Payment, "rail", "rails"),
     (PaymentInitiate, "rail", "rails"),
     (RoleGrant, "role", "roles"),
-    (RoleGrant, "country", "countries"),
+    (RoleGrant, "country", "registration_countries"),
     (Money, "currency", "currencies"),
 ]
 

@@ -137,7 +137,7 @@ def test_an_export_that_nobody_confirms_counts_as_exported_with_an_alert() -> No
     )
     chain.do("registrar-2", accept(chain))
     found = chain.state(VEHICLE, VIN)
-    assert [("export_unconfirmed", "reported", since + 180 * DAY_MS)] == [
+    assert [("export_unconfirmed", "closed", since + 180 * DAY_MS)] == [
         (alert.code, alert.state, alert.first_ms) for alert in found.alerts
     ]
     assert ("registered", "CN", 0) == (

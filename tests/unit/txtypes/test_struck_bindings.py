@@ -8,6 +8,7 @@ import pytest
 from support.disputing import INSPECTOR, WITNESS, WORKSHOP, amend, answered, decided, disputed, newest
 from support.foreign import TWO, battery, health, part, updated
 from support.life import VIN, Life, register
+from support.specimens import specimen
 from support.stages import at
 from support.views import view_of
 
@@ -91,6 +92,13 @@ def test_an_annulled_fitting_contests_nothing_any_more(make: Any) -> None:
     annulled(life, sequence)
     assert [TWO] == claimants(life.chain.state(family, ident).binding)
     assert [] == open_alerts(life.chain.state(VEHICLE, VIN))
+
+
+def test_an_annulled_fitting_tells_the_car_nothing_of_a_theft() -> None:
+    life = cars()
+    annulled(life, done(life, part(life.chain, VIN, donor=TWO, source="used")))
+    life.chain.do("police-1", specimen("flag.set", life.chain, vin=TWO, name="stolen", until_ms=0))
+    assert () == life.chain.state(VEHICLE, VIN).alerts
 
 
 def test_an_annulled_removal_leaves_the_part_in_its_car() -> None:

@@ -26,7 +26,8 @@ from node.txtypes.service.records import Due
 from wallet.commands.tx import tx
 from wallet.examples import example_arguments
 from wallet.options import body_from, options_of
-from wallet.values import Names, parse_amount, parse_odometer, parse_time, show_amount
+from wallet.reading import parse_odometer, show_odometer
+from wallet.values import Names, parse_amount, parse_time, show_amount
 
 NOW = 1_795_000_000_000
 VIN = "WBA8E9G50GNU12345"
@@ -116,6 +117,8 @@ def test_a_reading_has_further_sources_and_signs_of_tampering() -> None:
     assert read | {"others": others} == parse_odometer("12000km,body_computer=11990, engine_computer=12001")
     assert read | {"tamper_sign": True} == parse_odometer("12000km,tampered")
     assert {"value": 5, "unit": "km", "source": "engine_computer"} == parse_odometer("5km:engine_computer")
+    for text in ("12000km", "5mi:visual", "12000km,body_computer=11990,engine_computer=12001,tampered"):
+        assert text == show_odometer(parse_odometer(text))
 
 
 @pytest.mark.parametrize(
