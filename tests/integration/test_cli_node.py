@@ -266,14 +266,14 @@ def test_a_missing_or_foreign_genesis(home: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("purpose", ["node", "consensus"])
 def test_key_files_that_are_readable_by_others_damaged_or_gone(home: Path, purpose: str) -> None:
+    """`test_keyfile` damages every part of such a file."""
     path = home / "keys" / f"{purpose}.json"
     path.chmod(0o640)
     refused_to_start(home, str(path), "mode 0640", f"chmod 600 {path}")
     path.chmod(0o600)
     whole = path.read_bytes()
-    for damaged in (whole[:-20], b"", b"{}", whole.replace(b'"seed"', b'"sede"'), whole.replace(b'"version"', b'"x"')):
-        path.write_bytes(damaged)
-        refused_to_start(home, str(path), "backup")
+    path.write_bytes(whole[:-20])
+    refused_to_start(home, str(path), "backup")
     document = json.loads(whole)
     path.write_text(json.dumps(document | {"public_key": "00" * 32}))
     refused_to_start(home, str(path))

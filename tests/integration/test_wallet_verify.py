@@ -246,10 +246,19 @@ def recorded(node: LyingNode, wallet: HomeWallet, command: tuple[str, ...]) -> t
     return wallet(*command), answers
 
 
+def telling_places(document: Any) -> list[tuple[Any, ...]]:
+    """Every place of a document; of places that differ in a list's index alone, the first and the last: all items of a
+    list are read and proven by the same lines."""
+    alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for place in places(document):
+        alike.setdefault(tuple("item" if isinstance(step, int) else step for step in place), []).append(place)
+    return [place for found in alike.values() for place in dict.fromkeys((found[0], found[-1]))]
+
+
 def falsified(answers: list[tuple[str, Any]], *, is_plausible: bool) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
-    """(path, place in its answer, what is said there instead): every place of the last answer of each path."""
+    """(path, place in its answer, what is said there instead): every telling place of the last answer of each path."""
     for path, document in dict(answers).items():
-        for count, place in enumerate(places(document)):
+        for count, place in enumerate(telling_places(document)):
             values = otherwise(at_place(document, place))
             value = values[0] if is_plausible else values[1 + count % (len(values) - 1)]
             if value != at_place(document, place):

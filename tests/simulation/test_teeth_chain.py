@@ -145,7 +145,6 @@ def test_a_committed_block_that_is_undone_is_noticed() -> None:
         node.boot()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "sentence"), [("store", "went back from"), ("journal", "accepted, and neither committed nor impossible")]
 )
@@ -159,7 +158,7 @@ def test_what_is_not_synced_is_noticed(monkeypatch: pytest.MonkeyPatch, what: st
 
     monkeypatch.setattr(SimulatedStore, "write", unsynced)
 
-    assert sentence in first_violation(LONG, "power_cuts=30", "transactions=100", "loss=0.5", seeds=range(5))
+    assert sentence in first_violation("power_cuts=10", "transactions=20", "loss=0.3", seeds=range(3))
 
 
 def test_untimely_blocks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
