@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from dataclasses import replace as with_fields
 from hashlib import sha256
 from typing import Any, Final
 
@@ -207,7 +206,7 @@ class BlockRun:
             signed = assemble(tx.payload_bytes, [*tx.signatures, *[NO_SIGNATURE] * missing])
             tx.payload.body.apply(ledger)
             ledger.note_replaced()
-            self._charge(ledger, CheckedTx(with_fields(tx, raw=signed)))
+            self._charge(ledger, CheckedTx(tx._replace(raw=signed)))
         return ledger
 
     def _charge(self, ledger: Ledger, tx: CheckedTx) -> None:
