@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from dataclasses import replace as with_fields
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from node import limits
@@ -45,8 +45,7 @@ NO_SIGNATURE: Final = TxSignature(bytes(20), bytes(32), bytes(64))
 """Stands for a missing one: it has the size of any."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowEntry:
+class WindowEntry(msgspec.Struct, frozen=True):
     """A txid that the replay window holds until its expiry hour has passed."""
 
     hour: int
@@ -151,9 +150,11 @@ class BlockRun:
         records = tuple([RecordRef(record.vin, record.sequence) for record in ledger.records])
         self._receipts.append(receipt_of(records, ledger.changes, ledger.replaced, ledger.happenings))
         self._overlay.changes.update(ledger.changes)
-        self._growth.update(self._slot(key)[1] for key in ledger.created)
-        self._records.extend(ledger.records)
-        self._overlay.records.update({(record.vin, record.sequence): record.body for record in ledger.records})
+        if ledger.created:
+            self._growth.update(self._slot(key)[1] for key in ledger.created)
+        for record in ledger.records:
+            self._records.append(record)
+            self._overlay.records[record.vin, record.sequence] = record.body
         self._taken.append(tx)
         expires = tx.payload.expires_at_ms
         hour = hour_of(expires)
@@ -207,7 +208,7 @@ class BlockRun:
             signed = assemble(tx.payload_bytes, [*tx.signatures, *[NO_SIGNATURE] * missing])
             tx.payload.body.apply(ledger)
             ledger.note_replaced()
-            self._charge(ledger, CheckedTx(with_fields(tx, raw=signed)))
+            self._charge(ledger, CheckedTx(tx._replace(raw=signed)))
         return ledger
 
     def _charge(self, ledger: Ledger, tx: CheckedTx) -> None:

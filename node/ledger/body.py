@@ -6,7 +6,7 @@ With it: codes within a struct, and the transition tables that say in which stat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, assert_never
 
@@ -21,7 +21,8 @@ from node.rules.vin import VIN_PATTERN
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
-Find = Callable[[Any], Iterable[T]]
+Find = Callable[[Any, list[T]], None]
+"""Adds what is looked for in a value to a list."""
 TAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 """The form of a type name."""
 
@@ -106,40 +107,46 @@ def judge_body(ledger: Ledger, body: TransactionBody) -> None:
 # --- codes within a struct --------------------------------------------------------------------------------
 def check_codes(ledger: Ledger, value: Value) -> None:
     """Note every code that its table in the ruleset in force does not have."""
+    codes = ledger.rules.codes
     for table, code in table_codes(value):
-        if code not in ledger.rules.codes[table]:
+        if code not in codes[table]:
             ledger.unmet(CODE_UNKNOWN, table, code)
 
 
-def open_codes(value: Any) -> Iterable[str]:
+def open_codes(value: Any) -> list[str]:
     """Every `Code` string within a struct."""
-    return _finder_of(value.__class__, _open_code)(value)
+    return _found(value, _open_code)
 
 
-def vins_of(value: Any) -> Iterable[str]:
+def vins_of(value: Any) -> list[str]:
     """Every VIN within a struct."""
-    return _finder_of(value.__class__, _vin)(value)
+    return _found(value, _vin)
 
 
-def table_codes(value: Any) -> Iterable[tuple[str, str]]:
+def table_codes(value: Any) -> list[tuple[str, str]]:
     """(table, code) for every `CodeOf` within a struct, empty codes left out."""
-    return _finder_of(value.__class__, _table_code)(value)
+    return _found(value, _table_code)
+
+
+def _found(value: Any, leaf: Callable[[Kind], Find[T] | None]) -> list[T]:
+    found: list[T] = []
+    _finder_of(value.__class__, leaf)(value, found)
+    return found
 
 
 def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
-    """A function that lists the leaves below a kind; None where there can be none."""
+    """A function that adds the leaves below a kind to a list; None where there can be none."""
     match kind:
         case kinds.ListOf(item=item):
-            find = _finder(item, leaf)
-            return None if find is None else lambda values: [code for value in values for code in find(value)]
+            return _of_each(_finder(item, leaf))
         case kinds.OptionOf(item=item):
             inner = _finder(item, leaf)
-            return None if inner is None else lambda value: () if value is None else inner(value)
+            return None if inner is None else lambda value, found: None if value is None else inner(value, found)
         case kinds.StructOf(struct=struct):
             return _struct_finder(struct, leaf)
         case kinds.UnionOf(structs=structs):
-            by_struct = {struct: _struct_finder(struct, leaf) or (lambda _: ()) for struct in structs}
-            return lambda value: by_struct[type(value)](value)
+            by_struct = {struct: _struct_finder(struct, leaf) or _no_leaves for struct in structs}
+            return lambda value, found: by_struct[type(value)](value, found)
         case kinds.MoneyAmount() | kinds.Code() | kinds.CodeOf() | kinds.Text():
             return leaf(kind)
         case kinds.Boolean() | kinds.Integer() | kinds.Time() | kinds.Choice() | kinds.Address():
@@ -150,31 +157,55 @@ def _finder(kind: Kind, leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | Non
             assert_never(kind)
 
 
+def _of_each(find: Find[T] | None) -> Find[T] | None:
+    if find is None:
+        return None
+
+    def find_in_each(values: Any, found: list[T]) -> None:
+        for value in values:
+            find(value, found)
+
+    return find_in_each
+
+
 def _struct_finder(struct: type[Any], leaf: Callable[[Kind], Find[T] | None]) -> Find[T] | None:
     finders = [(field.name, find) for field in fields_of(struct) if (find := _finder(field.kind, leaf)) is not None]
-    return (lambda value: [code for name, find in finders for code in find(getattr(value, name))]) if finders else None
+
+    def find_in_fields(value: Any, found: list[T]) -> None:
+        for name, find in finders:
+            find(getattr(value, name), found)
+
+    return find_in_fields if finders else None
+
+
+def _no_leaves(value: Any, found: list[Any]) -> None:
+    """A struct without leaves."""
+
+
+def _itself(value: Any, found: list[Any]) -> None:
+    found.append(value)
 
 
 def _open_code(kind: Kind) -> Find[str] | None:
-    return (lambda value: (value,)) if isinstance(kind, kinds.Code) else None
+    return _itself if isinstance(kind, kinds.Code) else None
 
 
 def _vin(kind: Kind) -> Find[str] | None:
-    return (lambda value: (value,)) if isinstance(kind, kinds.Text) and kind.pattern == VIN_PATTERN else None
+    return _itself if isinstance(kind, kinds.Text) and kind.pattern == VIN_PATTERN else None
 
 
 def _table_code(kind: Kind) -> Find[tuple[str, str]] | None:
     match kind:
         case kinds.CodeOf(table=table):
-            return lambda value: ((table, value),) if value else ()
+            return lambda value, found: found.append((table, value)) if value else None
         case kinds.MoneyAmount():
-            return lambda money: (("currencies", money.currency),)
+            return lambda money, found: found.append(("currencies", money.currency))
     return None
 
 
 @cache
 def _finder_of(struct: Any, leaf: Callable[[Kind], Find[T] | None]) -> Find[T]:
-    return _struct_finder(struct, leaf) or (lambda _: ())
+    return _struct_finder(struct, leaf) or _no_leaves
 
 
 # --- transition tables ------------------------------------------------------------------------------------

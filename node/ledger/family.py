@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, Union
 
 import msgspec
@@ -119,6 +120,7 @@ class Family(Generic[V]):
     """One kind of state value: `name/id` to a struct, whose tag is the value's version. `version` is written from
     ruleset `since` on. `path`: where HTTP serves values and lists, each as its `view`. `concerns(id, value)`: the
     subjects (state keys of vehicles, accounts, orders, listings) of a change; a family without it has no receipts.
+    `indexed`: the fields that the indexes read, of a value that mostly changes in others; empty for any.
     `event`: the event name of a change. `status(value)`: the value's status in receipts. `contended`: whether a change
     of a value has the pending transactions that read it judged again. In a forecast: `internal` are fields of the
     view that it leaves out, `forecast_view` is shown if there is no `view`, `cautions(old, new)` are given."""
@@ -131,6 +133,7 @@ class Family(Generic[V]):
     since: int = 1
     older: tuple[Older, ...] = ()
     indexes: tuple[Index, ...] = ()
+    indexed: tuple[str, ...] = ()
     filters: tuple[Filter, ...] = ()
     concerns: Callable[[str, V], tuple[str, ...]] | None = None
     event: str = ""
@@ -152,6 +155,7 @@ class Family(Generic[V]):
         self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
         """(id) to the ASCII state key; binary ids are written in hex."""
         self._prefix = self.name.encode("ascii") + b"/"
+        self._indexed = attrgetter(*self.indexed) if self.indexed else None
         self._decoder = msgspec.msgpack.Decoder(Union[self.kind, *(entry.kind for entry in self.older)])
         self._upgrades = {entry.kind: entry.upgrade for entry in self.older}
 
@@ -184,6 +188,12 @@ class Family(Generic[V]):
         [older] = [entry for entry in self.older if entry.version == version]
         return encode(older.downgrade(value))
 
+    def is_listed_alike(self, old: V, new: V) -> bool:
+        """Whether two values of one id have the same index entries."""
+        if self._indexed is not None and self._indexed(old) == self._indexed(new):
+            return True
+        return all(index.values(old) == index.values(new) for index in self.indexes)
+
     def index_keys(self, ident: str, value: V) -> list[bytes]:
         """Store keys of the index entries that follow from a value."""
         return [index_prefix(self, index.name, listed) + ident.encode("ascii")
@@ -197,9 +207,9 @@ def index_prefix(family: Family[Any], index: str, value: str = "") -> bytes:
 
 def index_changes(family: Family[V], key: bytes, old: V | None, new: V | None) -> tuple[list[bytes], list[bytes]]:
     """(keys to put, keys to delete) for one state value that changes from `old` to `new`; None is absent."""
-    ident = key[len(family.name) + 1 :].decode("ascii")
-    if old is not None and new is not None and all(i.values(old) == i.values(new) for i in family.indexes):
+    if old is not None and new is not None and family.is_listed_alike(old, new):
         return [], []
+    ident = key[len(family.name) + 1 :].decode("ascii")
     before = set() if old is None else set(family.index_keys(ident, old))
     after = set() if new is None else set(family.index_keys(ident, new))
     return sorted(after - before), sorted(before - after)

@@ -6,8 +6,10 @@ block; writes stay in the ledger until the transaction as a whole is valid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from node.codec import Value
 from node.ledger.family import Family
@@ -47,8 +49,7 @@ class BlockContext:
     rules: Ruleset
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One entry of a vehicle's history, as stored: `<vin>/<sequence>`."""
 
     vin: str
@@ -90,8 +91,7 @@ class BlockOverlay:
         return value
 
 
-@dataclass(slots=True, eq=False)
-class Ledger:
+class Ledger(msgspec.Struct, eq=False):
     """One transaction's view of state, and its effects: writes, records, happenings, unmet guards. `reads`: the
     contended state keys read so far, while they are recorded; `contended`: those that judging has read. A pending
     transaction is judged again when one of them changes."""
@@ -101,14 +101,14 @@ class Ledger:
     txid: bytes
     sender: bytes
     payload_bytes: bytes = b""
-    reads: dict[bytes, None] | None = field(init=False, default=None)
-    contended: tuple[bytes, ...] = field(init=False, default=())
-    changes: Overlay = field(init=False, default_factory=dict)
-    replaced: dict[bytes, Any] = field(init=False, default_factory=dict)
-    created: list[bytes] = field(init=False, default_factory=list)
-    records: list[Record] = field(init=False, default_factory=list)
-    happenings: list[Happening] = field(init=False, default_factory=list)
-    unmet_guards: list[Unmet] = field(init=False, default_factory=list)
+    reads: dict[bytes, None] | None = None
+    contended: tuple[bytes, ...] = ()
+    changes: Overlay = {}
+    replaced: dict[bytes, Any] = {}
+    created: list[bytes] = []
+    records: list[Record] = []
+    happenings: list[Happening] = []
+    unmet_guards: list[Unmet] = []
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
         key = family.key(ident)

@@ -142,6 +142,8 @@ def _looks_like(text: str) -> str:
 def has_card_in_vin(vin: str) -> bool:
     """Whether a VIN holds a card number of 16 digits. Shorter ones are not looked for: VINs of the eighties have runs
     of 14 digits, one in ten with a valid check digit."""
+    if not vin[1:16].isdecimal():
+        return False
     return any(number.isdecimal() and _is_card(number) for number in (vin[:16], vin[1:17]))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.measure import Measure
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = "scripts/_environment.sh"
 
 
 class NotComparable(Exception):
@@ -152,27 +153,30 @@ def paired(runs: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]) -> lis
 
 
 def _measures_of(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of an output of --json; a profile's only measure is the processor time of a transaction."""
+    """Of an output of --json; a profile's measures are the processor time of a transaction, and what of it is left
+    without verification."""
     if "measures" in shown:
         found: list[dict[str, Any]] = shown["measures"]
         return found
-    us = shown["us"]
-    name = f"processor time of a transaction, {shown['profile']}, us"
-    return [{"name": name, "numerator": us["plain"] or us["sum"], "bar_is_upper": True}]
+    us, name = shown["us"], f"processor time of a transaction, {shown['profile']}"
+    times = {f"{name}, us": us["plain"] or us["sum"], f"{name}, without verification, us": us["execution"]}
+    return [{"name": name, "numerator": value, "bar_is_upper": True} for name, value in times.items() if value]
 
 
 def measured_in(checkout: Path, arguments: list[str]) -> list[dict[str, Any]]:
-    """The measures that the checkout's own `scripts/bench` prints. Raises `NotComparable` where it prints none."""
-    script = checkout / "scripts" / "bench"
-    if not script.is_file():
-        raise NotComparable(f"{checkout} is no checkout with a scripts/bench: name the folder that holds one")
-    of_one_checkout = {"PYTHONPATH", "BMW_VENV"}
-    environment = {name: value for name, value in os.environ.items() if name not in of_one_checkout}
-    done = subprocess.run([script, "--json", *arguments], env=environment, capture_output=True, text=True)
+    """The measures of the checkout's code, in its environment, by these scripts: one ruler for all checkouts. Raises
+    `NotComparable` where there are none."""
+    if not (checkout / ENVIRONMENT).is_file():
+        raise NotComparable(f"{checkout} is no checkout with a {ENVIRONMENT}: name the folder that holds one")
+    environment = {name: value for name, value in os.environ.items() if name != "BMW_VENV"}
+    environment["PYTHONPATH"] = os.pathsep.join((str(ROOT / "scripts"), str(checkout / "tests")))
+    command = ["bash", "-c", f'source {ENVIRONMENT} && exec python -m benchmarks "$@"', "bench", "--json", *arguments]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
     try:
         return _measures_of(json.loads(done.stdout))
     except (ValueError, KeyError):
-        raise NotComparable(f"'{script} {' '.join(arguments)}' failed:\n{done.stderr[-2_000:].strip()}") from None
+        text = f"'scripts/bench {' '.join(arguments)}' failed in {checkout}:\n{done.stderr[-2_000:].strip()}"
+        raise NotComparable(text) from None
 
 
 def alternate(other: Path, this: Path, runs: int, arguments: list[str]) -> list[Alternated]:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 
 import aiohttp
+from support import life
 from support.chain import address
-from support.life import accident, km, maintenance, read, register
 from support.signing import sign_transaction
 
 from node.crypto.dev_keys import dev_key
@@ -51,7 +51,7 @@ class Workload:
         return [self._birth(index) for index in range(count)]
 
     def _birth(self, index: int) -> bytes:
-        return self._sign("bmw", register(self._vin(index), configuration=(), engine_serial=""))
+        return self._sign("bmw", life.register(self._vin(index), configuration=(), engine_serial=""))
 
     def cars_needed(self, count: int) -> int:
         """Cars that are to be born before a stream of `count`."""
@@ -72,11 +72,11 @@ class Workload:
     def _record(self, kind: int, car: int, value: int) -> bytes:
         vin = self._vin(car)
         if kind == 1:
-            body = maintenance(self, value, vin)
+            body = life.maintenance(self, value, vin)
         elif kind == 2:
-            body = read(vin, km(value), self.now)
+            body = life.read(vin, life.km(value), self.now)
         else:
-            body = accident(self, value, vin, "cosmetic")
+            body = life.accident(self, value, vin, "cosmetic")
         return self._sign("workshop-berlin", body)
 
 

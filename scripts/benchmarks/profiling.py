@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Profiled:
     processes: int
     plain_us: float = 0.0
     """Processor time for a transaction in the same run without the sampler; 0 where there was none."""
+    execution_us: float = 0.0
+    """The same without verification: what the process does that executes the blocks while others verify."""
 
     def us(self, ns: int) -> float:
         """Microseconds for one transaction in one process."""
@@ -66,6 +69,7 @@ class Profiled:
                 "process": self.us(profile.process_ns),
                 "wall": self.us(profile.wall_ns),
                 "plain": self.plain_us,
+                "execution": self.execution_us,
             },
             "stages": [
                 {"activity": activity, "step": step, "us": self.us(ns), "share": ns / self.sum_ns}
@@ -90,7 +94,8 @@ class Profiled:
             f"sum {self.us(self.sum_ns):.1f} us and sampler {self.us(us.sampler_ns):.1f} us of "
             f"{self.us(us.process_ns):.1f} us of processor time ({100 * counted / us.process_ns:.1f} %), "
             f"{us.samples:,} samples; wall {self.us(us.wall_ns):.1f} us"
-            + (f"; without the sampler {self.plain_us:.1f} us" if self.plain_us else ""),
+            + (f"; without the sampler {self.plain_us:.1f} us" if self.plain_us else "")
+            + (f", and without verification {self.execution_us:.1f} us" if self.execution_us else ""),
         ]
         return found
 
@@ -112,28 +117,43 @@ def _summed(parts: Any) -> list[tuple[str, int]]:
 
 
 # --- a replay -----------------------------------------------------------------------------------------------
-def replay(folder: Path, transactions: int, seed: int, runs: int = 1) -> Profiled:
+class TimedVerifiers(InProcess):
+    """Measures the processor time of verification, which `bmw-audit replay` leaves to other processes."""
+
+    def __init__(self) -> None:
+        self.spent_ns = 0
+
+    def submit(self, work: bytes) -> Future[bytes]:
+        started = time.process_time_ns()
+        try:
+            return super().submit(work)
+        finally:
+            self.spent_ns += time.process_time_ns() - started
+
+
+def replay(folder: Path, transactions: int, seed: int, runs: int = 1, workload: str = "mixed") -> Profiled:
     """The store of `scripts/bench --only replay`; signatures are verified in the same process, so that their time is
     in the table too. `runs`: so many replays, each once with and once without the sampler."""
-    place = store_of(folder, transactions, seed)
-    profiles, plain_ns = [], 0
+    place = store_of(folder, transactions, seed, workload=workload)
+    profiles, plain_ns, verifiers = [], 0, TimedVerifiers()
     for _ in range(runs):
-        plain_ns += _replayed(place, transactions, None).process_ns
-        profiles.append(_replayed(place, transactions, Sampler(REPLAY_INTERVAL_S, is_busy=True)))
+        plain_ns += _replayed(place, transactions, None, verifiers).process_ns
+        profiles.append(_replayed(place, transactions, Sampler(REPLAY_INTERVAL_S, is_busy=True), InProcess()))
     return Profiled(
         "replay",
-        f"replay of {transactions:,} mixed transactions in one process, verification included",
+        f"replay of {transactions:,} {workload} transactions in one process, verification included",
         Profile.total(profiles),
         transactions * runs,
         1,
         plain_ns / 1_000 / transactions / runs,
+        (plain_ns - verifiers.spent_ns) / 1_000 / transactions / runs,
     )
 
 
-def _replayed(place: Path, transactions: int, sampler: Sampler | None) -> Profile:
+def _replayed(place: Path, transactions: int, sampler: Sampler | None, verifiers: InProcess) -> Profile:
     source = StoreSource(place / "store")
     try:
-        run = Replay(parse_genesis((place / "genesis.json").read_bytes()), source, InProcess())
+        run = Replay(parse_genesis((place / "genesis.json").read_bytes()), source, verifiers)
         if sampler is not None:
             sampler.start()
         started = time.process_time_ns()

@@ -1,4 +1,4 @@
-"""`bmw-audit replay` of a store of mixed transactions, two workers, against libsodium on two processes."""
+"""`bmw-audit replay` of a store, two workers, against libsodium on two processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.load import LoadChain
+from support.load import READINGS_A_DAY, Car, LoadChain
 
 from benchmarks.measure import Measure, verifications_per_second
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_to_json
+from node.execution.block_run import BlockRun
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.storage.leveldb import LevelStore
 from node.txtypes.rulesets import RULESETS
@@ -28,22 +29,50 @@ def rules_name() -> str:
     return (RULESETS[genesis.params.ruleset].hash[:4] + root[:4]).hex()
 
 
-def store_of(folder: Path, transactions: int, seed: int, genesis: Genesis | None = None) -> Path:
-    """A store with its genesis, made once for its size, seed and rules."""
-    place = folder / f"mixed-{transactions}-{seed}-{genesis.chain_id if genesis else 'test'}-{rules_name()}"
+class FleetChain(LoadChain):
+    """A fleet is born, then one workshop services its cars in turn."""
+
+    def __init__(self, kv: LevelStore, fleet: int, *, seed: int, genesis: Genesis | None = None) -> None:
+        super().__init__(kv, seed=seed, genesis=genesis)
+        self._fleet = fleet
+        self._serviced = 0
+
+    def _step(self, run: BlockRun) -> None:
+        if len(self.cars) < self._fleet:
+            self.cars.append(Car(self._new_vin()))
+            sender, body = "bmw", self._register(self.cars[-1])
+        else:
+            sender, body = "workshop-berlin", self._maintenance(self.cars[self._serviced % self._fleet])
+            self._serviced += 1
+        run.add(self._signed(sender, body, ()))
+
+
+def chain_of(workload: str, kv: LevelStore, transactions: int, seed: int, genesis: Genesis | None) -> LoadChain:
+    """An empty chain that grows by `transactions` of a workload."""
+    if workload == "mixed":
+        return LoadChain(kv, seed=seed, genesis=genesis)
+    records_of_a_car = READINGS_A_DAY if workload == "maintenance" else 0
+    return FleetChain(kv, -(-transactions // (1 + records_of_a_car)), seed=seed, genesis=genesis)
+
+
+def store_of(
+    folder: Path, transactions: int, seed: int, genesis: Genesis | None = None, workload: str = "mixed"
+) -> Path:
+    """A store with its genesis, made once for its workload, size, seed and rules."""
+    place = folder / f"{workload}-{transactions}-{seed}-{genesis.chain_id if genesis else 'test'}-{rules_name()}"
     if not (place / "genesis.json").exists():
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         kv = LevelStore(place / "store")
-        chain = LoadChain(kv, seed=seed, genesis=genesis)
+        chain = chain_of(workload, kv, transactions, seed, genesis)
         chain.grow(transactions)
         kv.close()
         (place / "genesis.json").write_text(genesis_to_json(chain.genesis))
     return place
 
 
-def measure(folder: Path, transactions: int, seed: int) -> Measure:
-    place = store_of(folder, transactions, seed)
+def measure(folder: Path, transactions: int, seed: int, workload: str) -> Measure:
+    place = store_of(folder, transactions, seed, workload=workload)
     before = verifications_per_second(WORKERS)
     command = ["replay", "--store", str(place / "store"), "--genesis", str(place / "genesis.json")]
     done = subprocess.run(
@@ -57,7 +86,7 @@ def measure(folder: Path, transactions: int, seed: int) -> Measure:
     yardstick = (before + verifications_per_second(WORKERS)) / 2
     rate = transactions / report["seconds"]
     return Measure(
-        f"replay of {transactions:,} mixed transactions, 2 workers",
+        f"replay of {transactions:,} {workload} transactions, 2 workers",
         rate / yardstick,
         BAR,
         rate,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import comparing, profiling, stages  # noqa: E402
+from benchmarks import comparing, profiling, replaying, stages  # noqa: E402
+from benchmarks.feeding import WORKLOADS  # noqa: E402
 from benchmarks.measure import Measure, median_run  # noqa: E402
 from benchmarks.sampler import COLLECTION, THREADS, Profile  # noqa: E402
 
@@ -152,17 +154,21 @@ def test_exit_code_1_where_worse_or_below_the_bar(
 
 
 def a_checkout(folder: Path, log: Path, numerators: list[int]) -> Path:
-    """Something whose scripts/bench prints one prepared output after the other."""
+    """Something whose environment has a Python that prints one prepared output after the other."""
     outputs = [an_output(Measure("rate", n / 10, 0.2, n, 10, "")) for n in numerators]
     (folder / "scripts").mkdir(parents=True)
+    (folder / "scripts" / "_environment.sh").write_text('PATH="$PWD/bin:$PATH"\n')
     (folder / "outputs.json").write_text(json.dumps(outputs))
-    script = folder / "scripts" / "bench"
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "python"
     script.write_text(
-        f"#!{sys.executable}\nimport json, pathlib, sys\n"
+        f"#!{sys.executable}\nimport json, os, pathlib, sys\n"
         f"file = pathlib.Path({str(folder / 'outputs.json')!r})\n"
         "first, *rest = json.loads(file.read_text())\n"
         "file.write_text(json.dumps(rest))\n"
-        f"open({str(log)!r}, 'a').write({folder.name!r} + ' ' + ' '.join(sys.argv[1:]) + '\\n')\n"
+        f"open({str(log)!r}, 'a').write({folder.name!r} + ' ' + ' '.join(sys.argv[3:]) + '\\n')\n"
+        f"assert sys.argv[1:3] == ['-m', 'benchmarks']\n"
+        f"assert os.environ['PYTHONPATH'] == {os.pathsep.join((str(ROOT / 'scripts'), str(folder / 'tests')))!r}\n"
         "print(json.dumps(first))\n"
         "sys.exit(1)  # below its bar: measured all the same\n"
     )
@@ -190,16 +196,19 @@ def test_profiles_alternate_too() -> None:
     profiled = profiling.Profiled("replay", "title", Profile({("a", "x"): 9_000}, 1, 9_500, 9_500, 500), 3, 1, 2.5)
     name = "processor time of a transaction, replay, us"
     assert comparing._measures_of(profiled.to_json()) == [{"name": name, "numerator": 2.5, "bar_is_upper": True}]
-    [without] = comparing._measures_of(profiled.to_json() | {"us": {"plain": 0.0, "sum": 3.0}})
+    without_verification = comparing._measures_of(replace(profiled, execution_us=1.5).to_json())[1]
+    assert without_verification["name"] == "processor time of a transaction, replay, without verification, us"
+    assert without_verification["numerator"] == 1.5
+    [without] = comparing._measures_of(profiled.to_json() | {"us": {"plain": 0.0, "sum": 3.0, "execution": 0.0}})
     [found] = comparing.paired([([without], [without | {"numerator": 3.3}])])
     assert (found.pairs, found.verdict(0.05)) == ([(3.0, 3.3)], "worse")
 
 
 def test_a_checkout_that_can_not_be_measured_is_told(tmp_path: Path) -> None:
-    with pytest.raises(comparing.NotComparable, match="no checkout with a scripts/bench"):
+    with pytest.raises(comparing.NotComparable, match=r"no checkout with a scripts/_environment\.sh"):
         comparing.measured_in(tmp_path, [])
     silent = a_checkout(tmp_path / "silent", tmp_path / "log", [])
-    with pytest.raises(comparing.NotComparable, match=r"failed:\n[\s\S]*ValueError"):
+    with pytest.raises(comparing.NotComparable, match=r"failed in .*:\n[\s\S]*ValueError"):
         comparing.measured_in(silent, [])
     with pytest.raises(comparing.NotComparable, match="different things"):
         comparing.paired([([a_rate(1, "one").to_json()], [a_rate(1, "two").to_json()])])
@@ -220,12 +229,19 @@ def check_profile(found: profiling.Profiled) -> set[str]:
     return activities
 
 
-def test_a_replay_is_profiled(tmp_path: Path) -> None:
-    found = profiling.replay(tmp_path, 1_000, 3)
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_a_replay_is_profiled(tmp_path: Path, workload: str) -> None:
+    found = profiling.replay(tmp_path, 1_000, 3, workload=workload)
 
     assert {"verify", "execute"} <= check_profile(found)
     assert (found.transactions, found.processes) == (1_000, 1)
-    assert found.plain_us > 0
+    assert 0 < found.execution_us < found.plain_us
+
+
+def test_most_of_the_maintenance_workload_is_records(tmp_path: Path) -> None:
+    shown = replaying.measure(tmp_path, 1_000, 3, "maintenance").to_json()
+    assert shown["name"] == "replay of 1,000 maintenance transactions, 2 workers"
+    assert shown["details"]["types"] == {"maintenance.record": 875, "vehicle.register": 125}
 
 
 @pytest.mark.network

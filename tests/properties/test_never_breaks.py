@@ -109,7 +109,7 @@ def two_orders(block: Block) -> Block:
 
 def unsigned(block: Block) -> Block:
     """The block's transactions with their first signature only."""
-    bare = tuple(with_(tx, signatures=tx.signatures[:1]) for tx in block.accepted)
+    bare = tuple(tx._replace(signatures=tx.signatures[:1]) for tx in block.accepted)
     return with_(block, accepted=bare)
 
 

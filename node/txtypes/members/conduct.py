@@ -156,6 +156,8 @@ def lift_hold(ledger: Ledger, author: bytes) -> None:
 
 
 def check_not_on_hold(ledger: Ledger, author: bytes) -> None:
+    if ledger.get(CONDUCT, author) is None:
+        return
     conduct = conduct_of(ledger, author)
     if ledger.now_ms < conduct.hold_until_ms:
         ledger.unmet(AUTHOR_ON_HOLD, to_text(author), need=f"after {time_to_text(conduct.hold_until_ms)}")

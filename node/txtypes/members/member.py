@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta
@@ -243,9 +243,14 @@ def require_member(ledger: Ledger, address: bytes) -> Member | None:
     return member
 
 
+def is_any_active(grants: Iterable[Grant], at_ms: int) -> bool:
+    """Whether one of the roles was held at a time."""
+    return bool([grant for grant in grants if grant.is_active(at_ms)])
+
+
 def has_role(ledger: Ledger, address: bytes, *roles: str) -> bool:
-    member = active_member(ledger, address)
-    return member is not None and any(g.role in roles and g.is_active(ledger.now_ms) for g in member.grants)
+    member, now_ms = active_member(ledger, address), ledger.now_ms
+    return member is not None and bool([g for g in member.grants if g.role in roles and g.is_active(now_ms)])
 
 
 def has_role_at(

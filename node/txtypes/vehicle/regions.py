@@ -146,15 +146,18 @@ def is_other_plate(registration: Registration, plate: bytes, country: str) -> bo
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
     """The changes that time alone has made until `now_ms`: the time of each, ascending, and the registration after
     it."""
-    while 0 < (at_ms := _deadline(registration)) <= now_ms:
+    while 0 < (at_ms := next_lapse_ms(registration)) <= now_ms:
         registration = _lapsed(registration, at_ms)
         yield at_ms, registration
 
 
-def _deadline(registration: Registration) -> int:
-    claim = registration.claim
-    times = (registration.until_ms, claim.since_ms + CLAIM_MS if claim is not None else 0)
-    return min(filter(None, times), default=0)
+def next_lapse_ms(registration: Registration) -> int:
+    """When time changes the registration next; 0 for never."""
+    until_ms, claim = registration.until_ms, registration.claim
+    if claim is None:
+        return until_ms
+    effect_ms = claim.since_ms + CLAIM_MS
+    return min(until_ms, effect_ms) if until_ms else effect_ms
 
 
 def _lapsed(registration: Registration, at_ms: int) -> Registration:

@@ -19,6 +19,7 @@ from node.txtypes.members.member import (
     ROLE_SCOPE,
     active_member,
     has_role,
+    is_any_active,
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
@@ -55,19 +56,18 @@ class Author:
         vehicle = ledger.get(VEHICLE, body.vin) if self.is_holder_allowed else None
         if vehicle is not None and vehicle.holder == sender:
             return
-        member, now_ms = active_member(ledger, sender), ledger.now_ms
-        grants = [grant for grant in member.grants if grant.role in self.roles] if member is not None else []
-        if member is None or not any(grant.is_active(now_ms) for grant in grants):
-            ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(self.roles))
-            return
+        member, roles, event_at_ms = active_member(ledger, sender), self.roles, body.event_at_ms
         site = site_of(member, body.where.site) if body.where.site else None
-        wmi, country = wmi_of(body.vin), site.country if site is not None else ""
-        capability = self.capability
+        wmi, country, capability = wmi_of(body.vin), site.country if site is not None else "", self.capability
+        grants = [grant for grant in member.grants if grant.role in roles] if member is not None else []
         able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
-        if not any(grant.is_active(now_ms) for grant in able):
+        is_able = is_any_active(able, ledger.now_ms)
+        if member is None or not (is_able or is_any_active(grants, ledger.now_ms)):
+            ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(roles))
+        elif not is_able:
             ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
-        elif not (member.is_active(body.event_at_ms) and any(g.is_active(body.event_at_ms) for g in able)):
-            ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
+        elif not (member.is_active(event_at_ms) and is_any_active(able, event_at_ms)):
+            ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(roles))
 
 
 class Registrar(Author):

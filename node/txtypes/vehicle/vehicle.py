@@ -52,6 +52,7 @@ from node.txtypes.vehicle.regions import (
     flags_at,
     is_retest_overdue,
     market_at,
+    next_lapse_ms,
     raise_alert,
     registration_lapses,
 )
@@ -119,6 +120,8 @@ def vehicle_at(vehicle: Vehicle, now_ms: int) -> Vehicle:
     """The vehicle at a time: its registration after what time alone has changed, and the alerts and the brand that
     follow. An export that nobody confirms raises an alert; so does a claim that takes effect while another country
     still has the car."""
+    if not next_lapse_ms(vehicle.registration):
+        return vehicle
     for at_ms, after in registration_lapses(vehicle.registration, now_ms):
         before, alerts = vehicle.registration, vehicle.alerts
         if after.status == "exported":
@@ -310,6 +313,7 @@ VEHICLE = Family(
         Index("recall", lambda car: [f"{recall.maker.hex()}-{recall.campaign}" for recall in car.recalls],
               RECALL_IDENT, description="campaign of a recall that is open on the car"),
     ),
+    indexed=("holder", "alerts", "registration", "flags", "recalls"),
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(

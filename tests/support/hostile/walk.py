@@ -63,13 +63,11 @@ UNKNOWN: Final = ("zzz", "ZZ", "ZZZ", "Z", "H9.9", "z/z")
 ODD_TEXTS: Final = ("", "0", "A", "none", "DE", "CN", "XX")
 
 
-class CountingLedger(Ledger):
+class CountingLedger(Ledger, eq=False):
     """Notes the state keys and vehicle records that one transaction reads."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.keys: set[bytes] = set()
-        self.records_read: set[tuple[str, int]] = set()
+    keys: set[bytes] = set()
+    records_read: set[tuple[str, int]] = set()
 
     def get(self, family: Any, ident: Any) -> Any:
         self.keys.add(family.key(ident))

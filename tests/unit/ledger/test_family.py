@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
+from msgspec.structs import replace
 from support.chain import address
+from support.generated import of_struct
 
 from node.codec import Value, encode
 from node.crypto.addresses import to_text
@@ -178,6 +180,17 @@ def test_entries_follow_from_the_value_alone(
     old: Box | None, new: Box | None, puts: list[bytes], deletes: list[bytes]
 ) -> None:
     assert (puts, deletes) == index_changes(BOX, b"box/id", old, new)
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.indexed])
+@given(data=st.data())
+def test_entries_follow_from_the_fields_that_a_family_names(name: str, data: st.DataObject) -> None:
+    family = FAMILIES[name]
+    one, other = data.draw(of_struct(family.kind)), data.draw(of_struct(family.kind))
+    named = replace(other, **{field: getattr(one, field) for field in family.indexed})
+
+    assert family.index_keys("id", one) == family.index_keys("id", named)
+    assert ([], []) == index_changes(family, family.key("id"), one, named)
 
 
 def test_a_family_without_indexes_has_no_entries() -> None:
