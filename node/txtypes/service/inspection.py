@@ -45,7 +45,7 @@ from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, is_other_plate
+from node.txtypes.vehicle.regions import Clearance, Inspection
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -113,8 +113,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
     as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
     another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
-    looked at, none for the whole checklist. `plate`: commitment to the number plate; of
-    a car that another country has registered under another one it raises the alert `clone_vin`."""
+    looked at, none for the whole checklist. `plate`: commitment to the number plate, which
+    only the inspector can show."""
 
     vin: Vin
     checklist: Checklist
@@ -281,24 +281,17 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return Effect(inspected, tuple(outcome), is_material)
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm. One
-        that wears a plate of another country than the one that has it: the alert."""
+        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
         item = ledger.rules.tables.inspection_identity_item
         is_another = any(defect.item == item and defect.severity in FAILED for defect in self.defects)
-        if not is_another and not self._wears_other_plate(ledger, vehicle):
+        if not is_another:
             return Effect(vehicle)
         effect = alerted(ledger, self.vin, vehicle, ("clone_vin",), is_presented=self.is_presented)
-        if not is_another or not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
+        if not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
             return effect
         return effect._replace(
             vehicle=with_provisional_flag(ledger, self.vin, effect.vehicle, "identity_suspect"), is_material=True
         )
-
-    def _wears_other_plate(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        if self.plate is None or not self.where.site:
-            return False
-        site = site_of(active_member(ledger, ledger.sender), self.where.site)
-        return site is not None and is_other_plate(vehicle.registration, self.plate, site.country)
 
     def _failed(self, ledger: Ledger, vehicle: Vehicle) -> Vehicle:
         is_bound = self._is_bound(ledger, vehicle)
