@@ -94,6 +94,7 @@ def in_group(life: Life, group: str, *members: str) -> None:
         (dict(checklist="USED-CAR", kind="buyer"), []),
         (dict(items=(BRAKES,)), ["checklist_partial"]),
         (dict(items=(BRAKES,), kind="retest"), []),
+        (dict(items=("H3",), kind="retest"), ["checklist_partial"]),
         (dict(defects=(Defect("9.9", "minor"),)), ["code_unknown"]),
         (dict(defects=(Defect("4.9.2", "dangerous"),)), ["defect_severity"]),
         (dict(defects=(Defect(BRAKES, "dangerous"), Defect(LAMP, "minor"))), []),
@@ -379,6 +380,72 @@ def test_a_retest_lifts_what_it_looked_at(items: tuple[str, ...], lifted: bool) 
     assert lifted == ("not_cleared" not in outcome(life.chain))
 
 
+def test_a_retest_of_nothing_clears_and_renews_nothing() -> None:
+    """The police's flag names no item, so it takes the whole list; an outdated inspection takes a periodic one."""
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, valid_until_day="2026-02-01"))
+    noted = car(life.chain).inspection
+    life.chain.now += 60 * DAY_MS
+    for body in (retest(life.chain, LAMP, valid_until_day="2030-01-01"), retest(life.chain, kind="retest")):
+        inspected(life, body)
+        assert noted == car(life.chain).inspection
+        assert "not_cleared" in outcome(life.chain)
+    life.chain.do("police-1", specimen("flag.set", life.chain, name="unroadworthy", until_ms=0))
+    life.chain.now += HOUR_MS
+    inspected(life, retest(life.chain, LAMP))
+    assert [("unroadworthy", True)] == alive(life.chain)
+    inspected(life, retest(life.chain))
+    assert ([], noted) == (alive(life.chain), car(life.chain).inspection)
+
+
+@pytest.mark.parametrize(("kind", "is_renewed"), [("periodic", True), ("roadside", False)])
+def test_a_retest_is_valid_as_long_as_the_inspection_that_it_completes(kind: str, is_renewed: bool) -> None:
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, (BRAKES, "major"), kind=kind))
+    life.chain.now += DAY_MS
+    inspected(life, retest(life.chain, BRAKES, valid_until_day="2027-01-01"))
+    assert ("pass", is_renewed) == (car(life.chain).inspection.result, car(life.chain).inspection.valid_until_ms > 0)
+
+
+def test_after_its_time_a_retest_looks_at_everything() -> None:
+    life = failed((BRAKES, "major"))
+    life.chain.now = car(life.chain).inspection.retest_due_ms
+    inspected(life, retest(life.chain, BRAKES))
+    assert not is_lifted(life)
+    inspected(life, retest(life.chain))
+    assert is_lifted(life)
+
+
+def test_a_retest_that_fails_again_forgets_nothing() -> None:
+    life = failed((BRAKES, "major"), (STEERING, "major"))
+    noted = car(life.chain).inspection
+    inspected(life, inspection(life.chain, (BRAKES, "major"), kind="retest", items=(BRAKES,)))
+    assert noted == car(life.chain).inspection
+    inspected(life, inspection(life.chain, (LAMP, "major"), kind="retest", items=(LAMP,)))
+    inspected(life, retest(life.chain, LAMP, BRAKES, STEERING))
+    assert not is_lifted(life), "nobody knows what all is wrong"
+    inspected(life, retest(life.chain))
+    assert is_lifted(life)
+
+
+@pytest.mark.parametrize(("checklist", "lifted"), [("US-SAFETY", False), ("DE-HU", True), ("EU-PTI-2014/45", True)])
+def test_a_fail_ends_by_a_list_of_as_distant_inspectors(checklist: str, lifted: bool) -> None:
+    """Otherwise the seller's own inspector would choose the list of a country that lets it inspect."""
+    life = failed((BRAKES, "major"))
+    if not lifted:
+        in_group(life, "seller", "inspector-2", HOLDER)
+        inspected(life, inspection(life.chain, (LAMP, "major"), checklist=checklist), "inspector-2")
+    inspected(life, retest(life.chain, BRAKES, LAMP, checklist=checklist), "inspector-2")
+    assert lifted == is_lifted(life)
+
+
+def test_a_retest_looks_at_what_was_found_beside_the_list() -> None:
+    life = failed(("H3", "major"))
+    assert ["checklist_partial"] == tried(life, retest(life.chain, "H4"))
+    inspected(life, retest(life.chain, "H3"))
+    assert is_lifted(life)
+
+
 def test_what_the_checklist_does_not_have_is_not_lifted_by_it() -> None:
     assert "H3" in INSPECTION_ITEMS and "H3" not in CHECKLISTS["DE-HU"].items
     life = failed(("H3", "dangerous"))
@@ -549,6 +616,29 @@ def test_a_release_from_before_the_repair_lifts_nothing() -> None:
     life.chain.do("inspector-1", early, HOLDER)
     assert 1 == len(car(life.chain).duties)
     assert "not_cleared" in outcome(life.chain)
+
+
+def test_a_release_counts_though_the_car_was_inspected_since() -> None:
+    life = repaired()
+    late = release(life.chain)
+    life.chain.now += DAY_MS
+    inspected(life, inspection(life.chain))
+    life.chain.do("inspector-1", late, HOLDER)
+    assert () == car(life.chain).duties
+    assert "not_cleared" not in outcome(life.chain)
+
+
+def test_a_pass_that_comes_too_late_to_lift_anything_says_so() -> None:
+    life = repaired()
+    late = release(life.chain)
+    life.chain.now += BACKFILLED_MS + HOUR_MS
+    life.chain.do("inspector-1", late, HOLDER)
+    assert (1, True) == (len(car(life.chain).duties), "not_cleared" in outcome(life.chain))
+    early = inspection(life.chain)
+    life.chain.now += HOUR_MS
+    inspected(life, inspection(life.chain, (BRAKES, "major")))
+    life.chain.do("inspector-1", early, HOLDER)
+    assert ("major", True) == (car(life.chain).inspection.result, "not_cleared" in outcome(life.chain))
 
 
 def test_the_repairers_group_does_not_release() -> None:
