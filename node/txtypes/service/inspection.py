@@ -41,7 +41,7 @@ from node.txtypes.members.member import MEMBER, active_member, require_role, sit
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
-from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
@@ -232,9 +232,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender), need="a second inspector of another group")
 
     def _lacks_second(self, ledger: Ledger) -> bool:
-        """Whether a single inspector signs although it is no longer known who repaired the car."""
+        """Whether a single inspector signs although it is no longer known who repaired the car, or who sold it."""
         life = ledger.get(LIFE, self.vin) or NO_LIFE
-        return self.second_inspector is None and are_repairers_unknown(life, ledger.now_ms)
+        is_unknown = are_repairers_unknown(life, ledger.now_ms) or are_sellers_unknown(life, self.event_at_ms)
+        return self.second_inspector is None and is_unknown
 
     def _find_repair(self, ledger: Ledger) -> StoredRecord | None:
         record = find_record(ledger, self.vin, self.repair) if self.repair is not None else None

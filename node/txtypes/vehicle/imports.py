@@ -54,7 +54,7 @@ from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, SITE_UNKNOWN, check_act_time, check_event_time
 from node.txtypes.vehicle.odometer import HistoryReading, Standing, add_history, verdict_outcome
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, related
+from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_close
 from node.txtypes.vehicle.report import MODEL_DIFFERS, Author
 from node.txtypes.vehicle.sighting import SIGHTINGS
 from node.txtypes.vehicle.vehicle import VinScheme
@@ -164,7 +164,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
         tables = ledger.rules.tables
         require_role(ledger, self.inspector, "inspector")
         for party in dict.fromkeys((ledger.sender, self.holder)):
-            if related(ledger, self.inspector, party):
+            if is_close(ledger, self.inspector, party):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.inspector), to_text(party))
         found = {finding.item: finding.severity for finding in self.findings}
         missing = [item for item in tables.checklists[CHECKLIST].items if item not in found]

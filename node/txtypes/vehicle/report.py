@@ -25,7 +25,7 @@ from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_
 from node.txtypes.vehicle.odometer import check_reading
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.relation import is_close
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 WITHOUT_READING: Final = ("police", "insurer", "registrar")
@@ -128,7 +128,7 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
         if not self.holder_signs:
             return False
         presenter = self._presenter(ledger, vehicle)
-        return presenter == vehicle.holder or not related(ledger, presenter, ledger.sender, self.vin, self.event_at_ms)
+        return presenter == vehicle.holder or not is_close(ledger, presenter, ledger.sender, self.vin, self.event_at_ms)
 
     def guards(self, ledger: Ledger) -> None:
         vehicle = require_vehicle(ledger, self.vin)

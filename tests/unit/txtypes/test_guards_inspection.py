@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.hostile.checks import RECORDS_READ_MAX
 from support.hostile.walk import CountingRun
-from support.life import VIN, Life, flag, km, where
+from support.life import VIN, Life, flag, km, transfer, where
+from support.registering import root
 from support.specimens import specimen
 from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
 
@@ -16,6 +17,7 @@ from node.ledger.fields import RecordName
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
 from node.rules.odometer import BACKFILLED_MS
+from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
@@ -215,6 +217,39 @@ def test_where_repairers_are_unknown_two_inspectors_pass_it() -> None:
     assert [] == tried(life, second, HOLDER, "inspector-2")
     life.chain.now = overflow + 180 * DAY_MS
     assert [] == tried(life, inspection(life.chain))
+
+
+def test_where_sellers_are_unknown_two_inspectors_pass_it() -> None:
+    """The seller's own inspector is not independent after a few quick transfers either."""
+    life = at("wholesale")
+    in_group(life, "seller", HOLDER, "inspector-2")
+    between = ("dealer-shanghai", "bmw")
+    holder = HOLDER
+    for n in range(5):
+        receiver = between[n % 2]
+        life.chain.do(holder, transfer(life.chain, receiver, 200), receiver)
+        holder = receiver
+    body = inspection(life.chain, where=where("INS-2"))
+    assert ["not_independent"] == tried(life, body, holder, sender="inspector-2")
+    both = replace(body, second_inspector=address("inspector-1"))
+    assert [] == tried(life, both, holder, "inspector-1", sender="inspector-2")
+    dropped = life.chain.state(LIFE, VIN).holders_overflow_ms
+    life.chain.now = dropped + 90 * DAY_MS
+    late = replace(body, event_at_ms=life.chain.now)
+    assert ["not_independent"] == tried(life, late, holder, sender="inspector-2")
+    life.chain.now += 1
+    assert [] == tried(life, replace(late, event_at_ms=life.chain.now), holder, sender="inspector-2")
+
+
+def test_the_group_of_the_holders_sponsor_is_not_independent() -> None:
+    life = at("wholesale")
+    change(life.chain, ACCOUNT, address("buyer-1"), sponsor=address("dealer-shanghai"))
+    in_group(life, "shanghai", "dealer-shanghai", "inspector-2")
+    life.chain.do(HOLDER, specimen("title.assign", life.chain, receiver=address("buyer-1"), reason="gift",
+                  shown=root(life.chain), odometer=km(200)), "buyer-1")  # fmt: skip
+    assert ["not_independent"] == tried(life, inspection(life.chain, where=where("INS-2")), "buyer-1",
+                                        sender="inspector-2")  # fmt: skip
+    assert [] == tried(life, inspection(life.chain), "buyer-1")
 
 
 def test_a_second_inspector_is_one_of_another_group() -> None:
