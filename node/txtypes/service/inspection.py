@@ -274,11 +274,9 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         count_act(ledger, INSPECTIONS)
         found = self._identified(ledger, vehicle)
         inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
-        if self._went_round(ledger):
+        for brand in self._brands(ledger):
             is_sure = self.is_acknowledged(ledger, vehicle)
-            brands = with_brand(
-                inspected.brands, "exceeds_limits", ledger.now_ms, vehicle.record_count, is_confirmed=is_sure
-            )  # fmt: skip
+            brands = with_brand(inspected.brands, brand, ledger.now_ms, vehicle.record_count, is_confirmed=is_sure)
             inspected = replace(inspected, brands=brands)
         if not self.is_presented:
             outcome.append(UNPRESENTED)
@@ -290,6 +288,15 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
         is_material = found.is_material or is_branded or is_flag_set(vehicle, inspected, ledger.now_ms)
         return Effect(inspected, tuple(outcome), is_material)
+
+    def _brands(self, ledger: Ledger) -> tuple[str, ...]:
+        """What was found of the odometer: it went round, or somebody has tampered with it."""
+        item = ledger.rules.tables.inspection_tampering_item
+        is_altered = any(defect.item == item and defect.severity in FAILED for defect in self.defects)
+        return (
+            *(("exceeds_limits",) if self._went_round(ledger) else ()),
+            *(("odometer_altered",) if is_altered else ()),
+        )
 
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""

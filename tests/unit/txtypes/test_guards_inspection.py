@@ -743,6 +743,15 @@ def test_an_odometer_past_its_last_digit_leaves_a_brand(signs: bool, state: str)
     assert before + 1 == car(life.chain).material_changes
 
 
+@pytest.mark.parametrize(("signs", "state"), [(True, "confirmed"), (False, "pending")])
+def test_a_manipulated_odometer_leaves_a_brand(signs: bool, state: str) -> None:
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, ("7.11", "minor"), holder_signs=signs))
+    assert () == car(life.chain).brands
+    inspected(life, inspection(life.chain, ("7.11", "major"), holder_signs=signs))
+    assert [("odometer_altered", state)] == [(brand.code, brand.state) for brand in car(life.chain).brands]
+
+
 def test_an_ordinary_pass_is_not_material() -> None:
     life = at("wholesale")
     before = car(life.chain).material_head
