@@ -41,7 +41,8 @@ REPORTS_ON_VEHICLE = Guard("reports_on_vehicle", "too many records of this autho
 
 class Author:
     """The sender of a report: a member with one of the roles, for the car's maker and the country of the site, both now
-    and at the time of the event. `is_holder_allowed`: the holder of the title may send it too."""
+    and at the time of the event. A grant that names a country takes a site in it, but for authorities and insurers,
+    who have none. `is_holder_allowed`: the holder of the title may send it too."""
 
     def __init__(self, *roles: str, is_holder_allowed: bool = False, capability: str = "") -> None:
         self.roles = roles
@@ -63,9 +64,15 @@ class Author:
         site = site_of(member, body.where.site) if body.where.site else None
         wmi, country = wmi_of(body.vin), site.country if site is not None else ""
         capability = self.capability
-        able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
+        able = [
+            grant for grant in grants
+            if grant.covers(wmi, country) and (country or not grant.country or grant.role in WITHOUT_READING)
+            and (not capability or capability in grant.capabilities)
+        ]  # fmt: skip
         if not any(grant.is_active(now_ms) for grant in able):
-            ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
+            ledger.unmet(
+                ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country or "a site", capability)))
+            )
         elif not (member.is_active(body.event_at_ms) and any(g.is_active(body.event_at_ms) for g in able)):
             ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(self.roles))
 

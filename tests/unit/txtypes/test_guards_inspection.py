@@ -263,6 +263,16 @@ def test_a_second_inspector_is_one_of_another_group() -> None:
     assert ["not_independent"] == tried(life, body, HOLDER, "inspector-2")
 
 
+def test_a_grant_for_a_country_takes_a_site_there() -> None:
+    life = at("wholesale")
+    grants = tuple(replace(grant, country="FR") for grant in life.chain.state(MEMBER, address("inspector-1")).grants)
+    change(life.chain, MEMBER, address("inspector-1"), grants=grants)
+    for site in ("INS-1", ""):
+        assert ["role_scope"] == tried(life, inspection(life.chain, where=where(site)))
+    change(life.chain, MEMBER, address("inspector-1"), grants=tuple(replace(g, country="DE") for g in grants))
+    assert [] == tried(life, inspection(life.chain))
+
+
 # --- the result -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("defects", "result"),
