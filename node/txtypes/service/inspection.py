@@ -36,8 +36,9 @@ from node.rules.checklists import Checklist as Rule
 from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
+from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE
-from node.txtypes.members.member import MEMBER, active_member, require_role, site_of
+from node.txtypes.members.member import MEMBER, active_member, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
@@ -182,9 +183,9 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if self.kind in CLEARING and not self.is_presented:
             ledger.unmet(PRESENTER_MISSING, self.vin)
         if self.police is not None:
-            require_role(ledger, self.police, "police")
+            require_cosigner(ledger, self.police, "police")
         if self.second_inspector is not None:
-            require_role(ledger, self.second_inspector, "inspector")
+            require_cosigner(ledger, self.second_inspector, "inspector")
             if related(ledger, self.second_inspector, ledger.sender):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.second_inspector), need="an inspector of another group")
         if vehicle is not None:

@@ -45,9 +45,9 @@ from node.limits import DAY_MS
 from node.rules.odometer import Unit, to_metres
 from node.rules.vin import wmi_of
 from node.txtypes.identity.quota import check_acts, count_act
-from node.txtypes.members.conduct import check_not_on_hold
+from node.txtypes.members.conduct import check_not_on_hold, require_cosigner
 from node.txtypes.members.makers import Maker, maker_since
-from node.txtypes.members.member import active_member, has_role_at, require_role, site_of
+from node.txtypes.members.member import active_member, has_role_at, site_of
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin
 from node.txtypes.vehicle.brands import with_brand
@@ -165,7 +165,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
 
     def _check_inspection(self, ledger: Ledger) -> None:
         tables = ledger.rules.tables
-        require_role(ledger, self.inspector, "inspector")
+        require_cosigner(ledger, self.inspector, "inspector")
         for party in dict.fromkeys((ledger.sender, self.holder)):
             if is_close(ledger, self.inspector, party):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.inspector), to_text(party))
@@ -189,6 +189,8 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
             ledger.unmet(GRADE_UNSIGNED, self.grade, need=" or ".join(roles) or "nobody")
         elif confirmer is not None and not has_role_at(ledger, confirmer, now_ms, *roles, wmi=scope):
             ledger.unmet(GRADE_UNSIGNED, to_text(confirmer), need=" or ".join(roles))
+        if confirmer is not None:
+            check_not_on_hold(ledger, confirmer)
         if confirmer is not None and not scope:
             for party in dict.fromkeys((ledger.sender, self.holder, self.inspector)):
                 if is_close(ledger, confirmer, party):

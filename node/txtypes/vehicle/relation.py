@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from node.crypto.addresses import to_text
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import MEMBER, group_of, has_role
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -119,6 +121,13 @@ def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> boo
     """Whether an account may witness for the parties: it is an inspector at present and close to none of them."""
     is_near = any(is_close(ledger, account, party, vin, ledger.now_ms) for party in parties)
     return has_role(ledger, account, "inspector") and not is_near
+
+
+def check_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> None:
+    """Notes why an account may not witness for the parties."""
+    if not is_witness(ledger, account, vin, *parties):
+        ledger.unmet(WITNESS_MISSING, to_text(account))
+    check_not_on_hold(ledger, account)
 
 
 def is_independent(

@@ -10,7 +10,7 @@ from support.hostile.walk import CountingRun
 from support.life import VIN, Life, flag, km, transfer, where
 from support.registering import root
 from support.specimens import specimen
-from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
+from support.stages import Case, at, change, force, ledger_of, put_on_hold, table, use_up_acts
 
 from node import limits
 from node.ledger.fields import RecordName
@@ -261,6 +261,18 @@ def test_a_second_inspector_is_one_of_another_group() -> None:
     assert ["role_missing"] == tried(life, workshop, HOLDER, "workshop-hamburg")
     in_group(life, "shell", "inspector-2", HOLDER)
     assert ["not_independent"] == tried(life, body, HOLDER, "inspector-2")
+
+
+@pytest.mark.parametrize(("party", "changes"), [
+    ("inspector-2", dict(second_inspector=address("inspector-2"))),
+    ("police-1", dict(police=address("police-1"), kind="roadside")),
+])  # fmt: skip
+def test_whoever_signs_too_is_not_on_hold(party: str, changes: dict[str, object]) -> None:
+    life = at("wholesale")
+    body = inspection(life.chain, **changes)
+    assert [] == tried(life, body, HOLDER, party)
+    put_on_hold(life.chain, address(party))
+    assert ["author_on_hold"] == tried(life, body, HOLDER, party)
 
 
 def test_a_grant_for_a_country_takes_a_site_there() -> None:
