@@ -117,5 +117,7 @@ INSPECTION_ITEMS: Final[dict[str, InspectionItem]] = dict(sorted(_items(), key=l
 """Number -> the item. H1 to H6 high voltage, S1 to S4 software and assistance, O1 to O4 odometer."""
 IDENTITY_ITEM: Final = "0.2"
 """The item whose defects raise the alert `clone_vin` and set the flag `identity_suspect`."""
+TAMPERING_ITEM: Final = "7.11"
+"""The item whose grave defects leave the brand `odometer_altered`."""
 ROLLOVER_ITEM: Final = "O4"
 """The item that states that an odometer has run past its last digit. Nothing else can state it."""

@@ -19,6 +19,7 @@ from node.rules.inspection_items import (
     INSPECTION_ITEMS,
     INSPECTION_RESULTS,
     ROLLOVER_ITEM,
+    TAMPERING_ITEM,
     InspectionItem,
 )
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
@@ -129,6 +130,7 @@ class Tables(NamedTuple):
     inspection_items: Mapping[str, InspectionItem] = INSPECTION_ITEMS
     inspection_identity_item: str = IDENTITY_ITEM
     inspection_rollover_item: str = ROLLOVER_ITEM
+    inspection_tampering_item: str = TAMPERING_ITEM
     inspection_results: tuple[str, ...] = INSPECTION_RESULTS
     defect_severities: tuple[str, ...] = DEFECT_SEVERITIES
     damage_causes: Mapping[str, str] = damage.CAUSES

@@ -6,7 +6,6 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.fields import Address, AmendReason, RecordName, Vin
@@ -30,7 +29,7 @@ from node.txtypes.vehicle.record import (
     find_record,
     stored_record,
 )
-from node.txtypes.vehicle.relation import WITNESS_MISSING, is_witness
+from node.txtypes.vehicle.relation import WITNESS_MISSING, check_witness
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 AMEND_MS: Final = 28 * DAY_MS
@@ -215,8 +214,7 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         witness = self.witness
         if witness is None:
             return False
-        if not is_witness(ledger, witness, self.vin, ledger.sender, vehicle.holder):
-            ledger.unmet(WITNESS_MISSING, to_text(witness))
+        check_witness(ledger, witness, self.vin, ledger.sender, vehicle.holder)
         return True
 
     def apply(self, ledger: Ledger) -> None:

@@ -18,7 +18,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.txtypes.members.member import MEMBER, Member, group_of, has_role
-from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.relation import is_close
 
 ARBITERS_MAX: Final = 15
 """All of them may vote on every dispute, and each vote asks who may still vote. Above: an unmet guard."""
@@ -69,7 +69,7 @@ def add(ledger: Ledger, member: bytes) -> None:
 def may_judge(ledger: Ledger, arbiter: bytes, involved: Iterable[bytes], vin: str) -> bool:
     """Whether an account is an active arbiter that is not related to anybody involved."""
     return has_role(ledger, arbiter, "arbiter") and not any(
-        related(ledger, arbiter, party, vin, ledger.now_ms) for party in involved
+        is_close(ledger, arbiter, party, vin, ledger.now_ms) for party in involved
     )
 
 

@@ -16,6 +16,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.txtypes.members.member import require_role
 
 QUARTER_MS: Final = 91 * DAY_MS
 QUARTERS_MAX: Final = 8
@@ -32,8 +33,9 @@ ANSWERS_DUE_MAX: Final = 64
 unanswered. Three times what a hold takes."""
 
 AUTHOR_ON_HOLD = Guard("author_on_hold", "too many records of the author were annulled or left unanswered: it may "
-                       "write no new ones for a time", "zu viele Einträge des Autors wurden annulliert oder blieben "
-                       "unbeantwortet: er schreibt vorerst keine neuen", "该作者被撤销或未答复的记录过多，暂停写入",
+                       "write no new ones and sign no other's for a time", "zu viele Einträge des Autors wurden "
+                       "annulliert oder blieben unbeantwortet: er schreibt vorerst keine neuen und unterschreibt keine "
+                       "fremden", "该作者被撤销或未答复的记录过多，暂停写入和会签",
                        is_permission=True)  # fmt: skip
 
 Counter = Literal["annulled", "unanswered", "dismissed"]
@@ -161,6 +163,12 @@ def check_not_on_hold(ledger: Ledger, author: bytes) -> None:
     conduct = conduct_of(ledger, author)
     if ledger.now_ms < conduct.hold_until_ms:
         ledger.unmet(AUTHOR_ON_HOLD, to_text(author), need=f"after {time_to_text(conduct.hold_until_ms)}")
+
+
+def require_cosigner(ledger: Ledger, account: bytes, role: str, country: str = "") -> None:
+    """Notes why an account may not sign another author's record in a role: a hold binds it there too."""
+    require_role(ledger, account, role, country=country)
+    check_not_on_hold(ledger, account)
 
 
 def provisional_flags(reader: Reader, author: bytes, now_ms: int) -> tuple[int, ...]:

@@ -36,16 +36,17 @@ from node.rules.checklists import Checklist as Rule
 from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
+from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE
-from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, require_role, site_of
+from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, site_of
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
-from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, is_other_plate
+from node.txtypes.vehicle.regions import Clearance, Inspection, is_retest_overdue
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -74,9 +75,9 @@ CHECKLIST_KIND = Guard("checklist_kind", "the checklist is not for inspections o
                        "that was not stopped on the road", "die Prüfliste gilt nicht für diese Art der Prüfung, oder "
                        "die Polizei führt ein Fahrzeug vor, das sie nicht angehalten hat",
                        "该检查表不适用于此类检验，或警方送检的并非路检车辆")  # fmt: skip
-CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part of its checklist",
-                          "nur eine Nachprüfung sieht einen Teil der Liste an",
-                          "只有复检可以只检查部分项目")  # fmt: skip
+CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part, of its checklist or of what was found "
+                          "before", "nur eine Nachprüfung sieht einen Teil an, ihrer Liste oder dessen, was zuvor "
+                          "gefunden wurde", "只有复检可以只检查部分项目，且限于其检查表或此前查出的项目")  # fmt: skip
 DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
@@ -99,22 +100,27 @@ class Defect(Value, frozen=True):
 
 
 class _Finding(NamedTuple):
-    """The content of a former record about the car: its author and time, the items of grave defects, and those of
-    dangerous ones."""
+    """The content of a former record about the car: its author and time, the items of grave defects and those of
+    dangerous ones. `grave`: None if the record does not say what all is wrong, as that of no inspection, or of one
+    that looked at a part. `checklist` and `kind`: of an inspection."""
 
     author: bytes
     at_ms: int
-    grave: frozenset[str]
+    grave: frozenset[str] | None
     dangerous: frozenset[str]
+    checklist: str
+    kind: str
 
 
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
     """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
     defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
     as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
-    another inspector found a danger, name the `repair` of it or are two of two groups. `items`: those that a retest
-    looked at, none for the whole checklist. `plate`: commitment to the number plate; of
-    a car that another country has registered under another one it raises the alert `clone_vin`."""
+    another inspector found a danger, name the `repair` of it or are two of two groups. A fail ends by its checklist
+    or one that asks for as distant inspectors. `items`: those that a retest looked at, in time and after a fail that
+    names what is wrong; none for the whole checklist. The day until which a pass is valid counts of a periodic
+    inspection, and of the retest after it. `plate`: commitment to the number plate, which
+    only the inspector can show."""
 
     vin: Vin
     checklist: Checklist
@@ -171,21 +177,29 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return
         if self.kind not in rule.kinds or (self.police is not None and self.kind != "roadside"):
             ledger.unmet(CHECKLIST_KIND, self.checklist, self.kind, " or ".join(rule.kinds))
-        if self.items and self.kind != "retest":
-            ledger.unmet(CHECKLIST_PARTIAL, self.checklist, self.kind, "retest")
+        self._check_items(ledger, vehicle, rule)
         self._check_defects(ledger)
         self._check_validity(ledger)
         if self.kind in CLEARING and not self.is_presented:
             ledger.unmet(PRESENTER_MISSING, self.vin)
         if self.police is not None:
-            require_role(ledger, self.police, "police")
+            require_cosigner(ledger, self.police, "police")
         if self.second_inspector is not None:
-            require_role(ledger, self.second_inspector, "inspector")
+            require_cosigner(ledger, self.second_inspector, "inspector")
             if related(ledger, self.second_inspector, ledger.sender):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.second_inspector), need="an inspector of another group")
         if vehicle is not None:
             self._check_distance(ledger, vehicle, rule)
             self._find_repair(ledger)
+
+    def _check_items(self, ledger: Ledger, vehicle: Vehicle | None, rule: Rule) -> None:
+        if self.items and self.kind != "retest":
+            ledger.unmet(CHECKLIST_PARTIAL, self.checklist, self.kind, "retest")
+        others = set(self.items) - set(rule.items)
+        if others and vehicle is not None:
+            others -= {item for finding in self._open(ledger, vehicle).values() for item in finding.grave or ()}
+        if others:
+            ledger.unmet(CHECKLIST_PARTIAL, self.checklist, " ".join(sorted(others)), "items of the list")
 
     def _check_defects(self, ledger: Ledger) -> None:
         known = ledger.rules.tables.inspection_items
@@ -219,9 +233,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender), need="a second inspector of another group")
 
     def _lacks_second(self, ledger: Ledger) -> bool:
-        """Whether a single inspector signs although it is no longer known who repaired the car."""
+        """Whether a single inspector signs although it is no longer known who repaired the car, or who sold it."""
         life = ledger.get(LIFE, self.vin) or NO_LIFE
-        return self.second_inspector is None and are_repairers_unknown(life, ledger.now_ms)
+        is_unknown = are_repairers_unknown(life, ledger.now_ms) or are_sellers_unknown(life, self.event_at_ms)
+        return self.second_inspector is None and is_unknown
 
     def _find_repair(self, ledger: Ledger) -> StoredRecord | None:
         record = find_record(ledger, self.vin, self.repair) if self.repair is not None else None
@@ -263,45 +278,49 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         count_act(ledger, INSPECTIONS)
         found = self._identified(ledger, vehicle)
         inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
-        if self._went_round(ledger):
+        for brand in self._brands(ledger):
             is_sure = self.is_acknowledged(ledger, vehicle)
-            brands = with_brand(
-                inspected.brands, "exceeds_limits", ledger.now_ms, vehicle.record_count, is_confirmed=is_sure
-            )  # fmt: skip
+            brands = with_brand(inspected.brands, brand, ledger.now_ms, vehicle.record_count, is_confirmed=is_sure)
             inspected = replace(inspected, brands=brands)
         if not self.is_presented:
             outcome.append(UNPRESENTED)
-        former = vehicle.inspection
-        is_newest = former is None or self.event_at_ms >= former.at_ms
-        if is_newest and self.event_at_ms > ledger.now_ms - BACKFILLED_MS:
-            if self.result in FAILED:
-                inspected = self._failed(ledger, inspected)
-            elif self.is_presented:
-                inspected, codes = self._passed(ledger, inspected)
-                outcome += codes
+        if self.result in FAILED:
+            inspected = self._failed(ledger, inspected) if self._is_current(ledger, vehicle) else inspected
+        elif self.is_presented:
+            inspected, codes = self._passed(ledger, inspected)
+            outcome += codes
         is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
         is_material = found.is_material or is_branded or is_flag_set(vehicle, inspected, ledger.now_ms)
         return Effect(inspected, tuple(outcome), is_material)
 
+    def _brands(self, ledger: Ledger) -> tuple[str, ...]:
+        """What was found of the odometer: it went round, or somebody has tampered with it."""
+        item = ledger.rules.tables.inspection_tampering_item
+        is_altered = any(defect.item == item and defect.severity in FAILED for defect in self.defects)
+        return (
+            *(("exceeds_limits",) if self._went_round(ledger) else ()),
+            *(("odometer_altered",) if is_altered else ()),
+        )
+
     def _identified(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm. One
-        that wears a plate of another country than the one that has it: the alert."""
+        """A car that is not the one of its papers: an alert, and a flag that police or registrar can make firm."""
         item = ledger.rules.tables.inspection_identity_item
         is_another = any(defect.item == item and defect.severity in FAILED for defect in self.defects)
-        if not is_another and not self._wears_other_plate(ledger, vehicle):
+        if not is_another:
             return Effect(vehicle)
         effect = alerted(ledger, self.vin, vehicle, ("clone_vin",), is_presented=self.is_presented)
-        if not is_another or not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
+        if not can_set_provisional(ledger, self.vin, vehicle, "identity_suspect"):
             return effect
         return effect._replace(
             vehicle=with_provisional_flag(ledger, self.vin, effect.vehicle, "identity_suspect"), is_material=True
         )
 
-    def _wears_other_plate(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        if self.plate is None or not self.where.site:
-            return False
-        site = site_of(active_member(ledger, ledger.sender), self.where.site)
-        return site is not None and is_other_plate(vehicle.registration, self.plate, site.country)
+    def _is_current(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether it tells of the car's condition now: of no older one than the inspection that is noted. That of a
+        structure tells of its repair, whatever was inspected since."""
+        former = vehicle.inspection if self.kind != "structural_release" else None
+        is_newest = former is None or self.event_at_ms >= former.at_ms
+        return is_newest and self.event_at_ms > ledger.now_ms - BACKFILLED_MS
 
     def _failed(self, ledger: Ledger, vehicle: Vehicle) -> Vehicle:
         is_bound = self._is_bound(ledger, vehicle)
@@ -311,12 +330,38 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
                 vehicle = with_firm_flag(ledger, vehicle, "unroadworthy")
             elif not is_bound and can_set_provisional(ledger, self.vin, vehicle, "unroadworthy"):
                 vehicle = with_provisional_flag(ledger, self.vin, vehicle, "unroadworthy")
-        if is_bound and self.kind in OF_THE_ROAD:
+        if is_bound and self.kind in OF_THE_ROAD and not self._leaves_fail(ledger, vehicle):
             days = self._retest_days(ledger)
             vehicle = replace(vehicle, inspection=self._noted(
                 ledger, vehicle, retest_due_ms=self.event_at_ms + days * DAY_MS if days else 0
             ))  # fmt: skip
         return vehicle
+
+    def _leaves_fail(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the fail before stays noted: this one says less of the car, or could not end it."""
+        former = _fail_of(vehicle)
+        if former is None:
+            return False
+        finding = _finding_of(ledger, self.vin, former.sequence)
+        grave = {defect.item for defect in self.defects if defect.severity in FAILED}
+        is_less = bool(self.items) and (finding.grave is None or grave <= finding.grave)
+        return is_less or not self._is_as_distant(ledger, finding)
+
+    def _is_as_distant(self, ledger: Ledger, finding: _Finding) -> bool:
+        """Whether its checklist asks for inspectors as distant as that of the finding does."""
+        tables = ledger.rules.tables
+        rank, lists = tables.inspection_independence.index, tables.checklists
+        before = lists[finding.checklist].independence if finding.checklist else tables.inspection_independence[0]
+        return rank(lists[self.checklist].independence) >= rank(before)
+
+    def _open(self, ledger: Ledger, vehicle: Vehicle) -> dict[int, _Finding]:
+        """What was found that a pass would end, by its record: the one that set the flag `unroadworthy`, and the one
+        that failed the car."""
+        flag = flag_of(vehicle, "unroadworthy", ledger.now_ms)
+        sequences = {flag.sequence} if flag is not None else set()
+        if self.kind in OF_THE_ROAD and (failed := _fail_of(vehicle)) is not None:
+            sequences.add(failed.sequence)
+        return {sequence: _finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)}
 
     def _retest_days(self, ledger: Ledger) -> int:
         member = active_member(ledger, ledger.sender)
@@ -325,10 +370,12 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         days = ledger.rules.tables.checklists[self.checklist].retest_days
         return days.get(country, days.get("", 0))
 
-    def _noted(self, ledger: Ledger, vehicle: Vehicle, retest_due_ms: int = 0) -> Inspection:
+    def _noted(
+        self, ledger: Ledger, vehicle: Vehicle, retest_due_ms: int = 0, *, is_renewed: bool = False
+    ) -> Inspection:
         former = vehicle.inspection
         until = former.valid_until_ms if former is not None else 0
-        if self.valid_until_day is not None and self.result not in FAILED:
+        if self.valid_until_day is not None and is_renewed:
             until = self._valid_until()
         return Inspection(
             vehicle.record_count, self.result, ledger.sender, self.event_at_ms, until, retest_due_ms
@@ -347,23 +394,34 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
         if flag is None and not is_of_the_road:
             return vehicle, ()
-        former = vehicle.inspection if is_of_the_road else None
-        sequences = {flag.sequence} if flag is not None else set()
-        if former is not None and former.result in FAILED:
-            sequences.add(former.sequence)
-        findings = [_finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)]
-        looked = frozenset(self.items or ledger.rules.tables.checklists[self.checklist].items)
-        are_met = all(finding.grave <= looked and finding.at_ms <= self.event_at_ms for finding in findings)
-        if not are_met or (flag is not None and not is_clear):
+        failed, found = _fail_of(vehicle) if is_of_the_road else None, self._open(ledger, vehicle)
+        findings = tuple(found.values())
+        is_current = self._is_current(ledger, vehicle)
+        if not findings and (self.kind == "retest" or not is_current):
+            return vehicle, ((NOT_CLEARED,) if self.kind == "retest" else ())
+        are_met = is_current and all(self._has_looked(ledger, finding) for finding in findings)
+        is_late = bool(self.items) and is_retest_overdue(failed, self.event_at_ms)
+        if not are_met or is_late or (flag is not None and not is_clear):
             return vehicle, (NOT_CLEARED,)
         repair = self._find_repair(ledger) if any(finding.dangerous for finding in findings) else None
         if not all(self._is_settled(ledger, finding, repair) for finding in findings):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
-        if is_of_the_road:
-            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle))
+        if is_of_the_road and (failed is not None or self.kind != "retest"):
+            is_completed = self.kind == "retest" and failed is not None and found[failed.sequence].kind == "periodic"
+            is_renewed = self.kind == "periodic" or is_completed
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, is_renewed=is_renewed))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
+
+    def _has_looked(self, ledger: Ledger, finding: _Finding) -> bool:
+        """Whether it looked, since the finding and from as great a distance, at all that was wrong."""
+        whole = ledger.rules.tables.checklists[self.checklist].items
+        if finding.grave is None:
+            is_seen = not self.items
+        else:
+            is_seen = finding.grave <= frozenset(self.items or whole)
+        return is_seen and finding.at_ms <= self.event_at_ms and self._is_as_distant(ledger, finding)
 
     def _is_settled(self, ledger: Ledger, finding: _Finding, repair: StoredRecord | None) -> bool:
         """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
@@ -380,7 +438,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     def _released(self, ledger: Ledger, vehicle: Vehicle, *, is_clear: bool) -> tuple[Vehicle, tuple[str, ...]]:
         lifted = [duty for duty in vehicle.duties if duty.code == "structural_release"]
         repairs = [_finding_of(ledger, self.vin, duty.sequence) for duty in lifted]
-        if not is_clear or any(repair.at_ms > self.event_at_ms for repair in repairs):
+        is_current = self._is_current(ledger, vehicle)
+        if not is_clear or not is_current or any(repair.at_ms > self.event_at_ms for repair in repairs):
             return vehicle, (NOT_CLEARED,)
         life = ledger.get(LIFE, self.vin)
         if lifted and life is not None:
@@ -405,15 +464,25 @@ def with_clearance(
     return replace(vehicle, clearances=tuple(sorted((*others, new), key=lambda entry: entry.what)))
 
 
+def _fail_of(vehicle: Vehicle) -> Inspection | None:
+    """The inspection that the car has failed, unless it has passed one since."""
+    noted = vehicle.inspection
+    return noted if noted is not None and noted.result in FAILED else None
+
+
 def _finding_of(ledger: Ledger, vin: str, sequence: int) -> _Finding:
-    """The finding of the record that set the flag, failed the car or created the duty. A record that is no inspection
-    has no items."""
+    """The finding of the record that set the flag, failed the car or created the duty."""
     raw = ledger.record(vin, sequence)
     assert raw is not None, "the state names records that exist"
     record = stored(raw)
     face = face_of(record)
-    defects = body_of(record, InspectionRecord).defects if face.kind == "inspection.record" else ()
+    if face.kind != "inspection.record":
+        return _Finding(face.author, face.event_at_ms, None, frozenset(), "", "")
+    body = body_of(record, InspectionRecord)
+    grave, dangerous = (
+        frozenset(defect.item for defect in body.defects if defect.severity in severities)
+        for severities in (FAILED, ("dangerous",))
+    )  # fmt: skip
     return _Finding(
-        face.author, face.event_at_ms, frozenset(d.item for d in defects if d.severity in FAILED),
-        frozenset(d.item for d in defects if d.severity == "dangerous"),
+        face.author, face.event_at_ms, grave if not body.items else None, dangerous, body.checklist, body.kind
     )  # fmt: skip

@@ -8,7 +8,6 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from node import limits
-from node.crypto.addresses import to_text
 from node.ledger.example import Example
 from node.ledger.fields import Address, Code, Odometer, OdometerReplaceCause, Vin
 from node.ledger.guards import Guard
@@ -21,7 +20,7 @@ from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Readings, Segment, newest_counted, replacement_offset
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import Clearance
-from node.txtypes.vehicle.relation import WITNESS_MISSING, is_witness
+from node.txtypes.vehicle.relation import WITNESS_MISSING, check_witness
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import HOLDER_MISSING
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -80,8 +79,8 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
         if self.witness is None:
             if self._needs_witness(leaf):
                 ledger.unmet(WITNESS_MISSING, self.vin)
-        elif not is_witness(ledger, self.witness, self.vin, *parties):
-            ledger.unmet(WITNESS_MISSING, to_text(self.witness))
+        else:
+            check_witness(ledger, self.witness, self.vin, *parties)
 
     def _is_late(self, leaf: Readings) -> bool:
         """Whether there are readings of a later time, which the replacement would explain."""

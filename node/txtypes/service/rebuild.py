@@ -12,8 +12,9 @@ from node.ledger.fields import Address, RecordName, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE_MISSING
-from node.txtypes.members.member import is_fraudulent, require_role
+from node.txtypes.members.member import is_fraudulent
 from node.txtypes.service.inspection import FAILED, InspectionRecord, with_clearance
 from node.txtypes.vehicle.brands import has_brand, with_brand
 from node.txtypes.vehicle.conditions import check_flags
@@ -85,7 +86,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
         if self.mandate is not None:
             ledger.unmet(MANDATE_MISSING, self.mandate.hex(), need="the holder's own signature")
         country = _country_of(vehicle_at(vehicle, ledger.now_ms).registration) if vehicle is not None else ""
-        require_role(ledger, self.registrar, "registrar", country=country)
+        require_cosigner(ledger, self.registrar, "registrar", country)
         if vehicle is None:
             return
         check_act_time(ledger, self.vin, self.event_at_ms)

@@ -16,6 +16,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
+from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
 from node.txtypes.service.recall import without_recalls
@@ -79,7 +80,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
         check_off_market(ledger, self.vin, vehicle)
         ordering = (self.police,) if self.police is not None else ()
         for police in ordering:
-            require_role(ledger, police, "police")
+            require_cosigner(ledger, police, "police")
         check_flags(ledger, self.vin, vehicle, "scrap", signed_by=ordering)
         if has_role(ledger, ledger.sender, "registrar"):
             self._check_abandoned(ledger, vehicle.registration)

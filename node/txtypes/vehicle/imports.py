@@ -45,18 +45,19 @@ from node.limits import DAY_MS
 from node.rules.odometer import Unit, to_metres
 from node.rules.vin import wmi_of
 from node.txtypes.identity.quota import check_acts, count_act
-from node.txtypes.members.conduct import check_not_on_hold
+from node.txtypes.members.conduct import check_not_on_hold, require_cosigner
 from node.txtypes.members.makers import Maker, maker_since
-from node.txtypes.members.member import active_member, has_role_at, require_role, site_of
+from node.txtypes.members.member import active_member, has_role_at, site_of
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, SITE_UNKNOWN, check_act_time, check_event_time
 from node.txtypes.vehicle.odometer import HistoryReading, Standing, add_history, verdict_outcome
 from node.txtypes.vehicle.record import append_record
-from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, related
+from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_close
 from node.txtypes.vehicle.report import MODEL_DIFFERS, Author
 from node.txtypes.vehicle.sighting import SIGHTINGS
+from node.txtypes.vehicle.stop_flags import with_firm_flag
 from node.txtypes.vehicle.vehicle import VinScheme
 
 CHECKLIST: Final = "IMPORT"
@@ -92,9 +93,11 @@ class Finding(Value, frozen=True):
 class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
     """Register a car whose life began outside this chain. The sender is a dealer. The inspector signs, the future
     holder if it is not the dealer, and whoever confirms the history: for grade A the car's maker, for grade B a
-    registrar who has seen an extract of a registry. Grade C rests on documents, grade D on the inspection alone.
-    `produced_year`: its first day counts as the day of production. `history`: its readings count with grades A and B
-    only. `origin_brands`: brands that the car already has. `title_evidence`: commitment to the proof of ownership."""
+    registrar who has seen an extract of a registry and is related to none of the others. Grade C rests on documents,
+    grade D on the inspection alone. A dangerous defect sets the flag `unroadworthy`, a manipulated odometer leaves the
+    brand `odometer_altered`. `produced_year`: its first day counts as the day of production. `history`: its readings
+    count with grades A and B only. `origin_brands`: brands that the car already has. `title_evidence`: commitment to
+    the proof of ownership."""
 
     vin: Vin
     model: Code
@@ -162,9 +165,9 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
 
     def _check_inspection(self, ledger: Ledger) -> None:
         tables = ledger.rules.tables
-        require_role(ledger, self.inspector, "inspector")
+        require_cosigner(ledger, self.inspector, "inspector")
         for party in dict.fromkeys((ledger.sender, self.holder)):
-            if related(ledger, self.inspector, party):
+            if is_close(ledger, self.inspector, party):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.inspector), to_text(party))
         found = {finding.item: finding.severity for finding in self.findings}
         missing = [item for item in tables.checklists[CHECKLIST].items if item not in found]
@@ -186,6 +189,12 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
             ledger.unmet(GRADE_UNSIGNED, self.grade, need=" or ".join(roles) or "nobody")
         elif confirmer is not None and not has_role_at(ledger, confirmer, now_ms, *roles, wmi=scope):
             ledger.unmet(GRADE_UNSIGNED, to_text(confirmer), need=" or ".join(roles))
+        if confirmer is not None:
+            check_not_on_hold(ledger, confirmer)
+        if confirmer is not None and not scope:
+            for party in dict.fromkeys((ledger.sender, self.holder, self.inspector)):
+                if is_close(ledger, confirmer, party):
+                    ledger.unmet(NOT_INDEPENDENT, to_text(confirmer), to_text(party))
         maker = maker_since(ledger, wmi, now_ms)
         if maker is not None and self.grade != "A" and self._is_made_since(maker):
             ledger.unmet(BIRTH_EXPECTED, self.vin, self.produced_year, f"before {time_to_text(maker.since_ms)}")
@@ -200,14 +209,28 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
     def _registered_ms(self) -> int:
         return _day_ms(date.fromisoformat(self.first_registered_on))
 
+    @property
+    def _is_dangerous(self) -> bool:
+        return any(finding.severity == "dangerous" for finding in self.findings)
+
+    def _found_brands(self, ledger: Ledger) -> tuple[str, ...]:
+        """What the inspector found of the odometer: the holder signs too, so it is no suspicion of one writer."""
+        item = ledger.rules.tables.inspection_tampering_item
+        is_altered = any(found.item == item and found.severity not in (None, "minor") for found in self.findings)
+        return ("odometer_altered",) if is_altered else ()
+
     def _readings(self, ledger: Ledger) -> Iterator[HistoryReading]:
-        """The readings of the history, by whoever confirms it, then that of the inspection, by the inspector."""
+        """The readings of the history, by whoever confirms it, then that of the inspection, by the inspector. A maker
+        may import its own cars, and is then interested."""
         confirmer = self.confirmed_by
+        parties = (ledger.sender, self.holder)
+        is_party = confirmer is not None and any(is_close(ledger, confirmer, party) for party in parties)
+        confirmed: Standing = "interested" if is_party else "independent"
         for event in self.history:
             if event.odometer is not None:
                 metres = to_metres(event.odometer, self.odometer_unit)
                 author = ledger.sender if confirmer is None else confirmer
-                standing: Standing = "declared" if confirmer is None else "independent"
+                standing: Standing = "declared" if confirmer is None else confirmed
                 yield HistoryReading(event.at_ms, metres, author, standing, "history")
         metres = to_metres(self.odometer.value, self.odometer.unit)
         yield HistoryReading(self.event_at_ms, metres, self.inspector, "independent", self.odometer.source)
@@ -223,15 +246,17 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
             covered_since_ms=self.event_at_ms,
         )  # fmt: skip
         brands = vehicle.brands
-        for code in self.origin_brands:
+        for code in (*self.origin_brands, *self._found_brands(ledger)):
             brands = with_brand(brands, code, ledger.now_ms, 0, is_confirmed=True)
+        if self._is_dangerous:
+            vehicle = with_firm_flag(ledger, vehicle, "unroadworthy", setter=self.inspector)
         vehicle = add_history(ledger, self.vin, replace(vehicle, brands=brands), self._readings(ledger))
         known = ledger.get(SIGHTINGS, self.vin) is not None
         effect = alerted(ledger, self.vin, vehicle, ("birth_after_import",) if known else ())
         count_act(ledger, "vehicle.import")
         append_record(
             ledger, self.vin, effect.vehicle, self, self.event_at_ms, (*effect.outcome, verdict_outcome(vehicle)),
-            is_material=effect.is_material or bool(self.origin_brands),
+            is_material=effect.is_material or bool(brands) or self._is_dangerous,
         )  # fmt: skip
 
 

@@ -71,12 +71,14 @@ class PartTaken(Value, frozen=True):
 
 
 class Life(Value, tag=1, frozen=True):
-    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: how many the
-    list has no room for; `repairers_overflow_ms`: when a repairer was last left out for want of room, 0 for never.
+    """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: the number of
+    incidents beyond the bound; `repairers_overflow_ms`: when a repairer was last dropped because of the bound, 0 for
+    never; `holders_overflow_ms`: until when the last holder that was dropped likewise held the title, 0 for never.
     `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part. `parts`:
     where parts of the car went within 90 days."""
 
     holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
+    holders_overflow_ms: int
     repairers: Annotated[tuple[Repairer, ...], Meta(max_length=REPAIRERS_MAX)]
     repairers_overflow_ms: int
     incidents: Annotated[tuple[Incident, ...], Meta(max_length=INCIDENTS_MAX)]
@@ -88,7 +90,7 @@ class Life(Value, tag=1, frozen=True):
 
 
 LIFE = Family("life", Life, ident=VIN_IDENT)
-NO_LIFE: Final = Life((), (), 0, (), 0, (), (), (), ())
+NO_LIFE: Final = Life((), 0, (), 0, (), 0, (), (), (), ())
 
 
 def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
@@ -99,6 +101,19 @@ def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
     incidents = (*life.incidents, after)
     older = max(0, len(incidents) - INCIDENTS_MAX)
     return replace(life, incidents=incidents[older:], older_incidents=life.older_incidents + older)
+
+
+def with_former_holder(life: Life, holder: bytes, receiver: bytes, now_ms: int) -> Life:
+    """The working sets after the title moved. Beyond the bound the first holder is dropped, and its time is noted."""
+    former = (*life.holders, FormerHolder(holder, receiver, now_ms))
+    dropped = former[: max(0, len(former) - HOLDERS_MAX)]
+    overflow = max((entry.until_ms for entry in dropped), default=life.holders_overflow_ms)
+    return replace(life, holders=former[-HOLDERS_MAX:], holders_overflow_ms=overflow)
+
+
+def are_sellers_unknown(life: Life, at_ms: int) -> bool:
+    """Whether the bound has dropped an account that may have given the title away within 90 days of a time."""
+    return 0 < life.holders_overflow_ms and at_ms <= life.holders_overflow_ms + TRADED_MS
 
 
 def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life:

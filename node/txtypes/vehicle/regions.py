@@ -135,14 +135,6 @@ IN_USE: Final = ("registered", "suspended")
 """Statuses in which a country has the car registered."""
 
 
-def is_other_plate(registration: Registration, plate: bytes, country: str) -> bool:
-    """Whether a car that a country has registered wears neither its plate nor that of a claim, in another country:
-    another car may wear its VIN. An empty country is not known."""
-    claim = registration.claim
-    plates = (registration.plate_commitment, *((claim.plate_commitment,) if claim is not None else ()))
-    return registration.status in IN_USE and plate not in plates and country not in ("", registration.country)
-
-
 def registration_lapses(registration: Registration, now_ms: int) -> Iterator[tuple[int, Registration]]:
     """The changes that time alone has made until `now_ms`: the time of each, ascending, and the registration after
     it."""

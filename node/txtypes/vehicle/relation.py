@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from node.crypto.addresses import to_text
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.members.conduct import check_not_on_hold
+from node.txtypes.members.member import MEMBER, group_of, has_role
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -51,6 +53,24 @@ def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -
 def _sponsors(reader: Reader, sponsor: bytes, account: bytes) -> bool:
     found = reader.get(ACCOUNT, account) if reader.get(MEMBER, account) is None else None
     return found is not None and found.sponsor == sponsor
+
+
+def is_close(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
+    """Whether two accounts are related, or one is of a group with the sponsor that opened the other. Whoever clears a
+    car or witnesses is not close to its parties; a mere reading of it counts as independent."""
+    return (
+        related(reader, a, b, vin, at_ms)
+        or _is_sponsored_by_group(reader, a, b)
+        or _is_sponsored_by_group(reader, b, a)
+    )
+
+
+def _is_sponsored_by_group(reader: Reader, account: bytes, other: bytes) -> bool:
+    member = reader.get(MEMBER, other)
+    if member is None or not member.group or reader.get(MEMBER, account) is not None:
+        return False
+    found = reader.get(ACCOUNT, account)
+    return found is not None and group_of(reader, found.sponsor) == member.group
 
 
 def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
@@ -98,18 +118,26 @@ def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
 
 
 def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
-    """Whether an account may witness for the parties: it is an inspector at present and related to none of them."""
-    is_near = any(related(ledger, account, party, vin, ledger.now_ms) for party in parties)
+    """Whether an account may witness for the parties: it is an inspector at present and close to none of them."""
+    is_near = any(is_close(ledger, account, party, vin, ledger.now_ms) for party in parties)
     return has_role(ledger, account, "inspector") and not is_near
+
+
+def check_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> None:
+    """Notes why an account may not witness for the parties."""
+    if not is_witness(ledger, account, vin, *parties):
+        ledger.unmet(WITNESS_MISSING, to_text(account))
+    check_not_on_hold(ledger, account)
 
 
 def is_independent(
     reader: Reader, vin: str, vehicle: Vehicle, account: bytes, at_ms: int, now_ms: int, *presenters: bytes
 ) -> bool:
-    """Whether an account may clear the car: it is related to nobody who holds the title, held it at the time, sold it
+    """Whether an account may clear the car: it is close to nobody who holds the title, held it at the time, sold it
     within 90 days, presents the car, or repaired it within 180 days. The seller of a live listing holds the title."""
-    if is_related_to_holder(reader, vin, account, at_ms):
+    holder = holder_at(reader, vin, vehicle, at_ms)
+    if holder is None:
         return False
-    interested = (vehicle.holder, *sellers_at(reader, vin, at_ms), *presenters)
-    is_party = any(related(reader, account, party, vin, at_ms) for party in interested)
+    interested = (holder, vehicle.holder, *sellers_at(reader, vin, at_ms), *presenters)
+    is_party = any(is_close(reader, account, party, vin, at_ms) for party in interested)
     return not is_party and not is_repairer(reader, vin, account, now_ms)

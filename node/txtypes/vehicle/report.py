@@ -26,7 +26,7 @@ from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_
 from node.txtypes.vehicle.odometer import check_reading
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import VehicleRecord
-from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.relation import is_close
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 WITHOUT_READING: Final = ("police", "insurer", "registrar")
@@ -42,7 +42,8 @@ REPORTS_ON_VEHICLE = Guard("reports_on_vehicle", "too many records of this autho
 
 class Author:
     """The sender of a report: a member with one of the roles, for the car's maker and the country of the site, both now
-    and at the time of the event. `is_holder_allowed`: the holder of the title may send it too."""
+    and at the time of the event. A grant that names a country takes a site in it, but for authorities and insurers,
+    who have none. `is_holder_allowed`: the holder of the title may send it too."""
 
     def __init__(self, *roles: str, is_holder_allowed: bool = False, capability: str = "") -> None:
         self.roles = roles
@@ -60,12 +61,18 @@ class Author:
         site = site_of(member, body.where.site) if body.where.site else None
         wmi, country, capability = wmi_of(body.vin), site.country if site is not None else "", self.capability
         grants = [grant for grant in member.grants if grant.role in roles] if member is not None else []
-        able = [g for g in grants if g.covers(wmi, country) and (not capability or capability in g.capabilities)]
+        able = [
+            grant for grant in grants
+            if grant.covers(wmi, country) and (country or not grant.country or grant.role in WITHOUT_READING)
+            and (not capability or capability in grant.capabilities)
+        ]  # fmt: skip
         is_able = is_any_active(able, ledger.now_ms)
         if member is None or not (is_able or is_any_active(grants, ledger.now_ms)):
             ledger.unmet(ROLE_MISSING, to_text(sender), need=" or ".join(roles))
         elif not is_able:
-            ledger.unmet(ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country, capability))))
+            ledger.unmet(
+                ROLE_SCOPE, to_text(sender), need=" ".join(filter(None, (wmi, country or "a site", capability)))
+            )
         elif not (member.is_active(event_at_ms) and is_any_active(able, event_at_ms)):
             ledger.unmet(ROLE_AT_EVENT, to_text(sender), need=" or ".join(roles))
 
@@ -128,7 +135,7 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
         if not self.holder_signs:
             return False
         presenter = self._presenter(ledger, vehicle)
-        return presenter == vehicle.holder or not related(ledger, presenter, ledger.sender, self.vin, self.event_at_ms)
+        return presenter == vehicle.holder or not is_close(ledger, presenter, ledger.sender, self.vin, self.event_at_ms)
 
     def guards(self, ledger: Ledger) -> None:
         vehicle = require_vehicle(ledger, self.vin)

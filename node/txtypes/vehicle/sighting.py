@@ -24,7 +24,6 @@ from node.txtypes.vehicle import places
 from node.txtypes.vehicle.alerts import alert_elsewhere
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time
 from node.txtypes.vehicle.odometer import ACCREDITED
-from node.txtypes.vehicle.regions import is_other_plate
 from node.txtypes.vehicle.report import Author
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
@@ -89,7 +88,7 @@ NO_SIGHTINGS: Final = Sightings(0, ())
 class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
     """Report that a car was seen. The car may be in service, scrapped, voided or unknown to this chain. A sighting is
     not appended to the car's history unless it changes an alert, so nobody can fill a history with sightings. `plate`:
-    commitment to the plate that was seen, or none."""
+    commitment to the plate that was seen, or none: only its author can show what it says."""
 
     vin: Vin
     reason: SightingReason
@@ -130,11 +129,7 @@ class VehicleSighting(TransactionBody, tag="vehicle.sighting", frozen=True):
 
 
 def alerts_of(vehicle: Vehicle, seen: Seen) -> tuple[str, ...]:
-    """The alerts that a sighting raises: the car was seen after it was scrapped or voided, or it was seen abroad with
-    another plate than the registered one."""
-    codes = []
-    if vehicle.existence in ALIVE and seen.at_ms > vehicle.ended_at_ms:
-        codes.append(ALIVE[vehicle.existence])
-    if seen.plate is not None and is_other_plate(vehicle.registration, seen.plate, seen.country):
-        codes.append("clone_vin")
-    return tuple(codes)
+    """The alerts that a sighting raises: the car was seen after it was scrapped or voided. Its plate raises none, since
+    commitments of two authors differ for the same plate."""
+    is_late = vehicle.existence in ALIVE and seen.at_ms > vehicle.ended_at_ms
+    return (ALIVE[vehicle.existence],) if is_late else ()

@@ -364,7 +364,11 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
         flag = flag_of(vehicle, self.name, ledger.now_ms, self.setter)
         if flag is None:
             ledger.unmet(FLAG_ABSENT, self.vin, self.name)
-        elif not any(self._may(ledger, flag, line, rules.roles) for line in rules.stop_flags[self.name].cleared_by):
+            return
+        for member in (ledger.sender, *self.signers(ledger)):
+            if member != flag.setter:
+                check_not_on_hold(ledger, member)
+        if not any(self._may(ledger, flag, line, rules.roles) for line in rules.stop_flags[self.name].cleared_by):
             need = " or ".join(" + ".join(line) for line in rules.stop_flags[self.name].cleared_by)
             ledger.unmet(FLAG_CLEARER, to_text(ledger.sender), self.name, need)
 

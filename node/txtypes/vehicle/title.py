@@ -26,7 +26,7 @@ from node.txtypes.vehicle.bindings import ENGINE_ELSEWHERE, bind_at_birth
 from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin, following
 from node.txtypes.vehicle.conditions import Discloses, check_step
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, check_act_time, check_holder, check_off_market
-from node.txtypes.vehicle.life import HOLDERS_MAX, LIFE, NO_LIFE, FormerHolder
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_former_holder
 from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record
 from node.txtypes.vehicle.regions import OFF_MARKET
@@ -155,7 +155,6 @@ def with_title(ledger: Ledger, vin: str, vehicle: Vehicle, holder: bytes) -> Veh
     """The vehicle with its new holder, off the market, since late money must not revive a lapsed reservation."""
     ledger.happened("title.moved", f"vehicle/{vin}", f"account/{vehicle.holder.hex()}", f"account/{holder.hex()}")
     life = ledger.get(LIFE, vin) or NO_LIFE
-    former = (*life.holders, FormerHolder(vehicle.holder, holder, ledger.now_ms))[-HOLDERS_MAX:]
-    ledger.put(LIFE, vin, replace(life, holders=former))
+    ledger.put(LIFE, vin, with_former_holder(life, vehicle.holder, holder, ledger.now_ms))
     transfers = vehicle.transfer_count + 1
     return replace(vehicle, holder=holder, title_since_ms=ledger.now_ms, transfer_count=transfers, market=OFF_MARKET)

@@ -31,7 +31,7 @@ from support.disputing import (
     serviced,
 )
 from support.life import VIN, Life
-from support.stages import Case, at, force, table
+from support.stages import Case, at, force, put_on_hold, table
 
 from node.ledger.fields import RecordName
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
@@ -54,6 +54,8 @@ def fraud(life: Life) -> None:
     Case("a reading falls without a witness", "wholesale", WORKSHOP, amending(), ("witness_missing",),
          before=service()),
     Case("a reading falls with one", "wholesale", WORKSHOP, amending(witness=WITNESS), (), (INSPECTOR,), service()),
+    Case("a witness on hold", "wholesale", WORKSHOP, amending(witness=WITNESS), ("author_on_hold",), (INSPECTOR,),
+         lambda life: (service()(life), put_on_hold(life.chain, WITNESS))),
     Case("the witness does not sign", "wholesale", WORKSHOP, amending(witness=WITNESS), ("signature_missing",),
          before=service()),
     Case("a witness that inspects nothing", "wholesale", WORKSHOP, amending(witness=address("carrier-1")),

@@ -355,6 +355,16 @@ def test_the_witness_of_an_identity_is_of_another_group_than_the_setter() -> Non
     )
 
 
+def test_whoever_lifts_anothers_flag_is_not_on_hold() -> None:
+    life = flagged("identity_suspect", "inspector-1", is_firm=False, until_ms=at("wholesale").chain.now + DAY_MS)
+    both = lifting("identity_suspect", "inspector-1", "inspector-2")
+    put_on_hold(life.chain, address("inspector-2"))
+    assert ["author_on_hold"] == tried(life, "police-1", both, "inspector-2")
+    own = flagged("odometer_investigation", "inspector-1")
+    put_on_hold(own.chain, address("inspector-1"))
+    assert [] == tried(own, "inspector-1", lifting("odometer_investigation", "inspector-1"))
+
+
 def test_police_of_another_country_needs_a_registrar() -> None:
     life = flagged("stolen", "police-1")
     change(life.chain, VEHICLE, VIN, flags=(replace(flag("stolen"), country="CN"),))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 from support.chain import DAY_MS, START_MS, address
+from support.damage import give_role, group
 from support.foreign import FOREIGN, imported
 from support.governing import carry_out
 from support.life import VIN, Life, register, where
@@ -109,6 +110,19 @@ def suspended(life: Life) -> None:
     case("a site of its own", body(where=where("MUC-1", "PRIUS"))),
     case("a site of nobody", body(where=where("MUC-9", "PRIUS")), "site_unknown"),
     case("a dealer on hold", body(), "author_on_hold", before=on_hold),
+    case(
+        "an inspector on hold",
+        body(),
+        "author_on_hold",
+        before=lambda life: put_on_hold(life.chain, address("inspector-1")),
+    ),
+    case(
+        "a registrar on hold",
+        body(grade="B", confirmed_by="registrar-1"),
+        "author_on_hold",
+        signed=("inspector-1", "registrar-1"),
+        before=lambda life: put_on_hold(life.chain, address("registrar-1")),
+    ),
     case("200 today", body(), "acts_exhausted", before=two_hundred),
     case("200 yesterday", body(), before=yesterday),
     case("an unknown country", body(origin_country="ZZ"), "code_unknown"),
@@ -141,6 +155,11 @@ def test_inspection(case: Case) -> None:
     case("D", body(grade="D")),
     case("B, confirmed by a registrar", body(grade="B", confirmed_by="registrar-1"),
          signed=("inspector-1", "registrar-1")),
+    case("B, confirmed by the dealer itself", body(grade="B", confirmed_by="dealer-munich"), "not_independent",
+         before=lambda life: give_role(life.chain, "dealer-munich", "registrar")),
+    case("B, confirmed by a registrar of the inspector's group", body(grade="B", confirmed_by="registrar-1"),
+         "not_independent", signed=("inspector-1", "registrar-1"),
+         before=lambda life: group(life.chain, "inspection", "registrar-1", "inspector-1")),
     case("B, confirmed by the police", body(grade="B", confirmed_by="police-1"), "grade_unsigned",
          signed=("inspector-1", "police-1")),
     case("B, confirmed by nobody", body(grade="B"), "grade_unsigned"),

@@ -7,15 +7,17 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.hostile.checks import RECORDS_READ_MAX
 from support.hostile.walk import CountingRun
-from support.life import VIN, Life, flag, km, where
+from support.life import VIN, Life, flag, km, transfer, where
+from support.registering import root
 from support.specimens import specimen
-from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
+from support.stages import Case, at, change, force, ledger_of, put_on_hold, table, use_up_acts
 
 from node import limits
 from node.ledger.fields import RecordName
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
 from node.rules.odometer import BACKFILLED_MS
+from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
@@ -94,6 +96,7 @@ def in_group(life: Life, group: str, *members: str) -> None:
         (dict(checklist="USED-CAR", kind="buyer"), []),
         (dict(items=(BRAKES,)), ["checklist_partial"]),
         (dict(items=(BRAKES,), kind="retest"), []),
+        (dict(items=("H3",), kind="retest"), ["checklist_partial"]),
         (dict(defects=(Defect("9.9", "minor"),)), ["code_unknown"]),
         (dict(defects=(Defect("4.9.2", "dangerous"),)), ["defect_severity"]),
         (dict(defects=(Defect(BRAKES, "dangerous"), Defect(LAMP, "minor"))), []),
@@ -216,6 +219,39 @@ def test_where_repairers_are_unknown_two_inspectors_pass_it() -> None:
     assert [] == tried(life, inspection(life.chain))
 
 
+def test_where_sellers_are_unknown_two_inspectors_pass_it() -> None:
+    """The seller's own inspector is not independent after a few quick transfers either."""
+    life = at("wholesale")
+    in_group(life, "seller", HOLDER, "inspector-2")
+    between = ("dealer-shanghai", "bmw")
+    holder = HOLDER
+    for n in range(5):
+        receiver = between[n % 2]
+        life.chain.do(holder, transfer(life.chain, receiver, 200), receiver)
+        holder = receiver
+    body = inspection(life.chain, where=where("INS-2"))
+    assert ["not_independent"] == tried(life, body, holder, sender="inspector-2")
+    both = replace(body, second_inspector=address("inspector-1"))
+    assert [] == tried(life, both, holder, "inspector-1", sender="inspector-2")
+    dropped = life.chain.state(LIFE, VIN).holders_overflow_ms
+    life.chain.now = dropped + 90 * DAY_MS
+    late = replace(body, event_at_ms=life.chain.now)
+    assert ["not_independent"] == tried(life, late, holder, sender="inspector-2")
+    life.chain.now += 1
+    assert [] == tried(life, replace(late, event_at_ms=life.chain.now), holder, sender="inspector-2")
+
+
+def test_the_group_of_the_holders_sponsor_is_not_independent() -> None:
+    life = at("wholesale")
+    change(life.chain, ACCOUNT, address("buyer-1"), sponsor=address("dealer-shanghai"))
+    in_group(life, "shanghai", "dealer-shanghai", "inspector-2")
+    life.chain.do(HOLDER, specimen("title.assign", life.chain, receiver=address("buyer-1"), reason="gift",
+                  shown=root(life.chain), odometer=km(200)), "buyer-1")  # fmt: skip
+    assert ["not_independent"] == tried(life, inspection(life.chain, where=where("INS-2")), "buyer-1",
+                                        sender="inspector-2")  # fmt: skip
+    assert [] == tried(life, inspection(life.chain), "buyer-1")
+
+
 def test_a_second_inspector_is_one_of_another_group() -> None:
     life = at("wholesale")
     body = inspection(life.chain, second_inspector=address("inspector-2"))
@@ -225,6 +261,28 @@ def test_a_second_inspector_is_one_of_another_group() -> None:
     assert ["role_missing"] == tried(life, workshop, HOLDER, "workshop-hamburg")
     in_group(life, "shell", "inspector-2", HOLDER)
     assert ["not_independent"] == tried(life, body, HOLDER, "inspector-2")
+
+
+@pytest.mark.parametrize(("party", "changes"), [
+    ("inspector-2", dict(second_inspector=address("inspector-2"))),
+    ("police-1", dict(police=address("police-1"), kind="roadside")),
+])  # fmt: skip
+def test_whoever_signs_too_is_not_on_hold(party: str, changes: dict[str, object]) -> None:
+    life = at("wholesale")
+    body = inspection(life.chain, **changes)
+    assert [] == tried(life, body, HOLDER, party)
+    put_on_hold(life.chain, address(party))
+    assert ["author_on_hold"] == tried(life, body, HOLDER, party)
+
+
+def test_a_grant_for_a_country_takes_a_site_there() -> None:
+    life = at("wholesale")
+    grants = tuple(replace(grant, country="FR") for grant in life.chain.state(MEMBER, address("inspector-1")).grants)
+    change(life.chain, MEMBER, address("inspector-1"), grants=grants)
+    for site in ("INS-1", ""):
+        assert ["role_scope"] == tried(life, inspection(life.chain, where=where(site)))
+    change(life.chain, MEMBER, address("inspector-1"), grants=tuple(replace(g, country="DE") for g in grants))
+    assert [] == tried(life, inspection(life.chain))
 
 
 # --- the result -------------------------------------------------------------------------------------------
@@ -377,6 +435,72 @@ def test_a_retest_lifts_what_it_looked_at(items: tuple[str, ...], lifted: bool) 
     inspected(life, retest(life.chain, *items))
     assert lifted == is_lifted(life)
     assert lifted == ("not_cleared" not in outcome(life.chain))
+
+
+def test_a_retest_of_nothing_clears_and_renews_nothing() -> None:
+    """The police's flag names no item, so it takes the whole list; an outdated inspection takes a periodic one."""
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, valid_until_day="2026-02-01"))
+    noted = car(life.chain).inspection
+    life.chain.now += 60 * DAY_MS
+    for body in (retest(life.chain, LAMP, valid_until_day="2030-01-01"), retest(life.chain, kind="retest")):
+        inspected(life, body)
+        assert noted == car(life.chain).inspection
+        assert "not_cleared" in outcome(life.chain)
+    life.chain.do("police-1", specimen("flag.set", life.chain, name="unroadworthy", until_ms=0))
+    life.chain.now += HOUR_MS
+    inspected(life, retest(life.chain, LAMP))
+    assert [("unroadworthy", True)] == alive(life.chain)
+    inspected(life, retest(life.chain))
+    assert ([], noted) == (alive(life.chain), car(life.chain).inspection)
+
+
+@pytest.mark.parametrize(("kind", "is_renewed"), [("periodic", True), ("roadside", False)])
+def test_a_retest_is_valid_as_long_as_the_inspection_that_it_completes(kind: str, is_renewed: bool) -> None:
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, (BRAKES, "major"), kind=kind))
+    life.chain.now += DAY_MS
+    inspected(life, retest(life.chain, BRAKES, valid_until_day="2027-01-01"))
+    assert ("pass", is_renewed) == (car(life.chain).inspection.result, car(life.chain).inspection.valid_until_ms > 0)
+
+
+def test_after_its_time_a_retest_looks_at_everything() -> None:
+    life = failed((BRAKES, "major"))
+    life.chain.now = car(life.chain).inspection.retest_due_ms
+    inspected(life, retest(life.chain, BRAKES))
+    assert not is_lifted(life)
+    inspected(life, retest(life.chain))
+    assert is_lifted(life)
+
+
+def test_a_retest_that_fails_again_forgets_nothing() -> None:
+    life = failed((BRAKES, "major"), (STEERING, "major"))
+    noted = car(life.chain).inspection
+    inspected(life, inspection(life.chain, (BRAKES, "major"), kind="retest", items=(BRAKES,)))
+    assert noted == car(life.chain).inspection
+    inspected(life, inspection(life.chain, (LAMP, "major"), kind="retest", items=(LAMP,)))
+    inspected(life, retest(life.chain, LAMP, BRAKES, STEERING))
+    assert not is_lifted(life), "nobody knows what all is wrong"
+    inspected(life, retest(life.chain))
+    assert is_lifted(life)
+
+
+@pytest.mark.parametrize(("checklist", "lifted"), [("US-SAFETY", False), ("DE-HU", True), ("EU-PTI-2014/45", True)])
+def test_a_fail_ends_by_a_list_of_as_distant_inspectors(checklist: str, lifted: bool) -> None:
+    """Otherwise the seller's own inspector would choose the list of a country that lets it inspect."""
+    life = failed((BRAKES, "major"))
+    if not lifted:
+        in_group(life, "seller", "inspector-2", HOLDER)
+        inspected(life, inspection(life.chain, (LAMP, "major"), checklist=checklist), "inspector-2")
+    inspected(life, retest(life.chain, BRAKES, LAMP, checklist=checklist), "inspector-2")
+    assert lifted == is_lifted(life)
+
+
+def test_a_retest_looks_at_what_was_found_beside_the_list() -> None:
+    life = failed(("H3", "major"))
+    assert ["checklist_partial"] == tried(life, retest(life.chain, "H4"))
+    inspected(life, retest(life.chain, "H3"))
+    assert is_lifted(life)
 
 
 def test_what_the_checklist_does_not_have_is_not_lifted_by_it() -> None:
@@ -551,6 +675,29 @@ def test_a_release_from_before_the_repair_lifts_nothing() -> None:
     assert "not_cleared" in outcome(life.chain)
 
 
+def test_a_release_counts_though_the_car_was_inspected_since() -> None:
+    life = repaired()
+    late = release(life.chain)
+    life.chain.now += DAY_MS
+    inspected(life, inspection(life.chain))
+    life.chain.do("inspector-1", late, HOLDER)
+    assert () == car(life.chain).duties
+    assert "not_cleared" not in outcome(life.chain)
+
+
+def test_a_pass_that_comes_too_late_to_lift_anything_says_so() -> None:
+    life = repaired()
+    late = release(life.chain)
+    life.chain.now += BACKFILLED_MS + HOUR_MS
+    life.chain.do("inspector-1", late, HOLDER)
+    assert (1, True) == (len(car(life.chain).duties), "not_cleared" in outcome(life.chain))
+    early = inspection(life.chain)
+    life.chain.now += HOUR_MS
+    inspected(life, inspection(life.chain, (BRAKES, "major")))
+    life.chain.do("inspector-1", early, HOLDER)
+    assert ("major", True) == (car(life.chain).inspection.result, "not_cleared" in outcome(life.chain))
+
+
 def test_the_repairers_group_does_not_release() -> None:
     life = repaired()
     in_group(life, "shell", "inspector-1", "workshop-berlin")
@@ -590,28 +737,13 @@ def test_an_illegible_paper_is_no_clone() -> None:
     assert ((), []) == (car(life.chain).alerts, alive(life.chain))
 
 
-PLATE, OTHER_PLATE = b"p" * 32, b"q" * 32
-
-
-@pytest.mark.parametrize(
-    ("country", "changes", "states"),
-    [
-        ("FR", dict(plate=OTHER_PLATE), ["confirmed"]),
-        ("FR", dict(plate=OTHER_PLATE, holder_signs=False), ["reported"]),
-        ("FR", dict(plate=OTHER_PLATE, where=where()), []),
-        ("FR", dict(plate=PLATE), []),
-        ("FR", dict(plate=None), []),
-        ("DE", dict(plate=OTHER_PLATE), []),
-    ],
-)
-def test_a_plate_of_another_country_hints_at_a_second_car(country: str, changes: dict, states: list[str]) -> None:
+def test_a_plate_alone_accuses_nobody() -> None:
+    """Each author salts its commitment, so an inspector's never equals the registrar's."""
     life = at("wholesale")
-    registration = replace(UNREGISTERED, status="registered", country=country, plate_commitment=PLATE)
+    registration = replace(UNREGISTERED, status="registered", country="FR", plate_commitment=b"p" * 32)
     change(life.chain, VEHICLE, VIN, registration=registration)
-    body = inspection(life.chain, **changes)
-    life.chain.do("inspector-1", body, *((HOLDER,) if body.holder_signs else ()))
-    assert states == [alert.state for alert in car(life.chain).alerts if alert.code == "clone_vin"]
-    assert [] == alive(life.chain), "the identity was not found wrong"
+    inspected(life, inspection(life.chain, plate=b"q" * 32))
+    assert ((), []) == (car(life.chain).alerts, alive(life.chain))
 
 
 def test_two_inspectors_make_the_suspicion_firm() -> None:
@@ -631,6 +763,15 @@ def test_an_odometer_past_its_last_digit_leaves_a_brand(signs: bool, state: str)
     inspected(life, body)
     assert [("exceeds_limits", state)] == [(brand.code, brand.state) for brand in car(life.chain).brands]
     assert before + 1 == car(life.chain).material_changes
+
+
+@pytest.mark.parametrize(("signs", "state"), [(True, "confirmed"), (False, "pending")])
+def test_a_manipulated_odometer_leaves_a_brand(signs: bool, state: str) -> None:
+    life = at("wholesale")
+    inspected(life, inspection(life.chain, ("7.11", "minor"), holder_signs=signs))
+    assert () == car(life.chain).brands
+    inspected(life, inspection(life.chain, ("7.11", "major"), holder_signs=signs))
+    assert [("odometer_altered", state)] == [(brand.code, brand.state) for brand in car(life.chain).brands]
 
 
 def test_an_ordinary_pass_is_not_material() -> None:

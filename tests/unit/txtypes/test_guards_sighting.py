@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, START_MS, Chain, address
+from support.chain import DAY_MS, Chain, address
 from support.foreign import FOREIGN, imported, outcome_of, seen
 from support.hostile.checks import BYTES_MAX
 from support.life import VIN, Life, km, where
@@ -16,7 +16,7 @@ from node.codec import encode
 from node.rules.sources import SIGHTING_REASONS
 from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.vehicle.readings import ODOMETER
-from node.txtypes.vehicle.regions import UNREGISTERED, RegistrationClaim
+from node.txtypes.vehicle.regions import UNREGISTERED
 from node.txtypes.vehicle.sighting import SEEN_MAX, SIGHTINGS, Seen, Sightings, has_parallel_life
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -129,52 +129,13 @@ def test_police_confirms_at_once() -> None:
     assert [("alive_after_scrap", "confirmed")] == codes(chain)
 
 
-def registered(status: str = "registered", claim: RegistrationClaim | None = None, until_ms: int = 0):
-    return replace(
-        UNREGISTERED, status=status, country="DE", plate_commitment=PLATE, claim=claim, until_ms=until_ms
-    )  # fmt: skip
-
-
-CLAIM = RegistrationClaim("CN", OTHER_PLATE, "permanent", "private", "", 0, START_MS, 0)
-CLONES = {
-    "another plate in another country": (registered(), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
-    "of a suspended registration": (registered("suspended"), OTHER_PLATE, "dealer-shanghai", "SHA-1", True),
-    "its own plate abroad": (registered(), PLATE, "dealer-shanghai", "SHA-1", False),
-    "another plate at home": (registered(), OTHER_PLATE, "dealer-munich", "MUC-1", False),
-    "no plate": (registered(), None, "dealer-shanghai", "SHA-1", False),
-    "nobody knows where": (registered(), OTHER_PLATE, "dealer-shanghai", "", False),
-    "not registered": (registered("deregistered"), OTHER_PLATE, "dealer-shanghai", "SHA-1", False),
-    "of a temporary registration that has ended": (
-        registered(until_ms=START_MS),
-        OTHER_PLATE,
-        "dealer-shanghai",
-        "SHA-1",
-        False,
-    ),
-    "the plate of before a claim took effect": (
-        registered(claim=replace(CLAIM, since_ms=1)),
-        PLATE,
-        "dealer-munich",
-        "MUC-1",
-        True,
-    ),
-    "the plate of the country that claims it": (
-        registered(claim=CLAIM),
-        OTHER_PLATE,
-        "dealer-shanghai",
-        "SHA-1",
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CLONES)
-def test_clone(name: str) -> None:
-    registration, plate, sender, site, is_clone = CLONES[name]
+def test_a_plate_alone_accuses_nobody() -> None:
+    """Each author salts its commitment: police that notes the right plate has another than the registrar."""
     chain = at("born").chain
+    registration = replace(UNREGISTERED, status="registered", country="DE", plate_commitment=PLATE)
     change(chain, VEHICLE, VIN, registration=registration)
-    chain.do(sender, seen(chain, plate=plate, where=where(site)))
-    assert ([("clone_vin", "reported")] if is_clone else []) == codes(chain)
+    chain.do("dealer-shanghai", seen(chain, plate=OTHER_PLATE, where=where("SHA-1")))
+    assert [] == codes(chain)
 
 
 def test_an_alert_can_be_listed_and_is_a_fact_of_the_receipt() -> None:

@@ -9,9 +9,10 @@ from support.life import VIN, km, register
 from support.stages import at, change, force, ledger_of
 from support.views import view_of
 
-from node.rules.odometer import DECLARED, INDEPENDENT
+from node.rules.odometer import DECLARED, INDEPENDENT, INTERESTED
+from node.txtypes.members.member import MEMBER
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.imports import NO_MAKER, PastEvent
+from node.txtypes.vehicle.imports import NO_MAKER, Finding, PastEvent
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, OpenDispute
 from node.txtypes.vehicle.readings import ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
@@ -82,6 +83,26 @@ def test_the_maker_confirms_its_own_car_and_is_its_maker() -> None:
     chain = at("").chain
     bring(chain, VIN, "bmw", grade="A", confirmed_by="bmw", produced_year=2025, history=())
     assert address("bmw") == chain.state(VEHICLE, VIN).maker
+
+
+def test_what_the_inspector_found_goes_with_the_car() -> None:
+    found = {"7.11": "major", "6.1.1": "dangerous"}
+    chain = at("").chain
+    findings = tuple(Finding(each.item, found.get(each.item)) for each in imported(chain).findings)
+    bring(chain, origin_brands=(), findings=findings)
+    car = chain.state(VEHICLE, FOREIGN)
+    assert [("odometer_altered", "confirmed")] == [(brand.code, brand.state) for brand in car.brands]
+    [flag] = car.flags
+    assert ("unroadworthy", address("inspector-1"), True) == (flag.name, flag.setter, flag.is_firm)
+    assert 1 == car.material_changes
+
+
+def test_a_maker_that_imports_its_own_car_is_interested_in_its_readings() -> None:
+    chain = at("").chain
+    change(chain, MEMBER, address("bmw"), group="bmw")
+    change(chain, MEMBER, address("dealer-munich"), group="bmw")
+    bring(chain, VIN, "bmw", grade="A", confirmed_by="bmw", produced_year=2025, history=(read_at(chain, 90, 9_000),))
+    assert [INTERESTED, INDEPENDENT] == [reading.standing for reading in chain.state(ODOMETER, VIN).readings]
 
 
 def test_a_vin_that_was_seen_before_its_import_has_an_alert() -> None:

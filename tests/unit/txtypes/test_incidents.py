@@ -371,8 +371,9 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
         (reporter,) * REPORTERS_MAX, True, True,
     )  # fmt: skip
     working = Working(
-        (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX,
-        late, (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
+        (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, late,
+        (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX, late,
+        (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
         (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
         (PartTaken(VIN, late),) * PARTS_MAX,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import VIN, Life, km, read
 from support.specimens import specimen
-from support.stages import Case, at, change, force, table
+from support.stages import Case, at, change, force, put_on_hold, table
 
 from node import limits
 from node.ledger.fields import Odometer, OtherSource
@@ -84,6 +84,8 @@ def case(name: str, body, codes=(), cosigners=("bmw",), before=driven) -> Case:
     case("a witness of the workshop's group", lambda life: replacing(life, witness=WITNESS), ("witness_missing",),
          ("bmw", "inspector-2"), lambda life: (driven(life), [
              change(life.chain, MEMBER, address(name), group="one") for name in ("inspector-2", "workshop-berlin")])),
+    case("a witness on hold", lambda life: replacing(life, witness=WITNESS), ("author_on_hold",),
+         ("bmw", "inspector-2"), lambda life: (driven(life), put_on_hold(life.chain, WITNESS))),
     case("a fifth instrument", replacing, ("segments_full",), before=full),
     case("again within 30 days", lambda life: replacing(life, old=km(300), odometer=km(0)), ("replaced_recently",),
          before=replaced),

@@ -20,7 +20,7 @@ from support.damage import (
 from support.disputing import answered, decided, disputed
 from support.life import VIN, Life, km, transfer
 from support.specimens import specimen
-from support.stages import Case, at, change, force, table
+from support.stages import Case, at, change, force, put_on_hold, table
 
 from node.ledger.fields import RecordName
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
@@ -106,6 +106,8 @@ MINOR = (Defect("4.1.1", "minor"),)
 
 @table(
     Case("passed", "born", INSPECTOR, rebuild, (), BOTH, before=ready),
+    Case("a registrar on hold", "born", INSPECTOR, rebuild, ("author_on_hold",), BOTH,
+         before=after(ready, lambda life: put_on_hold(life.chain, address(REGISTRAR)))),
     Case("without the registrar", "born", INSPECTOR, rebuild, ("signature_missing",), ("bmw",), before=ready),
     Case("without the holder", "born", INSPECTOR, rebuild, ("signature_missing",), (REGISTRAR,), before=ready),
     Case("by the insurer", "born", INSURER, rebuild, ("role_missing", "inspection_unfit"), BOTH, before=ready),
