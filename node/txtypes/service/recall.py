@@ -32,7 +32,7 @@ from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
 from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
+from node.txtypes.vehicle.stop_flags import DO_NOT_DRIVE, flag_of, with_firm_flag, without_flag
 from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
@@ -40,8 +40,6 @@ Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40
 PartNumbers = Annotated[tuple[Code, ...], Meta(max_length=16)]
 
 Vins = Annotated[tuple[Vin, ...], Meta(min_length=1, max_length=limits.RECALL_VINS_MAX)]
-DO_NOT_DRIVE: Final = "recall_do_not_drive"
-"""The stop-flag that a car has while a recall of the class `stop_drive` is open on it."""
 
 CAMPAIGN_EXISTS = Guard("campaign_exists", "the manufacturer has a campaign of this code",
                         "der Hersteller hat eine Aktion mit diesem Code", "制造商已有此编号的召回")  # fmt: skip
@@ -256,7 +254,7 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
             ledger.unmet(VEHICLE_UNKNOWN, vin)
         elif not covered[wmi]:
             ledger.unmet(ROLE_SCOPE, vin, need=wmi)
-        elif vehicle.existence in ENDED:
+        elif vehicle.existence in ENDED and (self.action == "add" or not vehicle.recalls):
             ledger.unmet(VEHICLE_ENDED, vin)
         elif self.action == "remove":
             if open_recall(vehicle, ledger.sender, self.campaign) is None:
@@ -361,9 +359,10 @@ class RecallDone(Report, tag="recall.done", frozen=True):
 
     def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
         """The recall is open again, unless the record in its place reports the same one, or the car has ended or has no
-        room for it."""
+        room for it, or another car has its VIN now."""
         ident = recall_ident(self.manufacturer, self.campaign)
-        if isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign):
+        is_replaced = isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign)
+        if is_replaced or sequence < vehicle.first_sequence:
             return vehicle
         is_open = open_recall(vehicle, self.manufacturer, self.campaign) is not None
         if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:

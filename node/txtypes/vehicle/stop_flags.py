@@ -38,7 +38,9 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, blocks_of, vehicle_at
 
 PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
 """Banks that sign since their liens end with the act."""
-OWN_RIGHT: Final = ("lien", "recall_do_not_drive")
+DO_NOT_DRIVE: Final = "recall_do_not_drive"
+"""The stop-flag that a car has while a recall of the class `stop_drive` is open on it."""
+OWN_RIGHT: Final = ("lien", DO_NOT_DRIVE)
 """Flags that an account related to the holder may lift too: a bank gives up its own right, and a repair ends a
 recall."""
 
@@ -354,7 +356,7 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
                 ledger.unmet(NOT_INDEPENDENT, to_text(member))
         flag = flag_of(vehicle, self.name, ledger.now_ms, self.setter)
         if flag is None:
-            ledger.unmet(FLAG_ABSENT, self.vin, self.name)
+            ledger.unmet(FLAG_ABSENT, self.vin, need=f"{self.name} of {to_text(self.setter)}")
         elif not any(self._may(ledger, flag, line, rules.roles) for line in rules.stop_flags[self.name].cleared_by):
             need = " or ".join(" + ".join(line) for line in rules.stop_flags[self.name].cleared_by)
             ledger.unmet(FLAG_CLEARER, to_text(ledger.sender), self.name, need)

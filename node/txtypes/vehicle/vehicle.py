@@ -100,6 +100,8 @@ class Vehicle(Value, tag=1, frozen=True):
     verdict: Verdict
     """The odometer's verdict when a reading was last written (see `verdict_now`)."""
     record_count: int
+    first_sequence: int
+    """The sequence of the car's own first record; those before it are of a voided import of its VIN."""
     history_head: Hash32
     maintenance_count: int
     accident_count: int
@@ -313,7 +315,7 @@ VEHICLE = Family(
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
-        "vin", "born_height", "title_since", "record_count", "history_head",
+        "vin", "born_height", "title_since", "record_count", "first_sequence", "history_head",
         "odometer.readings", "odometer.newest.sequence",
     ),
 )  # fmt: skip
