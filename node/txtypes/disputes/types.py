@@ -87,7 +87,8 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
 
     Open at a time: per car 8 of an opener, 10 of a plain account, 50 of a member, and for each standing the places of
     the table `dispute_standings`. A record is disputed again at most twice, each time in another standing by an account
-    that is not related to the openers before; a dispute that ended without a vote counts only for its opener. Three dismissed disputes in four quarters bar an account for 365 days."""
+    that is not related to the openers before; a dispute that ended without a vote counts only for its opener. Three
+    dismissed disputes in four quarters bar an account for 365 days."""
 
     vin: Vin
     target: RecordName

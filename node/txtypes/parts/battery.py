@@ -126,6 +126,14 @@ def battery_key(battery_id: str) -> bytes:
     return tagged("bmw/battery", battery_id.encode("ascii"))
 
 
+def free_battery(ledger: Ledger, ident: bytes, vin: str, sequence: int) -> None:
+    """As `free_part`, of a battery."""
+    battery = ledger.get(BATTERY, ident)
+    if battery is not None and vin in claimants(battery.binding):
+        binding = removed(battery.binding, vin, ledger.now_ms, sequence)
+        ledger.put(BATTERY, ident, replace(battery, binding=binding))
+
+
 def check_has_hv(ledger: Ledger, vin: str, vehicle: Vehicle | None) -> None:
     if vehicle is not None and vehicle.powertrain in ledger.rules.tables.damage_no_hv_powertrains:
         ledger.unmet(NO_HV, vin, vehicle.powertrain)
@@ -186,7 +194,7 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
             is_told_wrong=False,
         )  # fmt: skip
         if self.action == "remove":
-            binding = removed(battery.binding, self.vin, self.event_at_ms, vehicle.record_count)
+            binding = removed(battery.binding, self.vin, ledger.now_ms, vehicle.record_count)
             ledger.put(BATTERY, ident, replace(battery, binding=binding))
             return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
         if is_new_here:

@@ -18,6 +18,8 @@ from node.ledger.overlay import Ledger
 
 CLAIMS_MAX: Final = 4
 PREVIOUS_MAX: Final = 4
+SEPARATORS: Final = "._/-"
+_WITHOUT_SEPARATORS: Final = str.maketrans("", "", SEPARATORS)
 ENGINE_ELSEWHERE: Final = ("clone_vin", "part_elsewhere")
 """Alerts that are raised if two cars have the same engine: one of them may have the other's VIN."""
 State = Literal["free", "bound", "contested"]
@@ -32,8 +34,9 @@ class Place(Value, frozen=True):
 
 
 class FormerPlace(Value, frozen=True):
-    """A car, and until when the part was in it, by the record `sequence` of that car. `fitted_ms`, `fitted_by`: since
-    when, and the record of it; both 0 where nobody had said that the part was in it."""
+    """A car, and until when this chain had the part in it, by the record `sequence` of that car: the time of its block,
+    since whoever removes a stolen part would date it back. `fitted_ms`, `fitted_by`: since when, and the record of it;
+    both 0 where nobody had said that the part was in it."""
 
     vin: Vin
     at_ms: Time
@@ -132,9 +135,11 @@ PART = Family(
 
 
 def part_id(part_class: str, number: str, serial: str) -> bytes:
-    """`H("bmw/part", encode([class, number, serial]))`: the id of a part. The number of an engine is left out, since
-    its serial begins with its type; so the maker and a workshop name the same engine."""
-    return tagged("bmw/part", encode([part_class, "" if part_class == "engine" else number, serial]))
+    """`H("bmw/part", encode([class, number, serial]))`, number and serial without `SEPARATORS`: the id of a part, in
+    whatever groups it is written. The number of an engine is left out, since its serial begins with its type; so the
+    maker and a workshop name the same engine."""
+    told = ("" if part_class == "engine" else number, serial)
+    return tagged("bmw/part", encode([part_class, *(text.translate(_WITHOUT_SEPARATORS) for text in told)]))
 
 
 def bind_at_birth(ledger: Ledger, vin: str, sequence: int, engine_serial: str) -> tuple[str, ...]:
