@@ -140,7 +140,7 @@ class AlertsQuery(PageQuery, frozen=True):
 async def alerts(call: Call) -> tuple[Moment, AlertsPage]:
     """Alerts that are reported or confirmed, from the vehicles' index."""
     index = next(index for index in VEHICLE.indexes if index.name == "alert")
-    code = canonical(index.ident, call.query.code, "code") if call.query.code else ""
+    code = canonical(index.ident, call.query.code, "code") if "code" in call.request.query else ""
     prefix, kind = index_prefix(VEHICLE, index.name, code), f"alerts/{code}"
     after = read_cursor(kind, call.query.cursor, "")
     found: list[AlertedCar] = []

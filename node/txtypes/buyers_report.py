@@ -33,6 +33,7 @@ from node.txtypes.registration.registration import RegistrationRecord
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.recall import RecallOnCar, recalls_on
 from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_ident
+from node.txtypes.vehicle.bindings import is_in
 from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
@@ -269,8 +270,7 @@ def _batteries(
 ) -> Iterator[BatteryView]:  # fmt: skip
     for ident in idents:
         battery = reader.get(BATTERY, ident)
-        places = battery.binding.claims if battery is not None else ()
-        if battery is not None and any(p.vin == vin and p.sequence >= vehicle.first_sequence for p in places):
+        if battery is not None and is_in(battery.binding, vin, vehicle.first_sequence):
             yield BatteryView.of(ident, battery, reader, as_of)
 
 

@@ -85,7 +85,8 @@ class PartBind(Report, tag="part.bind", frozen=True):
             binding = removed(part.binding, self.vin, ledger.now_ms, vehicle.record_count)
             ledger.put(PART, ident, replace(part, binding=binding))
             return Effect(vehicle, () if self.vin in claimants(part.binding) else (NOT_BOUND,))
-        binding = fitted(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
+        sequence, first = vehicle.record_count, vehicle.first_sequence
+        binding = fitted(part.binding, self.vin, self.event_at_ms, sequence, first)
         ledger.put(PART, ident, replace(part, binding=binding))
         others = [vin for vin in claimants(part.binding) if vin != self.vin]
         codes = self._codes(ledger, others)

@@ -68,9 +68,18 @@ def claimants(binding: Binding) -> list[str]:
     return [place.vin for place in binding.claims]
 
 
-def fitted(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
-    """After the part was fitted to a car; a car that has it already keeps its place."""
-    return binding if vin in claimants(binding) else _claimed(binding, Place(vin, at_ms, sequence))
+def is_in(binding: Binding, vin: str, first_sequence: int) -> bool:
+    """Whether the car whose first record is `first_sequence` has the part: what a voided import of its VIN had is not
+    in it."""
+    return any(place.vin == vin and place.sequence >= first_sequence for place in binding.claims)
+
+
+def fitted(binding: Binding, vin: str, at_ms: int, sequence: int, first_sequence: int = 0) -> Binding:
+    """After the part was fitted to a car; a car that has it already keeps its place (see `is_in`)."""
+    if is_in(binding, vin, first_sequence):
+        return binding
+    claims = tuple(place for place in binding.claims if place.vin != vin)
+    return _claimed(replace(binding, claims=claims), Place(vin, at_ms, sequence))
 
 
 def _claimed(binding: Binding, place: Place) -> Binding:
@@ -147,7 +156,7 @@ def bind_at_birth(ledger: Ledger, vin: str, sequence: int, engine_serial: str) -
     it."""
     ident = part_id("engine", "", engine_serial)
     part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
-    binding = fitted(part.binding, vin, ledger.now_ms, sequence)
+    binding = fitted(part.binding, vin, ledger.now_ms, sequence, first_sequence=sequence)
     ledger.put(PART, ident, replace(part, binding=binding))
     return tuple(other for other in claimants(binding) if other != vin)
 

@@ -10,7 +10,7 @@ from node.crypto.hashing import ZERO32
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.odometer import Unit
-from node.rules.vin import has_valid_check_digit, has_valid_year_code
+from node.rules.vin import has_valid_check_digit, has_valid_year_code, model_years
 from node.txtypes.vehicle.alerts import close_all
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.readings import ODOMETER
@@ -23,8 +23,9 @@ Powertrain = Literal["bev", "phev", "hev", "petrol", "diesel", "fcev"]
 VEHICLE_EXISTS = Guard("vehicle_exists", "the vehicle is registered already", "das Fahrzeug ist schon registriert",
                        "车辆已登记")  # fmt: skip
 VIN_CHECK_DIGIT = Guard("vin_check_digit", "the check digit is wrong", "die Prüfziffer ist falsch", "校验位错误")
-VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed", "der Modelljahrcode ist nicht erlaubt",
-                      "年款代码无效")  # fmt: skip
+VIN_YEAR_CODE = Guard("vin_year_code", "the model year code is not allowed, or is not that of the year of production",
+                      "der Modelljahrcode ist nicht erlaubt, oder nicht der des Produktionsjahrs",
+                      "年款代码无效或与生产年份不符")  # fmt: skip
 
 
 def check_vin(ledger: Ledger, vin: str, scheme: VinScheme) -> None:
@@ -35,6 +36,15 @@ def check_vin(ledger: Ledger, vin: str, scheme: VinScheme) -> None:
         ledger.unmet(VIN_CHECK_DIGIT, vin, vin[8])
     if not has_valid_year_code(vin):
         ledger.unmet(VIN_YEAR_CODE, vin, vin[9])
+
+
+def check_produced_year(ledger: Ledger, vin: str, scheme: VinScheme, year: int) -> None:
+    """Notes a year of production that the VIN of a car from North America or China denies: it is the model year, or the
+    year before."""
+    years = model_years(vin, scheme) if scheme != "EU" else ()
+    if years and not any(year in (of_model - 1, of_model) for of_model in years):
+        need = " or ".join(f"{of_model - 1} or {of_model}" for of_model in years)
+        ledger.unmet(VIN_YEAR_CODE, vin, str(year), need)
 
 
 def check_absent(ledger: Ledger, vin: str, *, is_void_allowed: bool = False) -> None:

@@ -156,7 +156,7 @@ def check_paid_off(ledger: Ledger, vin: str, vehicle: Vehicle, banks: PaidOff) -
     """Notes each bank that has no lien on the car."""
     for bank in banks:
         if flag_of(vehicle, "lien", ledger.now_ms, bank) is None:
-            ledger.unmet(FLAG_ABSENT, vin, to_text(bank), "a lien of this bank")
+            ledger.unmet(FLAG_ABSENT, vin, need=f"lien of {to_text(bank)}")
 
 
 def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
@@ -226,8 +226,8 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
     vin: Vin
     name: FlagName
     case: Hash32 | None
-    until_ms: OptionalTime
-    holder_signs: bool
+    until_ms: OptionalTime = 0
+    holder_signs: bool = False
     reports_event: ClassVar[bool] = False
     headline: ClassVar[tuple[str, ...]] = ("name", "until_ms")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {

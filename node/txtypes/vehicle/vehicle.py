@@ -267,7 +267,7 @@ def _odometer_view(value: Readings) -> OdometerView:
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
     names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
-    for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
+    for name in ("stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
         if name in names:
             return name
     if is_retest_overdue(vehicle.inspection, now_ms):

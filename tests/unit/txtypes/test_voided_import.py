@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from support.chain import address
 from support.disputing import amend, answered, car, decided, disputed, newest, of
-from support.foreign import imported, updated
+from support.foreign import battery, imported, updated
 from support.life import VIN, Life, km, maintenance, register, where
 from support.ordering import codes_of
 from support.specimens import specimen
@@ -14,6 +14,7 @@ from support.stages import at
 from node.rpc.moments import moment_of
 from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.history import decode_record
+from node.txtypes.parts.battery import BATTERY, battery_key
 from node.txtypes.parts.software import SOFTWARE
 from node.txtypes.service.recall import RECALL, Recall, RecallExtend, recall_ident
 from node.txtypes.vehicle.readings import ODOMETER
@@ -46,10 +47,10 @@ def recalled() -> Life:
     return life
 
 
-def report(life: Life) -> BuyersReport:
+def report(life: Life, *batteries: str) -> BuyersReport:
     moment = moment_of(life.chain.store)
     records = [decode_record(raw) for _, raw in life.chain.store.records(VIN, 0, 100)]
-    return BuyersReport.of(VIN, car(life), moment, moment.as_of, records, [])
+    return BuyersReport.of(VIN, car(life), moment, moment.as_of, records, batteries)
 
 
 def test_a_recall_names_the_vin_so_the_true_car_has_it_too() -> None:
@@ -115,6 +116,20 @@ def test_a_struck_remedy_or_update_of_the_false_car_changes_nothing_of_the_true_
         life.chain.do("workshop-berlin", body, "inspector-1")
     assert ((), 0, 1) == (car(life).recalls, recall(life).cars, recall(life).done)
     assert software == life.chain.state(SOFTWARE, VIN)
+
+
+def test_a_battery_that_the_false_car_had_is_in_the_true_one_once_it_is_fitted() -> None:
+    life = at("")
+    life.chain.do("dealer-munich", imported(life.chain, VIN, powertrain="bev", produced_year=2019), "inspector-1")
+    life.chain.do("workshop-berlin", battery(life.chain, value=80_000, where=TOYOTA))
+    voided(life)
+    life.chain.do("bmw", register(powertrain="bev"))
+    key = battery_key("JPPEVE0123456789")
+    assert () == report(life, key.hex()).batteries
+    life.chain.do("workshop-berlin", battery(life.chain, value=10))
+    [place] = life.chain.state(BATTERY, key).binding.claims
+    assert (newest(life.chain), 1) == (place.sequence, len(report(life, key.hex()).batteries))
+    assert 10_000 == life.chain.state(BATTERY, key).fit_metres
 
 
 def test_a_dispute_about_the_false_cars_record_changes_nothing_of_the_true_one() -> None:
