@@ -30,6 +30,8 @@ def default_of(field: Field) -> str | None:
     match field.kind:
         case kinds.Time() if field.json_name == "event_at":
             return "now"
+        case kinds.Time(is_optional=True) if field.has_default:
+            return ""
         case kinds.Boolean() if field.has_default:
             return "true" if field.default else "false"
         case kinds.Bytes(length=0):

@@ -17,7 +17,7 @@ from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
-from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport, leads_parallel_life
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport, leads_parallel_life, own_records
 from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
 from node.txtypes.members.member import name_of
@@ -118,7 +118,8 @@ async def odometer(call: Call) -> tuple[Moment, OdometerSeries]:
     vin = path_ident(VEHICLE, call)
     async with paced_snapshot(call.reader()) as (moment, share):
         vehicle = require(moment, VEHICLE, vin)
-        is_parallel = leads_parallel_life(vin, await _newest_records(moment, share, vin, vehicle), moment)
+        records = own_records(vehicle, await _newest_records(moment, share, vin, vehicle))
+        is_parallel = leads_parallel_life(vin, records, moment)
         return moment, OdometerSeries.of(vin, vehicle, moment, moment.as_of, parallel_life=is_parallel)
 
 
@@ -139,7 +140,7 @@ class AlertsQuery(PageQuery, frozen=True):
 async def alerts(call: Call) -> tuple[Moment, AlertsPage]:
     """Alerts that are reported or confirmed, from the vehicles' index."""
     index = next(index for index in VEHICLE.indexes if index.name == "alert")
-    code = canonical(index.ident, call.query.code, "code") if call.query.code else ""
+    code = canonical(index.ident, call.query.code, "code") if "code" in call.request.query else ""
     prefix, kind = index_prefix(VEHICLE, index.name, code), f"alerts/{code}"
     after = read_cursor(kind, call.query.cursor, "")
     found: list[AlertedCar] = []

@@ -77,15 +77,17 @@ PHONE_PATTERN: Final = "|".join((
     rf"((?<![A-Z0-9])00(?={_COUNTRY})[0-9]{{11,15}}(?![A-Z0-9]))",
     rf"((?<![0-9])00{_COUNTRY}[0-9]*(?:[._/-][0-9]+)+)",
     r"((?<![0-9])0[1-9][0-9]{1,2}[._/-][0-9]{6,8}(?![0-9]))",
+    r"((?<![0-9])0[1-9][0-9]{1,3}[._/-][0-9]{2,4}[._/-][0-9]{4,5}(?![0-9]))",
 ))  # fmt: skip
-"""International without separators; international in groups; national as prefix and number."""
+"""International without separators; international in groups; national as prefix and number, the number in two groups
+too."""
 _PHONE: Final = re.compile(PHONE_PATTERN)
 _DIGITS_MIN, _DIGITS_MAX = 9, 15
 
 
 def _has_phone(text: str) -> bool:
     return any(
-        found.lastindex == 3 or _is_international(found[0].translate(_SEPARATORS)[2:])
+        found.lastindex in (3, 4) or _is_international(found[0].translate(_SEPARATORS)[2:])
         for found in _PHONE.finditer(text)
     )
 
@@ -96,10 +98,9 @@ def _is_international(digits: str) -> bool:
 
 
 # --- card numbers in groups ---------------------------------------------------------------------------------
-_GROUPED_CARD: Final = re.compile(
-    r"(?<![0-9])[0-9]{4}([._/-])(?:[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,4}){1,2}|[0-9]{6}\1[0-9]{4,5})(?![0-9])"
-)
-"""As they are embossed: 4-4-4-1 to 4-4-4-4-4, 4-6-4, 4-6-5."""
+_GROUPED_CARD: Final = re.compile(r"(?<![0-9])[0-9]{3,}(?:[._/-][0-9]{3,})+(?:[._/-][0-9]{1,2}(?![0-9]))?")
+"""Groups of three digits at least, the last one shorter or not: 4-4-4-4 and 4-6-5 as they are embossed, and 8-8 or
+4-8-4 as somebody types them. Dates and versions have groups of two."""
 
 
 def _has_card(text: str) -> bool:

@@ -47,6 +47,16 @@ def has_valid_year_code(vin: str) -> bool:
     return is_vin(vin) and vin[9] in YEAR_CODES
 
 
+def model_years(vin: str, scheme: str) -> tuple[int, ...]:
+    """The model years that position 10 can mean until 2039, none where it is no year code. In North America position 7
+    of a car is a digit until 2009 and a letter from then on (49 CFR 565.15(d)(1))."""
+    if not has_valid_year_code(vin):
+        return ()
+    first = 1980 + YEAR_CODES.index(vin[9])
+    years = (first, first + len(YEAR_CODES))
+    return years if scheme != "NA" else years[:1] if vin[6].isdecimal() else years[1:]
+
+
 def wmi_of(vin: str) -> str:
     """The world manufacturer identifier: three characters, and positions 12 to 14 too where the third is 9. ISO 3780
     gives such ones to makers of fewer than 500 (49 CFR 565.15(a): 1,000) cars a year."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from msgspec import Meta
 
@@ -33,7 +33,7 @@ from node.txtypes.registration.registration import RegistrationRecord
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.recall import RecallOnCar, recalls_on
 from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_ident
-from node.txtypes.vehicle.bindings import claimants
+from node.txtypes.vehicle.bindings import is_in
 from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import Incident
@@ -64,6 +64,7 @@ BATTERIES_MAX: Final = 8
 NODES_WORD: Final = ("batteries",)
 """Fields of a report that no proof shows to be complete: a node could leave something out."""
 ReportRecord = DecodedRecord | Face | None
+Told = TypeVar("Told", bound=ReportRecord)
 """A record as it was given: whole, only its face, or nothing but its existence."""
 
 
@@ -177,10 +178,14 @@ class BuyersReport(View, frozen=True):
         """The report of the car `ident`. `records`: all its records, or the newest `RECORDS_MAX`, in order.
         `batteries`: ids of the batteries that an index lists for the car."""
         records, now_ms = records[-RECORDS_MAX:], as_of.now_ms
+        own = own_records(vehicle, records)
         car, life = VehicleView.of(ident, vehicle, reader, as_of), reader.get(LIFE, ident) or NO_LIFE
-        whole = [record for record in records if isinstance(record, DecodedRecord)]
-        faces = [record.face if isinstance(record, DecodedRecord) else record for record in records if record]
-        disputes = tuple(_disputes(life, whole, reader, as_of))
+        whole = [record for record in own if isinstance(record, DecodedRecord)]
+        faces = [record.face if isinstance(record, DecodedRecord) else record for record in own if record]
+        disputes = tuple(
+            dispute for dispute in _disputes(life, whole, reader, as_of)
+            if dispute.target.sequence >= vehicle.first_sequence
+        )  # fmt: skip
         became = {dispute.target.sequence: dispute.outcome for dispute in disputes if dispute.status == "closed"}
         became |= {record.body.target.sequence: "amended" for record in whole if isinstance(record.body, RecordAmend)}
         lines = partial(_lines, became)
@@ -202,7 +207,7 @@ class BuyersReport(View, frozen=True):
             registration=car.registration,
             registrations=lines((r.face, r.body.country) for r in whole if isinstance(r.body, RegistrationRecord)),
             warranties=tuple(_warranties(ident, vehicle, reader, as_of)),
-            batteries=tuple(_batteries(ident, batteries, reader, as_of)),
+            batteries=tuple(_batteries(ident, vehicle, batteries, reader, as_of)),
             disputes=disputes,
             fraud_records=lines(
                 (face, "") for face in faces if is_fraudulent(reader, face.author, face.event_at_ms, face.time_ms)
@@ -210,7 +215,7 @@ class BuyersReport(View, frozen=True):
             late_records=lines((face, "") for face in faces if is_late(face)),
             conditions=tuple(conditions_of(reader, ident, vehicle_at(vehicle, now_ms), now_ms, as_of.rules)),
             material_changes=car.material_changes, material_root=car.material_root, record_count=car.record_count,
-            records_read=len(records), withheld=len(records) - len(whole), nodes_word=NODES_WORD,
+            records_read=len(records), withheld=len(own) - len(whole), nodes_word=NODES_WORD,
         )  # fmt: skip
 
 
@@ -225,6 +230,12 @@ def _odometer(vin: str, car: VehicleView, reader: Reader, as_of: AsOf) -> Odomet
         is_distance_proven=all(segment.is_proven for segment in told),
         coverage_per_mille=coverage(leaf, car.covered_since_ms, as_of.now_ms), corrections=leaf.corrections,
     )  # fmt: skip
+
+
+def own_records(vehicle: Vehicle, newest: Sequence[Told]) -> Sequence[Told]:
+    """Those of the newest records that are not of a voided import of the VIN."""
+    others = max(0, vehicle.first_sequence - (vehicle.record_count - len(newest))) if vehicle.first_sequence else 0
+    return newest[others:]
 
 
 def leads_parallel_life(vin: str, records: Iterable[DecodedRecord], reader: Reader) -> bool:
@@ -256,10 +267,12 @@ def _warranties(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> Iter
             yield view
 
 
-def _batteries(vin: str, idents: Iterable[str], reader: Reader, as_of: AsOf) -> Iterator[BatteryView]:
+def _batteries(
+    vin: str, vehicle: Vehicle, idents: Iterable[str], reader: Reader, as_of: AsOf
+) -> Iterator[BatteryView]:  # fmt: skip
     for ident in idents:
         battery = reader.get(BATTERY, ident)
-        if battery is not None and vin in claimants(battery.binding):
+        if battery is not None and is_in(battery.binding, vin, vehicle.first_sequence):
             yield BatteryView.of(ident, battery, reader, as_of)
 
 

@@ -44,7 +44,7 @@ async def test_cars_with_an_alert_are_listed_by_code_with_who_raised_it() -> Non
         rest = await get(http, f"/v1/alerts?code=part_elsewhere&limit=1&cursor={of_code['cursor']}")
         assert [TWO] == [entry["vin"] for entry in rest["alerts"]]
         for query, code in (
-            ("code=toaster", "malformed"), (f"cursor={of_code['cursor']}", "bad_cursor"),
+            ("code=toaster", "malformed"), ("code=", "malformed"), (f"cursor={of_code['cursor']}", "bad_cursor"),
             ("codes=clone_vin", "unknown_parameter"),
         ):  # fmt: skip
             assert code == (await get(http, f"/v1/alerts?{query}", status=400))["code"], query

@@ -21,6 +21,9 @@ TWO, THREE, FOUR, FIVE, SIX = (f"WBA8E9G50GNU2000{n}" for n in range(5))
 
 
 def imported(chain: Readable, vin: str = FOREIGN, **changes) -> VehicleImport:
+    """A car of a later year than the specimen's was registered in that year, and has no history."""
+    if (year := changes.get("produced_year", 0)) > 2019:
+        changes = dict(first_registered_on=f"{year}-01-01", history=()) | changes
     parties = {
         name: address(value) if isinstance(value, str) else value
         for name, value in changes.items() if name in ("holder", "inspector", "confirmed_by")

@@ -206,8 +206,8 @@ RECORD_DISPUTE = Family(
 class RecordStatus(Value, tag=1, frozen=True):
     """What became of a record that was amended or disputed, under `<vin>-<sequence>`. `superseded_by`: the record that
     its author put in its place; `belongs_to`: the car that it is about; `is_superseded`: the author has amended it;
-    `outcome`: what arbiters decided last; `disputes`: all that there were about it; `is_replacement`: its author put
-    it in the place of another."""
+    `outcome`: what arbiters decided last; `disputes`: those about it that are open or were voted on, and the last of
+    the others; `is_replacement`: its author put it in the place of another."""
 
     superseded_by: RecordName | None
     belongs_to: Vin | None

@@ -96,18 +96,35 @@ def free_standing(ledger: Ledger, vin: str, vehicle: Vehicle, ground: str, earli
     if not free:
         ledger.unmet(NO_STANDING, vin, " ".join(own), "holder, buyer, seller, bank, or for false_identity the maker")
         return None
-    fresh = [standing for standing in free if standing not in [dispute.standing for dispute in earlier]]
+    counted = [dispute for dispute in earlier if not ended_without_vote(dispute)]
+    fresh = [standing for standing in free if standing not in [dispute.standing for dispute in counted]]
     # not by trade: a seller's sham dispute must not shut out its buyer's
-    is_known = any(related(ledger, ledger.sender, dispute.opener) for dispute in earlier)
-    if not fresh or is_known or len(earlier) >= DISPUTES_PER_RECORD_MAX:
-        ledger.unmet(DISPUTED_BEFORE, vin, len(earlier), f"at most {DISPUTES_PER_RECORD_MAX}, of different standing")
+    is_known = any(related(ledger, ledger.sender, dispute.opener) for dispute in counted)
+    is_own = any(dispute.opener == ledger.sender for dispute in earlier)
+    if not fresh or is_known or is_own or len(counted) >= DISPUTES_PER_RECORD_MAX:
+        ledger.unmet(DISPUTED_BEFORE, vin, len(counted), f"at most {DISPUTES_PER_RECORD_MAX}, of different standing")
         return None
     return fresh[0]
 
 
+def ended_without_vote(dispute: RecordDispute) -> bool:
+    """Whether a dispute was given up, or has run out, before anybody judged it. It shuts out only its opener: else a
+    straw man would shut out every later holder at no cost."""
+    return bool(dispute.outcome) and not dispute.votes
+
+
 def disputes_of(ledger: Ledger, vin: str, sequence: int) -> list[RecordDispute]:
-    """Every dispute that there was about a record."""
+    """Every dispute that counts about a record, and the last ones that do not."""
     return [ledger.the(RECORD_DISPUTE, ident) for ident in record_status(ledger, vin, sequence).disputes]
+
+
+def with_dispute(ledger: Ledger, disputes: tuple[bytes, ...], ident: bytes) -> tuple[bytes, ...]:
+    """The disputes of a record with one more. Beyond the bound, the first that ended without a vote is dropped: see
+    `free_standing`."""
+    if len(disputes) < DISPUTES_PER_RECORD_MAX:
+        return (*disputes, ident)
+    dropped = next(known for known in disputes if ended_without_vote(ledger.the(RECORD_DISPUTE, known)))
+    return (*(known for known in disputes if known != dropped), ident)
 
 
 def check_number(ledger: Ledger, vin: str) -> None:

@@ -43,7 +43,7 @@ from node.txtypes.disputes.dispute import (
     status_at,
     waiting_for,
 )
-from node.txtypes.disputes.standing import check_number, disputes_of, free_standing
+from node.txtypes.disputes.standing import check_number, disputes_of, free_standing, with_dispute
 from node.txtypes.members.conduct import expect_answer, expect_no_answer
 from node.txtypes.members.member import MEMBER, Roles, roles_of
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
@@ -87,7 +87,8 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
 
     Open at a time: per car 8 of an opener, 10 of a plain account, 50 of a member, and for each standing the places of
     the table `dispute_standings`. A record is disputed again at most twice, each time in another standing by an account
-    that is not related to the openers before. Three dismissed disputes in four quarters bar an account for 365 days."""
+    that is not related to the openers before; a dispute that ended without a vote counts only for its opener. Three
+    dismissed disputes in four quarters bar an account for 365 days."""
 
     vin: Vin
     target: RecordName
@@ -123,7 +124,7 @@ class RecordDisputeOpen(TransactionBody, tag="record.dispute", frozen=True):
             answer_by, "", answer_by + VOTING_MS, (), "", 0,
         )  # fmt: skip
         ledger.put(RECORD_DISPUTE, ledger.txid, dispute)
-        disputes = (*record_status(ledger, self.vin, face.sequence).disputes, ledger.txid)
+        disputes = with_dispute(ledger, record_status(ledger, self.vin, face.sequence).disputes, ledger.txid)
         put_record_status(ledger, self.vin, face.sequence, disputes=disputes)
         note_open(ledger, ledger.txid, dispute)
         if answer_by > ledger.now_ms:

@@ -28,6 +28,7 @@ from node.txtypes.vehicle.bindings import (
     State,
     claimants,
     fitted,
+    is_in,
     removed,
     state_of,
     without_record,
@@ -126,6 +127,14 @@ def battery_key(battery_id: str) -> bytes:
     return tagged("bmw/battery", battery_id.encode("ascii"))
 
 
+def free_battery(ledger: Ledger, ident: bytes, vin: str, sequence: int) -> None:
+    """As `free_part`, of a battery."""
+    battery = ledger.get(BATTERY, ident)
+    if battery is not None and vin in claimants(battery.binding):
+        binding = removed(battery.binding, vin, ledger.now_ms, sequence)
+        ledger.put(BATTERY, ident, replace(battery, binding=binding))
+
+
 def check_has_hv(ledger: Ledger, vin: str, vehicle: Vehicle | None) -> None:
     if vehicle is not None and vehicle.powertrain in ledger.rules.tables.damage_no_hv_powertrains:
         ledger.unmet(NO_HV, vin, vehicle.powertrain)
@@ -173,12 +182,12 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         ident = battery_key(self.battery_id)
         known = ledger.get(BATTERY, ident)
-        first = self.event_at_ms if known is None else known.first_fit_ms
+        first_fit = self.event_at_ms if known is None else known.first_fit_ms
         told = Place(self.vin, self.event_at_ms, vehicle.record_count)
         battery = known or Battery(
-            UNBOUND, self.passport, self.capacity_wh, self.state, told, False, first, 0, False, ()
+            UNBOUND, self.passport, self.capacity_wh, self.state, told, False, first_fit, 0, False, ()
         )  # fmt: skip
-        is_new_here = self.vin not in claimants(battery.binding)
+        is_new_here = not is_in(battery.binding, self.vin, vehicle.first_sequence)
         if self.action == "remove" and is_new_here and known is not None:
             return Effect(vehicle, (NOT_BOUND,))
         battery = replace(
@@ -186,13 +195,14 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
             is_told_wrong=False,
         )  # fmt: skip
         if self.action == "remove":
-            binding = removed(battery.binding, self.vin, self.event_at_ms, vehicle.record_count)
+            binding = removed(battery.binding, self.vin, ledger.now_ms, vehicle.record_count)
             ledger.put(BATTERY, ident, replace(battery, binding=binding))
             return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
         if is_new_here:
             metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
             battery = replace(battery, fit_metres=metres, is_fitted_anew=True)
-        binding = fitted(battery.binding, self.vin, self.event_at_ms, vehicle.record_count)
+        sequence, first = vehicle.record_count, vehicle.first_sequence
+        binding = fitted(battery.binding, self.vin, self.event_at_ms, sequence, first)
         ledger.put(BATTERY, ident, replace(battery, binding=binding))
         return _elsewhere(ledger, self, vehicle, battery.binding)
 

@@ -36,7 +36,7 @@ ELSEWHERE: Final = ("part_elsewhere",)
 
 
 def is_stolen(vehicle: Vehicle | None, now_ms: int, until_ms: int = limits.TIME_MAX_MS) -> bool:
-    """Whether a car is flagged stolen. `until_ms`: when a part was removed from it. The part counts as stolen unless it
+    """Whether a car is flagged stolen. `until_ms`: when its removal was told. The part counts as stolen unless it
     was removed more than 90 days before the flag was set: a theft is found late."""
     flags = flags_at(vehicle.flags, now_ms) if vehicle is not None else ()
     return any(flag.name == "stolen" and flag.set_at_ms <= until_ms + THEFT_FOUND_MS for flag in flags)
@@ -81,10 +81,11 @@ class PartBind(Report, tag="part.bind", frozen=True):
         ident = part_id(self.part_class, self.number, self.serial)
         part = ledger.get(PART, ident) or BoundPart(self.part_class, UNBOUND)
         if self.action == "remove":
-            binding = removed(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
+            binding = removed(part.binding, self.vin, ledger.now_ms, vehicle.record_count)
             ledger.put(PART, ident, replace(part, binding=binding))
             return Effect(vehicle, () if self.vin in claimants(part.binding) else (NOT_BOUND,))
-        binding = fitted(part.binding, self.vin, self.event_at_ms, vehicle.record_count)
+        sequence, first = vehicle.record_count, vehicle.first_sequence
+        binding = fitted(part.binding, self.vin, self.event_at_ms, sequence, first)
         ledger.put(PART, ident, replace(part, binding=binding))
         self._note_origins(ledger, part.binding)
         others = [vin for vin in claimants(part.binding) if vin != self.vin]

@@ -121,6 +121,8 @@ class SoftwareUpdate(Report, tag="software.update", frozen=True):
     def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
         """The record of this has turned out to be wrong: what runs on the systems that still are as it says is not
         known."""
+        if sequence < vehicle.first_sequence:
+            return vehicle
         known = ledger.get(SOFTWARE, self.vin) or NO_SOFTWARE
         told = {(update.system, update.after) for update in self.updates}
         systems = tuple(entry for entry in known.systems if (entry.system, entry.version) not in told)

@@ -28,11 +28,11 @@ from node.rules.vin import wmi_of
 from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member, has_role, has_role_at
 from node.txtypes.service.records import Part
-from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
+from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN, check_act_time
 from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.report import Author, Report
-from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag, without_flag
+from node.txtypes.vehicle.stop_flags import DO_NOT_DRIVE, flag_of, with_firm_flag, without_flag
 from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
 Remedy = Literal["inspect", "repair", "replace", "software", "buy_back"]
@@ -40,8 +40,6 @@ Campaign = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z", max_length=40
 PartNumbers = Annotated[tuple[Code, ...], Meta(max_length=16)]
 
 Vins = Annotated[tuple[Vin, ...], Meta(min_length=1, max_length=limits.RECALL_VINS_MAX)]
-DO_NOT_DRIVE: Final = "recall_do_not_drive"
-"""The stop-flag that a car has while a recall of the class `stop_drive` is open on it."""
 
 CAMPAIGN_EXISTS = Guard("campaign_exists", "the manufacturer has a campaign of this code",
                         "der Hersteller hat eine Aktion mit diesem Code", "制造商已有此编号的召回")  # fmt: skip
@@ -256,7 +254,7 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
             ledger.unmet(VEHICLE_UNKNOWN, vin)
         elif not covered[wmi]:
             ledger.unmet(ROLE_SCOPE, vin, need=wmi)
-        elif vehicle.existence in ENDED:
+        elif vehicle.existence in ENDED and (self.action == "add" or not vehicle.recalls):
             ledger.unmet(VEHICLE_ENDED, vin)
         elif self.action == "remove":
             if open_recall(vehicle, ledger.sender, self.campaign) is None:
@@ -270,13 +268,15 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
         ident, count = recall_ident(ledger.sender, self.campaign), len(self.vins)
         recall = ledger.the(RECALL, ident)
         is_material = self.action == "add" and recall.recall_class != "quality"
-        opened = OpenRecall(ledger.sender, self.campaign, recall.recall_class)
+        opened = OpenRecall(ledger.sender, self.campaign, recall.recall_class, ledger.now_ms)
         for vin in self.vins:
             vehicle = ledger.the(VEHICLE, vin)
-            changed = (
-                _with_recall(ledger, vehicle, opened) if self.action == "add"
-                else without_recall(ledger, vehicle, opened)
-            )  # fmt: skip
+            if self.action == "add":
+                changed = _with_recall(ledger, vehicle, opened)
+            else:
+                found = open_recall(vehicle, ledger.sender, self.campaign)
+                assert found is not None, "guarded"
+                changed = without_recall(ledger, vehicle, found)
             append_record(ledger, vin, changed, replace(self, vins=(vin,)), ledger.now_ms, is_material=is_material)
         if self.action == "add":
             ledger.put(RECALL, ident, replace(recall, cars=recall.cars + count))
@@ -291,10 +291,11 @@ def _with_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicl
 
 
 class RecallDone(Report, tag="recall.done", frozen=True):
-    """Record that a recall was carried out on a car, by a workshop, or by the manufacturer over the air. `parts`: the
-    parts that were fitted; `software`: the record of its update. `corrects`: the author's own record of the same
-    campaign, which this one replaces with a `record.amend` that follows; the recall is not open then. A manufacturer
-    that doubts a record names the car again."""
+    """Record that a recall was carried out on a car since the campaign named it, by a workshop, or by the manufacturer
+    over the air; only the manufacturer reports that it has bought the car back. `parts`: the parts that were fitted;
+    `software`: the record of its update. `corrects`: the author's own record of the same campaign, which this one
+    replaces with a `record.amend` that follows; the recall is not open then. A manufacturer that doubts a record names
+    the car again."""
 
     vin: Vin
     manufacturer: Address
@@ -322,7 +323,12 @@ class RecallDone(Report, tag="recall.done", frozen=True):
             ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=f"a workshop, or {to_text(self.manufacturer)}")
         if vehicle is None:
             return
-        if open_recall(vehicle, self.manufacturer, self.campaign) is None and not self._is_correction(ledger):
+        if recall.remedy == "buy_back" and ledger.sender != self.manufacturer:
+            ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=to_text(self.manufacturer))
+        found = open_recall(vehicle, self.manufacturer, self.campaign)
+        if found is not None:  # not a record of longer ago: that would close a recall of which nobody knew yet
+            check_act_time(ledger, self.vin, self.event_at_ms, age_max_ms=ledger.now_ms, since_ms=found.since_ms)
+        elif not self._is_correction(ledger):
             ledger.unmet(RECALL_ABSENT, self.vin, need=self.campaign)
         if self.event_at_ms < _day_ms(recall.remedy_from_day):
             ledger.unmet(REMEDY_NOT_READY, self.campaign, need=f"from {recall.remedy_from_day} on")
@@ -361,16 +367,19 @@ class RecallDone(Report, tag="recall.done", frozen=True):
 
     def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
         """The recall is open again, unless the record in its place reports the same one, or the car has ended or has no
-        room for it."""
+        room for it, or another car has its VIN now."""
         ident = recall_ident(self.manufacturer, self.campaign)
-        if isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign):
+        is_replaced = isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign)
+        if is_replaced or sequence < vehicle.first_sequence:
             return vehicle
         is_open = open_recall(vehicle, self.manufacturer, self.campaign) is not None
         if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:
             return vehicle
         recall = ledger.the(RECALL, ident)
         ledger.put(RECALL, ident, replace(recall, cars=recall.cars + 1, done=recall.done - 1))
-        return _with_recall(ledger, vehicle, OpenRecall(self.manufacturer, self.campaign, recall.recall_class))
+        return _with_recall(
+            ledger, vehicle, OpenRecall(self.manufacturer, self.campaign, recall.recall_class, self.event_at_ms)
+        )  # fmt: skip
 
 
 def _day_ms(day: str) -> int:

@@ -19,6 +19,7 @@ from node.limits import DAY_MS
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import has_role, require_role
+from node.txtypes.parts.battery import free_battery
 from node.txtypes.service.recall import without_recalls
 from node.txtypes.vehicle.bindings import free_part
 from node.txtypes.vehicle.brands import with_brand
@@ -43,7 +44,8 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     """A dismantler takes a car apart, and the holder signs; or a registrar has an abandoned car scrapped, 30 days after
     its country ended the registration officially. That is the car's end: its registration, its duties and its open
     recalls end too, and nothing but corrections, disputes and sightings is written any more. `certificate`: commitment
-    to the certificate of destruction. `parts_kept`: keys of the parts that may be fitted to other cars."""
+    to the certificate of destruction. `parts_kept`: keys of the parts and batteries that may be fitted to other
+    cars."""
 
     vin: Vin
     certificate: Hash32
@@ -99,6 +101,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
         brands = with_brand(vehicle.brands, "dismantled", ledger.now_ms, vehicle.record_count, is_confirmed=True)
         for kept in self.parts_kept:
             free_part(ledger, kept, self.vin, vehicle.record_count)
+            free_battery(ledger, kept, self.vin, vehicle.record_count)
         ended = replace(
             vehicle, existence="scrapped", ended_at_ms=self.event_at_ms, registration=registration, brands=brands,
             duties=(),

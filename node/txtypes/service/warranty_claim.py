@@ -30,6 +30,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.rules.odometer import BACKFILLED_MS
 from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.member import name_of
 from node.txtypes.service.warranty import (
@@ -47,6 +48,7 @@ from node.txtypes.service.warranty import (
     require_warranty,
     warranty_ident,
 )
+from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.odometer import distance_shown, highest_metres
 from node.txtypes.vehicle.record import Effect, append_record, find_record
 from node.txtypes.vehicle.report import Author, Report
@@ -135,7 +137,8 @@ CLAIM: Final = Family(
 
 class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     """Claim a repair under a warranty, by a workshop; the holder signs. The warranty must cover the car at the event,
-    by its time and by the highest reading that counts until then. `repair`: the record of the work, or none."""
+    by its time and by the highest reading that counts until then; an event of more than 400 days ago is not claimed any
+    more. `repair`: the record of the work, or none."""
 
     vin: Vin
     number: Number
@@ -157,6 +160,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
             ledger.unmet(CLAIM_UNSIGNED, self.vin)
         if self.repair is not None:
             find_record(ledger, self.vin, self.repair)
+        check_act_time(ledger, self.vin, self.event_at_ms, age_max_ms=BACKFILLED_MS)
         warranty = require_warranty(ledger, self.vin, self.number)
         if warranty is None or vehicle is None:
             return

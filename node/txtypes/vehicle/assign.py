@@ -12,7 +12,7 @@ from node.ledger.fields import Address, AssignmentReason, Hash32, Odometer, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import check_not_on_hold
-from node.txtypes.members.member import has_role
+from node.txtypes.members.member import MEMBER, has_role
 from node.txtypes.vehicle.conditions import Discloses, check_shown, check_step, consenting
 from node.txtypes.vehicle.guards import (
     check_act_time,
@@ -38,17 +38,26 @@ LIEN_MISSING = Guard("lien_missing", "the receiver has no lien on the car", "der
 
 class Assigner:
     """The sender of `title.assign`: the holder of the title for a gift; for any other reason a registrar of the country
-    that has the car registered, or had it last."""
+    that has the car registered, or had it last. A car that no country has had is where its holder is a member, else
+    where its maker is."""
 
-    text = "the holder of the title (gift), or a registrar of the country that has the car or had it last"
+    text = (
+        "the holder of the title (gift), or a registrar of the country that has the car or had it last, or of the "
+        "holder's or the maker's country"
+    )
 
     def check(self, ledger: Ledger, body: Any) -> None:
         vehicle = ledger.get(VEHICLE, body.vin)
         if body.reason == "gift":
             check_holder(ledger, body.vin, vehicle, ledger.sender)
         else:
-            country = vehicle_at(vehicle, ledger.now_ms).registration.country if vehicle is not None else ""
-            check_registrar(ledger, country, body.event_at_ms)
+            check_registrar(ledger, _country_of(ledger, vehicle) if vehicle is not None else "", body.event_at_ms)
+
+
+def _country_of(ledger: Ledger, vehicle: Vehicle) -> str:
+    registered = vehicle_at(vehicle, ledger.now_ms).registration.country
+    members = (ledger.get(MEMBER, account) for account in (vehicle.holder, vehicle.maker))
+    return registered or next((member.country for member in members if member is not None), "")
 
 
 def _liens(vehicle: Vehicle, setter: bytes, now_ms: int) -> tuple[Flag, ...]:

@@ -18,6 +18,8 @@ from node.ledger.overlay import Ledger
 
 CLAIMS_MAX: Final = 4
 PREVIOUS_MAX: Final = 4
+SEPARATORS: Final = "._/-"
+_WITHOUT_SEPARATORS: Final = str.maketrans("", "", SEPARATORS)
 ENGINE_ELSEWHERE: Final = ("clone_vin", "part_elsewhere")
 """Alerts that are raised if two cars have the same engine: one of them may have the other's VIN."""
 State = Literal["free", "bound", "contested"]
@@ -32,8 +34,9 @@ class Place(Value, frozen=True):
 
 
 class FormerPlace(Value, frozen=True):
-    """A car, and until when the part was in it, by the record `sequence` of that car. `fitted_ms`, `fitted_by`: since
-    when, and the record of it; both 0 where nobody had said that the part was in it."""
+    """A car, and until when this chain had the part in it, by the record `sequence` of that car: the time of its block,
+    since whoever removes a stolen part would date it back. `fitted_ms`, `fitted_by`: since when, and the record of it;
+    both 0 where nobody had said that the part was in it."""
 
     vin: Vin
     at_ms: Time
@@ -65,9 +68,18 @@ def claimants(binding: Binding) -> list[str]:
     return [place.vin for place in binding.claims]
 
 
-def fitted(binding: Binding, vin: str, at_ms: int, sequence: int) -> Binding:
-    """After the part was fitted to a car; a car that has it already keeps its place."""
-    return binding if vin in claimants(binding) else _claimed(binding, Place(vin, at_ms, sequence))
+def is_in(binding: Binding, vin: str, first_sequence: int) -> bool:
+    """Whether the car whose first record is `first_sequence` has the part: what a voided import of its VIN had is not
+    in it."""
+    return any(place.vin == vin and place.sequence >= first_sequence for place in binding.claims)
+
+
+def fitted(binding: Binding, vin: str, at_ms: int, sequence: int, first_sequence: int = 0) -> Binding:
+    """After the part was fitted to a car; a car that has it already keeps its place (see `is_in`)."""
+    if is_in(binding, vin, first_sequence):
+        return binding
+    claims = tuple(place for place in binding.claims if place.vin != vin)
+    return _claimed(replace(binding, claims=claims), Place(vin, at_ms, sequence))
 
 
 def _claimed(binding: Binding, place: Place) -> Binding:
@@ -132,9 +144,11 @@ PART = Family(
 
 
 def part_id(part_class: str, number: str, serial: str) -> bytes:
-    """`H("bmw/part", encode([class, number, serial]))`: the id of a part. The number of an engine is left out, since
-    its serial begins with its type; so the maker and a workshop name the same engine."""
-    return tagged("bmw/part", encode([part_class, "" if part_class == "engine" else number, serial]))
+    """`H("bmw/part", encode([class, number, serial]))`, number and serial without `SEPARATORS`: the id of a part, in
+    whatever groups it is written. The number of an engine is left out, since its serial begins with its type; so the
+    maker and a workshop name the same engine."""
+    told = ("" if part_class == "engine" else number, serial)
+    return tagged("bmw/part", encode([part_class, *(text.translate(_WITHOUT_SEPARATORS) for text in told)]))
 
 
 def bind_at_birth(ledger: Ledger, vin: str, sequence: int, engine_serial: str) -> tuple[str, ...]:
@@ -142,7 +156,7 @@ def bind_at_birth(ledger: Ledger, vin: str, sequence: int, engine_serial: str) -
     it."""
     ident = part_id("engine", "", engine_serial)
     part = ledger.get(PART, ident) or BoundPart("engine", UNBOUND)
-    binding = fitted(part.binding, vin, ledger.now_ms, sequence)
+    binding = fitted(part.binding, vin, ledger.now_ms, sequence, first_sequence=sequence)
     ledger.put(PART, ident, replace(part, binding=binding))
     return tuple(other for other in claimants(binding) if other != vin)
 

@@ -49,9 +49,15 @@ from node.txtypes.members.conduct import check_not_on_hold, require_cosigner
 from node.txtypes.members.makers import Maker, maker_since
 from node.txtypes.members.member import active_member, has_role_at, site_of
 from node.txtypes.vehicle.alerts import alerted
-from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin
+from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_produced_year, check_vin
 from node.txtypes.vehicle.brands import with_brand
-from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, SITE_UNKNOWN, check_act_time, check_event_time
+from node.txtypes.vehicle.guards import (
+    EVENT_BEFORE_BIRTH,
+    EVENT_IN_FUTURE,
+    SITE_UNKNOWN,
+    check_act_time,
+    check_event_time,
+)
 from node.txtypes.vehicle.odometer import HistoryReading, Standing, add_history, verdict_outcome
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_close
@@ -95,9 +101,10 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
     holder if it is not the dealer, and whoever confirms the history: for grade A the car's maker, for grade B a
     registrar who has seen an extract of a registry and is related to none of the others. Grade C rests on documents,
     grade D on the inspection alone. A dangerous defect sets the flag `unroadworthy`, a manipulated odometer leaves the
-    brand `odometer_altered`. `produced_year`: its first day counts as the day of production. `history`: its readings
-    count with grades A and B only. `origin_brands`: brands that the car already has. `title_evidence`: commitment to
-    the proof of ownership."""
+    brand `odometer_altered`. `produced_year`: its first day counts as the day of production; neither the first
+    registration nor an event of the `history` is earlier than the year before. `history`: its readings count with
+    grades A and B only. `origin_brands`: brands that the car already has. `title_evidence`: commitment to the proof of
+    ownership."""
 
     vin: Vin
     model: Code
@@ -148,6 +155,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
     def guards(self, ledger: Ledger) -> None:
         check_absent(ledger, self.vin)
         check_vin(ledger, self.vin, self.vin_scheme)
+        check_produced_year(ledger, self.vin, self.vin_scheme, self.produced_year)
         check_not_on_hold(ledger, ledger.sender)
         check_event_time(ledger, self.vin, None, self.event_at_ms)
         check_act_time(ledger, self.vin, self.event_at_ms)
@@ -155,8 +163,10 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
             ledger.unmet(SITE_UNKNOWN, self.where.site)
         if self.where.model_seen != self.model:
             ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, self.model)
-        latest = time_to_text(self.event_at_ms)
+        latest, first_ms = time_to_text(self.event_at_ms), _day_ms(date(self.produced_year - 1, 1, 1))
         for at_ms in (self._produced_ms(), self._registered_ms(), *(event.at_ms for event in self.history)):
+            if at_ms < first_ms:
+                ledger.unmet(EVENT_BEFORE_BIRTH, self.vin, time_to_text(at_ms), f"at least {time_to_text(first_ms)}")
             if at_ms > self.event_at_ms:
                 ledger.unmet(EVENT_IN_FUTURE, self.vin, time_to_text(at_ms), f"at most {latest}")
         self._check_inspection(ledger)

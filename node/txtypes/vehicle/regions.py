@@ -240,11 +240,13 @@ def objected_by(flag: Flag, registration: Registration, blocks: tuple[str, ...],
 
 # --- recalls, duties, alerts, inspection ----------------------------------------------------------------------
 class OpenRecall(Value, frozen=True):
-    """A recall campaign that names the car and that is not yet carried out on it."""
+    """A recall campaign that names the car and that is not yet carried out on it. `since_ms`: when it named the car, or
+    the event of the record that reported it as done and counts no more."""
 
     maker: Address
     campaign: Code
     recall_class: RecallClass
+    since_ms: Time
 
 
 DutyCode = Literal["structural_release", "rebuild"]

@@ -39,7 +39,9 @@ from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, blocks_of, vehicle_at
 
 PaidOff = Annotated[tuple[Address, ...], Meta(max_length=LIENS_MAX)]
 """Banks that sign since their liens end with the act."""
-OWN_RIGHT: Final = ("lien", "recall_do_not_drive")
+DO_NOT_DRIVE: Final = "recall_do_not_drive"
+"""The stop-flag that a car has while a recall of the class `stop_drive` is open on it."""
+OWN_RIGHT: Final = ("lien", DO_NOT_DRIVE)
 """Flags that an account related to the holder may lift too: a bank gives up its own right, and a repair ends a
 recall."""
 
@@ -155,7 +157,7 @@ def check_paid_off(ledger: Ledger, vin: str, vehicle: Vehicle, banks: PaidOff) -
     """Notes each bank that has no lien on the car."""
     for bank in banks:
         if flag_of(vehicle, "lien", ledger.now_ms, bank) is None:
-            ledger.unmet(FLAG_ABSENT, vin, to_text(bank), "a lien of this bank")
+            ledger.unmet(FLAG_ABSENT, vin, need=f"lien of {to_text(bank)}")
 
 
 def without_liens(ledger: Ledger, vehicle: Vehicle, banks: PaidOff) -> Vehicle:
@@ -226,8 +228,8 @@ class FlagSet(TransactionBody, tag="flag.set", frozen=True):
     vin: Vin
     name: FlagName
     case: Hash32 | None
-    until_ms: OptionalTime
-    holder_signs: bool
+    until_ms: OptionalTime = 0
+    holder_signs: bool = False
     reports_event: ClassVar[bool] = False
     headline: ClassVar[tuple[str, ...]] = ("name", "until_ms")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {
@@ -363,7 +365,7 @@ class FlagClear(TransactionBody, tag="flag.clear", frozen=True):
                 ledger.unmet(NOT_INDEPENDENT, to_text(member))
         flag = flag_of(vehicle, self.name, ledger.now_ms, self.setter)
         if flag is None:
-            ledger.unmet(FLAG_ABSENT, self.vin, self.name)
+            ledger.unmet(FLAG_ABSENT, self.vin, need=f"{self.name} of {to_text(self.setter)}")
             return
         for member in (ledger.sender, *self.signers(ledger)):
             if member != flag.setter:

@@ -101,6 +101,8 @@ class Vehicle(Value, tag=1, frozen=True):
     verdict: Verdict
     """The odometer's verdict when a reading was last written (see `verdict_now`)."""
     record_count: int
+    first_sequence: int
+    """The sequence of the car's own first record; those before it are of a voided import of its VIN."""
     history_head: Hash32
     maintenance_count: int
     accident_count: int
@@ -268,7 +270,7 @@ def _odometer_view(value: Readings) -> OdometerView:
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
     names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
-    for name in ("stolen", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
+    for name in ("stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
         if name in names:
             return name
     if is_retest_overdue(vehicle.inspection, now_ms):
@@ -317,7 +319,7 @@ VEHICLE = Family(
     concerns=lambda vin, vehicle: (f"vehicle/{vin}", f"account/{vehicle.holder.hex()}"), path="/v1/vehicles",
     view=VehicleView, cautions=_cautions,
     internal=(
-        "vin", "born_height", "title_since", "record_count", "history_head",
+        "vin", "born_height", "title_since", "record_count", "first_sequence", "history_head",
         "odometer.readings", "odometer.newest.sequence",
     ),
 )  # fmt: skip

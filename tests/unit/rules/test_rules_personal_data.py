@@ -104,6 +104,21 @@ def test_a_card_number_in_groups_is_found(number: str) -> None:
     assert "" == looks_like(grouped(f"{number[:-1]}{(int(number[-1]) + 1) % 10}", "-"))
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["4111-1111.1111-1111", "4111-11111111-1111", "41111111/11111111", "411-111-111-111-1111",
+     "X.4111.1111.1111.1111-01",
+     "411111-1111111111", "3782.822463.10005"],
+)  # fmt: skip
+def test_a_card_number_in_any_groups_is_found(code: str) -> None:
+    assert "a payment card number" == looks_like(code)
+
+
+@pytest.mark.parametrize("code", ["0171-234-5678", "089/382-12345", "08141.12.34567", "TEL-0171.2345.6789"])
+def test_a_national_number_in_two_groups_is_found(code: str) -> None:
+    assert "a telephone number" == looks_like(code)
+
+
 def _digits(chance: Random, count: int) -> str:
     return "".join(chance.choices("0123456789", k=count))
 

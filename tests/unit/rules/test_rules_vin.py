@@ -14,6 +14,7 @@ from node.rules.vin import (
     has_valid_check_digit,
     has_valid_year_code,
     is_vin,
+    model_years,
 )
 
 TRUE_VINS = [
@@ -97,3 +98,10 @@ def test_bmw_group() -> None:
     assert WMIS["LBV"] == ("BMW", "CN")
     assert WMIS["WMW"] == ("MINI", "DE")
     assert WMIS["SCA"] == ("Rolls-Royce", "GB")
+
+
+def test_the_year_code_repeats_after_thirty_years_and_position_7_tells_which_in_north_america() -> None:
+    digit, letter = "1HGCM82633A004352", "WBA8E9G50TNU12345"
+    assert ((2003,), (2003, 2033)) == (model_years(digit, "NA"), model_years(digit, "CN"))
+    assert ((2026,), (1996, 2026)) == (model_years(letter, "NA"), model_years(letter, "CN"))
+    assert () == model_years("1HGCM8263UA004352", "CN")

@@ -12,6 +12,7 @@ from support.disputing import (
     closed,
     conduct,
     disputed,
+    granted,
     newest,
     of,
     outcomes_of,
@@ -24,7 +25,7 @@ from support.disputing import (
     wholesale,
 )
 from support.governing import carry_out
-from support.life import VIN, handover
+from support.life import VIN, handover, transfer
 from support.stages import at, force, ledger_of
 
 from node import limits
@@ -186,3 +187,20 @@ def test_a_sale_goes_on_while_a_dispute_is_open() -> None:
     life = at("paid")
     disputed(life, serviced(life, 158), "buyer-1")
     assert [] == life.chain.unmet(life.chain.sign(HOLDER, handover(life.chain, life.order), "buyer-1"))
+
+
+def test_straw_men_who_give_up_before_a_vote_shut_nobody_out() -> None:
+    """However many: those that count keep their places among the three, the others make room."""
+    life = wholesale()
+    sequence = serviced(life)
+    for sender, receiver, value in (
+        (HOLDER, "dealer-shanghai", 210), ("dealer-shanghai", "bmw", 220), ("bmw", HOLDER, 230)
+    ):  # fmt: skip
+        ident = disputed(life, sequence, sender)
+        life.chain.do(sender, RecordWithdraw(ident))
+        life.chain.do(sender, transfer(life.chain, receiver, value), receiver)
+    assert ident == status(life, sequence).disputes[-1] and 3 == len(status(life, sequence).disputes)
+    granted(life, "carrier-1", "dealer")
+    life.chain.do(HOLDER, transfer(life.chain, "carrier-1", 240), "carrier-1")
+    honest = disputed(life, sequence, "carrier-1")
+    assert (ident, honest) == status(life, sequence).disputes[-2:] and 3 == len(status(life, sequence).disputes)

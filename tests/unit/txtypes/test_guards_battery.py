@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain
+from support.damage import scrap
 from support.foreign import THREE, TWO, battery, health, outcome_of
 from support.hostile.checks import BYTES_MAX
-from support.life import Life, register
+from support.life import Life, km, register
 from support.stages import Case, at, change, table
 from support.views import view_of
 
@@ -40,6 +41,16 @@ def cars(*powertrains: str) -> Chain:
     for vin, powertrain in zip((TWO, THREE), powertrains or ("bev", "bev"), strict=False):
         chain.do("bmw", register(vin, powertrain=powertrain))
     return chain
+
+
+def test_a_battery_that_is_kept_from_a_scrapped_car_is_free() -> None:
+    chain = cars()
+    chain.do("workshop-berlin", battery(chain, TWO))
+    chain.do("dismantler-1", scrap(chain, vin=TWO, parts_kept=(ID,), odometer=km(200)), "bmw")
+    assert "free" == state_of(chain.state(BATTERY, ID).binding)
+    chain.do("workshop-berlin", battery(chain, THREE, "fit", 10, state="reused"))
+    assert [] == outcome_of(chain, THREE)
+    assert [THREE] == claimants(chain.state(BATTERY, ID).binding)
 
 
 def has(powertrain: str = "bev", is_fitted: bool = False) -> Callable[[Life], None]:

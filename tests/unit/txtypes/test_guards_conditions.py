@@ -30,7 +30,7 @@ def lost(state: str, age_days: int = 0) -> Callable[[Life], None]:
 
 
 def recalled(recall_class: str) -> Callable[[Life], None]:
-    return car(recalls=(OpenRecall(address("bmw"), "0016560700", recall_class),))
+    return car(recalls=(OpenRecall(address("bmw"), "0016560700", recall_class, 0),))
 
 
 def failed(due_in_ms: int) -> Callable[[Life], None]:

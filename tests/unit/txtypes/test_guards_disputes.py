@@ -123,6 +123,23 @@ def withdrawn(life: Life) -> None:
     life.chain.do(HOLDER, RecordWithdraw(life.dispute))  # type: ignore[attr-defined]
 
 
+def withdrawn_late(life: Life) -> None:
+    opened(life)
+    answered(life, life.dispute)  # type: ignore[attr-defined]
+    voted(life, life.dispute, "stands", "arbiter-1")  # type: ignore[attr-defined]
+    life.chain.do(HOLDER, RecordWithdraw(life.dispute))  # type: ignore[attr-defined]
+
+
+def grouped(life: Life) -> None:
+    change(life.chain, MEMBER, address(HOLDER), group="bmw")
+
+
+def resold(life: Life) -> None:
+    """The new holder has no other standing."""
+    life.chain.do(HOLDER, transfer(life.chain, "dealer-shanghai", 400), "dealer-shanghai")
+    change(life.chain, LIFE, VIN, holders=())
+
+
 def sellers_sham(life: Life) -> None:
     """The seller disputes the record after the handover, and loses."""
     later_service(life)
@@ -191,7 +208,13 @@ def thrice(life: Life) -> None:
     Case("again by the same", "wholesale", HOLDER, disputing(), ("disputed_before",), before=withdrawn),
     Case("again by the seller", "wholesale", "bmw", disputing(), (), before=withdrawn),
     Case("again by one of the same group", "wholesale", "bmw", disputing(), ("disputed_before",),
-         before=then(withdrawn, lambda life: change(life.chain, MEMBER, address(HOLDER), group="bmw"))),
+         before=then(opened, grouped)),
+    Case("withdrawn without a vote by one of the same group", "wholesale", "bmw", disputing(), (),
+         before=then(withdrawn, grouped)),
+    Case("in a standing in which it was withdrawn", "wholesale", "dealer-shanghai", disputing(), (),
+         before=then(withdrawn, resold)),
+    Case("in a standing in which it was withdrawn after a vote", "wholesale", "dealer-shanghai", disputing(),
+         ("disputed_before",), before=then(withdrawn_late, resold)),
     Case("by the buyer after the seller", "handed_over", "buyer-1", disputing(), (), before=sellers_sham),
     Case("a fourth time", "wholesale", "bmw", disputing("false_identity"), ("disputed_before",),
          before=thrice),

@@ -10,6 +10,8 @@ from support.specimens import specimen
 from support.stages import Case, at, change, force, ledger_of, put_on_hold, table
 
 from node.chain.dev_genesis import DEV_PARTIES
+from node.crypto.addresses import to_text
+from node.ledger.guards import GuardsUnmet
 from node.rules.roles import ROLES
 from node.rules.stop_flags import OPERATIONS, STOP_FLAGS
 from node.txtypes.disputes.rulings import Ruling, carry_out
@@ -383,7 +385,12 @@ def test_what_has_lapsed_is_not_lifted() -> None:
     life.chain.do("inspector-1", setting("odometer_investigation"))
     assert [] == tried(life, "inspector-1", lifting("odometer_investigation", "inspector-1"))
     life.chain.now = car(life.chain).flags[0].until_ms
-    assert ["flag_absent"] == tried(life, "inspector-1", lifting("odometer_investigation", "inspector-1"))
+    raw = life.chain.sign("inspector-1", lifting("odometer_investigation", "inspector-1"))
+    with pytest.raises(GuardsUnmet) as caught:
+        life.chain.build(raw)
+    [unmet] = caught.value.unmet
+    need = f"odometer_investigation of {to_text(address('inspector-1'))}"
+    assert ("flag_absent", "", need) == (unmet.code, unmet.have, unmet.need)
 
 
 def test_whoever_lifts_a_flag_has_a_distance() -> None:

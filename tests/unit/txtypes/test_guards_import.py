@@ -46,8 +46,8 @@ def history(life: Life, at_ms: int) -> tuple[PastEvent, ...]:
     return (replace(imported(life.chain).history[0], at_ms=at_ms),)
 
 
-def na_vin() -> str:
-    plain = "1HGCM82633A004352"
+def na_vin(year: str = "3") -> str:
+    plain = f"1HGCM8263{year}A004352"
     return plain[:8] + check_digit(plain) + plain[9:]
 
 
@@ -96,13 +96,20 @@ def suspended(life: Life) -> None:
     case("its inspector does not sign", body(), "signature_missing", signed=()),
     case("for another, who signs", body(holder="buyer-1"), signed=("inspector-1", "buyer-1")),
     case("for another, who does not", body(holder="buyer-1"), "signature_missing"),
-    case("NA, good digit", body(na_vin(), vin_scheme="NA")),
-    case("NA, wrong digit", body(wrong_digit(na_vin()), vin_scheme="NA"), "vin_check_digit"),
+    case("NA, good digit", body(na_vin(), vin_scheme="NA", produced_year=2003)),
+    case("NA, wrong digit", body(wrong_digit(na_vin()), vin_scheme="NA", produced_year=2003), "vin_check_digit"),
+    case("NA, made the year before", body(na_vin(), vin_scheme="NA", produced_year=2002)),
+    case("NA, made another year", body(na_vin(), vin_scheme="NA"), "vin_year_code"),
+    case("CN, of the year or thirty years before", body(na_vin("L"), vin_scheme="CN", produced_year=1990)),
+    case("CN, made another year", body(na_vin("L"), vin_scheme="CN", produced_year=1993), "vin_year_code"),
     case("CN, year U", body(na_vin()[:9] + "U" + na_vin()[10:], vin_scheme="CN"), "vin_check_digit", "vin_year_code"),
     case("the event a week ago", body(event_at_ms=lambda life: life.chain.now - limits.ACT_AGE_MAX_MS)),
     case("longer ago", body(event_at_ms=lambda life: life.chain.now - limits.ACT_AGE_MAX_MS - 1), "event_not_now"),
     case("in the future", body(event_at_ms=lambda life: life.chain.now + 301_000), "event_in_future"),
-    case("made in the future", body(produced_year=2027, first_registered_on="2025-01-01"), "event_in_future"),
+    case("made in the future", body(produced_year=2027, first_registered_on="2026-01-01"), "event_in_future"),
+    case("registered in the year before", body(first_registered_on="2018-01-01")),
+    case("registered long before it was made", body(first_registered_on="2017-12-31"), "event_before_birth"),
+    case("a history of before it was made", body(history=lambda life: history(life, 1_000)), "event_before_birth"),
     case("registered in the future", body(first_registered_on="2027-01-01"), "event_in_future"),
     case("a history after the import", body(history=lambda life: history(life, life.chain.now + 1)), "event_in_future"),
     case("a history until now", body(history=lambda life: history(life, life.chain.now))),

@@ -178,6 +178,17 @@ def test_what_was_removed_long_before_the_theft_is_not_stolen() -> None:
         assert expected == codes(copy, VIN)
 
 
+def test_dating_the_removal_back_before_the_theft_hides_nothing() -> None:
+    chain = two_cars()
+    chain.now += 200 * DAY_MS
+    chain.do("workshop-berlin", part(chain, TWO, event_at_ms=chain.now - 150 * DAY_MS))
+    chain.now += 30 * DAY_MS
+    stolen(chain, TWO)
+    chain.do("workshop-hamburg", part(chain, TWO, "remove", event_at_ms=chain.now - 120 * DAY_MS))
+    chain.do("workshop-hamburg", part(chain))
+    assert ["part_from_stolen"] == codes(chain, VIN)
+
+
 def test_nobody_flushes_the_cars_that_had_it() -> None:
     chain = two_cars()
     chain.do("workshop-berlin", part(chain, TWO, "remove"))
@@ -280,6 +291,11 @@ def test_numbers_tell_parts_apart_and_classes_too() -> None:
     assert part_id("airbag", "A1", "1") != part_id("airbag", "A", "11")
     assert part_id("airbag", "A", "1") != part_id("cluster", "A", "1")
     assert part_id("engine", "A", "1") == part_id("engine", "B", "1")
+
+
+def test_separators_make_no_other_part_of_it() -> None:
+    assert part_id("engine", "", "B48B20A-12345678") == part_id("engine", "", "B48B20A12345678")
+    assert part_id("gearbox", "24-00-8-689-030", "GA8/1.2_3") == part_id("gearbox", "24008689030", "GA8123")
 
 
 def test_a_part_kept_from_a_scrapped_car_is_free() -> None:

@@ -70,7 +70,7 @@ def test_a_car_is_named_and_counted() -> None:
     before = car(life.chain)
     life.chain.do("bmw", extend())
     after = car(life.chain)
-    assert (OpenRecall(address("bmw"), CODE, "safety"),) == after.recalls
+    assert (OpenRecall(address("bmw"), CODE, "safety", life.chain.now - 1_000),) == after.recalls
     assert (1, 0, 0) == counts(life.chain)
     assert () == after.flags
     assert before.material_changes + 1 == after.material_changes
@@ -116,7 +116,7 @@ def test_another_manufacturer_has_no_such_campaign_and_no_such_cars() -> None:
 def test_a_car_has_a_campaign_once_and_at_most_32() -> None:
     life = named()
     assert ["recall_present"] == tried(life, "bmw", extend())
-    full = tuple(OpenRecall(address("bmw"), f"C{number}", "quality") for number in range(RECALLS_MAX))
+    full = tuple(OpenRecall(address("bmw"), f"C{number}", "quality", 0) for number in range(RECALLS_MAX))
     change(life.chain, VEHICLE, VIN, recalls=full)
     assert ["recalls_full"] == tried(life, "bmw", extend())
     change(life.chain, VEHICLE, VIN, recalls=full[1:])
@@ -247,6 +247,23 @@ def test_a_remedy_is_not_done_before_there_is_one() -> None:
     assert [] == tried(life, "workshop-berlin", done(life.chain))
 
 
+def test_a_remedy_of_before_the_campaign_named_the_car_closes_nothing() -> None:
+    """The maker takes out a car that was remedied before; who dates a remedy back has not done it."""
+    life = opened()
+    life.chain.now += 100 * DAY_MS
+    named_at = life.chain.now
+    life.chain.do("bmw", extend())
+    life.chain.now += 500 * DAY_MS
+    tries = [tried(life, "workshop-berlin", done(life.chain, event_at_ms=named_at - 1 + late)) for late in (0, 1)]
+    assert [["event_not_now"], []] == tries
+
+
+def test_only_the_maker_buys_a_car_back() -> None:
+    life = named(remedy="buy_back")
+    assert ["role_scope"] == tried(life, "workshop-berlin", done(life.chain))
+    assert [] == tried(life, "bmw", done(life.chain, where=where(), parts=()))
+
+
 def test_software_is_shown_by_its_record() -> None:
     life = named(remedy="software")
     assert ["remedy_evidence"] == tried(life, "workshop-berlin", done(life.chain))
@@ -256,7 +273,7 @@ def test_software_is_shown_by_its_record() -> None:
     assert ["record_differs", "remedy_evidence"] == tried(life, "workshop-berlin", done(life.chain, software=other))
 
 
-@pytest.mark.parametrize("remedy", ["inspect", "repair", "buy_back"])
+@pytest.mark.parametrize("remedy", ["inspect", "repair"])
 def test_other_remedies_need_no_part(remedy: str) -> None:
     life = named(remedy=remedy)
     assert [] == tried(life, "workshop-berlin", done(life.chain, parts=()))
@@ -336,7 +353,7 @@ def _named(life: Life) -> None:
 
 def _full(life: Life) -> None:
     _opened(life)
-    full = tuple(OpenRecall(address("bmw"), f"C{number}", "quality") for number in range(RECALLS_MAX))
+    full = tuple(OpenRecall(address("bmw"), f"C{number}", "quality", 0) for number in range(RECALLS_MAX))
     change(life.chain, VEHICLE, VIN, recalls=full)
 
 

@@ -66,7 +66,7 @@ def inspected(valid_days: int, result: str = "pass", retest_days: int = 0):
 
 def recalled(recall_class: str):
     def before(life: Life) -> None:
-        change(life.chain, VEHICLE, VIN, recalls=(OpenRecall(address("bmw"), "C-1", recall_class),))
+        change(life.chain, VEHICLE, VIN, recalls=(OpenRecall(address("bmw"), "C-1", recall_class, 0),))
 
     return before
 

@@ -399,6 +399,7 @@ def test_a_market_past_its_time_is_off() -> None:
         ("listed", {"existence": "total_loss"}, "total_loss"),
         ("born", {"flags": (flag("lien"),)}, "new"),
         ("listed", {"flags": (flag("unroadworthy"), flag("stolen"))}, "stolen"),
+        ("wholesale", {"flags": (flag("identity_suspect"),)}, "identity_suspect"),
     ],
 )
 def test_the_summary_says_what_matters_most(stage: str, changes: dict, expected: str) -> None:

@@ -59,7 +59,7 @@ def full() -> Vehicle:
         maintenance_count=NUMBER, accident_count=NUMBER, transfer_count=NUMBER, material_changes=NUMBER,
         market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
         brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
-        recalls=(OpenRecall(WHO, CODE, "park_outside"),) * RECALLS_MAX,
+        recalls=(OpenRecall(WHO, CODE, "park_outside", LATE),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
         alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
         inspection=Inspection(NUMBER, "dangerous", WHO, LATE, LATE, LATE),

@@ -319,3 +319,10 @@ def test_every_example_is_a_valid_body(name: str) -> None:
         body |= {"shown": "00" * 32}
     built = body_from(TYPES[name], body, NAMES)
     assert json.dumps(to_json(built))
+
+
+def test_a_flag_lasts_as_long_as_it_can_where_no_end_is_given() -> None:
+    body = body_from(TYPES["flag.set"], {"vin": VIN, "name": "identity_suspect"}, NAMES)
+    assert (0, False, None) == (body.until_ms, body.holder_signs, body.case)
+    [until] = [option for option in options_of(TYPES["flag.set"]) if option.name == "until"]
+    assert "[default: empty]" in until.help
