@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "8c87058e90723372dc074f5dcc0d1666f3b1096a0758e1ef9487860437b7c0df"
+RULESET_1 = "56e1715c20e0fee24ef4fbfa99c102e3cfd4935bd7a7ff41f255f104919adde8"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
