@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "7566e613220220ee9f8fb6393520d3835847bca4d8ee05b618dc9a12089bf2f7"
+RULESET_1 = "ca3aeeee80cb5a93adeb088f9c98d7e8885bdad5991a2cd11e5ecae6bf4e5f5c"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
