@@ -58,8 +58,8 @@ OUTCOMES: Final[dict[str, str]] = {
     **{f"inspection:{result}": f"the car was inspected: {text}" for result, text in _INSPECTED.items()},
     FINDINGS_DIFFER: "the car passed, and the danger that another inspector found stays: neither a repair of it is "
     "named nor has a second inspector signed",
-    NOT_CLEARED: "the car passed, and a flag, a duty or an earlier fail stays: what was wrong was not looked at, or "
-    "the inspector is not independent",
+    NOT_CLEARED: "the car passed, and what is open stays so: a flag, a duty or an earlier fail. What was wrong was not "
+    "looked at, in time and by such a list, or the inspector is not independent",
     UNPRESENTED: "nobody has presented the car: a fail is provisional, a pass clears nothing",
     "decided:stands": "the arbiters decided that the disputed record stands",
     "decided:amended": "the arbiters decided that the author is to amend the disputed record",
