@@ -67,6 +67,10 @@ guard."""
 SIGHTINGS_PER_DAY_MAX: Final = 50
 """Sightings that one author may report on a day of block time. Above: an unmet guard."""
 
+DAMAGE_ALONE_PER_DAY_MAX: Final = 30
+"""Accidents and total losses that one author may report on a day of block time without the holder's signature, the
+police excepted. Above: an unmet guard."""
+
 IMPORTS_PER_DAY_MAX: Final = 200
 """Cars that one dealer may import on a day of block time: a car transporter holds ten. Above: an unmet guard."""
 

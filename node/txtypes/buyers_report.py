@@ -36,7 +36,7 @@ from node.txtypes.service.warranty import WarrantyView, warranties_of, warranty_
 from node.txtypes.vehicle.bindings import is_in
 from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
-from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.incidents import IncidentView
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
 from node.txtypes.vehicle.places import Seen, has_parallel_life
 from node.txtypes.vehicle.readings import distance_of, newest_counted
@@ -144,7 +144,7 @@ class BuyersReport(View, frozen=True):
     alerts: tuple[Alert, ...]
     parallel_life: bool
     odometer: OdometerPart
-    incidents: tuple[Incident, ...]
+    incidents: tuple[IncidentView, ...]
     older_incidents: int
     duties: tuple[Duty, ...]
     inspection: Inspection | None
@@ -197,7 +197,8 @@ class BuyersReport(View, frozen=True):
             loss=None if car.loss is None else brand_at(car.loss, now_ms), ended_at_ms=car.ended_at_ms,
             brands=car.brands, flags=car.flags, recalls=tuple(recalls_on(car, reader)), alerts=car.alerts,
             parallel_life=leads_parallel_life(ident, whole, reader),
-            odometer=_odometer(ident, car, reader, as_of), incidents=life.incidents,
+            odometer=_odometer(ident, car, reader, as_of),
+            incidents=tuple(IncidentView.of(incident, now_ms) for incident in life.incidents),
             older_incidents=life.older_incidents, duties=car.duties, inspection=car.inspection,
             is_retest_overdue=is_retest_overdue(car.inspection, now_ms),
             inspections=lines((r.face, r.body.result) for r in whole if isinstance(r.body, InspectionRecord)),

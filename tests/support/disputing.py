@@ -147,10 +147,12 @@ def the_brand(life: Life) -> str:
     return brand_state(brand, life.chain.now)
 
 
-def through(life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done") -> bytes:
+def through(
+    life: Life, sequence: int, outcome: str, sender: str = HOLDER, ground: str = "not_done", author: str = ""
+) -> bytes:
     """A dispute from its opening to its decision."""
     ident = disputed(life, sequence, sender, ground)
-    author = "workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR
+    author = author or ("workshop-berlin" if of(life, ident).author == address(WORKSHOP) else INSPECTOR)
     answered(life, ident, author)
     decided(life, ident, outcome)
     return ident

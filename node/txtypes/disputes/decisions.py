@@ -18,7 +18,8 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.disputes.rulings import Ruled, Ruling, RulingName, carry_out
 from node.txtypes.members.conduct import count
-from node.txtypes.vehicle.brands import T, brand_at
+from node.txtypes.vehicle.brands import T, brand_at, brand_state
+from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
 RULING_OF: Final[dict[str, RulingName]] = {
@@ -70,8 +71,8 @@ def withdraw(ledger: Ledger, ident: bytes, dispute: RecordDispute) -> Vehicle:
 
 
 def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: int) -> Vehicle:
-    """The vehicle, of which the pending brands and the pending total loss that the record tells wait for the last vote
-    about their records. What time has decided keeps its state."""
+    """The vehicle, of which the pending brands, the pending total loss and the pending incident that the record tells
+    wait for the last vote about their records. What time has decided keeps its state."""
 
     def waiting(told: T, records: tuple[int, ...]) -> T:
         told = brand_at(told, ledger.now_ms) if sequence in records else told
@@ -79,6 +80,15 @@ def with_disputed_effects(ledger: Ledger, vehicle: Vehicle, vin: str, sequence: 
             return told
         return replace(told, disputed_until_ms=max(_vote_ends(ledger, vin, record) for record in records))
 
+    life = ledger.get(LIFE, vin)
+    if life is not None:
+        incidents = tuple(
+            replace(entry, disputed_until_ms=max(_vote_ends(ledger, vin, record) for record in entry.records))
+            if sequence in entry.records and brand_state(entry, ledger.now_ms) == "pending" else entry
+            for entry in life.incidents
+        )  # fmt: skip
+        if incidents != life.incidents:
+            ledger.put(LIFE, vin, replace(life, incidents=incidents))
     loss = vehicle.loss
     return replace(
         vehicle, brands=tuple(waiting(brand, brand.records) for brand in vehicle.brands),

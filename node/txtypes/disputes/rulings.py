@@ -7,6 +7,7 @@ whose records have an effect of their own has a method `struck`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -15,11 +16,11 @@ from node.ledger.fields import RecordName
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
 from node.txtypes.disputes.dispute import record_status
-from node.txtypes.members.conduct import drop_provisional_flag
+from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
 from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import Brand, BrandState, brand_state, without_record
-from node.txtypes.vehicle.incidents import Incident
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import (
@@ -33,6 +34,7 @@ from node.txtypes.vehicle.readings import (
 )
 from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
+from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -120,7 +122,10 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         return vehicle
     before = brand_state(loss, ledger.now_ms)
     after = _state_after(ruling, before)
-    return vehicle if after == before else replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
+    if after == before:
+        return vehicle
+    drop_provisional_loss(ledger, loss.author, loss.since_ms + BRAND_CONFIRMED_MS)
+    return replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
 
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -166,13 +171,33 @@ def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return replace(vehicle, duties=tuple(duties)) if tuple(duties) != vehicle.duties else vehicle
 
 
-def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """An incident whose only report was struck is none; with others it has one report less. It stands with its only
-    report. The author alone takes back a report of a pending one only."""
-    life = ledger.get(LIFE, ruling.vin)
-    if life is None or ruling.name == "undecided":
+def _unproven(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """Zones whose new parts a repair does not name, as its duty; parts that a struck record names prove nothing."""
+    life, now, kept = ledger.get(LIFE, ruling.vin), ledger.now_ms, []
+    if life is None or not life.unproven or ruling.kind != "repair.record":
         return vehicle
-    incidents = tuple(_incident(ruling, incident) for incident in life.incidents)
+    for entry in life.unproven:
+        is_its_own = entry.sequence == ruling.sequence
+        is_firm = entry.due_ms <= now and not ruling.may_clear
+        if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
+            continue
+        if is_its_own and ruling.name == "stands":
+            entry = replace(entry, due_ms=min(entry.due_ms, now))
+        if entry.proven_by == ruling.sequence and ruling.is_struck:
+            entry = replace(entry, proven_by=0)
+        kept.append(entry)
+    if tuple(kept) != life.unproven:
+        ledger.put(LIFE, ruling.vin, replace(life, unproven=tuple(kept)))
+    return vehicle
+
+
+def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
+    """An incident whose only report was struck is none; with others it is what they tell. It stands with its reports. A
+    struck repair or release of it counts no more."""
+    life = ledger.get(LIFE, ruling.vin)
+    if life is None:
+        return vehicle
+    incidents = tuple(_mended(ruling, _incident(ledger, ruling, incident)) for incident in life.incidents)
     if incidents == life.incidents:
         return vehicle
     ledger.put(LIFE, ruling.vin, replace(life, incidents=incidents))
@@ -180,18 +205,56 @@ def _incidents(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return replace(vehicle, accident_count=vehicle.accident_count - gone) if gone else vehicle
 
 
-def _incident(ruling: Ruling, incident: Incident) -> Incident:
-    is_told = ruling.sequence in (incident.sequence, *(reporter.sequence for reporter in incident.reporters))
-    if not is_told or incident.state == "annulled":
-        return incident
+def _mended(ruling: Ruling, incident: Incident) -> Incident:
+    """The incident without a struck repair, and without a struck release of its repairs."""
     if not ruling.is_struck:
-        return replace(incident, state="confirmed")
-    if incident.state == "confirmed" and ruling.name == "retracted" and not ruling.may_clear:
         return incident
-    if incident.reports == 1:
-        return replace(incident, reports=0, reporters=(), state="annulled")
-    others = tuple(reporter for reporter in incident.reporters if reporter.sequence != ruling.sequence)
-    return replace(incident, reports=incident.reports - 1, reporters=others)
+    if ruling.sequence in incident.repairs:
+        repairs = tuple(sequence for sequence in incident.repairs if sequence != ruling.sequence)
+        return replace(incident, repairs=repairs)
+    return replace(incident, released_by=0) if ruling.sequence == incident.released_by else incident
+
+
+def _incident(ledger: Ledger, ruling: Ruling, incident: Incident) -> Incident:
+    """The incident after a ruling on one of its reports. The author alone takes back only what neither another's
+    signature nor time has confirmed."""
+    if ruling.sequence not in incident.records or incident.state == "annulled":
+        return incident
+    now, before = ledger.now_ms, brand_state(incident, ledger.now_ms)
+    told = next((reporter for reporter in incident.reporters if reporter.sequence == ruling.sequence), None)
+    if not ruling.is_struck:
+        after = _state_after(ruling, before)
+        if ruling.name == "stands" and told is not None:
+            incident = _with_standing(incident, told, "firm")
+        return incident if after == before else replace(incident, state=after, disputed_until_ms=0)
+    is_old = told is None or told.standing == "firm" or now >= told.at_ms + BRAND_CONFIRMED_MS
+    if ruling.name == "retracted" and not ruling.may_clear and before == "confirmed" and is_old:
+        return incident
+    left = replace(incident, reports=incident.reports - 1)
+    if told is not None:
+        left = _with_standing(left, told, "struck")
+    if not left.reports:
+        return replace(left, state="annulled", disputed_until_ms=0)
+    if incident.state == "undecided" or (before == "confirmed" and _is_borne(ledger, ruling.vin, left)):
+        return left
+    until_ms = left.disputed_until_ms if left.disputed_until_ms > now else 0  # the vote on another report
+    return replace(left, state="pending", since_ms=now, disputed_until_ms=until_ms)
+
+
+def _with_standing(incident: Incident, told: Reporter, standing: Literal["firm", "struck"]) -> Incident:
+    changed = replace(told, standing=standing)
+    return replace(incident, reporters=tuple(changed if entry is told else entry for entry in incident.reporters))
+
+
+def _is_borne(ledger: Ledger, vin: str, incident: Incident) -> bool:
+    """Whether the reports left confirm the incident: one that is firm or 30 days old, two of authors that are not
+    related, or one that is no longer kept."""
+    counted, at_ms = incident.counted, incident.last_ms
+    if incident.reports > len(counted):
+        return True
+    if any(told.standing == "firm" or ledger.now_ms >= told.at_ms + BRAND_CONFIRMED_MS for told in counted):
+        return True
+    return any(not related(ledger, a.author, b.author, vin, at_ms) for a, b in combinations(counted, 2))
 
 
 def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -266,7 +329,8 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
-    _reading, _brands, _loss, _flags, _duties, _inspection, _incidents, _alerts, _closings, _counters, _registration,
+    _reading, _brands, _loss, _flags, _duties, _unproven, _inspection, _incidents, _alerts, _closings, _counters,
+    _registration,
     _own_effect, _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
@@ -300,6 +364,7 @@ def _told(ledger: Ledger, vin: str, vehicle: Vehicle) -> set[object]:
         *(alert.code for alert in vehicle.alerts if alert.state == "confirmed"),
         *((told.code, told.state) for told in vehicle.brands if told.state != "annulled"),
         *((told.category, told.state) for told in (vehicle.loss,) if told is not None and told.state != "annulled"),
-        *((told.sequence, told.state) for told in life.incidents if told.state != "annulled"),
+        *(told.sequence for told in life.incidents if told.state != "annulled"),
+        *((told.sequence, "confirmed") for told in life.incidents if brand_state(told, ledger.now_ms) == "confirmed"),
         (vehicle.registration.status, vehicle.registration.country, vehicle.registration.claim),
     }  # fmt: skip

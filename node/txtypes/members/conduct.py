@@ -28,6 +28,8 @@ DISMISSED_MAX: Final = 3
 """So many of them within `QUARTERS_COUNTED` put an author on hold, or bar an account from disputes."""
 HOLD_MS: Final = 90 * DAY_MS
 BARRED_MS: Final = 365 * DAY_MS
+LOSSES_MAX: Final = 16
+"""Provisional total losses of one insurer that are alive: it pays against the holder's signature, so they are few."""
 ANSWERS_DUE_MAX: Final = 64
 """Disputes that one author is to answer, as far as their deadlines are kept: a further one is never counted as
 unanswered. Three times what a hold takes."""
@@ -54,17 +56,18 @@ class Quarter(Value, frozen=True):
 
 class Conduct(Value, tag=1, frozen=True):
     """The last eight quarters of an account, ascending; until when it writes no new records, and opens no disputes; the
-    deadlines of the disputes that it has not answered yet, ascending; how many provisional flags of it are alive, with
-    their ends."""
+    deadlines of the disputes that it has not answered yet, ascending; how many provisional flags and
+    provisional total losses of it are alive, with their ends."""
 
     quarters: Annotated[tuple[Quarter, ...], Meta(max_length=QUARTERS_MAX)]
     hold_until_ms: OptionalTime
     provisional_until_ms: Annotated[tuple[int, ...], Meta(max_length=5)]
     barred_until_ms: OptionalTime
     answers_due: Annotated[tuple[Time, ...], Meta(max_length=ANSWERS_DUE_MAX)]
+    losses_until_ms: Annotated[tuple[Time, ...], Meta(max_length=LOSSES_MAX)]
 
 
-NO_CONDUCT: Final = Conduct((), 0, (), 0, ())
+NO_CONDUCT: Final = Conduct((), 0, (), 0, (), ())
 
 
 # --- counting: pure functions -------------------------------------------------------------------------------
@@ -189,3 +192,23 @@ def drop_provisional_flag(ledger: Ledger, author: bytes, until_ms: int) -> None:
     if until_ms in alive:
         alive.remove(until_ms)
         ledger.put(CONDUCT, author, replace(ledger.the(CONDUCT, author), provisional_until_ms=tuple(alive)))
+
+
+def provisional_losses(reader: Reader, author: bytes, now_ms: int) -> tuple[int, ...]:
+    """The ends of the author's provisional total losses that are alive."""
+    conduct = reader.get(CONDUCT, author)
+    return tuple(end for end in conduct.losses_until_ms if now_ms < end) if conduct is not None else ()
+
+
+def add_provisional_loss(ledger: Ledger, author: bytes, until_ms: int) -> None:
+    """Count one more provisional total loss of the author."""
+    conduct, alive = ledger.get(CONDUCT, author) or NO_CONDUCT, provisional_losses(ledger, author, ledger.now_ms)
+    ledger.put(CONDUCT, author, replace(conduct, losses_until_ms=tuple(sorted((*alive, until_ms)))))
+
+
+def drop_provisional_loss(ledger: Ledger, author: bytes, until_ms: int) -> None:
+    """A provisional total loss of the author has become firm or is gone before its end."""
+    alive = list(provisional_losses(ledger, author, ledger.now_ms))
+    if until_ms in alive:
+        alive.remove(until_ms)
+        ledger.put(CONDUCT, author, replace(ledger.the(CONDUCT, author), losses_until_ms=tuple(alive)))

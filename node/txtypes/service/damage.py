@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta
 from msgspec.structs import replace
 
+from node import limits
 from node.codec import Value
 from node.ledger.example import Example
 from node.ledger.fields import CostBand, DamageCause, Hash32, Vin, Zone
@@ -16,9 +17,10 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.damage import DAMAGE_CLASSES, DamageClass
 from node.rules.outcomes import INCIDENT_JOINED, SELF_REPORTED
+from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.member import has_role, is_fraudulent
-from node.txtypes.vehicle.alerts import alerted
-from node.txtypes.vehicle.brands import with_brand
+from node.txtypes.vehicle.alerts import told_late
+from node.txtypes.vehicle.brands import records_of, with_brand
 from node.txtypes.vehicle.incidents import REPORTS_MAX, Reporter, Told, find_incident, reports_of, with_report
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_incident
 from node.txtypes.vehicle.odometer import Standing
@@ -30,6 +32,8 @@ from node.txtypes.vehicle.vehicle import Vehicle
 REPORTERS: Final = ("workshop", "insurer", "police")
 HV_ZONE: Final = "hv_battery"
 THEFT: Final = "theft"
+DAMAGE_ALONE: Final = "damage.alone"
+"""The acts of reporting an accident or a total loss without the holder's signature."""
 
 DAMAGE_IMPOSSIBLE = Guard("damage_impossible", "this zone cannot be damaged in this way on this car",
                           "dieser Bereich kann an diesem Fahrzeug nicht so beschädigt werden",
@@ -83,13 +87,19 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         self._check_reports(ledger, vehicle)
 
     def _check_reports(self, ledger: Ledger, vehicle: Vehicle) -> None:
-        """Notes too many reports of this author on the car, so that a rival cannot mark a car at will. The police,
-        whose report alone binds, is not limited."""
-        if self.holder_signs or vehicle.holder == ledger.sender or has_role(ledger, ledger.sender, "police"):
+        """Notes too many reports of this author on the car, or on all cars today, so that a rival cannot mark cars at
+        will."""
+        if not self._is_alone(ledger, vehicle):
             return
+        check_acts(ledger, DAMAGE_ALONE, limits.DAMAGE_ALONE_PER_DAY_MAX)
         written = reports_of((ledger.get(LIFE, self.vin) or NO_LIFE).incidents, ledger.sender, ledger.now_ms)
         if written >= REPORTS_MAX:
             ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {REPORTS_MAX} of damage in 365 days")
+
+    def _is_alone(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether nobody else signs. The police, whose report alone binds, is not limited."""
+        is_held = self.holder_signs or vehicle.holder == ledger.sender
+        return not is_held and not has_role(ledger, ledger.sender, "police")
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
         """The standing of the reading: the holder's own report, also of a holder with a role, is self-reported and does
@@ -124,21 +134,23 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         return ledger.rules.severity(worst, len(self.damages), self.airbags, self._is_hv_hit(), self.drivable)
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
+        if self._is_alone(ledger, vehicle):
+            count_act(ledger, DAMAGE_ALONE)
         life, codes = ledger.get(LIFE, self.vin) or NO_LIFE, tuple(self._brands(ledger))
         zones, case = tuple(damage.zone for damage in self.damages), self.case or b""
         incident = find_incident(life.incidents, self.event_at_ms, zones, case)
-        witnesses = self._witnesses(ledger, incident.reporters if incident is not None else ())
-        is_acknowledged = self.is_acknowledged(ledger, vehicle)
-        is_firm = is_acknowledged or has_role(ledger, ledger.sender, "police")
+        witnesses = self._witnesses(ledger, incident.counted if incident is not None else ())
+        is_firm = self.is_acknowledged(ledger, vehicle) or has_role(ledger, ledger.sender, "police")
         sequence, severity = vehicle.record_count, self._severity(ledger)
         told = Told(
-            self.event_at_ms, sequence, case, zones, severity, is_firm or bool(witnesses),
-            None if is_acknowledged else Reporter(ledger.sender, sequence, ledger.now_ms, codes),
+            self.event_at_ms, sequence, case, zones, severity, ledger.sender, ledger.now_ms, is_firm,
+            is_firm or bool(witnesses),
         )  # fmt: skip
-        ledger.put(LIFE, self.vin, with_incident(life, incident, with_report(incident, told)))
+        ledger.put(LIFE, self.vin, with_incident(life, incident, with_report(incident, told), ledger.now_ms))
         brands = vehicle.brands
+        seconded = {witness.sequence for witness in witnesses}
         for code in codes:
-            is_confirmed = is_firm or any(code in witness.brands for witness in witnesses)
+            is_confirmed = is_firm or not seconded.isdisjoint(records_of(brands, code))
             brands = with_brand(brands, code, ledger.now_ms, sequence, is_confirmed=is_confirmed)
         outcome = [f"severity:{severity}"]
         if self._is_self_reported(ledger):
@@ -146,10 +158,7 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         if incident is not None:
             outcome.append(INCIDENT_JOINED)
         damaged = replace(vehicle, brands=brands, accident_count=vehicle.accident_count + (incident is None))
-        if vehicle.transfer_count and self.event_at_ms < vehicle.title_since_ms:  # whoever bought it was not told
-            late = alerted(ledger, self.vin, damaged, ("late_disclosure",))
-            damaged, outcome = late.vehicle, [*outcome, *late.outcome]
-        return Effect(damaged, tuple(outcome), is_material=True)
+        return told_late(ledger, self.vin, Effect(damaged, tuple(outcome), is_material=True), self.event_at_ms)
 
     def _witnesses(self, ledger: Ledger, reporters: tuple[Reporter, ...]) -> tuple[Reporter, ...]:
         """The reporters of the incident that are not related to the author. Their brands are confirmed too."""

@@ -443,7 +443,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             return vehicle, (NOT_CLEARED,)
         life = ledger.get(LIFE, self.vin)
         if lifted and life is not None:
-            incidents = tuple(replace(entry, is_released=entry.is_repaired) for entry in life.incidents)
+            incidents = tuple(
+                replace(entry, released_by=entry.released_by or vehicle.record_count) if entry.is_repaired else entry
+                for entry in life.incidents
+            )  # fmt: skip
             ledger.put(LIFE, self.vin, replace(life, incidents=incidents))
         vehicle = replace(vehicle, duties=tuple(duty for duty in vehicle.duties if duty not in lifted))
         return with_clearance(ledger, vehicle, "structural_release", lifted), ()

@@ -15,6 +15,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.rules.odometer import to_metres, tolerance_metres
+from node.txtypes.vehicle.alerts import told_late
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Readings, Segment, newest_counted, replacement_offset
@@ -118,4 +119,5 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
             others = (entry for entry in clearances if entry.what != "odometer_replace")
             witnessed = Clearance("odometer_replace", self.witness, sequence, now_ms)
             clearances = tuple(sorted((*others, witnessed), key=lambda entry: entry.what))
-        return Effect(replace(vehicle, brands=brands, clearances=clearances), is_material=True)
+        effect = Effect(replace(vehicle, brands=brands, clearances=clearances), is_material=True)
+        return told_late(ledger, self.vin, effect, self.event_at_ms)

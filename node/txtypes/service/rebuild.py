@@ -19,7 +19,7 @@ from node.txtypes.service.inspection import FAILED, InspectionRecord, with_clear
 from node.txtypes.vehicle.brands import has_brand, with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
-from node.txtypes.vehicle.life import LIFE, NO_LIFE
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, unproven_at
 from node.txtypes.vehicle.record import Effect, StoredRecord, body_of, face_of, find_record
 from node.txtypes.vehicle.regions import Registration
 from node.txtypes.vehicle.relation import INSPECTION_UNFIT, NOT_INDEPENDENT, is_independent
@@ -99,7 +99,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
                 ledger.unmet(BRAND_FINAL, self.vin, code)
         if not is_independent(ledger, self.vin, vehicle, ledger.sender, self.event_at_ms, ledger.now_ms):
             ledger.unmet(NOT_INDEPENDENT, to_text(ledger.sender))
-        unproven = (ledger.get(LIFE, self.vin) or NO_LIFE).unproven
+        unproven = unproven_at(ledger.get(LIFE, self.vin) or NO_LIFE, ledger.now_ms)
         if unproven:
             ledger.unmet(PARTS_UNPROVEN, self.vin, ", ".join(unproven))
         self._check_inspection(ledger, vehicle)

@@ -20,8 +20,10 @@ from node.rules.repair import RepairMethod as Method
 from node.txtypes.members.member import has_role_at
 from node.txtypes.service.damage import HV_ZONE
 from node.txtypes.service.records import Part
+from node.txtypes.vehicle.alerts import told_late
 from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, with_brand
-from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life, with_repairer
+from node.txtypes.vehicle.incidents import REPAIRS_MAX
+from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life, with_proof, with_repairer, with_unproven
 from node.txtypes.vehicle.record import Effect, find_record
 from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.report import Author, Report
@@ -105,27 +107,31 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         sequence, now_ms = vehicle.record_count, ledger.now_ms
+        is_firm = self.is_acknowledged(ledger, vehicle)
+        due_ms = now_ms if is_firm else now_ms + BRAND_CONFIRMED_MS
         unproven = {o.zone for o, m in zip(self.operations, self._methods(ledger), strict=True) if m.needs_part}
-        ledger.put(LIFE, self.vin, self._noted(ledger, sequence, unproven))
+        ledger.put(LIFE, self.vin, self._noted(ledger, sequence, unproven, due_ms))
         outcome = [PARTS_UNPROVEN] if unproven and not self.parts else []
         if not self._is_structural(ledger):
             return Effect(vehicle, tuple(outcome))
-        is_firm = self.is_acknowledged(ledger, vehicle)
         outcome += [STRUCTURAL] if is_firm else [STRUCTURAL, PROVISIONAL]
-        due_ms = now_ms if is_firm else now_ms + BRAND_CONFIRMED_MS
         brands = with_brand(vehicle.brands, "structural_repair", now_ms, sequence, is_confirmed=is_firm)
         duties = with_duty(vehicle.duties, "structural_release", sequence, due_ms, now_ms)
-        return Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
+        effect = Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
+        return told_late(ledger, self.vin, effect, self.event_at_ms)
 
-    def _noted(self, ledger: Ledger, sequence: int, replaced: set[str]) -> Life:
+    def _noted(self, ledger: Ledger, sequence: int, replaced: set[str], due_ms: int) -> Life:
         """The working sets after the repair: its repairer, its incident, and the zones whose new parts no record names.
         A record that names parts proves its zones."""
         life = with_repairer(ledger.get(LIFE, self.vin) or NO_LIFE, ledger.sender, sequence, ledger.now_ms)
-        proven = {operation.zone for operation in self.operations} if self.parts else set()
-        unproven = {*life.unproven, *replaced} - proven
+        if self.parts:
+            life = with_proof(life, {operation.zone for operation in self.operations}, sequence)
+        else:
+            life = with_unproven(life, replaced, sequence, due_ms)
         named = self.incident.sequence if self.incident is not None else -1
         incidents = tuple(
-            replace(entry, is_repaired=True, is_released=False) if entry.sequence == named else entry
+            replace(entry, repairs=(*entry.repairs, sequence)[-REPAIRS_MAX:], released_by=0)
+            if entry.sequence == named else entry
             for entry in life.incidents
         )  # fmt: skip
-        return replace(life, incidents=incidents, unproven=tuple(sorted(unproven)))
+        return replace(life, incidents=incidents)

@@ -9,8 +9,9 @@ PERIOD_DAYS = 15
 
 
 class Activity(Value, frozen=True):
-    """The number of an author's records on a car. `today`: on the day of `Readings.day`. `recent`, `before`, `earlier`:
-    without the holder's signature, in the period of that day and in each of the two periods before."""
+    """The number of an author's records on a car. `today`: with a reading, on the day of `Readings.day`. `recent`,
+    `before`, `earlier`: without the holder's signature, in the period of that day and in each of the two periods
+    before."""
 
     author: int
     today: int
@@ -33,13 +34,14 @@ def aged(activity: tuple[Activity, ...], since_day: int, day: int) -> tuple[Acti
 
 
 def with_record(
-    activity: tuple[Activity, ...], since_day: int, day: int, author: int, is_acknowledged: bool
-) -> tuple[Activity, ...]:
-    """The counts of a day with one more record of an author."""
+    activity: tuple[Activity, ...], since_day: int, day: int, author: int, is_acknowledged: bool, *,
+    has_reading: bool = True,
+) -> tuple[Activity, ...]:  # fmt: skip
+    """The counts of a day with one more record of an author. `today` counts readings only."""
     entries = aged(activity, since_day, day)
-    unsigned = 0 if is_acknowledged else 1
+    unsigned, today = 0 if is_acknowledged else 1, 1 if has_reading else 0
     for n, entry in enumerate(entries):
         if entry.author == author:
-            counted = Activity(author, entry.today + 1, entry.recent + unsigned, entry.before, entry.earlier)
+            counted = Activity(author, entry.today + today, entry.recent + unsigned, entry.before, entry.earlier)
             return (*entries[:n], counted, *entries[n + 1 :])
-    return (*entries, Activity(author, 1, unsigned, 0, 0))
+    return (*entries, Activity(author, today, unsigned, 0, 0))

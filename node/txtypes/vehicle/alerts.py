@@ -93,6 +93,16 @@ def alerted(ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *,
     return Effect(replace(vehicle, alerts=alerts), tuple(outcome), is_material)
 
 
+def told_late(ledger: Ledger, vin: str, effect: Effect, event_at_ms: int) -> Effect:
+    """The effect of a material record, with the alert `late_disclosure` if its event is before the title last moved:
+    whoever bought the car was not told."""
+    vehicle = effect.vehicle
+    if not vehicle.transfer_count or event_at_ms >= vehicle.title_since_ms:
+        return effect
+    late = alerted(ledger, vin, vehicle, ("late_disclosure",))
+    return Effect(late.vehicle, (*effect.outcome, *late.outcome), is_material=True)
+
+
 def alert_elsewhere(ledger: Ledger, vin: str, body: TransactionBody, event_at_ms: int, codes: Iterable[str]) -> None:
     """Report alerts on another car than the one that `body` is a record of, even if that car's history has ended. The
     body is appended to the car's history only where an alert changes its state, since the alert names a record; so

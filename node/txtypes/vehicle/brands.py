@@ -5,7 +5,7 @@ A brand that a single writer reports is pending. Time, a second writer, the hold
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, Protocol, TypeVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -57,8 +57,20 @@ class Loss(Value, frozen=True):
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
 
 
+class Reported(Protocol):
+    """A brand, a total loss or an incident: each is pending while a single writer has reported it."""
+
+    @property
+    def state(self) -> BrandState: ...
+
+    @property
+    def since_ms(self) -> int: ...
+
+    @property
+    def disputed_until_ms(self) -> int: ...
+
+
 T = TypeVar("T", Brand, Loss)
-"""A brand or a total loss: both are pending while a single writer has reported them."""
 
 
 def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
@@ -67,8 +79,8 @@ def is_loss_provisional(loss: Loss | None, now_ms: int) -> bool:
     return is_pending and loss is not None and now_ms < loss.since_ms + BRAND_CONFIRMED_MS
 
 
-def brand_state(brand: Brand | Loss, now_ms: int) -> BrandState:
-    """The state of a brand or a total loss at a time."""
+def brand_state(brand: Reported, now_ms: int) -> BrandState:
+    """The state of a brand, a total loss or an incident at a time."""
     if brand.state != "pending":
         return brand.state
     if brand.disputed_until_ms:
@@ -86,6 +98,11 @@ def brand_at(brand: T, now_ms: int) -> T:
 def has_brand(brands: tuple[Brand, ...], code: str, now_ms: int) -> bool:
     """Whether the car has the brand in any state other than annulled."""
     return any(brand.code == code and brand_state(brand, now_ms) != "annulled" for brand in brands)
+
+
+def records_of(brands: tuple[Brand, ...], code: str) -> tuple[int, ...]:
+    """The records that report the brand, up to the bound."""
+    return next((brand.records for brand in brands if brand.code == code and brand.state != "annulled"), ())
 
 
 def is_brand_change(before: tuple[Brand, ...], after: tuple[Brand, ...], now_ms: int) -> bool:

@@ -5,6 +5,7 @@ They are a state value apart from the vehicle, so that an ordinary record does n
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -15,6 +16,8 @@ from node.codec import Value
 from node.ledger.family import VIN_IDENT, Family
 from node.ledger.fields import Address, Hash32, Time, Vin, Zone
 from node.limits import DAY_MS
+from node.rules.damage import SEVERITIES
+from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.incidents import INCIDENTS_MAX, Incident
 
 HOLDERS_MAX: Final = 4
@@ -48,10 +51,21 @@ class Repairer(Value, frozen=True):
 
 
 class Cooldown(Value, frozen=True):
-    """A time before which a setter and its group cannot set a provisional flag on the car."""
+    """A time before which a setter and its group cannot set a provisional flag on the car, or report a
+    provisional total loss of it."""
 
     setter: Address
     until_ms: Time
+
+
+class Unproven(Value, frozen=True):
+    """A zone in which the record `sequence` replaced an airbag or a load-bearing part and named no part. It counts from
+    `due_ms` on, and no more once the record `proven_by` names parts there; that is 0 for none."""
+
+    zone: Zone
+    sequence: int
+    due_ms: Time
+    proven_by: int
 
 
 class OpenDispute(Value, frozen=True):
@@ -74,8 +88,7 @@ class Life(Value, tag=1, frozen=True):
     """The working sets of one vehicle, each bounded, together at most 15 KiB. `older_incidents`: the number of
     incidents beyond the bound; `repairers_overflow_ms`: when a repairer was last dropped because of the bound, 0 for
     never; `holders_overflow_ms`: until when the last holder that was dropped likewise held the title, 0 for never.
-    `unproven`: zones in which an airbag or a load-bearing part was replaced by a record that names no part. `parts`:
-    where parts of the car went within 90 days."""
+    `unproven`: see `Unproven`, each zone at most once. `parts`: where parts of the car went within 90 days."""
 
     holders: Annotated[tuple[FormerHolder, ...], Meta(max_length=HOLDERS_MAX)]
     holders_overflow_ms: int
@@ -84,7 +97,7 @@ class Life(Value, tag=1, frozen=True):
     incidents: Annotated[tuple[Incident, ...], Meta(max_length=INCIDENTS_MAX)]
     older_incidents: int
     cooldowns: Annotated[tuple[Cooldown, ...], Meta(max_length=COOLDOWNS_MAX)]
-    unproven: Annotated[tuple[Zone, ...], Meta(max_length=limits.LIST_MAX)]
+    unproven: Annotated[tuple[Unproven, ...], Meta(max_length=limits.LIST_MAX)]
     disputes: Annotated[tuple[OpenDispute, ...], Meta(max_length=DISPUTES_MAX)]
     parts: Annotated[tuple[PartTaken, ...], Meta(max_length=PARTS_MAX)]
 
@@ -93,14 +106,25 @@ LIFE = Family("life", Life, ident=VIN_IDENT)
 NO_LIFE: Final = Life((), 0, (), 0, (), 0, (), (), (), ())
 
 
-def with_incident(life: Life, before: Incident | None, after: Incident) -> Life:
-    """The working sets after an incident changed in its place, or was added at the end. From the 17th on, the incident
-    that was reported first is dropped and only counted."""
+def with_incident(life: Life, before: Incident | None, after: Incident, now_ms: int) -> Life:
+    """The working sets after an incident changed in its place, or was added at the end. From the 17th on, one is
+    dropped and only counted: an annulled one, else the mildest, of those one that is not confirmed, of those the one
+    that was reported first. So scratches displace no accident."""
     if before is not None:
         return replace(life, incidents=tuple(after if entry is before else entry for entry in life.incidents))
     incidents = (*life.incidents, after)
-    older = max(0, len(incidents) - INCIDENTS_MAX)
-    return replace(life, incidents=incidents[older:], older_incidents=life.older_incidents + older)
+    if len(incidents) <= INCIDENTS_MAX:
+        return replace(life, incidents=incidents)
+
+    def weight(incident: Incident) -> tuple[bool, int, bool, int]:
+        state = brand_state(incident, now_ms)
+        return state != "annulled", SEVERITIES.index(incident.severity), state == "confirmed", incident.sequence
+
+    dropped = min(incidents, key=weight)
+    return replace(
+        life, incidents=tuple(entry for entry in incidents if entry is not dropped),
+        older_incidents=life.older_incidents + (dropped.state != "annulled"),
+    )  # fmt: skip
 
 
 def with_former_holder(life: Life, holder: bytes, receiver: bytes, now_ms: int) -> Life:
@@ -155,6 +179,30 @@ def are_repairers_unknown(life: Life, now_ms: int) -> bool:
 def cooldowns_at(life: Life, now_ms: int) -> tuple[Cooldown, ...]:
     """The cool-downs that have not passed."""
     return tuple(entry for entry in life.cooldowns if now_ms < entry.until_ms)
+
+
+def with_unproven(life: Life, zones: Iterable[str], sequence: int, due_ms: int) -> Life:
+    """The working sets after a record that names no part for `zones`. Of two records of one zone, the one that counts
+    first is kept."""
+    known = {entry.zone: entry for entry in life.unproven}
+    for zone in zones:
+        found = known.get(zone)
+        if found is None or found.proven_by or due_ms < found.due_ms:
+            known[zone] = Unproven(zone, sequence, due_ms, 0)
+    return replace(life, unproven=tuple(known[zone] for zone in sorted(known)))
+
+
+def with_proof(life: Life, zones: Collection[str], sequence: int) -> Life:
+    """The working sets after a record that names parts and works in `zones`."""
+    return replace(life, unproven=tuple(
+        replace(entry, proven_by=entry.proven_by or sequence) if entry.zone in zones else entry
+        for entry in life.unproven
+    ))  # fmt: skip
+
+
+def unproven_at(life: Life, now_ms: int) -> tuple[str, ...]:
+    """The zones whose new parts no record names, as far as that counts."""
+    return tuple(entry.zone for entry in life.unproven if entry.due_ms <= now_ms and not entry.proven_by)
 
 
 def disputes_at(life: Life | None, now_ms: int) -> tuple[OpenDispute, ...]:

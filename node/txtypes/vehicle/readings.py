@@ -283,6 +283,19 @@ def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
     return 0, 0
 
 
+def with_silent_record(leaf: Readings, author: bytes, group: str, now_ms: int) -> Readings:
+    """The working set with one more record of an author that has no reading and no signature of the holder. It changes
+    no verdict: an author who is not known yet takes no place of one with judged readings, and is then not counted."""
+    place = next((n for n, known in enumerate(leaf.authors) if known.address == author), -1)
+    if place < 0:
+        leaf, place = _with_author(leaf, Author(author, group_key(group)), DECLARED)
+    if place < 0:
+        return leaf
+    day = now_ms // DAY_MS
+    activity = with_record(leaf.activity, leaf.day, day, place, is_acknowledged=False, has_reading=False)
+    return replace(leaf, day=day, activity=activity)
+
+
 # --- readings that count no more, and other instruments -------------------------------------------------------
 def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_lowered: bool = False) -> Readings:
     """With the reading of a record superseded by an amendment, excluded by a decision, or counted again. One that was

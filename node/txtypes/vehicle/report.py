@@ -18,13 +18,14 @@ from node.txtypes.members.member import (
     ROLE_MISSING,
     ROLE_SCOPE,
     active_member,
+    group_of,
     has_role,
     is_any_active,
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import check_reading
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of, with_silent_record
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.relation import is_close
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -147,7 +148,7 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
             ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, vehicle.model)
         if self.odometer is not None or not has_role(ledger, ledger.sender, *self._without_reading()):
             check_reading(ledger, self.vin, self.odometer)
-        if vehicle is not None and not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker):
+        if vehicle is not None and self._is_numbered(ledger, vehicle):
             self._check_number(ledger)
         self.record_guards(ledger, vehicle)
 
@@ -155,8 +156,19 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
         """Roles in which this may be reported without a reading: another role of the sender is none."""
         return tuple(role for role in WITHOUT_READING if role in self.by.roles)
 
+    def _is_numbered(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether it is one of the records without the holder's signature that an author may write on a car."""
+        return not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker)
+
     def _check_number(self, ledger: Ledger) -> None:
         leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
         _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
         if written >= limits.RECORDS_PER_AUTHOR_MAX:
             ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
+
+    def apply(self, ledger: Ledger) -> None:
+        if self.odometer is None and self._is_numbered(ledger, ledger.the(VEHICLE, self.vin)):
+            leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
+            group = group_of(ledger, ledger.sender)
+            ledger.put(ODOMETER, self.vin, with_silent_record(leaf, ledger.sender, group, ledger.now_ms))
+        super().apply(ledger)

@@ -128,11 +128,16 @@ def with_provisional_flag(
     tables = ledger.rules.tables
     until = until_ms or ledger.now_ms + tables.stop_flags[name].provisional_days * DAY_MS
     add_provisional_flag(ledger, ledger.sender, until)
-    life = ledger.get(LIFE, vin) or NO_LIFE
-    rest = Cooldown(ledger.sender, ledger.now_ms + tables.stop_flag_cooldown_days * DAY_MS)
-    ledger.put(LIFE, vin, replace(life, cooldowns=(*cooldowns_at(life, ledger.now_ms), rest)))
+    start_cooldown(ledger, vin)
     flag = Flag(name, ledger.sender, country, case, ledger.now_ms, until, False, vehicle.record_count)
     return _with(ledger, vehicle, flag)
+
+
+def start_cooldown(ledger: Ledger, vin: str) -> None:
+    """The sender and its group set nothing provisional on the car for a time, also once this is gone."""
+    life = ledger.get(LIFE, vin) or NO_LIFE
+    rest = Cooldown(ledger.sender, ledger.now_ms + ledger.rules.tables.stop_flag_cooldown_days * DAY_MS)
+    ledger.put(LIFE, vin, replace(life, cooldowns=(*cooldowns_at(life, ledger.now_ms), rest)))
 
 
 def _with(ledger: Ledger, vehicle: Vehicle, flag: Flag) -> Vehicle:
@@ -174,7 +179,7 @@ def can_set_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -
     found = flag_of(vehicle, name, ledger.now_ms)
     if found is not None:
         return _is_second(ledger, vin, found)
-    return not _has_too_many(ledger) and not _rests_until(ledger, vin)
+    return not _has_too_many(ledger) and not rests_until(ledger, vin)
 
 
 def check_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> None:
@@ -187,7 +192,7 @@ def check_provisional(ledger: Ledger, vin: str, vehicle: Vehicle, name: str) -> 
     if _has_too_many(ledger):
         most = ledger.rules.tables.stop_flag_provisional_max
         ledger.unmet(FLAGS_OPEN, to_text(ledger.sender), need=f"at most {most}")
-    until_ms = _rests_until(ledger, vin)
+    until_ms = rests_until(ledger, vin)
     if until_ms:
         ledger.unmet(FLAG_COOLDOWN, vin, name, f"from {time_to_text(until_ms)} on")
 
@@ -201,8 +206,9 @@ def _has_too_many(ledger: Ledger) -> bool:
     return len(alive) >= ledger.rules.tables.stop_flag_provisional_max
 
 
-def _rests_until(ledger: Ledger, vin: str) -> int:
-    """The time from which the sender may set a provisional flag on the car again, 0 for now. It waits for its own
+def rests_until(ledger: Ledger, vin: str) -> int:
+    """The time from which the sender may set a provisional flag on the car again, or report a provisional total loss of
+    it, 0 for now. It waits for its own
     cool-down and for those of its group; if the list of cool-downs is full, for the first of them."""
     resting = cooldowns_at(ledger.get(LIFE, vin) or NO_LIFE, ledger.now_ms)
     own = [entry.until_ms for entry in resting if related(ledger, entry.setter, ledger.sender)]

@@ -155,7 +155,14 @@ def test_values_are_within_their_bounds_with_every_list_full() -> None:
     opened = OpenDisputes(tuple(OpenOfAccount(bytes(32), longest) for _ in range(OPEN_PER_MEMBER_MAX)))
     assert len(encode(opened)) <= 2_560
     quarters = tuple(Quarter(longest, 10**6, 10**6, 10**6) for _ in range(conducts.QUARTERS_MAX))
-    conduct = Conduct(quarters, longest, (longest,) * 5, longest, (longest,) * conducts.ANSWERS_DUE_MAX)
+    conduct = Conduct(
+        quarters,
+        longest,
+        (longest,) * 5,
+        longest,
+        (longest,) * conducts.ANSWERS_DUE_MAX,
+        (longest,) * conducts.LOSSES_MAX,
+    )
     assert len(encode(conduct)) <= 1_024
     assert len(encode(Arbiters((who,) * ARBITERS_MAX))) <= 400
     disputes = tuple(OpenDispute(bytes(32), who, "holder", longest) for _ in range(DISPUTES_MAX))

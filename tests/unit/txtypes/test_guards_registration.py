@@ -29,6 +29,7 @@ from support.registering import (
 from support.specimens import specimen
 from support.stages import Case, at, change, table
 
+from node import limits
 from node.rules.registration import REGISTRATION_USAGES
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.mandate import MandateGrant
@@ -362,3 +363,16 @@ def test_an_imported_car_is_accepted_not_registered() -> None:
     )
     chain.do("registrar-1", end(chain, vin=vin, where=seen))
     assert [] == chain.unmet(chain.sign("registrar-1", put(chain, vin=vin, where=seen)))
+
+
+def test_a_registrar_has_sixteen_records_on_a_car_also_without_readings() -> None:
+    """In 30 days, without the holder: each is material, and makes the car's offers stale."""
+    chain = at("wholesale").chain
+    chain.do("registrar-1", put(chain))
+    for number in range(limits.RECORDS_PER_AUTHOR_MAX - 1):
+        chain.do("registrar-1", suspend(chain, resume=bool(number % 2)))
+    again = suspend(chain, resume=True)
+    assert ["reports_on_vehicle"] == chain.unmet(chain.sign("registrar-1", again))
+    assert [] == chain.unmet(chain.sign("registrar-1", replace(again, holder_signs=True), "dealer-munich"))
+    chain.now += 45 * DAY_MS
+    assert [] == chain.unmet(chain.sign("registrar-1", suspend(chain, resume=True)))

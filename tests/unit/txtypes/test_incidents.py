@@ -20,9 +20,11 @@ from support.damage import (
     outcome_of,
     report,
 )
+from support.disputing import amend
 from support.life import VIN, Life, km
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
 
+from node import limits
 from node.codec import encode
 from node.errors import Malformed
 from node.rules.brands import BRANDS
@@ -32,7 +34,7 @@ from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.brands import Brand, with_brand, without_record
 from node.txtypes.vehicle.conditions import conditions_of
-from node.txtypes.vehicle.incidents import INCIDENTS_MAX, REPORTERS_MAX, Incident, Reporter
+from node.txtypes.vehicle.incidents import INCIDENTS_MAX, REPAIRS_MAX, REPORTERS_MAX, Incident, IncidentView, Reporter
 from node.txtypes.vehicle.life import (
     COOLDOWNS_MAX,
     DISPUTES_MAX,
@@ -45,6 +47,7 @@ from node.txtypes.vehicle.life import (
     OpenDispute,
     PartTaken,
     Repairer,
+    Unproven,
 )
 from node.txtypes.vehicle.life import Life as Working
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -159,7 +162,7 @@ def test_an_incident_has_the_worst_severity_and_the_span_of_its_reports() -> Non
     [incident] = life_of(life.chain).incidents
     assert (first - DAY_MS, first + DAY_MS) == (incident.first_ms, incident.last_ms)
     assert ("severe", 3, b"i" * 32) == (incident.severity, incident.reports, incident.case)
-    assert ("front", "rear") == incident.zones
+    assert ("front", "rear") == incident.damaged
     assert 1 == life.chain.state(VEHICLE, VIN).accident_count
 
 
@@ -187,6 +190,21 @@ def test_of_the_seventeenth_on_the_first_reported_becomes_a_count() -> None:
     assert [entry.sequence for entry in working.incidents] == list(range(3, INCIDENTS_MAX + 3))
 
 
+def test_scratches_displace_no_accident() -> None:
+    """The mildest incident is dropped first, of those one that nobody has confirmed."""
+    life = grown_old(at("wholesale"))
+    life.chain.do(POLICE, report(life.chain, "interior underbody", event_at_ms=life.chain.now - 10 * DAY_MS))
+    life.chain.do(WORKSHOP, hit(life.chain, "roof", "cosmetic"))
+    for zone in sorted(set(ZONES) - {"roof", "interior", "underbody", "hv_battery"})[:INCIDENTS_MAX]:
+        life.chain.do("dealer-munich", report(life.chain, zone, extent="cosmetic", odometer=km(200)))
+        life.chain.now += DAY_MS
+    working = life_of(life.chain)
+    assert (INCIDENTS_MAX, 2) == (len(working.incidents), working.older_incidents)
+    assert [("interior", "underbody"), True] == [
+        working.incidents[0].damaged, all(entry.state == "confirmed" for entry in working.incidents)
+    ]  # fmt: skip
+
+
 # --- one writer informs, two bind -----------------------------------------------------------------------------
 STRUCTURAL = dict(extent="structural")
 
@@ -200,6 +218,7 @@ def test_what_one_author_reports_is_pending_and_confirmed_by_time() -> None:
     assert {"collision_structural": "pending"} == brands(life.chain)
     life.chain.now += 2_000
     assert {"collision_structural": "confirmed"} == brands(life.chain)
+    assert "confirmed" == IncidentView.of(life_of(life.chain).incidents[0], life.chain.now).state
 
 
 def test_the_holder_and_the_police_bind() -> None:
@@ -326,7 +345,27 @@ def police_twice(life: Life) -> None:
         life.chain.do(POLICE, report(life.chain))
 
 
+def taken_back_twice(life: Life) -> None:
+    grown_old(life)
+    for _ in range(2):
+        life.chain.do(INSURER, report(life.chain, odometer=None))
+        life.chain.do(INSURER, amend(life.chain, last_sequence(life.chain), reason="duplicate"))
+
+
+def thirty_today(sender: str):
+    most = limits.DAMAGE_ALONE_PER_DAY_MAX
+    return lambda life: use_up_acts(life.chain, address(sender), "damage.alone", most)
+
+
 @table(
+    Case("a third one, of two that were taken back", "born", INSURER,
+         lambda life: report(life.chain, odometer=None), ("reports_on_vehicle",), before=taken_back_twice),
+    Case("the 31st alone today", "born", WORKSHOP, lambda life: hit(life.chain), ("acts_exhausted",),
+         before=thirty_today(WORKSHOP)),
+    Case("the 31st today, signed", "born", WORKSHOP, lambda life: hit(life.chain, holder_signs=True), (), ("bmw",),
+         before=thirty_today(WORKSHOP)),
+    Case("the 31st today of the police", "born", POLICE, lambda life: report(life.chain),
+         before=thirty_today(POLICE)),
     Case("a second one", "born", WORKSHOP, lambda life: hit(life.chain), before=reported(1)),
     Case("a third one", "born", WORKSHOP, lambda life: hit(life.chain), ("reports_on_vehicle",), before=reported(2)),
     Case("a third one, of an incident", "born", WORKSHOP,
@@ -364,16 +403,17 @@ def test_a_pending_brand_is_open_for_a_sale() -> None:
 
 # --- bounds -----------------------------------------------------------------------------------------------
 def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
-    late, longest = 253_402_300_799_999, sorted(BRANDS, key=len)[-4:]
-    reporter = Reporter(b"a" * 20, 2**32, late, tuple(longest))
+    late = 253_402_300_799_999
+    reporter = Reporter(b"a" * 20, 2**32, late, 2 ** len(ZONES) - 1, 3, "struck")
     incident = Incident(
-        late, late, 2**32, b"c" * 32, tuple(sorted(ZONES)), "total_candidate", 2**32, "confirmed",
-        (reporter,) * REPORTERS_MAX, True, True,
+        late, late, 2**32, b"c" * 32, tuple(sorted(ZONES)), 2**32, "confirmed", late, late,
+        (reporter,) * REPORTERS_MAX, 2 ** len(ZONES) - 1, 3, (2**32,) * REPAIRS_MAX, 2**32,
     )  # fmt: skip
     working = Working(
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, late,
         (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX, late,
-        (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX, tuple(sorted(ZONES)),
+        (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX,
+        tuple(Unproven(zone, 2**32, late, 2**32) for zone in sorted(ZONES)),
         (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
         (PartTaken(VIN, late),) * PARTS_MAX,
     )  # fmt: skip

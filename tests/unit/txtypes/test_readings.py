@@ -36,6 +36,7 @@ from node.txtypes.vehicle.readings import (
     rollover_offset,
     with_reading,
     with_segment,
+    with_silent_record,
     with_state,
     without_authors,
     without_segment,
@@ -228,6 +229,21 @@ def test_counts_go_on_over_periods_and_end() -> None:
     assert activity_of(leaf, b"a" * 20, day(70))[1] in (4, 5)
     assert () == replace(added(leaf, 9, b"b" * 20, at=200), activity=()).activity
     assert 1 == len(added(leaf, 9, b"b" * 20, at=200).activity)
+
+
+def test_a_record_without_a_reading_counts_and_changes_no_verdict() -> None:
+    leaf = added(NO_READINGS, 0)
+    silent = with_silent_record(with_silent_record(leaf, b"s" * 20, "nord", day(0)), b"a" * 20, "nord", day(0))
+    assert [(1, 2), (0, 1)] == [activity_of(silent, author * 20, day(0)) for author in (b"a", b"s")]
+    assert (leaf.readings, leaf.authors[0], leaf.day) == (silent.readings, silent.authors[0], silent.day)
+    assert (0, 2) == activity_of(with_silent_record(leaf, b"a" * 20, "", day(1)), b"a" * 20, day(1))
+
+
+def test_an_author_without_a_reading_displaces_none_that_has_one() -> None:
+    leaf = NO_READINGS
+    for n in range(limits.READING_AUTHORS_MAX):
+        leaf = added(leaf, n, bytes([n + 1]) * 20, at=n, metres=n * KM)
+    assert leaf == with_silent_record(leaf, b"s" * 20, "", day(99))
 
 
 # --- states ---------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from node.ledger.fields import RecordName
 from node.rules.damage import ZONES
 from node.rules.repair import REPAIR_METHODS
 from node.txtypes.vehicle.conditions import conditions_of
-from node.txtypes.vehicle.life import LIFE, REPAIRERS_MAX, are_repairers_unknown, repairers_at
+from node.txtypes.vehicle.life import LIFE, REPAIRERS_MAX, are_repairers_unknown, repairers_at, unproven_at
 from node.txtypes.vehicle.regions import Duty
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -170,6 +170,15 @@ def test_duties_that_became_due_are_one() -> None:
     assert [3, 4] == [duty.sequence for duty in life.chain.state(VEHICLE, VIN).duties]
 
 
+def test_structural_work_before_the_sale_that_is_told_after_it_is_an_alert() -> None:
+    life = at("wholesale")
+    before = life.chain.state(VEHICLE, VIN).title_since_ms - 1
+    life.chain.do(SECOND_WORKSHOP, repair(life.chain, "front adjust", value=200, event_at_ms=before))
+    assert () == life.chain.state(VEHICLE, VIN).alerts
+    life.chain.do(WORKSHOP, repair(life.chain, "front weld", value=200, event_at_ms=before))
+    assert ["late_disclosure"] == [alert.code for alert in life.chain.state(VEHICLE, VIN).alerts]
+
+
 def test_an_ordinary_repair_is_not_material() -> None:
     life = at("born")
     life.chain.do(WORKSHOP, repair(life.chain))
@@ -198,7 +207,7 @@ def test_an_airbag_or_a_bearing_part_without_a_part_is_unproven(operations: str,
     life = at("born")
     body = repair(life.chain, operations)
     life.chain.do(WORKSHOP, replace(body, parts=body.parts[:parts]))
-    assert unproven == set(life_of(life.chain).unproven)
+    assert unproven == {entry.zone for entry in life_of(life.chain).unproven}
     assert ("parts_unproven" in outcome_of(life.chain, 1)) is bool(unproven)
 
 
@@ -206,9 +215,10 @@ def test_a_later_record_with_parts_proves_its_zones() -> None:
     life = at("born")
     body = repair(life.chain, "front replace_structure rear replace_structure")
     life.chain.do(WORKSHOP, replace(body, parts=()))
-    assert ("front", "rear") == life_of(life.chain).unproven
+    life.chain.now += 30 * DAY_MS
+    assert ("front", "rear") == unproven_at(life_of(life.chain), life.chain.now)
     life.chain.do(WORKSHOP, repair(life.chain, "front adjust"))
-    assert ("rear",) == life_of(life.chain).unproven
+    assert ("rear",) == unproven_at(life_of(life.chain), life.chain.now)
 
 
 # --- repairers --------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.chain import address
+from support.chain import DAY_MS, address
+from support.damage import SECOND_WORKSHOP, repair, report
 from support.disputing import (
     HOLDER,
     WORKSHOP,
@@ -13,18 +14,19 @@ from support.disputing import (
     crashed,
     decided,
     disputed,
+    name_of,
     newest,
     of,
     the_brand,
     through,
     wholesale,
 )
-from support.life import VIN, accident, km
+from support.life import VIN, accident, km, where
 from support.specimens import specimen
 
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.brands import brand_state
-from node.txtypes.vehicle.life import LIFE
+from node.txtypes.vehicle.life import LIFE, unproven_at
 from node.txtypes.vehicle.vehicle import existence_now
 
 
@@ -37,7 +39,7 @@ def test_an_incident_of_two_reports_falls_with_the_last(struck: int) -> None:
     through(life, told[0], "annulled")
     [found] = life.chain.state(LIFE, VIN).incidents
     assert 1 == car(life).accident_count
-    assert ("pending", 1, [kept]) == (found.state, found.reports, [entry.sequence for entry in found.reporters])
+    assert ("pending", 1, [kept]) == (found.state, found.reports, [entry.sequence for entry in found.counted])
     assert ("pending", kept, ()) == (the_brand(life), car(life).brands[0].sequence, car(life).brands[0].others)
     through(life, kept, "annulled")
     assert ("annulled", "annulled") == (life.chain.state(LIFE, VIN).incidents[0].state, the_brand(life))
@@ -96,3 +98,76 @@ def test_an_author_alone_takes_back_what_is_not_confirmed(is_signed: bool) -> No
     life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address("inspector-1")), "inspector-1")
     [incident] = life.chain.state(LIFE, VIN).incidents
     assert (incident.state, car(life).accident_count) == (("confirmed", 1) if is_signed else ("annulled", 0))
+
+
+def test_an_incident_is_what_the_reports_left_say() -> None:
+    """Not as severe, nor as confirmed, as a report that arbiters have annulled."""
+    life = wholesale()
+    life.chain.do(WORKSHOP, accident(life.chain, 300))
+    life.chain.do(SECOND_WORKSHOP, report(life.chain, "front roof", extent="structural", value=301, airbags=4))
+    [before] = life.chain.state(LIFE, VIN).incidents
+    assert ("total_candidate", ("front", "roof"), "confirmed") == (before.severity, before.damaged, before.state)
+    through(life, newest(life.chain), "annulled", author=SECOND_WORKSHOP)
+    [found] = life.chain.state(LIFE, VIN).incidents
+    assert ("minor", ("front",), "pending", 1) == (found.severity, found.damaged, found.state, found.reports)
+    assert {"annulled"} == {brand.state for brand in car(life).brands}
+    assert "confirmed" == brand_state(found, life.chain.now + 30 * DAY_MS)
+
+
+def test_two_reports_left_still_confirm_each_other() -> None:
+    life = wholesale()
+    crashed(life)
+    life.chain.do(SECOND_WORKSHOP, report(life.chain, value=301))
+    life.chain.do("insurer-1", report(life.chain, value=301))
+    through(life, newest(life.chain), "annulled", author="insurer-1")
+    assert "confirmed" == life.chain.state(LIFE, VIN).incidents[0].state
+
+
+def test_a_repair_and_a_release_count_while_their_records_do() -> None:
+    life = wholesale()
+    incident = name_of(life.chain, crashed(life))
+    mended = repair(life.chain, "front section", value=302, incident=incident, holder_signs=True)
+    life.chain.do(WORKSHOP, mended, HOLDER)
+    repaired = newest(life.chain)
+    release = specimen(
+        "inspection.record", life.chain, checklist="STRUCTURAL", kind="structural_release", defects=(),
+        odometer=km(310), where=where("INS-2"), valid_until_day=None,
+    )  # fmt: skip
+    life.chain.do("inspector-2", release, HOLDER)
+    released = newest(life.chain)
+    [found] = life.chain.state(LIFE, VIN).incidents
+    assert (True, True, ()) == (found.is_repaired, found.is_released, car(life).duties)
+    through(life, released, "annulled", author="inspector-2")
+    [found] = life.chain.state(LIFE, VIN).incidents
+    assert (True, False, 1) == (found.is_repaired, found.is_released, len(car(life).duties))
+    through(life, repaired, "annulled")
+    [found] = life.chain.state(LIFE, VIN).incidents
+    assert (False, False) == (found.is_repaired, found.is_released)
+
+
+@pytest.mark.parametrize(("is_signed", "days", "zones"), [(False, 0, ()), (False, 30, ("interior",)),
+                                                          (True, 0, ("interior",))])  # fmt: skip
+def test_parts_that_no_record_names_count_as_their_brand_does(is_signed: bool, days: int, zones: tuple) -> None:
+    """One workshop alone blocks no rebuild at once, and none once arbiters have annulled its record."""
+    life = wholesale()
+    body = repair(life.chain, "interior replace_airbag", value=300, parts=(), holder_signs=is_signed)
+    life.chain.do(WORKSHOP, body, *((HOLDER,) if is_signed else ()))
+    sequence = newest(life.chain)
+    life.chain.now += days * DAY_MS
+    assert zones == unproven_at(life.chain.state(LIFE, VIN), life.chain.now)
+    life.chain.do(SECOND_WORKSHOP, repair(life.chain, "interior refinish", value=301))
+    proof = newest(life.chain)
+    assert () == unproven_at(life.chain.state(LIFE, VIN), life.chain.now)
+    through(life, proof, "annulled", author=SECOND_WORKSHOP)
+    assert zones == unproven_at(life.chain.state(LIFE, VIN), life.chain.now)
+    through(life, sequence, "annulled")
+    assert () == life.chain.state(LIFE, VIN).unproven
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_an_author_alone_takes_back_unnamed_parts_that_nobody_has_confirmed(is_signed: bool) -> None:
+    life = wholesale()
+    body = repair(life.chain, "interior replace_airbag", value=300, parts=(), holder_signs=is_signed)
+    life.chain.do(WORKSHOP, body, *((HOLDER,) if is_signed else ()))
+    life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address("inspector-1")), "inspector-1")
+    assert is_signed == bool(life.chain.state(LIFE, VIN).unproven)

@@ -6,12 +6,15 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.damage import INSURER, WORKSHOP, brands, give_role, group, last_sequence, life_of, loss, outcome_of
+from support.disputing import amend
 from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
 from support.ordering import BUYER, SELLER, codes_of
-from support.stages import Case, at, change, force, ledger_of, table
+from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
 
+from node import limits
 from node.ledger.family import AsOf
 from node.rules.brands import TOTAL_LOSS_CATEGORIES
+from node.txtypes.members.conduct import CONDUCT, LOSSES_MAX, NO_CONDUCT
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.rulesets import RULESETS
@@ -87,6 +90,33 @@ def other_insurer_before(life: Life) -> None:
     alone(life)
 
 
+def taken_back(life: Life) -> None:
+    """After 27 days the insurer amends what it has reported alone."""
+    alone(life)
+    life.chain.now += 27 * DAY_MS
+    life.chain.do(INSURER, amend(life.chain, last_sequence(life.chain), reason="duplicate"))
+
+
+def taken_back_by_a_relative(life: Life) -> None:
+    second_insurer(life)
+    group(life.chain, "insurers", INSURER, SECOND)
+    taken_back(life)
+
+
+def taken_back_long_ago(life: Life) -> None:
+    taken_back(life)
+    life.chain.now += 153 * DAY_MS
+
+
+def sixteen_alive(life: Life) -> None:
+    ends = tuple(life.chain.now + day * DAY_MS for day in range(1, LOSSES_MAX + 1))
+    force(life.chain, CONDUCT, address(INSURER), replace(NO_CONDUCT, losses_until_ms=ends))
+
+
+def thirty_today(life: Life) -> None:
+    use_up_acts(life.chain, address(INSURER), "damage.alone", limits.DAMAGE_ALONE_PER_DAY_MAX)
+
+
 @table(
     Case("an insurer alone", "born", INSURER, lambda life: loss(life.chain)),
     Case("with the holder", "born", INSURER, lambda life: loss(life.chain, holder_signs=True), (), ("bmw",)),
@@ -121,6 +151,21 @@ def other_insurer_before(life: Life) -> None:
          before=flagged("stolen")),
     Case("a disputed title", "born", INSURER, lambda life: loss(life.chain, takes_title=True), ("stop_flag",),
          ("bmw",), before=flagged("title_dispute")),
+    Case("alone again within 180 days", "born", INSURER, lambda life: loss(life.chain), ("loss_cooldown",),
+         before=taken_back),
+    Case("a relative within 180 days", "born", SECOND, lambda life: loss(life.chain), ("loss_cooldown",),
+         before=taken_back_by_a_relative),
+    Case("again with the holder", "born", INSURER, lambda life: loss(life.chain, holder_signs=True), (), ("bmw",),
+         before=taken_back),
+    Case("alone again after 180 days", "born", INSURER, lambda life: loss(life.chain), before=taken_back_long_ago),
+    Case("a seventeenth car at a time", "born", INSURER, lambda life: loss(life.chain), ("losses_open",),
+         before=sixteen_alive),
+    Case("with the holder, whatever is open", "born", INSURER, lambda life: loss(life.chain, holder_signs=True), (),
+         ("bmw",), before=sixteen_alive),
+    Case("the 31st alone today", "born", INSURER, lambda life: loss(life.chain), ("acts_exhausted",),
+         before=thirty_today),
+    Case("the 31st today with the holder", "born", INSURER, lambda life: loss(life.chain, holder_signs=True), (),
+         ("bmw",), before=thirty_today),
     Case("of a disputed title, without it", "born", INSURER, lambda life: loss(life.chain), before=flagged(
          "title_dispute")),
 )  # fmt: skip
@@ -217,6 +262,30 @@ def test_an_insurer_alone_blocks_the_handover_for_thirty_days_and_then_binds() -
     life.chain.now += 1
     assert {"total_loss"} == conditions(life)
     assert "total_loss" == existence(life)
+
+
+def test_what_is_no_longer_provisional_takes_no_place() -> None:
+    """Since it was taken back, or somebody has confirmed it."""
+    for end in (taken_back, confirmed):
+        life = at("born")
+        end(life)
+        conduct = life.chain.state(CONDUCT, address(INSURER))
+        assert ((), [address(INSURER)]) == (
+            conduct.losses_until_ms, [entry.setter for entry in life_of(life.chain).cooldowns]
+        ), end.__name__  # fmt: skip
+
+
+def confirmed(life: Life) -> None:
+    alone(life)
+    assert (life.chain.now - 1_000 + 30 * DAY_MS,) == life.chain.state(CONDUCT, address(INSURER)).losses_until_ms
+    write_off(life, INSURER, "bmw")
+
+
+def test_a_loss_before_the_sale_that_is_told_after_it_is_an_alert() -> None:
+    life = at("wholesale")
+    title_since = life.chain.state(VEHICLE, VIN).title_since_ms
+    write_off(life, event_at_ms=title_since - 1)
+    assert ["late_disclosure"] == [alert.code for alert in life.chain.state(VEHICLE, VIN).alerts]
 
 
 def test_disputed_and_undecided_it_leaves_only_its_brands() -> None:

@@ -145,7 +145,7 @@ def troubled():
         alerts=(Alert("clone_vin", "confirmed", now, now, 2, 1, police),),
         inspection=None, recalls=(), transfer_count=vehicle.transfer_count + 3,
     )  # fmt: skip
-    hit = Incident(now, now, 1, b"", ("front", "bonnet"), "severe", 1, "confirmed", (), False, False)
+    hit = Incident(now, now, 1, b"", ("front", "bonnet"), 1, "confirmed", now, 0, (), 0b11, 2, (), 0)
     force(chain, LIFE, VIN, replace(NO_LIFE, incidents=(hit,), older_incidents=2))
     chain.produce()
     return chain
@@ -158,7 +158,7 @@ def test_what_is_wrong_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> N
     assert lien.startswith("lien provisional until 2026-01-04, set by bank-1")
     assert ["clone vin confirmed, 2 reports, last 2026-01-03, record 1"] == shown["Alerts"]
     assert [
-        "2026-01-03 severe (front, bonnet), confirmed, not repaired, record 1",
+        "2026-01-03 severe (bonnet, front), confirmed, not repaired, record 1",
         "older 2 incidents more, see the history", "still to do structural release, from record 1",
     ] == shown["Incidents"]  # fmt: skip
     assert "holders so far 5" in shown["Holders"] and "used as taxi" in shown["Holders"]
