@@ -6,9 +6,8 @@ lifts anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, NamedTuple, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -39,14 +38,14 @@ from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE
 from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, site_of
+from node.txtypes.service.findings import FAILED, Finding, fail_of, finding_of, is_as_distant, with_clearance
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
-from node.txtypes.vehicle.record import stored_record as stored
-from node.txtypes.vehicle.regions import Clearance, Inspection, is_retest_overdue
+from node.txtypes.vehicle.regions import Inspection, is_retest_overdue
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import (
@@ -62,7 +61,6 @@ from node.txtypes.vehicle.vehicle import Vehicle
 Result = Literal["pass", "minor", "major", "dangerous"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 """Results of an inspection, the mildest first. `minor` is a pass too."""
-FAILED: Final = ("major", "dangerous")
 OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
 """Kinds of inspection that decide whether the car may be on the road, and until when."""
 CLEARING: Final = ("structural_release", "rebuild", "import", "odometer")
@@ -97,19 +95,6 @@ class Defect(Value, frozen=True):
 
     item: InspectionItem
     severity: DefectSeverity
-
-
-class _Finding(NamedTuple):
-    """The content of a former record about the car: its author and time, the items of grave defects and those of
-    dangerous ones. `grave`: None if the record does not say what all is wrong, as that of no inspection, or of one
-    that looked at a part. `checklist` and `kind`: of an inspection."""
-
-    author: bytes
-    at_ms: int
-    grave: frozenset[str] | None
-    dangerous: frozenset[str]
-    checklist: str
-    kind: str
 
 
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
@@ -339,29 +324,22 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
 
     def _leaves_fail(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether the fail before stays noted: this one says less of the car, or could not end it."""
-        former = _fail_of(vehicle)
+        former = fail_of(vehicle)
         if former is None:
             return False
-        finding = _finding_of(ledger, self.vin, former.sequence)
+        finding = finding_of(ledger, self.vin, former.sequence)
         grave = {defect.item for defect in self.defects if defect.severity in FAILED}
         is_less = bool(self.items) and (finding.grave is None or grave <= finding.grave)
-        return is_less or not self._is_as_distant(ledger, finding)
+        return is_less or not is_as_distant(ledger, self.checklist, finding)
 
-    def _is_as_distant(self, ledger: Ledger, finding: _Finding) -> bool:
-        """Whether its checklist asks for inspectors as distant as that of the finding does."""
-        tables = ledger.rules.tables
-        rank, lists = tables.inspection_independence.index, tables.checklists
-        before = lists[finding.checklist].independence if finding.checklist else tables.inspection_independence[0]
-        return rank(lists[self.checklist].independence) >= rank(before)
-
-    def _open(self, ledger: Ledger, vehicle: Vehicle) -> dict[int, _Finding]:
+    def _open(self, ledger: Ledger, vehicle: Vehicle) -> dict[int, Finding]:
         """What was found that a pass would end, by its record: the one that set the flag `unroadworthy`, and the one
         that failed the car."""
         flag = flag_of(vehicle, "unroadworthy", ledger.now_ms)
         sequences = {flag.sequence} if flag is not None else set()
-        if self.kind in OF_THE_ROAD and (failed := _fail_of(vehicle)) is not None:
+        if self.kind in OF_THE_ROAD and (failed := fail_of(vehicle)) is not None:
             sequences.add(failed.sequence)
-        return {sequence: _finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)}
+        return {sequence: finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)}
 
     def _retest_days(self, ledger: Ledger) -> int:
         member = active_member(ledger, ledger.sender)
@@ -394,7 +372,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
         if flag is None and not is_of_the_road:
             return vehicle, ()
-        failed, found = _fail_of(vehicle) if is_of_the_road else None, self._open(ledger, vehicle)
+        failed, found = fail_of(vehicle) if is_of_the_road else None, self._open(ledger, vehicle)
         findings = tuple(found.values())
         is_current = self._is_current(ledger, vehicle)
         if not findings and (self.kind == "retest" or not is_current):
@@ -414,16 +392,16 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, is_renewed=is_renewed))
         return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
 
-    def _has_looked(self, ledger: Ledger, finding: _Finding) -> bool:
+    def _has_looked(self, ledger: Ledger, finding: Finding) -> bool:
         """Whether it looked, since the finding and from as great a distance, at all that was wrong."""
         whole = ledger.rules.tables.checklists[self.checklist].items
         if finding.grave is None:
             is_seen = not self.items
         else:
             is_seen = finding.grave <= frozenset(self.items or whole)
-        return is_seen and finding.at_ms <= self.event_at_ms and self._is_as_distant(ledger, finding)
+        return is_seen and finding.at_ms <= self.event_at_ms and is_as_distant(ledger, self.checklist, finding)
 
-    def _is_settled(self, ledger: Ledger, finding: _Finding, repair: StoredRecord | None) -> bool:
+    def _is_settled(self, ledger: Ledger, finding: Finding, repair: StoredRecord | None) -> bool:
         """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
         if not finding.dangerous or self.second_inspector is not None:
             return True
@@ -437,7 +415,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
 
     def _released(self, ledger: Ledger, vehicle: Vehicle, *, is_clear: bool) -> tuple[Vehicle, tuple[str, ...]]:
         lifted = [duty for duty in vehicle.duties if duty.code == "structural_release"]
-        repairs = [_finding_of(ledger, self.vin, duty.sequence) for duty in lifted]
+        repairs = [finding_of(ledger, self.vin, duty.sequence) for duty in lifted]
         is_current = self._is_current(ledger, vehicle)
         if not is_clear or not is_current or any(repair.at_ms > self.event_at_ms for repair in repairs):
             return vehicle, (NOT_CLEARED,)
@@ -450,42 +428,3 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             ledger.put(LIFE, self.vin, replace(life, incidents=incidents))
         vehicle = replace(vehicle, duties=tuple(duty for duty in vehicle.duties if duty not in lifted))
         return with_clearance(ledger, vehicle, "structural_release", lifted), ()
-
-
-def with_clearance(
-    ledger: Ledger,
-    vehicle: Vehicle,
-    what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"],
-    lifted: Iterable[object],
-) -> Vehicle:
-    """The vehicle with the sender's clearance by its *next* record, if something was lifted. It replaces an older
-    clearance, whose author may have been revoked since."""
-    others = tuple(entry for entry in vehicle.clearances if entry.what != what)
-    if not any(True for _ in lifted) and len(others) == len(vehicle.clearances):
-        return vehicle
-    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms)
-    return replace(vehicle, clearances=tuple(sorted((*others, new), key=lambda entry: entry.what)))
-
-
-def _fail_of(vehicle: Vehicle) -> Inspection | None:
-    """The inspection that the car has failed, unless it has passed one since."""
-    noted = vehicle.inspection
-    return noted if noted is not None and noted.result in FAILED else None
-
-
-def _finding_of(ledger: Ledger, vin: str, sequence: int) -> _Finding:
-    """The finding of the record that set the flag, failed the car or created the duty."""
-    raw = ledger.record(vin, sequence)
-    assert raw is not None, "the state names records that exist"
-    record = stored(raw)
-    face = face_of(record)
-    if face.kind != "inspection.record":
-        return _Finding(face.author, face.event_at_ms, None, frozenset(), "", "")
-    body = body_of(record, InspectionRecord)
-    grave, dangerous = (
-        frozenset(defect.item for defect in body.defects if defect.severity in severities)
-        for severities in (FAILED, ("dangerous",))
-    )  # fmt: skip
-    return _Finding(
-        face.author, face.event_at_ms, grave if not body.items else None, dangerous, body.checklist, body.kind
-    )  # fmt: skip

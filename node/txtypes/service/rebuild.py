@@ -15,7 +15,8 @@ from node.limits import DAY_MS
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent
-from node.txtypes.service.inspection import FAILED, InspectionRecord, with_clearance
+from node.txtypes.service.findings import FAILED, with_clearance
+from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.vehicle.brands import has_brand, with_brand
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
