@@ -37,9 +37,10 @@ from node.txtypes.vehicle.bindings import is_in
 from node.txtypes.vehicle.brands import Loss, brand_at
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.incidents import IncidentView
+from node.txtypes.vehicle.instruments import distance_of
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life
 from node.txtypes.vehicle.places import Seen, has_parallel_life
-from node.txtypes.vehicle.readings import distance_of, newest_counted
+from node.txtypes.vehicle.readings import newest_counted
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.regions import Alert, Duty, Inspection, Registration, is_retest_overdue
 from node.txtypes.vehicle.report import Report

@@ -15,7 +15,7 @@ from node.ledger.fields import Odometer, Where
 from node.limits import DAY_MS
 from node.rules.checklists import CHECKLISTS
 from node.rules.inspection_items import INSPECTION_ITEMS
-from node.txtypes.service.inspection import Defect
+from node.txtypes.service.findings import Defect
 from node.txtypes.service.repair import Operation
 
 CHECKLIST: Final = "DE-HU"

@@ -21,7 +21,8 @@ from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.service.inspection import Defect, InspectionRecord
+from node.txtypes.service.findings import Defect
+from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.recall import RECALL, RecallExtend
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.life import LIFE, REPAIRED_MS, TRADED_MS

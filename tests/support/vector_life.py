@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.ledger.fields import Attachment, RecordName
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.types import RecordClose, RecordDisputeOpen, RecordResolve, RecordRespond, RecordWithdraw
-from node.txtypes.service.inspection import Defect
+from node.txtypes.service.findings import Defect
 from node.txtypes.service.recall import RecallExtend
 from node.txtypes.service.records import Due, Part
 from node.txtypes.service.repair import Operation

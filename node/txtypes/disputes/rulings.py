@@ -21,17 +21,10 @@ from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
 from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident, Reporter
+from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
-from node.txtypes.vehicle.readings import (
-    NO_READINGS,
-    ODOMETER,
-    is_backfilled,
-    lowers,
-    reading_of,
-    with_state,
-    without_segment,
-)
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
 from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.relation import related

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from msgspec.structs import replace
 
+from node.codec import Value
+from node.ledger.fields import DefectSeverity, InspectionItem
 from node.ledger.overlay import Ledger
-from node.txtypes.vehicle.record import body_of, face_of, stored_record
+from node.txtypes.service.repair import RepairRecord
+from node.txtypes.vehicle.record import StoredRecord, body_of, face_of, stored_record
 from node.txtypes.vehicle.regions import Clearance, Inspection
+from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
+Result = Literal["pass", "minor", "major", "dangerous"]
+RESULTS: Final[tuple[Result, ...]] = get_args(Result)
+"""Results of an inspection, the mildest first. `minor` is a pass too."""
 FAILED: Final = ("major", "dangerous")
+
+
+class Defect(Value, frozen=True):
+    """A defect of an item of the checklist, and its severity."""
+
+    item: InspectionItem
+    severity: DefectSeverity
+
+
+def gravest(defects: Iterable[Defect]) -> Result:
+    """The gravest severity of defects, `pass` for none. One that the ruleset does not have is rejected as
+    `code_unknown`."""
+    found = {defect.severity for defect in defects}
+    return next((result for result in reversed(RESULTS) if result in found), "pass")
 
 
 class Finding(NamedTuple):
@@ -59,6 +80,18 @@ def finding_of(ledger: Ledger, vin: str, sequence: int) -> Finding:
     return Finding(
         face.author, face.event_at_ms, grave if not body.items else None, dangerous, body.checklist, body.kind
     )  # fmt: skip
+
+
+def is_settled(ledger: Ledger, finding: Finding, repair: StoredRecord | None) -> bool:
+    """Whether one inspector, the sender, may say that a finding is over: it has found no danger, or itself, or what is
+    dangerous was repaired since."""
+    if not finding.dangerous or related(ledger, ledger.sender, finding.author):
+        return True
+    if repair is None or face_of(repair).event_at_ms < finding.at_ms:
+        return False
+    repaired = {operation.zone for operation in body_of(repair, RepairRecord).operations}
+    known = ledger.rules.tables.inspection_items
+    return all(known[item].zones & repaired for item in finding.dangerous)
 
 
 def with_clearance(

@@ -7,20 +7,18 @@ lifts anything.
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from node import limits
-from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.example import Example
 from node.ledger.fields import (
     Address,
     Checklist,
     Day,
-    DefectSeverity,
     Hash32,
     InspectionItem,
     InspectionKind,
@@ -32,19 +30,30 @@ from node.ledger.overlay import Ledger
 from node.ledger.static_rules import CalendarDay, StaticRule, Unique
 from node.limits import DAY_MS
 from node.rules.checklists import Checklist as Rule
-from node.rules.odometer import BACKFILLED_MS, to_metres
+from node.rules.odometer import BACKFILLED_MS
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE
 from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, site_of
-from node.txtypes.service.findings import FAILED, Finding, fail_of, finding_of, is_as_distant, with_clearance
-from node.txtypes.service.repair import RepairRecord
+from node.txtypes.service.findings import (
+    FAILED,
+    Defect,
+    Finding,
+    Result,
+    fail_of,
+    finding_of,
+    gravest,
+    is_as_distant,
+    is_settled,
+    with_clearance,
+)
+from node.txtypes.service.instrument import rollover
 from node.txtypes.vehicle.alerts import alerted
 from node.txtypes.vehicle.brands import is_brand_change, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, newest_counted, rollover_offset
-from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, body_of, face_of, find_record
+from node.txtypes.vehicle.readings import Segment
+from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, face_of, find_record
 from node.txtypes.vehicle.regions import Inspection, is_retest_overdue
 from node.txtypes.vehicle.relation import NOT_INDEPENDENT, is_independent, is_repairer, related
 from node.txtypes.vehicle.report import Author, Report
@@ -58,9 +67,6 @@ from node.txtypes.vehicle.stop_flags import (
 )
 from node.txtypes.vehicle.vehicle import Vehicle
 
-Result = Literal["pass", "minor", "major", "dangerous"]
-RESULTS: Final[tuple[Result, ...]] = get_args(Result)
-"""Results of an inspection, the mildest first. `minor` is a pass too."""
 OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
 """Kinds of inspection that decide whether the car may be on the road, and until when."""
 CLEARING: Final = ("structural_release", "rebuild", "import", "odometer")
@@ -79,9 +85,6 @@ CHECKLIST_PARTIAL = Guard("checklist_partial", "only a retest looks at a part, o
 DEFECT_SEVERITY = Guard("defect_severity", "a defect of this item cannot be of this severity",
                         "ein Mangel dieses Punkts kann nicht so schwer sein",
                         "该项目的缺陷不可能是此严重程度")  # fmt: skip
-ROUND: Final = 1_000_000
-"""Units after which an instrument of six digits starts again at zero."""
-
 PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs the signature of the holder or its "
                           "agent, who presents the car",
                           "eine solche Prüfung braucht die Unterschrift des Halters oder seines Bevollmächtigten, "
@@ -90,22 +93,14 @@ PRESENTER_MISSING = Guard("presenter_missing", "an inspection of this kind needs
                           is_permission=True)  # fmt: skip
 
 
-class Defect(Value, frozen=True):
-    """A defect of an item of the checklist, and its severity."""
-
-    item: InspectionItem
-    severity: DefectSeverity
-
-
 class InspectionRecord(Report, tag="inspection.record", frozen=True):
-    """An inspection of a car that its holder, an agent or, on the road, the police presented. The result is the worst
-    defect. Without a presenter a fail is provisional and a pass clears nothing. A pass lifts an `unroadworthy` flag, or
-    as `structural_release` the duty, only if its inspectors are independent, looked at what was wrong, and, where
-    another inspector found a danger, name the `repair` of it or are two of two groups. A fail ends by its checklist
-    or one that asks for as distant inspectors. `items`: those that a retest looked at, in time and after a fail that
-    names what is wrong; none for the whole checklist. The day until which a pass is valid counts of a periodic
-    inspection, and of the retest after it. `plate`: commitment to the number plate, which
-    only the inspector can show."""
+    """Record the inspection of a car, which its holder, an agent or, on the road, the police presents. The result is
+    the worst defect. Without a presenter a fail is provisional and a pass lifts nothing. A pass lifts an `unroadworthy`
+    flag, or as `structural_release` the duty, under three conditions: the inspectors are independent; they looked at
+    what was wrong; and if another inspector found a danger, they name its `repair` or are two inspectors of two groups.
+    A fail ends by its checklist or one that asks for as distant inspectors. `items`: those that a retest looked at, in
+    time and after a fail that names what is wrong; none for the whole checklist. The day until which a pass is valid
+    counts of a periodic inspection, and of the retest after it. `plate`: commitment to the number plate."""
 
     vin: Vin
     checklist: Checklist
@@ -233,20 +228,10 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
         """The odometer after it has run past its last digit, as the inspector states: it was near its end and is near
         its start."""
-        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
-        newest, shown = newest_counted(leaf), self.odometer
-        if not self._went_round(ledger) or shown is None or newest is None:
-            return None
-        round_metres, metres = to_metres(ROUND, shown.unit), to_metres(shown.value, shown.unit)
-        is_near = newest.metres * 10 >= round_metres * 9 and metres * 10 <= round_metres
-        if not is_near or len(leaf.segments) >= limits.ODOMETER_SEGMENTS_MAX:
+        if not self._went_round(ledger) or self.odometer is None:
             return None
         is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
-        offset = rollover_offset(leaf, self.event_at_ms, round_metres)
-        return Segment(
-            vehicle.record_count, self.event_at_ms, offset, is_proven, is_rollover=True, told_at_ms=ledger.now_ms,
-            proven_by=ledger.sender,
-        )  # fmt: skip
+        return rollover(ledger, self.vin, vehicle, self.odometer, self.event_at_ms, is_proven=is_proven)
 
     def _went_round(self, ledger: Ledger) -> bool:
         return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)
@@ -254,10 +239,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     # --- the effect ------------------------------------------------------------------------------------------
     @property
     def result(self) -> Result:
-        """The gravest severity of the defects. A severity that the ruleset does not have is rejected as
-        `code_unknown`."""
-        found = {defect.severity for defect in self.defects}
-        return next((result for result in reversed(RESULTS) if result in found), "pass")
+        return gravest(self.defects)
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         count_act(ledger, INSPECTIONS)
@@ -382,7 +364,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if not are_met or is_late or (flag is not None and not is_clear):
             return vehicle, (NOT_CLEARED,)
         repair = self._find_repair(ledger) if any(finding.dangerous for finding in findings) else None
-        if not all(self._is_settled(ledger, finding, repair) for finding in findings):
+        if self.second_inspector is None and not all(is_settled(ledger, finding, repair) for finding in findings):
             return vehicle, (FINDINGS_DIFFER,)
         if flag is not None:
             vehicle = without_flag(ledger, vehicle, flag)
@@ -400,18 +382,6 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         else:
             is_seen = finding.grave <= frozenset(self.items or whole)
         return is_seen and finding.at_ms <= self.event_at_ms and is_as_distant(ledger, self.checklist, finding)
-
-    def _is_settled(self, ledger: Ledger, finding: Finding, repair: StoredRecord | None) -> bool:
-        """Whether a danger that another inspector found was repaired since, or two inspectors say that it is gone."""
-        if not finding.dangerous or self.second_inspector is not None:
-            return True
-        if related(ledger, ledger.sender, finding.author):
-            return True
-        if repair is None or face_of(repair).event_at_ms < finding.at_ms:
-            return False
-        repaired = {operation.zone for operation in body_of(repair, RepairRecord).operations}
-        known = ledger.rules.tables.inspection_items
-        return all(known[item].zones & repaired for item in finding.dangerous)
 
     def _released(self, ledger: Ledger, vehicle: Vehicle, *, is_clear: bool) -> tuple[Vehicle, tuple[str, ...]]:
         lifted = [duty for duty in vehicle.duties if duty.code == "structural_release"]

@@ -18,7 +18,8 @@ from node.rules.odometer import to_metres, tolerance_metres
 from node.txtypes.vehicle.alerts import told_late
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.conditions import check_flags
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Readings, Segment, newest_counted, replacement_offset
+from node.txtypes.vehicle.instruments import replacement_offset, rollover_offset
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Readings, Segment, newest_counted
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.regions import Clearance
 from node.txtypes.vehicle.relation import WITNESS_MISSING, check_witness
@@ -26,6 +27,8 @@ from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import HOLDER_MISSING
 from node.txtypes.vehicle.vehicle import Vehicle
 
+ROUND: Final = 1_000_000
+"""Units after which an instrument of six digits starts again at zero."""
 REPLACED_AGAIN_MS: Final = 30 * DAY_MS
 """An odometer cannot be replaced again within this time."""
 
@@ -121,3 +124,20 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
             clearances = tuple(sorted((*others, witnessed), key=lambda entry: entry.what))
         effect = Effect(replace(vehicle, brands=brands, clearances=clearances), is_material=True)
         return told_late(ledger, self.vin, effect, self.event_at_ms)
+
+
+def rollover(
+    ledger: Ledger, vin: str, vehicle: Vehicle, shown: Odometer, event_at_ms: int, *, is_proven: bool
+) -> Segment | None:
+    """The odometer after it has run past its last digit, as an inspector states in the vehicle's *next* record: it was
+    near its end and is near its start. None where it was not, or the car has no room for another instrument."""
+    leaf = ledger.get(ODOMETER, vin) or NO_READINGS
+    newest, round_metres = newest_counted(leaf), to_metres(ROUND, shown.unit)
+    if newest is None or len(leaf.segments) >= limits.ODOMETER_SEGMENTS_MAX:
+        return None
+    if newest.metres * 10 < round_metres * 9 or to_metres(shown.value, shown.unit) * 10 > round_metres:
+        return None
+    return Segment(
+        vehicle.record_count, event_at_ms, rollover_offset(leaf, event_at_ms, round_metres), is_proven,
+        is_rollover=True, told_at_ms=ledger.now_ms, proven_by=ledger.sender,
+    )  # fmt: skip

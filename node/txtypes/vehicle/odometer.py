@@ -22,16 +22,14 @@ from node.rules.odometer import (
     to_metres,
 )
 from node.txtypes.members.member import frauds_since, group_of, has_role
+from node.txtypes.vehicle.instruments import distance_of, highest_distance, offset_at
 from node.txtypes.vehicle.readings import (
     NO_READINGS,
     ODOMETER,
     NewReading,
     Readings,
     activity_of,
-    distance_of,
-    highest_distance,
     newest_counted,
-    offset_at,
     with_excluded,
     with_reading,
 )

@@ -140,7 +140,8 @@ def series_of(leaf: Readings, has_excluded_author: bool = False) -> Series:
     )  # fmt: skip
 
 
-def _judged(leaf: Readings, rules: Ruleset, has_excluded_author: bool = False) -> Readings:
+def judged_anew(leaf: Readings, rules: Ruleset, has_excluded_author: bool = False) -> Readings:
+    """The working set with the verdict over it."""
     found = rules.verdict(series_of(leaf, has_excluded_author))
     newest = newest_counted(leaf)
     return replace(
@@ -181,7 +182,7 @@ def with_reading(
     is_beyond = len(readings) > limits.READINGS_MAX
     left_out = leaf.left_out + (is_beyond and all(map(is_judged, readings)))
     leaf = replace(leaf, readings=readings, left_out=left_out, day=now_ms // DAY_MS, activity=activity)
-    leaf = _judged(leaf, rules)
+    leaf = judged_anew(leaf, rules)
     return _bounded(leaf) if is_beyond else leaf
 
 
@@ -306,14 +307,14 @@ def with_state(leaf: Readings, sequence: int, state: int, rules: Ruleset, *, is_
     )
     corrections = leaf.corrections + (state == SUPERSEDED)
     lowered = leaf.lowered + is_lowered
-    return _judged(replace(leaf, readings=readings, corrections=corrections, lowered=lowered), rules)
+    return judged_anew(replace(leaf, readings=readings, corrections=corrections, lowered=lowered), rules)
 
 
 def without_authors(leaf: Readings, frauds: Mapping[bytes, int], rules: Ruleset) -> Readings:
     """The working set without the readings of authors in `frauds` (address: since when) whose event or inclusion is not
     before that time. If there are any, the verdict has the reason `author_excluded`."""
     kept = with_excluded(leaf, frauds)
-    return leaf if kept is leaf else _judged(kept, rules, has_excluded_author=True)
+    return leaf if kept is leaf else judged_anew(kept, rules, has_excluded_author=True)
 
 
 def with_excluded(leaf: Readings, frauds: Mapping[bytes, int]) -> Readings:
@@ -344,64 +345,10 @@ def _is_since(reading: Reading, since_ms: int) -> bool:
     return reading.event_at_ms >= since_ms or included_at_ms(reading) + 999 >= since_ms
 
 
-def offset_at(leaf: Readings, event_at_ms: int) -> int:
-    """The offset in metres of the instrument at a time: distance is the reading plus the offset."""
-    found = bisect_right(leaf.segments, event_at_ms, key=lambda segment: segment.from_event_ms)
-    return leaf.segments[found - 1].offset_metres if found else 0
-
-
-def replacement_offset(leaf: Readings, event_at_ms: int, old_metres: int | None, new_metres: int) -> int:
-    """The offset of an instrument that shows `new_metres` where the old one showed `old_metres`, or nothing. The car
-    has gone as far as its newest judged reading before, or as the old instrument, whichever is further."""
-    before = [r for r in leaf.readings if is_judged(r) and r.event_at_ms <= event_at_ms]
-    known = [r.metres + offset_at(leaf, r.event_at_ms) for r in before[-1:]]
-    if old_metres is not None:
-        known.append(old_metres + offset_at(leaf, event_at_ms))
-    return max(known, default=new_metres) - new_metres
-
-
-def rollover_offset(leaf: Readings, event_at_ms: int, wrap_metres: int) -> int:
-    """The offset after an instrument has run past its last digit. `wrap_metres`: the distance from zero to that
-    digit."""
-    return offset_at(leaf, event_at_ms) + wrap_metres
-
-
-def with_segment(leaf: Readings, segment: Segment, rules: Ruleset) -> Readings:
-    """The working set with another instrument from an event on, before its reading is added. Later instruments count on
-    from it. The caller ensures that there are fewer than `ODOMETER_SEGMENTS_MAX`."""
-    at = bisect_right(leaf.segments, segment.from_event_ms, key=lambda known: known.from_event_ms)
-    further = segment.offset_metres - offset_at(leaf, segment.from_event_ms)
-    after = (replace(known, offset_metres=known.offset_metres + further) for known in leaf.segments[at:])
-    return _judged(replace(leaf, segments=(*leaf.segments[:at], segment, *after)), rules)
-
-
-def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
-    """As if the record had not told of another instrument. Those that followed count on from the one before it."""
-    at = next((n for n, segment in enumerate(leaf.segments) if segment.sequence == sequence), -1)
-    if at < 0:
-        return leaf
-    before = leaf.segments[at - 1].offset_metres if at else 0
-    further = leaf.segments[at].offset_metres - before
-    after = (replace(known, offset_metres=known.offset_metres - further) for known in leaf.segments[at + 1 :])
-    return _judged(replace(leaf, segments=(*leaf.segments[:at], *after)), rules)
-
-
 # --- answers ------------------------------------------------------------------------------------------------
-def distance_of(leaf: Readings, reading: Reading) -> int:
-    """How far the car has gone by a reading, over all its instruments, as far as the records of their replacements
-    tell: see `JudgedSegment.is_proven`."""
-    return reading.metres + offset_at(leaf, reading.event_at_ms)
-
-
 def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     """The reading of a record, None if it was dropped or never existed."""
     return next((r for r in leaf.readings if r.sequence == sequence), None)
-
-
-def highest_distance(leaf: Readings, until_ms: int) -> int:
-    """The greatest distance, in metres, that a judged reading up to a time shows."""
-    judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
-    return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
 
 
 def may_amend_alone(

@@ -18,6 +18,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger, Record
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.guards import check_event_time, require_vehicle
+from node.txtypes.vehicle.instruments import with_segment
 from node.txtypes.vehicle.odometer import (
     Standing,
     add_reading,
@@ -26,7 +27,7 @@ from node.txtypes.vehicle.odometer import (
     reading_standing,
     verdict_outcome,
 )
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment, with_segment
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, Segment
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
 
 B = TypeVar("B", bound=TransactionBody)

@@ -11,8 +11,9 @@ from node.rules import odometer, verdict
 from node.rules.odometer import SOURCE_CODES, Unit, Verdict
 from node.rules.verdict import distances, judged
 from node.txtypes.members.member import name_of
+from node.txtypes.vehicle.instruments import distance_of, offset_at
 from node.txtypes.vehicle.odometer import Standing
-from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, distance_of, offset_at, series_of
+from node.txtypes.vehicle.readings import Explanation, Reading, Readings, Segment, series_of
 from node.txtypes.vehicle.vehicle import Vehicle, readings_now
 
 ReadingState = Literal["counted", "superseded", "excluded", "backfilled"]

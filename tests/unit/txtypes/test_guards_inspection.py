@@ -21,7 +21,8 @@ from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.identity.quota import QUOTA, Acts
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
-from node.txtypes.service.inspection import CLEARING, Defect, InspectionRecord
+from node.txtypes.service.findings import Defect
+from node.txtypes.service.inspection import CLEARING, InspectionRecord
 from node.txtypes.service.repair import Operation
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.life import LIFE, Repairer

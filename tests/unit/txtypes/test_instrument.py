@@ -12,7 +12,7 @@ from support.stages import Case, at, change, force, put_on_hold, table
 from node import limits
 from node.ledger.fields import Odometer, OtherSource
 from node.txtypes.members.member import MEMBER
-from node.txtypes.service.inspection import Defect
+from node.txtypes.service.findings import Defect
 from node.txtypes.service.instrument import OdometerReplace
 from node.txtypes.vehicle.readings import ODOMETER, Segment
 from node.txtypes.vehicle.vehicle import VEHICLE

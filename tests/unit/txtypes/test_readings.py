@@ -18,6 +18,7 @@ from node.rules.verdict import NAMED_MAX, OUTLIERS_MAX, PINNED_MAX, REASONS
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle import readings
 from node.txtypes.vehicle.activity import PERIOD_DAYS, Activity
+from node.txtypes.vehicle.instruments import replacement_offset, rollover_offset, with_segment, without_segment
 from node.txtypes.vehicle.readings import (
     NO_READINGS,
     Author,
@@ -32,14 +33,10 @@ from node.txtypes.vehicle.readings import (
     may_amend_alone,
     newest_counted,
     reading_of,
-    replacement_offset,
-    rollover_offset,
     with_reading,
-    with_segment,
     with_silent_record,
     with_state,
     without_authors,
-    without_segment,
 )
 from node.txtypes.vehicle.series import coverage, digit_slip
 

@@ -24,7 +24,7 @@ from support.stages import Case, at, change, force, put_on_hold, table
 
 from node.ledger.fields import RecordName
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
-from node.txtypes.service.inspection import Defect
+from node.txtypes.service.findings import Defect
 from node.txtypes.vehicle.regions import UNREGISTERED, Flag
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now
 
