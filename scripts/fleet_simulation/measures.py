@@ -13,6 +13,7 @@ from fleet_simulation.genesis import TRADE
 from fleet_simulation.watching import CONTRADICTED, Watch, evidence, shows
 from fleet_simulation.world import YEAR_MS, World
 from node.limits import DAY_MS
+from node.rules.verdict import PINNED_MAX
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -103,7 +104,8 @@ def _stands(world: World, case: Case) -> bool:
     if case.kind in (instruments.FAKE, instruments.LATE):
         return any(b.code == "odometer_replaced" for b in world.chain.state(VEHICLE, case.vin).brands)
     leaf, car = world.chain.state(ODOMETER, case.vin), world.by_vin[case.vin]
-    if case.found_by == "contradicted already":
+    is_crowded_out = case.found_by in CONTRADICTED and len(leaf.pinned) == PINNED_MAX
+    if case.found_by == "contradicted already" or is_crowded_out:  # larger falls of the same car stand for it
         return leaf.verdict in CONTRADICTED
     is_of_readings = not case.found_by.startswith(("alert", "refused", "brand", "grade", "parallel", "pair"))
     return not is_of_readings or bool(shows(car, case, leaf, evidence(leaf)))

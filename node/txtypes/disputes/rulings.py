@@ -323,8 +323,7 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 CONSEQUENCES: Final[tuple[Consequence, ...]] = (
     _reading, _brands, _loss, _flags, _duties, _unproven, _inspection, _incidents, _alerts, _closings, _counters,
-    _registration,
-    _own_effect, _identity,
+    _registration, _own_effect, _identity,
 )  # fmt: skip
 """In this order: each takes the vehicle as the one before it leaves it."""
 
@@ -338,8 +337,8 @@ class Ruled(NamedTuple):
 
 def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
     """Every consequence of a ruling. It is material where a buyer is told something that was not so before: that
-    something is so no more is no news to him. A record of a voided import is not of the car that has the VIN now: its
-    effects only bindings are left."""
+    something is so no more is no news to him. A record of a voided import is not of the car that has the VIN now: of
+    its effects only bindings are left."""
     if ruling.sequence < vehicle.first_sequence:
         return Ruled(_own_effect(ledger, ruling, vehicle), False)
     before, told = vehicle, _told(ledger, ruling.vin, vehicle)
