@@ -198,7 +198,7 @@ def main(node, vin=None):
                     document["tree_depth"], large)  # fmt: skip
         records = get(f"/v1/vehicles/{vin}/history?limit=1000")["records"]
         vehicle = decode(value)
-        assert (vehicle[30], vehicle[31]) == (len(records), history_head(bytes.fromhex(r["digest"]) for r in records))
+        assert (vehicle[30], vehicle[32]) == (len(records), history_head(bytes.fromhex(r["digest"]) for r in records))
         print("vehicle proven,", len(records), "records, complete")
 
 

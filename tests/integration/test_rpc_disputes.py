@@ -63,7 +63,7 @@ async def test_a_history_says_what_became_of_its_records() -> None:
     decided(life, ident, "stands")
     async with serving(SingleNode(life.chain)) as (_, _, http):
         page = await get(http, f"/v1/vehicles/{VIN}/history")
-        assert [(amended, True, "", 0), (contested, False, "stands", 1)] == [
+        assert [(amended, True, "", 0), (contested, False, "stands", 1), (other, False, "", 0)] == [
             (status["sequence"], status["is_superseded"], status["outcome"], len(status["disputes"]))
             for status in page["statuses"]
         ]

@@ -162,7 +162,7 @@ def test_a_report_of_more_values_than_one_request_has_is_proven(tmp_path: Path, 
     chain, count = life.chain, limits.RPC_KEYS_MAX + 10
     chain.do("registrar-1", put(chain))
     for number in range(count):
-        chain.do("registrar-1", suspend(chain, resume=number % 2 == 1))
+        chain.do("registrar-1", suspend(chain, resume=number % 2 == 1, holder_signs=True), "buyer-1")
         ident = chain.do("buyer-1", dispute(chain, newest(chain)))
         chain.do("buyer-1", RecordWithdraw(ident))
     with lying(chain) as node:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgpack
 import pytest
 from support.life import accident, km, register
 from support.newer_software import NEWER_SERVICE, FirmwareCheck, newer_software, older_software, ruleset_2
@@ -85,7 +86,7 @@ class MixedWorld(World):
         """The version in which the car's readings are stored at the head: the tag of the value."""
         raw = self.best().store.state.get(ODOMETER.key(self.vin))
         assert raw is not None, "the car has readings"
-        return int(raw[1])
+        return int(msgpack.unpackb(raw)[0])
 
     def outcome(self, sequence: int) -> tuple[str, ...]:
         raw = self.best().store.record(self.vin, sequence)

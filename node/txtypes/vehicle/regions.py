@@ -102,7 +102,7 @@ class Refusal(Value, frozen=True):
     until_ms: Time
 
 
-class RegistrationStatus(Value, frozen=True):
+class RegistrationFacts(Value, frozen=True):
     """What a record has made of a car's registration. `country` is the last one, `to_country` where an export goes.
     `kind` and `usage` are those of the last registration. `until_ms`: the end of a temporary registration, or of the
     time in which an export is confirmed. `sequence`: the record. `end_reason`: why the country ended it, of one that it
@@ -121,13 +121,13 @@ class RegistrationStatus(Value, frozen=True):
     took_into_service: bool
 
 
-class Registration(RegistrationStatus, frozen=True):
+class Registration(RegistrationFacts, frozen=True):
     """Registration with the authority of one country: at most one has the car registered or suspended. `before`: what
     comes back if the record is annulled or amended; null where that record no longer counts itself."""
 
     claim: RegistrationClaim | None
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=REFUSALS_MAX)]
-    before: RegistrationStatus | None
+    before: RegistrationFacts | None
 
 
 UNREGISTERED: Final = Registration("none", "", b"", "", "", 0, 0, "", 0, "", False, None, (), None)
@@ -170,9 +170,9 @@ def claimed(registration: Registration, at_ms: int) -> Registration:
     )  # fmt: skip
 
 
-def status_of(registration: Registration) -> RegistrationStatus:
+def status_of(registration: Registration) -> RegistrationFacts:
     """What its last record has made of it."""
-    return RegistrationStatus(*(getattr(registration, name) for name in RegistrationStatus.__struct_fields__))
+    return RegistrationFacts(*(getattr(registration, name) for name in RegistrationFacts.__struct_fields__))
 
 
 def without_registration(registration: Registration, sequence: int) -> Registration:
@@ -186,7 +186,7 @@ def without_registration(registration: Registration, sequence: int) -> Registrat
         return replace(registration, claim=claim, before=None if is_before else before)
     if before is None:
         return replace(registration, status="deregistered", until_ms=0, to_country="", end_reason="", claim=claim)
-    told = {name: getattr(before, name) for name in RegistrationStatus.__struct_fields__}
+    told = {name: getattr(before, name) for name in RegistrationFacts.__struct_fields__}
     return Registration(**told, claim=claim, refusals=registration.refusals, before=None)
 
 

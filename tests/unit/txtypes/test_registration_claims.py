@@ -39,7 +39,7 @@ from node.txtypes.vehicle.regions import (
     Refusal,
     Registration,
     RegistrationClaim,
-    RegistrationStatus,
+    RegistrationFacts,
     ended_registration,
     objected,
     objected_by,
@@ -244,6 +244,6 @@ def test_the_region_is_bounded() -> None:
     made = RegistrationClaim("CN", bytes(32), "permanent", "driving_school", "driving_school", longest, longest, 2**32)
     refusals = tuple(Refusal("CN", longest) for _ in range(REFUSALS_MAX))
     status = ("DE", bytes(32), "permanent", "driving_school", longest, longest, "CN", 2**32, "export_confirmed", True)
-    before = RegistrationStatus("export_pending", *status)
+    before = RegistrationFacts("export_pending", *status)
     full = Registration("export_pending", *status, made, refusals, before)
     assert 512 > len(encode(full))

@@ -30,7 +30,7 @@ from node.txtypes.vehicle.regions import (
     Refusal,
     Registration,
     RegistrationClaim,
-    RegistrationStatus,
+    RegistrationFacts,
 )
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -46,10 +46,10 @@ def full() -> Vehicle:
         for name, rule in sorted(STOP_FLAGS.items()) for _ in range(rule.count_max)
     )  # fmt: skip
     claim = RegistrationClaim("DE", HASH, "temporary", "driving_school", "driving_school", LATE, LATE, NUMBER)
-    status = RegistrationStatus(
+    status = RegistrationFacts(
         "export_pending", "DE", HASH, "temporary", "driving_school", LATE, LATE, "CN", NUMBER, "export_confirmed", True
     )
-    told = (getattr(status, name) for name in RegistrationStatus.__struct_fields__)
+    told = (getattr(status, name) for name in RegistrationFacts.__struct_fields__)
     registration = Registration(*told, claim, (Refusal("DE", LATE),) * REFUSALS_MAX, status)
     known: Vehicle = at("born").chain.state(VEHICLE, VIN)
     return replace(
