@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from fleet_simulation.cars import Car, Case
 from fleet_simulation.genesis import ARBITERS
 from fleet_simulation.world import Behaviour, Slip, World, happens, inspector_of, where
@@ -14,6 +16,7 @@ from node.ledger.fields import Odometer, RecordName, Where
 from node.limits import DAY_MS
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.types import RecordClose, RecordDisputeOpen, RecordResolve
+from node.txtypes.service.recall import RecallDone
 from node.txtypes.vehicle.record import record_digest
 
 AMENDED: Final = 0.5
@@ -21,7 +24,7 @@ AMENDED: Final = 0.5
 NOTICED: Final = 0.9
 """Of the false records: those that the owner disputes."""
 TRIES: Final = 6
-"""How often a dispute is opened, once in 35 days: an account has two open ones about one car."""
+"""How often a dispute is opened, once in 35 days: an account has eight open ones about one car."""
 JUST: Final = 0.9
 """Votes of arbiters that see the truth. Our assumption."""
 Write = Callable[[str, Odometer, Where, int], TransactionBody]
@@ -53,6 +56,8 @@ def amend(
         written.append(new)
 
     body = write(car.vin, slip.truth, where(car, author), slip.event_at_ms)
+    if isinstance(body, RecallDone) and car is target:
+        body = msgspec.structs.replace(body, corrects=name_of(world, target.vin, sequence))
     cosigners = (car.owner,) if getattr(body, "holder_signs", False) else ()
     if not world.send(author, body, *cosigners, side="amending", on_record=on_record).is_accepted:
         return
