@@ -58,8 +58,8 @@ def devnet(validators: int, folder: Path | None, base_port: int | None, story: b
         played = Story(network).play() if story else None
         show_accounts(network.genesis, played)
         if not once:
-            show_commands(network.folder, network.genesis_file, network.nodes[0].url, played)
             with contextlib.suppress(KeyboardInterrupt):
+                show_commands(network.folder, network.genesis_file, network.nodes[0].url, played)
                 _watch(network)
     except StoryFailed as error:
         keep = True

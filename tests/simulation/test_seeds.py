@@ -20,12 +20,14 @@ REGRESSIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "regress
 `open`: the fault is known and not mended yet.
 """
 OPEN = {case["seed"] for case in REGRESSIONS if case["open"]}
+SEEDS = 240
+"""They meet every fault, rule and notice that 300 meet, each at least twice."""
 SEEDS_PER_TEST = 20
 
 
 @pytest.mark.parametrize(
     "first",
-    [pytest.param(first, marks=[pytest.mark.slow] if first else []) for first in range(0, 300, SEEDS_PER_TEST)],
+    [pytest.param(first, marks=[pytest.mark.slow] if first else []) for first in range(0, SEEDS, SEEDS_PER_TEST)],
 )
 def test_nothing_is_violated_under_any_mixture_of_faults(first: int) -> None:
     """Safety after every event, then progress, fates and a replay: `World.play` raises for any of them."""
