@@ -283,8 +283,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         )
 
     def _is_current(self, ledger: Ledger, vehicle: Vehicle) -> bool:
-        """Whether it tells of the car's condition now: of no older one than the inspection that is noted. That of a
-        structure tells of its repair, whatever was inspected since."""
+        """Whether the inspection shows the present condition of the car: it is neither backfilled nor older than the
+        inspection that the car's value notes. The inspection of a structural repair may be older than that one."""
         former = vehicle.inspection if self.kind != "structural_release" else None
         is_newest = former is None or self.event_at_ms >= former.at_ms
         return is_newest and self.event_at_ms > ledger.now_ms - BACKFILLED_MS

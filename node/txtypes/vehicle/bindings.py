@@ -69,8 +69,8 @@ def claimants(binding: Binding) -> list[str]:
 
 
 def is_in(binding: Binding, vin: str, first_sequence: int) -> bool:
-    """Whether the car whose first record is `first_sequence` has the part: what a voided import of its VIN had is not
-    in it."""
+    """Whether the part is bound to the car. A binding by a record before `first_sequence` belongs to a voided import of
+    the same VIN, and does not count."""
     return any(place.vin == vin and place.sequence >= first_sequence for place in binding.claims)
 
 

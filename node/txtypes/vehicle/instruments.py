@@ -54,8 +54,8 @@ def without_segment(leaf: Readings, sequence: int, rules: Ruleset) -> Readings:
 
 
 def distance_of(leaf: Readings, reading: Reading) -> int:
-    """How far the car has gone by a reading, over all its instruments, as far as the records of their replacements
-    tell: see `JudgedSegment.is_proven`."""
+    """Metres that the car has gone by a reading, over all its instruments. If a replacement is not proven (see
+    `JudgedSegment.is_proven`), the distance before it is what its record states."""
     return reading.metres + offset_at(leaf, reading.event_at_ms)
 
 

@@ -162,7 +162,7 @@ def without_part_taken(life: Life, vin: str) -> Life:
 
 
 def parts_taken(life: Life, now_ms: int) -> tuple[PartTaken, ...]:
-    """Where parts of the car went that are of a stolen car if it is flagged now."""
+    """The cars that got a part of this car so recently that the part counts as stolen if this car is flagged now."""
     return tuple(entry for entry in life.parts if now_ms <= entry.at_ms + THEFT_FOUND_MS)
 
 
