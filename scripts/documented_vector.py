@@ -21,7 +21,7 @@ from node.crypto.dev_keys import dev_key, dev_seed
 from node.crypto.state_tree import bucket_of, slot_of
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.ledger.json_form import time_from_text, to_json, union_from_json
-from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
+from node.ledger.signed import assemble, sign_bytes, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from wallet.txfile import build_payload, sign_payload

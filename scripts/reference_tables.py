@@ -24,7 +24,7 @@ from msgspec import inspect as shape
 from node.chain import block, genesis, vote
 from node.consensus import safety
 from node.daemon.config import SETTINGS
-from node.ledger import kinds
+from node.ledger import kinds, signed
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.ledger.guards import CODE_UNKNOWN, GUARDS, Guard
@@ -393,7 +393,7 @@ TABLES = {
     "ruleset-tables": ruleset_tables,
     "ruleset-schema": ruleset_schema,
     "ruleset-versions": ruleset_versions,
-    "envelope": lambda: structs(envelope.Payload, envelope.TxSignature, envelope.Signed),
+    "envelope": lambda: structs(envelope.Payload, signed.TxSignature, signed.Signed),
     "blocks": lambda: structs(block.Header, block.Commit, block.Block, block.Committed),
     "votes": lambda: structs(vote.Vote, vote.Proposal, vote.Evidence),
     "hard-state": lambda: structs(

@@ -20,8 +20,9 @@ from node.crypto.signing import PrivateKey
 from node.errors import BadSignature, Malformed, OperatorError, WrongChain
 from node.ledger.body import TransactionBody, UnknownBody, type_of
 from node.ledger.json_form import from_json, time_to_text, to_json
+from node.ledger.signed import TxSignature, assemble, sign_bytes, txid_of
 from node.txtypes import envelope
-from node.txtypes.envelope import Payload, TxSignature
+from node.txtypes.envelope import Payload
 from wallet.files import read_file, write_file
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -37,7 +38,7 @@ def build_payload(sender: bytes, body: TransactionBody, *, salt: int, expires_at
 
 def sign_payload(payload_bytes: bytes, genesis_hash: bytes, address: bytes, key: PrivateKey) -> TxSignature:
     """The signature of `key` on behalf of the account `address`."""
-    return TxSignature(address, key.public, key.sign(envelope.sign_bytes(genesis_hash, payload_bytes)))
+    return TxSignature(address, key.public, key.sign(sign_bytes(genesis_hash, payload_bytes)))
 
 
 # --- files ---------------------------------------------------------------------------------------------
@@ -55,12 +56,12 @@ class TxDocument:
 
     @property
     def txid(self) -> bytes:
-        return envelope.txid_of(self.genesis_hash, self.payload_bytes)
+        return txid_of(self.genesis_hash, self.payload_bytes)
 
     @property
     def raw(self) -> bytes:
         """The signed bytes, the same for the same set of signatures."""
-        return envelope.assemble(self.payload_bytes, list(self.signatures))
+        return assemble(self.payload_bytes, list(self.signatures))
 
     def with_signature(self, added: TxSignature) -> TxDocument:
         """The document with one signature for each (account, key), in canonical order."""

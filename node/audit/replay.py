@@ -35,10 +35,11 @@ from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejec
 from node.execution.block_validation import check_frame, execute_block
 from node.execution.head import ChainHead
 from node.ledger.body import type_of
+from node.ledger.signed import Signed, txid_of
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.state_import import import_predecessor
-from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, txid_of
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import unknown_rules, unknown_ruleset
 from node.worker_pool import GC_THRESHOLD, WorkerLost

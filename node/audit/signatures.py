@@ -12,8 +12,8 @@ from node.chain.block import Commit, Committed, block_id_of, decode_committed, v
 from node.chain.validators import ValidatorSet
 from node.codec import encode
 from node.errors import InvalidCertificate, Rejected
+from node.ledger.signed import verify_raw
 from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.envelope import verify_raw
 
 
 class Range(msgspec.Struct, array_like=True, frozen=True):

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from node.txtypes.envelope import verify_raw
+from node.ledger.signed import verify_raw
 from node.worker_pool import WorkerLost, WorkerPool
 
 INLINE_MAX = 24

@@ -34,9 +34,10 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, StateReader
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.receipts import BlockReceipts, Happening, Receipt, RecordRef, receipt_of
+from node.ledger.signed import TxSignature, assemble
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
 from node.txtypes.chain.validator_set import VALIDATORS, punish
-from node.txtypes.envelope import CheckedTx, TxSignature, assemble
+from node.txtypes.envelope import CheckedTx
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.identity.quota import charge, payers_of, used_today, weight_of
 from node.txtypes.rulesets import RULESETS, unknown_rules

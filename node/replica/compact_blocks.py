@@ -8,11 +8,11 @@ from typing import NamedTuple
 from node import limits
 from node.chain.block import Block, check_contents
 from node.errors import Rejected
+from node.ledger.signed import wire_id_of
 from node.replica.events import PeerId
 from node.replica.messages import CompactProposal, GetParts, Parts
 from node.replica.step_context import StepContext
 from node.replica.tx_gossip import TxGossip
-from node.txtypes.envelope import wire_id_of
 
 PARTS_TIMEOUT_MS = 300
 """If a peer sends no missing transaction for this long, the whole body is requested from all peers."""

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from node import limits
 from node.errors import BadSignature, TooLarge
 from node.ledger.body import UnknownBody
+from node.ledger.signed import wire_id_of
 from node.mempool.pool import Claim, Pool, PoolFull
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
-from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
 
 VERIFIED_MAX = 50_000
 VERIFIED_BYTES_MAX = limits.BLOCK_BYTES_CAP + limits.BLOCK_BYTES_CAP // 2

@@ -8,7 +8,8 @@ from node import limits
 from node.chain.block import Block
 from node.errors import InvalidBlock
 from node.execution.block_run import BlockResult
-from node.txtypes.envelope import CheckedTx, wire_id_of
+from node.ledger.signed import wire_id_of
+from node.txtypes.envelope import CheckedTx
 
 
 @dataclass

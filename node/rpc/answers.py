@@ -11,9 +11,9 @@ from node.chain.vote import Evidence
 from node.ledger import kinds
 from node.ledger.family import Family, View
 from node.ledger.fields import Address, Hash32, Height, OptionalTime, PublicKey, Time
+from node.ledger.signed import TxSignature
 from node.rpc.backend import TxStatusName
 from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.envelope import TxSignature
 from node.txtypes.registry import AnyBody
 
 Document = Annotated[Any, kinds.PLAIN]

@@ -20,8 +20,9 @@ from node.ledger.fields import Money
 from node.ledger.json_form import is_required, time_from_text
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.ledger.ruleset import Ruleset
+from node.ledger.signed import Signed
 from node.ledger.static_rules import rules_of
-from node.txtypes.envelope import Payload, Signed
+from node.txtypes.envelope import Payload
 from node.txtypes.registry import TYPES
 
 Json = dict[str, Any]

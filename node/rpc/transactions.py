@@ -16,6 +16,7 @@ from node.errors import Malformed
 from node.ledger.family import View
 from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
+from node.ledger.signed import sign_bytes, txid_of
 from node.limits import TIME_MAX_MS, TX_BYTES_MAX
 from node.rpc import answers, transaction_answers
 from node.rpc.backend import Backend, Submitted, TxStatus
@@ -123,7 +124,7 @@ async def encode_transaction(call: Call) -> transaction_answers.Encoded:
     _, body = await read_body(call.request, call.rpc.config, JSON)
     payload, raw = build_payload(call.backend, read_json(body, EncodeRequest))
     genesis_hash, salt = call.backend.genesis_hash, str(payload.salt)
-    signed, txid = envelope.sign_bytes(genesis_hash, raw), envelope.txid_of(genesis_hash, raw)
+    signed, txid = sign_bytes(genesis_hash, raw), txid_of(genesis_hash, raw)
     return transaction_answers.Encoded(raw, signed, txid, payload.sender, salt, payload.expires_at_ms)
 
 
@@ -151,7 +152,7 @@ async def _read_check(call: Call) -> CheckedTx:
             payload, raw = build_payload(call.backend, request)
             if len(raw) > TX_BYTES_MAX:
                 raise Problem("too_large", f"the payload has {len(raw)} bytes, at most {TX_BYTES_MAX} are allowed")
-            return CheckedTx(SignedTx(b"", raw, payload, (), envelope.txid_of(genesis_hash, raw), b""))
+            return CheckedTx(SignedTx(b"", raw, payload, (), txid_of(genesis_hash, raw), b""))
         if any(field is not None for field in (given.sender, given.body, given.expires_at, given.salt)):
             raise Problem("malformed", "body: either transaction, or sender and body expected, not both")
         raw = read_hex(given.transaction, "transaction")

@@ -21,11 +21,11 @@ from node.chain.validators import ValidatorSet
 from node.codec import encode
 from node.errors import Corrupted, InvalidCertificate, Malformed, Rejected
 from node.execution.genesis_state import genesis_entries, genesis_head
+from node.ledger.signed import Signed, txid_of
 from node.storage import schema
 from node.storage.chain_store import ChainReader, StoredHead
 from node.storage.kv import unless_damaged
 from node.storage.verify_report import Reads, StoreDamage, damage_at
-from node.txtypes.envelope import Signed, txid_of
 
 
 class BlockCheck:

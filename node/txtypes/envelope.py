@@ -1,28 +1,26 @@
 """The signed envelope: `bytes -> SignedTx -> CheckedTx` (docs/PROTOCOL.md, Transactions).
 
     payload = [sender, salt, expires_at_ms, body]
-    signed  = [payload_bytes, [[address, public_key, signature], ...]]
 
 `txid` names the signed payload, for people; `wire_id` names the bytes with the signatures.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Any, NamedTuple, NewType
+from typing import Any, NamedTuple, NewType
 
 import msgspec
-from msgspec import Meta
 
 from node import limits
 from node.codec import Decoder, Value, encode
 from node.crypto.signing import is_signature
 from node.errors import BadSignature, Malformed
 from node.ledger.body import TAG, UnknownBody, open_codes, vins_of
-from node.ledger.fields import U64, Address, PublicKey, Signature, Time
+from node.ledger.fields import U64, Address, Time
 from node.ledger.kinds import StructOf
 from node.ledger.places import code_places, placed
+from node.ledger.signed import TxSignature, decode_signed, sign_bytes, txid_of, wire_id_of
 from node.rules.personal_data import find_personal_data, has_card_in_vin
 from node.txtypes.registry import TYPES, AnyBody
 
@@ -34,21 +32,6 @@ class Payload(Value, frozen=True):
     salt: U64
     expires_at_ms: Time
     body: AnyBody
-
-
-class TxSignature(Value, frozen=True):
-    """The signature of one key of an account, over the sign bytes."""
-
-    address: Address
-    public_key: PublicKey
-    signature: Signature
-
-
-class Signed(Value, frozen=True):
-    """A signed transaction: the encoded payload, and signatures ascending by address, then public key."""
-
-    payload: bytes
-    signatures: Annotated[tuple[TxSignature, ...], Meta(max_length=limits.SIGNATURES_MAX)]
 
 
 class SignedTx(NamedTuple):
@@ -65,28 +48,9 @@ class SignedTx(NamedTuple):
 CheckedTx = NewType("CheckedTx", SignedTx)
 """A transaction all of whose signatures verify. Only `check_signatures` and the verifier pool make one."""
 
-_decode_signed: Decoder[Signed] = Decoder(
-    Signed,
-    limits.TX_BYTES_MAX,
-    "transaction",
-    lambda error, raw: placed(error, StructOf(Signed), raw, whole="transaction"),
-)
 _decode_payload: Decoder[Payload] = Decoder(
     Payload, limits.TX_BYTES_MAX, "payload", lambda error, raw: placed(error, StructOf(Payload), raw, whole="payload")
 )
-
-
-def txid_of(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
-    return sha256(b"bmw/tx\x00" + genesis_hash + payload_bytes).digest()
-
-
-def wire_id_of(genesis_hash: bytes, raw: bytes) -> bytes:
-    return sha256(b"bmw/wire\x00" + genesis_hash + raw).digest()
-
-
-def sign_bytes(genesis_hash: bytes, payload_bytes: bytes) -> bytes:
-    """The message that every signer of a transaction signs."""
-    return b"bmw/tx\x00" + genesis_hash + payload_bytes
 
 
 def decode_payload(raw: bytes) -> Payload:
@@ -132,7 +96,7 @@ def _of_unknown_type(raw: bytes) -> Payload | None:
 
 def decode_signed_tx(raw: bytes, genesis_hash: bytes) -> SignedTx:
     """Everything about a transaction that needs neither keys nor state. Raises `Malformed` or `TooLarge`."""
-    envelope = _decode_signed(raw)
+    envelope = decode_signed(raw)
     payload = decode_payload(envelope.payload)
     if len(envelope.signatures) > 1:
         order = [(s.address, s.public_key) for s in envelope.signatures]
@@ -149,16 +113,3 @@ def check_signatures(signed: SignedTx, genesis_hash: bytes) -> CheckedTx:
         if not is_signature(entry.public_key, message, entry.signature):
             raise BadSignature(f"the signature by key {entry.public_key.hex()} does not verify")
     return CheckedTx(signed)
-
-
-def verify_raw(raw: bytes, genesis_hash: bytes) -> bool:
-    """Whether all signatures of canonical signed bytes verify: the work of a verifier process, without the body."""
-    envelope = _decode_signed(raw)
-    message = sign_bytes(genesis_hash, envelope.payload)
-    return all(is_signature(s.public_key, message, s.signature) for s in envelope.signatures)
-
-
-def assemble(payload_bytes: bytes, signatures: list[TxSignature]) -> bytes:
-    """Signed bytes with the signatures in canonical order."""
-    ordered = tuple(sorted(signatures, key=lambda s: (s.address, s.public_key)))
-    return encode(Signed(payload_bytes, ordered))

@@ -25,7 +25,7 @@ from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key, dev_seed
 from node.execution.genesis_state import genesis_entries, genesis_head
 from node.ledger.json_form import time_from_text, time_to_text, union_from_json
-from node.txtypes.envelope import assemble, sign_bytes, txid_of, wire_id_of
+from node.ledger.signed import assemble, sign_bytes, txid_of, wire_id_of
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import record_digest

@@ -26,9 +26,10 @@ from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_seed
 from node.ledger.json_form import to_json, union_from_json
+from node.ledger.signed import sign_bytes, txid_of
 from node.limits import TX_BYTES_MAX
 from node.rpc.schema import example_body
-from node.txtypes.envelope import CheckedTx, Payload, check_signatures, decode_signed_tx, sign_bytes, txid_of
+from node.txtypes.envelope import CheckedTx, Payload, check_signatures, decode_signed_tx
 from node.txtypes.registry import TYPES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"

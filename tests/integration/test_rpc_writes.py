@@ -12,8 +12,8 @@ from support.http import codes, get, over_http, post
 from support.life import VIN, Life, attest, handover, maintenance, register
 
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import assemble
 from node.limits import TX_BYTES_MAX
-from node.txtypes.envelope import assemble
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.txfile import sign_payload
 

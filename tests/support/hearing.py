@@ -11,12 +11,12 @@ from node.chain.block import Block, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, sign_bytes_of
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import verify_raw, wire_id_of
 from node.replica import events as e
 from node.replica.doppelganger import LISTEN_MS, NO_ECHO, presence_bytes
 from node.replica.messages import CompactProposal, Message, Presence, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
-from node.txtypes.envelope import verify_raw, wire_id_of
 from support.chain import Chain, address
 from support.kept_state import never_signed
 from support.life import register

@@ -8,12 +8,12 @@ from typing import Any
 from node.chain.block import Committed
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import verify_raw
 from node.replica import events as e
 from node.replica.messages import Blocks, GetBlocks, Message, Status, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.txtypes.envelope import verify_raw
 from support.chain import Chain, address
 from support.kept_state import never_signed
 from support.memory_store import MemoryStore

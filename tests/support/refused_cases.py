@@ -16,6 +16,7 @@ from node.crypto.dev_keys import dev_key
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.ledger.params import ChainParams
+from node.ledger.signed import assemble
 from node.txtypes.chain.actions import (
     HoldLift,
     MemberAdmit,
@@ -28,7 +29,6 @@ from node.txtypes.chain.actions import (
 from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume
 from node.txtypes.disputes.arbiters import ARBITERS, Arbiters
-from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.identity.quota import QUOTA, Quota
 from node.txtypes.members.member import FRAUDS, FRAUDS_MAX, MEMBER, Fraud, Frauds, Grant, MemberUpdate

@@ -25,12 +25,13 @@ from node.crypto.signing import PrivateKey
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
 from node.ledger.params import ChainParams
+from node.ledger.signed import verify_raw
 from node.replica import events as e
 from node.replica.messages import CompactProposal, EvidenceMessage, Message, ProposalMessage, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.storage.chain_store import ChainStore
-from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
 from node.txtypes.vehicle.title import VehicleRegister
 from support.chain import START_MS
 from support.kept_state import KeptState, never_signed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.crypto.signing import PrivateKey
 from node.ledger.body import TransactionBody
-from node.txtypes.envelope import assemble
+from node.ledger.signed import assemble
 from wallet.txfile import build_payload, sign_payload
 
 

@@ -27,10 +27,10 @@ from node.crypto.hashing import ZERO32, commitment
 from node.crypto.state_tree import StateTree, bucket_of, changed_bucket, prove, slot_of
 from node.ledger.body import type_of
 from node.ledger.json_form import to_json
+from node.ledger.signed import sign_bytes
 from node.storage.chain_store import ChainStore
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
 from node.txtypes.chain.validator_set import possession_bytes
-from node.txtypes.envelope import sign_bytes
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.listing import LISTING, disclosure_root

@@ -24,8 +24,9 @@ from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Money
 from node.ledger.guards import GuardsUnmet
+from node.ledger.signed import assemble
 from node.rules.rails import TRANSITIONS
-from node.txtypes.envelope import CheckedTx, Payload, assemble
+from node.txtypes.envelope import CheckedTx, Payload
 from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import DeliveryEvent

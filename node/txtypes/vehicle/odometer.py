@@ -59,6 +59,11 @@ def check_reading(ledger: Ledger, vin: str, odometer: Odometer | None, *, is_opt
         return
     readings = ledger.get(ODOMETER, vin) or NO_READINGS
     today, _ = activity_of(readings, ledger.sender, ledger.now_ms)
+    check_readings_today(ledger, vin, today)
+
+
+def check_readings_today(ledger: Ledger, vin: str, today: int) -> None:
+    """Notes too many readings of this author today."""
     if today >= limits.READINGS_PER_AUTHOR_AND_DAY_MAX:
         ledger.unmet(READINGS_TODAY, vin, today, f"at most {limits.READINGS_PER_AUTHOR_AND_DAY_MAX} a day")
 
@@ -70,7 +75,7 @@ def reading_standing(ledger: Ledger, vin: str, vehicle: Vehicle, author: bytes, 
         return "declared"
     if event_at_ms >= vehicle.title_since_ms and vehicle.holder == author:
         return "interested"
-    return "interested" if is_related_to_holder(ledger, vin, author, event_at_ms) else "independent"
+    return "interested" if is_related_to_holder(ledger, vin, vehicle, author, event_at_ms) else "independent"
 
 
 def add_reading(
@@ -78,10 +83,11 @@ def add_reading(
     *, is_acknowledged: bool = False,
 ) -> Vehicle:  # fmt: skip
     """Store and judge a reading that the vehicle's *next* record contains; returns the vehicle with its verdict."""
-    shown = [odometer.value, *(other.value for other in odometer.others)]
+    others = [to_metres(other.value, odometer.unit) for other in odometer.others]
+    metres = to_metres(odometer.value, odometer.unit)
     reading = NewReading(
-        event_at_ms, to_metres(odometer.value, odometer.unit), vehicle.record_count, _STANDINGS[standing],
-        SOURCE_CODES[odometer.source], is_acknowledged, sources_differ([to_metres(v, odometer.unit) for v in shown]),
+        event_at_ms, metres, vehicle.record_count, _STANDINGS[standing], SOURCE_CODES[odometer.source],
+        is_acknowledged, bool(others) and sources_differ([metres, *others]),
     )  # fmt: skip
     earlier = ledger.get(ODOMETER, vin) or NO_READINGS
     group = group_of(ledger, ledger.sender)

@@ -187,17 +187,20 @@ def with_reading(
 
 
 def _plainly_rises(earlier: Readings, reading: Reading) -> bool:
-    """Whether a reading leaves the verdict `LOGICAL` and all its details as they are: it is the last and the highest,
-    not too far from the one before, neither from another party where there was one, nor of another sort. Most readings
-    are such."""
+    """Whether a reading leaves the verdict and all its details as they are: it is the first of the car; or the verdict
+    is `LOGICAL` and it is the last and the highest, not too far from the one before, neither from another party where
+    there was one, nor of another sort. Most readings are such."""
+    is_plain = reading.state == COUNTED and reading.standing != DECLARED and not reading.sources_differ
+    if not is_plain or reading.source == odometer.SOURCE_CODES["history"]:
+        return False
+    if earlier is NO_READINGS:
+        return True
     if earlier.verdict != "LOGICAL" or earlier.segments or len(earlier.readings) >= limits.READINGS_MAX:
         return False
     last = earlier.readings[-1]
     is_of_known_sort = not earlier.reasons or (earlier.reasons == ("one_author",) and reading.author == last.author)
     return (
-        is_of_known_sort and not earlier.outliers and not reading.sources_differ
-        and reading.source != odometer.SOURCE_CODES["history"]
-        and reading.state == last.state == COUNTED and DECLARED not in (reading.standing, last.standing)
+        is_of_known_sort and not earlier.outliers and last.state == COUNTED and last.standing != DECLARED
         and last.event_at_ms <= reading.event_at_ms
         and reading.metres - last.metres <= odometer.LIMIT_LEAST_METRES
         and reading.metres >= max([r.metres for r in earlier.readings])

@@ -111,9 +111,11 @@ def append_record(
 ) -> None:  # fmt: skip
     """Append a record of `body` to the vehicle's chain, and write the vehicle. A material record is one that a buyer
     has to know of before the sale goes on. If the record changes the odometer's verdict, its outcome says so."""
-    before, verdict = ledger.get(VEHICLE, vin), verdict_outcome(vehicle)
-    if before is not None and before.verdict != vehicle.verdict and verdict not in outcome:
-        outcome = (*outcome, verdict)
+    verdict = verdict_outcome(vehicle)
+    if verdict not in outcome:
+        before = ledger.get(VEHICLE, vin)
+        if before is not None and before.verdict != vehicle.verdict:
+            outcome = (*outcome, verdict)
     sequence = vehicle.record_count
     salted = ledger.payload_bytes + vin.encode("ascii") + sequence.to_bytes(8, "big")
     face = Face(

@@ -39,15 +39,16 @@ INSPECTION_UNFIT = Guard(
 def related(reader: Reader, a: bytes, b: bytes, vin: str = "", at_ms: int = 0) -> bool:
     """Whether two accounts are related: the same account, members of one group, a sponsor and the account it opened (if
     that is no member), or, for a vehicle and a time, parties of a trade of it within 90 days of that time."""
+    return _is_one_house(reader, a, b) or (bool(vin) and _traded(reader, a, b, vin, reader.get(VEHICLE, vin), at_ms))
+
+
+def _is_one_house(reader: Reader, a: bytes, b: bytes) -> bool:
     if a == b:
         return True
     one, other = reader.get(MEMBER, a), reader.get(MEMBER, b)
     if one is not None and other is not None:
-        if one.group and one.group == other.group:
-            return True
-    elif _sponsors(reader, a, b) or _sponsors(reader, b, a):
-        return True
-    return bool(vin) and _traded(reader, a, b, vin, at_ms)
+        return bool(one.group) and one.group == other.group
+    return _sponsors(reader, a, b) or _sponsors(reader, b, a)
 
 
 def _sponsors(reader: Reader, sponsor: bytes, account: bytes) -> bool:
@@ -73,8 +74,7 @@ def _is_sponsored_by_group(reader: Reader, account: bytes, other: bytes) -> bool
     return found is not None and group_of(reader, found.sponsor) == member.group
 
 
-def _traded(reader: Reader, a: bytes, b: bytes, vin: str, at_ms: int) -> bool:
-    vehicle = reader.get(VEHICLE, vin)
+def _traded(reader: Reader, a: bytes, b: bytes, vin: str, vehicle: Vehicle | None, at_ms: int) -> bool:
     if vehicle is None or not vehicle.transfer_count or at_ms > vehicle.title_since_ms + TRADED_MS:
         return False  # the last trade is longer ago; an ordinary record reads no other value of the car
     life = reader.get(LIFE, vin)
@@ -97,12 +97,13 @@ def holder_at(reader: Reader, vin: str, vehicle: Vehicle, at_ms: int) -> bytes |
     return first.holder if is_known else None
 
 
-def is_related_to_holder(reader: Reader, vin: str, account: bytes, at_ms: int) -> bool:
+def is_related_to_holder(reader: Reader, vin: str, vehicle: Vehicle, account: bytes, at_ms: int) -> bool:
     """Whether an account is related to the holder of the title at a time. True for every account if that holder is no
     longer known."""
-    vehicle = reader.get(VEHICLE, vin)
-    holder = holder_at(reader, vin, vehicle, at_ms) if vehicle is not None else None
-    return holder is None or related(reader, account, holder, vin, at_ms)
+    holder = holder_at(reader, vin, vehicle, at_ms)
+    if holder is None or _is_one_house(reader, account, holder):
+        return True
+    return _traded(reader, account, holder, vin, vehicle, at_ms)
 
 
 def sellers_at(reader: Reader, vin: str, at_ms: int) -> tuple[bytes, ...]:

@@ -24,7 +24,7 @@ from node.txtypes.members.member import (
     site_of,
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
-from node.txtypes.vehicle.odometer import check_reading
+from node.txtypes.vehicle.odometer import ODOMETER_MISSING, check_readings_today
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of, with_silent_record
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.relation import is_close
@@ -146,10 +146,14 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
             ledger.unmet(SITE_UNKNOWN, self.where.site)
         if vehicle is not None and self.where.model_seen != vehicle.model:
             ledger.unmet(MODEL_DIFFERS, self.vin, self.where.model_seen, vehicle.model)
-        if self.odometer is not None or not has_role(ledger, ledger.sender, *self._without_reading()):
-            check_reading(ledger, self.vin, self.odometer)
-        if vehicle is not None and self._is_numbered(ledger, vehicle):
-            self._check_number(ledger)
+        readings = ledger.get(ODOMETER, self.vin) or NO_READINGS
+        today, unsigned = activity_of(readings, ledger.sender, ledger.now_ms)
+        if self.odometer is not None:
+            check_readings_today(ledger, self.vin, today)
+        elif not has_role(ledger, ledger.sender, *self._without_reading()):
+            ledger.unmet(ODOMETER_MISSING, self.vin)
+        if unsigned >= limits.RECORDS_PER_AUTHOR_MAX and vehicle is not None and self._is_numbered(ledger, vehicle):
+            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, unsigned, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
         self.record_guards(ledger, vehicle)
 
     def _without_reading(self) -> tuple[str, ...]:
@@ -159,12 +163,6 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
     def _is_numbered(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether it is one of the records without the holder's signature that an author may write on a car."""
         return not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker)
-
-    def _check_number(self, ledger: Ledger) -> None:
-        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
-        _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
-        if written >= limits.RECORDS_PER_AUTHOR_MAX:
-            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
 
     def apply(self, ledger: Ledger) -> None:
         if self.odometer is None and self._is_numbered(ledger, ledger.the(VEHICLE, self.vin)):

@@ -26,9 +26,10 @@ from node.ledger.body import TransactionBody
 from node.ledger.guards import GuardsUnmet
 from node.ledger.kinds import Kind, fields_of
 from node.ledger.overlay import Ledger
+from node.ledger.signed import assemble
 from node.rules.odometer import SOURCES
 from node.rules.vin import VIN_PATTERN
-from node.txtypes.envelope import CheckedTx, Payload, assemble
+from node.txtypes.envelope import CheckedTx, Payload
 from node.txtypes.registry import TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order import ORDER

@@ -13,9 +13,10 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import InvalidBlock
 from node.execution.block_validation import check_frame, execute_block
+from node.ledger.signed import verify_raw
 from node.replica.replica import ReplicaConfig
 from node.storage.chain_store import ChainStore
-from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx, verify_raw
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
 from support.memory_store import MemoryStore
 from support.simulation import lives
 from support.simulation.byzantine import twins

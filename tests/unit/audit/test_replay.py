@@ -29,9 +29,10 @@ from node.codec import encode
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
 from node.errors import OperatorError
+from node.ledger.signed import TxSignature, assemble, sign_bytes, txid_of
 from node.storage import schema
 from node.storage.leveldb import LevelStore
-from node.txtypes.envelope import TxSignature, assemble, decode_signed_tx, sign_bytes, txid_of
+from node.txtypes.envelope import decode_signed_tx
 
 
 @pytest.fixture(scope="module")

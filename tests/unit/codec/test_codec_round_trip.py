@@ -10,8 +10,9 @@ from support.generated import bodies
 
 from node.codec import encode
 from node.ledger.json_form import from_json, to_json
+from node.ledger.signed import TxSignature, assemble, txid_of, wire_id_of
 from node.limits import TIME_MAX_MS
-from node.txtypes.envelope import Payload, TxSignature, assemble, decode_payload, decode_signed_tx, txid_of, wire_id_of
+from node.txtypes.envelope import Payload, decode_payload, decode_signed_tx
 from node.txtypes.registry import TYPES
 
 ADDRESS = st.binary(min_size=20, max_size=20)

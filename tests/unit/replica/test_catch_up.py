@@ -14,6 +14,7 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import vote_sign_bytes
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import verify_raw
 from node.replica import events as e
 from node.replica.block_sync import CERTIFICATE_BYTES
 from node.replica.catch_up import (
@@ -32,7 +33,6 @@ from node.replica.catch_up import (
 from node.replica.messages import Blocks, GetBlocks, Status
 from node.replica.replica import Replica, ReplicaConfig
 from node.storage.chain_store import ChainStore
-from node.txtypes.envelope import verify_raw
 
 
 def test_made_up_blocks_behind_a_gap_make_nobody_refuse_transactions(source: Chain) -> None:

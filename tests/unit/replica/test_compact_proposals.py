@@ -17,11 +17,11 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import verify_raw, wire_id_of
 from node.replica import events as e
 from node.replica.compact_blocks import PARTS_TIMEOUT_MS, WHOLE_TIMEOUT_MS
 from node.replica.messages import Body, CompactProposal, GetBody, GetParts, Parts, ProposalMessage, VoteMessage
 from node.replica.replica import Replica
-from node.txtypes.envelope import verify_raw, wire_id_of
 
 PEER = 7
 

@@ -14,6 +14,7 @@ from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockRun
+from node.ledger.signed import Signed, wire_id_of
 from node.mempool.pool import Claim, Entry, Payer
 from node.replica import events as e
 from node.replica import tx_fetcher, tx_gossip
@@ -33,7 +34,7 @@ from node.replica.relay_limit import RELAYS_PER_S
 from node.replica.replica import Replica, ReplicaConfig
 from node.replica.signer import LocalSigner
 from node.replica.signing_duty import INSTANCES_MAX
-from node.txtypes.envelope import CheckedTx, Signed, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
 
 VALIDATORS = [p.name for p in DEV_PARTIES if p.power]
 

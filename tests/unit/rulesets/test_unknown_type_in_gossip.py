@@ -20,6 +20,7 @@ from node.chain.dev_genesis import DEV_PARTIES
 from node.chain.vote import NIL, Proposal, Vote, proposal_sign_bytes, vote_sign_bytes
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
+from node.ledger.signed import Signed, wire_id_of
 from node.replica import events as e
 from node.replica.messages import (
     Announce,
@@ -31,7 +32,7 @@ from node.replica.messages import (
     Transactions,
     VoteMessage,
 )
-from node.txtypes.envelope import Signed, decode_signed_tx, wire_id_of
+from node.txtypes.envelope import decode_signed_tx
 
 SOFTWARES = pytest.mark.parametrize("software", [older_software, newer_software])
 """Whether the software has a class for the type or not, the ruleset decides."""

@@ -20,12 +20,12 @@ from node.execution.block_run import BlockFull
 from node.ledger.guards import GuardsUnmet
 from node.ledger.params import CHAIN
 from node.ledger.ruleset import Ruleset
+from node.ledger.signed import assemble
 from node.rules.tables import Tables
 from node.storage import schema
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, hour_of
-from node.txtypes.envelope import assemble
 from node.txtypes.identity.account import AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA, Quota, weight_of
 from node.txtypes.registry import TYPES

@@ -26,15 +26,8 @@ from node.codec import encode
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.errors import BadSignature, Malformed, Rejected, TooLarge
-from node.txtypes.envelope import (
-    Signed,
-    TxSignature,
-    assemble,
-    check_signatures,
-    decode_signed_tx,
-    sign_bytes,
-    verify_raw,
-)
+from node.ledger.signed import Signed, TxSignature, assemble, sign_bytes, verify_raw
+from node.txtypes.envelope import check_signatures, decode_signed_tx
 from node.txtypes.identity.account import ACCOUNT, AccountUpdateKeys
 
 
