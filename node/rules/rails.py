@@ -1,74 +1,79 @@
-"""Rails: ways of paying outside this chain, the payment statuses of each, and when title may follow."""
+"""Rails: ways of paying outside this chain, what a provider may attest on each, and when the money is final."""
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
+
+from node.limits import DAY_MS
 
 Rail = Literal["card", "bank_transfer", "instant_transfer", "bitcoin", "ether", "finance", "trade_in"]
 RAILS: Final[tuple[Rail, ...]] = get_args(Rail)
-Status = Literal[
-    "initiated", "authorised", "captured", "pending", "settled", "failed", "returned", "charged_back", "refunded"
-]
-STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-"""Statuses of a payment. The buyer creates `initiated`; the payment provider attests every other one."""
-
-_CRYPTO: Final = frozenset({"bitcoin", "ether"})
-FORBIDDEN_RAILS: Final[dict[str, frozenset[str]]] = {
-    "BD": _CRYPTO,  # Bangladesh Bank: Foreign Exchange Regulation Act 1947 (notice of 2017)
-    "CN": _CRYPTO,  # People's Bank of China and nine agencies, notice published 24 September 2021
-    "DZ": _CRYPTO,  # loi de finances 2018, article 117
-    "EG": _CRYPTO,  # law 194 of 2020 (central bank and banking), article 206
-    "ID": _CRYPTO,  # currency law 7/2011: payments in rupiah only; Bank Indonesia 19/12/PBI/2017
-    "IQ": _CRYPTO,  # Central Bank of Iraq, statement of 2017
-    "KW": _CRYPTO,  # Capital Markets Authority, circular 10 of 2023
-    "MA": _CRYPTO,  # Office des Changes, notice of 20 November 2017
-    "NP": _CRYPTO,  # Nepal Rastra Bank, notice of 2017, repeated 2021
-    "RU": _CRYPTO,  # law 259-FZ of 2020, article 14(5): residents may not accept digital currency as payment
-    "TN": _CRYPTO,  # Banque Centrale de Tunisie, 2018
-    "TR": _CRYPTO,  # regulation on the disuse of crypto assets in payments, 16 April 2021
-}
-"""Country of the listing -> rails that are forbidden there. An unlisted country has no known prohibition."""
+Attestation = Literal[
+    "authorised", "voided", "captured", "pending", "settled", "failed", "returned", "refunded", "charged_back",
+    "represented",
+]  # fmt: skip
+ATTESTATIONS: Final[tuple[Attestation, ...]] = get_args(Attestation)
+"""What a provider attests of a payment. Each adds to one of the payment's counters. `voided`: an authorisation was given
+back; `returned`: the receiving side sent a transfer back; `represented`: the seller won back a charge-back."""
+MONEY_BACK: Final[frozenset[str]] = frozenset({"voided", "failed", "returned", "refunded", "charged_back"})
+"""Attestations that money did not come or went back. A provider whose role has ended may still make them."""
+NEEDS_REFERENCE: Final[frozenset[str]] = frozenset({
+    "captured", "pending", "settled", "returned", "refunded", "charged_back", "represented",
+})  # fmt: skip
+"""Attestations of a movement of money. Each names its own external reference."""
+NEEDS_CODE: Final[frozenset[str]] = frozenset({"failed", "returned", "charged_back"})
+"""Attestations that state a reason, a code of `rules.payment_codes`."""
 
 
-def _rail(**following: str) -> dict[str, frozenset[str]]:
-    """The transitions of a rail: every status with the statuses that may follow it, none for those that are not
-    named."""
-    return {status: frozenset(following.get(status, "").split()) for status in STATUSES}
+class RailRule(NamedTuple):
+    """The rule of one rail. `attested`: what a provider may attest on it. `currencies`: those that it carries, none for
+    any. `schemes`: the scheme to the countries of the providers that take part in it, none for any."""
+
+    attested: frozenset[str]
+    schemes: dict[str, frozenset[str]]
+    currencies: frozenset[str] = frozenset()
 
 
-_ON_CHAIN: Final = _rail(
-    initiated="pending settled failed",
-    pending="settled failed",  # failed: never mined, double-spent, or reorganised away
-    settled="refunded",  # settled: as deep as the provider's policy asks; a refund is a payment back
+SEPA_COUNTRIES: Final = frozenset(
+    "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK "
+    "SM VA".split()
 )
+"""Countries of the SEPA payment schemes: European Payments Council, EPC409-09, list of 2025."""
+_ANYWHERE: Final[frozenset[str]] = frozenset()
+_EUR: Final = frozenset({"EUR"})
 
-TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
-    "card": _rail(
-        initiated="authorised failed",
-        authorised="captured failed",  # failed: voided, or the authorisation lapsed
-        captured="settled failed refunded charged_back",
-        settled="refunded charged_back",
-        charged_back="settled",  # the seller won the representment
+RAIL_RULES: Final[dict[str, RailRule]] = {
+    "card": RailRule(
+        frozenset("authorised voided captured settled failed refunded charged_back represented".split()),
+        dict.fromkeys(("visa", "mastercard", "amex", "unionpay", "jcb", "discover", "girocard"), _ANYWHERE),
     ),
-    "bank_transfer": _rail(
-        initiated="pending settled failed",
-        pending="settled failed returned",
-        settled="returned refunded",  # returned: pacs.004 after a recall
+    "bank_transfer": RailRule(
+        frozenset("pending settled failed returned refunded".split()),
+        {"sct": SEPA_COUNTRIES, "target": SEPA_COUNTRIES, "swift": _ANYWHERE, "domestic": _ANYWHERE},
     ),
     # ten seconds, then it has happened or not; a recall needs the receiver's consent and so is a refund
-    "instant_transfer": _rail(initiated="settled failed", settled="refunded"),
-    "bitcoin": _ON_CHAIN,
-    "ether": _ON_CHAIN,
+    "instant_transfer": RailRule(frozenset({"settled", "failed", "refunded"}), {"sct_inst": SEPA_COUNTRIES}, _EUR),
     # authorised: the credit is approved; returned: the buyer withdrew from the linked credit ((EU) 2023/2225)
-    "finance": _rail(initiated="authorised failed", authorised="settled failed", settled="returned refunded"),
-    # pending: the car traded in is promised and valued; settled: it has changed hands; returned: it went back
-    "trade_in": _rail(initiated="pending settled failed", pending="settled failed", settled="returned refunded"),
+    "finance": RailRule(
+        frozenset("authorised voided settled failed returned refunded".split()),
+        dict.fromkeys(("credit", "lease"), _ANYWHERE),
+    ),
+    "trade_in": RailRule(frozenset(), {}),  # the handover settles it
+    "bitcoin": RailRule(frozenset(), {}),
+    "ether": RailRule(frozenset(), {}),
 }
-"""Rail -> status -> the statuses that may follow. Everything else is refused."""
+UNPROVEN_RAILS: Final[frozenset[str]] = frozenset({"bitcoin", "ether"})
+"""Rails whose payments the chain can't prove yet. Attested coins would be a loss waiting to happen: they are refused."""
+RAIL_SCHEMES: Final = tuple(dict.fromkeys(scheme for rule in RAIL_RULES.values() for scheme in rule.schemes))
 
-FINAL_FOR_TITLE: Final[dict[str, frozenset[str]]] = {rail: frozenset({"settled"}) for rail in RAILS}
-"""Statuses at which a payment counts towards the price when title moves. A captured card payment does not: capture is
-the merchant's claim, the money has not arrived, and clearing can still refuse it. A settled one can still be charged
-back; that is a claim between the parties and never moves title back."""
-
-REFERENCE_HIGH_ENTROPY: Final[frozenset[str]] = frozenset({"bank_transfer", "instant_transfer", "bitcoin", "ether"})
-"""Rails whose references nobody can guess (UETR, which is a version 4 UUID; outpoint; transaction hash): hashed as they
-are. References of the others are keyed with the provider's secret first."""
+CardCheck = Literal["challenge", "frictionless", "exempt"]
+CARD_CHECKS: Final[tuple[CardCheck, ...]] = get_args(CardCheck)
+"""How the card holder was authenticated ((EU) 2018/389): by an act of his own, by data alone, or not at all."""
+CARD_FINAL_AFTER_MS: Final[dict[str, int]] = {"challenge": 0, "frictionless": 14 * DAY_MS, "exempt": 14 * DAY_MS}
+"""Time after settlement from which card money counts for the title. Our decision: most disputed payments without
+the holder's own act are disputed within two weeks."""
+CARD_REVERSIBLE_MS: Final = 120 * DAY_MS
+"""Time after settlement in which a card payment can be charged back, by the rules of the large schemes. A charge-back
+after the handover is a claim between the parties and never moves the title back."""
+AUTHORISATION_MAX_MS: Final = 30 * DAY_MS
+"""The longest validity of a card authorisation."""
+REPRESENTMENTS_MAX: Final = 2
+"""How often a charge-back is represented: the schemes know two rounds before arbitration."""
