@@ -5,7 +5,7 @@ Patterns end in `\Z`, because `$` would accept a trailing newline.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -65,6 +65,14 @@ Role = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("roles")]
 RecallAuthority = Annotated[str, Meta(pattern=r"^[A-Z]{2,8}\Z"), kinds.CodeOf("recall_authorities")]
 RecallClass = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("recall_classes")]
 Rail = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rails")]
+RailScheme = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("rail_schemes")]
+OptionalPaymentReason = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_]{0,40}\Z", description="empty for none"), kinds.CodeOf("payment_reasons")
+]
+FeeCode = Annotated[str, Meta(pattern=r"^[A-Z_]{1,40}\Z"), kinds.CodeOf("fee_codes")]
+TaxScheme = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("tax_schemes")]
+Contract = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("contracts")]
+CancelCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("cancel_reasons")]
 BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
 TotalLossCategory = Annotated[str, Meta(pattern=r"^[A-Z]\Z"), kinds.CodeOf("total_loss_categories")]
 DamageCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("damage_causes")]
@@ -170,4 +178,3 @@ class Attachment(Value, frozen=True):
 
 
 Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=16)]
-Contract = Literal["on_premises", "distance"]

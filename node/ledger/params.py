@@ -31,6 +31,11 @@ class ChainParams(Value, tag=1, frozen=True):
     listing_lifetime_max_ms: Annotated[int, Meta(ge=DAY_MS, le=366 * DAY_MS)] = 180 * DAY_MS
     offer_lifetime_max_ms: Annotated[int, Meta(ge=60_000, le=90 * DAY_MS)] = 30 * DAY_MS
     reservation_ms: Annotated[int, Meta(ge=DAY_MS, le=366 * DAY_MS)] = 60 * DAY_MS
+    hold_max_ms: Annotated[int, Meta(ge=DAY_MS, le=90 * DAY_MS)] = 30 * DAY_MS
+    relist_lock_ms: Annotated[int, Meta(ge=0, le=60 * DAY_MS)] = 14 * DAY_MS
+    refund_ms: Annotated[int, Meta(ge=3 * DAY_MS, le=60 * DAY_MS)] = 14 * DAY_MS
+    cancel_fee_max_permille: Annotated[int, Meta(ge=0, le=300)] = 150
+    withdrawal_days: Annotated[int, Meta(ge=14, le=60)] = 14
     ruleset: Annotated[int, Meta(ge=1, le=10_000)] = 1
     next_ruleset: Annotated[int, Meta(ge=0, le=10_000)] = 0
     next_ruleset_height: Annotated[int, Meta(ge=0, le=2**53)] = 0

@@ -33,8 +33,49 @@ class RailRule(NamedTuple):
 
 
 SEPA_COUNTRIES: Final = frozenset(
-    "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK "
-    "SM VA".split()
+    [
+        "AD",
+        "AL",
+        "AT",
+        "BE",
+        "BG",
+        "CH",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GB",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IS",
+        "IT",
+        "LI",
+        "LT",
+        "LU",
+        "LV",
+        "MC",
+        "MD",
+        "ME",
+        "MK",
+        "MT",
+        "NL",
+        "NO",
+        "PL",
+        "PT",
+        "RO",
+        "RS",
+        "SE",
+        "SI",
+        "SK",
+        "SM",
+        "VA",
+    ]
 )
 """Countries of the SEPA payment schemes: European Payments Council, EPC409-09, list of 2025."""
 _ANYWHERE: Final[frozenset[str]] = frozenset()
@@ -42,18 +83,18 @@ _EUR: Final = frozenset({"EUR"})
 
 RAIL_RULES: Final[dict[str, RailRule]] = {
     "card": RailRule(
-        frozenset("authorised voided captured settled failed refunded charged_back represented".split()),
+        frozenset(["authorised", "voided", "captured", "settled", "failed", "refunded", "charged_back", "represented"]),
         dict.fromkeys(("visa", "mastercard", "amex", "unionpay", "jcb", "discover", "girocard"), _ANYWHERE),
     ),
     "bank_transfer": RailRule(
-        frozenset("pending settled failed returned refunded".split()),
+        frozenset(["pending", "settled", "failed", "returned", "refunded"]),
         {"sct": SEPA_COUNTRIES, "target": SEPA_COUNTRIES, "swift": _ANYWHERE, "domestic": _ANYWHERE},
     ),
     # ten seconds, then it has happened or not; a recall needs the receiver's consent and so is a refund
     "instant_transfer": RailRule(frozenset({"settled", "failed", "refunded"}), {"sct_inst": SEPA_COUNTRIES}, _EUR),
     # authorised: the credit is approved; returned: the buyer withdrew from the linked credit ((EU) 2023/2225)
     "finance": RailRule(
-        frozenset("authorised voided settled failed returned refunded".split()),
+        frozenset(["authorised", "voided", "settled", "failed", "returned", "refunded"]),
         dict.fromkeys(("credit", "lease"), _ANYWHERE),
     ),
     "trade_in": RailRule(frozenset(), {}),  # the handover settles it

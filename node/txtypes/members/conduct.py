@@ -40,18 +40,19 @@ AUTHOR_ON_HOLD = Guard("author_on_hold", "too many records of the author were an
                        "fremden", "该作者被撤销或未答复的记录过多，暂停写入和会签",
                        is_permission=True)  # fmt: skip
 
-Counter = Literal["annulled", "unanswered", "dismissed"]
+Counter = Literal["annulled", "unanswered", "dismissed", "defaulted"]
 
 
 class Quarter(Value, frozen=True):
     """Counters of one quarter (block time / 91 days). `annulled`: records of the author that arbiters annulled;
     `unanswered`: disputes that it has not answered in time; `dismissed`: disputes that it opened, and whose record
-    stands."""
+    stands; `defaulted`: accepted orders that it has left as the seller."""
 
     quarter: int
     annulled: int
     unanswered: int
     dismissed: int
+    defaulted: int
 
 
 class Conduct(Value, tag=1, frozen=True):
@@ -65,16 +66,18 @@ class Conduct(Value, tag=1, frozen=True):
     barred_until_ms: OptionalTime
     answers_due: Annotated[tuple[Time, ...], Meta(max_length=ANSWERS_DUE_MAX)]
     losses_until_ms: Annotated[tuple[Time, ...], Meta(max_length=LOSSES_MAX)]
+    refunds_overdue: Annotated[int, Meta(ge=0)]
+    """Orders whose overdue refund a creditor has claimed. Above 0, the account sells nothing."""
 
 
-NO_CONDUCT: Final = Conduct((), 0, (), 0, (), ())
+NO_CONDUCT: Final = Conduct((), 0, (), 0, (), (), 0)
 
 
 # --- counting: pure functions -------------------------------------------------------------------------------
 def counted(conduct: Conduct, counter: Counter, at_ms: int) -> Conduct:
     """With one more of `counter` at a time, and what follows from it."""
     number = at_ms // QUARTER_MS
-    found = next((entry for entry in conduct.quarters if entry.quarter == number), Quarter(number, 0, 0, 0))
+    found = next((entry for entry in conduct.quarters if entry.quarter == number), Quarter(number, 0, 0, 0, 0))
     changed = replace(found, **{counter: getattr(found, counter) + 1})
     others = [entry for entry in conduct.quarters if entry.quarter != number]
     quarters = tuple(sorted([*others, changed], key=lambda entry: entry.quarter)[-QUARTERS_MAX:])
@@ -85,6 +88,8 @@ def counted(conduct: Conduct, counter: Counter, at_ms: int) -> Conduct:
     if counter == "dismissed":
         barred = at_ms + BARRED_MS if total >= DISMISSED_MAX else 0
         return replace(conduct, barred_until_ms=max(conduct.barred_until_ms, barred))
+    if counter == "defaulted":  # shown to buyers; it puts nobody on hold
+        return conduct
     held = at_ms + HOLD_MS if total >= (ANNULLED_MAX if counter == "annulled" else UNANSWERED_MAX) else 0
     return replace(conduct, hold_until_ms=max(conduct.hold_until_ms, held))
 
@@ -133,6 +138,12 @@ def conduct_of(ledger: Ledger, account: bytes) -> Conduct:
 def count(ledger: Ledger, account: bytes, counter: Counter) -> None:
     """Count one more now."""
     ledger.put(CONDUCT, account, counted(conduct_of(ledger, account), counter, ledger.now_ms))
+
+
+def count_refund(ledger: Ledger, seller: bytes, change: int) -> None:
+    """One overdue refund of the seller more, or less."""
+    conduct = conduct_of(ledger, seller)
+    ledger.put(CONDUCT, seller, replace(conduct, refunds_overdue=conduct.refunds_overdue + change))
 
 
 def expect_answer(ledger: Ledger, author: bytes, due_ms: int) -> None:

@@ -13,16 +13,20 @@ from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Address, Id, OptionalTime, Time, Vin
+from node.ledger.fields import Address, Amount, Id, Money, OptionalTime, Time, Vin
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
+from node.txtypes.members.accepted_rail import Rails
 from node.txtypes.members.member import Scope, name_of
 
 Right = Literal["present", "respond", "list", "negotiate", "accept", "handover", "return"]
 Rights = Annotated[tuple[Right, ...], Meta(min_length=1, max_length=7)]
+OF_SALE: Final = frozenset({"list", "negotiate", "accept", "handover", "return"})
+"""Rights to act in a sale. The agent signs too: it owes its principal what it takes in payment."""
+PerMille = Annotated[int, Meta(ge=0, le=300)]
 MANDATE_LIFETIME_MAX_MS: Final = 400 * DAY_MS
 
 MANDATE_UNKNOWN = Guard("mandate_unknown", "there is no such mandate", "diese Vollmacht gibt es nicht", "委托不存在")
@@ -34,6 +38,22 @@ MANDATE_PARTY = Guard("mandate_party", "the account is neither principal nor age
                       is_permission=True)  # fmt: skip
 MANDATE_SELF = Guard("mandate_self", "nobody gives a mandate to itself", "niemand bevollmächtigt sich selbst",
                      "不能委托自己")  # fmt: skip
+MANDATE_SALE = Guard("mandate_sale", "the rights of a sale and its terms are given together or not at all",
+                     "Rechte zum Verkauf und seine Bedingungen werden zusammen erteilt oder gar nicht",
+                     "销售权利与销售条件须同时授予")  # fmt: skip
+
+
+class SaleTerms(Value, frozen=True):
+    """What an agent may agree on in a sale. `floor`: the lowest price. `rails`: those that the principal takes, with its
+    providers. `trade_in_max`: the highest value of a car taken in payment. The agent earns `commission_permille` of the
+    price and `commission_fixed`. `allow_self`: it may buy the car itself."""
+
+    floor: Money
+    rails: Annotated[Rails, Meta(min_length=1)]
+    trade_in_max: Amount
+    commission_permille: PerMille
+    commission_fixed: Amount
+    allow_self: bool
 
 
 class Mandate(Value, tag=1, frozen=True):
@@ -44,6 +64,7 @@ class Mandate(Value, tag=1, frozen=True):
     vins: Annotated[tuple[Vin, ...], Meta(max_length=limits.LIST_MAX)]
     wmis: Scope
     rights: Rights
+    sale: SaleTerms | None
     granted_at_ms: Time
     ends_at_ms: Time
     ended_at_ms: OptionalTime
@@ -108,13 +129,15 @@ def agent_of(
 
 
 class MandateGrant(TransactionBody, tag="mandate.grant", frozen=True):
-    """The sender lets the agent act for it. `wmis` without `vins` limits it to those makers' cars."""
+    """The sender lets the agent act for it. `wmis` without `vins` limits it to those makers' cars. `sale` is given with a
+    right of a sale, and then the agent signs too."""
 
     agent: Address
     vins: Annotated[tuple[Vin, ...], Meta(max_length=limits.LIST_MAX)]
     wmis: Scope
     rights: Rights
     ends_at_ms: Time
+    sale: SaleTerms | None = None
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("vins"), Unique("wmis"), Unique("rights"))
     headline: ClassVar[tuple[str, ...]] = ("agent", "rights")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
@@ -122,9 +145,14 @@ class MandateGrant(TransactionBody, tag="mandate.grant", frozen=True):
         "ends_at": "+90d",
     })  # fmt: skip
 
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        return (self.agent,) if OF_SALE.intersection(self.rights) else ()
+
     def guards(self, ledger: Ledger) -> None:
         if self.agent == ledger.sender:
             ledger.unmet(MANDATE_SELF, to_text(self.agent))
+        if (self.sale is None) == bool(OF_SALE.intersection(self.rights)):
+            ledger.unmet(MANDATE_SALE, to_text(self.agent))
         latest = ledger.now_ms + MANDATE_LIFETIME_MAX_MS
         if not ledger.now_ms < self.ends_at_ms <= latest:
             need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
@@ -132,7 +160,7 @@ class MandateGrant(TransactionBody, tag="mandate.grant", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         ledger.put(MANDATE, ledger.txid, Mandate(
-            ledger.sender, self.agent, self.vins, self.wmis, self.rights, ledger.now_ms, self.ends_at_ms, 0
+            ledger.sender, self.agent, self.vins, self.wmis, self.rights, self.sale, ledger.now_ms, self.ends_at_ms, 0
         ))  # fmt: skip
 
 

@@ -1,159 +1,100 @@
-"""Orders and their payments as state: the sale between a seller and a buyer, its deadlines, its final money.
+"""Orders as state: the deal between a seller and a buyer, its deadlines, its money.
 
-Deadlines are lazy: an order past its time counts as expired for every guard and every answer. A reservation with money
-under way does not lapse: see `vehicle.market_of`.
+Deadlines are lazy. An accepted order reserves the car until its time is over, and with money under way a limited time
+longer. Money that is there afterwards is a debt to give back; it locks no car.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
+from msgspec import Meta
 from msgspec.structs import replace
 
+from node import limits
 from node.codec import Value
-from node.crypto.hashing import tagged
-from node.ledger.body import TransactionBody, Transitions, type_of
-from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, extended
-from node.ledger.fields import Address, Amount, Contract, Hash32, Id, Money, OptionalHash, OptionalTime, Rail, Time, Vin
-from node.ledger.guards import Guard
-from node.ledger.json_form import time_to_text
+from node.ledger.body import Transitions
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
+from node.ledger.fields import Address, Amount, Hash32, Id, Money, OptionalHash, OptionalTime, Time, Vin
 from node.ledger.overlay import Ledger
-from node.ledger.ruleset import Ruleset
+from node.ledger.params import CHAIN, PARAMS_ID
+from node.rules.deals import CancelReason
 from node.rules.odometer import Verdict, is_worse
-from node.rules.rails import Status
 from node.txtypes.members.member import name_of
-from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, status_now
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, vins_of_deal
+from node.txtypes.sale.listing import LISTING, status_now
+from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of
 from node.txtypes.vehicle.odometer import newest_distance
-from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
-NO_MONEY: Final = frozenset({"initiated", "failed", "returned", "charged_back", "refunded"})
-"""Statuses in which no money is under way or settled."""
 OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
-Stage = Literal["scheduled", "picked_up", "in_transit", "arrived"]
+Stage = Literal["scheduled", "picked_up", "in_transit", "arrived", "no_show"]
 
 AGREED_DISTANCE_METRES: Final = 1_000_000
 """How far others may read that a sold car was driven, before its handover, without the buyer's agreement: test drives
 and transport."""
 
-ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
-ORDER_STATUS = Guard("order_status", "the order is not in the right state",
-                     "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")  # fmt: skip
-ORDER_EXPIRED = Guard("order_expired", "the order's deadline has passed", "die Frist des Auftrags ist vorbei",
-                      "订单已过期")  # fmt: skip
-NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
-                      "应由另一方答复", is_permission=True)  # fmt: skip
 
-
-# --- payments ---------------------------------------------------------------------------------------------
-class Step(Value, frozen=True):
-    """A status and the block time at which it was attested."""
-
-    status: Status
-    at_ms: Time
-
-
-class Payment(Value, tag=1, frozen=True):
-    """One payment of an order."""
-
-    order: Id
-    payer: Address
-    rail: Rail
-    provider: Address
-    amount: Money
-    status: Status
-    reference: OptionalHash
-    settled: Amount
-    refunded: Amount
-    steps: tuple[Step, ...]
-
-
-class ReferenceUse(Value, tag=1, frozen=True):
-    """The payment that has consumed an external payment reference."""
-
-    payment: Id
-
-
-class PaymentView(Payment, frozen=True):
-    """A payment; all its amounts are of one currency."""
-
-    id: Id
-    settled: Money  # type: ignore[assignment]
-    refunded: Money  # type: ignore[assignment]
-    is_final_for_title: bool
-
-    @staticmethod
-    def of(ident: str, payment: Payment, reader: Reader, as_of: AsOf) -> PaymentView:
-        currency = payment.amount.currency
-        return extended(
-            PaymentView, payment, id=bytes.fromhex(ident), settled=Money(payment.settled, currency),
-            refunded=Money(payment.refunded, currency), is_final_for_title=is_final(payment, as_of.rules),
-        )  # fmt: skip
-
-
-PAYMENT = Family(
-    "payment", Payment, ident=HASH_IDENT,
-    concerns=lambda ident, payment: (
-        f"order/{payment.order.hex()}", f"account/{payment.payer.hex()}", f"account/{payment.provider.hex()}",
-    ),
-    event="payment", status=lambda payment: payment.status, path="/v1/payments", view=PaymentView,
-    internal=("id", "steps"),
-)  # fmt: skip
-REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)
-
-
-def reference_id(rail: str, provider: bytes, reference: bytes) -> bytes:
-    """`H("bmw/payment-ref", rail || 0x00 || provider || reference)`, see `rules.rails.REFERENCE_HIGH_ENTROPY`."""
-    return tagged("bmw/payment-ref", rail.encode("ascii") + b"\x00" + provider + reference)
-
-
-def payments_of(reader: Reader, idents: Iterable[bytes]) -> list[Payment]:
-    return [payment for ident in idents if (payment := reader.get(PAYMENT, ident)) is not None]
-
-
-def is_final(payment: Payment, rules: Ruleset) -> bool:
-    """Whether the payment counts towards the price when title moves."""
-    return payment.status in rules.tables.rails_final_for_title[payment.rail]
-
-
-def settled_amount(reader: Reader, idents: Iterable[bytes], rules: Ruleset) -> int:
-    """Minor units that are final for the title."""
-    return sum(payment.amount.amount for payment in payments_of(reader, idents) if is_final(payment, rules))
-
-
-def has_money(reader: Reader, idents: Iterable[bytes]) -> bool:
-    """Whether any money is under way or settled."""
-    return any(payment.status not in NO_MONEY for payment in payments_of(reader, idents))
-
-
-# --- orders -----------------------------------------------------------------------------------------------
 class Order(Value, tag=1, frozen=True):
-    """A buyer's offer for a version of a listing, and the progress of the sale."""
+    """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to answer
+    the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`."""
 
     listing: Id
     listing_version: int
     vin: Vin
     seller: Address
+    agent: Address | None
+    mandate: Id | None
     buyer: Address
-    price: Money
-    rail: Rail
-    provider: Address
-    contract: Contract
+    terms: Terms
+    round: int
+    turn: Literal["seller", "buyer", ""]
     disclosure_root: Hash32
-    expires_at_ms: Time
-    """Of the offer; from acceptance on, of the reservation, which outlives it while money is under way."""
-    status: OrderStatus
-    payments: tuple[Id, ...]
-    deliveries: int
-    delivery_stage: Literal[""] | Stage
-    agreed_changes: int
-    """The vehicle's `material_changes` that the buyer has agreed to."""
+    agreed_root: Hash32
+    """The car's material root that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
     agreed_verdict: Verdict
-    """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
     agreed_metres: int
     """How far the car had gone by the newest counted reading at that time, over all its instruments."""
-    accepted_at_ms: OptionalTime
-    title_record: OptionalHash
+    expires_at_ms: Time
+    """The end of the offer."""
+    status: OrderStatus
+    cause: Literal[""] | CancelReason = ""
+    accepted_at_ms: OptionalTime = 0
+    until_ms: OptionalTime = 0
+    """The end of the reservation."""
+    hold_until_ms: OptionalTime = 0
+    """The hard end of the reservation, however much money is there."""
+    ended_at_ms: OptionalTime = 0
+    """When the order was completed or cancelled."""
+    kept: Amount = 0
+    """What the seller keeps of an order that was cancelled."""
+    net: Amount = 0
+    """What has come and not gone back."""
+    money_until_ms: OptionalTime = 0
+    """Until when money of the order counts as under way."""
+    money_at_ms: OptionalTime = 0
+    """When money last came."""
+    is_claimed: bool = False
+    """Whether a creditor has claimed a refund that is overdue."""
+    payments: Annotated[tuple[Id, ...], Meta(max_length=limits.PAYMENTS_PER_ORDER_MAX)] = ()
+    carrier: Address | None = None
+    """Who takes the car to the buyer, besides seller and agent."""
+    deliveries: int = 0
+    delivery_stage: Literal[""] | Stage = ""
+    delivery_at_ms: OptionalTime = 0
+    """The event time of the newest step of the delivery."""
+    window_to_ms: OptionalTime = 0
+    is_window_confirmed: bool = False
+    missed_at_ms: OptionalTime = 0
+    """When the buyer missed a window that it had confirmed."""
+    refused_at_ms: OptionalTime = 0
+    """When the buyer refused the car at the door."""
+    title_record: OptionalHash = b""
+
+    @property
+    def price(self) -> Money:
+        return self.terms.price
 
     def is_agreed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether the buyer has agreed to the present state of the vehicle, but for a distance that a test drive or a
@@ -161,16 +102,16 @@ class Order(Value, tag=1, frozen=True):
         now = self.agreed_to(ledger, vehicle)
         is_near = abs(now.agreed_metres - self.agreed_metres) <= AGREED_DISTANCE_METRES
         is_known = not is_worse(now.agreed_verdict, self.agreed_verdict)
-        return is_near and is_known and now.agreed_changes == self.agreed_changes
+        return is_near and is_known and now.agreed_root == self.agreed_root
 
     def agreed_text(self) -> str:
         """What the buyer has agreed to, for a reader."""
-        return f"{self.agreed_changes} material changes, {self.agreed_metres // 1_000} km, {self.agreed_verdict}"
+        return f"{self.agreed_root.hex()}, {self.agreed_metres // 1_000} km, {self.agreed_verdict}"
 
     def agreed_to(self, ledger: Ledger, vehicle: Vehicle) -> Order:
         """The order whose buyer has agreed to the present state of the vehicle."""
         return replace(
-            self, agreed_changes=vehicle.material_changes,
+            self, agreed_root=material_root(self.vin, vehicle),
             agreed_verdict=verdict_now(ledger, self.vin, vehicle, ledger.rules),
             agreed_metres=newest_distance(ledger, self.vin),
         )  # fmt: skip
@@ -181,116 +122,186 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
         "order.counter": "countered", "order.accept": "accepted", "order.reject": "rejected",
         "order.cancel": "cancelled",
     },
-    "countered": {"order.accept": "accepted", "order.reject": "rejected", "order.cancel": "cancelled"},
-    "accepted": {
-        "order.acknowledge": "accepted", "order.cancel": "cancelled", "order.handover": "completed",
-        "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.event": "accepted",
+    "countered": {
+        "order.counter": "countered", "order.accept": "accepted", "order.reject": "rejected",
+        "order.cancel": "cancelled",
     },
-    "completed": {}, "rejected": {}, "cancelled": {},
+    "accepted": {
+        "order.acknowledge": "accepted", "order.amend": "accepted", "order.cancel": "cancelled",
+        "order.handover": "completed", "order.reinstate": "accepted", "order.claim_refund": "accepted",
+        "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.confirm": "accepted",
+        "delivery.event": "accepted", "delivery.refuse": "accepted",
+    },
+    "completed": {"order.claim_refund": "completed", "payment.initiate": "completed"},
+    "rejected": {},
+    "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
 })  # fmt: skip
 
 
-def is_live(ident: bytes, order: Order, vehicle: Vehicle | None, now_ms: int) -> bool:
-    """Whether the order is not final and within its deadline, or accepted with money under way or settled."""
-    if not TRANSITIONS.steps[order.status]:
-        return False
-    is_kept = vehicle is not None and vehicle.market.order == ident and vehicle.market.holds_money
-    return now_ms < order.expires_at_ms or (order.status == "accepted" and is_kept)
+# --- deadlines ------------------------------------------------------------------------------------------------
+def reserved_until_ms(order: Order) -> int:
+    """When an accepted order stops reserving its cars: at its deadline, with money at the latest at its hard end."""
+    money = order.hold_until_ms if order.net else min(order.money_until_ms, order.hold_until_ms)
+    return max(order.until_ms, money)
+
+
+def is_live(ident: bytes, order: Order, now_ms: int) -> bool:
+    """Whether the order is an offer within its deadline, or reserves its cars."""
+    match order.status:
+        case "offered" | "countered":
+            return now_ms < order.expires_at_ms
+        case "accepted":
+            return now_ms < reserved_until_ms(order)
+    return False
+
+
+def ended_ms(order: Order) -> int:
+    """When an order ended that is completed, cancelled or past its reservation."""
+    return order.ended_at_ms or reserved_until_ms(order)
 
 
 def status_of(ident: bytes, order: Order, reader: Reader, now_ms: int) -> str:
-    """The status as it counts now: `expired` past its deadline unless a reservation with money under way lasts,
-    `fallen` where the listing has moved on without the offer."""
-    if not TRANSITIONS.steps[order.status]:
-        return order.status
-    vehicle = reader.get(VEHICLE, order.vin)
-    if not is_live(ident, order, vehicle, now_ms):
-        return "expired"
-    if order.status == "accepted":
-        return order.status
-    listing = reader.get(LISTING, order.listing)
-    if listing is None or listing.version != order.listing_version:
-        return "fallen"
-    return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
+    """The status as it counts now. `expired`: past its deadline; `fallen`: the listing has moved on without the offer;
+    `unwinding`: it ended without title, and there is money to give back; `unwound`: all of it went back."""
+    if order.status in ("offered", "countered"):
+        if not is_live(ident, order, now_ms):
+            return "expired"
+        listing = reader.get(LISTING, order.listing)
+        if listing is None or listing.version != order.listing_version:
+            return "fallen"
+        vehicle = reader.get(VEHICLE, order.vin)
+        return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
+    is_lapsed = order.status == "accepted" and not is_live(ident, order, now_ms)
+    if order.status == "cancelled" or is_lapsed:
+        if order.net > order.kept or now_ms < order.money_until_ms:
+            return "unwinding"
+        return "unwound" if order.money_at_ms else "expired" if is_lapsed else "cancelled"
+    return order.status
+
+
+# --- money ----------------------------------------------------------------------------------------------------
+def final_amount(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
+    """Minor units that count for the title now."""
+    return sum(final_of(payment, now_ms) for payment in payments if payment.leg != CLAIM_LEG)
+
+
+def creditor_of(order: Order, payment: Payment) -> bytes:
+    """Who gets the money of a payment back: the lender of a credit, else the buyer."""
+    finance = order.terms.finance
+    is_credit = payment.leg != CLAIM_LEG and order.terms.legs[payment.leg].kind == "finance"
+    return finance.lender if is_credit and finance is not None else order.buyer
+
+
+class Debt(View, frozen=True):
+    """What the seller has to give back to one creditor, and by when."""
+
+    creditor: Address
+    amount: Money
+    due_ms: Time
+
+
+def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: int) -> tuple[Debt, ...]:
+    """What the seller has to give back: of an order that ended without title all but what it may keep, of a completed one
+    what came beyond the price. What it keeps is taken from the buyer's own money first."""
+    nets: dict[bytes, int] = {}
+    for payment in payments:
+        if payment.leg != CLAIM_LEG:
+            creditor = creditor_of(order, payment)
+            nets[creditor] = nets.get(creditor, 0) + net_of(payment)
+    if order.status == "completed":
+        kept = in_money(order.terms)
+    elif order.status == "cancelled" or (order.status == "accepted" and now_ms >= reserved_until_ms(order)):
+        kept = order.kept
+    else:
+        return ()
+    due = max(ended_ms(order), order.money_at_ms) + refund_ms
+    debts = []
+    is_completed = order.status == "completed"
+    # an excess is the buyer's, so a completed order keeps the lender's money first; a fee is the buyer's, too
+    for creditor in sorted(nets, key=lambda account: (account == order.buyer) == is_completed):
+        taken = min(kept, nets[creditor])
+        kept -= taken
+        if nets[creditor] > taken:
+            debts.append(Debt(creditor, Money(nets[creditor] - taken, order.price.currency), due))
+    return tuple(debts)
+
+
+def with_money(order: Order, payments: Iterable[Payment], now_ms: int, *, has_come: bool = False) -> Order:
+    """The order with what follows from its payments. `has_come`: money came just now."""
+    paid = [payment for payment in payments if payment.leg != CLAIM_LEG]
+    return replace(
+        order, net=sum(map(net_of, paid)), money_until_ms=max(map(money_until_ms, paid), default=0),
+        money_at_ms=now_ms if has_come else order.money_at_ms,
+    )  # fmt: skip
+
+
+# --- the view ---------------------------------------------------------------------------------------------------
+class LegView(View, frozen=True):
+    """A part of the price: when it is due, what has come and what is final."""
+
+    due_ms: OptionalTime
+    net: Amount
+    final: Amount
 
 
 class OrderView(Order, frozen=True):
-    """An order as it counts now, with its payments. `settled`: the sum that is final for the title."""
+    """An order as it counts now, with its payments. `settled`: what has come in money; `final`: what counts for the title;
+    `debts`: what the seller has to give back."""
 
-    id: Id
-    status: OrderStatus | Literal["expired", "fallen"]  # type: ignore[assignment]
-    seller_name: str
-    buyer_name: str
-    payments: tuple[PaymentView, ...]  # type: ignore[assignment]
-    settled: Money
-    is_paid: bool
+    id: Id = b""
+    status: OrderStatus | Literal["expired", "fallen", "unwinding", "unwound"] = "offered"  # type: ignore[assignment]
+    seller_name: str = ""
+    buyer_name: str = ""
+    payments: tuple[PaymentView, ...] = ()  # type: ignore[assignment]
+    legs: tuple[LegView, ...] = ()
+    settled: Money = Money(0, "EUR")
+    final: Money = Money(0, "EUR")
+    is_paid: bool = False
+    debts: tuple[Debt, ...] = ()
 
     @staticmethod
     def of(ident: str, order: Order, reader: Reader, as_of: AsOf) -> OrderView:
-        payments = [(payment, reader.get(PAYMENT, payment)) for payment in order.payments]
-        settled = settled_amount(reader, order.payments, as_of.rules)
+        params = reader.get(CHAIN, PARAMS_ID)
+        assert params is not None, "a state has chain parameters"
+        found = [(payment, reader.get(PAYMENT, payment)) for payment in order.payments]
+        given = [(ident, payment) for ident, payment in found if payment is not None]
+        payments = [payment for _, payment in given]
+        now, currency = as_of.now_ms, order.price.currency
+        final = final_amount(order, payments, now)
         return extended(
-            OrderView, order, id=bytes.fromhex(ident),
-            status=status_of(bytes.fromhex(ident), order, reader, as_of.now_ms),
+            OrderView, order, id=bytes.fromhex(ident), status=status_of(bytes.fromhex(ident), order, reader, now),
             seller_name=name_of(reader, order.seller), buyer_name=name_of(reader, order.buyer),
-            payments=tuple(PaymentView.of(p.hex(), value, reader, as_of) for p, value in payments if value is not None),
-            settled=replace(order.price, amount=settled), is_paid=settled == order.price.amount,
+            payments=tuple(PaymentView.of(p.hex(), value, reader, as_of) for p, value in given),
+            legs=tuple(_leg_view(order, place, payments, now) for place in range(len(order.terms.legs))),
+            settled=Money(max(0, order.net), currency), final=Money(final, currency),
+            is_paid=final >= in_money(order.terms), debts=debts_of(order, payments, now, params.refund_ms),
         )  # fmt: skip
+
+
+def _leg_view(order: Order, place: int, payments: list[Payment], now_ms: int) -> LegView:
+    own = [payment for payment in payments if payment.leg == place]
+    due = order.accepted_at_ms + order.terms.legs[place].due_ms if order.accepted_at_ms else 0
+    return LegView(due, sum(map(net_of, own)), sum(final_of(payment, now_ms) for payment in own))
 
 
 ORDER = Family(
     "order", Order, ident=HASH_IDENT,
     indexes=(
-        Index("vin", lambda order: (order.vin,), VIN_IDENT, description="VIN of the vehicle"),
-        Index("party", lambda order: sorted({order.seller.hex(), order.buyer.hex()}), ADDRESS_IDENT,
-              description="seller or buyer"),
+        Index("vin", lambda order: vins_of_deal(order.vin, order.terms), VIN_IDENT, description="VIN of a car of the deal"),
+        Index("party", lambda order: sorted({a.hex() for a in parties_of(order)}), ADDRESS_IDENT,
+              description="seller, agent, buyer or lender"),
     ),
     concerns=lambda ident, order: (
-        f"order/{ident}", f"vehicle/{order.vin}", f"account/{order.seller.hex()}", f"account/{order.buyer.hex()}",
+        f"order/{ident}", *(f"vehicle/{vin}" for vin in vins_of_deal(order.vin, order.terms)),
+        *(f"account/{account.hex()}" for account in parties_of(order)),
     ),
     event="order", status=lambda order: order.status, path="/v1/orders", view=OrderView,
     internal=("id", "payments", "deliveries", "disclosure_root", "title_record"),
 )  # fmt: skip
 
 
-# --- the base of the types --------------------------------------------------------------------------------
-class OrderBody(TransactionBody, frozen=True):
-    """A transaction about an order; `order_guards` are those of the type."""
-
-    order: Id
-
-    def guards(self, ledger: Ledger) -> None:
-        order = self.require_order(ledger)
-        if order is not None:
-            self.order_guards(ledger, order)
-
-    def order_guards(self, ledger: Ledger, order: Order) -> None:
-        raise AssertionError(f"{type(self).__name__} has no guards")
-
-    def require_order(self, ledger: Ledger) -> Order | None:
-        """The order, None only where there is none. Notes unless it is live and its status permits the type."""
-        order, subject = ledger.get(ORDER, self.order), self.order.hex()
-        if order is None:
-            ledger.unmet(ORDER_UNKNOWN, subject)
-        elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
-            ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
-        elif not is_live(self.order, order, ledger.get(VEHICLE, order.vin), ledger.now_ms):
-            need = f"after {time_to_text(ledger.now_ms)}"
-            ledger.unmet(ORDER_EXPIRED, subject, time_to_text(order.expires_at_ms), need)
-        return order
-
-    def follow(self, ledger: Ledger, order: Order, **changed: Any) -> None:
-        """Write the order, changed, in the status that follows."""
-        status = TRANSITIONS.after(order.status, type_of(self))
-        ledger.put(ORDER, self.order, replace(order, status=status, **changed))
-
-    def check_party(self, ledger: Ledger, *parties: bytes) -> None:
-        if ledger.sender not in parties:
-            ledger.unmet(NOT_A_PARTY, self.order.hex())
-
-    def check_turn(self, ledger: Ledger, order: Order) -> None:
-        """Notes unless the sender must answer: the buyer to a counter-offer, the seller to an offer."""
-        self.check_party(ledger, order.seller, order.buyer)
-        waiting = order.seller if order.status == "countered" else order.buyer
-        if ledger.sender == waiting:
-            ledger.unmet(NOT_YOUR_TURN, self.order.hex())
+def parties_of(order: Order) -> tuple[bytes, ...]:
+    """Seller, buyer, and where there are any the agent and the lender, each once."""
+    finance = order.terms.finance
+    found = (order.seller, order.buyer, order.agent, finance.lender if finance is not None else None)
+    return tuple(dict.fromkeys(account for account in found if account is not None))

@@ -68,7 +68,7 @@ def begun(
         registration=UNREGISTERED, holder=holder, title_since_ms=ledger.now_ms, market=OFF_MARKET, flags=(), brands=(),
         recalls=(), duties=(), alerts=(), inspection=None, loss=None, clearances=(), warranties=0, verdict="NO_VERDICT",
         record_count=0, first_sequence=0, history_head=ZERO32, maintenance_count=0, accident_count=0, transfer_count=0,
-        material_changes=0, material_head=ZERO32,
+        material_changes=0, material_head=ZERO32, material_author=b"",
     )  # fmt: skip
 
 

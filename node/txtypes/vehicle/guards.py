@@ -30,6 +30,12 @@ SITE_UNKNOWN = Guard("site_unknown", "no directory entry of the parties has such
 MARKET_LIVE = Guard("market_live", "the vehicle is listed or reserved", "das Fahrzeug ist inseriert oder reserviert",
                     "车辆已挂牌或已预定")  # fmt: skip
 
+RELIST_LOCKED = Guard(
+    "relist_locked",
+    "the car is kept for the buyer of an order that its seller has left, or that was paid in full",
+    "das Fahrzeug ist dem Käufer eines Auftrags vorbehalten, den der Verkäufer verlassen hat oder der voll bezahlt war",
+    "该车为已全额付款或被卖方弃约的订单买方保留",
+)
 
 ENDED = ("scrapped", "voided")
 """States of existence in which no further acts on the car are valid."""
@@ -73,6 +79,9 @@ def check_holder(ledger: Ledger, vin: str, vehicle: Vehicle | None, address: byt
 
 
 def check_off_market(ledger: Ledger, vin: str, vehicle: Vehicle) -> None:
+    """Notes a car that is listed, reserved or on its way back, or that is kept for the buyer of an order."""
     market = market_of(vehicle, ledger.now_ms)
     if market.status != "off":
         ledger.unmet(MARKET_LIVE, vin, market.status, "off")
+    if ledger.now_ms < market.locked_until_ms:
+        ledger.unmet(RELIST_LOCKED, vin, need=f"after {time_to_text(market.locked_until_ms)}")

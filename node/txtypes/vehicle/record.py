@@ -131,7 +131,10 @@ def append_record(
     if is_material:
         ledger.happened("vehicle.material", f"vehicle/{vin}")
         material = next_material_head(vehicle.material_head, sequence, digest)
-        vehicle = replace(vehicle, material_changes=vehicle.material_changes + 1, material_head=material)
+        vehicle = replace(
+            vehicle, material_changes=vehicle.material_changes + 1, material_head=material,
+            material_author=ledger.sender,
+        )  # fmt: skip
     ledger.put(VEHICLE, vin, vehicle)
 
 

@@ -47,34 +47,49 @@ CLAIM_AGAIN_MS: Final = 180 * DAY_MS
 
 # --- market -----------------------------------------------------------------------------------------------
 class Market(Value, frozen=True):
-    """Whether a car is off the market, listed, or reserved by an order, until `until_ms`. `market_of` gives the region
-    as it counts after that."""
+    """Whether a car is off the market, listed, reserved by an order, or on its way back from a buyer who has withdrawn,
+    until `until_ms`. `market_at` gives the region as it counts after that."""
 
-    status: Literal["off", "listed", "reserved"]
+    status: Literal["off", "listed", "reserved", "returning"]
     listing: OptionalHash
+    """Empty for none, also where an order takes the car in payment."""
     order: OptionalHash
     until_ms: OptionalTime
-    listed_until_ms: OptionalTime
+    listed_until_ms: OptionalTime = 0
     """The deadline of the listing that a reserved car falls back to."""
-    holds_money: bool
-    """Whether a payment of the reserving order is authorised, captured, pending or settled. The reservation then does
-    not lapse."""
+    hold_until_ms: OptionalTime = 0
+    """The end of a reservation, whatever money is under way."""
+    money_until_ms: OptionalTime = 0
+    """Until when money of the reserving order keeps the reservation, but not beyond `hold_until_ms`."""
+    lock_ms: Annotated[int, Meta(ge=0)] = 0
+    """How long after the end of the reservation the car goes to nobody but the order's buyer, who has paid in full."""
+    locked_until_ms: OptionalTime = 0
+    """Until when the car goes to nobody but the buyer of `order`, whom its seller has left."""
 
 
-OFF_MARKET: Final = Market("off", b"", b"", 0, 0, False)
+OFF_MARKET: Final = Market("off", b"", b"", 0)
 
 
 def listed_market(listing: bytes, until_ms: int) -> Market:
-    return Market("listed", listing, b"", until_ms, 0, False)
+    return Market("listed", listing, b"", until_ms)
+
+
+def reserved_until_ms(market: Market) -> int:
+    """When the reservation ends: at its deadline, or later with the money, at the latest at its hard end."""
+    return max(market.until_ms, min(market.money_until_ms, market.hold_until_ms))
 
 
 def market_at(market: Market, now_ms: int) -> Market:
-    """The market region at a time. After its deadline a reserved car is listed again, for as long as its listing runs.
-    If money is under way the reservation stays, however late, until the money has gone back or the car has changed
-    hands. A listing after its deadline is off the market."""
+    """The market region at a time. After its end a reserved car is listed again, for as long as its listing runs; where
+    the buyer had paid in full, it is locked for others first. A listing after its deadline is off the market."""
+    if market.status in ("off", "returning"):
+        return market
     if market.status == "reserved":
-        if now_ms < market.until_ms or market.holds_money:
+        if now_ms < (end := reserved_until_ms(market)):
             return market
+        locked = Market("off", b"", market.order, 0, locked_until_ms=end + market.lock_ms)
+        if now_ms < locked.locked_until_ms:
+            return locked
         market = listed_market(market.listing, market.listed_until_ms)
     return market if now_ms < market.until_ms else OFF_MARKET
 

@@ -111,6 +111,8 @@ class Vehicle(Value, tag=1, frozen=True):
     """The number of material records, which a buyer has to acknowledge."""
     material_head: Hash32
     """`H("bmw/material", head || sequence || digest)` over the material records, the sequence as 8 bytes."""
+    material_author: Annotated[bytes, Meta(max_length=20)]
+    """The sender of the newest material record, empty for none."""
 
 
 def market_of(vehicle: Vehicle, now_ms: int) -> Market:

@@ -1,0 +1,138 @@
+"""The payer's side of a payment: it begins one, and says that it has sent the money."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from node import limits
+from node.ledger.body import TransactionBody
+from node.ledger.example import Example
+from node.ledger.fields import Id, Money, RailScheme
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.static_rules import AmountAboveZero, StaticRule
+from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.claims import claims_of
+from node.txtypes.sale.deal import CLAIM_LEG, Leg
+from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
+from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order_body import ORDER_STATUS, OrderBody, check_reserving, write_money
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
+from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
+from node.txtypes.vehicle.vehicle import VEHICLE
+
+OPEN_MAX = 8
+"""Payments of one order that are not closed."""
+
+LEG_UNKNOWN = Guard("leg_unknown", "the order has no such part to be paid in money",
+                    "der Auftrag hat keinen solchen Teil, der in Geld bezahlt wird", "订单没有此货币付款部分")  # fmt: skip
+PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would exceed what is to be paid",
+                              "die Zahlungen überstiegen, was zu zahlen ist", "付款超过应付金额")  # fmt: skip
+PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
+                      "付款次数过多")  # fmt: skip
+SCHEME_UNFIT = Guard("scheme_unfit", "the scheme is not one of the rail's, or the provider's country takes no part in it",
+                     "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
+                     "该支付方案不属于此支付方式，或服务商所在国未参与")  # fmt: skip
+DECLARED_ALREADY = Guard("declared_already", "the payment was declared, or its provider has attested it",
+                         "die Zahlung ist schon erklärt, oder der Dienst hat sie bestätigt",
+                         "该付款已声明或已由服务商证明")  # fmt: skip
+
+
+class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
+    """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on; or,
+    with `leg` 255, one that settles a claim against it."""
+
+    leg: Annotated[int, Meta(ge=0, le=CLAIM_LEG)]
+    scheme: RailScheme
+    amount: Money
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("amount"),)
+    weight: ClassVar[int] = 120
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {
+        "order": "$order", "leg": 0, "scheme": "sct", "amount": {"amount": "5290000", "currency": "EUR"},
+    })  # fmt: skip
+
+    def _leg(self, order: Order) -> Leg | None:
+        """The part that is paid; a claim is paid as the first part in money was."""
+        legs = order.terms.legs
+        if self.leg == CLAIM_LEG:
+            return next((leg for leg in legs if leg.provider is not None), None)
+        leg = legs[self.leg] if self.leg < len(legs) else None
+        return leg if leg is not None and leg.provider is not None else None
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        subject, leg = self.order.hex(), self._leg(order)
+        self.check_party(ledger, order.buyer)
+        if (self.leg == CLAIM_LEG) != (order.status == "completed"):
+            ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
+        vehicle = ledger.get(VEHICLE, order.vin)
+        if vehicle is not None and order.status == "accepted":
+            check_reserving(ledger, self.order, order.vin, vehicle)
+        if leg is None or leg.provider is None:
+            ledger.unmet(LEG_UNKNOWN, subject, self.leg)
+            return
+        check_currency(ledger, subject, self.amount.currency, order.price.currency)
+        self._check_provider(ledger, order, leg)
+        payments = payments_of(ledger, order.payments)
+        taken = sum(occupied(payment) for payment in payments if payment.leg == self.leg) + self.amount.amount
+        if taken > (most := self._most(ledger, order, leg)):
+            ledger.unmet(PAYMENT_EXCEEDS_PRICE, subject, taken, most)
+        live = sum(not payment.is_closed for payment in payments)
+        if len(payments) >= limits.PAYMENTS_PER_ORDER_MAX or live >= OPEN_MAX:
+            need = f"below {limits.PAYMENTS_PER_ORDER_MAX}, and below {OPEN_MAX} open ones"
+            ledger.unmet(PAYMENTS_FULL, subject, len(payments), need)
+
+    def _most(self, ledger: Ledger, order: Order, leg: Leg) -> int:
+        if self.leg != CLAIM_LEG:
+            return leg.amount
+        own = [c for c in claims_of(ledger, order.vin) if (c.order, c.debtor) == (self.order, order.buyer)]
+        return sum(claim.amount.amount for claim in own)
+
+    def _check_provider(self, ledger: Ledger, order: Order, leg: Leg) -> None:
+        assert leg.provider is not None, "checked"
+        listing = ledger.the(LISTING, order.listing)
+        check_provider(ledger, leg.provider, leg.rail, listing.country)
+        countries = countries_of(ledger, listing, leg.provider)
+        check_rail(ledger, self.order.hex(), leg.rail, order.price.currency, countries)
+        schemes = ledger.rules.tables.rail_rules[leg.rail].schemes
+        member = ledger.get(MEMBER, leg.provider)
+        places = schemes.get(self.scheme)
+        if places is None or (places and (member is None or member.country not in places)):
+            ledger.unmet(SCHEME_UNFIT, self.order.hex(), self.scheme, " or ".join(sorted(schemes)))
+
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        leg, listing = self._leg(order), ledger.the(LISTING, order.listing)
+        assert leg is not None and leg.provider is not None, "guarded"
+        hold = next((accepted.hold_ms for accepted in listing.rails if accepted.rail == leg.rail), 0)
+        ledger.put(PAYMENT, ledger.txid, Payment(
+            self.order, self.leg, leg.rail, self.scheme, leg.provider, ledger.sender, self.amount, hold, ledger.now_ms
+        ))  # fmt: skip
+        ledger.put(ORDER, self.order, replace(order, payments=(*order.payments, ledger.txid)))
+
+
+class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
+    """The payer says that it has sent the money. For seven days, once for each payment, the seller cannot end the order for
+    want of payment. It is no evidence that money has come."""
+
+    payment: Id
+    uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None
+    weight: ClassVar[int] = 60
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"payment": "$payment"})
+
+    def guards(self, ledger: Ledger) -> None:
+        payment = ledger.get(PAYMENT, self.payment)
+        if payment is None:
+            ledger.unmet(PAYMENT_UNKNOWN, self.payment.hex())
+            return
+        if ledger.sender != payment.payer:
+            ledger.unmet(NOT_A_PARTY, self.payment.hex())
+        if payment.declared_at_ms or payment.sequence or payment.is_closed:
+            ledger.unmet(DECLARED_ALREADY, self.payment.hex())
+
+    def apply(self, ledger: Ledger) -> None:
+        payment = ledger.the(PAYMENT, self.payment)
+        ledger.put(PAYMENT, self.payment, replace(payment, declared_at_ms=ledger.now_ms))
+        write_money(ledger, payment.order, ledger.the(ORDER, payment.order))

@@ -1,0 +1,171 @@
+"""The types that change an accepted order: acknowledge, amend, reinstate."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from node.ledger.example import Example
+from node.ledger.fields import Hash32, Time
+from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, vins_of_deal
+from node.txtypes.sale.listing import EXPIRY_PASSED, require_listing
+from node.txtypes.sale.negotiation import EXAMPLE_TERMS
+from node.txtypes.sale.order import ORDER, Order, is_live
+from node.txtypes.sale.order_body import (
+    ORDER_RESERVED,
+    ORDER_STATUS,
+    OrderBody,
+    freed,
+    reserving,
+    step_listing,
+    withdraw_claim,
+    write_money,
+)
+from node.txtypes.sale.payments import net_of, payments_of
+from node.txtypes.sale.terms import check_terms
+from node.txtypes.sale.trade_in import check_trade_in
+from node.txtypes.vehicle.conditions import check_shown
+from node.txtypes.vehicle.guards import check_holder, require_vehicle
+from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.vehicle import VEHICLE, market_of
+
+NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed since the buyer agreed",
+                               "seit der Zustimmung hat sich nichts geändert", "自买方同意后没有变化")  # fmt: skip
+AMEND_BELOW_PAID = Guard("amend_below_paid", "a part with payments keeps its place, rail and provider, and what was paid",
+                         "ein Teil mit Zahlungen behält Platz, Zahlweg und Dienst und was bezahlt ist",
+                         "已有付款的部分须保留其位置、支付方式、服务商和已付金额")  # fmt: skip
+
+
+class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
+    """The buyer agrees to changes since the acceptance: an accident, a flag, a brand, another verdict, a longer distance.
+    It names the car's material root, so that its signature for a scratch covers no crash."""
+
+    material_root: Hash32
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "material_root": "$material_root"})
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        self.check_party(ledger, order.buyer)
+        vehicle = require_vehicle(ledger, order.vin)
+        if vehicle is not None:
+            check_shown(ledger, order.vin, vehicle, self.material_root)
+            if order.is_agreed(ledger, vehicle):
+                ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
+
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        ledger.put(ORDER, self.order, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)))
+
+
+class OrderAmend(OrderBody, tag="order.amend", frozen=True):
+    """Buyer and seller agree on other terms of an accepted order; where a credit changes, its lender signs too."""
+
+    terms: Terms
+    weight: ClassVar[int] = 200
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "order": "$order", "terms": EXAMPLE_TERMS | {"cancel_fee": 10_000},
+    }, ("buyer-1",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        order = ledger.get(ORDER, self.order)
+        if order is None:
+            return ()
+        before, after = order.terms.finance, self.terms.finance
+        lenders = [f.lender for f in (before, after) if f is not None] if before != after else []
+        ours = order.seller if ledger.sender in (order.seller, order.buyer) else ledger.sender
+        return tuple(dict.fromkeys((order.buyer, ours, *lenders)))
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        subject = self.order.hex()
+        self.check_party(ledger, order.seller, order.buyer, order.agent)
+        if ledger.sender == order.agent:
+            check_mandate(ledger, "accept", replace(order, terms=self.terms))
+        listing = require_listing(ledger, order.listing)
+        if listing is not None:
+            check_terms(ledger, subject, self.terms, listing, order.buyer)
+        for payment in payments_of(ledger, order.payments):
+            if payment.leg == CLAIM_LEG or (payment.is_closed and not net_of(payment)):
+                continue
+            before, legs = order.terms.legs[payment.leg], self.terms.legs
+            after = legs[payment.leg] if payment.leg < len(legs) else None
+            paid = sum(net_of(p) for p in payments_of(ledger, order.payments) if p.leg == payment.leg)
+            is_same = after is not None and (after.kind, after.rail, after.provider) == (
+                before.kind,
+                before.rail,
+                before.provider,
+            )
+            if not is_same or after is None or after.amount < paid:
+                ledger.unmet(AMEND_BELOW_PAID, subject, f"part {payment.leg}: {paid} paid")
+        changed = replace(order, terms=self.terms)
+        if self.terms.trade_in is not None and self.terms.trade_in.vin not in vins_of_deal(order.vin, order.terms):
+            check_trade_in(ledger, changed)
+
+    def apply(self, ledger: Ledger) -> None:
+        before = ledger.the(ORDER, self.order)
+        until = before.accepted_at_ms + self.terms.reserve_ms
+        order = self.follow(
+            ledger, before, terms=self.terms, until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms
+        )
+        was, now = vins_of_deal(before.vin, before.terms), vins_of_deal(order.vin, order.terms)
+        for vin in was:
+            if vin not in now:
+                append_record(ledger, vin, freed(ledger, self.order, before, vin), self, ledger.now_ms)
+        for vin in now:
+            vehicle = replace(ledger.the(VEHICLE, vin), market=reserving(ledger, self.order, order, vin))
+            append_record(ledger, vin, vehicle, self, ledger.now_ms)
+        write_money(ledger, self.order, order)
+
+
+class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
+    """Buyer and seller revive an order that was cancelled, or whose reservation is over, until a new time. Nothing else
+    revives one."""
+
+    until_ms: Time
+    material_root: Hash32
+    is_for_ended: ClassVar[bool] = True
+    weight: ClassVar[int] = 200
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "order": "$order", "until": "+20d", "material_root": "$material_root",
+    }, ("buyer-1",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        order = ledger.get(ORDER, self.order)
+        ours = order.seller if order is not None and ledger.sender == order.buyer else ledger.sender
+        return (order.buyer, ours) if order is not None else ()
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        subject = self.order.hex()
+        if ledger.sender != order.buyer:
+            check_acting(ledger, "accept", order, subject)
+        if is_live(self.order, order, ledger.now_ms) or not order.accepted_at_ms:
+            ledger.unmet(ORDER_STATUS, subject, order.status, "an accepted order that has ended")
+        latest = ledger.now_ms + ledger.params.reservation_ms
+        if not ledger.now_ms < self.until_ms <= latest:
+            need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
+            ledger.unmet(EXPIRY_PASSED, subject, time_to_text(self.until_ms), need)
+        check_standing(ledger, order.seller, order.vin)
+        vehicle = require_vehicle(ledger, order.vin)
+        if vehicle is not None:
+            check_holder(ledger, order.vin, vehicle, order.seller)
+            check_shown(ledger, order.vin, vehicle, self.material_root)
+            market = market_of(vehicle, ledger.now_ms)
+            is_its_own = market.listing in (b"", order.listing) and market.order in (b"", self.order)
+            if market.status == "reserved" or not is_its_own:
+                ledger.unmet(ORDER_RESERVED, order.vin)
+        check_trade_in(ledger, order)
+
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        withdraw_claim(ledger, order)
+        order = self.follow(
+            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0, accepted_at_ms=ledger.now_ms, is_claimed=False,
+            until_ms=self.until_ms, hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
+        )  # fmt: skip
+        step_listing(ledger, order, "order.reinstate")
+        for vin in vins_of_deal(order.vin, order.terms):
+            vehicle = replace(ledger.the(VEHICLE, vin), market=reserving(ledger, self.order, order, vin))
+            append_record(ledger, vin, vehicle, self, ledger.now_ms)

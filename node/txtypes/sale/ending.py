@@ -1,0 +1,188 @@
+"""How an order ends without title: cancellation for a reason that state proves, and the claim of an overdue refund."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from node.crypto.addresses import to_text
+from node.ledger.body import type_of
+from node.ledger.example import Example
+from node.ledger.fields import Amount, CancelCause
+from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
+from node.txtypes.members.conduct import count, count_refund
+from node.txtypes.sale.deal import in_money, vins_of_deal
+from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
+from node.txtypes.sale.payments import Payment, is_under_way, net_of, payments_of
+from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.regions import Market, flags_at
+from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
+
+CANCEL_REASON = Guard("cancel_reason", "state does not bear out this reason for the sender",
+                      "der Zustand belegt diesen Grund für den Absender nicht", "链上状态不支持该取消理由")  # fmt: skip
+KEPT_EXCEEDS = Guard("kept_exceeds", "more would be kept than both agreed on or than has come",
+                     "es würde mehr einbehalten als vereinbart oder als gekommen ist", "留款超过约定或已收金额")  # fmt: skip
+REFUND_NOT_DUE = Guard("refund_not_due", "no refund to this account is overdue, or it was claimed already",
+                       "keine Erstattung an dieses Konto ist überfällig, oder sie wurde schon angemahnt",
+                       "对该账户没有逾期退款，或已催告")  # fmt: skip
+
+
+class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
+    """End an order. An offer that is not accepted its maker can take back. An accepted order ends for a reason that state
+    proves; a seller without one defaults, which everybody sees. `kept`: what both agree that the seller keeps, with the
+    reason `mutual` only. What has come beyond is a debt to give back."""
+
+    reason: CancelCause
+    kept: Amount = 0
+    weight: ClassVar[int] = 150
+    headline: ClassVar[tuple[str, ...]] = ("reason",)
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        order = ledger.get(ORDER, self.order)
+        return (order.seller, order.buyer) if order is not None and self.reason == "mutual" else ()
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        self.check_party(ledger, order.seller, order.buyer)
+        if order.status != "accepted":
+            if self.kept or (self.reason != "changed_mind" and self.reason != "mutual"):
+                ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, "changed_mind: nothing is agreed on yet")
+            return
+        if self.kept and (self.reason != "mutual" or self.kept > order.net):
+            most = max(0, order.net) if self.reason == "mutual" else 0
+            ledger.unmet(KEPT_EXCEEDS, self.order.hex(), self.kept, f"at most {most}")
+        if need := self._missing(ledger, order):
+            ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, need)
+
+    def _missing(self, ledger: Ledger, order: Order) -> str:
+        """What state would have to show for the reason, or empty."""
+        is_buyer, payments = ledger.sender == order.buyer, payments_of(ledger, order.payments)
+        match self.reason:
+            case "mutual":
+                return ""
+            case "changed_mind":
+                return "" if is_buyer else "the buyer"
+            case "seller_default":
+                return "the seller" if is_buyer else ""
+            case "buyer_default":
+                return "the seller" if is_buyer else _default_missing(order, payments, ledger.now_ms)
+            case "late_delivery":
+                is_late = 0 < order.terms.deliver_by_ms < ledger.now_ms
+                return "" if is_buyer and is_late else "the buyer, after the agreed time of delivery"
+            case "vehicle_changed":
+                return (
+                    "" if is_buyer and has_changed(ledger, order) else "the buyer, after a change that it did not sign"
+                )
+            case "vehicle_lost":
+                return "" if is_lost(ledger, order) else "a car that is lost, scrapped, stolen or held"
+            case "financing_failed":
+                return "" if is_buyer and _is_credit_refused(order, payments, ledger.now_ms) else "a credit that failed"
+            case "refused":
+                is_over = 0 < order.refused_at_ms < ledger.now_ms - CURE_MS
+                return "" if is_buyer and is_over else "the buyer, two weeks after it has refused the car"
+            case "time_over":
+                return _time_missing(order, ledger.now_ms, is_buyer=is_buyer)
+            case _:
+                return "another reason"
+
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        was_accepted, is_default = order.status == "accepted", self.reason == "seller_default"
+        kept = self.kept if self.reason == "mutual" else _fee(order, payments_of(ledger, order.payments), self.reason)
+        self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
+        if not was_accepted:
+            return
+        is_reserving = ledger.the(VEHICLE, order.vin).market.order == self.order
+        if is_default:
+            count(ledger, order.seller, "defaulted")
+        elif is_reserving:
+            step_listing(ledger, order, type_of(self))
+        for vin in vins_of_deal(order.vin, order.terms):
+            vehicle = freed(ledger, self.order, order, vin)
+            if is_default and is_reserving and vin == order.vin:
+                until = ledger.now_ms + ledger.params.relist_lock_ms
+                vehicle = replace(vehicle, market=Market("off", b"", self.order, 0, locked_until_ms=until))
+            append_record(ledger, vin, vehicle, self, ledger.now_ms)
+
+
+def _fee(order: Order, payments: list[Payment], reason: str) -> int:
+    """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for leaving
+    a distance contract; and a provider that is silent about a payment earns the seller nothing."""
+    is_silent = any(payment.declared_at_ms and not payment.sequence for payment in payments)
+    match reason:
+        case "changed_mind":
+            return 0 if order.terms.contract == "distance" else order.terms.cancel_fee
+        case "buyer_default":
+            return 0 if is_silent else order.terms.cancel_fee
+    return 0
+
+
+def due_at_ms(order: Order, leg: int) -> int:
+    """When a part of the price is due."""
+    return order.accepted_at_ms + order.terms.legs[leg].due_ms
+
+
+def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
+    for place, leg in enumerate(order.terms.legs):
+        own = [payment for payment in payments if payment.leg == place]
+        is_owed = leg.kind != "trade_in" and sum(map(net_of, own)) < leg.amount
+        if is_owed and now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS:
+            if not any(is_under_way(payment, now_ms) for payment in own):
+                return ""
+    return "a part of the price that is three days overdue, with no money under way"
+
+
+def _is_credit_refused(order: Order, payments: list[Payment], now_ms: int) -> bool:
+    place = next((n for n, leg in enumerate(order.terms.legs) if leg.kind == "finance"), None)
+    if place is None:
+        return False
+    own = [payment for payment in payments if payment.leg == place]
+    if any(net_of(payment) or (payment.authorised and not payment.is_closed) for payment in own):
+        return False
+    return any(payment.is_closed for payment in own) or now_ms > due_at_ms(order, place)
+
+
+def _time_missing(order: Order, now_ms: int, *, is_buyer: bool) -> str:
+    if now_ms < order.until_ms:
+        return f"after {time_to_text(order.until_ms)}"
+    if not is_buyer and order.net >= in_money(order.terms) and not order.missed_at_ms:
+        return "the buyer, since it has paid in full and missed no window that it had confirmed"
+    return ""
+
+
+def has_changed(ledger: Ledger, order: Order) -> bool:
+    """Whether the car has a material record that the buyer has neither agreed to nor made."""
+    vehicle = ledger.the(VEHICLE, order.vin)
+    is_by_another = vehicle.material_author != order.buyer
+    return is_by_another and material_root(order.vin, vehicle) != order.agreed_root
+
+
+def is_lost(ledger: Ledger, order: Order) -> bool:
+    vehicle = ledger.the(VEHICLE, order.vin)
+    is_gone = existence_now(vehicle, ledger.now_ms) in ("total_loss", "scrapped", "voided")
+    flags = flags_at(vehicle.flags, ledger.now_ms)
+    return is_gone or any(flag.name in LOST_FLAGS and flag.is_firm for flag in flags)
+
+
+class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
+    """A creditor claims a refund that is overdue. Until it is paid, the seller lists and sells nothing."""
+
+    is_for_ended: ClassVar[bool] = True
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        own = [debt for debt in debts_now(ledger, order) if debt.creditor == ledger.sender]
+        due = min((debt.due_ms for debt in own), default=0)
+        if not own or ledger.now_ms < due or order.is_claimed:
+            have = "claimed already" if order.is_claimed else time_to_text(due) if own else "no debt"
+            ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)
+
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        count_refund(ledger, order.seller, 1)
+        self.follow(ledger, order, is_claimed=True)

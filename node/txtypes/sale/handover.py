@@ -1,0 +1,239 @@
+"""The handover: both sign, the money is final, and in one step the title of the car moves to the buyer, and that of a car
+in payment to its taker."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from node import limits
+from node.ledger.body import type_of
+from node.ledger.example import Example
+from node.ledger.fields import Hash32, Money, Odometer, Time
+from node.ledger.guards import Guard
+from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique
+from node.rules.deals import PROMISE_MS
+from node.rules.odometer import is_worse, tolerance_metres
+from node.txtypes.members.member import has_role
+from node.txtypes.sale.acting import check_mandate
+from node.txtypes.sale.claims import Cause, Claim, add_claim
+from node.txtypes.sale.deal import Terms, in_money, traded_in
+from node.txtypes.sale.order import ORDER, Order, final_amount
+from node.txtypes.sale.order_body import OrderBody, check_reserving, step_listing
+from node.txtypes.sale.payments import Payment, final_of, payments_of
+from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
+from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
+from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
+from node.txtypes.vehicle.odometer import (
+    ACCREDITED,
+    Standing,
+    add_reading,
+    check_reading,
+    distance_shown,
+    is_verdict_worse,
+    newest_distance,
+    verdict_outcome,
+)
+from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.regions import LIENS_MAX, flags_at
+from node.txtypes.vehicle.stop_flags import FLAGS_FULL, PaidOff, check_paid_off, with_firm_flag, without_liens
+from node.txtypes.vehicle.title import with_title
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, verdict_now
+
+PAYMENT_NOT_FINAL = Guard("payment_not_final", "the final payments do not make up the price",
+                          "die endgültigen Zahlungen ergeben nicht den Preis", "款项未最终到账")  # fmt: skip
+HANDOVER_READING = Guard(
+    "handover_reading",
+    "the reading is below the newest one: an accredited member reads the car first, and the buyer acknowledges the "
+    "verdict",
+    "der Kilometerstand liegt unter dem neuesten: zuerst liest ein zugelassenes Mitglied das Fahrzeug ab, und der "
+    "Käufer bestätigt das Urteil",
+    "读数低于最新读数：须先由认可成员读取里程，并由买方确认结论",
+)
+ACKNOWLEDGEMENT_MISSING = Guard("acknowledgement_missing", "the buyer has not acknowledged the changes",
+                                "der Käufer hat die Änderungen nicht bestätigt", "买方未确认变更")  # fmt: skip
+REFERENCE_SHARED = Guard(
+    "reference_shared",
+    "another provider has attested a payment with the same UETR: both parties confirm that they know",
+    "ein anderer Dienst hat eine Zahlung mit derselben UETR bestätigt: beide Parteien bestätigen, dass sie es wissen",
+    "另一服务商以相同 UETR 证明过付款：须由双方确认知悉",
+)
+PROMISE_UNFIT = Guard("promise_unfit", "there is no credit whose payment could be promised",
+                      "es gibt keinen Kredit, dessen Zahlung zugesagt werden könnte", "没有可承诺付款的贷款")  # fmt: skip
+
+
+class OrderHandover(OrderBody, tag="order.handover", frozen=True):
+    """Seller or agent and buyer sign the handover in one transaction; so do the taker of a car in payment, each bank whose
+    lien ends with it, and a lender that gets the title or promises its payment. Both sides name the material roots of
+    the cars as they are. The money must be final; more than the price is a debt to give back and no obstacle."""
+
+    odometer: Odometer | None
+    event_at_ms: Time
+    material_root: Hash32
+    trade_odometer: Odometer | None = None
+    trade_material_root: Hash32 | None = None
+    paid_off: PaidOff = ()
+    """Banks whose liens on the sold car end with the handover: they sign too."""
+    trade_paid_off: PaidOff = ()
+    """Banks whose liens on the car in payment end with the handover: they sign too."""
+    promises: bool = False
+    """The lender promises to pay within five days; its payment then counts as final."""
+    confirms_shared: bool = False
+    """Both parties know that another provider has attested the same transfer."""
+    protocol: Hash32 | None = None
+    """A salted hash of the handover's protocol."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("paid_off"), Unique("trade_paid_off"))
+    weight: ClassVar[int] = 400
+    headline: ClassVar[tuple[str, ...]] = ("odometer",)
+    EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
+        "order": "$order", "odometer": {"value": 160, "unit": "km", "source": "cluster"}, "event_at": "now",
+        "material_root": "$material_root",
+    }, ("buyer-1",))  # fmt: skip
+
+    def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
+        order = ledger.get(ORDER, self.order)
+        if order is None:
+            return ()
+        ours = order.agent if order.agent is not None and ledger.sender == order.agent else order.seller
+        found = [ours, order.buyer, *self.paid_off, *self.trade_paid_off]
+        if order.terms.trade_in is not None:
+            found.append(order.terms.trade_in.taker)
+        if (finance := order.terms.finance) is not None and (self.promises or finance.title_to == "lender"):
+            found.append(finance.lender)
+        return tuple(dict.fromkeys(found))
+
+    # --- guards -----------------------------------------------------------------------------------------------
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        self.check_party(ledger, order.seller, order.buyer, order.agent)
+        if ledger.sender == order.agent:
+            check_mandate(ledger, "handover", order)
+        self._check_money(ledger, order)
+        vehicle = require_vehicle(ledger, order.vin)
+        check_reading(ledger, order.vin, self.odometer)
+        check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
+        since = min(order.accepted_at_ms, ledger.now_ms)
+        check_act_time(ledger, order.vin, self.event_at_ms, age_max_ms=limits.HANDOVER_AGE_MAX_MS, since_ms=since)
+        if vehicle is not None:
+            self._check_car(ledger, order, vehicle)
+        self._check_trade_in(ledger, order)
+
+    def _check_money(self, ledger: Ledger, order: Order) -> None:
+        subject, payments = self.order.hex(), payments_of(ledger, order.payments)
+        final, price = final_amount(order, payments, ledger.now_ms), in_money(order.terms)
+        if self.promises:
+            if order.terms.finance is None:
+                ledger.unmet(PROMISE_UNFIT, subject)
+            final += _promised(order.terms, payments, ledger.now_ms)
+        if final < price:
+            ledger.unmet(PAYMENT_NOT_FINAL, subject, final, price)
+        if any(payment.shared for payment in payments) and not self.confirms_shared:
+            ledger.unmet(REFERENCE_SHARED, subject)
+
+    def _check_car(self, ledger: Ledger, order: Order, vehicle: Vehicle) -> None:
+        check_shown(ledger, order.vin, vehicle, self.material_root)
+        check_holder(ledger, order.vin, vehicle, order.seller)
+        # a verdict that became worse after the acceptance blocks until the buyer has acknowledged it
+        verdict = verdict_now(ledger, order.vin, vehicle, ledger.rules)
+        agreed = () if is_worse(verdict, order.agreed_verdict) else ("odometer",)
+        check_paid_off(ledger, order.vin, vehicle, self.paid_off)
+        check_step(ledger, order.vin, vehicle, "handover", agreed, order.buyer, signed_by=self.paid_off)
+        check_reserving(ledger, self.order, order.vin, vehicle)
+        if not order.is_agreed(ledger, vehicle):
+            now = order.agreed_to(ledger, vehicle)
+            ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_text(), now.agreed_text())
+        if order.terms.finance is not None and order.terms.finance.takes_lien:
+            self._check_lien_room(ledger, order.vin, vehicle, order.terms.finance.lender)
+        _check_distance(ledger, order.vin, self.odometer, self.event_at_ms)
+
+    def _check_lien_room(self, ledger: Ledger, vin: str, vehicle: Vehicle, lender: bytes) -> None:
+        live = flags_at(vehicle.flags, ledger.now_ms)
+        others = [f for f in live if f.name == "lien" and f.setter != lender and f.setter not in self.paid_off]
+        if len(others) >= LIENS_MAX:
+            ledger.unmet(FLAGS_FULL, vin, len(others), f"below {LIENS_MAX}")
+
+    def _check_trade_in(self, ledger: Ledger, order: Order) -> None:
+        trade_in, shown, read = order.terms.trade_in, self.trade_material_root, self.trade_odometer
+        if trade_in is None:
+            if shown is not None or read is not None or self.trade_paid_off:
+                ledger.unmet(TRADE_IN_UNREADY, self.order.hex(), need="no car in payment")
+            return
+        vehicle = require_vehicle(ledger, trade_in.vin)
+        check_reading(ledger, trade_in.vin, read)
+        check_event_time(ledger, trade_in.vin, vehicle, self.event_at_ms)
+        if vehicle is None:
+            return
+        check_shown(ledger, trade_in.vin, vehicle, shown or b"")
+        check_holder(ledger, trade_in.vin, vehicle, order.buyer)
+        check_paid_off(ledger, trade_in.vin, vehicle, self.trade_paid_off)
+        check_flags(ledger, trade_in.vin, vehicle, "handover", signed_by=self.trade_paid_off)
+        check_reserving(ledger, self.order, trade_in.vin, vehicle)
+        if read is not None and (read.unit != vehicle.odometer_unit or read.value > trade_in.odometer_max):
+            ledger.unmet(TRADE_IN_VALUE, trade_in.vin, f"{read.value} {read.unit}", f"at most {trade_in.odometer_max}")
+        _check_distance(ledger, trade_in.vin, read, self.event_at_ms)
+
+    # --- effect -------------------------------------------------------------------------------------------------
+    def apply(self, ledger: Ledger) -> None:
+        order = ledger.the(ORDER, self.order)
+        terms, finance = order.terms, order.terms.finance
+        assert self.odometer is not None, "guarded"
+        receiver = finance.lender if finance is not None and finance.title_to == "lender" else order.buyer
+        self._hand_over(ledger, order, order.vin, self.odometer, receiver, self.paid_off)
+        if terms.trade_in is not None and self.trade_odometer is not None:
+            taker = terms.trade_in.taker
+            self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off)
+            if taker != order.seller:
+                self._claim(ledger, order, taker, traded_in(terms), "trade_in")
+        if self.promises and finance is not None:
+            owed = _promised(terms, payments_of(ledger, order.payments), ledger.now_ms)
+            self._claim(ledger, order, finance.lender, owed, "promise", ledger.now_ms + PROMISE_MS)
+        self.follow(ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms)
+        step_listing(ledger, order, type_of(self))
+
+    def _claim(self, ledger: Ledger, order: Order, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0) -> None:
+        if amount:
+            money = Money(amount, order.price.currency)
+            add_claim(ledger, order.vin, Claim(self.order, b"", debtor, order.seller, money, cause, due_ms))
+
+    def _hand_over(
+        self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff
+    ) -> None:
+        before = ledger.the(VEHICLE, vin)
+        read = add_reading(
+            ledger, vin, before, odometer, self.event_at_ms, _standing(ledger, order), is_acknowledged=True
+        )  # fmt: skip
+        vehicle = without_liens(ledger, read, paid_off)
+        existence = "in_service" if vehicle.existence == "born" else vehicle.existence
+        vehicle = with_title(ledger, vin, replace(vehicle, existence=existence), receiver)
+        finance = order.terms.finance
+        is_pledged = vin == order.vin and finance is not None and finance.takes_lien
+        if finance is not None and is_pledged:
+            vehicle = with_firm_flag(ledger, vehicle, "lien", setter=finance.lender)
+        append_record(
+            ledger, vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),),
+            is_material=is_verdict_worse(before, read) or is_pledged,
+        )  # fmt: skip
+
+
+def _promised(terms: Terms, payments: list[Payment], now_ms: int) -> int:
+    """What is still to come of the credit."""
+    place = next((n for n, leg in enumerate(terms.legs) if leg.kind == "finance"), None)
+    if place is None:
+        return 0
+    return max(0, terms.legs[place].amount - sum(final_of(p, now_ms) for p in payments if p.leg == place))
+
+
+def _check_distance(ledger: Ledger, vin: str, odometer: Odometer | None, event_at_ms: int) -> None:
+    """Notes a reading below the newest one. Who receives the car signs this one, whatever it is above: but what
+    contradicts others is to be judged before, so that the verdict is known."""
+    if odometer is not None:
+        distance, newest = distance_shown(ledger, vin, odometer, event_at_ms), newest_distance(ledger, vin)
+        if distance < newest - tolerance_metres(0):
+            ledger.unmet(HANDOVER_READING, vin, f"{distance // 1_000} km", f"at least {newest // 1_000} km")
+
+
+def _standing(ledger: Ledger, order: Order) -> Standing:
+    """What both parties agree on counts, if one of them is a trader; of two private people nobody else saw it."""
+    is_traded = any(has_role(ledger, party, *ACCREDITED) for party in (order.seller, order.buyer))
+    return "interested" if is_traded else "declared"

@@ -1,0 +1,150 @@
+"""The base of the types about an order, and the guards and effects that they share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from node.ledger.body import TransactionBody, type_of
+from node.ledger.fields import Id
+from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
+from node.ledger.overlay import Ledger
+from node.txtypes.members.conduct import count_refund
+from node.txtypes.sale.deal import in_money, vins_of_deal
+from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
+from node.txtypes.sale.listing import TRANSITIONS as LISTING_STEPS
+from node.txtypes.sale.order import (
+    ORDER,
+    TRANSITIONS,
+    Debt,
+    Order,
+    debts_of,
+    is_live,
+    reserved_until_ms,
+    with_money,
+)
+from node.txtypes.sale.payments import payments_of
+from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
+
+ORDER_UNKNOWN = Guard("order_unknown", "there is no such order", "diesen Auftrag gibt es nicht", "订单不存在")
+ORDER_STATUS = Guard("order_status", "the order is not in the right state",
+                     "der Auftrag ist nicht im richtigen Zustand", "订单状态不符")  # fmt: skip
+ORDER_EXPIRED = Guard("order_expired", "the order's deadline has passed", "die Frist des Auftrags ist vorbei",
+                      "订单已过期")  # fmt: skip
+ORDER_RESERVED = Guard("order_reserved", "another order reserves the vehicle",
+                       "ein anderer Auftrag reserviert das Fahrzeug", "车辆已被其他订单预定")  # fmt: skip
+ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
+                            "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
+
+
+class OrderBody(TransactionBody, frozen=True):
+    """A transaction about an order; `order_guards` are those of the type. `is_for_ended`: it is also about an order whose
+    time is over."""
+
+    order: Id
+    is_for_ended: ClassVar[bool] = False
+
+    def guards(self, ledger: Ledger) -> None:
+        order = self.require_order(ledger)
+        if order is not None:
+            self.order_guards(ledger, order)
+
+    def order_guards(self, ledger: Ledger, order: Order) -> None:
+        raise AssertionError(f"{type(self).__name__} has no guards")
+
+    def require_order(self, ledger: Ledger) -> Order | None:
+        """The order, None only where there is none. Notes unless it is live and its status permits the type."""
+        order, subject = ledger.get(ORDER, self.order), self.order.hex()
+        if order is None:
+            ledger.unmet(ORDER_UNKNOWN, subject)
+        elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
+            ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
+        elif not self.is_for_ended and order.status != "completed" and not is_live(self.order, order, ledger.now_ms):
+            end = reserved_until_ms(order) if order.status == "accepted" else order.expires_at_ms
+            ledger.unmet(ORDER_EXPIRED, subject, time_to_text(end), f"after {time_to_text(ledger.now_ms)}")
+        return order
+
+    def follow(self, ledger: Ledger, order: Order, **changed: Any) -> Order:
+        """Write the order, changed, in the status that follows."""
+        order = replace(order, status=TRANSITIONS.after(order.status, type_of(self)), **changed)
+        ledger.put(ORDER, self.order, order)
+        return order
+
+    def check_party(self, ledger: Ledger, *parties: bytes | None) -> None:
+        if ledger.sender not in parties:
+            ledger.unmet(NOT_A_PARTY, self.order.hex())
+
+
+# --- reserving cars -------------------------------------------------------------------------------------------
+def check_reservable(ledger: Ledger, vin: str, vehicle: Vehicle) -> None:
+    if market_of(vehicle, ledger.now_ms).status == "reserved":
+        ledger.unmet(ORDER_RESERVED, vin)
+
+
+def check_reserving(ledger: Ledger, ident: bytes, vin: str, vehicle: Vehicle) -> None:
+    """Notes a car that the order does not reserve now."""
+    market = market_of(vehicle, ledger.now_ms)
+    if market.status != "reserved" or market.order != ident:
+        ledger.unmet(ORDER_NOT_RESERVING, vin, market.status, "reserved by this order")
+
+
+def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
+    """The market region of a car that the order reserves."""
+    listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
+    is_full = order.net >= in_money(order.terms)
+    return Market(
+        "reserved", order.listing if listing is not None else b"", ident, order.until_ms,
+        listing.expires_at_ms if listing is not None else 0, order.hold_until_ms,
+        order.hold_until_ms if order.net else order.money_until_ms,
+        ledger.params.relist_lock_ms if is_full and listing is not None else 0,
+    )  # fmt: skip
+
+
+def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = False) -> Order:
+    """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
+    never revived: late money is a debt."""
+    is_reserving = order.status == "accepted" and is_live(ident, order, ledger.now_ms)
+    order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
+    if order.is_claimed and not debts_now(ledger, order):
+        withdraw_claim(ledger, order)
+        order = replace(order, is_claimed=False)
+    ledger.put(ORDER, ident, order)
+    if is_reserving:
+        for vin in vins_of_deal(order.vin, order.terms):
+            vehicle = ledger.the(VEHICLE, vin)
+            region = reserving(ledger, ident, order, vin)
+            if vehicle.market.order == ident and vehicle.market != region:
+                ledger.put(VEHICLE, vin, replace(vehicle, market=region))
+    return order
+
+
+def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
+    """What the seller has to give back of the order."""
+    return debts_of(order, payments_of(ledger, order.payments), ledger.now_ms, ledger.params.refund_ms)
+
+
+def withdraw_claim(ledger: Ledger, order: Order) -> None:
+    """The refund that a creditor has claimed is paid, or no longer owed: it bars the seller no more."""
+    if order.is_claimed:
+        count_refund(ledger, order.seller, -1)
+
+
+def freed(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Vehicle:
+    """The car after its order has ended: listed again for as long as its listing runs, or off the market."""
+    vehicle = ledger.the(VEHICLE, vin)
+    if vehicle.market.order != ident:
+        return vehicle
+    listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
+    is_listed = listing is not None and listing.status == "reserved" and ledger.now_ms < listing.expires_at_ms
+    market = listed_market(order.listing, listing.expires_at_ms) if listing is not None and is_listed else OFF_MARKET
+    return replace(vehicle, market=market)
+
+
+def step_listing(ledger: Ledger, order: Order, tag: str) -> None:
+    """Write the listing in the status that follows a step of its order."""
+    listing = ledger.the(LISTING, order.listing)
+    before = listing.status if tag in LISTING_STEPS.steps[listing.status] else "open"
+    ledger.put(LISTING, order.listing, replace(listing, status=LISTING_STEPS.after(before, tag)))
