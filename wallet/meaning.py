@@ -26,9 +26,12 @@ from node.txtypes.identity.account import AccountOpen
 from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import name_of
 from node.txtypes.registration.registration import RegistrationAccept
+from node.txtypes.sale.changes import OrderAcknowledge
+from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderHandover
+from node.txtypes.sale.negotiation import OrderAccept
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.service.instrument import OdometerReplace
 from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.rebuild import Rebuild
@@ -55,9 +58,9 @@ class Reference(NamedTuple):
 REFERENCES: Final[dict[str, Reference]] = {
     "vin": Reference(VEHICLE, ("model", "holder", "verdict", "flags", "brands", "accident_count", "material_changes")),
     "order": Reference(
-        ORDER, ("vin", "price", "seller", "buyer", "status", "rail", "provider", "settled", "expires_at"), ("vin",)
+        ORDER, ("vin", "price", "terms", "seller", "agent", "buyer", "status", "settled", "final", "until"), ("vin",)
     ),
-    "payment": Reference(PAYMENT, ("amount", "status", "payer", "rail"), ("order",)),
+    "payment": Reference(PAYMENT, ("amount", "status", "payer", "provider", "rail", "net"), ("order",)),
     "listing": Reference(LISTING, ("vin", "price", "seller", "status", "version"), ("vin",)),
     "proposal": Reference(
         PROPOSAL,

@@ -4,6 +4,7 @@
 - every replay-window leaf's count and chain, from the window's entries in block order
 - the state tree, from the state values alone
 - the market region: at most one open listing for a vehicle; its listing and order are for this vehicle
+- what has come on an order is what its payments say
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue
 from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
 from node.txtypes.chain.validator_set import VALIDATORS
+from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import NO_MONEY, ORDER, PAYMENT
+from node.txtypes.sale.order import ORDER, is_live
+from node.txtypes.sale.payments import PAYMENT, net_of
 from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
-
-OVER = ("rejected", "cancelled", "completed")
-"""Final statuses of an order."""
 
 
 def check_invariants(store: ChainStore) -> None:
@@ -108,17 +108,24 @@ def _check_market(store: ChainStore, height: int) -> None:
             if listing.vin in is_open:
                 raise Diverged(height, "invariant_one_listing", f"vehicle/{listing.vin} has two open listings")
             is_open.add(listing.vin)
-    orders = {bytes.fromhex(i): order.vin for i, order in store.values(ORDER) if order.status not in OVER}
-    with_money = {payment.order for _, payment in store.values(PAYMENT) if payment.status not in NO_MONEY}
+    orders = {bytes.fromhex(ident): order for ident, order in store.values(ORDER)}
+    nets: dict[bytes, int] = {}
+    for _, payment in store.values(PAYMENT):
+        if payment.leg != CLAIM_LEG:
+            nets[payment.order] = nets.get(payment.order, 0) + net_of(payment)
+    for name, order in orders.items():
+        if order.net != nets.get(name, 0):
+            raise Diverged(height, "invariant_money", f"order/{name.hex()} and its payments differ on what has come")
     for vin, vehicle in store.values(VEHICLE):
         market = market_of(vehicle, now_ms)
         if market.status == "off":
             continue
-        if listings.get(market.listing) != vin:
+        if market.listing and listings.get(market.listing) != vin:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing of its own")
-        if market.status == "reserved" and market.holds_money != (market.order in with_money):
-            raise Diverged(
-                height, "invariant_market", f"vehicle/{vin} and its payments differ on whether money is held"
-            )
-        if market.status == "reserved" and orders.get(market.order) != vin:
-            raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")
+        if market.status == "reserved":
+            found = orders.get(market.order)
+            is_reserving = found is not None and found.status == "accepted" and is_live(found, now_ms)
+            if found is None or not is_reserving or vin not in vins_of_deal(found.vin, found.terms):
+                raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")
+        elif not market.listing:
+            raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing")

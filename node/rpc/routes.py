@@ -43,7 +43,8 @@ from node.txtypes.members.conduct import ConductView
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
-from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.sale.disclosure import Disclosure
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
 from node.txtypes.service.recall import RecallsOnCar
 from node.txtypes.vehicle.bindings import PART

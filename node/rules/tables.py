@@ -12,6 +12,7 @@ from node.rules import card_numbers, damage, odometer, vin
 from node.rules.alerts import ALERT_REASONS, ALERT_STATES, ALERTS, MATERIAL_EVENTS
 from node.rules.brands import BRAND_STATES, BRANDS, TOTAL_LOSS_CATEGORIES, BrandRule
 from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS, Checklist
+from node.rules.deals import CANCEL_REASONS, CONTRACTS, FEE_CODES, LEG_KINDS, LOST_FLAGS, TAX_SCHEMES
 from node.rules.disputes import DISPUTE_ANSWERS, DISPUTE_GROUNDS, DISPUTE_OUTCOMES, DISPUTE_REASONS, DISPUTE_STANDINGS
 from node.rules.inspection_items import (
     DEFECT_SEVERITIES,
@@ -35,8 +36,22 @@ from node.rules.parts import (
     SOFTWARE_SYSTEMS,
     BatteryFloor,
 )
+from node.rules.payment_codes import PAYMENT_REASONS, REASONS_OF_RAIL
 from node.rules.personal_data import IBAN_FORMS, PHONE_PATTERN
-from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, REFERENCE_HIGH_ENTROPY, STATUSES, TRANSITIONS
+from node.rules.rail_policy import FORBIDDEN_RAILS
+from node.rules.rails import (
+    ATTESTATIONS,
+    CARD_CHECKS,
+    CARD_FINAL_AFTER_MS,
+    MONEY_BACK,
+    NEEDS_CODE,
+    NEEDS_REFERENCE,
+    RAIL_RULES,
+    RAIL_SCHEMES,
+    RAILS,
+    UNPROVEN_RAILS,
+    RailRule,
+)
 from node.rules.recalls import RECALL_AUTHORITIES, RECALL_CLASSES
 from node.rules.registration import (
     ASSIGNMENT_REASONS,
@@ -65,9 +80,6 @@ from node.rules.stop_flags import (
     StopFlag,
 )
 from node.rules.warranty import WARRANTY_GROUPS, WARRANTY_OUTCOMES, WARRANTY_REASONS
-
-Following = Mapping[str, frozenset[str]]
-"""Status to the statuses that may follow it."""
 
 
 class Tables(NamedTuple):
@@ -102,11 +114,24 @@ class Tables(NamedTuple):
     odometer_volley_ms: int = odometer.VOLLEY_MS
     odometer_windows_ms: Mapping[str, int] = odometer.WINDOWS_MS
     rails: tuple[str, ...] = RAILS
-    rails_final_for_title: Following = FINAL_FOR_TITLE
-    rails_forbidden: Following = FORBIDDEN_RAILS
-    rails_reference_high_entropy: frozenset[str] = REFERENCE_HIGH_ENTROPY
-    rail_statuses: tuple[str, ...] = STATUSES
-    rail_transitions: Mapping[str, Following] = TRANSITIONS
+    rails_forbidden: Mapping[str, frozenset[str]] = FORBIDDEN_RAILS
+    rails_unproven: frozenset[str] = UNPROVEN_RAILS
+    rail_rules: Mapping[str, RailRule] = RAIL_RULES
+    rail_schemes: tuple[str, ...] = RAIL_SCHEMES
+    attestations: tuple[str, ...] = ATTESTATIONS
+    attestations_money_back: frozenset[str] = MONEY_BACK
+    attestations_with_code: frozenset[str] = NEEDS_CODE
+    attestations_with_reference: frozenset[str] = NEEDS_REFERENCE
+    card_checks: tuple[str, ...] = CARD_CHECKS
+    card_final_after_ms: Mapping[str, int] = CARD_FINAL_AFTER_MS
+    payment_reasons: tuple[str, ...] = PAYMENT_REASONS
+    payment_reasons_of_rail: Mapping[str, tuple[str, ...]] = REASONS_OF_RAIL
+    cancel_reasons: tuple[str, ...] = CANCEL_REASONS
+    contracts: tuple[str, ...] = CONTRACTS
+    fee_codes: tuple[str, ...] = FEE_CODES
+    leg_kinds: tuple[str, ...] = LEG_KINDS
+    tax_schemes: tuple[str, ...] = TAX_SCHEMES
+    deal_lost_flags: frozenset[str] = LOST_FLAGS
     recall_authorities: Mapping[str, str] = RECALL_AUTHORITIES
     recall_classes: tuple[str, ...] = RECALL_CLASSES
     roles: tuple[str, ...] = ROLES

@@ -23,7 +23,9 @@ from node.txtypes.members.member import FRAUDS, MEMBER, MEMBER_NAME, MemberUpdat
 from node.txtypes.parts.battery import BATTERY, BatteryBind, BatteryHealth
 from node.txtypes.parts.parts import PartBind
 from node.txtypes.parts.software import SOFTWARE, SoftwareUpdate
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.payment.attesting import PaymentAttest
+from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentReassign, PaymentRefund
+from node.txtypes.payment.initiating import PaymentDeclare, PaymentInitiate
 from node.txtypes.registration.registration import (
     RegistrationAccept,
     RegistrationEnd,
@@ -31,10 +33,16 @@ from node.txtypes.registration.registration import (
     RegistrationSet,
     RegistrationSuspend,
 )
-from node.txtypes.sale import order_types as order
-from node.txtypes.sale.delivery import DELIVERY, DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.listing import LISTING, ListingCreate, ListingUpdate, ListingWithdraw
-from node.txtypes.sale.order import ORDER, PAYMENT, REFERENCE
+from node.txtypes.sale.changes import OrderAcknowledge, OrderAmend, OrderReinstate
+from node.txtypes.sale.claims import CLAIMS
+from node.txtypes.sale.delivery import DELIVERY, DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
+from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingCreate, ListingUpdate, ListingWithdraw
+from node.txtypes.sale.negotiation import LIVE_OFFERS, OrderAccept, OrderCounter, OrderOffer, OrderReject
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT, REFERENCE, UETR
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.instrument import OdometerReplace
@@ -67,10 +75,10 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     RepairRecord, TotalLoss, Rebuild, Scrap,
     VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,
-    order.OrderOffer, order.OrderCounter, order.OrderAccept, order.OrderReject, order.OrderCancel,
-    order.OrderAcknowledge, order.OrderHandover,
-    PaymentInitiate, PaymentAttest,
-    DeliverySchedule, DeliveryEvent,
+    OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
+    OrderReinstate, OrderHandover,
+    PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
+    DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
     disputes.RecordClose,
     WarrantyStart, WarrantyExtend, WarrantyClaim, WarrantyDecide,
@@ -81,7 +89,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
-    LISTING, ORDER, order.LIVE_OFFERS, PAYMENT, REFERENCE, DELIVERY,
+    LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, CLAIMS, DELIVERY,
     ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
     WARRANTY, CLAIM,
 )  # fmt: skip

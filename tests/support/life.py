@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from node.ledger.fields import Money, Odometer, Where
+from node.rules.payment_codes import REASONS_OF_RAIL
+from node.rules.rails import NEEDS_CODE, NEEDS_REFERENCE
 from node.txtypes.members.member import StatusChange
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.delivery import DeliveryEvent
+from node.txtypes.sale.deal import Terms
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order_types import OrderAccept
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, OdometerRead
 from node.txtypes.vehicle.activity import Activity
 from node.txtypes.vehicle.readings import NO_READINGS, Author, Readings
 from node.txtypes.vehicle.regions import Flag
-from support.chain import Chain, address, dev_test_genesis
+from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from support.specimens import Readable, specimen
 
 VIN = "WBA8E9G50GNU12345"
@@ -80,10 +82,37 @@ def offer(chain: Readable, listing_id: bytes, **changes):
     return specimen("order.offer", chain, {"listing": listing_id}, **shown | changes)
 
 
-def attest(payment: bytes, status: str = "settled", reference: bytes = b"uetr-1", **changes):
-    ids = {"payment": payment, "reference": reference}
-    told = dict(status=status) if reference else dict(status=status, reference=b"")
-    return specimen("payment.attest", None, ids, **told | changes)
+def terms(price: Money = PRICE, **changes) -> Terms:
+    """Terms of one part, paid by transfer."""
+    plain = specimen("order.offer").terms
+    leg = replace(plain.legs[0], amount=price.amount, **{n: changes.pop(n) for n in ("rail", "provider") if n in changes})
+    return replace(plain, price=price, **dict(legs=(leg,)) | changes)
+
+
+def accept(chain: Readable, order: bytes, **changes):
+    found = chain.state(ORDER, order)
+    return specimen("order.accept", chain, {"order": order}, **dict(round=found.round if found else 0) | changes)
+
+
+def acknowledge(chain: Readable, order: bytes, **changes):
+    return specimen("order.acknowledge", chain, {"order": order}, **changes)
+
+
+def initiate(order: bytes, amount: Money = PRICE, **changes):
+    return specimen("payment.initiate", None, {"order": order}, amount=amount, **changes)
+
+
+def attest(chain: Readable, payment: bytes, kind: str = "settled", reference: bytes = b"entry-1", **changes):
+    """The next attestation of a payment. `reference` names the entry where the step needs one."""
+    found = chain.state(PAYMENT, payment)
+    told = dict(kind=kind, sequence=found.sequence if found else 0)
+    if kind not in NEEDS_REFERENCE:
+        told |= dict(reference=None)
+    if kind in NEEDS_CODE:
+        told |= dict(code=REASONS_OF_RAIL[found.rail][0] if found else "CUST")
+    if kind == "authorised":
+        told |= dict(until_ms=chain.now + 7 * DAY_MS, card_check="challenge" if found and found.rail == "card" else "")
+    return specimen("payment.attest", chain, {"payment": payment, "reference": reference}, **told | changes)
 
 
 def handover(chain: Readable, order: bytes, value: int = 160, **changes):
@@ -119,16 +148,18 @@ class Life:
         self.order = self.chain.do("buyer-1", offer(self.chain, self.listing))
 
     def accepted(self) -> None:
-        self.chain.do("dealer-munich", OrderAccept(self.order))
+        self.chain.do("dealer-munich", accept(self.chain, self.order), "buyer-1")
 
     def paying(self) -> None:
-        self.payment = self.chain.do("buyer-1", PaymentInitiate(self.order, "bank_transfer", PRICE))
+        self.payment = self.chain.do("buyer-1", initiate(self.order))
 
     def paid(self) -> None:
-        self.chain.do("payment-provider-1", attest(self.payment))
+        self.chain.do("payment-provider-1", attest(self.chain, self.payment))
 
     def delivered(self) -> None:
-        self.chain.do("dealer-munich", DeliveryEvent(self.order, "arrived", "MUC-1", self.chain.now, km(155)))
+        arrived = dict(stage="arrived", odometer=km(155))
+        body = specimen("delivery.event", self.chain, {"order": self.order}, **arrived)
+        self.chain.do("dealer-munich", body)
 
     def handed_over(self) -> None:
         self.chain.do("dealer-munich", handover(self.chain, self.order), "buyer-1")

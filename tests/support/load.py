@@ -10,6 +10,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.order_types import OrderAccept, OrderOffer
+
 from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
@@ -19,9 +22,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer
 from node.ledger.params import ChainParams
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
-from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import ListingCreate
-from node.txtypes.sale.order_types import OrderAccept, OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
 from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, read, register, transfer
 from support.signing import sign_transaction

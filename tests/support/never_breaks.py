@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
+from node.txtypes.payment.payment import PaymentAttest
+from node.txtypes.sale.order_types import OrderHandover
 
 from node.ledger.body import type_of
 from node.ledger.family import index_prefix
 from node.rules.rails import FORBIDDEN_RAILS
 from node.storage.chain_store import ChainReader
-from node.txtypes.payment.payment import PaymentAttest
-from node.txtypes.sale.order_types import OrderHandover
 from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support.second_codec import h, unpack

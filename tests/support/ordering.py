@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderCancel, OrderCounter
+
+from node.ledger.fields import Money
+from node.txtypes.sale.order import ORDER
 from support.chain import DAY_MS
 from support.life import PRICE, Life, handover, offer
 from support.stages import change

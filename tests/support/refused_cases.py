@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.order_types import OrderAccept
 
 from node import limits
 from node.codec import encode
@@ -32,11 +34,9 @@ from node.txtypes.disputes.arbiters import ARBITERS, Arbiters
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.identity.quota import QUOTA, Quota
 from node.txtypes.members.member import FRAUDS, FRAUDS_MAX, MEMBER, Fraud, Frauds, Grant, MemberUpdate
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING, AcceptedRail
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -13,14 +14,13 @@ from node.ledger.body import TransactionBody
 from node.ledger.example import resolved
 from node.ledger.json_form import from_json
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.listing import LISTING, disclosure_root
-from node.txtypes.sale.order import reference_id
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import DAY_MS, START_MS, address
 
 EXAMPLE_VIN = "WBA8E9G50GNU12345"
 """The car of every specimen."""
-PROVIDER = "payment-provider-1"
 
 
 class Readable(Protocol):
@@ -62,7 +62,7 @@ class RunNames:
             vehicle = self._chain.state(VEHICLE, EXAMPLE_VIN)
             return material_root(EXAMPLE_VIN, vehicle) if vehicle else bytes(32)
         if name == "reference":
-            return reference_id("bank_transfer", address(PROVIDER), self._ids.get(name, b"uetr-1"))
+            return sha256(self._ids.get(name, b"entry-1")).digest()
         return self._ids.get(name, bytes(32))
 
 

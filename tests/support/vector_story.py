@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
+
 from node.crypto.dev_keys import dev_key
 from node.ledger.fields import Money
 from node.txtypes.chain.actions import (
@@ -26,10 +29,8 @@ from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, possession_bytes
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
-from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
 from node.txtypes.service.damage import Damage
 from support import vector_life as life
 from support.chain import DAY_MS, HOUR_MS, address

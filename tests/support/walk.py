@@ -14,6 +14,15 @@ from random import Random
 from typing import Any
 
 from msgspec.structs import replace
+from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.sale.order_types import (
+    OrderAccept,
+    OrderAcknowledge,
+    OrderCancel,
+    OrderCounter,
+    OrderHandover,
+    OrderReject,
+)
 
 from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES
@@ -27,19 +36,10 @@ from node.ledger.guards import GuardsUnmet
 from node.ledger.signed import assemble
 from node.rules.rails import TRANSITIONS
 from node.txtypes.envelope import CheckedTx, Payload
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import Order, Payment, is_live
-from node.txtypes.sale.order_types import (
-    OrderAccept,
-    OrderAcknowledge,
-    OrderCancel,
-    OrderCounter,
-    OrderHandover,
-    OrderReject,
-)
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, read, register, transfer

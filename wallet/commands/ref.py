@@ -10,11 +10,8 @@ from typing import Any, Final
 
 import click
 
-from node.crypto.addresses import to_text
 from node.crypto.hashing import commitment
-from node.errors import Malformed, OperatorError
-from node.rules.rails import RAILS, REFERENCE_HIGH_ENTROPY
-from node.txtypes.sale.order import reference_id
+from node.errors import OperatorError
 from node.usage import Commands
 from wallet.commands.shared import PATH, example, with_session
 from wallet.files import read_file
@@ -59,35 +56,19 @@ def commitment_to(session: Session, kind: str, value: str, salt: str | None) -> 
     _echo(session, {"commitment": commitment(kind, raw, value.encode()).hex(), "salt": raw.hex()})
 
 
-@ref.command(
-    "payment",
-    epilog=example(
-        "bmw-wallet ref payment --rail bank_transfer --provider payment-provider-1 5ab1c2d0-8a3f-4a91-b3a1-0c1d2e3f4a5b"
-    ),
-)
-@click.option("--rail", required=True, type=click.Choice(sorted(RAILS)))
-@click.option("--provider", required=True, metavar="ADDRESS", help="bmw1..., or the name of a key or a genesis account")
-@click.option("--secret-file", type=PATH, metavar="FILE", help="the provider's own secret, at least 32 bytes")
+@ref.command("payment", epilog=example("bmw-wallet ref payment --secret-file secret.bin 74987500123456789012345"))
+@click.option("--secret-file", required=True, type=PATH, metavar="FILE", help="the provider's own, at least 32 bytes")
 @click.argument("reference")
 @with_session
-def payment(session: Session, rail: str, provider: str, secret_file: Path | None, reference: str) -> None:
-    """The payment reference of an external REFERENCE: a UETR, a transaction hash, the number of a card payment.
+def payment(session: Session, secret_file: Path, reference: str) -> None:
+    """The entry of an external REFERENCE, as `payment.attest` names it: a booked entry of an account, the number of a card
+    payment, a loan.
 
-    One that can be guessed (on the rails card, finance, trade_in) is keyed with the provider's secret first
-    (HMAC-SHA256), so that nobody finds it by trial: keep that secret, the same one for ever.
+    It is keyed with the provider's secret (HMAC-SHA256), so that nobody finds it by trial: keep that secret, the same
+    one for ever. Letters count as upper-case ones.
     """
-    try:
-        address = session.address(provider)
-    except Malformed as error:
-        raise click.BadParameter(str(error), param_hint="--provider") from None
-    if (secret_file is None) is not (rail in REFERENCE_HIGH_ENTROPY):
-        needs = "is not keyed: leave --secret-file away" if secret_file else "can be guessed: give --secret-file FILE"
-        raise click.UsageError(f"a reference on the rail {rail} {needs}")
-    told = reference.encode()
-    if secret_file is not None:
-        told = hmac.digest(_secret(secret_file), told, "sha256")
-    raw = reference_id(rail, address, told)
-    _echo(session, {"reference": raw.hex(), "rail": rail, "provider": to_text(address)})
+    entry = hmac.digest(_secret(secret_file), reference.strip().upper().encode(), "sha256")
+    _echo(session, {"entry": entry.hex()})
 
 
 def _secret(path: Path) -> bytes:

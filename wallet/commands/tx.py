@@ -21,8 +21,10 @@ from node.ledger.json_form import time_to_text
 from node.ledger.kinds import fields_of
 from node.limits import DAY_MS, TX_LIFETIME_CAP_MS
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
-from node.txtypes.sale.order_types import OrderOffer
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING, Listing
+from node.txtypes.sale.negotiation import OrderOffer
+from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
 from wallet.client import unmet_of
@@ -97,6 +99,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
                 fields = _with_disclosure(session, fields)
             if "shown" in struct.__struct_fields__ and not is_offline:
                 fields = _with_shown(session, fields)
+            if "order" in struct.__struct_fields__ and not is_offline:
+                fields = _with_order(session, fields, struct)
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)
             address, signers = _signers(session, sender, cosigners, output)
@@ -221,6 +225,33 @@ def _with_shown(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
     vehicle: Vehicle = VEHICLE.decode(raw)
     click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
     return {"shown": material_root(vin, vehicle).hex()} | fields
+
+
+def _with_order(session: Session, fields: dict[str, Any], struct: type[TransactionBody]) -> dict[str, Any]:
+    """The fields of an act on an order, with the round of its newest terms and the material roots of its cars read here
+    if they are missing."""
+    names = [n for n in ("round", "material_root", "trade_material_root") if n in struct.__struct_fields__]
+    try:
+        ident = bytes.fromhex(str(fields.get("order", "")))
+    except ValueError:
+        return fields
+    if not ident or all(name in fields for name in names):
+        return fields
+    raw = session.client.state_value(ORDER.key(ident))
+    if raw is None:
+        raise Malformed(f"--order: there is no order {ident.hex()}")
+    order: Order = ORDER.decode(raw)
+    trade_in = order.terms.trade_in
+    found: dict[str, Any] = {"round": order.round}
+    for name, vin in (("material_root", order.vin), ("trade_material_root", trade_in.vin if trade_in else "")):
+        if name in names and name not in fields and vin:
+            raw = session.client.state_value(VEHICLE.key(vin))
+            if raw is None:
+                raise OperatorError("the node shows an order without its vehicle: name another node")
+            vehicle: Vehicle = VEHICLE.decode(raw)
+            click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
+            found[name] = material_root(vin, vehicle).hex()
+    return {name: value for name, value in found.items() if name in names} | fields
 
 
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:

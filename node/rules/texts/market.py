@@ -14,18 +14,6 @@ finance | finance | Finanzierung | 贷款
 trade_in | trade-in | Inzahlungnahme | 置换
 """)
 
-RAIL_STATUSES: Final = rows("""
-initiated | initiated | veranlasst | 已发起
-authorised | authorised | autorisiert | 已授权
-captured | captured | eingezogen | 已请款
-pending | pending | in Bearbeitung | 处理中
-settled | settled | gutgeschrieben | 已入账
-failed | failed | fehlgeschlagen | 失败
-returned | returned | zurückgegeben | 已退回
-charged_back | charged back | rückbelastet | 已拒付
-refunded | refunded | erstattet | 已退款
-""")
-
 RECALL_AUTHORITIES: Final = rows("""
 KBA | Federal Motor Transport Authority, Germany | Kraftfahrt-Bundesamt | 德国联邦机动车运输管理局
 NHTSA | National Highway Traffic Safety Administration | Verkehrssicherheitsbehörde der USA | 美国国家公路交通安全管理局

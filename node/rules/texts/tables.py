@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from node.rules.texts import damage, inspections, life, market, members
+from node.rules.texts import damage, deals, inspections, life, market, members
 from node.rules.texts.countries import COUNTRIES
 from node.rules.texts.currencies import CURRENCIES
 from node.rules.texts.form import Texts
@@ -15,11 +15,19 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "alerts": life.ALERTS,
     "amend_reasons": life.AMEND_REASONS,
     "assignment_reasons": life.ASSIGNMENT_REASONS,
+    "attestations": deals.ATTESTATIONS,
+    "attestations_money_back": deals.ATTESTATIONS,
+    "attestations_with_code": deals.ATTESTATIONS,
+    "attestations_with_reference": deals.ATTESTATIONS,
     "battery_methods": life.BATTERY_METHODS,
     "battery_states": life.BATTERY_STATES,
     "brand_states": members.BRAND_STATES,
     "brands": members.BRANDS,
+    "cancel_reasons": deals.CANCEL_REASONS,
+    "card_checks": deals.CARD_CHECKS,
+    "card_final_after_ms": deals.CARD_CHECKS,
     "checklists": inspections.CHECKLISTS,
+    "contracts": deals.CONTRACTS,
     "cost_bands": damage.COST_BANDS,
     "countries": COUNTRIES,
     "currencies": CURRENCIES,
@@ -29,6 +37,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "damage_no_hv_powertrains": damage.POWERTRAINS,
     "damage_severities": damage.SEVERITIES,
     "damage_zone_classes": damage.ZONES,
+    "deal_lost_flags": members.STOP_FLAGS,
     "defect_severities": inspections.DEFECT_SEVERITIES,
     "dispute_answers": life.DISPUTE_ANSWERS,
     "dispute_grounds": life.DISPUTE_GROUNDS,
@@ -36,6 +45,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "dispute_reasons": life.DISPUTE_REASONS,
     "dispute_standings": life.DISPUTE_STANDINGS,
     "duties": market.DUTIES,
+    "fee_codes": deals.FEE_CODES,
     "history_kinds": life.HISTORY_KINDS,
     "iban_forms": COUNTRIES,
     "import_grades": life.IMPORT_GRADES,
@@ -43,6 +53,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "inspection_items": inspections.ITEMS,
     "inspection_kinds": inspections.KINDS,
     "inspection_results": inspections.RESULTS,
+    "leg_kinds": deals.LEG_KINDS,
     "material_events": life.MATERIAL_EVENTS,
     "media_types": life.MEDIA_TYPES,
     "odometer_contexts": damage.ODOMETER_CONTEXTS,
@@ -56,12 +67,13 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "part_actions": life.PART_ACTIONS,
     "part_classes": life.PART_CLASSES,
     "part_sources": life.PART_SOURCES,
-    "rail_statuses": market.RAIL_STATUSES,
-    "rail_transitions": market.RAILS,
+    "payment_reasons": deals.PAYMENT_REASONS,
+    "payment_reasons_of_rail": market.RAILS,
+    "rail_rules": market.RAILS,
+    "rail_schemes": deals.RAIL_SCHEMES,
     "rails": market.RAILS,
-    "rails_final_for_title": market.RAILS,
     "rails_forbidden": COUNTRIES,
-    "rails_reference_high_entropy": market.RAILS,
+    "rails_unproven": market.RAILS,
     "recall_authorities": market.RECALL_AUTHORITIES,
     "recall_classes": market.RECALL_CLASSES,
     "registration_countries": COUNTRIES,

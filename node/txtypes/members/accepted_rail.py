@@ -26,4 +26,4 @@ class AcceptedRail(Value, frozen=True):
     allow_sponsored: bool = False
 
 
-Rails = Annotated[tuple[AcceptedRail, ...], Meta(max_length=16)]
+Rails = Annotated[tuple[AcceptedRail, ...], Meta(min_length=1, max_length=16)]

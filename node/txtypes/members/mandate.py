@@ -49,7 +49,7 @@ class SaleTerms(Value, frozen=True):
     price and `commission_fixed`. `allow_self`: it may buy the car itself."""
 
     floor: Money
-    rails: Annotated[Rails, Meta(min_length=1)]
+    rails: Rails
     trade_in_max: Amount
     commission_permille: PerMille
     commission_fixed: Amount

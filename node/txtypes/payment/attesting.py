@@ -78,7 +78,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
     headline: ClassVar[tuple[str, ...]] = ("kind", "amount")
     EXAMPLE: ClassVar[Example] = Example("payment-provider-1", {
         "payment": "$payment", "sequence": 0, "kind": "settled", "amount": {"amount": "5290000", "currency": "EUR"},
-        "code": "", "reference": {"entry": "11" * 32, "uetr": None}, "executed_at": "now",
+        "code": "", "reference": {"entry": "$reference", "uetr": None}, "executed_at": "now",
     })  # fmt: skip
 
     def guards(self, ledger: Ledger) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec.structs import replace
 
 from node.rules.deals import PENDING_MS
-from node.rules.rails import CARD_FINAL_AFTER_MS, RAIL_RULES, REPRESENTMENTS_MAX
+from node.rules.rails import CARD_FINAL_AFTER_MS, RAIL_RULES, REPRESENTMENTS_MAX, Attestation, CardCheck
 from node.txtypes.sale.payments import STEPS_KEPT, Payment, Step, net_of
 
 
@@ -44,16 +46,16 @@ def most_of(payment: Payment, kind: str, now_ms: int) -> int:
 
 
 def after_attestation(
-    payment: Payment, kind: str, amount: int, code: str, now_ms: int, *, until_ms: int = 0, card_check: str = ""
+    payment: Payment, kind: Attestation, amount: int, code: str, now_ms: int, *, until_ms: int = 0, card_check: Literal[""] | CardCheck = ""
 ) -> Payment:
     """The payment after an attestation that `most_of` allows."""
-    steps = (*payment.steps, Step(kind, amount, code, now_ms))[-STEPS_KEPT:]  # type: ignore[arg-type]
+    steps = (*payment.steps, Step(kind, amount, code, now_ms))[-STEPS_KEPT:]
     payment = replace(payment, sequence=payment.sequence + 1, steps=steps)
     match kind:
         case "authorised":
             return replace(
                 payment, authorised=amount, authorised_until_ms=until_ms,
-                card_check=card_check,  # type: ignore[arg-type]
+                card_check=card_check,
             )  # fmt: skip
         case "voided":
             voided = payment.voided + amount

@@ -23,7 +23,7 @@ REFERENCE_USED = Guard("reference_used", "the payment reference was used before"
                        "die Zahlungsreferenz wurde schon benutzt", "付款凭证已被使用")  # fmt: skip
 REFERENCE_MISSING = Guard("reference_missing", "the payment reference is missing", "die Zahlungsreferenz fehlt",
                           "缺少付款凭证")  # fmt: skip
-REFERENCE_FORM = Guard("reference_form", "the reference is none of this rail, or no UETR",
+REFERENCE_FORM = Guard("payment_reference_form", "the reference is none of this rail, or no UETR",
                        "die Referenz passt nicht zum Zahlweg oder ist keine UETR",
                        "付款凭证与支付方式不符，或不是 UETR")  # fmt: skip
 

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from node.ledger.example import Example
 from node.ledger.fields import Hash32, Time
-from node.ledger.guards import Guard
+from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, vins_of_deal
-from node.txtypes.sale.listing import EXPIRY_PASSED, require_listing
+from node.txtypes.sale.listing import require_listing
 from node.txtypes.sale.negotiation import EXAMPLE_TERMS
 from node.txtypes.sale.order import ORDER, Order, is_live
 from node.txtypes.sale.order_body import (
@@ -141,7 +141,7 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         subject = self.order.hex()
         if ledger.sender != order.buyer:
             check_acting(ledger, "accept", order, subject)
-        if is_live(self.order, order, ledger.now_ms) or not order.accepted_at_ms:
+        if is_live(order, ledger.now_ms) or not order.accepted_at_ms:
             ledger.unmet(ORDER_STATUS, subject, order.status, "an accepted order that has ended")
         latest = ledger.now_ms + ledger.params.reservation_ms
         if not ledger.now_ms < self.until_ms <= latest:

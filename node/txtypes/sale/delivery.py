@@ -12,7 +12,7 @@ from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Reader, View, extended
-from node.ledger.fields import Address, Attachments, Id, Odometer, OptionalSite, OptionalTime, Time, Vin
+from node.ledger.fields import Address, Attachment, Id, Odometer, OptionalSite, OptionalTime, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -43,6 +43,7 @@ NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
     "no_show": frozenset({"scheduled"}),
 }
 """Stage of an order's delivery to the stages that may follow."""
+Evidence = Annotated[tuple[Attachment, ...], Meta(max_length=4)]
 WINDOW_MAX_MS: Final = 7 * DAY_MS
 WINDOW_AHEAD_MAX_MS: Final = 180 * DAY_MS
 
@@ -185,7 +186,7 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     event_at_ms: Time
     odometer: Odometer | None
     is_damaged: bool = False
-    evidence: Annotated[Attachments, Meta(max_length=4)] = ()
+    evidence: Evidence = ()
     weight: ClassVar[int] = 110
     EXAMPLE: ClassVar[Example] = Example("carrier-1", {
         "order": "$order", "stage": "picked_up", "site": "MUC-1", "event_at": "now", "odometer": None,
@@ -225,7 +226,7 @@ class DeliveryRefuse(OrderBody, tag="delivery.refuse", frozen=True):
     """The buyer refuses the car that has arrived. The seller has 14 days to mend it; then the buyer may end the order."""
 
     reason: Literal["damage", "not_as_described", "documents_missing", "wrong_vehicle"]
-    evidence: Annotated[Attachments, Meta(max_length=4)] = ()
+    evidence: Evidence = ()
     headline: ClassVar[tuple[str, ...]] = ("reason",)
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "documents_missing"})
 

@@ -45,7 +45,6 @@ PROVIDERS_MISSING = Guard("providers_missing", "a rail of money names its provid
                           "ein Zahlweg für Geld nennt seine Dienste, ein Fahrzeug in Zahlung nennt keine",
                           "货币支付方式须列出服务商，置换车辆则不得列出")  # fmt: skip
 Contracts = Annotated[tuple[Contract, ...], Meta(min_length=1, max_length=4)]
-AcceptedRails = Annotated[Rails, Meta(min_length=1)]
 _RULES: tuple[StaticRule, ...] = (AmountAboveZero("price"), Unique("rails", by="rail"), Unique("contracts"))
 _RAILS = [
     {"rail": "bank_transfer", "providers": ["payment-provider-1"]},
@@ -75,7 +74,7 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
     tax: Tax
     country: Country
     configuration: Codes
-    rails: AcceptedRails
+    rails: Rails
     contracts: Contracts
     expires_at_ms: Time
     offer_floor: Amount = 0
@@ -132,7 +131,7 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
     listing: Id
     price: Money
     tax: Tax
-    rails: AcceptedRails
+    rails: Rails
     contracts: Contracts
     expires_at_ms: Time
     offer_floor: Amount = 0

@@ -82,7 +82,7 @@ EXAMPLE_TERMS: Final = {
         "amount": 5_290_000, "due_ms": 604_800_000,
     }],
     "trade_in": None, "finance": None, "contract": "on_premises", "cancel_fee": 0, "reserve_ms": 5_184_000_000,
-    "deliver_by": None, "text": None,
+    "deliver_by": "", "text": None,
 }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def _live_offers(ledger: Ledger) -> tuple[LiveOffer, ...]:
     earlier = ledger.get(LIVE_OFFERS, ledger.sender)
     return tuple(
         offer for offer in (earlier.offers if earlier else ()) if (order := ledger.get(ORDER, offer.order))
-        and order.status in ("offered", "countered") and is_live(offer.order, order, ledger.now_ms)
+        and order.status in ("offered", "countered") and is_live(order, ledger.now_ms)
     )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def reserved_until_ms(order: Order) -> int:
     return max(order.until_ms, money)
 
 
-def is_live(ident: bytes, order: Order, now_ms: int) -> bool:
+def is_live(order: Order, now_ms: int) -> bool:
     """Whether the order is an offer within its deadline, or reserves its cars."""
     match order.status:
         case "offered" | "countered":
@@ -160,18 +160,18 @@ def ended_ms(order: Order) -> int:
     return order.ended_at_ms or reserved_until_ms(order)
 
 
-def status_of(ident: bytes, order: Order, reader: Reader, now_ms: int) -> str:
+def status_of(order: Order, reader: Reader, now_ms: int) -> str:
     """The status as it counts now. `expired`: past its deadline; `fallen`: the listing has moved on without the offer;
     `unwinding`: it ended without title, and there is money to give back; `unwound`: all of it went back."""
     if order.status in ("offered", "countered"):
-        if not is_live(ident, order, now_ms):
+        if not is_live(order, now_ms):
             return "expired"
         listing = reader.get(LISTING, order.listing)
         if listing is None or listing.version != order.listing_version:
             return "fallen"
         vehicle = reader.get(VEHICLE, order.vin)
         return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
-    is_lapsed = order.status == "accepted" and not is_live(ident, order, now_ms)
+    is_lapsed = order.status == "accepted" and not is_live(order, now_ms)
     if order.status == "cancelled" or is_lapsed:
         if order.net > order.kept or now_ms < order.money_until_ms:
             return "unwinding"
@@ -269,7 +269,7 @@ class OrderView(Order, frozen=True):
         now, currency = as_of.now_ms, order.price.currency
         final = final_amount(order, payments, now)
         return extended(
-            OrderView, order, id=bytes.fromhex(ident), status=status_of(bytes.fromhex(ident), order, reader, now),
+            OrderView, order, id=bytes.fromhex(ident), status=status_of(order, reader, now),
             seller_name=name_of(reader, order.seller), buyer_name=name_of(reader, order.buyer),
             payments=tuple(PaymentView.of(p.hex(), value, reader, as_of) for p, value in given),
             legs=tuple(_leg_view(order, place, payments, now) for place in range(len(order.terms.legs))),

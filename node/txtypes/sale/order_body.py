@@ -62,7 +62,7 @@ class OrderBody(TransactionBody, frozen=True):
             ledger.unmet(ORDER_UNKNOWN, subject)
         elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
             ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
-        elif not self.is_for_ended and order.status != "completed" and not is_live(self.order, order, ledger.now_ms):
+        elif not self.is_for_ended and order.status != "completed" and not is_live(order, ledger.now_ms):
             end = reserved_until_ms(order) if order.status == "accepted" else order.expires_at_ms
             ledger.unmet(ORDER_EXPIRED, subject, time_to_text(end), f"after {time_to_text(ledger.now_ms)}")
         return order
@@ -106,7 +106,7 @@ def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
 def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = False) -> Order:
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
     never revived: late money is a debt."""
-    is_reserving = order.status == "accepted" and is_live(ident, order, ledger.now_ms)
+    is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
     if order.is_claimed and not debts_now(ledger, order):
         withdraw_claim(ledger, order)

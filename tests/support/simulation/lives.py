@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from node.chain.dev_genesis import DEV_PARTIES, Party
-from node.ledger.body import TransactionBody
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.order_types import OrderAccept
+
+from node.chain.dev_genesis import DEV_PARTIES, Party
+from node.ledger.body import TransactionBody
 from support.life import PRICE, attest, handover, listing, maintenance, offer, register, transfer
 
 if TYPE_CHECKING:
