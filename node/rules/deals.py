@@ -11,8 +11,8 @@ FEE_CODES: Final = (
 TAX_SCHEMES: Final = ("standard", "margin", "export", "intra_eu", "private")
 """How a sale is taxed. `margin`: Directive 2006/112/EC, article 313; `private`: the seller is no trader."""
 CONTRACTS: Final = ("private", "business", "on_premises", "distance")
-"""How a contract is made. `private`: between two who are no traders; `business`: the buyer is a member; `distance`: also a
-sale at the consumer's home (Directive 2011/83/EU, articles 2 and 9)."""
+"""How a contract is made. `private`: between two who are no traders; `business`: the buyer is a member; `distance`:
+also a sale at the consumer's home (Directive 2011/83/EU, articles 2 and 9)."""
 LEG_KINDS: Final = ("deposit", "part", "balance", "finance", "trade_in")
 """Parts of a price by their purpose."""
 

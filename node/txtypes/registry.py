@@ -34,6 +34,7 @@ from node.txtypes.registration.registration import (
     RegistrationSuspend,
 )
 from node.txtypes.sale.changes import OrderAcknowledge, OrderAmend, OrderReinstate
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.claims import CLAIMS
 from node.txtypes.sale.delivery import DELIVERY, DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
 from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
@@ -43,6 +44,7 @@ from node.txtypes.sale.listing_types import ListingCreate, ListingUpdate, Listin
 from node.txtypes.sale.negotiation import LIVE_OFFERS, OrderAccept, OrderCounter, OrderOffer, OrderReject
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import PAYMENT, REFERENCE, UETR
+from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.instrument import OdometerReplace
@@ -76,7 +78,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
     ListingCreate, ListingUpdate, ListingWithdraw,
     OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
-    OrderReinstate, OrderHandover,
+    OrderReinstate, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
     PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
     DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,

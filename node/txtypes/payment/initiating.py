@@ -27,23 +27,30 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 OPEN_MAX = 8
 """Payments of one order that are not closed."""
 
-LEG_UNKNOWN = Guard("leg_unknown", "the order has no such part to be paid in money",
-                    "der Auftrag hat keinen solchen Teil, der in Geld bezahlt wird", "订单没有此货币付款部分")  # fmt: skip
+LEG_UNKNOWN = Guard(
+    "leg_unknown",
+    "the order has no such part to be paid in money",
+    "der Auftrag hat keinen solchen Teil, der in Geld bezahlt wird",
+    "订单没有此货币付款部分",
+)
 PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would exceed what is to be paid",
                               "die Zahlungen überstiegen, was zu zahlen ist", "付款超过应付金额")  # fmt: skip
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
                       "付款次数过多")  # fmt: skip
-SCHEME_UNFIT = Guard("scheme_unfit", "the scheme is not one of the rail's, or the provider's country takes no part in it",
-                     "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
-                     "该支付方案不属于此支付方式，或服务商所在国未参与")  # fmt: skip
+SCHEME_UNFIT = Guard(
+    "scheme_unfit",
+    "the scheme is not one of the rail's, or the provider's country takes no part in it",
+    "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
+    "该支付方案不属于此支付方式，或服务商所在国未参与",
+)
 DECLARED_ALREADY = Guard("declared_already", "the payment was declared, or its provider has attested it",
                          "die Zahlung ist schon erklärt, oder der Dienst hat sie bestätigt",
                          "该付款已声明或已由服务商证明")  # fmt: skip
 
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
-    """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on; or,
-    with `leg` 255, one that settles a claim against it."""
+    """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on;
+    or, with `leg` 255, one that settles a claim against it."""
 
     leg: Annotated[int, Meta(ge=0, le=CLAIM_LEG)]
     scheme: RailScheme
@@ -114,8 +121,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
-    """The payer says that it has sent the money. For seven days, once for each payment, the seller cannot end the order for
-    want of payment. It is no evidence that money has come."""
+    """The payer says that it has sent the money. For seven days, once for each payment, the seller cannot end the order
+    for want of payment. It is no evidence that money has come."""
 
     payment: Id
     uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None

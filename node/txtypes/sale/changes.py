@@ -36,14 +36,17 @@ from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed since the buyer agreed",
                                "seit der Zustimmung hat sich nichts geändert", "自买方同意后没有变化")  # fmt: skip
-AMEND_BELOW_PAID = Guard("amend_below_paid", "a part with payments keeps its place, rail and provider, and what was paid",
-                         "ein Teil mit Zahlungen behält Platz, Zahlweg und Dienst und was bezahlt ist",
-                         "已有付款的部分须保留其位置、支付方式、服务商和已付金额")  # fmt: skip
+AMEND_BELOW_PAID = Guard(
+    "amend_below_paid",
+    "a part with payments keeps its place, rail and provider, and what was paid",
+    "ein Teil mit Zahlungen behält Platz, Zahlweg und Dienst und was bezahlt ist",
+    "已有付款的部分须保留其位置、支付方式、服务商和已付金额",
+)
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since the acceptance: an accident, a flag, a brand, another verdict, a longer distance.
-    It names the car's material root, so that its signature for a scratch covers no crash."""
+    """The buyer agrees to changes since the acceptance: an accident, a flag, a brand, another verdict, a longer
+    distance. It names the car's material root, so that its signature for a scratch covers no crash."""
 
     material_root: Hash32
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "material_root": "$material_root"})
@@ -162,8 +165,9 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         order = ledger.the(ORDER, self.order)
         withdraw_claim(ledger, order)
         order = self.follow(
-            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0, accepted_at_ms=ledger.now_ms, is_claimed=False,
-            until_ms=self.until_ms, hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
+            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
+            accepted_at_ms=ledger.now_ms, is_claimed=False, until_ms=self.until_ms,
+            hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")
         for vin in vins_of_deal(order.vin, order.terms):

@@ -45,9 +45,9 @@ class Leg(Value, frozen=True):
 
 
 class TradeIn(Value, frozen=True):
-    """The buyer's car that pays a leg. `taker` receives it, the seller or its agent. `odometer_max`: the highest reading
-    for which the value holds, in the car's unit. `material_root`: the car's, as the taker has seen it. `condition`: a
-    salted hash of what else was agreed on."""
+    """The buyer's car that pays a leg. `taker` receives it, the seller or its agent. `odometer_max`: the highest
+    reading for which the value holds, in the car's unit. `material_root`: the car's, as the taker has seen it.
+    `condition`: a salted hash of what else was agreed on."""
 
     vin: Vin
     taker: Address

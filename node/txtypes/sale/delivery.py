@@ -223,7 +223,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
 
 
 class DeliveryRefuse(OrderBody, tag="delivery.refuse", frozen=True):
-    """The buyer refuses the car that has arrived. The seller has 14 days to mend it; then the buyer may end the order."""
+    """The buyer refuses the car that has arrived. The seller has 14 days to mend it; then the buyer may end the
+    order."""
 
     reason: Literal["damage", "not_as_described", "documents_missing", "wrong_vehicle"]
     evidence: Evidence = ()

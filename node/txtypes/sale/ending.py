@@ -25,17 +25,21 @@ from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
 
 CANCEL_REASON = Guard("cancel_reason", "state does not bear out this reason for the sender",
                       "der Zustand belegt diesen Grund für den Absender nicht", "链上状态不支持该取消理由")  # fmt: skip
-KEPT_EXCEEDS = Guard("kept_exceeds", "more would be kept than both agreed on or than has come",
-                     "es würde mehr einbehalten als vereinbart oder als gekommen ist", "留款超过约定或已收金额")  # fmt: skip
+KEPT_EXCEEDS = Guard(
+    "kept_exceeds",
+    "more would be kept than both agreed on or than has come",
+    "es würde mehr einbehalten als vereinbart oder als gekommen ist",
+    "留款超过约定或已收金额",
+)
 REFUND_NOT_DUE = Guard("refund_not_due", "no refund to this account is overdue, or it was claimed already",
                        "keine Erstattung an dieses Konto ist überfällig, oder sie wurde schon angemahnt",
                        "对该账户没有逾期退款，或已催告")  # fmt: skip
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
-    """End an order. An offer that is not accepted its maker can take back. An accepted order ends for a reason that state
-    proves; a seller without one defaults, which everybody sees. `kept`: what both agree that the seller keeps, with the
-    reason `mutual` only. What has come beyond is a debt to give back."""
+    """End an order. An offer that is not accepted its maker can take back. An accepted order ends for a reason that
+    state proves; a seller without one defaults, which everybody sees. `kept`: what both agree that the seller keeps,
+    with the reason `mutual` only. What has come beyond is a debt to give back."""
 
     reason: CancelCause
     kept: Amount = 0
@@ -111,8 +115,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
 
 def _fee(order: Order, payments: list[Payment], reason: str) -> int:
-    """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for leaving
-    a distance contract; and a provider that is silent about a payment earns the seller nothing."""
+    """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for
+    leaving a distance contract; and a provider that is silent about a payment earns the seller nothing."""
     is_silent = any(payment.declared_at_ms and not payment.sequence for payment in payments)
     match reason:
         case "changed_mind":
@@ -131,9 +135,9 @@ def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
     for place, leg in enumerate(order.terms.legs):
         own = [payment for payment in payments if payment.leg == place]
         is_owed = leg.kind != "trade_in" and sum(map(net_of, own)) < leg.amount
-        if is_owed and now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS:
-            if not any(is_under_way(payment, now_ms) for payment in own):
-                return ""
+        is_late = now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
+        if is_owed and is_late and not any(is_under_way(payment, now_ms) for payment in own):
+            return ""
     return "a part of the price that is three days overdue, with no money under way"
 
 

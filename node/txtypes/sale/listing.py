@@ -1,5 +1,5 @@
-"""Listings: a holder, or its agent, offers a car with the rails and payment providers that the seller accepts; the price
-history stays."""
+"""Listings: a holder, or its agent, offers a car with the rails and payment providers that the seller accepts; the
+price history stays."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ ListingStatus = Literal["open", "reserved", "withdrawn", "sold"]
 
 
 class Listing(Value, tag=1, frozen=True):
-    """A car that its holder offers for sale. `agent`: acts for the seller under `mandate`. `contracts`: kinds of contract
-    that the seller makes. `offer_floor`: lower offers are refused, 0 for none. `discloses`: what the seller says of the
-    car."""
+    """A car that its holder offers for sale. `agent`: acts for the seller under `mandate`. `contracts`: kinds of
+    contract that the seller makes. `offer_floor`: lower offers are refused, 0 for none. `discloses`: what the seller
+    says of the car."""
 
     vin: Vin
     seller: Address

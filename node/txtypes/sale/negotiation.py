@@ -46,8 +46,12 @@ OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das 
                     "有效报价过多")  # fmt: skip
 OWN_LISTING = Guard("own_listing", "the listing is the sender's own", "das Inserat ist das eigene", "不能购买自己的车",
                     is_permission=True)  # fmt: skip
-OFFER_FLOOR = Guard("offer_floor", "the listing takes no offer that low", "das Inserat nimmt kein so niedriges Angebot an",
-                    "报价低于挂牌底价")  # fmt: skip
+OFFER_FLOOR = Guard(
+    "offer_floor",
+    "the listing takes no offer that low",
+    "das Inserat nimmt kein so niedriges Angebot an",
+    "报价低于挂牌底价",
+)
 NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
                       "应由另一方答复", is_permission=True)  # fmt: skip
 ROUND_DIFFERS = Guard("round_differs", "the terms were changed since", "die Bedingungen wurden seither geändert",
@@ -55,8 +59,13 @@ ROUND_DIFFERS = Guard("round_differs", "the terms were changed since", "die Bedi
 ROUNDS_FULL = Guard(
     "rounds_full", "there were too many counter-offers", "es gab zu viele Gegenangebote", "还价次数过多"
 )
-SELF_DEALING = Guard("self_dealing", "the agent may not buy the car itself", "der Agent darf das Fahrzeug nicht selbst kaufen",
-                     "代理人不得自行购买该车", is_permission=True)  # fmt: skip
+SELF_DEALING = Guard(
+    "self_dealing",
+    "the agent may not buy the car itself",
+    "der Agent darf das Fahrzeug nicht selbst kaufen",
+    "代理人不得自行购买该车",
+    is_permission=True,
+)
 
 
 class LiveOffer(Value, frozen=True):
@@ -205,8 +214,8 @@ class OrderCounter(NegotiationBody, tag="order.counter", frozen=True):
 
 
 class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
-    """Accept the newest terms: whose turn it is, and for a contract on the premises both in one transaction. The cars are
-    reserved. Whoever accepts names the car's material root."""
+    """Accept the newest terms: whose turn it is, and for a contract on the premises both in one transaction. The cars
+    are reserved. Whoever accepts names the car's material root."""
 
     material_root: Hash32
     weight: ClassVar[int] = 250

@@ -28,7 +28,9 @@ from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, 
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
-OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
+OrderStatus = Literal[
+    "offered", "countered", "accepted", "completed", "withdrawn", "returned", "rejected", "cancelled"
+]  # fmt: skip
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived", "no_show"]
 
 AGREED_DISTANCE_METRES: Final = 1_000_000
@@ -37,8 +39,8 @@ and transport."""
 
 
 class Order(Value, tag=1, frozen=True):
-    """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to answer
-    the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`."""
+    """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to
+    answer the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`."""
 
     listing: Id
     listing_version: int
@@ -90,6 +92,12 @@ class Order(Value, tag=1, frozen=True):
     """When the buyer missed a window that it had confirmed."""
     refused_at_ms: OptionalTime = 0
     """When the buyer refused the car at the door."""
+    withdraw_until_ms: OptionalTime = 0
+    """Until when the buyer can withdraw from a completed distance contract, 0 for not at all."""
+    return_by_ms: OptionalTime = 0
+    """Until when a buyer who has withdrawn has to bring the car back."""
+    handed_over_metres: Annotated[int, Meta(ge=0)] = 0
+    """How far the car had gone at the handover."""
     title_record: OptionalHash = b""
 
     @property
@@ -132,7 +140,12 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
         "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.confirm": "accepted",
         "delivery.event": "accepted", "delivery.refuse": "accepted",
     },
-    "completed": {"order.claim_refund": "completed", "payment.initiate": "completed"},
+    "completed": {
+        "order.claim_refund": "completed", "payment.initiate": "completed", "order.withdraw": "withdrawn",
+        "order.return": "returned",
+    },
+    "withdrawn": {"order.return": "returned", "payment.initiate": "withdrawn"},
+    "returned": {"order.claim_refund": "returned"},
     "rejected": {},
     "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
 })  # fmt: skip
@@ -176,6 +189,8 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
         if order.net > order.kept or now_ms < order.money_until_ms:
             return "unwinding"
         return "unwound" if order.money_at_ms else "expired" if is_lapsed else "cancelled"
+    if order.status == "withdrawn" and now_ms >= order.return_by_ms:
+        return "completed"
     return order.status
 
 
@@ -201,8 +216,8 @@ class Debt(View, frozen=True):
 
 
 def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: int) -> tuple[Debt, ...]:
-    """What the seller has to give back: of an order that ended without title all but what it may keep, of a completed one
-    what came beyond the price. What it keeps is taken from the buyer's own money first."""
+    """What the seller has to give back: of an order that ended without title, or whose car came back, all but what it
+    may keep; of a completed one what came beyond the price. What it keeps is taken from the buyer's own money first."""
     nets: dict[bytes, int] = {}
     for payment in payments:
         if payment.leg != CLAIM_LEG:
@@ -210,7 +225,9 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
             nets[creditor] = nets.get(creditor, 0) + net_of(payment)
     if order.status == "completed":
         kept = in_money(order.terms)
-    elif order.status == "cancelled" or (order.status == "accepted" and now_ms >= reserved_until_ms(order)):
+    elif order.status in ("cancelled", "returned") or (
+        order.status == "accepted" and now_ms >= reserved_until_ms(order)
+    ):
         kept = order.kept
     else:
         return ()
@@ -245,8 +262,8 @@ class LegView(View, frozen=True):
 
 
 class OrderView(Order, frozen=True):
-    """An order as it counts now, with its payments. `settled`: what has come in money; `final`: what counts for the title;
-    `debts`: what the seller has to give back."""
+    """An order as it counts now, with its payments. `settled`: what has come in money; `final`: what counts for the
+    title; `debts`: what the seller has to give back."""
 
     id: Id = b""
     status: OrderStatus | Literal["expired", "fallen", "unwinding", "unwound"] = "offered"  # type: ignore[assignment]
@@ -287,7 +304,8 @@ def _leg_view(order: Order, place: int, payments: list[Payment], now_ms: int) ->
 ORDER = Family(
     "order", Order, ident=HASH_IDENT,
     indexes=(
-        Index("vin", lambda order: vins_of_deal(order.vin, order.terms), VIN_IDENT, description="VIN of a car of the deal"),
+        Index("vin", lambda order: vins_of_deal(order.vin, order.terms), VIN_IDENT,
+              description="VIN of a car of the deal"),
         Index("party", lambda order: sorted({a.hex() for a in parties_of(order)}), ADDRESS_IDENT,
               description="seller, agent, buyer or lender"),
     ),

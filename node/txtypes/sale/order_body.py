@@ -40,9 +40,13 @@ ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved 
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
 
 
+BOUND_BY_TIME = ("offered", "countered", "accepted", "cancelled")
+"""Statuses in which an order is over once its time is."""
+
+
 class OrderBody(TransactionBody, frozen=True):
-    """A transaction about an order; `order_guards` are those of the type. `is_for_ended`: it is also about an order whose
-    time is over."""
+    """A transaction about an order; `order_guards` are those of the type. `is_for_ended`: it is also about an order
+    whose time is over."""
 
     order: Id
     is_for_ended: ClassVar[bool] = False
@@ -62,7 +66,7 @@ class OrderBody(TransactionBody, frozen=True):
             ledger.unmet(ORDER_UNKNOWN, subject)
         elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
             ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
-        elif not self.is_for_ended and order.status != "completed" and not is_live(order, ledger.now_ms):
+        elif not self.is_for_ended and order.status in BOUND_BY_TIME and not is_live(order, ledger.now_ms):
             end = reserved_until_ms(order) if order.status == "accepted" else order.expires_at_ms
             ledger.unmet(ORDER_EXPIRED, subject, time_to_text(end), f"after {time_to_text(ledger.now_ms)}")
         return order

@@ -16,8 +16,12 @@ from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
 
 TRADERS = ("manufacturer", "dealer")
 
-PRICE_ZERO = Guard("price_zero", "a sale has a price: a gift is title.assign",
-                   "ein Kauf hat einen Preis: eine Schenkung ist title.assign", "买卖须有价格：赠与请用 title.assign")  # fmt: skip
+PRICE_ZERO = Guard(
+    "price_zero",
+    "a sale has a price: a gift is title.assign",
+    "ein Kauf hat einen Preis: eine Schenkung ist title.assign",
+    "买卖须有价格：赠与请用 title.assign",
+)
 PAYMENT_CURRENCY = Guard("payment_currency", "the currency differs from the listing's or the order's",
                          "die Währung weicht vom Inserat oder vom Auftrag ab", "币种与挂牌或订单不符")  # fmt: skip
 TAX_SCHEME_UNFIT = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
@@ -37,8 +41,12 @@ RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "rail or provider is not accepted
 RAIL_SHARE = Guard("rail_share", "the seller takes less of the price on this rail",
                    "der Verkäufer nimmt auf diesem Zahlweg nur einen kleineren Teil an",
                    "卖方在此支付方式上接受的比例较低")  # fmt: skip
-RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in a country of the deal",
-                       "der Zahlweg ist in einem Land des Geschäfts verboten", "交易所涉国家禁止此支付方式")  # fmt: skip
+RAIL_FORBIDDEN = Guard(
+    "rail_forbidden",
+    "the rail is forbidden in a country of the deal",
+    "der Zahlweg ist in einem Land des Geschäfts verboten",
+    "交易所涉国家禁止此支付方式",
+)
 RAIL_NOT_YET = Guard("rail_not_yet", "the chain cannot prove payments on this rail yet",
                      "die Kette kann Zahlungen auf diesem Weg noch nicht beweisen",
                      "链上尚不能证明此支付方式的付款")  # fmt: skip
@@ -50,8 +58,12 @@ HOLD_EXCEEDS_RESERVE = Guard(
     "der letzte Teil wäre erst nach der Reservierung endgültig",
     "最后一笔款项在预定期满后才能最终到账",
 )
-PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role for this rail",
-                              "der Dienst hat die Rolle für diesen Zahlweg nicht", "服务商没有该支付方式的资质")  # fmt: skip
+PROVIDER_UNACCREDITED = Guard(
+    "provider_unaccredited",
+    "the provider does not hold the role for this rail",
+    "der Dienst hat die Rolle für diesen Zahlweg nicht",
+    "服务商没有该支付方式的资质",
+)
 PROVIDER_IS_PARTY = Guard("provider_is_party", "a provider is not buyer, seller or agent, and takes no car in payment",
                           "ein Dienst ist weder Käufer noch Verkäufer noch Agent und nimmt kein Fahrzeug in Zahlung",
                           "支付服务商不得为买方、卖方、代理人或置换车接收人")  # fmt: skip
@@ -63,8 +75,12 @@ PROVIDER_SPONSORS_BUYER = Guard(
 )
 CANCEL_FEE_HIGH = Guard("cancel_fee_high", "the fee for a change of mind is too high",
                         "die Gebühr für einen Rücktritt ist zu hoch", "反悔费过高")  # fmt: skip
-CONTRACT_KIND = Guard("contract_kind", "this contract does not fit the parties or the listing",
-                      "dieser Vertrag passt nicht zu den Parteien oder zum Inserat", "该合同类型与当事人或挂牌不符")  # fmt: skip
+CONTRACT_KIND = Guard(
+    "contract_kind",
+    "this contract does not fit the parties or the listing",
+    "dieser Vertrag passt nicht zu den Parteien oder zum Inserat",
+    "该合同类型与当事人或挂牌不符",
+)
 
 
 def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, buyer: bytes) -> None:

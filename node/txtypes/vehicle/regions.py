@@ -82,7 +82,7 @@ def reserved_until_ms(market: Market) -> int:
 def market_at(market: Market, now_ms: int) -> Market:
     """The market region at a time. After its end a reserved car is listed again, for as long as its listing runs; where
     the buyer had paid in full, it is locked for others first. A listing after its deadline is off the market."""
-    if market.status in ("off", "returning"):
+    if market.status == "off":
         return market
     if market.status == "reserved":
         if now_ms < (end := reserved_until_ms(market)):
