@@ -18,7 +18,7 @@ LEG_KINDS: Final = ("deposit", "part", "balance", "finance", "trade_in")
 
 CancelReason = Literal[
     "mutual", "changed_mind", "buyer_default", "late_delivery", "vehicle_changed", "vehicle_lost", "refused",
-    "financing_failed", "time_over", "seller_default",
+    "financing_failed", "time_over", "seller_default", "decided",
 ]  # fmt: skip
 CANCEL_REASONS: Final[tuple[CancelReason, ...]] = get_args(CancelReason)
 """Reasons for ending an accepted order without title. State proves every reason, or the one who gives it pays."""

@@ -14,6 +14,8 @@ from node.txtypes.disputes import types as disputes
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.arbiters import ARBITERS
 from node.txtypes.disputes.dispute import OPEN_DISPUTES, RECORD_DISPUTE, RECORD_STATUS
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE
+from node.txtypes.disputes.order_dispute_types import OrderDisputeClose, OrderDisputeOpen, OrderResolve, OrderRespond
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
@@ -79,6 +81,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     ListingCreate, ListingUpdate, ListingWithdraw,
     OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
     OrderReinstate, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
+    OrderDisputeOpen, OrderRespond, OrderResolve, OrderDisputeClose,
     PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
     DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
@@ -92,7 +95,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, CLAIMS, DELIVERY,
-    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES, ORDER_DISPUTE,
     WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -94,6 +94,7 @@ vehicle_lost | the car is lost | Fahrzeug verloren | 车辆灭失
 refused | refused at the door | bei Lieferung abgelehnt | 拒收
 financing_failed | credit failed | Finanzierung gescheitert | 融资失败
 time_over | time over | Zeit abgelaufen | 期限已过
+decided | decided by arbiters | von Schlichtern entschieden | 仲裁裁决
 seller_default | left by the seller | vom Verkäufer verlassen | 卖方违约
 """)
 

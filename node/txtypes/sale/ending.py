@@ -182,8 +182,16 @@ class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         own = [debt for debt in debts_now(ledger, order) if debt.creditor == ledger.sender]
         due = min((debt.due_ms for debt in own), default=0)
-        if not own or ledger.now_ms < due or order.is_claimed:
-            have = "claimed already" if order.is_claimed else time_to_text(due) if own else "no debt"
+        if not own or ledger.now_ms < due or order.is_claimed or order.dispute:
+            have = (
+                "disputed"
+                if order.dispute
+                else "claimed already"
+                if order.is_claimed
+                else time_to_text(due)
+                if own
+                else "no debt"
+            )
             ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)
 
     def apply(self, ledger: Ledger) -> None:

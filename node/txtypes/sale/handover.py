@@ -61,6 +61,8 @@ REFERENCE_SHARED = Guard(
     "ein anderer Dienst hat eine Zahlung mit derselben UETR bestätigt: beide Parteien bestätigen, dass sie es wissen",
     "另一服务商以相同 UETR 证明过付款：须由双方确认知悉",
 )
+ORDER_DISPUTED = Guard("order_disputed", "a dispute about the order is open", "ein Streitfall zum Auftrag ist offen",
+                       "订单争议未决")  # fmt: skip
 PROMISE_UNFIT = Guard(
     "promise_unfit",
     "there is no credit whose payment could be promised",
@@ -115,6 +117,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         self.check_party(ledger, order.seller, order.buyer, order.agent)
         if ledger.sender == order.agent:
             check_mandate(ledger, "handover", order)
+        if order.dispute:
+            ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         self._check_money(ledger, order)
         vehicle = require_vehicle(ledger, order.vin)
         check_reading(ledger, order.vin, self.odometer)

@@ -92,6 +92,11 @@ class Order(Value, tag=1, frozen=True):
     """When the buyer missed a window that it had confirmed."""
     refused_at_ms: OptionalTime = 0
     """When the buyer refused the car at the door."""
+    dispute: OptionalHash = b""
+    """The dispute that is open."""
+    disputes: int = 0
+    paused_ms: Annotated[int, Meta(ge=0)] = 0
+    """By how much disputes that are closed have put off the deadlines."""
     withdraw_until_ms: OptionalTime = 0
     """Until when the buyer can withdraw from a completed distance contract, 0 for not at all."""
     return_by_ms: OptionalTime = 0
