@@ -72,6 +72,7 @@ OptionalPaymentReason = Annotated[
 FeeCode = Annotated[str, Meta(pattern=r"^[A-Z_]{1,40}\Z"), kinds.CodeOf("fee_codes")]
 TaxScheme = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("tax_schemes")]
 Contract = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("contracts")]
+CaseCategory = Annotated[str, Meta(pattern=r"^[A-Z_]{1,40}\Z"), kinds.CodeOf("case_categories")]
 CancelCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("cancel_reasons")]
 BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
 TotalLossCategory = Annotated[str, Meta(pattern=r"^[A-Z]\Z"), kinds.CodeOf("total_loss_categories")]

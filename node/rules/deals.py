@@ -46,7 +46,9 @@ DEPOSIT_MAX_PER_MILLE: Final = 200
 """The share of the price that may be paid as deposit before a car that is built to order has its VIN."""
 PROMISE_MS: Final = 5 * DAY_MS
 """How long a lender whose promise stood for its payment at the handover has for paying."""
-CASE_CATEGORIES: Final = (
-    "DELIVERY", "PAYMENT", "REFUND", "DEFECT", "WARRANTY", "RECALL", "DATA", "COMPLAINT", "OTHER",
-)  # fmt: skip
-"""What a customer's case is about."""
+CASE_CATEGORIES: Final[dict[str, tuple[int, int]]] = {
+    "DELIVERY": (1, 14), "PAYMENT": (1, 14), "REFUND": (1, 14), "DEFECT": (2, 30), "WARRANTY": (2, 30),
+    "RECALL": (2, 30), "DATA": (3, 30), "COMPLAINT": (3, 30), "OTHER": (3, 30),
+}  # fmt: skip
+"""What a customer's case is about, and the days after which the first reply and the outcome are due. Our decision;
+for `DATA` the month of (EU) 2016/679, article 12."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Union
 from node.ledger.body import TransactionBody
 from node.ledger.family import Family
 from node.ledger.params import CHAIN
+from node.txtypes.cases.case import CASE, LIVE_CASES
+from node.txtypes.cases.types import CaseClose, CaseConfirm, CaseOpen, CaseReply
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
@@ -81,7 +83,7 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     ListingCreate, ListingUpdate, ListingWithdraw,
     OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
     OrderReinstate, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
-    OrderDisputeOpen, OrderRespond, OrderResolve, OrderDisputeClose,
+    OrderDisputeOpen, OrderRespond, OrderResolve, OrderDisputeClose, CaseOpen, CaseConfirm, CaseReply, CaseClose,
     PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
     DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
@@ -95,7 +97,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, CLAIMS, DELIVERY,
-    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES, ORDER_DISPUTE,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES, ORDER_DISPUTE, CASE, LIVE_CASES,
     WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -130,3 +130,15 @@ export | export | Ausfuhr | 出口
 intra_eu | supply within the EU | innergemeinschaftliche Lieferung | 欧盟内供货
 private | private sale, no tax | privat, ohne Steuer | 个人，无税
 """)
+
+CASE_CATEGORIES: Final = rows("""
+DELIVERY | delivery | Lieferung | 交付
+PAYMENT | payment | Zahlung | 付款
+REFUND | refund | Erstattung | 退款
+DEFECT | defect | Mangel | 缺陷
+WARRANTY | warranty | Garantie | 质保
+RECALL | recall | Rückruf | 召回
+DATA | personal data | personenbezogene Daten | 个人数据
+COMPLAINT | complaint | Beschwerde | 投诉
+OTHER | other | Sonstiges | 其他
+""")
