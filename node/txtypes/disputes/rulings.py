@@ -19,7 +19,14 @@ from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
 from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.brands import (
+    BRAND_CONFIRMED_MS,
+    Brand,
+    BrandState,
+    brand_state,
+    records_of,
+    without_record,
+)
 from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
@@ -31,6 +38,8 @@ from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
+RELEASING: Final = ("rebuild", "structural_release")
+"""Clearances that end the duties of structural repairs."""
 
 
 class Ruling(NamedTuple):
@@ -152,16 +161,26 @@ def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """The duty that a repair brings: with an annulled record it goes, and its author takes back one that is not due;
-    one whose record stands is due."""
+    one whose record stands is due. A duty of several repairs rests on those that are left."""
     now, duties = ledger.now_ms, []
     for duty in vehicle.duties:
         is_its_own = duty.sequence == ruling.sequence and ruling.kind == "repair.record"
         is_firm = duty.due_ms <= now and not ruling.may_clear
         if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
+            if others := _unreleased(vehicle, ruling.sequence):
+                duties.append(replace(duty, sequence=max(others)))
             continue
         is_due = is_its_own and ruling.name == "stands"
         duties.append(replace(duty, due_ms=min(duty.due_ms, now)) if is_due else duty)
     return replace(vehicle, duties=tuple(duties)) if tuple(duties) != vehicle.duties else vehicle
+
+
+def _unreleased(vehicle: Vehicle, sequence: int) -> list[int]:
+    """The structural repairs besides the record `sequence` that count, as far as the brand knows them, and that no
+    inspection has released since."""
+    released = max((entry.sequence for entry in vehicle.clearances if entry.what in RELEASING), default=-1)
+    known = records_of(vehicle.brands, "structural_repair")
+    return [record for record in known if record != sequence and record > released]
 
 
 def _unproven(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, address
-from support.damage import SECOND_WORKSHOP, repair, report
+from support.damage import SECOND_WORKSHOP, give_role, repair, report
 from support.disputing import (
     HOLDER,
     WORKSHOP,
@@ -83,6 +83,26 @@ def test_a_repair_that_was_not_done_needs_no_release() -> None:
     assert 1 == len(car(life).duties)
     through(life, newest(life.chain), "annulled")
     assert ((), "annulled") == (car(life).duties, the_brand(life))
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+@pytest.mark.parametrize("struck", [0, 1])
+def test_a_duty_of_two_repairs_rests_on_the_one_left(struck: int, is_signed: bool) -> None:
+    """Else a partner's record, taken back at once, would spare another's structural repair its release."""
+    life, cosigners = wholesale(), (HOLDER,) if is_signed else ()
+    give_role(life.chain, SECOND_WORKSHOP, "workshop", ("structural",))
+    told = []
+    for author, zone in ((SECOND_WORKSHOP, "front"), (WORKSHOP, "rear")):
+        life.chain.do(author, repair(life.chain, f"{zone} weld", value=300, holder_signs=is_signed), *cosigners)
+        told.append(newest(life.chain))
+    due_ms, authors = car(life).duties[0].due_ms, (SECOND_WORKSHOP, WORKSHOP)
+    if is_signed:
+        through(life, told[struck], "annulled", author=authors[struck])
+    else:
+        witnessed = amend(life.chain, told[struck], witness=address("inspector-1"))
+        life.chain.do(authors[struck], witnessed, "inspector-1")
+    [duty] = car(life).duties
+    assert ("structural_release", told[1 - struck], due_ms) == (duty.code, duty.sequence, duty.due_ms)
 
 
 @pytest.mark.parametrize("is_signed", [False, True])
