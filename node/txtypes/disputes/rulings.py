@@ -15,31 +15,23 @@ from msgspec.structs import replace
 from node.ledger.fields import RecordName
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
+from node.txtypes.disputes.clearances import unreleased, without_clearances
 from node.txtypes.disputes.dispute import record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
 from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import (
-    BRAND_CONFIRMED_MS,
-    Brand,
-    BrandState,
-    brand_state,
-    records_of,
-    without_record,
-)
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
 from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
-from node.txtypes.vehicle.regions import with_duty, without_registration
+from node.txtypes.vehicle.regions import without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
-RELEASING: Final = ("rebuild", "structural_release")
-"""Clearances that end the duties of structural repairs."""
 
 
 class Ruling(NamedTuple):
@@ -145,18 +137,13 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The result of the last inspection, and what the record has cleared: its duties are open again."""
+    """The result of the last inspection, and what the record has cleared: its duties are open again, and the fail and
+    the flag that it has ended are back."""
     if not ruling.is_struck:
         return vehicle
     if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
         vehicle = replace(vehicle, inspection=None)
-    lost = [entry for entry in vehicle.clearances if entry.sequence == ruling.sequence]
-    duties, now = vehicle.duties, ledger.now_ms
-    for entry in lost:
-        if entry.what == "rebuild" or entry.what == "structural_release":
-            duties = with_duty(duties, entry.what, ruling.sequence, now, now)
-    kept = tuple(entry for entry in vehicle.clearances if entry not in lost)
-    return replace(vehicle, clearances=kept, duties=duties) if lost else vehicle
+    return without_clearances(ledger, ruling.vin, vehicle, ruling.sequence)
 
 
 def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -167,20 +154,12 @@ def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         is_its_own = duty.sequence == ruling.sequence and ruling.kind == "repair.record"
         is_firm = duty.due_ms <= now and not ruling.may_clear
         if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
-            if others := _unreleased(vehicle, ruling.sequence):
+            if others := unreleased(vehicle, ruling.sequence):
                 duties.append(replace(duty, sequence=max(others)))
             continue
         is_due = is_its_own and ruling.name == "stands"
         duties.append(replace(duty, due_ms=min(duty.due_ms, now)) if is_due else duty)
     return replace(vehicle, duties=tuple(duties)) if tuple(duties) != vehicle.duties else vehicle
-
-
-def _unreleased(vehicle: Vehicle, sequence: int) -> list[int]:
-    """The structural repairs besides the record `sequence` that count, as far as the brand knows them, and that no
-    inspection has released since."""
-    released = max((entry.sequence for entry in vehicle.clearances if entry.what in RELEASING), default=-1)
-    known = records_of(vehicle.brands, "structural_repair")
-    return [record for record in known if record != sequence and record > released]
 
 
 def _unproven(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:

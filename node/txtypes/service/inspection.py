@@ -372,7 +372,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             is_completed = self.kind == "retest" and failed is not None and found[failed.sequence].kind == "periodic"
             is_renewed = self.kind == "periodic" or is_completed
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, is_renewed=is_renewed))
-        return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
+        return (with_clearance(ledger, vehicle, "unroadworthy", findings, failed, flag) if is_clear else vehicle), ()
 
     def _has_looked(self, ledger: Ledger, finding: Finding) -> bool:
         """Whether it looked, since the finding and from as great a distance, at all that was wrong."""

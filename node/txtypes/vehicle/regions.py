@@ -325,12 +325,15 @@ class Inspection(Value, frozen=True):
 
 class Clearance(Value, frozen=True):
     """An act that lifted a duty, a flag or the consequence of a brand. It no longer counts if its author is listed for
-    fraud from a time before it."""
+    fraud from a time before it. `failed`, `flag`: the fail and the firm flag `unroadworthy` that it ended, which come
+    back if its record is struck; null for none."""
 
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"]
     author: Address
     sequence: int
     at_ms: Time
+    failed: Inspection | None = None
+    flag: Flag | None = None
 
 
 def is_retest_overdue(inspection: Inspection | None, now_ms: int) -> bool:
