@@ -42,6 +42,7 @@ from node.txtypes.vehicle.life import (
     LIFE,
     PARTS_MAX,
     REPAIRERS_MAX,
+    STRUCTURAL_ALONE_MAX,
     Cooldown,
     FormerHolder,
     OpenDispute,
@@ -411,7 +412,7 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
     )  # fmt: skip
     working = Working(
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, late,
-        (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX, late,
+        (Repairer(b"a" * 20, 2**32, late, (late,) * STRUCTURAL_ALONE_MAX),) * REPAIRERS_MAX, late,
         (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX,
         tuple(Unproven(zone, 2**32, late, 2**32) for zone in sorted(ZONES)),
         (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
