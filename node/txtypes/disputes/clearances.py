@@ -35,16 +35,16 @@ def _as_found_before(ledger: Ledger, vin: str, vehicle: Vehicle, lost: Clearance
     """The vehicle with the fail and the flag that a struck record has ended, unless their own record is struck or the
     car has others."""
     failed, flag = lost.failed, lost.flag
-    if failed is not None and vehicle.inspection is None and not _is_struck(ledger, vin, failed.sequence):
+    if failed is not None and vehicle.inspection is None and not is_struck(ledger, vin, failed.sequence):
         vehicle = replace(vehicle, inspection=failed)
     is_flagged = flag is not None and any(entry.name == flag.name for entry in flags_at(vehicle.flags, ledger.now_ms))
-    if flag is not None and not is_flagged and not _is_struck(ledger, vin, flag.sequence):
+    if flag is not None and not is_flagged and not is_struck(ledger, vin, flag.sequence):
         flags = (*flags_at(vehicle.flags, ledger.now_ms), flag)
         vehicle = replace(vehicle, flags=tuple(sorted(flags, key=lambda entry: (entry.name, entry.setter))))
     return vehicle
 
 
-def _is_struck(ledger: Ledger, vin: str, sequence: int) -> bool:
+def is_struck(ledger: Ledger, vin: str, sequence: int) -> bool:
     status = record_status(ledger, vin, sequence)
     return status.is_superseded or status.outcome == "annulled"
 

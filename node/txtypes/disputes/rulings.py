@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from node.ledger.fields import RecordName
+from node.ledger.fields import RecordName, TotalLossCategory
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
-from node.txtypes.disputes.clearances import unreleased, without_clearances
-from node.txtypes.disputes.dispute import record_status
+from node.txtypes.disputes.clearances import is_struck, unreleased, without_clearances
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
-from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
+from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened, unconfirmed
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, Loss, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
-from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
+from node.txtypes.vehicle.record import VehicleRecord, body_of, face_of, stored_record
 from node.txtypes.vehicle.regions import without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -110,7 +110,7 @@ def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
 
 
 def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The total loss that it reports: gone, firm or undecided."""
+    """The total loss that it reports: gone, firm or undecided. What it had confirmed is as the first insurer says."""
     loss = vehicle.loss
     if loss is None or loss.sequence != ruling.sequence:
         return vehicle
@@ -119,7 +119,25 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if after == before:
         return vehicle
     drop_provisional_loss(ledger, loss.author, loss.since_ms + BRAND_CONFIRMED_MS)
-    return replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
+    first = _first_loss(ledger, ruling.vin, loss) if after == "annulled" else None
+    return replace(vehicle, loss=first or replace(loss, state=after, disputed_until_ms=0))
+
+
+def _first_loss(ledger: Ledger, vin: str, loss: Loss) -> Loss | None:
+    """The report that the loss had confirmed, while it counts: undecided if arbiters have left it so, else provisional
+    anew from now."""
+    if loss.confirms < 0 or is_struck(ledger, vin, loss.confirms):
+        return None
+    raw, status = ledger.record(vin, loss.confirms), record_status(ledger, vin, loss.confirms)
+    assert raw is not None, "the state names records that exist"
+    record = stored_record(raw)
+    kind: Any = ledger.rules.types["vehicle.total_loss"]
+    category: TotalLossCategory = body_of(record, kind).category
+    brands = ledger.rules.tables.total_loss_categories[category]
+    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
+    until_ms = max((dispute.ends_at_ms for dispute in disputes if not dispute.outcome), default=0)
+    state: BrandState = "undecided" if status.outcome in ("undecided", "amended") else "pending"
+    return Loss(category, state, ledger.now_ms, loss.confirms, until_ms, face_of(record).author, brands)
 
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -249,13 +267,15 @@ def _is_borne(ledger: Ledger, vin: str, incident: Incident) -> bool:
 
 
 def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alerts that an annulled record raised are closed. They stay visible."""
-    raised = [alert.code for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
+    """The alerts that an annulled record raised are closed, and stay visible. One that it has confirmed is as the
+    record that raised it says, while that counts."""
+    raised = [alert for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
     if ruling.name != "annulled" or not raised:
         return vehicle
     alerts = vehicle.alerts
-    for code in raised:
-        alerts = close_alert(alerts, code)
+    for alert in raised:
+        is_second = alert.raised_by != ruling.sequence and not is_struck(ledger, ruling.vin, alert.raised_by)
+        alerts = unconfirmed(alerts, alert.code) if is_second else close_alert(alerts, alert.code)
     ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
 

@@ -170,7 +170,9 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
         if not is_firm:
             start_cooldown(ledger, self.vin)
             add_provisional_loss(ledger, ledger.sender, now_ms + BRAND_CONFIRMED_MS)
-        vehicle = replace(vehicle, loss=Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes))
+        confirms = vehicle.loss.sequence if is_second and vehicle.loss is not None else -1
+        loss = Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes, confirms)
+        vehicle = replace(vehicle, loss=loss)
         told = told_late(
             ledger, self.vin, Effect(vehicle, () if is_firm else (PROVISIONAL,), is_material=True), self.event_at_ms
         )  # fmt: skip

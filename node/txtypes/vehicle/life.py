@@ -83,10 +83,12 @@ class OpenDispute(Value, frozen=True):
 
 
 class PartTaken(Value, frozen=True):
-    """A car to which a part of this one was fitted; `at_ms`: its removal from this one, else the fitting."""
+    """A car to which parts of this one were fitted; `at_ms`: the latest removal of one from this one, else fitting.
+    `fittings`: the number of records that say so."""
 
     vin: Vin
     at_ms: Time
+    fittings: int = 1
 
 
 class Life(Value, tag=1, frozen=True):
@@ -165,13 +167,19 @@ def structural_alone(life: Life, authors: Collection[bytes], now_ms: int) -> tup
 def with_part_taken(life: Life, vin: str, at_ms: int, now_ms: int) -> Life:
     """The working sets after a part that was taken from the car was fitted to another. Without room the first is left
     out."""
-    others = (entry for entry in parts_taken(life, now_ms) if entry.vin != vin)
-    return replace(life, parts=(*others, PartTaken(vin, at_ms))[-PARTS_MAX:])
+    known = parts_taken(life, now_ms)
+    others = (entry for entry in known if entry.vin != vin)
+    found = next((entry for entry in known if entry.vin == vin), PartTaken(vin, at_ms, 0))
+    taken = PartTaken(vin, max(at_ms, found.at_ms), found.fittings + 1)
+    return replace(life, parts=(*others, taken)[-PARTS_MAX:])
 
 
 def without_part_taken(life: Life, vin: str) -> Life:
-    """The working sets after the fitting to another car has turned out to be wrong."""
-    return replace(life, parts=tuple(entry for entry in life.parts if entry.vin != vin))
+    """The working sets after a fitting to another car has turned out to be wrong."""
+    parts = (
+        replace(entry, fittings=entry.fittings - 1) if entry.vin == vin else entry for entry in life.parts
+    )  # fmt: skip
+    return replace(life, parts=tuple(entry for entry in parts if entry.fittings))
 
 
 def parts_taken(life: Life, now_ms: int) -> tuple[PartTaken, ...]:

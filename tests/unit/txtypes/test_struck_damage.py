@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, address
-from support.damage import SECOND_WORKSHOP, give_role, repair, report
+from support.damage import SECOND_WORKSHOP, give_role, loss, repair, report
 from support.disputing import (
     HOLDER,
     WORKSHOP,
@@ -74,6 +74,28 @@ def test_a_total_loss_that_one_insurer_reports_falls_and_stands_with_its_record(
     assert {state} == {brand_state(brand, life.chain.now) for brand in car(life).brands}
     assert existence == existence_now(car(life), life.chain.now)
     assert before + (outcome != "annulled") == car(life).material_changes
+
+
+@pytest.mark.parametrize("first_is", ["counting", "undecided", "annulled"])
+def test_a_loss_is_as_the_first_insurer_says_once_the_second_is_annulled(first_is: str) -> None:
+    """Else a friend would confirm an honest insurer's report, and have it fall with its own."""
+    life = wholesale()
+    give_role(life.chain, "carrier-1", "insurer")
+    life.chain.do("insurer-1", loss(life.chain, "B"))
+    first = newest(life.chain)
+    if first_is == "undecided":
+        through(life, first, "undecided", author="insurer-1")
+    life.chain.do("carrier-1", loss(life.chain, "N"))
+    second = newest(life.chain)
+    assert "total_loss" == existence_now(car(life), life.chain.now)
+    if first_is == "annulled":
+        through(life, first, "annulled", author="insurer-1")
+    through(life, second, "annulled", author="carrier-1")
+    found, now = car(life).loss, life.chain.now
+    expected = {"counting": ("B", "pending", first), "undecided": ("B", "undecided", first),
+                "annulled": ("N", "annulled", second)}  # fmt: skip
+    assert expected[first_is] == (found.category, brand_state(found, now), found.sequence)
+    assert (first_is == "counting") == ("total_loss" == existence_now(car(life), now + 30 * DAY_MS))
 
 
 def test_a_repair_that_was_not_done_needs_no_release() -> None:

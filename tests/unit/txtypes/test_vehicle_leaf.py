@@ -62,9 +62,9 @@ def full() -> Vehicle:
         brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside", LATE),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
-        alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
+        alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO, NUMBER) for code in sorted(ALERTS)),
         inspection=failed,
-        loss=Loss("A", "undecided", LATE, NUMBER, LATE, WHO, ("collision_structural",) * 4),
+        loss=Loss("A", "undecided", LATE, NUMBER, LATE, WHO, ("collision_structural",) * 4, NUMBER),
         clearances=(
             *(Clearance(what, WHO, NUMBER, LATE) for what in ("odometer_replace", "rebuild", "structural_release")),
             Clearance("unroadworthy", WHO, NUMBER, LATE, failed, flags[0]),
