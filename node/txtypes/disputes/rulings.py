@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from node.ledger.fields import RecordName
+from node.ledger.fields import RecordName, TotalLossCategory
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
-from node.txtypes.disputes.dispute import record_status
+from node.txtypes.disputes.clearances import is_struck, unreleased, without_clearances
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
-from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
+from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened, unconfirmed
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, Loss, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
-from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
-from node.txtypes.vehicle.regions import with_duty, without_registration
+from node.txtypes.vehicle.record import VehicleRecord, body_of, face_of, stored_record
+from node.txtypes.vehicle.regions import without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -109,7 +110,7 @@ def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
 
 
 def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The total loss that it reports: gone, firm or undecided."""
+    """The total loss that it reports: gone, firm or undecided. What it had confirmed is as the first insurer says."""
     loss = vehicle.loss
     if loss is None or loss.sequence != ruling.sequence:
         return vehicle
@@ -118,7 +119,25 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if after == before:
         return vehicle
     drop_provisional_loss(ledger, loss.author, loss.since_ms + BRAND_CONFIRMED_MS)
-    return replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
+    first = _first_loss(ledger, ruling.vin, loss) if after == "annulled" else None
+    return replace(vehicle, loss=first or replace(loss, state=after, disputed_until_ms=0))
+
+
+def _first_loss(ledger: Ledger, vin: str, loss: Loss) -> Loss | None:
+    """The report that the loss had confirmed, while it counts: undecided if arbiters have left it so, else provisional
+    anew from now."""
+    if loss.confirms < 0 or is_struck(ledger, vin, loss.confirms):
+        return None
+    raw, status = ledger.record(vin, loss.confirms), record_status(ledger, vin, loss.confirms)
+    assert raw is not None, "the state names records that exist"
+    record = stored_record(raw)
+    kind: Any = ledger.rules.types["vehicle.total_loss"]
+    category: TotalLossCategory = body_of(record, kind).category
+    brands = ledger.rules.tables.total_loss_categories[category]
+    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
+    until_ms = max((dispute.ends_at_ms for dispute in disputes if not dispute.outcome), default=0)
+    state: BrandState = "undecided" if status.outcome in ("undecided", "amended") else "pending"
+    return Loss(category, state, ledger.now_ms, loss.confirms, until_ms, face_of(record).author, brands)
 
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -136,28 +155,25 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The result of the last inspection, and what the record has cleared: its duties are open again."""
+    """The result of the last inspection, and what the record has cleared: its duties are open again, and the fail and
+    the flag that it has ended are back."""
     if not ruling.is_struck:
         return vehicle
     if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
         vehicle = replace(vehicle, inspection=None)
-    lost = [entry for entry in vehicle.clearances if entry.sequence == ruling.sequence]
-    duties, now = vehicle.duties, ledger.now_ms
-    for entry in lost:
-        if entry.what == "rebuild" or entry.what == "structural_release":
-            duties = with_duty(duties, entry.what, ruling.sequence, now, now)
-    kept = tuple(entry for entry in vehicle.clearances if entry not in lost)
-    return replace(vehicle, clearances=kept, duties=duties) if lost else vehicle
+    return without_clearances(ledger, ruling.vin, vehicle, ruling.sequence)
 
 
 def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """The duty that a repair brings: with an annulled record it goes, and its author takes back one that is not due;
-    one whose record stands is due."""
+    one whose record stands is due. A duty of several repairs rests on those that are left."""
     now, duties = ledger.now_ms, []
     for duty in vehicle.duties:
         is_its_own = duty.sequence == ruling.sequence and ruling.kind == "repair.record"
         is_firm = duty.due_ms <= now and not ruling.may_clear
         if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
+            if others := unreleased(vehicle, ruling.sequence):
+                duties.append(replace(duty, sequence=max(others)))
             continue
         is_due = is_its_own and ruling.name == "stands"
         duties.append(replace(duty, due_ms=min(duty.due_ms, now)) if is_due else duty)
@@ -251,13 +267,15 @@ def _is_borne(ledger: Ledger, vin: str, incident: Incident) -> bool:
 
 
 def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alerts that an annulled record raised are closed. They stay visible."""
-    raised = [alert.code for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
+    """The alerts that an annulled record raised are closed, and stay visible. One that it has confirmed is as the
+    record that raised it says, while that counts."""
+    raised = [alert for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
     if ruling.name != "annulled" or not raised:
         return vehicle
     alerts = vehicle.alerts
-    for code in raised:
-        alerts = close_alert(alerts, code)
+    for alert in raised:
+        is_second = alert.raised_by != ruling.sequence and not is_struck(ledger, ruling.vin, alert.raised_by)
+        alerts = unconfirmed(alerts, alert.code) if is_second else close_alert(alerts, alert.code)
     ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
 

@@ -152,7 +152,8 @@ class Registering(RegistrationRecord, frozen=True):
     def _check_registering(self, ledger: Ledger, vehicle: Vehicle, from_ms: int) -> None:
         """Notes what keeps a car from being registered at all."""
         check_flags(ledger, self.vin, vehicle, "register_country")
-        if existence_now(vehicle, ledger.now_ms) == "total_loss":
+        is_lost = existence_now(vehicle, ledger.now_ms) == "total_loss"
+        if is_lost or any(duty.code == "rebuild" for duty in vehicle.duties):  # the record of its rebuild was struck
             ledger.unmet(TOTAL_LOSS, self.vin, "total_loss", "a rebuilt car")
         inspection = vehicle.inspection
         is_outdated = inspection is not None and 0 < inspection.valid_until_ms <= ledger.now_ms

@@ -12,7 +12,7 @@ from node.ledger.fields import DefectSeverity, InspectionItem
 from node.ledger.overlay import Ledger
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.record import StoredRecord, body_of, face_of, stored_record
-from node.txtypes.vehicle.regions import Clearance, Inspection
+from node.txtypes.vehicle.regions import Clearance, Flag, Inspection
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -99,11 +99,19 @@ def with_clearance(
     vehicle: Vehicle,
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"],
     lifted: Iterable[object],
+    failed: Inspection | None = None,
+    flag: Flag | None = None,
 ) -> Vehicle:
     """The vehicle with the sender's clearance by its *next* record, if something was lifted. It replaces an older
-    clearance, whose author may have been revoked since."""
+    clearance, whose author may have been revoked since. `failed`, `flag`: the fail and the flag that it ends; a second
+    pass of one author, or of its group, answers for what the first has ended."""
     others = tuple(entry for entry in vehicle.clearances if entry.what != what)
-    if not any(True for _ in lifted) and len(others) == len(vehicle.clearances):
+    older = next((entry for entry in vehicle.clearances if entry.what == what), None)
+    is_lifted = any(True for _ in lifted)
+    if not is_lifted and older is None:
         return vehicle
-    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms)
+    flag = flag if flag is not None and flag.is_firm else None
+    if older is not None and not is_lifted and related(ledger, older.author, ledger.sender):
+        failed, flag = older.failed, older.flag
+    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms, failed, flag)
     return replace(vehicle, clearances=tuple(sorted((*others, new), key=lambda entry: entry.what)))

@@ -50,7 +50,6 @@ from node.txtypes.service.findings import (
 )
 from node.txtypes.service.instrument import rollover
 from node.txtypes.vehicle.alerts import alerted
-from node.txtypes.vehicle.brands import is_brand_change, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
 from node.txtypes.vehicle.readings import Segment
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, face_of, find_record
@@ -65,6 +64,7 @@ from node.txtypes.vehicle.stop_flags import (
     with_provisional_flag,
     without_flag,
 )
+from node.txtypes.vehicle.tellers import branded
 from node.txtypes.vehicle.vehicle import Vehicle
 
 OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
@@ -244,11 +244,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         count_act(ledger, INSPECTIONS)
         found = self._identified(ledger, vehicle)
-        inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
-        for brand in self._brands(ledger):
-            is_sure = self.is_acknowledged(ledger, vehicle)
-            brands = with_brand(inspected.brands, brand, ledger.now_ms, vehicle.record_count, is_confirmed=is_sure)
-            inspected = replace(inspected, brands=brands)
+        is_sure, outcome = self.is_acknowledged(ledger, vehicle), [inspection_outcome(self.result), *found.outcome]
+        inspected, is_branded = branded(ledger, self.vin, found.vehicle, self._brands(ledger), is_confirmed=is_sure)
         if not self.is_presented:
             outcome.append(UNPRESENTED)
         if self.result in FAILED:
@@ -256,7 +253,6 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         elif self.is_presented:
             inspected, codes = self._passed(ledger, inspected)
             outcome += codes
-        is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
         is_material = found.is_material or is_branded or is_flag_set(vehicle, inspected, ledger.now_ms)
         return Effect(inspected, tuple(outcome), is_material)
 
@@ -372,7 +368,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             is_completed = self.kind == "retest" and failed is not None and found[failed.sequence].kind == "periodic"
             is_renewed = self.kind == "periodic" or is_completed
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, is_renewed=is_renewed))
-        return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
+        return (with_clearance(ledger, vehicle, "unroadworthy", findings, failed, flag) if is_clear else vehicle), ()
 
     def _has_looked(self, ledger: Ledger, finding: Finding) -> bool:
         """Whether it looked, since the finding and from as great a distance, at all that was wrong."""

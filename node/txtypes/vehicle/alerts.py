@@ -50,6 +50,13 @@ def close_alert(alerts: Alerts, code: str, sequence: int = -1) -> Alerts:
     return tuple(closed(alert) if alert.code == code else alert for alert in alerts)
 
 
+def unconfirmed(alerts: Alerts, code: str) -> Alerts:
+    """The alerts after the record that confirmed `code` has turned out to be wrong: it is reported, as before."""
+    return tuple(
+        replace(alert, state="reported", sequence=alert.raised_by) if alert.code == code else alert for alert in alerts
+    )
+
+
 def reopened(alerts: Alerts, code: str, state: Literal["reported", "confirmed"], sequence: int) -> Alerts:
     """The alerts after the record `sequence`, which closed `code`, has turned out to be wrong."""
     return tuple(

@@ -276,7 +276,7 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 class Alert(Value, frozen=True):
     """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
     `sequence`: the record that changed its state last, or closed it; `author`: who raised it, or raised it again once
-    closed."""
+    closed, by the record `raised_by`."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -285,6 +285,7 @@ class Alert(Value, frozen=True):
     count: int
     sequence: int
     author: Address
+    raised_by: int
 
 
 Alerts = tuple[Alert, ...]
@@ -303,7 +304,8 @@ def raise_alert(
     found = find_alert(alerts, code)
     if found is None or found.state == "closed":
         first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
-        new = Alert(code, "confirmed" if is_confirmed else "reported", first, now_ms, count + 1, sequence, author)
+        state: Literal["confirmed", "reported"] = "confirmed" if is_confirmed else "reported"
+        new = Alert(code, state, first, now_ms, count + 1, sequence, author, sequence)
     else:
         new = replace(found, last_ms=now_ms, count=found.count + 1)
         if is_confirmed and found.state == "reported":
@@ -325,12 +327,15 @@ class Inspection(Value, frozen=True):
 
 class Clearance(Value, frozen=True):
     """An act that lifted a duty, a flag or the consequence of a brand. It no longer counts if its author is listed for
-    fraud from a time before it."""
+    fraud from a time before it. `failed`, `flag`: the fail and the firm flag `unroadworthy` that it ended, which come
+    back if its record is struck; null for none."""
 
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"]
     author: Address
     sequence: int
     at_ms: Time
+    failed: Inspection | None = None
+    flag: Flag | None = None
 
 
 def is_retest_overdue(inspection: Inspection | None, now_ms: int) -> bool:

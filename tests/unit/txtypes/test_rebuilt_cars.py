@@ -25,7 +25,7 @@ from support.stages import Case, at, change, force, put_on_hold, table
 from node.ledger.fields import RecordName
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.findings import Defect
-from node.txtypes.vehicle.regions import UNREGISTERED, Flag
+from node.txtypes.vehicle.regions import UNREGISTERED, Duty, Flag
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now
 
 INSPECTOR, OTHER_INSPECTOR, REGISTRAR = "inspector-1", "inspector-2", "registrar-1"
@@ -225,6 +225,13 @@ def test_an_annulled_rebuild_is_owed_again() -> None:
     inspected(life)
     life.chain.do(INSPECTOR, rebuild(life), *BOTH)
     assert () == life.chain.state(VEHICLE, VIN).duties
+
+
+def test_a_car_whose_rebuild_was_annulled_is_not_registered() -> None:
+    life = at("wholesale")
+    change(life.chain, VEHICLE, VIN, duties=(Duty("rebuild", 2, life.chain.now),), existence="rebuilt")
+    body = specimen("registration.set", life.chain)
+    assert ["total_loss"] == life.chain.unmet(life.chain.sign(REGISTRAR, body))
 
 
 def test_a_rebuilt_car_is_lost_again_and_needs_all_of_it_again() -> None:

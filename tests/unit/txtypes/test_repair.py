@@ -165,7 +165,7 @@ def test_duties_that_became_due_are_one() -> None:
     life = at("born")
     for _ in range(3):
         life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
-        life.chain.now += 31 * DAY_MS
+        life.chain.now += 91 * DAY_MS
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
     assert [3, 4] == [duty.sequence for duty in life.chain.state(VEHICLE, VIN).duties]
 
