@@ -20,7 +20,7 @@ from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
 from node.txtypes.vehicle.odometer import counted_now
-from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
+from node.txtypes.vehicle.readings import ODOMETER, distance_told, may_amend_alone
 from node.txtypes.vehicle.record import (
     Content,
     Face,
@@ -112,8 +112,8 @@ def check_alone(
         ledger.unmet(AMEND_TOO_LATE, vin, time_to_text(face.time_ms), f"after {time_to_text(ledger.now_ms - AMEND_MS)}")
     elif has_reading(record):
         leaf = counted_now(ledger, vin)
-        reading = reading_of(leaf, target.sequence)
-        if reading is not None and reading.standing == DECLARED:
+        told = [reading for reading in leaf.readings if reading.sequence == target.sequence]
+        if told and all(reading.standing == DECLARED for reading in told):
             return
         is_replacement = record_status(ledger, vin, target.sequence).is_replacement
         if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms, is_replacement=is_replacement):
@@ -202,12 +202,11 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
             ledger.unmet(REPLACEMENT_UNFIT, f"{vin}/{other.sequence}", other.kind, face.kind)
 
     def _new_metres(self, ledger: Ledger) -> int:
-        """Metres of the reading on this car that takes the old one's place, -1 for none."""
+        """The distance by the reading on this car that takes the old one's place, -1 for none."""
         leaf = ledger.get(ODOMETER, self.vin)
         if self.replaced_by is None or self.belongs_to is not None or leaf is None:
             return -1
-        reading = reading_of(leaf, self.replaced_by.sequence)
-        return reading.metres if reading is not None else -1
+        return distance_told(leaf, self.replaced_by.sequence)
 
     def _is_witnessed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether an inspector signs that is related to neither the author nor the holder; notes one that is."""
