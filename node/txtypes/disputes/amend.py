@@ -142,9 +142,9 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
     where nothing is in its place a recall that it reports as done is open again.
 
     Within 28 days the author amends alone, but for a reading: a lower one, or none in its place, needs an inspector as
-    `witness`, unless the old one is probably a typing error or the change is at most the tolerance; the odometer then
-    has the reason `lowered` for ever. So does an `odometer.replace`. Later every amendment needs the witness, or the
-    decision `amended` of a dispute."""
+    `witness`, unless the old one is probably a typing error or the change is at most the tolerance, and it was not put
+    in another's place itself; the odometer then has the reason `lowered` for ever. An `odometer.replace` needs the
+    witness too. Later every amendment needs the witness, or the decision `amended` of a dispute."""
 
     vin: Vin
     target: RecordName

@@ -192,7 +192,7 @@ def test_acceptance_reserves_the_car_and_sets_the_deadline() -> None:
     now = life.chain.now
     life.chain.do(SELLER, OrderAccept(life.order))
     order, market = life.chain.state(ORDER, life.order), life.chain.state(VEHICLE, VIN).market
-    assert ("accepted", now + 60 * DAY_MS, 3) == (order.status, order.expires_at_ms, order.agreed_changes)
+    assert ("accepted", now + 60 * DAY_MS, 0) == (order.status, order.expires_at_ms, order.agreed_changes)
     listed_until = life.chain.state(LISTING, life.listing).expires_at_ms
     assert Market("reserved", life.listing, life.order, now + 60 * DAY_MS, listed_until, False) == market
     assert "reserved" == life.chain.state(LISTING, life.listing).status
