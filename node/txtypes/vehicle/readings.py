@@ -284,6 +284,14 @@ def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
     return 0, 0
 
 
+def taken_back(leaf: Readings, author: bytes, since_ms: int) -> int:
+    """How many readings that the holder has not signed, included since then, their author has taken back."""
+    return leaf.corrections and sum(
+        r.state == SUPERSEDED and not r.is_acknowledged and leaf.authors[r.author].address == author
+        and included_at_ms(r) >= since_ms for r in leaf.readings
+    )  # fmt: skip
+
+
 def with_silent_record(leaf: Readings, author: bytes, group: str, now_ms: int) -> Readings:
     """The working set with one more record of an author that has no reading and no signature of the holder. It changes
     no verdict: an author who is not known yet takes no place of one with judged readings, and is then not counted."""

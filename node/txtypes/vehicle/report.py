@@ -25,7 +25,7 @@ from node.txtypes.members.member import (
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import check_reading
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of, with_silent_record
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of, taken_back, with_silent_record
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.relation import is_close
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -109,6 +109,18 @@ def _is_registrar(ledger: Ledger, at_ms: int, country: str) -> bool:
     )  # fmt: skip
 
 
+def check_number(ledger: Ledger, vin: str) -> None:
+    """Notes if the sender has written on the car too often within 30 days without the holder's signature, or has taken
+    back too many of such readings: else it would make offers stale as often as it likes, and leave nothing."""
+    leaf = ledger.get(ODOMETER, vin) or NO_READINGS
+    _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
+    if written >= limits.RECORDS_PER_AUTHOR_MAX:
+        ledger.unmet(REPORTS_ON_VEHICLE, vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
+    taken = taken_back(leaf, ledger.sender, ledger.now_ms - limits.TAKEN_BACK_MS)
+    if taken >= limits.TAKEN_BACK_MAX:
+        ledger.unmet(REPORTS_ON_VEHICLE, vin, f"{taken} taken back", f"below {limits.TAKEN_BACK_MAX} in 30 days")
+
+
 class Report(VehicleRecord, frozen=True, kw_only=True):
     """A record of what an accredited writer has seen or done. Its fields follow those of the type. `holder_signs`: the
     holder signs too, or the agent of its `mandate` with the right to present the car."""
@@ -149,7 +161,7 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
         if self.odometer is not None or not has_role(ledger, ledger.sender, *self._without_reading()):
             check_reading(ledger, self.vin, self.odometer)
         if vehicle is not None and self._is_numbered(ledger, vehicle):
-            self._check_number(ledger)
+            check_number(ledger, self.vin)
         self.record_guards(ledger, vehicle)
 
     def _without_reading(self) -> tuple[str, ...]:
@@ -159,12 +171,6 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
     def _is_numbered(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether it is one of the records without the holder's signature that an author may write on a car."""
         return not self.holder_signs and ledger.sender not in (vehicle.holder, vehicle.maker)
-
-    def _check_number(self, ledger: Ledger) -> None:
-        leaf = ledger.get(ODOMETER, self.vin) or NO_READINGS
-        _, written = activity_of(leaf, ledger.sender, ledger.now_ms)
-        if written >= limits.RECORDS_PER_AUTHOR_MAX:
-            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
 
     def apply(self, ledger: Ledger) -> None:
         if self.odometer is None and self._is_numbered(ledger, ledger.the(VEHICLE, self.vin)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS
+from support.disputing import WORKSHOP, amend, name_of, passed, reading
 from support.life import PRICE, VIN, accident, km, maintenance, offer, read
 from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.stages import Case, at, change, table
@@ -48,6 +49,22 @@ def test_what_was_shown_is_checked_at_the_offer_and_at_acceptance(name: str) -> 
     assert ["disclosure_stale"] == codes_of(life, BUYER, before)
     assert ["disclosure_stale"] == codes_of(life, SELLER, OrderAccept(life.order))
     assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
+
+
+def test_a_rival_that_takes_its_readings_back_makes_offers_stale_twice_and_no_more() -> None:
+    """A low reading makes the verdict worse, its author mends it upward, and begins again."""
+    life = at("listed")
+    reading(life, "workshop-hamburg", 20_000)
+    passed(life, 2)
+    for _ in range(2):
+        low, mended = reading(life, WORKSHOP, 500), reading(life, WORKSHOP, 20_000)
+        life.chain.do(WORKSHOP, amend(life.chain, low, replaced_by=name_of(life.chain, mended)))
+    assert 2 == life.chain.state(VEHICLE, VIN).material_changes
+    again = maintenance(life.chain, 500, holder_signs=True)
+    assert ["reports_on_vehicle"] == codes_of(life, WORKSHOP, replace(again, holder_signs=False))
+    assert [] == codes_of(life, WORKSHOP, again, SELLER)
+    passed(life, 31)
+    assert [] == codes_of(life, WORKSHOP, maintenance(life.chain, 20_000))
 
 
 def test_a_new_version_makes_older_offers_fall() -> None:
