@@ -25,7 +25,7 @@ from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
 from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
-from node.txtypes.vehicle.conditions import check_step
+from node.txtypes.vehicle.conditions import check_shown, check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (
     ACCREDITED,
@@ -225,14 +225,19 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict, a longer distance."""
+    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict, a longer distance.
+    `shown`: the car's material root that the buyer has seen."""
 
-    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
+    shown: Hash32
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "shown": "$material_root"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
-        if vehicle is not None and order.is_agreed(ledger, vehicle):
+        if vehicle is None:
+            return
+        check_shown(ledger, order.vin, vehicle, self.shown)
+        if order.is_agreed(ledger, vehicle):
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
 
     def apply(self, ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover, km, read
+from support.ordering import acknowledge
 from support.stages import Case, at, change, put_on_hold, table
 
 from node import limits
@@ -13,7 +14,6 @@ from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.sale.order_types import OrderAcknowledge
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -214,7 +214,7 @@ def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
     assert ["verdict_contested", "acknowledgement_missing"] == life.chain.unmet(
         life.chain.sign(SELLER, handover(life.chain, life.order, 690), BUYER)
     )
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
     vehicle = life.chain.state(VEHICLE, VIN)
     assert address(BUYER) == vehicle.holder

@@ -6,7 +6,7 @@ import pytest
 from support import second_codec
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, flag, handover, km, listing, offer, read, transfer
-from support.ordering import counter
+from support.ordering import acknowledge, counter
 from support.stages import at, change
 from support.views import view_of
 
@@ -18,7 +18,7 @@ from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
+from node.txtypes.sale.order_types import OrderAccept, OrderCancel
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import body_from, options_of
 from wallet.values import Names
@@ -135,7 +135,7 @@ def test_a_verdict_that_turns_after_the_acceptance_blocks_until_the_buyer_agrees
     assert [] == handing_over(life, 151)
     roll_back(life)
     assert ["verdict_illogical", "acknowledgement_missing"] == handing_over(life)
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     assert "ILLOGICAL" == life.chain.state(ORDER, life.order).agreed_verdict
     assert [] == handing_over(life)
 
@@ -206,7 +206,7 @@ def test_the_sellers_acceptance_agrees_to_nothing_in_the_buyers_place() -> None:
         step()
     assert 150_000 == life.chain.state(ORDER, life.order).agreed_metres
     assert ["acknowledgement_missing"] == handing_over(life, 40_010)
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     assert [] == handing_over(life, 40_010)
 
 
@@ -228,5 +228,5 @@ def test_no_handover_makes_the_verdict_worse_by_its_own_reading(value: int, code
     life.chain.do("workshop-hamburg", read(VIN, km(value), life.chain.now))
     if codes:
         assert ["verdict_contested", "acknowledgement_missing"] == handing_over(life, value)
-        life.chain.do(BUYER, OrderAcknowledge(life.order))
+        life.chain.do(BUYER, acknowledge(life))
     assert [] == handing_over(life, value)
