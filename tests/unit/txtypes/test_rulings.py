@@ -328,7 +328,7 @@ def test_an_alert_that_a_record_raised(outcome: str, state: str) -> None:
     sequence = serviced(life)
     raised = (
         Alert("clone_vin", "confirmed", life.chain.now, life.chain.now, 2, sequence, address(WORKSHOP)),
-        Alert("sources_differ", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP)),
+        Alert("part_elsewhere", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP)),
     )
     change(life.chain, VEHICLE, VIN, alerts=raised)
     through(life, sequence, outcome)
