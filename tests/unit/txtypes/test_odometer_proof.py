@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, address
 from support.damage import give_role
-from support.disputing import amend, car, name_of, newest, passed, reading, wholesale
-from support.life import VIN, Life, km, listing, where
+from support.disputing import amend, car, name_of, newest, passed, reading, through, wholesale
+from support.life import VIN, Life, accident, km, listing, where
 from support.ordering import codes_of
 from support.specimens import specimen
 from support.stages import at, force, ledger_of
@@ -180,3 +180,28 @@ def test_an_import_is_not_taken_back_for_its_first_reading(grade: str) -> None:
     life.chain.do(HOLDER, body, "inspector-1", *confirmer)
     target = name_of(life.chain, 0, body.vin)
     assert ["witness_missing"] == codes_of(life, HOLDER, amend(life.chain, 0, vin=body.vin, target=target))
+
+
+@pytest.mark.parametrize(("ground", "codes"), [("wrong_damage", ["witness_missing"]), ("wrong_reading", [])])
+def test_arbiters_who_decide_on_the_damage_give_no_reading_away(ground: str, codes: list[str]) -> None:
+    life = wholesale()
+    passed(life, 700)
+    life.chain.do(WORKSHOP, accident(life.chain, 200_000))
+    true = newest(life.chain)
+    through(life, true, "amended", ground=ground)
+    life.chain.do(WORKSHOP, accident(life.chain, 199_900))
+    lower = amend(life.chain, true, replaced_by=name_of(life.chain, newest(life.chain)))
+    passed(life, 40)
+    assert codes == codes_of(life, WORKSHOP, lower)
+    life.chain.do(WORKSHOP, replace(lower, witness=address("inspector-2")), "inspector-2")
+    assert bool(codes) == bool(life.chain.state(ODOMETER, VIN).lowered)
+
+
+def test_what_is_decided_of_the_damage_is_amended_late_and_alone_with_the_same_reading() -> None:
+    life = wholesale()
+    life.chain.do(WORKSHOP, accident(life.chain, 500))
+    true = newest(life.chain)
+    through(life, true, "amended", ground="wrong_damage")
+    passed(life, 40)
+    life.chain.do(WORKSHOP, accident(life.chain, 500))
+    assert [] == codes_of(life, WORKSHOP, amend(life.chain, true, replaced_by=name_of(life.chain, newest(life.chain))))

@@ -132,7 +132,8 @@ def test_what_is_to_be_amended_falls_when_its_author_amends_it() -> None:
     passed(life, 31)
     through(life, sequence, "amended", ground="wrong_damage")
     assert "confirmed" == the_brand(life)
-    life.chain.do(WORKSHOP, amend(life.chain, sequence))
+    life.chain.do(WORKSHOP, accident(life.chain, 300, extent="cosmetic"))
+    life.chain.do(WORKSHOP, amend(life.chain, sequence, replaced_by=name_of(life.chain, newest(life.chain))))
     assert "annulled" == the_brand(life)
 
 
