@@ -5,9 +5,10 @@ from __future__ import annotations
 from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderCancel, OrderCounter
+from node.txtypes.sale.order_types import OrderAcknowledge, OrderCancel, OrderCounter
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import DAY_MS
-from support.life import PRICE, Life, handover, offer
+from support.life import PRICE, VIN, Life, handover, offer
 from support.stages import change
 
 SELLER, BUYER, OTHER = "dealer-munich", "buyer-1", "bmw"
@@ -24,6 +25,11 @@ def cancel(life: Life) -> OrderCancel:
 
 def initiate(life: Life, **changes) -> PaymentInitiate:
     return PaymentInitiate(**dict(order=life.order, rail="bank_transfer", amount=PRICE) | changes)
+
+
+def acknowledge(life: Life) -> OrderAcknowledge:
+    """The buyer has seen the car as it is now."""
+    return OrderAcknowledge(life.order, material_root(VIN, life.chain.state(VEHICLE, VIN)))
 
 
 def countered(life: Life) -> None:

@@ -29,7 +29,7 @@ from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
+from node.txtypes.sale.order_types import OrderAccept, OrderCancel, OrderCounter, OrderReject
 from node.txtypes.service.damage import Damage
 from support import vector_life as life
 from support.chain import DAY_MS, HOUR_MS, address
@@ -148,7 +148,7 @@ def _purchase(story: Story) -> None:
         case=sha256(b"CASE-2026-1").digest(),
     )
     story.do("workshop-berlin", hit)
-    story.do("buyer-1", OrderAcknowledge(order))
+    story.do("buyer-1", specimen("order.acknowledge", chain, {"order": order}))
     payment = story.do("buyer-1", PaymentInitiate(order, "bank_transfer", PRICE))
     story.do("payment-provider-1", attest(payment, "pending"), name="payment.attest pending")
     story.do("payment-provider-1", attest(payment, "settled", b""))

@@ -40,7 +40,7 @@ from node.txtypes.sale.order_types import (
     OrderHandover,
     OrderReject,
 )
-from node.txtypes.vehicle.vehicle import Vehicle
+from node.txtypes.vehicle.vehicle import Vehicle, material_root
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.life import accident, handover, km, listing, maintenance, offer, read, register, transfer
 from wallet.txfile import sign_payload
@@ -227,8 +227,10 @@ class Walk:
         hand: Step = (seller, handover(chain, ident, self._driven()), (buyer,))
         payments = [state["payment"][payment.hex()] for payment in order.payments]
         if any(payment.status == "settled" for payment in payments) and self.chance.random() < 0.9:
-            changed = state["vehicle"][order.vin].material_changes != order.agreed_changes
-            return [(buyer, OrderAcknowledge(ident), ())] if changed else [hand]
+            vehicle = state["vehicle"][order.vin]
+            changed = vehicle.material_changes != order.agreed_changes
+            agreed: Step = (buyer, OrderAcknowledge(ident, material_root(order.vin, vehicle)), ())
+            return [agreed] if changed else [hand]
         amount = order.price if self.chance.random() < 0.8 else replace(order.price, amount=50)
         pay: Step = (buyer, PaymentInitiate(ident, order.rail, amount), ())
         arrived = DeliveryEvent(ident, "arrived", "MUC-1", chain.now, None)

@@ -22,6 +22,7 @@ from node.ledger.kinds import fields_of
 from node.limits import DAY_MS, TX_LIFETIME_CAP_MS
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.listing import LISTING, Listing, disclosure_root
+from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.sale.order_types import OrderOffer
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
@@ -212,15 +213,26 @@ def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]
 def _with_shown(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of an act by which a car is taken as it is, with the car's material root computed here if it is
     missing."""
-    if "vin" not in fields or "shown" in fields:
+    if "shown" in fields or not ("vin" in fields or "order" in fields):
         return fields
-    vin = VEHICLE.ident.canonical(str(fields["vin"]))
+    vin = VEHICLE.ident.canonical(str(fields["vin"])) if "vin" in fields else _vin_of(session, str(fields["order"]))
     raw = session.client.state_value(VEHICLE.key(vin))
     if raw is None:
         raise Malformed(f"--vin: there is no vehicle {vin}")
     vehicle: Vehicle = VEHICLE.decode(raw)
     click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
     return {"shown": material_root(vin, vehicle).hex()} | fields
+
+
+def _vin_of(session: Session, order: str) -> str:
+    try:
+        raw = session.client.state_value(ORDER.key(bytes.fromhex(order)))
+    except ValueError:
+        raw = None
+    if raw is None:
+        raise Malformed(f"--order: there is no order {order}")
+    found: Order = ORDER.decode(raw)
+    return found.vin
 
 
 def _disclosed(listing: Listing, vehicle: Vehicle) -> str:

@@ -37,9 +37,9 @@ RulingName = Literal["annulled", "retracted", "stands", "undecided"]
 class Ruling(NamedTuple):
     """What was found of the record `sequence` of a car, which is a `kind`: arbiters annulled it, its author retracted
     it, it stands, or it is undecided whether. `may_clear`: a retraction ends confirmed effects too, since arbiters
-    decided that the record is to be amended. `new_metres`: of an amendment, the reading that takes the place of the
-    record's, -1 for none. `replaced_by`: the record of the same type on the car that is in its place. `ground`: of the
-    dispute, empty for an amendment."""
+    decided that the record is to be amended; `may_lower`: on a ground that concerns its reading. `new_metres`: of an
+    amendment, the distance by the reading that takes the place of the record's, -1 for none. `replaced_by`: the record
+    of the same type on the car that is in its place. `ground`: of the dispute, empty for an amendment."""
 
     name: RulingName
     vin: str
@@ -48,6 +48,7 @@ class Ruling(NamedTuple):
     ground: str = ""
     standing: str = ""
     may_clear: bool = False
+    may_lower: bool = False
     new_metres: int = -1
     replaced_by: RecordName | None = None
 
@@ -67,7 +68,7 @@ def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         return vehicle
     state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
     is_replacement = record_status(ledger, ruling.vin, ruling.sequence).is_replacement
-    is_lowered = state == SUPERSEDED and not ruling.may_clear and lowers(
+    is_lowered = state == SUPERSEDED and not ruling.may_lower and lowers(
         leaf, ruling.sequence, ruling.new_metres, is_replacement=is_replacement
     )  # fmt: skip
     judged = without_segment(leaf, ruling.sequence, ledger.rules)

@@ -14,6 +14,7 @@ from node.ledger.family import AsOf, Family, Ident, Reader, View, extended
 from node.ledger.fields import Id, Odometer, OptionalSite, OptionalTime, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import active_member, has_role, site_of
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, OrderBody, Stage
@@ -26,7 +27,9 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     verdict_outcome,
 )
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.report import check_number
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
@@ -147,6 +150,12 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
         check_reading(ledger, order.vin, self.odometer, is_optional=True)
+        if ledger.sender != order.seller:
+            check_not_on_hold(ledger, ledger.sender)
+            if self.odometer is not None:
+                leaf = ledger.get(ODOMETER, order.vin) or NO_READINGS
+                _, unsigned = activity_of(leaf, ledger.sender, ledger.now_ms)
+                check_number(ledger, order.vin, leaf, unsigned)
 
     def apply(self, ledger: Ledger) -> None:
         if self.odometer is not None:

@@ -149,7 +149,8 @@ class Order(Value, tag=1, frozen=True):
     agreed_changes: int
     """The vehicle's `material_changes` that the buyer has agreed to."""
     agreed_verdict: Verdict
-    """The odometer's verdict that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
+    """The odometer's verdict that the buyer has agreed to: by the offer, by accepting a counter-offer, or by
+    acknowledging since."""
     agreed_metres: int
     """How far the car had gone by the newest counted reading at that time, over all its instruments."""
     accepted_at_ms: OptionalTime

@@ -25,7 +25,7 @@ from node.txtypes.members.member import has_role
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale.listing import LISTING, LISTING_VERSION, check_expiry, check_open, require_listing
 from node.txtypes.sale.order import ORDER, Order, OrderBody, has_money, is_live, settled_amount
-from node.txtypes.vehicle.conditions import check_step
+from node.txtypes.vehicle.conditions import check_shown, check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (
     ACCREDITED,
@@ -36,12 +36,13 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     newest_distance,
     verdict_outcome,
+    verdict_with,
 )
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
 from node.txtypes.vehicle.stop_flags import PaidOff, check_paid_off, without_liens
 from node.txtypes.vehicle.title import with_title
-from node.txtypes.vehicle.vehicle import VEHICLE, market_of, verdict_now
+from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of, verdict_now
 
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele offene Angebote",
                     "有效报价过多")  # fmt: skip
@@ -202,9 +203,11 @@ class OrderAccept(OrderBody, tag="order.accept", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         order, tag = ledger.the(ORDER, self.order), type_of(self)
         vehicle, listing = ledger.the(VEHICLE, order.vin), ledger.the(LISTING, order.listing)
+        if ledger.sender == order.buyer:  # the seller's acceptance is no word of the buyer's
+            order = order.agreed_to(ledger, vehicle)
         until = ledger.now_ms + ledger.params.reservation_ms
         ledger.put(LISTING, order.listing, replace(listing, status=listings.TRANSITIONS.after("open", tag)))
-        self.follow(ledger, order.agreed_to(ledger, vehicle), expires_at_ms=until, accepted_at_ms=ledger.now_ms)
+        self.follow(ledger, order, expires_at_ms=until, accepted_at_ms=ledger.now_ms)
         market = Market("reserved", order.listing, self.order, until, listing.expires_at_ms, False)
         append_record(ledger, order.vin, replace(vehicle, market=market), self, ledger.now_ms)
 
@@ -222,14 +225,19 @@ class OrderReject(OrderBody, tag="order.reject", frozen=True):
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict, a longer distance."""
+    """The buyer agrees to changes since the offer: an accident, a flag, a brand, another verdict, a longer distance.
+    `shown`: the car's material root that the buyer has seen."""
 
-    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
+    shown: Hash32
+    EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "shown": "$material_root"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
         vehicle = require_vehicle(ledger, order.vin)
-        if vehicle is not None and order.is_agreed(ledger, vehicle):
+        if vehicle is None:
+            return
+        check_shown(ledger, order.vin, vehicle, self.shown)
+        if order.is_agreed(ledger, vehicle):
             ledger.unmet(NOTHING_TO_ACKNOWLEDGE, self.order.hex())
 
     def apply(self, ledger: Ledger) -> None:
@@ -304,17 +312,24 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if not order.is_agreed(ledger, vehicle):
             now = order.agreed_to(ledger, vehicle)
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_text(), now.agreed_text())
-        self._check_distance(ledger, order)
+        self._check_distance(ledger, order, vehicle)
 
-    def _check_distance(self, ledger: Ledger, order: Order) -> None:
-        """Notes a reading below the newest one. The buyer signs this one, whatever it is above: but what contradicts
-        others is to be judged before, so that he knows the verdict."""
-        if self.odometer is not None:
-            distance = distance_shown(ledger, order.vin, self.odometer, self.event_at_ms)
-            newest = newest_distance(ledger, order.vin)
-            if distance < newest - tolerance_metres(0):
-                have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"
-                ledger.unmet(HANDOVER_READING, order.vin, have, need)
+    def _check_distance(self, ledger: Ledger, order: Order, vehicle: Vehicle) -> None:
+        """Notes a reading below the newest one, or one that would make the verdict worse than the buyer knows. He signs
+        this one, whatever it is above: but what contradicts others is to be judged before, so that he knows it."""
+        if self.odometer is None:
+            return
+        distance = distance_shown(ledger, order.vin, self.odometer, self.event_at_ms)
+        newest = newest_distance(ledger, order.vin)
+        have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"
+        if distance < newest - tolerance_metres(0):
+            ledger.unmet(HANDOVER_READING, order.vin, have, need)
+            return
+        told, standing = (self.odometer, self.event_at_ms), self._standing(ledger, order)
+        verdict = verdict_with(ledger, order.vin, vehicle, *told, standing)
+        known = verdict_now(ledger, order.vin, vehicle, ledger.rules)
+        if is_worse(verdict, known):
+            ledger.unmet(HANDOVER_READING, order.vin, f"{have}, {verdict}", f"{need}, {known}")
 
     def _standing(self, ledger: Ledger, order: Order) -> Standing:
         """What both parties agree on counts, if one of them is a trader; of two private people nobody else saw it."""

@@ -227,11 +227,11 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     # --- an odometer that went round ---------------------------------------------------------------------------
     def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
         """The odometer after it has run past its last digit, as the inspector states: it was near its end and is near
-        its start."""
+        its start. Nobody's word alone makes readings incomparable: unless proven, what fell is a fall."""
         if not self._went_round(ledger) or self.odometer is None:
             return None
         is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
-        return rollover(ledger, self.vin, vehicle, self.odometer, self.event_at_ms, is_proven=is_proven)
+        return rollover(ledger, self.vin, vehicle, self.odometer, self.event_at_ms) if is_proven else None
 
     def _went_round(self, ledger: Ledger) -> bool:
         return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)

@@ -21,7 +21,7 @@ from node.txtypes.members.member import has_role_at
 from node.txtypes.service.damage import HV_ZONE
 from node.txtypes.service.records import Part
 from node.txtypes.vehicle.alerts import told_late
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, is_brand_change
 from node.txtypes.vehicle.incidents import REPAIRS_MAX
 from node.txtypes.vehicle.life import (
     LIFE,
@@ -33,7 +33,7 @@ from node.txtypes.vehicle.life import (
     with_repairer,
     with_unproven,
 )
-from node.txtypes.vehicle.record import Effect, find_record
+from node.txtypes.vehicle.record import Effect, face_of, find_record, stored_record
 from node.txtypes.vehicle.regions import with_duty
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.report import REPORTS_ON_VEHICLE, Author, Report
@@ -142,8 +142,14 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
         outcome += [STRUCTURAL] if is_firm else [STRUCTURAL, PROVISIONAL]
         brands = with_told(ledger, self.vin, vehicle.brands, "structural_repair", sequence, is_confirmed=is_firm)
         duties = with_duty(vehicle.duties, "structural_release", sequence, due_ms, now_ms)
-        effect = Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
+        is_material = is_firm or not self._has_told(ledger, vehicle) or is_brand_change(vehicle.brands, brands, now_ms)
+        effect = Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=is_material)
         return told_late(ledger, self.vin, effect, self.event_at_ms)
+
+    def _has_told(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the sender's own word of structural work waits for its release already: more of it is no news."""
+        told = [ledger.record(self.vin, duty.sequence) for duty in vehicle.duties if duty.code == "structural_release"]
+        return any(raw is not None and face_of(stored_record(raw)).author == ledger.sender for raw in told)
 
     def _noted(self, ledger: Ledger, sequence: int, replaced: set[str], due_ms: int) -> Life:
         """The working sets after the repair: its repairer, its incident, and the zones whose new parts no record names.

@@ -17,6 +17,7 @@ from node.rules.odometer import (
     INDEPENDENT,
     INTERESTED,
     SOURCE_CODES,
+    Verdict,
     is_worse,
     sources_differ,
     to_metres,
@@ -32,6 +33,7 @@ from node.txtypes.vehicle.readings import (
     newest_counted,
     with_excluded,
     with_reading,
+    without_authors,
 )
 from node.txtypes.vehicle.relation import is_related_to_holder
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -83,6 +85,23 @@ def add_reading(
     *, is_acknowledged: bool = False,
 ) -> Vehicle:  # fmt: skip
     """Store and judge a reading that the vehicle's *next* record contains; returns the vehicle with its verdict."""
+    judged = _judged(ledger, vin, vehicle, odometer, event_at_ms, standing, is_acknowledged=is_acknowledged)
+    ledger.put(ODOMETER, vin, judged)
+    return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+
+
+def verdict_with(
+    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, standing: Standing
+) -> Verdict:
+    """The verdict as it would count with a reading that the holder has signed, in the vehicle's *next* record."""
+    judged = _judged(ledger, vin, vehicle, odometer, event_at_ms, standing, is_acknowledged=True)
+    return without_authors(judged, frauds_since(ledger), ledger.rules).verdict
+
+
+def _judged(
+    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, standing: Standing,
+    *, is_acknowledged: bool,
+) -> Readings:  # fmt: skip
     others = [to_metres(other.value, odometer.unit) for other in odometer.others]
     metres = to_metres(odometer.value, odometer.unit)
     reading = NewReading(
@@ -91,9 +110,7 @@ def add_reading(
     )  # fmt: skip
     earlier = ledger.get(ODOMETER, vin) or NO_READINGS
     group = group_of(ledger, ledger.sender)
-    judged = with_reading(earlier, reading, ledger.sender, group, ledger.now_ms, ledger.rules)
-    ledger.put(ODOMETER, vin, judged)
-    return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+    return with_reading(earlier, reading, ledger.sender, group, ledger.now_ms, ledger.rules)
 
 
 class HistoryReading(NamedTuple):

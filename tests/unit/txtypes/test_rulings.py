@@ -132,7 +132,8 @@ def test_what_is_to_be_amended_falls_when_its_author_amends_it() -> None:
     passed(life, 31)
     through(life, sequence, "amended", ground="wrong_damage")
     assert "confirmed" == the_brand(life)
-    life.chain.do(WORKSHOP, amend(life.chain, sequence))
+    life.chain.do(WORKSHOP, accident(life.chain, 300, extent="cosmetic"))
+    life.chain.do(WORKSHOP, amend(life.chain, sequence, replaced_by=name_of(life.chain, newest(life.chain))))
     assert "annulled" == the_brand(life)
 
 
@@ -328,7 +329,7 @@ def test_an_alert_that_a_record_raised(outcome: str, state: str) -> None:
     sequence = serviced(life)
     raised = (
         Alert("clone_vin", "confirmed", life.chain.now, life.chain.now, 2, sequence, address(WORKSHOP), sequence),
-        Alert("sources_differ", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP), 0),
+        Alert("part_elsewhere", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP), 0),
     )
     change(life.chain, VEHICLE, VIN, alerts=raised)
     through(life, sequence, outcome)
