@@ -25,7 +25,7 @@ from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
-from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
+from node.txtypes.vehicle.record import OwnEffect, body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -289,7 +289,7 @@ def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """What records of its type alone do. A record that only tells this car what happened to another is of that car."""
     kind = ledger.rules.types[ruling.kind]
-    if not ruling.is_struck or not issubclass(kind, VehicleRecord) or kind.struck is VehicleRecord.struck:
+    if not ruling.is_struck or not issubclass(kind, OwnEffect) or kind.struck is OwnEffect.struck:
         return vehicle
     body, by = _body(ledger, ruling.vin, ruling.sequence, kind), None
     if ruling.replaced_by is not None:
@@ -298,7 +298,7 @@ def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return body.struck(ledger, vehicle, ruling.sequence, by) if body.vin == ruling.vin else vehicle
 
 
-def _body(ledger: Ledger, vin: str, sequence: int, kind: type[VehicleRecord]) -> VehicleRecord | None:
+def _body(ledger: Ledger, vin: str, sequence: int, kind: type[OwnEffect]) -> OwnEffect | None:
     raw = ledger.record(vin, sequence)
     return body_of(stored_record(raw), kind) if raw is not None else None
 

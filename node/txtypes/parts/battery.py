@@ -33,7 +33,7 @@ from node.txtypes.vehicle.bindings import (
     state_of,
     without_record,
 )
-from node.txtypes.vehicle.record import Effect, VehicleRecord
+from node.txtypes.vehicle.record import Effect, OwnEffect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -206,7 +206,7 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
         ledger.put(BATTERY, ident, replace(battery, binding=binding))
         return _elsewhere(ledger, self, vehicle, battery.binding)
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: as with a part; and what it told of the battery is doubted."""
         ident = battery_key(self.battery_id)
         battery = ledger.get(BATTERY, ident)
@@ -254,7 +254,7 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
         outcome = (IMPLAUSIBLE,) if self._is_implausible(ledger, battery) else ()
         return effect._replace(outcome=(*effect.outcome, *outcome))
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: its state of health was not measured."""
         ident = battery_key(self.battery_id)
         if (battery := ledger.get(BATTERY, ident)) is not None:
