@@ -28,6 +28,7 @@ from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, 
 from node.txtypes.vehicle.record import OwnEffect, body_of, stored_record
 from node.txtypes.vehicle.regions import with_duty, without_registration
 from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag
 from node.txtypes.vehicle.vehicle import Vehicle
 
 RulingName = Literal["annulled", "retracted", "stands", "undecided"]
@@ -136,16 +137,21 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The result of the last inspection, and what the record has cleared: its duties are open again."""
+    """The result of the last inspection, and what the record has cleared: its duties are open again, and a car that it
+    made roadworthy is not. Its author alone takes back no fail, which another has signed."""
     if not ruling.is_struck:
         return vehicle
-    if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
-        vehicle = replace(vehicle, inspection=None)
+    noted = vehicle.inspection
+    if noted is not None and noted.sequence == ruling.sequence:
+        is_firm = noted.result in ("major", "dangerous") and ruling.name == "retracted" and not ruling.may_clear
+        vehicle = vehicle if is_firm else replace(vehicle, inspection=None)
     lost = [entry for entry in vehicle.clearances if entry.sequence == ruling.sequence]
     duties, now = vehicle.duties, ledger.now_ms
     for entry in lost:
         if entry.what == "rebuild" or entry.what == "structural_release":
             duties = with_duty(duties, entry.what, ruling.sequence, now, now)
+        elif entry.what == "unroadworthy" and flag_of(vehicle, "unroadworthy", now) is None:
+            vehicle = with_firm_flag(ledger, vehicle, "unroadworthy", setter=entry.author)
     kept = tuple(entry for entry in vehicle.clearances if entry not in lost)
     return replace(vehicle, clearances=kept, duties=duties) if lost else vehicle
 
