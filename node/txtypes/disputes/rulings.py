@@ -26,7 +26,7 @@ from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
 from node.txtypes.vehicle.record import OwnEffect, body_of, stored_record
-from node.txtypes.vehicle.regions import with_duty, without_registration
+from node.txtypes.vehicle.regions import released, unrefused, with_duty, without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.stop_flags import flag_of, with_firm_flag
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -130,10 +130,14 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         flag for flag in vehicle.flags
         if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
     ]  # fmt: skip
+    registration = vehicle.registration
     for flag in struck:
         if not flag.is_firm:
             drop_provisional_flag(ledger, flag.setter, flag.until_ms)
-    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
+        if flag.country == registration.country:  # it may have been an objection to a claim
+            registration = unrefused(registration, flag.set_at_ms)
+    kept = tuple(flag for flag in vehicle.flags if flag not in struck)
+    return replace(vehicle, flags=kept, registration=registration) if struck else vehicle
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -269,13 +273,18 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _closings(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alert that the record has closed is open again, as it was."""
-    if not ruling.is_struck or ruling.kind != "alert.close":
+    """The alert that the record has closed is open again, as it was; of an export that nobody had confirmed, it was
+    reported."""
+    if not ruling.is_struck or ruling.kind not in ("alert.close", "registration.accept"):
         return vehicle
-    raw = ledger.record(ruling.vin, ruling.sequence)
-    assert raw is not None, "a ruling is about a record"
-    body = body_of(stored_record(raw), AlertClose)
-    alerts = reopened(vehicle.alerts, body.alert, body.state, ruling.sequence)
+    alerts = vehicle.alerts
+    if ruling.kind == "registration.accept":
+        alerts = reopened(alerts, "export_unconfirmed", "reported", ruling.sequence)
+    else:
+        raw = ledger.record(ruling.vin, ruling.sequence)
+        assert raw is not None, "a ruling is about a record"
+        body = body_of(stored_record(raw), AlertClose)
+        alerts = reopened(alerts, body.alert, body.state, ruling.sequence)
     if alerts != vehicle.alerts:
         ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
@@ -321,6 +330,7 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if not ruling.is_struck or not ruling.kind.startswith("registration."):
         return vehicle
     found = vehicle.registration
+    found = released(found, ruling.sequence) if ruling.kind == "registration.end" else found
     is_new = found.sequence == ruling.sequence and found.took_into_service and vehicle.title_since_ms <= found.since_ms
     is_new = is_new and vehicle.existence == "in_service"
     after = without_registration(found, ruling.sequence)
