@@ -124,7 +124,7 @@ def verdict_outcome(vehicle: Vehicle) -> str:
 
 
 def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
-    """The greatest distance, in metres, that a judged reading up to a time shows; 0 if there is none."""
+    """The greatest distance, in metres, that a judged and plausible reading up to a time shows; 0 if there is none."""
     return highest_distance(counted_now(reader, vin), until_ms)
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, START_MS, address
 from support.disputing import (
     ARBITERS,
+    amend,
     answered,
     car,
     copied,
@@ -408,6 +409,49 @@ def test_an_annulled_rejection_is_none() -> None:
     assert "open" == shown(life, CLAIM, ident).outcome
     passed(life, CLAIM_ANSWER_MS // DAY_MS)
     assert "unanswered" == shown(life, CLAIM, ident).outcome
+
+
+def test_a_rejection_that_its_provider_takes_back_is_none_and_an_approval_stays() -> None:
+    for outcome, reason, after in (("rejected", "wear", "open"), ("approved", "", "approved")):
+        life = at("wholesale")
+        with_claim(life)
+        ident = life.claim  # type: ignore[attr-defined]
+        life.chain.do("bmw", WarrantyDecide(ident, outcome, 0, reason))
+        life.chain.do("bmw", amend(life.chain, newest(life.chain), reason="duplicate"))
+        assert after == shown(life, CLAIM, ident).outcome
+    raw = life.chain.sign("bmw", WarrantyDecide(ident, "rejected", 0, "wear"))
+    assert ["claim_decided"] == life.chain.unmet(raw)
+
+
+def test_a_claim_that_is_taken_back_is_none_and_is_made_anew() -> None:
+    life = at("wholesale")
+    with_claim(life)
+    ident, sequence = life.claim, newest(life.chain)  # type: ignore[attr-defined]
+    again = claim(life, 12_600)
+    assert ["claimed_before"] == life.chain.unmet(life.chain.sign(WORKSHOP, again, HOLDER))
+    taken_back = amend(life.chain, sequence, reason="duplicate", witness=address(INSPECTOR))
+    decided = copied(life)
+    decided.chain.do("bmw", WarrantyDecide(ident, "approved", 0, ""))
+    decided.chain.do(WORKSHOP, taken_back, INSPECTOR)
+    assert "approved" == shown(decided, CLAIM, ident).outcome
+    life.chain.do(WORKSHOP, taken_back, INSPECTOR)
+    assert life.chain.state(CLAIM, ident) is None
+    life.chain.do(WORKSHOP, again, HOLDER)
+
+
+@pytest.mark.parametrize("readings", [1, 3])
+def test_a_false_reading_of_one_ends_no_warranty(readings: int) -> None:
+    """That of a rival, which nobody can have driven to: another's reading shows that it is wrong."""
+    life = at("wholesale")
+    started()(life)
+    for number in range(readings):
+        life.chain.do("workshop-hamburg", read(VIN, km(900_000 + number), life.chain.now))
+    assert "ended" == shown(life, WARRANTY, warranty_ident(VIN, 1)).status
+    passed(life, 1)
+    life.chain.do(INSPECTOR, read(VIN, km(12_400), life.chain.now))
+    passed(life, 1)
+    assert "running" == shown(life, WARRANTY, warranty_ident(VIN, 1)).status
+    assert [] == life.chain.unmet(life.chain.sign(WORKSHOP, claim(life), HOLDER))
 
 
 # --- 20: claims only within term at the event --------------------------------------------------------------------
