@@ -23,6 +23,7 @@ from node.ledger.fields import Address, Code, Hash32, Height, Time, Vin, Warrant
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN, wmi_of
@@ -129,14 +130,15 @@ def is_cut_short(warranty: Warranty, vehicle: Vehicle, now_ms: int) -> bool:
 Status = Literal["not_begun", "running", "ended"]
 
 
-def status_at(reader: Reader, warranty: Warranty, now_ms: int) -> Status:
+def status_at(reader: Reader, warranty: Warranty, now_ms: int, rules: Ruleset) -> Status:
     """The status of a warranty at a time."""
     vehicle = reader.get(VEHICLE, warranty.vin)
     if vehicle is None or is_cut_short(warranty, vehicle, now_ms):
         return "ended"
     if now_ms < warranty.starts_at_ms:
         return "not_begun"
-    return "running" if is_in_term(warranty, now_ms, highest_metres(reader, warranty.vin, now_ms)) else "ended"
+    metres = highest_metres(reader, warranty.vin, now_ms, rules)
+    return "running" if is_in_term(warranty, now_ms, metres) else "ended"
 
 
 class WarrantyView(Warranty, frozen=True):
@@ -151,9 +153,9 @@ class WarrantyView(Warranty, frozen=True):
 
     @staticmethod
     def of(ident: str, warranty: Warranty, reader: Reader, as_of: AsOf) -> WarrantyView:
-        status, now = status_at(reader, warranty, as_of.now_ms), as_of.now_ms
+        status, now = status_at(reader, warranty, as_of.now_ms, as_of.rules), as_of.now_ms
         days = max(warranty.ends_at_ms - max(now, warranty.starts_at_ms), 0) // DAY_MS
-        driven = highest_metres(reader, warranty.vin, now) // 1_000
+        driven = highest_metres(reader, warranty.vin, now, as_of.rules) // 1_000
         left = max(warranty.distance_km - driven, 0) if warranty.distance_km else None
         return extended(
             WarrantyView, warranty, number=int(ident.rpartition("-")[2]), status=status,
@@ -285,7 +287,7 @@ class WarrantyExtend(TransactionBody, tag="warranty.extend", frozen=True):
         subject = warranty_ident(self.vin, self.number)
         if warranty.provider != ledger.sender:
             ledger.unmet(NOT_THE_GUARANTOR, to_text(ledger.sender))
-        if status_at(ledger, warranty, ledger.now_ms) == "ended":
+        if status_at(ledger, warranty, ledger.now_ms, ledger.rules) == "ended":
             ledger.unmet(WARRANTY_ENDED, subject)
         before = (warranty.months, _endless(warranty.distance_km))
         after = (self.months, _endless(self.distance_km))

@@ -193,7 +193,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     def _metres(self, ledger: Ledger) -> int:
         """The car's distance at the event: by its own reading, or by a higher one until then."""
         own = distance_shown(ledger, self.vin, self.odometer, self.event_at_ms) if self.odometer is not None else 0
-        return max(own, highest_metres(ledger, self.vin, self.event_at_ms))
+        return max(own, highest_metres(ledger, self.vin, self.event_at_ms, ledger.rules))
 
     def _recent(self, ledger: Ledger, warranty: Warranty) -> tuple[RecentClaim, ...]:
         return tuple(claim for claim in warranty.claims if ledger.now_ms < claim.at_ms + CLAIM_AGAIN_MS)

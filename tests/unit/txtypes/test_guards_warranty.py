@@ -519,7 +519,7 @@ def test_a_term_that_was_half_asked_for_would_be_noticed(mutant: object, monkeyp
 
 def test_a_reading_that_was_turned_back_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: only the claim's own reading counts."""
-    monkeypatch.setattr(claims, "highest_metres", lambda reader, vin, until_ms: 0)
+    monkeypatch.setattr(claims, "highest_metres", lambda reader, vin, until_ms, rules: 0)
     assert [] != [text for seed in range(8) for text in claims_out_of_term(seed)[1]]
 
 
