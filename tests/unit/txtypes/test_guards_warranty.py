@@ -33,7 +33,7 @@ from node.codec import encode
 from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Code, RecordName
-from node.rules.odometer import to_metres
+from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.warranty import WARRANTY_GROUPS
 from node.txtypes.service import warranty_claim as claims
 from node.txtypes.service.warranty import (
@@ -409,6 +409,20 @@ def test_an_annulled_rejection_is_none() -> None:
     assert "open" == shown(life, CLAIM, ident).outcome
     passed(life, CLAIM_ANSWER_MS // DAY_MS)
     assert "unanswered" == shown(life, CLAIM, ident).outcome
+
+
+def test_a_car_gets_warranties_as_long_as_it_lives() -> None:
+    """Whoever has filled its numbers with short ones keeps nobody from covering it once they are long over."""
+    life = at("wholesale")
+    sixteen(life)
+    first = life.chain.state(WARRANTY, warranty_ident(VIN, 1))
+    life.chain.now = first.ends_at_ms + BACKFILLED_MS
+    assert ["warranties_full"] == life.chain.unmet(life.chain.sign("bmw", start(life)))
+    life.chain.now += 1
+    life.chain.do("bmw", start(life, months=24))
+    new = life.chain.state(WARRANTY, warranty_ident(VIN, 1))
+    assert (24, WARRANTIES_MAX) == (new.months, car(life).warranties)
+    assert WARRANTY_GROUPS[1:2] == life.chain.state(WARRANTY, warranty_ident(VIN, 2)).groups
 
 
 def test_a_rejection_that_its_provider_takes_back_is_none_and_an_approval_stays() -> None:
