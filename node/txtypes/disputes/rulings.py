@@ -354,7 +354,7 @@ class Ruled(NamedTuple):
 def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
     """Every consequence of a ruling. It is material where a buyer is told something that was not so before: that
     something is so no more is no news to him. A record of a voided import is not of the car that has the VIN now: of
-    its effects only bindings are left."""
+    its effects only bindings, claims and the recalls of the VIN are left."""
     if ruling.sequence < vehicle.first_sequence:
         return Ruled(_own_effect(ledger, ruling, vehicle), False)
     before, told = vehicle, _told(ledger, ruling.vin, vehicle)

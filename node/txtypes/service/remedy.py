@@ -98,7 +98,8 @@ class RecallDone(Report, tag="recall.done", frozen=True):
         its author has amended for it."""
         if self.corrects is None:
             return True
-        successor = record_status(ledger, self.vin, self.corrects.sequence).superseded_by
+        status = record_status(ledger, self.vin, self.corrects.sequence)
+        successor = status.superseded_by if status.belongs_to is None else None
         return successor is not None and successor.sequence == sequence
 
     def _check_evidence(self, ledger: Ledger, recall: Recall) -> None:
