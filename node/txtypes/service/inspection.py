@@ -168,7 +168,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if self.police is not None:
             require_cosigner(ledger, self.police, "police")
         if self.second_inspector is not None:
-            require_cosigner(ledger, self.second_inspector, "inspector")
+            require_cosigner(ledger, self.second_inspector, "inspector", vin=self.vin, event_at_ms=self.event_at_ms)
             if related(ledger, self.second_inspector, ledger.sender):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.second_inspector), need="an inspector of another group")
         if vehicle is not None:
