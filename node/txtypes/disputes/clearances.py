@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from node.ledger.overlay import Ledger
-from node.txtypes.disputes.dispute import record_status
+from node.txtypes.disputes.dispute import is_struck
 from node.txtypes.vehicle.brands import records_of
 from node.txtypes.vehicle.regions import Clearance, flags_at, with_duty
 from node.txtypes.vehicle.vehicle import Vehicle
@@ -42,11 +42,6 @@ def _as_found_before(ledger: Ledger, vin: str, vehicle: Vehicle, lost: Clearance
         flags = (*flags_at(vehicle.flags, ledger.now_ms), flag)
         vehicle = replace(vehicle, flags=tuple(sorted(flags, key=lambda entry: (entry.name, entry.setter))))
     return vehicle
-
-
-def is_struck(ledger: Ledger, vin: str, sequence: int) -> bool:
-    status = record_status(ledger, vin, sequence)
-    return status.is_superseded or status.outcome == "annulled"
 
 
 def unreleased(vehicle: Vehicle, sequence: int) -> list[int]:

@@ -26,8 +26,8 @@ from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
-from node.txtypes.vehicle.record import VehicleRecord, body_of, face_of, stored_record
-from node.txtypes.vehicle.regions import without_registration
+from node.txtypes.vehicle.record import OwnEffect, body_of, face_of, stored_record
+from node.txtypes.vehicle.regions import released, unrefused, without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -149,19 +149,25 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         flag for flag in vehicle.flags
         if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
     ]  # fmt: skip
+    registration = vehicle.registration
     for flag in struck:
         if not flag.is_firm:
             drop_provisional_flag(ledger, flag.setter, flag.until_ms)
-    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
+        if flag.country == registration.country:  # it may have been an objection to a claim
+            registration = unrefused(registration, flag.set_at_ms)
+    kept = tuple(flag for flag in vehicle.flags if flag not in struck)
+    return replace(vehicle, flags=kept, registration=registration) if struck else vehicle
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """The result of the last inspection, and what the record has cleared: its duties are open again, and the fail and
-    the flag that it has ended are back."""
+    the flag that it has ended are back. Its author alone takes back no fail, which another has signed."""
     if not ruling.is_struck:
         return vehicle
-    if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
-        vehicle = replace(vehicle, inspection=None)
+    noted = vehicle.inspection
+    if noted is not None and noted.sequence == ruling.sequence:
+        is_firm = noted.result in ("major", "dangerous") and ruling.name == "retracted" and not ruling.may_clear
+        vehicle = vehicle if is_firm else replace(vehicle, inspection=None)
     return without_clearances(ledger, ruling.vin, vehicle, ruling.sequence)
 
 
@@ -282,13 +288,18 @@ def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 
 
 def _closings(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alert that the record has closed is open again, as it was."""
-    if not ruling.is_struck or ruling.kind != "alert.close":
+    """The alert that the record has closed is open again, as it was; of an export that nobody had confirmed, it was
+    reported."""
+    if not ruling.is_struck or ruling.kind not in ("alert.close", "registration.accept"):
         return vehicle
-    raw = ledger.record(ruling.vin, ruling.sequence)
-    assert raw is not None, "a ruling is about a record"
-    body = body_of(stored_record(raw), AlertClose)
-    alerts = reopened(vehicle.alerts, body.alert, body.state, ruling.sequence)
+    alerts = vehicle.alerts
+    if ruling.kind == "registration.accept":
+        alerts = reopened(alerts, "export_unconfirmed", "reported", ruling.sequence)
+    else:
+        raw = ledger.record(ruling.vin, ruling.sequence)
+        assert raw is not None, "a ruling is about a record"
+        body = body_of(stored_record(raw), AlertClose)
+        alerts = reopened(alerts, body.alert, body.state, ruling.sequence)
     if alerts != vehicle.alerts:
         ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
@@ -308,7 +319,7 @@ def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """What records of its type alone do. A record that only tells this car what happened to another is of that car."""
     kind = ledger.rules.types[ruling.kind]
-    if not ruling.is_struck or not issubclass(kind, VehicleRecord) or kind.struck is VehicleRecord.struck:
+    if not ruling.is_struck or not issubclass(kind, OwnEffect) or kind.struck is OwnEffect.struck:
         return vehicle
     body, by = _body(ledger, ruling.vin, ruling.sequence, kind), None
     if ruling.replaced_by is not None:
@@ -317,7 +328,7 @@ def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return body.struck(ledger, vehicle, ruling.sequence, by) if body.vin == ruling.vin else vehicle
 
 
-def _body(ledger: Ledger, vin: str, sequence: int, kind: type[VehicleRecord]) -> VehicleRecord | None:
+def _body(ledger: Ledger, vin: str, sequence: int, kind: type[OwnEffect]) -> OwnEffect | None:
     raw = ledger.record(vin, sequence)
     return body_of(stored_record(raw), kind) if raw is not None else None
 
@@ -334,6 +345,7 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if not ruling.is_struck or not ruling.kind.startswith("registration."):
         return vehicle
     found = vehicle.registration
+    found = released(found, ruling.sequence) if ruling.kind == "registration.end" else found
     is_new = found.sequence == ruling.sequence and found.took_into_service and vehicle.title_since_ms <= found.since_ms
     is_new = is_new and vehicle.existence == "in_service"
     after = without_registration(found, ruling.sequence)
@@ -357,7 +369,7 @@ class Ruled(NamedTuple):
 def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
     """Every consequence of a ruling. It is material where a buyer is told something that was not so before: that
     something is so no more is no news to him. A record of a voided import is not of the car that has the VIN now: of
-    its effects only bindings are left."""
+    its effects only bindings, claims and the recalls of the VIN are left."""
     if ruling.sequence < vehicle.first_sequence:
         return Ruled(_own_effect(ledger, ruling, vehicle), False)
     before, told = vehicle, _told(ledger, ruling.vin, vehicle)

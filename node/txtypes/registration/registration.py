@@ -265,10 +265,12 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         if self.step(vehicle.registration) == "accept":
-            if find_alert(vehicle.alerts, "export_unconfirmed") is not None:
+            alert = find_alert(vehicle.alerts, "export_unconfirmed")
+            if alert is not None and alert.state != "closed":
                 ledger.happened("vehicle.alert", f"vehicle/{self.vin}")
-            alerts = close_alert(vehicle.alerts, "export_unconfirmed", vehicle.record_count)
-            return self._registered(ledger, replace(vehicle, alerts=alerts))
+                alerts = close_alert(vehicle.alerts, "export_unconfirmed", vehicle.record_count)
+                vehicle = replace(vehicle, alerts=alerts)
+            return self._registered(ledger, vehicle)
         claim = RegistrationClaim(
             self.country, self.plate, self.kind, self.usage, self._brand(ledger), self.until_ms, ledger.now_ms,
             vehicle.record_count,

@@ -12,6 +12,7 @@ from node.ledger.family import Reader
 from node.ledger.fields import Odometer
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.odometer import (
     DECLARED,
     INDEPENDENT,
@@ -36,7 +37,7 @@ from node.txtypes.vehicle.readings import (
     without_authors,
 )
 from node.txtypes.vehicle.relation import is_related_to_holder
-from node.txtypes.vehicle.vehicle import Vehicle
+from node.txtypes.vehicle.vehicle import Vehicle, readings_now
 
 Standing = Literal["independent", "interested", "declared"]
 _STANDINGS: Final[dict[Standing, int]] = {
@@ -146,9 +147,9 @@ def verdict_outcome(vehicle: Vehicle) -> str:
     return f"verdict:{vehicle.verdict}"
 
 
-def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
-    """The greatest distance, in metres, that a judged reading up to a time shows; 0 if there is none."""
-    return highest_distance(counted_now(reader, vin), until_ms)
+def highest_metres(reader: Reader, vin: str, until_ms: int, rules: Ruleset) -> int:
+    """The greatest distance, in metres, that a judged and plausible reading up to a time shows; 0 if there is none."""
+    return highest_distance(readings_now(reader, vin, rules), until_ms)
 
 
 def newest_distance(reader: Reader, vin: str) -> int:

@@ -176,14 +176,17 @@ def status_of(registration: Registration) -> RegistrationFacts:
 
 
 def without_registration(registration: Registration, sequence: int) -> Registration:
-    """The registration after a record has turned out to be wrong. The claim that it opened is closed; of the status
-    that it made, the one before comes back. Where that is not known any more, no country has the car."""
+    """The registration after a record has turned out to be wrong. The claim that it opened is closed, and one that it
+    objected to may be made again; of the status that it made, the one before comes back. Where that is not known any
+    more, no country has the car."""
     claim = registration.claim
     claim = None if claim is not None and claim.sequence == sequence else claim
     before = registration.before
     if registration.sequence != sequence or registration.status == "none":
-        is_before = before is not None and before.sequence == sequence and before.status != "none"
-        return replace(registration, claim=claim, before=None if is_before else before)
+        if before is not None and before.sequence == sequence and before.status != "none":
+            return replace(unrefused(registration, before.since_ms), claim=claim, before=None)
+        return replace(registration, claim=claim)
+    registration = unrefused(registration, registration.since_ms)
     if before is None:
         return replace(registration, status="deregistered", until_ms=0, to_country="", end_reason="", claim=claim)
     told = {name: getattr(before, name) for name in RegistrationFacts.__struct_fields__}
@@ -199,6 +202,18 @@ def objected(registration: Registration, now_ms: int) -> Registration:
     others = (r for r in registration.refusals if r.until_ms > now_ms and r.country != claim.country)
     refusals = (*others, Refusal(claim.country, now_ms + CLAIM_AGAIN_MS))[-REFUSALS_MAX:]
     return replace(registration, claim=None, refusals=refusals)
+
+
+def unrefused(registration: Registration, at_ms: int) -> Registration:
+    """The registration without the objection of a time, which has turned out to be wrong."""
+    kept = tuple(refusal for refusal in registration.refusals if refusal.until_ms != at_ms + CLAIM_AGAIN_MS)
+    return replace(registration, refusals=kept)
+
+
+def released(registration: Registration, sequence: int) -> Registration:
+    """As if its last change were by the record `sequence`, by which a country has let a claim take effect: of all that
+    end a registration, that alone names the record of the claim."""
+    return replace(registration, sequence=sequence) if sequence > registration.sequence else registration
 
 
 def ended_registration(registration: Registration, now_ms: int, sequence: int, reason: str) -> Registration:

@@ -136,10 +136,10 @@ def test_an_author_amends_its_fitting() -> None:
 
 def test_what_an_annulled_record_told_of_a_battery_is_doubted_until_another_tells_it() -> None:
     life = cars()
-    done(life, battery(life.chain, TWO))
+    done(life, battery(life.chain, VIN))
     annulled(life, done(life, battery(life.chain, VIN, capacity_wh=1_000)))
     assert view_of(life.chain, BATTERY, CELLS)["is_told_wrong"]
-    done(life, battery(life.chain, TWO))
+    done(life, battery(life.chain, VIN))
     assert not view_of(life.chain, BATTERY, CELLS)["is_told_wrong"]
 
 
