@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from node.ledger.fields import RecordName, TotalLossCategory
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
-from node.txtypes.disputes.clearances import is_struck, unreleased, without_clearances
-from node.txtypes.disputes.dispute import RECORD_DISPUTE, record_status
+from node.txtypes.disputes.clearances import unreleased, without_clearances
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, is_struck, record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
 from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened, unconfirmed
 from node.txtypes.vehicle.birth import void_import
