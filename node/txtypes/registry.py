@@ -54,8 +54,9 @@ from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.instrument import OdometerReplace
 from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.rebuild import Rebuild
-from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
+from node.txtypes.service.recall import RECALL, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.service.remedy import RecallDone
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
 from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart

@@ -17,6 +17,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import ROLE_MISSING, Site, active_member, has_role, site_of
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, Order, Stage
@@ -31,7 +32,9 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     verdict_outcome,
 )
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.report import check_number
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
@@ -205,6 +208,12 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
         if self.stage == "no_show" and not (order.is_window_confirmed and ledger.now_ms > order.window_to_ms):
             ledger.unmet(DELIVERY_WINDOW, self.order.hex(), need="a confirmed window that has passed")
         check_reading(ledger, order.vin, self.odometer, is_optional=True)
+        if ledger.sender not in (order.seller, order.agent):
+            check_not_on_hold(ledger, ledger.sender)
+            if self.odometer is not None:
+                leaf = ledger.get(ODOMETER, order.vin) or NO_READINGS
+                _, unsigned = activity_of(leaf, ledger.sender, ledger.now_ms)
+                check_number(ledger, order.vin, leaf, unsigned)
 
     def apply(self, ledger: Ledger) -> None:
         vin = ledger.the(ORDER, self.order).vin

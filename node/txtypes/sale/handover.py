@@ -36,6 +36,7 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     newest_distance,
     verdict_outcome,
+    verdict_with,
 )
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import LIENS_MAX, flags_at
@@ -155,7 +156,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_text(), now.agreed_text())
         if order.terms.finance is not None and order.terms.finance.takes_lien:
             self._check_lien_room(ledger, order.vin, vehicle, order.terms.finance.lender)
-        check_distance(ledger, order.vin, self.odometer, self.event_at_ms)
+        check_distance(ledger, order, order.vin, vehicle, self.odometer, self.event_at_ms)
 
     def _check_lien_room(self, ledger: Ledger, vin: str, vehicle: Vehicle, lender: bytes) -> None:
         live = flags_at(vehicle.flags, ledger.now_ms)
@@ -181,7 +182,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         check_reserving(ledger, self.order, trade_in.vin, vehicle)
         if read is not None and (read.unit != vehicle.odometer_unit or read.value > trade_in.odometer_max):
             ledger.unmet(TRADE_IN_VALUE, trade_in.vin, f"{read.value} {read.unit}", f"at most {trade_in.odometer_max}")
-        check_distance(ledger, trade_in.vin, read, self.event_at_ms)
+        check_distance(ledger, order, trade_in.vin, vehicle, read, self.event_at_ms)
 
     # --- effect -------------------------------------------------------------------------------------------------
     def apply(self, ledger: Ledger) -> None:
@@ -247,13 +248,22 @@ def _promised(terms: Terms, payments: list[Payment], now_ms: int) -> int:
     return max(0, terms.legs[place].amount - sum(final_of(p, now_ms) for p in payments if p.leg == place))
 
 
-def check_distance(ledger: Ledger, vin: str, odometer: Odometer | None, event_at_ms: int) -> None:
-    """Notes a reading below the newest one. Who receives the car signs this one, whatever it is above: but what
-    contradicts others is to be judged before, so that the verdict is known."""
-    if odometer is not None:
-        distance, newest = distance_shown(ledger, vin, odometer, event_at_ms), newest_distance(ledger, vin)
-        if distance < newest - tolerance_metres(0):
-            ledger.unmet(HANDOVER_READING, vin, f"{distance // 1_000} km", f"at least {newest // 1_000} km")
+def check_distance(
+    ledger: Ledger, order: Order, vin: str, vehicle: Vehicle, odometer: Odometer | None, event_at_ms: int
+) -> None:
+    """Notes a reading below the newest one, or one that would make the verdict worse than it is. Who receives the car
+    signs this one, whatever it is above: but what contradicts others is to be judged before, so that it is known."""
+    if odometer is None:
+        return
+    distance, newest = distance_shown(ledger, vin, odometer, event_at_ms), newest_distance(ledger, vin)
+    have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"
+    if distance < newest - tolerance_metres(0):
+        ledger.unmet(HANDOVER_READING, vin, have, need)
+        return
+    verdict = verdict_with(ledger, vin, vehicle, odometer, event_at_ms, standing_of(ledger, order))
+    known = verdict_now(ledger, vin, vehicle, ledger.rules)
+    if is_worse(verdict, known):
+        ledger.unmet(HANDOVER_READING, vin, f"{have}, {verdict}", f"{need}, {known}")
 
 
 def standing_of(ledger: Ledger, order: Order) -> Standing:

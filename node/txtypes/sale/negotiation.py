@@ -254,11 +254,13 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
+        if order.buyer in (ledger.sender, *self.signers(ledger)):  # the seller's word is none of the buyer's
+            order = order.agreed_to(ledger, ledger.the(VEHICLE, order.vin))
         until = ledger.now_ms + order.terms.reserve_ms
         step_listing(ledger, order, "order.accept")
         order = self.follow(
-            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), turn="", accepted_at_ms=ledger.now_ms,
-            until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms,
+            ledger, order, turn="", accepted_at_ms=ledger.now_ms, until_ms=until,
+            hold_until_ms=until + ledger.params.hold_max_ms,
         )  # fmt: skip
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = replace(ledger.the(VEHICLE, vin), market=reserving(ledger, self.order, order, vin))

@@ -54,7 +54,8 @@ class Order(Value, tag=1, frozen=True):
     turn: Literal["seller", "buyer", ""]
     disclosure_root: Hash32
     agreed_root: Hash32
-    """The car's material root that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
+    """The car's material root that the buyer has agreed to: by the offer, by signing the acceptance, or by
+    acknowledging since."""
     agreed_verdict: Verdict
     agreed_metres: int
     """How far the car had gone by the newest counted reading at that time, over all its instruments."""

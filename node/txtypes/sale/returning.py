@@ -128,7 +128,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
             market = market_of(vehicle, ledger.now_ms)
             if market.status not in ("off", "returning") or market.order not in (b"", self.order):
                 ledger.unmet(MARKET_LIVE, order.vin, market.status, "off, or on its way back by this order")
-            check_distance(ledger, order.vin, self.odometer, self.event_at_ms)
+            check_distance(ledger, order, order.vin, vehicle, self.odometer, self.event_at_ms)
         self._check_trade_in(ledger, order)
 
     def _check_deduction(self, ledger: Ledger, order: Order) -> None:

@@ -303,7 +303,7 @@ def test_a_handover_waits_for_the_bank_or_is_signed_by_it() -> None:
 
 
 def change_agreed(life: Life) -> None:
-    life.chain.do("buyer-1", specimen("order.acknowledge", None, {"order": life.order}))
+    life.chain.do("buyer-1", specimen("order.acknowledge", life.chain, {"order": life.order}))
 
 
 def test_a_bank_that_signs_lifts_no_other_block() -> None:

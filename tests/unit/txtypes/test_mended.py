@@ -23,6 +23,7 @@ from support.life import (
     transfer,
     where,
 )
+from support.ordering import acknowledge
 from support.stages import at, change, force, ledger_of
 
 from node.codec import encode
@@ -34,7 +35,7 @@ from node.rules.vin import wmi_of
 from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCounter
+from node.txtypes.sale.order_types import OrderAccept, OrderCounter
 from node.txtypes.service.damage import AccidentReport, Damage
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.readings import ODOMETER, newest_counted
@@ -176,7 +177,7 @@ def test_a_strangers_report_does_not_lock_a_paid_car() -> None:
     assert ["acknowledgement_missing"] == unmet(
         life.chain, "dealer-munich", handover(life.chain, life.order), "buyer-1"
     )
-    life.chain.do("buyer-1", OrderAcknowledge(life.order))
+    life.chain.do("buyer-1", acknowledge(life))
     assert [] == unmet(life.chain, "dealer-munich", handover(life.chain, life.order), "buyer-1")
 
 

@@ -6,6 +6,7 @@ import pytest
 from support import second_codec
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, flag, handover, km, listing, offer, read, transfer
+from support.ordering import acknowledge, counter
 from support.stages import at, change
 from support.views import view_of
 
@@ -17,7 +18,7 @@ from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel
+from node.txtypes.sale.order_types import OrderAccept, OrderCancel
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import body_from, options_of
 from wallet.values import Names
@@ -134,7 +135,7 @@ def test_a_verdict_that_turns_after_the_acceptance_blocks_until_the_buyer_agrees
     assert [] == handing_over(life, 151)
     roll_back(life)
     assert ["verdict_illogical", "acknowledgement_missing"] == handing_over(life)
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     assert "ILLOGICAL" == life.chain.state(ORDER, life.order).agreed_verdict
     assert [] == handing_over(life)
 
@@ -194,3 +195,38 @@ def test_a_payment_waits_for_no_verdict() -> None:
     life = at("accepted")
     roll_back(life)
     assert [] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
+
+
+# --- what the buyer has agreed to -----------------------------------------------------------------------
+def test_the_sellers_acceptance_agrees_to_nothing_in_the_buyers_place() -> None:
+    """40,000 km that were read after the offer: the offer is not stale, and the seller accepts it."""
+    life = at("offered")
+    life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
+    for step in (life.accepted, life.paying, life.paid):
+        step()
+    assert 150_000 == life.chain.state(ORDER, life.order).agreed_metres
+    assert ["acknowledgement_missing"] == handing_over(life, 40_010)
+    life.chain.do(BUYER, acknowledge(life))
+    assert [] == handing_over(life, 40_010)
+
+
+def test_who_accepts_a_counter_offer_agrees_to_what_has_been_read_until_then() -> None:
+    life = at("offered")
+    life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
+    life.chain.do(SELLER, counter(life))
+    life.chain.do(BUYER, OrderAccept(life.order))
+    assert 40_000_000 == life.chain.state(ORDER, life.order).agreed_metres
+
+
+@pytest.mark.parametrize(("value", "codes"), [(600, []), (200, ["handover_reading"])])
+def test_no_handover_makes_the_verdict_worse_by_its_own_reading(value: int, codes: list[str]) -> None:
+    """400 km less two days later: within what the order of two visits of one day explains, and not any more."""
+    life = at("paid")
+    life.chain.do("workshop-berlin", read(VIN, km(600), life.chain.now))
+    life.chain.now += 2 * DAY_MS
+    assert codes == handing_over(life, value)
+    life.chain.do("workshop-hamburg", read(VIN, km(value), life.chain.now))
+    if codes:
+        assert ["verdict_contested", "acknowledgement_missing"] == handing_over(life, value)
+        life.chain.do(BUYER, acknowledge(life))
+    assert [] == handing_over(life, value)
