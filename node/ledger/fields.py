@@ -46,6 +46,9 @@ OptionalSite = Annotated[
 fits in here."""
 Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
 """A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
+OptionalVin = Annotated[
+    str, Meta(pattern=rf"^({VIN_PATTERN.strip('^$')})?\Z", max_length=17, description="VIN (ISO 3779), empty for none")
+]
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z"), kinds.CODE]
 """The short business name of a member, in lower case; scanned as a code is, since anybody may propose one."""

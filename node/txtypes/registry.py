@@ -37,6 +37,7 @@ from node.txtypes.registration.registration import (
     RegistrationSet,
     RegistrationSuspend,
 )
+from node.txtypes.sale.building import ListingBuild, OrderAssignVin
 from node.txtypes.sale.changes import OrderAcknowledge, OrderAmend, OrderReinstate
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.claims import CLAIMS
@@ -81,9 +82,9 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     FlagSet, FlagClear, AlertClose,
     RepairRecord, TotalLoss, Rebuild, Scrap,
     VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
-    ListingCreate, ListingUpdate, ListingWithdraw,
+    ListingCreate, ListingBuild, ListingUpdate, ListingWithdraw,
     OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
-    OrderReinstate, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
+    OrderReinstate, OrderAssignVin, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
     OrderDisputeOpen, OrderRespond, OrderResolve, OrderDisputeClose, CaseOpen, CaseConfirm, CaseReply, CaseClose,
     PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
     DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,

@@ -109,21 +109,26 @@ def status_at(dispute: OrderDispute, now_ms: int) -> Literal["awaiting_answer", 
 def involved(ledger: Ledger, order: Order) -> tuple[bytes, ...]:
     """Everybody whom an arbiter must not be related to: the parties, the taker of a car in payment, the providers, the
     carrier and the car's maker."""
-    vehicle, trade_in = ledger.the(VEHICLE, order.vin), order.terms.trade_in
+    trade_in = order.terms.trade_in
     providers = [payment.provider for payment in payments_of(ledger, order.payments)]
     agreed = [leg.provider for leg in order.terms.legs if leg.provider is not None]
     others = [account for account in (order.carrier, trade_in.taker if trade_in else None) if account is not None]
-    return tuple(dict.fromkeys((*parties_of(order), *providers, *agreed, *others, vehicle.maker)))
+    return tuple(dict.fromkeys((*parties_of(order), *providers, *agreed, *others, maker_of(ledger, order))))
+
+
+def maker_of(ledger: Ledger, order: Order) -> bytes:
+    """The car's maker, who sells it itself where it is still to be built."""
+    return ledger.the(VEHICLE, order.vin).maker if order.vin else order.seller
 
 
 def casts_of(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
-    maker = ledger.the(VEHICLE, order.vin).maker
+    maker = maker_of(ledger, order)
     return [cast_of(ledger, vote.arbiter, key_of(vote.decision), maker) for vote in dispute.votes]
 
 
 def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
     """The votes that may still come."""
-    maker, voted = ledger.the(VEHICLE, order.vin).maker, {vote.arbiter for vote in dispute.votes}
+    maker, voted = maker_of(ledger, order), {vote.arbiter for vote in dispute.votes}
     parties = involved(ledger, order)
     return [
         cast_of(ledger, arbiter, "", maker) for arbiter in named(ledger)

@@ -179,7 +179,8 @@ def _unfit(decision: Decision, order: Order) -> str:
             is_open = order.status in ("accepted", "cancelled")
             return "" if is_open and not decision.debtor else "an order that has not been completed, and no debtor"
         case "claim":
-            return "" if decision.debtor and decision.amount else "a debtor and an amount"
+            is_claim = bool(decision.debtor and decision.amount and order.vin)
+            return "" if is_claim else "a debtor and an amount, for a car with a VIN"
     return "" if not decision.amount and not decision.debtor else "neither amount nor debtor"
 
 
@@ -218,6 +219,8 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
         _unwind(ledger, body, dispute.order, order, decision.amount)
         return
     write_money(ledger, dispute.order, order)
+    if not order.vin:
+        return
     vehicle = ledger.the(VEHICLE, order.vin)
     append_record(ledger, order.vin, vehicle, body, ledger.now_ms, (f"decided:{outcome.partition(' ')[0]}",))
 
@@ -230,12 +233,11 @@ def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> No
 
 def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int) -> None:
     """End the order, or decide anew what the seller keeps of one that has ended."""
-    was_live = order.status == "accepted" and ledger.the(VEHICLE, order.vin).market.order == ident
+    was_live = order.status == "accepted" and bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == ident
     ended = order.ended_at_ms or ledger.now_ms
     order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
     if was_live:
         step_listing(ledger, order, "order.cancel")
-    vins = vins_of_deal(order.vin, order.terms) if was_live else (order.vin,)
-    for vin in vins:
+    for vin in vins_of_deal(order.vin, order.terms):
         append_record(ledger, vin, freed(ledger, ident, order, vin), body, ledger.now_ms, ("decided:unwind",))
     write_money(ledger, ident, order)

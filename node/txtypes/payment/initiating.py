@@ -19,7 +19,7 @@ from node.txtypes.sale.claims import claims_of
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import ORDER_STATUS, OrderBody, check_reserving, write_money
+from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, check_reserving, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -74,7 +74,9 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         self.check_party(ledger, order.buyer)
         if (self.leg == CLAIM_LEG) != (order.status == "completed"):
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
-        vehicle = ledger.get(VEHICLE, order.vin)
+        if not order.vin and leg is not None and leg.kind != "deposit":
+            ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
+        vehicle = ledger.get(VEHICLE, order.vin) if order.vin else None
         if vehicle is not None and order.status == "accepted":
             check_reserving(ledger, self.order, order.vin, vehicle)
         if leg is None or leg.provider is None:

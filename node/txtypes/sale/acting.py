@@ -67,7 +67,7 @@ def check_mandate(
     if mandate is None:
         ledger.unmet(MANDATE_UNKNOWN, sold.mandate.hex() if sold.mandate is not None else "")
         return
-    vehicle = ledger.get(VEHICLE, sold.vin)
+    vehicle = ledger.get(VEHICLE, sold.vin) if sold.vin else None
     since = vehicle.title_since_ms if vehicle is not None else 0
     is_agent = mandate.agent == sold.agent
     if not is_agent or not covers(mandate, right, sold.seller, sold.vin, since, ledger.now_ms):
@@ -98,7 +98,7 @@ def check_standing(ledger: Ledger, seller: bytes, vin: str) -> None:
     if (member is not None and not member.is_active(ledger.now_ms)) or is_fraudulent(ledger, seller, ledger.now_ms):
         ledger.unmet(SELLER_BARRED, to_text(seller))
     check_refunds(ledger, seller)
-    if is_debtor(ledger, seller, vin):
+    if vin and is_debtor(ledger, seller, vin):
         ledger.unmet(CLAIMS_OPEN, vin)
 
 

@@ -19,6 +19,7 @@ from node.txtypes.sale.order import ORDER, Order, is_live
 from node.txtypes.sale.order_body import (
     ORDER_RESERVED,
     ORDER_STATUS,
+    VIN_MISSING,
     OrderBody,
     freed,
     reserving,
@@ -53,7 +54,9 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
-        vehicle = require_vehicle(ledger, order.vin)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+        vehicle = require_vehicle(ledger, order.vin) if order.vin else None
         if vehicle is not None:
             check_shown(ledger, order.vin, vehicle, self.material_root)
             if order.is_agreed(ledger, vehicle):
@@ -61,7 +64,8 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        ledger.put(ORDER, self.order, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)))
+        agreed = order.agreed_to(ledger, ledger.the(VEHICLE, order.vin))
+        ledger.put(ORDER, self.order, replace(agreed, due_from_ms=order.due_from_ms or ledger.now_ms))
 
 
 class OrderAmend(OrderBody, tag="order.amend", frozen=True):
@@ -151,7 +155,9 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
             need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
             ledger.unmet(EXPIRY_PASSED, subject, time_to_text(self.until_ms), need)
         check_standing(ledger, order.seller, order.vin)
-        vehicle = require_vehicle(ledger, order.vin)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, subject)
+        vehicle = require_vehicle(ledger, order.vin) if order.vin else None
         if vehicle is not None:
             check_holder(ledger, order.vin, vehicle, order.seller)
             check_shown(ledger, order.vin, vehicle, self.material_root)
@@ -166,7 +172,8 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         withdraw_claim(ledger, order)
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
-            accepted_at_ms=ledger.now_ms, is_claimed=False, until_ms=self.until_ms,
+            accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms,
+            is_claimed=False, until_ms=self.until_ms,
             hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")

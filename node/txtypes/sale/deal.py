@@ -93,5 +93,6 @@ def in_money(terms: Terms) -> int:
 
 
 def vins_of_deal(vin: str, terms: Terms) -> tuple[str, ...]:
-    """The cars of a deal: the one that is sold, and the one traded in."""
-    return (vin, terms.trade_in.vin) if terms.trade_in is not None else (vin,)
+    """The cars of a deal: the one that is sold, unless it is still to be built, and the one traded in."""
+    traded = (terms.trade_in.vin,) if terms.trade_in is not None else ()
+    return (vin, *traded) if vin else traded

@@ -21,7 +21,7 @@ from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import ROLE_MISSING, Site, active_member, has_role, site_of
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, Order, Stage
-from node.txtypes.sale.order_body import OrderBody
+from node.txtypes.sale.order_body import VIN_MISSING, OrderBody
 from node.txtypes.sale.terms import check_rail, countries_of
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -198,6 +198,9 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.agent, order.carrier)
         self.check_step(ledger, order, self.stage, self.site, order.carrier)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+            return
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
         earliest = max(order.accepted_at_ms, order.delivery_at_ms if order.delivery_stage != "scheduled" else 0)

@@ -16,7 +16,8 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import in_money, vins_of_deal
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER, Order, due_at_ms
 from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, payments_of
 from node.txtypes.vehicle.record import append_record
@@ -101,7 +102,10 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
         self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
         if not was_accepted:
             return
-        is_reserving = ledger.the(VEHICLE, order.vin).market.order == self.order
+        listing = ledger.the(LISTING, order.listing)
+        if not listing.vin:
+            ledger.put(LISTING, order.listing, replace(listing, sold=max(0, listing.sold - 1)))
+        is_reserving = bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == self.order
         if is_default:
             count(ledger, order.seller, "defaulted")
         elif is_reserving:
@@ -124,11 +128,6 @@ def _fee(order: Order, payments: list[Payment], reason: str) -> int:
         case "buyer_default":
             return 0 if is_silent else order.terms.cancel_fee
     return 0
-
-
-def due_at_ms(order: Order, leg: int) -> int:
-    """When a part of the price is due."""
-    return order.accepted_at_ms + order.terms.legs[leg].due_ms
 
 
 def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
@@ -161,12 +160,16 @@ def _time_missing(order: Order, now_ms: int, *, is_buyer: bool) -> str:
 
 def has_changed(ledger: Ledger, order: Order) -> bool:
     """Whether the car has a material record that the buyer has neither agreed to nor made."""
+    if not order.vin:
+        return False
     vehicle = ledger.the(VEHICLE, order.vin)
     is_by_another = vehicle.material_author != order.buyer
     return is_by_another and material_root(order.vin, vehicle) != order.agreed_root
 
 
 def is_lost(ledger: Ledger, order: Order) -> bool:
+    if not order.vin:
+        return False
     vehicle = ledger.the(VEHICLE, order.vin)
     is_gone = existence_now(vehicle, ledger.now_ms) in ("total_loss", "scrapped", "voided")
     flags = flags_at(vehicle.flags, ledger.now_ms)

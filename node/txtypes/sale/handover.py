@@ -22,7 +22,7 @@ from node.txtypes.sale.acting import check_mandate
 from node.txtypes.sale.claims import Cause, Claim, add_claim
 from node.txtypes.sale.deal import Terms, in_money, traded_in
 from node.txtypes.sale.order import ORDER, Order, final_amount
-from node.txtypes.sale.order_body import OrderBody, check_reserving, step_listing
+from node.txtypes.sale.order_body import VIN_MISSING, OrderBody, check_reserving, step_listing
 from node.txtypes.sale.payments import Payment, final_of, payments_of
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
 from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
@@ -121,6 +121,9 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if order.dispute:
             ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         self._check_money(ledger, order)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+            return
         vehicle = require_vehicle(ledger, order.vin)
         check_reading(ledger, order.vin, self.odometer)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)

@@ -16,9 +16,10 @@ from node import limits
 from node.codec import Value
 from node.ledger.body import Transitions
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
-from node.ledger.fields import Address, Amount, Hash32, Id, Money, OptionalHash, OptionalTime, Time, Vin
+from node.ledger.fields import Address, Amount, Code, Hash32, Id, Money, OptionalHash, OptionalTime, OptionalVin, Time
 from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID
+from node.limits import TIME_MAX_MS
 from node.rules.deals import CancelReason
 from node.rules.odometer import Verdict, is_worse
 from node.txtypes.members.member import name_of
@@ -33,6 +34,7 @@ OrderStatus = Literal[
 ]  # fmt: skip
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived", "no_show"]
 
+OPTIONS_MAX: Final = 16
 AGREED_DISTANCE_METRES: Final = 1_000_000
 """How far others may read that a sold car was driven, before its handover, without the buyer's agreement: test drives
 and transport."""
@@ -40,11 +42,13 @@ and transport."""
 
 class Order(Value, tag=1, frozen=True):
     """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to
-    answer the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`."""
+    answer the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`. `vin` is empty
+    while a car that is built to order has none; `options`: what it is built with."""
 
     listing: Id
     listing_version: int
-    vin: Vin
+    vin: OptionalVin
+    options: Annotated[tuple[Code, ...], Meta(max_length=OPTIONS_MAX)]
     seller: Address
     agent: Address | None
     mandate: Id | None
@@ -64,6 +68,9 @@ class Order(Value, tag=1, frozen=True):
     status: OrderStatus
     cause: Literal[""] | CancelReason = ""
     accepted_at_ms: OptionalTime = 0
+    due_from_ms: OptionalTime = 0
+    """From when the due times of the price's parts count: from the acceptance on, for a car that is built to order from
+    the buyer's agreement to the built one."""
     until_ms: OptionalTime = 0
     """The end of the reservation."""
     hold_until_ms: OptionalTime = 0
@@ -141,10 +148,10 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
         "order.cancel": "cancelled",
     },
     "accepted": {
-        "order.acknowledge": "accepted", "order.amend": "accepted", "order.cancel": "cancelled",
-        "order.handover": "completed", "order.reinstate": "accepted", "order.claim_refund": "accepted",
-        "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.confirm": "accepted",
-        "delivery.event": "accepted", "delivery.refuse": "accepted",
+        "order.acknowledge": "accepted", "order.amend": "accepted", "order.assign_vin": "accepted",
+        "order.cancel": "cancelled", "order.handover": "completed", "order.reinstate": "accepted",
+        "order.claim_refund": "accepted", "payment.initiate": "accepted", "delivery.schedule": "accepted",
+        "delivery.confirm": "accepted", "delivery.event": "accepted", "delivery.refuse": "accepted",
     },
     "completed": {
         "order.claim_refund": "completed", "payment.initiate": "completed", "order.withdraw": "withdrawn",
@@ -188,7 +195,7 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
         listing = reader.get(LISTING, order.listing)
         if listing is None or listing.version != order.listing_version:
             return "fallen"
-        vehicle = reader.get(VEHICLE, order.vin)
+        vehicle = reader.get(VEHICLE, order.vin) if order.vin else None
         return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
     is_lapsed = order.status == "accepted" and not is_live(order, now_ms)
     if order.status == "cancelled" or is_lapsed:
@@ -198,6 +205,13 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
     if order.status == "withdrawn" and now_ms >= order.return_by_ms:
         return "completed"
     return order.status
+
+
+def due_at_ms(order: Order, place: int) -> int:
+    """When a part of the price is due; a deposit counts from the acceptance on. Far off where that is not fixed yet."""
+    leg = order.terms.legs[place]
+    base = order.accepted_at_ms if leg.kind == "deposit" else order.due_from_ms
+    return base + leg.due_ms if base else TIME_MAX_MS
 
 
 # --- money ----------------------------------------------------------------------------------------------------
@@ -302,9 +316,9 @@ class OrderView(Order, frozen=True):
 
 
 def _leg_view(order: Order, place: int, payments: list[Payment], now_ms: int) -> LegView:
-    own = [payment for payment in payments if payment.leg == place]
-    due = order.accepted_at_ms + order.terms.legs[place].due_ms if order.accepted_at_ms else 0
-    return LegView(due, sum(map(net_of, own)), sum(final_of(payment, now_ms) for payment in own))
+    own, due = [payment for payment in payments if payment.leg == place], due_at_ms(order, place)
+    final = sum(final_of(payment, now_ms) for payment in own)
+    return LegView(due if due < TIME_MAX_MS else 0, sum(map(net_of, own)), final)
 
 
 ORDER = Family(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from node.crypto.addresses import to_text
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.rules.deals import DEPOSIT_MAX_PER_MILLE
 from node.rules.rails import UNPROVEN_RAILS
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER, ROLE_SCOPE, has_role
@@ -86,7 +87,7 @@ CONTRACT_KIND = Guard(
 def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, buyer: bytes) -> None:
     """Notes everything for which a listing's seller and a buyer could not agree on the terms now."""
     _check_price(ledger, subject, terms, listing)
-    _check_parts(ledger, subject, terms)
+    _check_parts(ledger, subject, terms, listing)
     for leg in terms.legs:
         _check_leg(ledger, subject, terms, leg, listing, buyer)
     last = terms.legs[-1].due_ms + max((a.hold_ms for a in listing.rails), default=0)
@@ -117,8 +118,8 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     if terms.cancel_fee > (most := price * ledger.params.cancel_fee_max_permille // 1_000):
         ledger.unmet(CANCEL_FEE_HIGH, subject, terms.cancel_fee, f"at most {most}")
     tax, is_trade = terms.tax, is_trader(ledger, listing.seller)
-    vehicle = ledger.get(VEHICLE, listing.vin)
-    is_new = vehicle is not None and not vehicle.transfer_count
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing.vin else None
+    is_new = vehicle is None or not vehicle.transfer_count
     if tax.amount > price:
         ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, f"at most {price}")
     if (tax.scheme == "private") == is_trade:
@@ -129,7 +130,7 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
         ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "a car that was sold before")
 
 
-def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
+def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -> None:
     if (total := sum(leg.amount for leg in terms.legs)) != terms.price.amount or not all(
         leg.amount for leg in terms.legs
     ):
@@ -141,6 +142,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
         count = sum(leg.kind == kind for leg in terms.legs)
         if count != (part is not None) or any((leg.kind == kind) != (leg.rail == kind) for leg in terms.legs):
             ledger.unmet(LEGS_KIND, subject, f"{count} parts of kind {kind}")
+    deposits = sum(leg.amount for leg in terms.legs if leg.kind == "deposit")
+    if not listing.vin and deposits * 1_000 > terms.price.amount * DEPOSIT_MAX_PER_MILLE:
+        ledger.unmet(LEGS_SUM, subject, deposits, f"deposits of at most {DEPOSIT_MAX_PER_MILLE} per mille of the price")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
@@ -201,7 +205,7 @@ def countries_of(ledger: Ledger, listing: Listing, *accounts: bytes | None) -> t
         member = ledger.get(MEMBER, account) if account else None
         if member is not None:
             found.append(member.country)
-    vehicle = ledger.get(VEHICLE, listing.vin)
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing.vin else None
     if vehicle is not None and (country := vehicle_at(vehicle, ledger.now_ms).registration.country):
         found.append(country)
     return tuple(dict.fromkeys(found))
