@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, transactions, values, vehicle_answers
+from node.rpc import answers, chain_queries, readiness, transactions, values, vehicle_answers
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -242,6 +242,9 @@ ROUTES: Final[tuple[Route, ...]] = (
          "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
     _get("/v1/vehicles/{vin}/odometer", values.odometer, "values", "The readings of a vehicle, and the verdict "
          "over them", Stamped(OdometerSeries), "vehicle_unknown"),
+    _get("/v1/vehicles/{vin}/sale-readiness", readiness.sale_readiness, "values", "Whether the sale of a vehicle can "
+         "take its next steps, and who can cure what stands in the way", Stamped(readiness.SaleReadiness),
+         "vehicle_unknown", "order_unknown", "malformed", query=readiness.ReadinessQuery),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),

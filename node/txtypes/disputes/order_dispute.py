@@ -87,7 +87,7 @@ class OrderDisputeView(OrderDispute, frozen=True):
 
 
 ORDER_DISPUTE = Family(
-    "order-dispute", OrderDispute, ident=HASH_IDENT,
+    "order-dispute", OrderDispute, ident=HASH_IDENT._replace(param="dispute"),
     indexes=(
         Index("order", lambda dispute: (dispute.order.hex(),), HASH_IDENT, description="id of the order"),
         Index("opener", lambda dispute: (dispute.opener.hex(),), ADDRESS_IDENT, description="who opened it"),
