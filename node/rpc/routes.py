@@ -45,6 +45,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.next_step import OrderNext
 from node.txtypes.sale.order import ORDER
 from node.txtypes.service.recall import RecallsOnCar
 from node.txtypes.vehicle.bindings import PART
@@ -249,6 +250,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
+    _derived(ORDER, "next", OrderNext, "What an order waits for: who can do what, and by when", "order_next"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
              "member_conduct"),
