@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, readiness, transactions, values, vehicle_answers
+from node.rpc import answers, chain_queries, obligations, readiness, sites, transactions, values, vehicle_answers
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -250,6 +250,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
+    _get(f"{ACCOUNT.path}/{{{ACCOUNT.param}}}/obligations", obligations.obligations, "values", "What an account owes and is owed by "
+         "its orders", Stamped(obligations.Obligations), "account_unknown"),
+    _get("/v1/sites", sites.sites, "values", "Places of business, the nearest first", Stamped(sites.SitesPage),
+         "malformed", *_PAGE, query=sites.SitesQuery),
     _derived(ORDER, "next", OrderNext, "What an order waits for: who can do what, and by when", "order_next"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",

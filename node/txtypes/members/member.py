@@ -121,7 +121,8 @@ class Grant(Value, frozen=True):
 
 
 class Site(Value, frozen=True):
-    """A place of business."""
+    """A place of business. `capabilities`: codes of what it is equipped for, such as HIGH_VOLTAGE; `valid_until_ms`:
+    when it closes for good."""
 
     code: Code
     country: RegistrationCountry
@@ -131,6 +132,8 @@ class Site(Value, frozen=True):
     opening_hours: OpeningHours
     phone: Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{4,14})?\Z", description="E.164, the business's own")]
     mail: Annotated[str, Meta(pattern=r"^([a-z0-9._-]{1,40}@[a-z0-9.-]{3,60})?\Z", description="the business's own")]
+    capabilities: Annotated[tuple[Code, ...], Meta(max_length=32)] = ()
+    valid_until_ms: OptionalTime = 0
 
 
 class Member(Value, tag=1, frozen=True):
