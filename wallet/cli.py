@@ -16,12 +16,13 @@ from wallet.commands.shared import EXIT_REFUSED, EXIT_UNREADABLE, session_option
 
 PLACES: Final = {
     "account": "wallet.commands.read:account",
+    "buy": "wallet.commands.buying:buy",
     "cars": "wallet.commands.holdings:cars",
     "cosign": "wallet.commands.files:cosign",
     "history": "wallet.commands.read:history",
     "key": "wallet.commands.key:key",
     "listings": "wallet.commands.read:listings",
-    "order": "wallet.commands.read:order",
+    "order": "wallet.commands.orders:order",
     "outbox": "wallet.commands.outbox:outbox",
     "proposal": "wallet.commands.proposals:proposal",
     "proposals": "wallet.commands.proposals:proposals",
