@@ -138,7 +138,7 @@ def freed(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Vehicle:
     if vehicle.market.order != ident:
         return vehicle
     listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
-    is_listed = listing is not None and listing.status == "reserved" and ledger.now_ms < listing.expires_at_ms
+    is_listed = listing is not None and listing.status in ("open", "reserved") and ledger.now_ms < listing.expires_at_ms
     market = listed_market(order.listing, listing.expires_at_ms) if listing is not None and is_listed else OFF_MARKET
     return replace(vehicle, market=market)
 
