@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from msgspec.structs import replace
+from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from support.chain import DAY_MS, HOUR_MS, address
 from support.damage import loss
 from support.disputing import ARBITERS, amend, car, copied, crashed, dispute, disputed, name_of, newest, serviced, shown
@@ -30,7 +31,6 @@ from node.txtypes.disputes.types import RecordClose, RecordResolve, RecordRespon
 from node.txtypes.members import conduct
 from node.txtypes.members.conduct import CONDUCT, conduct_at
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle import conditions
 from node.txtypes.vehicle.brands import brand_at, brand_state
 from node.txtypes.vehicle.life import LIFE, disputes_at

@@ -1,4 +1,4 @@
-"""What the parties of sales do next: the steps of a walk about mandates, listings, orders, payments and deliveries."""
+"""What the parties of sales do next: the steps of a walk about mandates, listings, orders and deliveries."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from node.chain.dev_genesis import DEV_PARTIES
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money, Odometer
-from node.rules.deals import CANCEL_REASONS
-from node.rules.payment_codes import REASONS_OF_RAIL
-from node.rules.rails import ATTESTATIONS, CARD_CHECKS, NEEDS_CODE, NEEDS_REFERENCE, RAIL_RULES
+from node.rules.deals import CANCEL_REASONS, CancelReason
+from node.rules.rails import RAIL_RULES
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import Mandate, MandateEnd, MandateGrant, SaleTerms, is_running
-from node.txtypes.payment.attesting import PaymentAttest
-from node.txtypes.payment.counters import most_of
-from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentReassign, PaymentRefund
-from node.txtypes.payment.initiating import PaymentDeclare, PaymentInitiate
+from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.sale.changes import OrderAmend
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, Tax, Terms, in_money
 from node.txtypes.sale.delivery import DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
@@ -27,25 +22,20 @@ from node.txtypes.sale.listing import Listing
 from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
 from node.txtypes.sale.negotiation import OrderCounter, OrderReject
 from node.txtypes.sale.order import Order, debts_of, final_amount, is_live
-from node.txtypes.sale.payments import BANK_RAILS, Payment, Reference, net_of, occupied
+from node.txtypes.sale.payments import Payment, net_of, occupied
+from node.txtypes.vehicle.stop_flags import FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.deals import accepting, acknowledging, handing, leg, material, reinstating, with_car, with_credit
-from support.life import km, listing, offer, terms
+from support.life import accident, km, listing, offer, terms
+from support.paying import NAMES, PROVIDERS, REFUND_MS, State, Step, payments_of
 
-State = dict[str, dict[str, Any]]
-Step = tuple[str, TransactionBody, tuple[str, ...]]
-"""Sender, body, who signs besides."""
-
-NAMES = {address(party.name): party.name for party in DEV_PARTIES}
 VINS = tuple(f"WBA8E9G50GNU1234{n}" for n in range(6))
 PRICES = (Money(5_290_000, "EUR"), Money(5_290_001, "EUR"), Money(100, "EUR"), Money(5_290_000, "USD"))
-PROVIDERS = ("payment-provider-1", "bank-1")
 MONEY_RAILS = ("bank_transfer", "card", "instant_transfer")
 BUYERS = ("buyer-1", "dealer-shanghai", "inspector-1")
 TRADERS = ("bmw", "dealer-munich", "dealer-shanghai")
 AGENT = "workshop-hamburg"
-REFUND_MS = 14 * DAY_MS
 SALE = ("list", "negotiate", "accept", "handover", "return")
 
 
@@ -61,12 +51,11 @@ def tax_of(price: Money, seller: str) -> Tax:
 
 
 class Dealing:
-    """`state` is what the parties see. `used`: the references that providers have named so far."""
+    """`state` is what the parties see."""
 
     def __init__(self, chance: Random, chain: Chain) -> None:
         self.chance, self.chain = chance, chain
         self.state: State = {}
-        self.used: list[Reference] = []
 
     # --- cars, mandates, listings ----------------------------------------------------------------------------
     def of_vehicle(self, vin: str, vehicle: Vehicle) -> list[Step]:
@@ -208,17 +197,18 @@ class Dealing:
             (self.chance.choice((buyer, seller)), OrderCancel(ident, "changed_mind"), ()),
         ]  # fmt: skip
 
-    def _payments(self, order: Order) -> list[Payment]:
-        return [self.state["payment"][ident.hex()] for ident in order.payments]
-
     def _accepted(self, ident: bytes, order: Order) -> list[Step]:
         chain, chance = self.chain, self.chance
         seller, buyer = self._sides(order)
-        payments, vehicle = self._payments(order), self.state["vehicle"][order.vin]
+        payments, vehicle = payments_of(self.state, order), self.state["vehicle"][order.vin]
         hand = self._handover(ident, order, payments, seller, buyer)
         ending = [self._cancels(ident, order)]
-        if chance.random() < 0.05:
+        if chance.random() < (0.25 if self._borne_out(order) else 0.02):
             return ending
+        if chance.random() < 0.015:
+            value = self._driven()
+            hit = accident(chain, value, order.vin, "structural")
+            return [("insurer-1", hit, ()), ("police-1", FlagSet(order.vin, "stolen", None), ())]
         if final_amount(order, payments, chain.now) >= in_money(order.terms) and chance.random() < 0.85:
             is_known = material(chain, order.vin) == order.agreed_root and vehicle.verdict == order.agreed_verdict
             return [hand] if is_known else [(buyer, acknowledging(chain, ident), ()), hand]
@@ -257,7 +247,7 @@ class Dealing:
         for place, part in enumerate(order.terms.legs):
             left = part.amount - sum(occupied(payment) for payment in payments if payment.leg == place)
             if left > 0 and part.provider is not None:
-                amount = left if self.chance.random() < 0.7 else max(1, left // 2)
+                amount = left if self.chance.random() < 0.85 else max(1, left // 2)
                 found.append(self._initiate(ident, place, part, replace(order.price, amount=amount), buyer))
         return found
 
@@ -286,7 +276,7 @@ class Dealing:
 
     def _cancels(self, ident: bytes, order: Order) -> Step:
         """Most of them for a reason that there is."""
-        chance, now, terms = self.chance, self.chain.now, order.terms
+        chance = self.chance
         seller, buyer = NAMES[order.seller], NAMES[order.buyer]
         if chance.random() < 0.2:
             return chance.choice((buyer, seller)), OrderCancel(ident, chance.choice(CANCEL_REASONS[1:])), ()
@@ -295,21 +285,25 @@ class Dealing:
             (seller, OrderCancel(ident, "mutual", kept), (buyer,)), (buyer, OrderCancel(ident, "changed_mind"), ()),
             (seller, OrderCancel(ident, "seller_default"), ()),
         ]  # fmt: skip
-        payments, vehicle = self._payments(order), self.state["vehicle"][order.vin]
-        credit = [p for p in payments if p.rail == "finance" and p.is_closed and not net_of(p)]
+        found += [(buyer, OrderCancel(ident, reason), ()) for reason in self._borne_out(order)] * 6
         overdue = [
-            place for place, part in enumerate(terms.legs) if part.rail != "trade_in"
-            and now > order.accepted_at_ms + part.due_ms + 3 * DAY_MS
-            and sum(net_of(p) for p in payments if p.leg == place) < part.amount
+            place for place, part in enumerate(order.terms.legs) if part.rail != "trade_in"
+            and self.chain.now > order.accepted_at_ms + part.due_ms + 3 * DAY_MS
+            and sum(net_of(p) for p in payments_of(self.state, order) if p.leg == place) < part.amount
         ]  # fmt: skip
-        borne_out = dict(
-            late_delivery=0 < terms.deliver_by_ms < now, refused=0 < order.refused_at_ms < now - 14 * DAY_MS,
+        found += [(seller, OrderCancel(ident, "buyer_default"), ())] * (3 if overdue else 0)
+        return chance.choice(found)
+
+    def _borne_out(self, order: Order) -> list[CancelReason]:
+        """Reasons of a buyer that there are now."""
+        now, vehicle = self.chain.now, self.state["vehicle"][order.vin]
+        credit = [p for p in payments_of(self.state, order) if p.rail == "finance" and p.is_closed and not net_of(p)]
+        holds: dict[CancelReason, bool] = dict(
+            late_delivery=0 < order.terms.deliver_by_ms < now, refused=order.refused_at_ms > 0,
             vehicle_changed=material(self.chain, order.vin) != order.agreed_root, financing_failed=bool(credit),
             vehicle_lost=any(flag.name == "stolen" for flag in vehicle.flags), time_over=now >= order.until_ms,
         )  # fmt: skip
-        found += [(buyer, OrderCancel(ident, reason), ()) for reason, holds in borne_out.items() if holds] * 3
-        found += [(seller, OrderCancel(ident, "buyer_default"), ())] * (3 if overdue else 0)
-        return chance.choice(found)
+        return [reason for reason, is_so in holds.items() if is_so]
 
     def _deliveries(self, ident: bytes, order: Order, seller: str, buyer: str) -> list[Step]:
         chance, now, stage = self.chance, self.chain.now, order.delivery_stage
@@ -332,9 +326,10 @@ class Dealing:
     def _ended(self, ident: bytes, order: Order) -> list[Step]:
         chain, (seller, buyer) = self.chain, self._sides(order)
         owner, found = NAMES[order.seller], list[Step]()
-        payments = self._payments(order)
+        payments = payments_of(self.state, order)
         debts = debts_of(order, payments, chain.now, REFUND_MS)
-        found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts] * 2
+        found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts
+                  if debt.due_ms <= chain.now or self.chance.random() < 0.1] * 2  # fmt: skip
         if order.status == "completed":
             own = [c for c in self._claims(order) if (c.order, c.debtor) == (ident, order.buyer)]
             part = next(part for part in order.terms.legs if part.provider is not None)
@@ -350,66 +345,3 @@ class Dealing:
     def _claims(self, order: Order) -> tuple[Any, ...]:
         found = self.state["claims"].get(order.vin)
         return found.entries if found is not None else ()
-
-    # --- payments --------------------------------------------------------------------------------------------
-    def urgency(self, payment: Payment) -> float:
-        """The weight of the next step of a payment: money that is to come or to go back is soon told of."""
-        if not payment.is_closed:
-            return 12
-        order = self.state["order"][payment.order.hex()]
-        is_owed = order.net > order.kept and not is_live(order, self.chain.now) and order.status != "completed"
-        return (3 if is_owed else 0.25) if net_of(payment) else 0.05
-
-    def of_payment(self, ident: bytes, payment: Payment) -> list[Step]:
-        chance, now = self.chance, self.chain.now
-        order: Order = self.state["order"][payment.order.hex()]
-        seller, buyer = NAMES[order.seller], NAMES[order.buyer]
-        net, currency = net_of(payment), payment.amount.currency
-        found: list[Step] = []
-        kinds = [kind for kind in ATTESTATIONS if most_of(payment, kind, now)]
-        good = [kind for kind in kinds if kind in ("authorised", "captured", "settled", "pending")]
-        if kinds:
-            kind = chance.choice(good if good and chance.random() < 0.85 else kinds)
-            attest = self._attest(ident, payment, kind, order)
-            found += [(NAMES[payment.provider], attest, ())] * 4
-        if not payment.sequence and not payment.declared_at_ms:
-            found.append((NAMES[payment.payer], PaymentDeclare(ident), ()))
-        is_owed = not is_live(order, now) and (order.status != "completed" or order.net > in_money(order.terms))
-        if net and (is_owed or chance.random() < 0.05):
-            part = Money(chance.choice((net, max(1, net // 2))), currency)
-            creditor = order.terms.finance.lender if payment.rail == "finance" and order.terms.finance else order.buyer
-            found += [(seller, PaymentRefund(ident, part), ()), (NAMES[creditor], PaymentConfirmRefund(ident, part), ())]
-        if not payment.is_closed and chance.random() < 0.1:
-            other = address(chance.choice((*PROVIDERS, "carrier-1")))
-            found.append((buyer, PaymentReassign(ident, other), (seller,)))
-        return found
-
-    def _attest(self, ident: bytes, payment: Payment, kind: str, order: Order) -> PaymentAttest:
-        chance, now = self.chance, self.chain.now
-        most = most_of(payment, kind, now)
-        if kind == "settled" and payment.rail == "bank_transfer" and chance.random() < 0.9:
-            most = max(1, payment.amount.amount - payment.settled)
-        if kind == "refunded":
-            owed = sum(debt.amount.amount for debt in debts_of(order, self._payments(order), now, REFUND_MS))
-            most = min(most, max(payment.instructed - payment.refunded, owed)) or most
-        amount = most if chance.random() < 0.7 or payment.rail == "finance" else max(1, most // 2)
-        is_card = payment.rail == "card"
-        return PaymentAttest(
-            ident, payment.sequence, kind, Money(amount, payment.amount.currency),  # type: ignore[arg-type]
-            chance.choice(REASONS_OF_RAIL[payment.rail]) if kind in NEEDS_CODE else "",
-            self._reference(payment) if kind in NEEDS_REFERENCE else None, now,
-            now + chance.choice((DAY_MS, 20 * DAY_MS)) if kind == "authorised" else 0,
-            chance.choice(CARD_CHECKS) if kind == "authorised" and is_card else "",
-        )  # fmt: skip
-
-    def _reference(self, payment: Payment) -> Reference:
-        """A new one. The UETR of a transfer may be one that another provider has named."""
-        chance, known = self.chance, [reference.uetr for reference in self.used[-30:] if reference.uetr]
-        number = (len(self.used) + 1).to_bytes(32, "big")
-        uetr = None
-        if payment.rail in BANK_RAILS and chance.random() < 0.5:
-            fresh = bytearray(chance.randbytes(16))
-            fresh[6], fresh[8] = 0x40 | fresh[6] & 0x0F, 0x80 | fresh[8] & 0x3F
-            uetr = chance.choice(known) if known and chance.random() < 0.2 else bytes(fresh)
-        self.used.append(Reference(number, uetr))
-        return self.used[-1]

@@ -1,8 +1,8 @@
 """Random walks over the ledger: natural steps and bent ones, in blocks; what each block did is kept for checks.
 
-A walk is its seed. Natural steps are what the parties of a sale would do next (`support.dealing`); bent ones have
-another sender, a missing signature or a field from somewhere else. What does not hold is tried in the same block run,
-and must leave no trace there.
+A walk is its seed. Natural steps are what the parties of a sale would do next (`support.dealing`, `support.paying`);
+bent ones have another sender, a missing signature or a field from somewhere else. What does not hold is tried in the
+same block run, and must leave no trace there.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from node.txtypes.sale.order import is_live
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle, market_of
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.dealing import BUYERS, NAMES, PRICES, VINS, Dealing, State, Step
+from support.dealing import BUYERS, PRICES, VINS, Dealing
 from support.life import accident, km, maintenance, read, register, transfer
+from support.paying import NAMES, Paying, State, Step
 from wallet.txfile import sign_payload
 
 CARD_NUMBER = "4111111111111111"
@@ -86,6 +87,7 @@ class Walk:
         self.seen = Seen()
         self.state = state_of(self.chain)
         self.dealing = Dealing(self.chance, self.chain)
+        self.paying = Paying(self.chance, self.chain)
 
     def blocks(self, count: int) -> Iterator[Block]:
         for _ in range(count):
@@ -152,7 +154,7 @@ class Walk:
 
     # --- steps -------------------------------------------------------------------------------------------
     def _step(self) -> Step:
-        self.dealing.state = self.state
+        self.dealing.state = self.paying.state = self.state
         weights, makers = zip(*self._natural(), strict=True)
         steps: list[Step] = []
         while not steps:
@@ -170,13 +172,15 @@ class Walk:
             yield 0.3 if market_of(vehicle, now).status != "off" else 2, partial(self._of_vehicle, vin, vehicle)
         for ident, found in state["listing"].items():
             if found.status in ("open", "reserved") and now < found.expires_at_ms:
-                weight = 4 if status_now(bytes.fromhex(ident), found, state["vehicle"][found.vin], now) == "open" else 0.2
+                weight = (
+                    4 if status_now(bytes.fromhex(ident), found, state["vehicle"][found.vin], now) == "open" else 0.2
+                )
                 yield weight, partial(deal.of_listing, bytes.fromhex(ident), found)
         for ident, order in state["order"].items():
             weight = 14 if is_live(order, now) else 1.0 if order.net else 0.2 if order.accepted_at_ms else 0.02
             yield weight, partial(deal.of_order, bytes.fromhex(ident), order)
         for ident, payment in state["payment"].items():
-            yield deal.urgency(payment), partial(deal.of_payment, bytes.fromhex(ident), payment)
+            yield self.paying.urgency(payment), partial(self.paying.of_payment, bytes.fromhex(ident), payment)
         for ident, mandate in state["mandate"].items():
             yield 0.05, partial(deal.of_mandate, bytes.fromhex(ident), mandate)
 
@@ -261,7 +265,7 @@ class Walk:
             case "provider" | "receiver" | "carrier" | "agent":
                 return address(chance.choice(list(NAMES.values())))
             case "reference":
-                return chance.choice((*self.dealing.used[-40:], None))
+                return chance.choice((*self.paying.used[-40:], None))
             case "odometer" | "trade_odometer":
                 return km(chance.choice((1, 150, 9_000_000)), chance.choice(("km", "mi")))
             case "event_at_ms" | "expires_at_ms" | "until_ms" | "executed_at_ms":
@@ -275,7 +279,7 @@ class Walk:
     def _other_terms(self, terms: Any) -> Any:
         """Terms that nobody should agree on, most of the time."""
         chance, first = self.chance, terms.legs[0]
-        someone = address(chance.choice(BUYERS + ("bank-1", "dealer-munich", "workshop-hamburg")))
+        someone = address(chance.choice((*BUYERS, "bank-1", "dealer-munich", "workshop-hamburg")))
         changes: dict[str, Any] = chance.choice((
             dict(price=replace(terms.price, amount=terms.price.amount + 1)),
             dict(price=replace(terms.price, amount=0)),
