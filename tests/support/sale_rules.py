@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from node.codec import encode
 from node.ledger.body import type_of
@@ -77,11 +78,13 @@ def nobody_else_changes_an_order(block: Block, past: Past, reader: ChainReader) 
             acted.setdefault(about.hex(), set()).add(tx.payload.sender)
     for ident, order in block.before["order"].items():
         if block.after["order"][ident] != order:
-            finance = order.terms.finance
-            theirs = {order.seller, order.buyer, order.agent, order.carrier, finance and finance.lender}
-            theirs |= {leg.provider for leg in order.terms.legs}
-            theirs |= {block.before["payment"][p.hex()].provider for p in order.payments}
-            theirs |= {block.after["order"][ident].carrier}
+            theirs: set[Any] = set()
+            for state in (block.before, block.after):
+                known = state["order"][ident]
+                finance = known.terms.finance
+                theirs |= {known.seller, known.buyer, known.agent, known.carrier, finance and finance.lender}
+                theirs |= {leg.provider for leg in known.terms.legs}
+                theirs |= {state["payment"][p.hex()].provider for p in known.payments}
             require(bool(acted.get(ident)) and acted[ident] <= theirs, "a stranger changed the order", ident)
 
 

@@ -348,6 +348,7 @@ def test_only_bookkeeping_leaves_no_receipts() -> None:
         "payment-reference",
         "quota",
         "record-status",
+        "uetr",
         "validators",
         "window",
     }
