@@ -125,6 +125,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
         count = sum(leg.kind == kind for leg in terms.legs)
         if count != (part is not None) or any((leg.kind == kind) != (leg.rail == kind) for leg in terms.legs):
             ledger.unmet(LEGS_KIND, subject, f"{count} parts of kind {kind}")
+    finance = terms.finance
+    if finance is not None and any(leg.kind == "finance" and leg.provider != finance.lender for leg in terms.legs):
+        ledger.unmet(RAIL_NOT_ACCEPTED, subject, "a credit by another", f"a credit paid by {to_text(finance.lender)}")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
