@@ -4,24 +4,28 @@ changes exactly with material records. scripts/hostile is the long run; every ch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.hostile import checks
-from support.hostile.checks import BYTES_MAX, PER_STEP, first_broken
+from support.hostile.checks import BYTES_MAX, PER_BLOCK, PER_STEP, SALE_RULES, first_broken
 from support.hostile.walk import Hostile
 
 from node import limits
 from node.txtypes import envelope
 from node.txtypes.disputes import amend, dispute
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.payment import attesting
+from node.txtypes.sale import handover, negotiation
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
 from node.txtypes.vehicle import record, report
 from node.txtypes.vehicle.record import Effect
 
 SHORT, SEEDS = 1_500, (1, 2)
+SELLING = ("odometer.read", "listing.create", "order.offer", "order.accept")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -30,6 +34,16 @@ def test_nothing_is_broken(seed: int) -> None:
     assert "" == first_broken(walk, SHORT)
     assert walk.malformed > SHORT // 10 and sum(walk.accepted.values()) > SHORT // 20
     assert len(walk.accepted) > 20 and len(walk.numbers) > SHORT // 10, "what is refused alone would show nothing"
+
+
+def test_nothing_is_broken_where_cars_are_sold() -> None:
+    accepted = Counter[str]()
+    for seed in SEEDS:
+        walk = Hostile(seed, is_planting=False)
+        assert "" == first_broken(walk, 3_000)
+        accepted += walk.accepted
+    assert accepted["order.handover"] and accepted["payment.attest"] > 20
+    assert len(accepted) > 45
 
 
 # --- mutants ------------------------------------------------------------------------------------------------
@@ -92,6 +106,21 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any], tuple[str, ...], i
                                     "root_differs"),
     "a turned verdict is not material": (_turned_verdicts_are_not_told, ("odometer.read",), 2_000, "root_differs"),
     "the first verdict is material": (_first_verdicts_are_told, ("odometer.read",), 2_000, "root_differs"),
+    "money is not looked at": (
+        lambda patch: patch.setattr(handover, "final_amount", lambda *args: 10**15),
+        (*SELLING, "order.handover"), 3_000, "sold_unpaid",
+    ),
+    "a provider may say any amount": (
+        lambda patch: patch.setattr(attesting, "most_of", lambda *args: 10**15),
+        (*SELLING, "payment.initiate", "payment.attest"), 3_000, "unsound",
+    ),
+    "a car is reserved for whoever accepts": (
+        lambda patch: (
+            patch.setattr(negotiation, "check_reservable", lambda *args: None),
+            patch.setattr(negotiation, "check_open", lambda *args: None),
+        ),
+        SELLING, 3_000, "unsound",
+    ),
 }  # fmt: skip
 """What is changed, the types that show it, in how many transactions, and the check that sees it."""
 
@@ -112,5 +141,6 @@ def test_the_search_of_all_bytes_sees_what_the_decoder_would_let_pass(monkeypatc
 
 
 def test_every_check_has_a_mutant_and_every_bound_a_family() -> None:
-    assert {check.__name__ for check in PER_STEP} | {"oversized"} == {check for *_, check in MUTANTS.values()}
+    assert {check.__name__ for check in (*PER_STEP, *PER_BLOCK)} == {check for *_, check in MUTANTS.values()}
+    assert len(SALE_RULES) > 10
     assert BYTES_MAX["vehicle"] == 12 * 1_024 and BYTES_MAX["odometer"] == 12 * 1_024

@@ -15,6 +15,7 @@ from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
 from support.foreign import TWO, part
 from support.life import VIN, Life, km, maintenance, register, where
+from support.ordering import BUYER, SELLER, cancel
 from support.specimens import specimen
 from support.stages import at
 
@@ -102,6 +103,20 @@ def voted(life: Life) -> None:
     life.chain.now += 14 * DAY_MS
 
 
+def cancelled(life: Life) -> None:
+    life.chain.do(BUYER, cancel(life))
+
+
+def owing(life: Life) -> None:
+    """The money of a cancelled order should have gone back."""
+    cancelled(life)
+    life.chain.now += 14 * DAY_MS
+
+
+def scheduled(life: Life) -> None:
+    life.chain.do(SELLER, specimen("delivery.schedule", life.chain, {"order": life.order}))
+
+
 def covered(life: Life) -> None:
     life.chain.do("bmw", specimen("warranty.start", life.chain))
 
@@ -151,11 +166,20 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "order.reject": ("offered", nothing),
     "order.cancel": ("offered", nothing),
     "order.acknowledge": ("accepted", damaged),
+    "order.claim_refund": ("paid", owing),
+    "order.amend": ("accepted", nothing),
+    "order.reinstate": ("accepted", cancelled),
     "order.handover": ("paid", nothing),
     "payment.initiate": ("accepted", nothing),
+    "payment.declare": ("paying", nothing),
     "payment.attest": ("paying", nothing),
+    "payment.refund": ("paid", nothing),
+    "payment.confirm_refund": ("paid", nothing),
+    "payment.reassign": ("paying", nothing),
     "delivery.schedule": ("accepted", nothing),
-    "delivery.event": ("accepted", nothing),
+    "delivery.confirm": ("accepted", scheduled),
+    "delivery.event": ("accepted", scheduled),
+    "delivery.refuse": ("delivered", nothing),
     "record.amend": ("wholesale", serviced),
     "record.dispute": ("wholesale", serviced),
     "record.respond": ("wholesale", disputed),

@@ -10,9 +10,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept, OrderOffer
-
 from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES
 from node.crypto.dev_keys import dev_key
@@ -22,11 +19,13 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer
 from node.ledger.params import ChainParams
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
-from node.txtypes.sale.listing import ListingCreate
+from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.sale.listing_types import ListingCreate
+from node.txtypes.sale.negotiation import OrderOffer
 from support.chain import DAY_MS, Chain, address, dev_test_genesis
-from support.life import PRICE, accident, attest, handover, listing, maintenance, offer, read, register, transfer
+from support.deals import PROVIDER, accepting, handing
+from support.life import accident, attest, initiate, listing, maintenance, offer, read, register, transfer
 from support.signing import sign_transaction
-from support.specimens import PROVIDER
 
 VIN_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 DEALERS = ("dealer-munich", "dealer-shanghai")
@@ -206,14 +205,14 @@ class LoadChain(Chain):
         return "buyer-1", offer(self, car.listing), ()
 
     def _accept(self, car: Car) -> Step:
-        return car.holder, OrderAccept(car.order), ()
+        return car.holder, accepting(self, car.order), ("buyer-1",)
 
     def _initiate(self, car: Car) -> Step:
-        return "buyer-1", PaymentInitiate(car.order, "bank_transfer", PRICE), ()
+        return "buyer-1", initiate(car.order), ()
 
     def _attest(self, car: Car) -> Step:
-        return PROVIDER, attest(car.payment, reference=car.payment), ()
+        return PROVIDER, attest(self, car.payment, reference=car.payment), ()
 
     def _hand_over(self, car: Car) -> Step:
         seller, car.holder = car.holder, "buyer-1"
-        return seller, handover(self, car.order, odometer=self._km(car)), ("buyer-1",)
+        return seller, handing(self, car.order, odometer=self._km(car)), ("buyer-1",)

@@ -4,66 +4,34 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 from msgspec.structs import replace
-from node.txtypes.payment.payment import PaymentAttest
-from node.txtypes.sale.order_types import OrderHandover
 
 from node.ledger.body import type_of
 from node.ledger.family import index_prefix
-from node.rules.rails import FORBIDDEN_RAILS
 from node.storage.chain_store import ChainReader
-from node.txtypes.vehicle.title import TitleTransfer, VehicleRegister
+from node.txtypes.payment.attesting import PaymentAttest
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
+from support import sale_rules
 from support.second_codec import h, unpack
 from support.walk import Block
+from support.walk_checks import (
+    CHECKS,
+    Broken,
+    Past,
+    bodies,
+    cars_of,
+    net,
+    payments_of,
+    require,
+    rule,
+    signers_of,
+    traded,
+)
 
-TITLE_MOVES = ("title.transfer", "order.handover")
-FINAL, MONEY_IN = "settled", ("captured", "settled")
-MONEY_HELD = ("authorised", "captured", "pending", "settled")
-
-
-class Broken(AssertionError):
-    """A rule that never breaks is broken."""
-
-
-@dataclass
-class Past:
-    """What the checks must remember of the blocks before."""
-
-    births: Counter[str] = field(default_factory=Counter)
-    references: dict[bytes, set[bytes]] = field(default_factory=dict)
-
-    def note(self, block: Block) -> None:
-        self.births.update(body.vin for body in bodies(block, VehicleRegister))
-        for body in bodies(block, PaymentAttest):
-            if body.reference:
-                self.references.setdefault(body.reference, set()).add(body.payment)
-
-
-Check = Callable[[Block, Past, ChainReader], None]
-CHECKS: dict[str, Check] = {}
-
-
-def rule(check: Check) -> Check:
-    CHECKS[check.__name__] = check
-    return check
-
-
-def require(holds: bool, *about: Any) -> None:
-    if not holds:
-        raise Broken(" ".join(map(str, about)))
-
-
-def bodies(block: Block, kind: type[Any]) -> Iterator[Any]:
-    return (tx.payload.body for tx in block.accepted if isinstance(tx.payload.body, kind))
-
-
-def payments_of(block: Block, order: Any) -> list[Any]:
-    return [block.after["payment"][ident.hex()] for ident in order.payments]
+__all__ = ["CHECKS", "Broken", "Past", "sale_rules"]
 
 
 # --- vehicles and title --------------------------------------------------------------------------------------
@@ -86,7 +54,8 @@ def one_title_holder_per_living_vin(block: Block, past: Past, reader: ChainReade
 @rule
 def title_moves_only_by_a_transfer_or_a_handover(block: Block, past: Past, reader: ChainReader) -> None:
     moves = Counter(body.vin for body in bodies(block, TitleTransfer))
-    moves += Counter(block.after["order"][body.order.hex()].vin for body in bodies(block, OrderHandover))
+    for body in bodies(block, OrderHandover):
+        moves.update(cars_of(block.after["order"][body.order.hex()]))
     for vin, vehicle in block.after["vehicle"].items():
         before = block.before["vehicle"].get(vin)
         moved = vehicle.transfer_count - (before.transfer_count if before else 0)
@@ -107,19 +76,31 @@ def a_transfer_is_signed_by_giver_and_receiver_who_trade_in_cars(block: Block, p
 
 
 @rule
-def a_handover_needs_settled_money_equal_to_the_price_and_both_signatures(
+def a_handover_needs_final_money_and_a_car_that_make_up_the_price_and_every_signature(
     block: Block, past: Past, reader: ChainReader
 ) -> None:
     for tx in block.accepted:
         body = tx.payload.body
         if isinstance(body, OrderHandover):
-            order = block.after["order"][body.order.hex()]
-            paid = [p for p in payments_of(block, order) if p.status == FINAL]
-            require(sum(p.amount.amount for p in paid) == order.price.amount, "paid", paid, "for", order.price)
-            require({p.amount.currency for p in paid} == {order.price.currency}, "paid in another currency")
-            require({order.seller, order.buyer} == {s.address for s in tx.signatures}, "signatures")
-            require(block.before["vehicle"][order.vin].holder == order.seller, "sold by another than the holder")
-            require(block.after["vehicle"][order.vin].holder == order.buyer, "handed to another than the buyer")
+            ident = body.order.hex()
+            order, was = block.after["order"][ident], block.before["order"][ident]
+            paid = payments_of(block, was)
+            final = sum(net(p) for ident, p in paid.items() if past.final_from.get(ident, 0) <= block.time_ms)
+            credit = [place for place, leg in enumerate(was.terms.legs) if leg.rail == "finance"]
+            if body.promises and credit:
+                came = sum(net(p) for p in paid.values() if p.leg == credit[0])
+                final += max(0, was.terms.legs[credit[0]].amount - came)
+            require(final + traded(was) >= was.price.amount, "paid", final, "for", was.price)
+            require({p.amount.currency for p in paid.values()} <= {was.price.currency}, "paid in another currency")
+            require(signers_of(body, was, tx.payload.sender) == {s.address for s in tx.signatures}, "signatures")
+            before, after = block.before["vehicle"], block.after["vehicle"]
+            finance = was.terms.finance
+            receiver = finance.lender if finance is not None and finance.title_to == "lender" else was.buyer
+            require(before[order.vin].holder == was.seller, "sold by another than the holder")
+            require(after[order.vin].holder == receiver, "handed to another than the buyer or its lender")
+            if was.terms.trade_in is not None:
+                vin, taker = was.terms.trade_in.vin, was.terms.trade_in.taker
+                require((before[vin].holder, after[vin].holder) == (was.buyer, taker), vin, "was not taken in payment")
 
 
 @rule
@@ -165,77 +146,6 @@ def one_live_listing_per_vin(block: Block, past: Past, reader: ChainReader) -> N
             market = market_of(vehicle, block.time_ms)
             require((market.status, market.listing.hex()) == ("listed", ident), listing.vin, "is not on the market")
             require(listing.seller == vehicle.holder, listing.vin, "is listed by another than its holder")
-
-
-@rule
-def one_live_order_per_vin(block: Block, past: Past, reader: ChainReader) -> None:
-    """An accepted order within its deadline, or one whose reservation lasts because it holds money."""
-    live: dict[str, str] = {}
-    for ident, order in block.after["order"].items():
-        market = market_of(block.after["vehicle"][order.vin], block.time_ms)
-        is_kept = market.status == "reserved" and market.order.hex() == ident
-        if order.status == "accepted" and (block.time_ms < order.expires_at_ms or is_kept):
-            require(order.vin not in live, order.vin, "is sold twice")
-            live[order.vin] = ident
-            has_money = any(payment.status in MONEY_HELD for payment in payments_of(block, order))
-            require(block.time_ms < order.expires_at_ms or has_money, order.vin, "is reserved late, without money")
-    for vin, vehicle in block.after["vehicle"].items():
-        market = market_of(vehicle, block.time_ms)
-        reserved = market.order.hex() if market.status == "reserved" else ""
-        require(reserved == live.get(vin, ""), vin, "is reserved by", reserved, "and sold by", live.get(vin))
-
-
-# --- money ---------------------------------------------------------------------------------------------------
-@rule
-def refunds_never_exceed_what_came_in(block: Block, past: Past, reader: ChainReader) -> None:
-    for order in block.after["order"].values():
-        came = went = 0
-        for payment in payments_of(block, order):
-            had = payment.amount.amount if any(step.status in MONEY_IN for step in payment.steps) else 0
-            require(payment.refunded <= had, "refunded", payment.refunded, "of", had)
-            came, went = came + had, went + payment.refunded
-        require(went <= came, "an order was refunded", went, "of", came)
-
-
-@rule
-def an_order_is_never_paid_beyond_its_price_at_first(block: Block, past: Past, reader: ChainReader) -> None:
-    """Payments that are under way add up to the price at most, unless one that had gone back came again."""
-    for order in block.after["order"].values():
-        open_ = [p for p in payments_of(block, order) if p.status not in ("failed", "returned", "refunded")]
-        once = [p for p in open_ if not any(step.status == "charged_back" for step in p.steps)]
-        require(sum(p.amount.amount for p in once) <= order.price.amount, "paid beyond the price", order)
-
-
-@rule
-def a_payment_has_one_currency(block: Block, past: Past, reader: ChainReader) -> None:
-    for payment in block.after["payment"].values():
-        order = block.after["order"][payment.order.hex()]
-        require(payment.amount.currency == order.price.currency, "payment and order have two currencies")
-    for ident, payment in block.before["payment"].items():
-        require(payment.amount == block.after["payment"][ident].amount, "a payment's amount changed")
-    for body in bodies(block, PaymentAttest):
-        amount = block.after["payment"][body.payment.hex()].amount
-        require(body.amount == amount, "attested", body.amount, "of", amount)
-
-
-@rule
-def a_payment_reference_is_consumed_once(block: Block, past: Past, reader: ChainReader) -> None:
-    for reference, payments in past.references.items():
-        require(len(payments) == 1, reference.hex(), "was consumed by", len(payments), "payments")
-        use = block.after["payment-reference"].get(reference.hex())
-        require(use is not None and {use.payment} == payments, reference.hex(), "is not kept")
-    used = [payment.reference for payment in block.after["payment"].values() if payment.reference]
-    require(len(used) == len(set(used)), "two payments have one reference")
-
-
-@rule
-def a_forbidden_rail_never_starts(block: Block, past: Past, reader: ChainReader) -> None:
-    for listing in block.after["listing"].values():
-        taken = {accepted.rail for accepted in listing.rails} & FORBIDDEN_RAILS.get(listing.country, frozenset())
-        require(not taken, "a listing in", listing.country, "takes", taken)
-    for payment in block.after["payment"].values():
-        country = block.after["listing"][block.after["order"][payment.order.hex()].listing.hex()].country
-        require(payment.rail not in FORBIDDEN_RAILS.get(country, frozenset()), payment.rail, "in", country)
 
 
 # --- what is written -----------------------------------------------------------------------------------------

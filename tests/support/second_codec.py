@@ -32,7 +32,8 @@ STRUCTS = {
     "params": "tx_lifetime_max_ms:raw block_bytes_max:raw block_txs_max:raw block_weight_max:raw timeout_cap_ms:raw "
     "evidence_age_max:raw proposal_lifetime_ms:raw weight_per_account_day:raw weight_per_sponsor_day:raw "
     "keys_per_account_day:raw keys_per_sponsor_day:raw odometer_fresh_ms:raw listing_lifetime_max_ms:raw "
-    "offer_lifetime_max_ms:raw reservation_ms:raw ruleset:raw next_ruleset:raw "
+    "offer_lifetime_max_ms:raw reservation_ms:raw hold_max_ms:raw relist_lock_ms:raw refund_ms:raw "
+    "cancel_fee_max_permille:raw withdrawal_days:raw ruleset:raw next_ruleset:raw "
     "next_ruleset_height:raw next_ruleset_hash:hex",
 }
 VERSIONED = {"params": 1}

@@ -14,6 +14,9 @@ PROTOCOL = (Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md").read_t
 ROW = re.compile(r"^\| [0-9]+ \| (?:`(\w+)`|\((?:tag)\)) \| (.*) \|$", re.MULTILINE)
 STRUCT = re.compile(r"^(?:list of \[)?`([A-Z]\w*)`")
 CLAIM_MS = 30 * 86_400_000
+SALE_RIGHTS = frozenset({"list", "negotiate", "accept", "handover", "return"})
+FINANCE = 5
+"""The place of the credit in a deal's terms."""
 State = Mapping[bytes, bytes]
 Fields = dict[str, Any]
 
@@ -88,6 +91,31 @@ def _is_claim(registration: Fields, country: str, time_ms: int) -> bool:
     return not is_leaving and status not in ("none", "exported")
 
 
+def _of_order(kind: str, sender: bytes, told: Fields, order: Fields) -> Iterator[bytes | None]:
+    """Who signs what both parties of an order agree on."""
+    ours, theirs = order["seller"], order["buyer"]
+    finance, trade_in = order["terms"]["finance"], order["terms"]["trade_in"]
+    match kind:
+        case "order.accept":
+            is_there = order["terms"]["contract"] == "on_premises"
+            yield (theirs if sender != theirs else order["agent"] or ours) if is_there else None
+        case "order.cancel":
+            yield from (ours, theirs) if told["reason"] == "mutual" else ()
+        case "order.reinstate":
+            yield from (theirs, ours if sender == theirs else sender)
+        case "order.amend":
+            new = told["terms"][FINANCE]
+            after = None if new is None else {"lender": new[0], "title_to": new[1], "takes_lien": new[2]}
+            lenders = [f["lender"] for f in (finance, after) if f is not None] if finance != after else []
+            yield from (theirs, ours if sender in (ours, theirs) else sender, *lenders)
+        case "order.handover":
+            yield from (order["agent"] if sender == order["agent"] else ours, theirs)
+            yield from (*told["paid_off"], *told["trade_paid_off"])
+            yield trade_in["taker"] if trade_in is not None else None
+            is_lent = finance is not None and (told["promises"] or finance["title_to"] == "lender")
+            yield finance["lender"] if is_lent else None
+
+
 def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> Iterator[bytes | None]:
     """Section 4: who signs beside the sender, by the type. None is nobody."""
     kind, told = body[0], body_fields(body)
@@ -110,9 +138,15 @@ def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> It
             yield from (told["receiver"], *told["paid_off"])
         case "title.assign":
             yield from (told["receiver"], *(_banks(vehicle, time_ms) if vehicle is not None else ()))
-        case "order.handover":
+        case "mandate.grant":
+            yield told["agent"] if SALE_RIGHTS.intersection(told["rights"]) else None
+        case "payment.reassign":
+            payment = state_value(state, "payment", told["payment"].hex())
+            order = state_value(state, "order", payment["order"].hex()) if payment is not None else None
+            yield from (order["seller"], order["buyer"]) if order is not None else ()
+        case "order.accept" | "order.amend" | "order.cancel" | "order.reinstate" | "order.handover":
             order = state_value(state, "order", told["order"].hex())
-            yield from (order["seller"], order["buyer"], *told["paid_off"]) if order is not None else ()
+            yield from _of_order(kind, sender, told, order) if order is not None else ()
         case "inspection.record":
             yield from (told["second_inspector"], told["police"])
         case "flag.clear" | "record.amend" | "odometer.replace":

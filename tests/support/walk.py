@@ -1,62 +1,50 @@
 """Random walks over the ledger: natural steps and bent ones, in blocks; what each block did is kept for checks.
 
-A walk is its seed. Natural steps are what the parties of a sale would do next; bent ones have another sender, a
-missing signature or a field from somewhere else. What does not hold is tried in the same block run, and must leave no
-trace there.
+A walk is its seed. Natural steps are what the parties of a sale would do next (`support.dealing`, `support.paying`);
+bent ones have another sender, a missing signature or a field from somewhere else. What does not hold is tried in the
+same block run, and must leave no trace there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from msgspec.structs import replace
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
-from node.txtypes.sale.order_types import (
-    OrderAccept,
-    OrderAcknowledge,
-    OrderCancel,
-    OrderCounter,
-    OrderHandover,
-    OrderReject,
-)
 
 from node.chain.block import EMPTY_COMMIT
-from node.chain.dev_genesis import DEV_PARTIES
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
 from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody, type_of
-from node.ledger.fields import Money
 from node.ledger.guards import GuardsUnmet
 from node.ledger.signed import assemble
-from node.rules.rails import TRANSITIONS
+from node.rules.deals import CANCEL_REASONS
+from node.rules.rails import ATTESTATIONS, RAIL_SCHEMES
 from node.txtypes.envelope import CheckedTx, Payload
+from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.listing import AcceptedRail, Listing, ListingUpdate, ListingWithdraw
-from node.txtypes.sale.order import Order, Payment, is_live
-from node.txtypes.vehicle.vehicle import Vehicle
+from node.txtypes.sale.ending import OrderCancel
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.listing import status_now
+from node.txtypes.sale.order import is_live
+from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
+from node.txtypes.vehicle.vehicle import Vehicle, market_of
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.life import accident, handover, km, listing, maintenance, offer, read, register, transfer
+from support.dealing import BUYERS, PRICES, VINS, Dealing
+from support.life import accident, km, maintenance, read, register, transfer
+from support.paying import NAMES, Paying, State, Step
 from wallet.txfile import sign_payload
 
-NAMES = {address(party.name): party.name for party in DEV_PARTIES}
-VINS = tuple(f"WBA8E9G50GNU1234{n}" for n in range(6))
-PRICES = (Money(5_290_000, "EUR"), Money(5_290_001, "EUR"), Money(100, "EUR"), Money(5_290_000, "USD"))
-RAILS = ("bank_transfer", "card", "instant_transfer", "bitcoin", "finance")
-PROVIDERS = ("payment-provider-1", "bank-1")
 CARD_NUMBER = "4111111111111111"
 PAUSES = (1_000, 1_000, 1_000, 60_000, 60_000, HOUR_MS, 8 * HOUR_MS)
-LONG_PAUSES = (8 * DAY_MS, 31 * DAY_MS, 61 * DAY_MS)
+LONG_PAUSES = (4 * DAY_MS, 8 * DAY_MS, 15 * DAY_MS, 31 * DAY_MS, 61 * DAY_MS)
 PARTY_PAIRS = (("bmw", "dealer-munich"), ("dealer-munich", "dealer-shanghai"), ("dealer-shanghai", "bmw"))
-
-State = dict[str, dict[str, Any]]
-Step = tuple[str, TransactionBody, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,11 @@ class Seen:
 
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
+    attested: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of accepted orders that were ended."""
+    deals: Counter[str] = field(default_factory=Counter)
+    """What the orders that were handed over had."""
 
 
 def state_of(chain: Chain) -> State:
@@ -93,8 +85,9 @@ class Walk:
         self.chance = Random(seed)
         self.chain = Chain()
         self.seen = Seen()
-        self.references = 0
         self.state = state_of(self.chain)
+        self.dealing = Dealing(self.chance, self.chain)
+        self.paying = Paying(self.chance, self.chain)
 
     def blocks(self, count: int) -> Iterator[Block]:
         for _ in range(count):
@@ -118,8 +111,7 @@ class Walk:
                 continue
             accepted.append(tx)
             self.seen.accepted[type_of(body)] += 1
-            if isinstance(body, PaymentAttest):
-                self.seen.statuses[body.status] += 1
+            self._note(body)
         head = chain.store.head()
         result = run.finish()
         last = chain.store.commit(head.height) if head.height else None
@@ -128,8 +120,22 @@ class Walk:
         chain.store.commit_block(block, chain.judge(block), chain.commit_for(block))
         before, self.state = self.state, state_of(chain)
         found = Block(chain.store.height(), chain.now, before, self.state, tuple(accepted))
-        chain.now += self.chance.choice(LONG_PAUSES if self.chance.random() < 0.02 else PAUSES)
+        chain.now += self.chance.choice(LONG_PAUSES if self.chance.random() < 0.04 else PAUSES)
         return found
+
+    def _note(self, body: TransactionBody) -> None:
+        seen = self.seen
+        if isinstance(body, PaymentAttest):
+            seen.attested[body.kind] += 1
+        elif isinstance(body, OrderCancel | OrderHandover):
+            order = self.state["order"].get(body.order.hex())
+            if order is not None and isinstance(body, OrderCancel):
+                seen.reasons[body.reason] += order.status == "accepted"
+            elif order is not None:
+                terms = order.terms
+                had = dict(trade_in=terms.trade_in, finance=terms.finance, agent=order.agent, paid=order.net)
+                seen.deals.update(name for name, value in had.items() if value)
+                seen.deals["parts"] += len(order.payments) > 1
 
     def _steps(self) -> list[Step]:
         """One to three steps; a handover stands alone, so that its block shows what it did and nothing else."""
@@ -148,31 +154,39 @@ class Walk:
 
     # --- steps -------------------------------------------------------------------------------------------
     def _step(self) -> Step:
-        groups = [(weight, steps) for weight, steps in self._natural() if steps]
-        steps = self.chance.choices([g for _, g in groups], [weight for weight, _ in groups])[0]
+        self.dealing.state = self.paying.state = self.state
+        weights, makers = zip(*self._natural(), strict=True)
+        steps: list[Step] = []
+        while not steps:
+            steps = self.chance.choices(makers, weights)[0]()
         sender, body, cosigners = self.chance.choice(steps)
-        if self.chance.random() < 0.25:
+        if self.chance.random() < 0.2:
             return self._bent(sender, body, cosigners)
         return sender, body, cosigners
 
-    def _natural(self) -> Iterator[tuple[float, list[Step]]]:
-        """(weight, steps): the further a sale has come the likelier is its next step."""
-        state = self.state
-        unborn = [vin for vin in VINS if vin not in state["vehicle"]]
-        yield 4 if unborn else 1, [("bmw", register(vin), ()) for vin in unborn or VINS]
+    def _natural(self) -> Iterator[tuple[float, Callable[[], list[Step]]]]:
+        """(weight, maker of steps): the further a sale has come the likelier is its next step."""
+        state, now, deal = self.state, self.chain.now, self.dealing
+        yield 4 if len(state["vehicle"]) < len(VINS) else 0.3, self._births
         for vin, vehicle in state["vehicle"].items():
-            yield 2 if vehicle.market.status == "off" else 0.3, self._of_vehicle(vin, vehicle)
+            yield 0.3 if market_of(vehicle, now).status != "off" else 2, partial(self._of_vehicle, vin, vehicle)
         for ident, found in state["listing"].items():
-            if found.status == "open" and self.chain.now < found.expires_at_ms:
-                yield 4, self._of_listing(bytes.fromhex(ident), found)
+            if found.status in ("open", "reserved") and now < found.expires_at_ms:
+                weight = (
+                    4 if status_now(bytes.fromhex(ident), found, state["vehicle"][found.vin], now) == "open" else 0.2
+                )
+                yield weight, partial(deal.of_listing, bytes.fromhex(ident), found)
         for ident, order in state["order"].items():
-            yield (
-                8 if is_live(bytes.fromhex(ident), order, None, self.chain.now) else 0.2,
-                self._of_order(bytes.fromhex(ident), order),
-            )
+            weight = 14 if is_live(order, now) else 1.0 if order.net else 0.2 if order.accepted_at_ms else 0.02
+            yield weight, partial(deal.of_order, bytes.fromhex(ident), order)
         for ident, payment in state["payment"].items():
-            is_done = payment.status in ("settled", "failed", "returned", "refunded")
-            yield 0.4 if is_done else 12, self._of_payment(bytes.fromhex(ident), payment)
+            yield self.paying.urgency(payment), partial(self.paying.of_payment, bytes.fromhex(ident), payment)
+        for ident, mandate in state["mandate"].items():
+            yield 0.05, partial(deal.of_mandate, bytes.fromhex(ident), mandate)
+
+    def _births(self) -> list[Step]:
+        unborn = [vin for vin in VINS if vin not in self.state["vehicle"]]
+        return [("bmw", register(vin), ()) for vin in unborn or VINS]
 
     def _driven(self, backwards: float = 0.0) -> int:
         """What an odometer shows now: one kilometre an hour, but for a typing error now and then."""
@@ -191,60 +205,15 @@ class Walk:
             extent = self.chance.choice(("cosmetic", "bolt_on", "structural"))
             hit = accident(chain, value, vin, extent, hv_battery_hit=self.chance.random() < 0.5)
             steps.append((self.chance.choice((holder, "insurer-1")), hit, ()))
+        flags = {flag.name for flag in vehicle.flags}
+        if "stolen" in flags:
+            steps += [("police-1", FlagClear(vin, "stolen", address("police-1"), None, None), ())] * 8
+        elif self.chance.random() < 0.05:
+            steps += [("police-1", FlagSet(vin, "stolen", None), ())] * 3
+        if "lien" in flags:
+            steps.append(("bank-1", FlagClear(vin, "lien", address("bank-1"), None, None), ()))
         steps += [(a, transfer(chain, b, value, vin), (b,)) for a, b in PARTY_PAIRS if a == holder]
-        if holder != "bmw":
-            accepted = tuple(AcceptedRail(r, tuple(map(address, PROVIDERS))) for r in self.chance.sample(RAILS, 3))
-            country = self.chance.choice(("DE", "DE", "CN"))
-            made = listing(chain, vin, price=self.chance.choice(PRICES), country=country, rails=accepted)
-            steps += [(holder, made, ())] * 3
-        return steps
-
-    def _of_listing(self, ident: bytes, found: Listing) -> list[Step]:
-        chain, seller = self.chain, NAMES[found.seller]
-        buyer = self.chance.choice(("buyer-1", "dealer-shanghai", "inspector-1"))
-        accepted = self.chance.choice(found.rails)
-        made = offer(
-            chain, ident, price=found.price, rail=accepted.rail, provider=self.chance.choice(accepted.providers)
-        )
-        changed = ListingUpdate(ident, self.chance.choice(PRICES), found.rails, chain.now + 20 * DAY_MS)
-        return [(buyer, made, ())] * 4 + [(seller, changed, ()), (seller, ListingWithdraw(ident), ())]
-
-    def _of_order(self, ident: bytes, order: Order) -> list[Step]:
-        chain, seller, buyer = self.chain, NAMES[order.seller], NAMES[order.buyer]
-        match order.status:
-            case "offered":
-                counter = OrderCounter(ident, order.price, chain.now + DAY_MS)
-                accept: Step = (seller, OrderAccept(ident), ())
-                return [accept] * 4 + [(seller, counter, ()), (seller, OrderReject(ident), ())]
-            case "countered":
-                return [(buyer, OrderAccept(ident), ()), (buyer, OrderReject(ident), ())]
-            case "accepted":
-                return self._of_accepted(ident, order, seller, buyer)
-        return []
-
-    def _of_accepted(self, ident: bytes, order: Order, seller: str, buyer: str) -> list[Step]:
-        chain, state = self.chain, self.state
-        hand: Step = (seller, handover(chain, ident, self._driven()), (buyer,))
-        payments = [state["payment"][payment.hex()] for payment in order.payments]
-        if any(payment.status == "settled" for payment in payments) and self.chance.random() < 0.9:
-            changed = state["vehicle"][order.vin].material_changes != order.agreed_changes
-            return [(buyer, OrderAcknowledge(ident), ())] if changed else [hand]
-        amount = order.price if self.chance.random() < 0.8 else replace(order.price, amount=50)
-        pay: Step = (buyer, PaymentInitiate(ident, order.rail, amount), ())
-        arrived = DeliveryEvent(ident, "arrived", "MUC-1", chain.now, None)
-        cancel = OrderCancel(ident, "changed_mind")
-        return [pay, pay, pay, pay, hand, (seller, arrived, ()), (buyer, cancel, ())]
-
-    def _of_payment(self, ident: bytes, payment: Payment) -> list[Step]:
-        following = sorted(TRANSITIONS[payment.rail].get(payment.status, ()))
-        if not following:
-            return []
-        good = [s for s in following if s in ("authorised", "captured", "settled")]
-        status = self.chance.choice(good if good and self.chance.random() < 0.8 else following)
-        self.references += 1
-        reference = payment.reference or self.references.to_bytes(32, "big")
-        provider = NAMES[payment.provider]
-        return [(provider, PaymentAttest(ident, status, payment.amount, reference), ())] * 2  # type: ignore[arg-type]
+        return steps + self.dealing.of_vehicle(vin, vehicle)
 
     # --- bent steps ----------------------------------------------------------------------------------------
     def _bent(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> Step:
@@ -256,10 +225,10 @@ class Walk:
         if how < 0.4:
             return sender, body, (*cosigners, "police-1")
         name = self.chance.choice(body.__struct_fields__)
-        other = self._other(name)
+        other = self._other(name, getattr(body, name))
         return sender, body if other is None else replace(body, **{name: other}), cosigners
 
-    def _other(self, name: str) -> Any:
+    def _other(self, name: str, value: Any) -> Any:
         """A value that this field could have, from somewhere else in the state."""
         state, chance = self.state, self.chance
 
@@ -267,29 +236,61 @@ class Walk:
             return chance.choice([bytes.fromhex(ident) for ident in state[family]] or [bytes(32)])
 
         match name:
-            case "listing" | "order" | "payment":
+            case "listing" | "order" | "payment" | "mandate":
                 return ids(name)
             case "vin":
                 return chance.choice(VINS)
             case "price" | "amount":
-                return chance.choice(PRICES)
-            case "rail":
-                return chance.choice(RAILS)
+                return chance.choice((*PRICES, replace(value, currency="USD"), replace(value, amount=1)))
+            case "terms":
+                return self._other_terms(value)
+            case "leg":
+                return chance.choice((0, 1, 2, 7, 255))
+            case "scheme":
+                return chance.choice(RAIL_SCHEMES)
+            case "kind":
+                return chance.choice(ATTESTATIONS)
+            case "reason" if isinstance(value, str) and value in CANCEL_REASONS:
+                return chance.choice(CANCEL_REASONS)
+            case "round" | "sequence" | "number" | "listing_version":
+                return max(0, value + chance.choice((-1, 1)))
+            case "kept":
+                return chance.choice((1, 10**9))
+            case "promises" | "confirms_shared":
+                return not value
+            case "material_root" | "trade_material_root" | "disclosure_root":
+                return chance.randbytes(32)
             case "country":
                 return chance.choice(("CN", "DE", "ZZ"))
-            case "provider" | "receiver":
+            case "provider" | "receiver" | "carrier" | "agent":
                 return address(chance.choice(list(NAMES.values())))
             case "reference":
-                used = [bytes.fromhex(ident) for ident in state["payment-reference"]]
-                return chance.choice([*used, bytes(31), b""])
-            case "status":
-                return chance.choice(("settled", "refunded", "charged_back", "returned", "failed", "captured"))
-            case "odometer":
+                return chance.choice((*self.paying.used[-40:], None))
+            case "odometer" | "trade_odometer":
                 return km(chance.choice((1, 150, 9_000_000)), chance.choice(("km", "mi")))
-            case "event_at_ms" | "expires_at_ms":
+            case "event_at_ms" | "expires_at_ms" | "until_ms" | "executed_at_ms":
                 return self.chain.now + chance.choice((-400 * DAY_MS, -1, 0, 6 * 60_000, 200 * DAY_MS))
             case "configuration" | "services":
                 return (CARD_NUMBER,)
             case "model" | "plant" | "site":
                 return "S-" + CARD_NUMBER
         return None
+
+    def _other_terms(self, terms: Any) -> Any:
+        """Terms that nobody should agree on, most of the time."""
+        chance, first = self.chance, terms.legs[0]
+        someone = address(chance.choice((*BUYERS, "bank-1", "dealer-munich", "workshop-hamburg")))
+        changes: dict[str, Any] = chance.choice((
+            dict(price=replace(terms.price, amount=terms.price.amount + 1)),
+            dict(price=replace(terms.price, amount=0)),
+            dict(price=replace(terms.price, currency="USD")),
+            dict(legs=(replace(first, provider=someone), *terms.legs[1:])),
+            dict(legs=(replace(first, rail="bitcoin"), *terms.legs[1:])),
+            dict(legs=(replace(first, rail="card"), *terms.legs[1:])),
+            dict(legs=(replace(first, due_ms=90 * DAY_MS), *terms.legs[1:])),
+            dict(legs=(*terms.legs, first)[-8:]),
+            dict(cancel_fee=terms.price.amount),
+            dict(contract="private"), dict(finance=None), dict(trade_in=None),
+            dict(reserve_ms=HOUR_MS), dict(tax=replace(terms.tax, amount=terms.price.amount + 1)),
+        ))  # fmt: skip
+        return replace(terms, **changes)

@@ -96,6 +96,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "stop_flag_provisional_blocks": members.OPERATIONS,
     "stop_flag_signers": members.SIGNERS,
     "stop_flags": members.STOP_FLAGS,
+    "tax_schemes": deals.TAX_SCHEMES,
     "total_loss_categories": members.TOTAL_LOSS_CATEGORIES,
     "vehicle_origins": life.VEHICLE_ORIGINS,
     "vin_sources": life.VIN_SOURCES,

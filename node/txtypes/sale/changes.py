@@ -28,7 +28,7 @@ from node.txtypes.sale.order_body import (
     write_money,
 )
 from node.txtypes.sale.payments import net_of, payments_of
-from node.txtypes.sale.terms import check_terms
+from node.txtypes.sale.terms import check_currency, check_terms
 from node.txtypes.sale.trade_in import check_trade_in
 from node.txtypes.vehicle.conditions import check_shown
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
@@ -91,6 +91,7 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         self.check_party(ledger, order.seller, order.buyer, order.agent)
         if ledger.sender == order.agent:
             check_mandate(ledger, "accept", replace(order, terms=self.terms))
+        check_currency(ledger, subject, self.terms.price.currency, order.price.currency)
         listing = require_listing(ledger, order.listing)
         if listing is not None:
             check_terms(ledger, subject, self.terms, listing, order.buyer)

@@ -145,6 +145,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     deposits = sum(leg.amount for leg in terms.legs if leg.kind == "deposit")
     if not listing.vin and deposits * 1_000 > terms.price.amount * DEPOSIT_MAX_PER_MILLE:
         ledger.unmet(LEGS_SUM, subject, deposits, f"deposits of at most {DEPOSIT_MAX_PER_MILLE} per mille of the price")
+    finance = terms.finance
+    if finance is not None and any(leg.kind == "finance" and leg.provider != finance.lender for leg in terms.legs):
+        ledger.unmet(RAIL_NOT_ACCEPTED, subject, "a credit by another", f"a credit paid by {to_text(finance.lender)}")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 

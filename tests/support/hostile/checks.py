@@ -10,19 +10,25 @@ from node.ledger import kinds
 from node.ledger.body import type_of
 from node.rules.card_numbers import find_card_number
 from node.rules.personal_data import find_personal_data
-from node.txtypes.sale.listing import Listing, disclosure_root
+from node.txtypes.sale.deal import Tax
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import Listing
 from node.txtypes.vehicle.brands import BRAND_OTHERS_MAX, brand_state
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
+from support import sale_rules
 from support.hostile.planted import MAILS
 from support.hostile.walk import CONTACTS, SERIALS, Hostile, Step
 from support.life import PRICE
+from support.walk_checks import CHECKS, Broken, cars_of, net, traded
 
 KIB: Final = 1_024
+SALE_RULES: Final = tuple(name for name, rule in CHECKS.items() if rule.__module__ == sale_rules.__name__)
 BYTES_MAX: Final = {
     "vehicle": 12 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": 1_200,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
+    "order": 4 * KIB, "payment": 3 * KIB, "claims": 3 * KIB, "delivery": 300, "payment-reference": 60, "uetr": 60,
 }  # fmt: skip
 """Family to the largest value, in bytes, that its lists leave room for."""
 RECORDS_READ_MAX: Final = {"inspection.record": 3}
@@ -107,7 +113,8 @@ def named_in(value: Any) -> int:
 # --- material or not ------------------------------------------------------------------------------------------
 def root_of(vin: str, car: Vehicle) -> bytes:
     """The disclosure root of the car in a listing that stays as it is."""
-    listing = Listing(vin, car.holder, PRICE, "DE", (), (), 0, 1, "open", (), ())
+    tax = Tax("standard", 0, 0)
+    listing = Listing(vin, car.holder, None, None, PRICE, tax, "DE", (), (), (), 0, 0, 1, "open", (), ())
     return disclosure_root(bytes(32), listing, car)
 
 
@@ -167,6 +174,8 @@ def why_material(step: Step, vin: str, before: Vehicle, after: Vehicle) -> list[
         reasons.append("lowered")
     if not _named(after) <= _named(before):
         reasons.append("recall")
+    if getattr(body, "is_damaged", False):
+        reasons.append("damaged on the way")
     if type_of(body) in ALWAYS and getattr(body, "vin", "") == vin:
         reasons.append(type_of(body))
     return reasons
@@ -187,19 +196,57 @@ def root_differs(step: Step) -> str:
     return ""
 
 
+# --- sales ------------------------------------------------------------------------------------------------------
+def sold_unpaid(step: Step) -> str:
+    """A handover whose final money and car in payment do not make up the price, or that moves other titles."""
+    if step.sold is None:
+        return ""
+    order, payments = step.sold
+    final = sum(net(payment) for payment in payments if payment.final_from_ms <= step.now_ms)
+    place = next((n for n, leg in enumerate(order.terms.legs) if leg.rail == "finance"), None)
+    if step.tx.payload.body.promises and place is not None:  # type: ignore[union-attr]
+        came = sum(net(payment) for payment in payments if payment.leg == place)
+        final += max(0, order.terms.legs[place].amount - came)
+    if final + traded(order) < order.price.amount:
+        return f"title moved for {final} and a car for {traded(order)}, of {order.price}"
+    moved = {vin for vin, car in step.after.items() if car.transfer_count != step.before[vin].transfer_count}
+    return "" if moved == set(cars_of(order)) & set(step.after) else f"titles of {moved} moved, of {cars_of(order)}"
+
+
+def unsound(walk: Hostile) -> str:
+    """What orders and payments of the newest block must not be (`support.sale_rules`)."""
+    for name in SALE_RULES:
+        try:
+            CHECKS[name](walk.block, walk.past, walk.chain.store)
+        except Broken as error:
+            return f"{name}: {error}"
+    return ""
+
+
 # --- all of them --------------------------------------------------------------------------------------------
-PER_STEP: Final = (misplaced, overworked, root_differs)
+PER_STEP: Final = (misplaced, overworked, root_differs, sold_unpaid)
+PER_BLOCK: Final = (oversized, unsound)
 
 
 def first_broken(walk: Hostile, count: int) -> str:
     """Name and text of the first check that a step of a walk breaks, and which step; empty for none."""
+    height = walk.block.height
     for step in walk.steps(count):
+        if walk.block.height != height:
+            height = walk.block.height
+            if wrong := _of_block(walk):
+                return wrong
         for check in PER_STEP:
             if wrong := check(step):
                 return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
-        if wrong := oversized(walk):
-            return f"oversized: seed {walk.seed}, step {walk.tried}: {wrong}"
-    for last in (oversized, stored):
-        if wrong := last(walk):
-            return f"{last.__name__}: seed {walk.seed}: {wrong}"
+    if wrong := _of_block(walk):
+        return wrong
+    return f"stored: seed {walk.seed}: {wrong}" if (wrong := stored(walk)) else ""
+
+
+def _of_block(walk: Hostile) -> str:
+    """The first check that the newest block breaks."""
+    for check in PER_BLOCK:
+        if wrong := check(walk):
+            return f"{check.__name__}: seed {walk.seed}, step {walk.tried}: {wrong}"
     return ""

@@ -10,10 +10,12 @@ from time import monotonic
 import click
 
 from support.hostile.checks import BYTES_MAX, first_broken
+from support.hostile.selling import VINS
 from support.hostile.walk import Hostile
 
 PER_WALK = 20_000
-"""Transactions of one walk; then another one begins, with the next seed. Every fourth is about one car alone."""
+"""Transactions of one walk; then another one begins, with the next seed. Every second sells cars
+instead of planting, every fourth is about one car alone."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +31,7 @@ def main(transactions: int, seed: int, as_json: bool) -> None:
     accepted, refused, malformed, planted = Counter[str](), Counter[str](), 0, 0
     largest = Counter[str]()
     while left > 0 and not wrong:
-        walk = Hostile(seed) if seed % 4 else Hostile(seed, is_planting=False, cars=1)
+        walk = Hostile(seed) if seed % 2 else Hostile(seed, is_planting=False, cars=1 if seed % 4 else len(VINS))
         wrong = first_broken(walk, min(PER_WALK, left))
         accepted.update(walk.accepted)
         refused.update(walk.refused)

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from node.chain.dev_genesis import DEV_PARTIES
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
@@ -30,24 +29,31 @@ from node.ledger.signed import assemble
 from node.rules.odometer import SOURCES
 from node.rules.vin import VIN_PATTERN
 from node.txtypes.envelope import CheckedTx, Payload
-from node.txtypes.registry import TYPES
+from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.deal import CLAIM_LEG
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.payments import PAYMENT, Payment
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.disputing import name_of
 from support.hostile.planted import card, planted
-from support.life import VIN, register, transfer, where
+from support.hostile.selling import NAMES, OF_SALE, VINS, Selling
+from support.life import register, transfer, where
 from support.specimens import specimen
 from support.stages import at
+from support.walk import Block, state_of
+from support.walk_checks import Past
 from wallet.txfile import sign_payload
 
-NAMES: Final = {address(party.name): party.name for party in DEV_PARTIES}
-VINS: Final = (VIN, *(f"WBA8E9G50GNU1234{n}" for n in "6789012"))
 LEFT_OUT: Final = ("governance.vote", "validator.pause", "validator.resume")
 """What would change who governs the chain that the walk plays on."""
-RARE: Final = {"vehicle.scrap": 0.01, "vehicle.total_loss": 0.05, "flag.set": 0.3, "vehicle.register": 0.1}
+RARE: Final = {
+    "order.cancel": 0.1, "order.reject": 0.05, "listing.withdraw": 0.05, "listing.update": 0.1, "vehicle.scrap": 0.01,
+    "vehicle.total_loss": 0.05, "flag.set": 0.3, "vehicle.register": 0.1,
+}  # fmt: skip
 """Share of the tries of a type that are played: what ends a car, or stops it, would leave little else to try."""
 IDS: Final = {
     "listing.create": "listing", "order.offer": "order", "payment.initiate": "payment", "mandate.grant": "mandate",
@@ -59,6 +65,9 @@ CONTACTS: Final = ("phone", "mail")
 """Fields of a member's directory entry: the business's own."""
 PAUSES: Final = (*[60_000] * 6, *[HOUR_MS] * 4, 8 * HOUR_MS, DAY_MS, 16 * DAY_MS)
 PLANTED_SHARE: Final = 0.5
+SALE_SHARE: Final = {False: 0.5, True: 0.1}
+"""Share of the tries that go on with a sale, by whether data is planted: it takes many steps, each of which has to fit
+the one before."""
 UNKNOWN: Final = ("zzz", "ZZ", "ZZZ", "Z", "H9.9", "z/z")
 """Of no table, each in the form of some."""
 ODD_TEXTS: Final = ("", "0", "A", "none", "DE", "CN", "XX")
@@ -108,10 +117,12 @@ class Step:
     before: dict[str, Vehicle]
     after: dict[str, Vehicle]
     lowered: frozenset[str]
+    sold: tuple[Order, tuple[Payment, ...]] | None = None
+    """Of a handover, the order with the payments of its price, as they are then."""
 
 
 @dataclass
-class Hostile:
+class Hostile(Selling):
     """`types`: those that are tried; by default all but `LEFT_OUT`. Where nothing is planted more is accepted."""
 
     seed: int
@@ -141,6 +152,10 @@ class Hostile:
         self.changes: dict[bytes, bytes] = {}
         """Of the newest block, state keys and values."""
         self._new: list[tuple[str, bytes]] = []
+        self._accepted: list[CheckedTx] = []
+        self.past, self.state = Past(), state_of(self.chain)
+        self.block = Block(self.chain.store.height(), self.chain.now, self.state, self.state, ())
+        """The newest one."""
 
     def steps(self, count: int) -> Iterator[Step]:
         """Of `count` transactions, those that are accepted."""
@@ -162,15 +177,34 @@ class Hostile:
             run, result, head, head.validators.proposer(head.height + 1, 0), (), store.commit(head.height)
         )
         store.commit_block(block, result, chain.commit_for(block))
+        self._note(dict(result.changes))
         while self._new:
             name, ident = self._new.pop()
             self.ids.setdefault(name, []).append(ident)
         chain.now += self.chance.choice(PAUSES)
 
+    def _note(self, changes: dict[bytes, bytes | None]) -> None:
+        """Read what the block has written."""
+        before, after = self.state, dict(self.state)
+        for key, raw in changes.items():
+            name, _, ident = key.decode("ascii").partition("/")
+            if after[name] is before[name]:
+                after[name] = dict(before[name])
+            if raw is None:
+                after[name].pop(ident, None)
+            else:
+                after[name][ident] = FAMILIES[name].decode(raw)
+        self.state = after
+        self.block = Block(self.chain.store.height(), self.chain.now, before, after, tuple(self._accepted))
+        self._accepted = []
+        self.past.note(self.block)
+
     def _tried(self, run: CountingRun) -> Step | None:
-        tag = self.chance.choice(self.types)
+        of_sale = [tag for tag in self.types if tag.partition(".")[0] in OF_SALE]
+        types = of_sale if of_sale and self.chance.random() < SALE_SHARE[self.is_planting] else self.types
+        tag = self.chance.choice(types)
         while self.chance.random() > RARE.get(tag, 1.0):
-            tag = self.chance.choice(self.types)
+            tag = self.chance.choice(types)
         sender, body, plants = self._made(tag)
         self.numbers.update(plant.text for plant in plants)
         try:
@@ -187,12 +221,19 @@ class Hostile:
         except BlockFull:
             return None
         self.accepted[tag] += 1
+        self._accepted.append(tx)
         if tag in IDS:
             self._new.append((IDS[tag], tx.txid))
         kept = tuple(plant for plant in plants if plant.text.encode() in tx.payload_bytes)
         self.serials.update(plant.text for plant in kept)
         taken_back = frozenset(vin for vin, number in self._lowered(run).items() if number > lowered.get(vin, 0))
-        return Step(tx, kept, self.chain.now, run.ledger, before, self._cars(run), taken_back)
+        sold = self._sold(run, body.order) if isinstance(body, OrderHandover) else None
+        return Step(tx, kept, self.chain.now, run.ledger, before, self._cars(run), taken_back, sold)
+
+    def _sold(self, run: CountingRun, ident: bytes) -> tuple[Order, tuple[Payment, ...]]:
+        order = run._overlay.get(ORDER, ORDER.key(ident))
+        found = (run._overlay.get(PAYMENT, PAYMENT.key(payment)) for payment in order.payments)
+        return order, tuple(payment for payment in found if payment.leg != CLAIM_LEG)
 
     def _cars(self, run: BlockRun) -> dict[str, Vehicle]:
         found = ((vin, run._overlay.get(VEHICLE, VEHICLE.key(vin))) for vin in VINS)
@@ -205,7 +246,8 @@ class Hostile:
     # --- bodies -------------------------------------------------------------------------------------------
     def _made(self, tag: str) -> tuple[str, TransactionBody, tuple[Plant, ...]]:
         chance, chain = self.chance, self.chain
-        ids = {name: chance.choice(known[-5:]) for name, known in self.ids.items()}
+        ids = {name: chance.choice((known[-1], known[-1], *known[-5:])) for name, known in self.ids.items()}
+        ids |= self.live(tag)
         body = specimen(tag, chain, ids)
         vin = chance.choice(
             [vin for vin in VINS[: self.cars] if chain.state(VEHICLE, vin) is not None or tag == "vehicle.register"]
@@ -214,6 +256,8 @@ class Hostile:
         holder = NAMES[car.holder] if car is not None else "bmw"
         example = TYPES[tag].EXAMPLE.sender
         sender = chance.choice((example, example, example, holder, holder, chance.choice(list(NAMES.values()))))
+        if tag == "listing.create" and chance.random() < 0.8:
+            sender = holder
         natural: dict[str, Any] = {}
         for name in body.__struct_fields__:
             match name:
@@ -227,9 +271,11 @@ class Hostile:
                 case "receiver":
                     natural[name] = address(chance.choice(("dealer-munich", "dealer-shanghai", "bmw", "buyer-1")))
                 case "order" if (order := chain.state(ORDER, body.order)) is not None:
-                    sender = NAMES[chance.choice((order.seller, order.buyer))]
-                case "amount" | "price" if "order" in ids:
-                    natural[name] = chain.state(ORDER, ids["order"]).price
+                    sender = self.whose(tag, order)
+                case "payment" if (payment := chain.state(PAYMENT, body.payment)) is not None:
+                    order = chain.state(ORDER, payment.order)
+                    is_told = tag == "payment.attest" and chance.random() < 0.8
+                    sender = NAMES[payment.provider] if is_told else self.whose(tag, order)
                 case "warranty":
                     natural[name] = chance.randrange(3)
                 case "where" if chance.random() < 0.8:
@@ -244,11 +290,12 @@ class Hostile:
                 case "event_at_ms":
                     late = chance.choice((0, 0, 0, 0, HOUR_MS, HOUR_MS, DAY_MS, 100 * DAY_MS, 500 * DAY_MS))
                     natural[name] = chain.now - late
-        body = replace(body, **natural)
+        body = replace(body, **natural | self.of_sale(sender, body, ids, vin))
         if "holder_signs" in natural and sender == holder:
             body = replace(body, holder_signs=False)
         plants: list[Plant] = []
-        bends = chance.choice((0, 0, 1, 1, 2, 3))
+        is_fit = tag.partition(".")[0] in OF_SALE and not self.is_planting
+        bends = chance.choice((0, 0, 0, 0, 1, 2) if is_fit else (0, 0, 1, 1, 2, 3))
         for _ in range(bends):
             body = self._bent(body, plants)
         return sender, body, tuple(plants)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept
-
 from node.chain.dev_genesis import DEV_PARTIES, Party
 from node.ledger.body import TransactionBody
-from support.life import PRICE, attest, handover, listing, maintenance, offer, register, transfer
+from support.deals import accepting, handing
+from support.life import attest, initiate, listing, maintenance, offer, register, transfer
 
 if TYPE_CHECKING:
     from support.simulation.node import SimulatedNode
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 DEALER, PROVIDER, WORKSHOP, BUYER = "dealer-munich", "payment-provider-1", "workshop-berlin", "buyer-1"
 OTHERS = ("bank-1",)
-"""Payment providers that a listing accepts."""
+"""Who pays and lends besides, by the listing."""
 STEP_MS = 400
 AGAIN_MS = 2_000
 """After this a client submits an uncommitted transaction to another node."""
@@ -54,10 +52,10 @@ def life_of(maker: str, vin: str, chain: Any) -> Generator[Step, bytes]:
     yield transfer(chain, vin=vin), (maker, DEALER)
     listed = yield listing(chain, vin), (DEALER,)
     order = yield offer(chain, listed), (BUYER,)
-    yield OrderAccept(order), (DEALER,)
-    payment = yield PaymentInitiate(order, "bank_transfer", PRICE), (BUYER,)
-    yield attest(payment, reference=vin.encode()), (PROVIDER,)
-    yield handover(chain, order), (DEALER, BUYER)
+    yield accepting(chain, order), (DEALER, BUYER)
+    payment = yield initiate(order), (BUYER,)
+    yield attest(chain, payment, reference=vin.encode()), (PROVIDER,)
+    yield handing(chain, order), (DEALER, BUYER)
     yield maintenance(chain, 15_000, vin), (WORKSHOP,)
     yield maintenance(chain, 30_000, vin), (WORKSHOP,)
 

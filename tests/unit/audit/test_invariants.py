@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
-from support.life import VIN
+from support.life import VIN, register
 from support.stages import at, force
 
 from node.audit.divergence import Diverged
@@ -15,8 +15,10 @@ from node.codec import encode
 from node.storage import schema
 from node.storage.chain_store import ChainStore
 from node.txtypes.chain.validator_set import VALIDATORS
+from node.txtypes.sale.deal import CLAIM_LEG, TradeIn
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, PAYMENT
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OTHER = b"\x07" * 32
@@ -123,13 +125,46 @@ def test_a_reserved_car_has_a_live_order_of_its_own(changes: dict) -> None:
     assert "invariant_market" == rule_of(life.chain.store)
 
 
-def test_a_reservation_and_its_payments_agree_on_the_money() -> None:
+def test_an_order_and_its_payments_agree_on_the_money() -> None:
     life = at("paid")
     check_invariants(life.chain.store)
     payment = life.chain.state(PAYMENT, life.payment)
-    force(life.chain, PAYMENT, life.payment, replace(payment, status="failed"))
+    force(life.chain, PAYMENT, life.payment, replace(payment, refunded=1))
+    assert "invariant_money" == rule_of(life.chain.store)
+    life = at("accepted")
+    force(life.chain, ORDER, life.order, replace(life.chain.state(ORDER, life.order), net=1))
+    assert "invariant_money" == rule_of(life.chain.store)
+
+
+def test_what_settles_a_claim_is_no_money_of_the_order() -> None:
+    life = at("paid")
+    payment = life.chain.state(PAYMENT, life.payment)
+    force(life.chain, PAYMENT, OTHER, replace(payment, leg=CLAIM_LEG))
+    check_invariants(life.chain.store)
+
+
+def test_a_car_in_payment_is_reserved_by_the_order_that_names_it() -> None:
+    life = at("accepted")
+    other = "WBA8E9G50GNU99999"
+    life.chain.do("bmw", register(other))
+    vehicle = life.chain.state(VEHICLE, VIN)
+    force(life.chain, VEHICLE, other, replace(
+        life.chain.state(VEHICLE, other), market=replace(vehicle.market, listing=b"")
+    ))  # fmt: skip
+    assert "invariant_market" == rule_of(life.chain.store)
+    order = life.chain.state(ORDER, life.order)
+    trade_in = TradeIn(other, order.seller, 10, OTHER, None)
+    force(life.chain, ORDER, life.order, replace(order, terms=replace(order.terms, trade_in=trade_in)))
+    check_invariants(life.chain.store)
+
+
+def test_a_reservation_that_is_over_needs_no_order() -> None:
+    """The car is listed again, or off the market, by time alone."""
+    life = at("accepted")
+    until = life.chain.state(ORDER, life.order).until_ms
+    force(life.chain, ORDER, life.order, replace(life.chain.state(ORDER, life.order), until_ms=life.chain.now - 2_000))
     assert "invariant_market" == rule_of(life.chain.store)
     life = at("accepted")
-    vehicle = life.chain.state(VEHICLE, VIN)
-    force(life.chain, VEHICLE, VIN, replace(vehicle, market=replace(vehicle.market, holds_money=True)))
-    assert "invariant_market" == rule_of(life.chain.store)
+    life.chain.now = until
+    life.chain.produce()
+    check_invariants(life.chain.store)

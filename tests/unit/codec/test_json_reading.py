@@ -12,7 +12,7 @@ from node.errors import Malformed
 from node.ledger.fields import Money
 from node.ledger.json_form import from_json, to_json, union_from_json
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.order_types import LiveOffers
+from node.txtypes.sale.negotiation import LiveOffers
 
 
 def offered(**changes: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import HOUR_MS, address
-from support.life import VIN, Life, accident, handover, maintenance, offer, register
+from support.life import VIN, Life, accept, accident, handover, maintenance, offer, register
 from support.ordering import BUYER, SELLER, counter, initiate
 from support.stages import at
 from support.walk import Walk
@@ -12,7 +12,6 @@ from support.walk import Walk
 from node.errors import Malformed
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.order_types import OrderAccept
 
 
 def account(name: str) -> str:
@@ -51,7 +50,7 @@ def test_a_handover_depends_on_its_car_its_money_and_both_parties() -> None:
 
 def test_an_acceptance_depends_on_what_was_shown() -> None:
     life = at("offered")
-    found = needs(life, SELLER, OrderAccept(life.order))
+    found = needs(life, SELLER, accept(life.chain, life.order), BUYER)
     assert {
         f"order/{life.order.hex()}", f"listing/{life.listing.hex()}", f"vehicle/{VIN}", member("payment-provider-1"),
     } <= found  # fmt: skip

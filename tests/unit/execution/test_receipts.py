@@ -29,7 +29,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS
-from node.txtypes.sale.listing import ListingWithdraw
+from node.txtypes.sale.listing_types import ListingWithdraw
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -348,6 +348,7 @@ def test_only_bookkeeping_leaves_no_receipts() -> None:
         "payment-reference",
         "quota",
         "record-status",
+        "uetr",
         "validators",
         "window",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.kept_state import never_signed
-from support.life import PRICE, VIN, accident, attest, handover, offer, register
+from support.life import VIN, accident, attest, handover, initiate, offer, register
 from support.signers import rotate
 from support.stages import at, change, force, fork, signed
 
@@ -25,10 +25,10 @@ from node.replica.signer import LocalSigner
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA, Quota
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.listing import ListingWithdraw
-from node.txtypes.sale.order import PAYMENT
-from node.txtypes.sale.order_types import OrderCancel
+from node.txtypes.sale.ending import OrderCancel
+from node.txtypes.sale.listing_types import ListingWithdraw
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT
 
 PEER = 7
 
@@ -179,7 +179,7 @@ def test_a_pending_handover_falls_with_an_accident_of_its_car() -> None:
 
     dropped = [action for action in did if isinstance(action, e.Dropped)]
     assert [pending] == [action.tx for action in dropped]
-    assert ["acknowledgement_missing"] == [guard.code for guard in dropped[0].unmet]
+    assert ["disclosure_stale", "acknowledgement_missing"] == [guard.code for guard in dropped[0].unmet]
     assert [other] == list(replica.pool)
 
 
@@ -187,17 +187,19 @@ def test_what_a_second_judgement_has_read_counts_from_then_on() -> None:
     """A cancellation reads no payment while there is none; once one has been initiated, its steps concern it."""
     life = at("accepted")
     chain = life.chain
+    chain.now = chain.state(ORDER, life.order).accepted_at_ms + 11 * DAY_MS
     replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
     replica.start(chain.now)
-    pending = chain.check(chain.sign("buyer-1", OrderCancel(life.order, "other")))
+    pending = chain.check(chain.sign("dealer-munich", OrderCancel(life.order, "buyer_default")))
     replica.handle(e.Admit(1, (pending,)), chain.now)
 
-    initiated = chain.sign("buyer-1", PaymentInitiate(life.order, "bank_transfer", PRICE))
+    initiated = chain.sign("buyer-1", initiate(life.order))
     assert [] == [action for action in committed(replica, chain, initiated) if isinstance(action, e.Dropped)]
     key = PAYMENT.key(chain.check(initiated).txid)
     assert [pending] == replica.pool.touching([key])
 
     chain.now += 1_000
-    did = committed(replica, chain, chain.sign("payment-provider-1", attest(chain.check(initiated).txid, "pending")))
-    assert [["order_has_money"]] == [[g.code for g in a.unmet] for a in did if isinstance(a, e.Dropped)]
+    paid = attest(chain, chain.check(initiated).txid, "pending")
+    did = committed(replica, chain, chain.sign("payment-provider-1", paid))
+    assert [["cancel_reason"]] == [[g.code for g in a.unmet] for a in did if isinstance(a, e.Dropped)]
     assert 0 == len(replica.pool)

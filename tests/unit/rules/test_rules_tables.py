@@ -9,14 +9,21 @@ import pytest
 from node.ledger.kinds import CodeOf, ListOf, OptionOf, fields_of
 from node.ledger.ruleset import Ruleset
 from node.rules.damage import COST_BANDS, ZONES
+from node.rules.deals import CANCEL_REASONS, LOST_FLAGS
 from node.rules.iso_codes import COUNTRIES, MINOR_UNITS
+from node.rules.payment_codes import PAYMENT_REASONS, REASONS_OF_RAIL
+from node.rules.rail_policy import FORBIDDEN_RAILS
 from node.rules.rails import (
-    FINAL_FOR_TITLE,
-    FORBIDDEN_RAILS,
+    ATTESTATIONS,
+    CARD_CHECKS,
+    CARD_FINAL_AFTER_MS,
+    MONEY_BACK,
+    NEEDS_CODE,
+    NEEDS_REFERENCE,
+    RAIL_RULES,
     RAILS,
-    REFERENCE_HIGH_ENTROPY,
-    STATUSES,
-    TRANSITIONS,
+    SEPA_COUNTRIES,
+    UNPROVEN_RAILS,
 )
 from node.rules.roles import ROLES
 from node.rules.services import SERVICE_CODES
@@ -99,34 +106,44 @@ def test_forbidden_rails() -> None:
     assert all(rails <= set(RAILS) for rails in FORBIDDEN_RAILS.values())
 
 
-def test_every_rail_is_in_every_table() -> None:
-    assert set(RAILS) == TRANSITIONS.keys() == FINAL_FOR_TITLE.keys()
-    assert set(RAILS) >= REFERENCE_HIGH_ENTROPY
+def test_every_rail_has_its_rule() -> None:
+    assert set(RAILS) == RAIL_RULES.keys()
+    assert set(RAILS) > UNPROVEN_RAILS == {"bitcoin", "ether"}
+    assert all(RAIL_RULES[rail].currencies <= MINOR_UNITS.keys() for rail in RAILS)
+    assert SEPA_COUNTRIES <= COUNTRIES
+    assert {rail for rail in RAILS if RAIL_RULES[rail].attested} == REASONS_OF_RAIL.keys()
 
 
 @pytest.mark.parametrize("rail", RAILS)
-def test_transitions_lead_from_initiated_to_an_end(rail: str) -> None:
-    following = TRANSITIONS[rail]
-    assert set(STATUSES) == following.keys()
-    reached, frontier = {"initiated"}, {"initiated"}
-    while frontier:
-        frontier = {after for status in frontier for after in following[status]} - reached
-        reached |= frontier
-
-    assert reached <= set(STATUSES)
-    assert all(not following[status] for status in set(STATUSES) - reached), "what is never reached leads nowhere"
-    assert all("initiated" not in following[status] for status in STATUSES), "nothing starts twice"
-    assert not following["failed"]
-    assert not following["refunded"]
-    assert not following["returned"]
-    assert reached >= FINAL_FOR_TITLE[rail] > set()
+def test_what_is_attested_on_a_rail_fits(rail: str) -> None:
+    attested, schemes = RAIL_RULES[rail].attested, RAIL_RULES[rail].schemes
+    assert attested <= set(ATTESTATIONS)
+    assert bool(attested) == bool(schemes), "whoever may say that money came says by which scheme"
+    assert all(places <= COUNTRIES for places in schemes.values())
+    assert not attested or {"settled", "failed", "refunded"} <= attested
+    assert ("captured" in attested) == ("represented" in attested) == ("charged_back" in attested) == (rail == "card")
+    assert ("voided" in attested) == ("authorised" in attested)
 
 
-def test_a_captured_card_payment_does_not_move_title() -> None:
-    assert {"settled"} == FINAL_FOR_TITLE["card"]
-    assert {"settled", "failed", "refunded", "charged_back"} == TRANSITIONS["card"]["captured"]
-    assert {"refunded", "charged_back"} == TRANSITIONS["card"]["settled"]
+def test_what_the_chain_cannot_prove_and_what_the_handover_settles_is_attested_by_nobody() -> None:
+    assert {rail for rail in RAILS if not RAIL_RULES[rail].attested} == UNPROVEN_RAILS | {"trade_in"}
 
 
-def test_only_cards_are_charged_back() -> None:
-    assert [rail for rail in RAILS if "charged_back" in TRANSITIONS[rail]["settled"]] == ["card"]
+def test_money_moves_with_a_reference_and_goes_back_with_a_reason() -> None:
+    told = set(ATTESTATIONS)
+    assert told - NEEDS_REFERENCE == {"authorised", "voided", "failed"}, "no money moves with these"
+    assert told > MONEY_BACK > NEEDS_CODE == {"failed", "returned", "charged_back"}
+    assert all(REASONS_OF_RAIL[rail] for rail in REASONS_OF_RAIL)
+    assert len(PAYMENT_REASONS) == len(set(PAYMENT_REASONS)) == sum(len(set(codes)) for codes in (
+        REASONS_OF_RAIL["card"], REASONS_OF_RAIL["bank_transfer"], REASONS_OF_RAIL["finance"]
+    ))  # fmt: skip
+
+
+def test_every_check_of_a_card_holder_says_when_its_money_is_final() -> None:
+    assert set(CARD_CHECKS) == CARD_FINAL_AFTER_MS.keys()
+    assert 0 == CARD_FINAL_AFTER_MS["challenge"] < min(CARD_FINAL_AFTER_MS[c] for c in ("frictionless", "exempt"))
+
+
+def test_a_car_that_is_lost_is_stopped() -> None:
+    assert STOP_FLAGS.keys() >= LOST_FLAGS
+    assert "vehicle_lost" in CANCEL_REASONS and len(CANCEL_REASONS) == len(set(CANCEL_REASONS))

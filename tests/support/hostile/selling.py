@@ -1,0 +1,103 @@
+"""What fits a sale that is under way: a hostile walk that only guessed would never get as far as a handover."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from node.chain.dev_genesis import DEV_PARTIES
+from node.ledger.body import TransactionBody
+from node.txtypes.sale.deal import Tax, Terms
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingCreate
+from node.txtypes.sale.negotiation import OrderOffer
+from node.txtypes.sale.order import ORDER, Order, is_live
+from node.txtypes.sale.payments import PAYMENT, Payment, Reference
+from support.chain import DAY_MS, Chain, address
+from support.dealing import TRADERS
+from support.deals import material, with_car, with_credit
+from support.life import VIN
+from support.paying import State
+
+NAMES: Final = {address(party.name): party.name for party in DEV_PARTIES}
+VINS: Final = (VIN, *(f"WBA8E9G50GNU1234{n}" for n in "6789012"))
+OF_SALE: Final = ("listing", "order", "payment", "delivery")
+ANSWERS: Final = ("order.counter", "order.accept", "order.reject")
+BUYERS: Final = (
+    "order.acknowledge", "order.claim_refund", "payment.initiate", "payment.declare", "payment.confirm_refund",
+    "delivery.confirm", "delivery.refuse",
+)  # fmt: skip
+"""Types that the buyer sends."""
+
+
+class Selling:
+    """The part of a walk that knows orders and payments. `state`: after the newest block."""
+
+    chance: Random
+    chain: Chain
+    state: State
+
+    def live(self, tag: str) -> dict[str, bytes]:
+        """Mostly an order, its listing and its payment that a sale could go on with."""
+        chance, now, found = self.chance, self.chain.now, dict[str, bytes]()
+        wanted = ("offered", "countered") if tag in ANSWERS else ("accepted",)
+        if tag == "order.offer":
+            listings = [
+                i for i, one in self.state["listing"].items() if one.status == "open" and now < one.expires_at_ms
+            ]
+            found |= dict(listing=bytes.fromhex(chance.choice(listings))) if listings else {}
+        orders = [(i, o) for i, o in self.state["order"].items() if o.status in wanted and is_live(o, now)]
+        if orders and tag.partition(".")[0] in OF_SALE and chance.random() < 0.8:
+            ident, order = chance.choice(orders)
+            found |= dict(order=bytes.fromhex(ident), listing=order.listing)
+            found |= dict(payment=chance.choice(order.payments)) if order.payments else {}
+        return found
+
+    def whose(self, tag: str, order: Order) -> str:
+        """Mostly whose step it is."""
+        if self.chance.random() < 0.3:
+            return NAMES[self.chance.choice((order.seller, order.buyer, order.carrier or order.buyer))]
+        if tag in ANSWERS:
+            return NAMES[order.buyer if order.turn == "buyer" else order.seller]
+        if tag == "delivery.event":
+            return NAMES[order.carrier or order.seller]
+        return NAMES[order.buyer if tag in BUYERS else order.seller]
+
+    def of_sale(self, sender: str, body: TransactionBody, ids: dict[str, bytes], vin: str) -> dict[str, Any]:
+        """What fits the order and the payment that the body is about."""
+        chance, chain, found = self.chance, self.chain, dict[str, Any]()
+        names = body.__struct_fields__
+        payment: Payment | None = (
+            chain.state(PAYMENT, ids["payment"]) if "payment" in names and "payment" in ids else None
+        )
+        ident = ids.get("order", b"")
+        order: Order | None = chain.state(ORDER, ident) if ident else None
+        if payment is not None:
+            most = payment.amount.amount
+            found |= dict(amount=replace(payment.amount, amount=max(1, most // chance.choice((1, 1, 2)))))
+            found |= dict(sequence=payment.sequence, reference=Reference(chance.randbytes(32), None))
+        elif order is not None:
+            found |= dict(amount=replace(order.price, amount=order.terms.legs[0].amount))
+            found |= dict(price=order.price, round=order.round, number=max(0, order.deliveries - 1))
+        if order is not None and "order" in names and chance.random() < 0.8:
+            found |= dict(terms=self.terms_of(order))
+        found |= dict(material_root=material(chain, order.vin if order is not None and "order" in names else vin))
+        listing = self.chain.state(LISTING, ids["listing"]) if "listing_version" in names and "listing" in ids else None
+        if listing is not None and isinstance(body, OrderOffer):
+            kind = "business" if sender != "buyer-1" and "business" in listing.contracts else listing.contracts[0]
+            found |= dict(listing_version=listing.version, terms=replace(body.terms, contract=kind, tax=listing.tax))
+        if isinstance(body, ListingCreate) and sender not in TRADERS:
+            found |= dict(contracts=("private",), tax=Tax("private", 0, 0))
+        return {name: value for name, value in found.items() if name in names and getattr(body, name) is not None}
+
+    def terms_of(self, order: Order) -> Terms:
+        """The order's, sometimes with a credit or a car in payment."""
+        chance, terms = self.chance, order.terms
+        rails = {leg.rail for leg in terms.legs}
+        if chance.random() < 0.3 and "finance" not in rails and terms.legs[-1].rail != "trade_in":
+            return with_credit(terms, terms.legs[-1].amount // 3, takes_lien=chance.random() < 0.5)
+        if chance.random() < 0.3 and "trade_in" not in rails and terms.legs[0].rail != "finance":
+            return with_car(terms, self.chain, chance.choice(VINS), terms.legs[0].amount // 3, order.seller)
+        return replace(terms, reserve_ms=chance.choice((20, 40, 60)) * DAY_MS)

@@ -1,0 +1,123 @@
+"""What the checks of a walk share: what they remember of the blocks before, and how they read state on their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from node.storage.chain_store import ChainReader
+from node.txtypes.payment.attesting import PaymentAttest
+from node.txtypes.vehicle.title import VehicleRegister
+from support.second_codec import h, pack
+from support.walk import Block
+
+DAY_MS = 86_400_000
+CARD_WAIT_MS = {"challenge": 0, "frictionless": 14 * DAY_MS, "exempt": 14 * DAY_MS}
+BANKING = ("bank_transfer", "instant_transfer")
+
+
+class Broken(AssertionError):
+    """A rule that never breaks is broken."""
+
+
+@dataclass
+class Past:
+    """What the checks must remember of the blocks before."""
+
+    births: Counter[str] = field(default_factory=Counter)
+    references: dict[bytes, set[bytes]] = field(default_factory=dict)
+    """Key of a reference to the payments that it was attested for."""
+    attested: Counter[tuple[bytes, int]] = field(default_factory=Counter)
+    """(payment, sequence)."""
+    final_from: dict[bytes, int] = field(default_factory=dict)
+    """When what has settled of a payment is final."""
+
+    def note(self, block: Block) -> None:
+        self.births.update(body.vin for body in bodies(block, VehicleRegister))
+        for body in bodies(block, PaymentAttest):
+            self._note(body, block)
+
+    def _note(self, body: PaymentAttest, block: Block) -> None:
+        known = block.before["payment"].get(body.payment.hex()) or block.after["payment"][body.payment.hex()]
+        self.attested[body.payment, body.sequence] += 1
+        if body.kind == "settled":
+            after = block.after["payment"][body.payment.hex()]
+            wait = max(after.hold_ms, CARD_WAIT_MS.get(after.card_check, 0) if after.rail == "card" else 0)
+            self.final_from[body.payment] = max(self.final_from.get(body.payment, 0), block.time_ms + wait)
+        if body.reference is None:
+            return
+        group = "bank" if known.rail in BANKING else known.rail
+        for kind, raw in (("entry", body.reference.entry), ("uetr", body.reference.uetr)):
+            if raw is not None:
+                key = h("bmw/payment-ref", pack([group, sender_of(block, body), kind, raw]))
+                self.references.setdefault(key, set()).add(body.payment)
+
+
+@dataclass(frozen=True)
+class AfterBlock:
+    """The state after a block, for views."""
+
+    block: Block
+
+    def get(self, family: Any, ident: Any) -> Any:
+        return self.block.after[family.name].get(ident.hex() if isinstance(ident, bytes) else ident)
+
+
+Check = Callable[[Block, Past, ChainReader], None]
+CHECKS: dict[str, Check] = {}
+
+
+def rule(check: Check) -> Check:
+    CHECKS[check.__name__] = check
+    return check
+
+
+def require(holds: bool, *about: Any) -> None:
+    if not holds:
+        raise Broken(" ".join(map(str, about)))
+
+
+def bodies(block: Block, kind: type[Any]) -> Iterator[Any]:
+    return (tx.payload.body for tx in block.accepted if isinstance(tx.payload.body, kind))
+
+
+def sender_of(block: Block, body: Any) -> bytes:
+    return next(tx.payload.sender for tx in block.accepted if tx.payload.body is body)
+
+
+def payments_of(block: Block, order: Any) -> dict[bytes, Any]:
+    """Those of the price; what settles a claim is none of them."""
+    found = {ident: block.after["payment"][ident.hex()] for ident in order.payments}
+    return {ident: payment for ident, payment in found.items() if payment.leg != 255}
+
+
+def cars_of(order: Any) -> list[str]:
+    return [order.vin, *([order.terms.trade_in.vin] if order.terms.trade_in is not None else [])]
+
+
+def traded(order: Any) -> int:
+    return sum(leg.amount for leg in order.terms.legs if leg.rail == "trade_in")
+
+
+def net(payment: Any) -> int:
+    return payment.settled + payment.represented - payment.returned - payment.refunded - payment.charged_back
+
+
+def reserves(order: Any, now_ms: int) -> bool:
+    """Until its time is over; with money that has come until the hard end; with money under way as long as that."""
+    money = order.hold_until_ms if order.net else min(order.money_until_ms, order.hold_until_ms)
+    return order.status == "accepted" and now_ms < max(order.until_ms, money)
+
+
+def signers_of(body: Any, order: Any, sender: bytes) -> set[bytes]:
+    """Who has to sign a handover."""
+    ours = order.agent if sender == order.agent else order.seller
+    needed = {ours, order.buyer, *body.paid_off, *body.trade_paid_off}
+    if order.terms.trade_in is not None:
+        needed.add(order.terms.trade_in.taker)
+    finance = order.terms.finance
+    if finance is not None and (body.promises or finance.title_to == "lender"):
+        needed.add(finance.lender)
+    return needed
