@@ -18,7 +18,14 @@ from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, creditor_of
 from node.txtypes.sale.order_body import debts_now, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of
-from node.txtypes.sale.terms import PROVIDER_IS_PARTY, check_currency, check_provider, check_rail, countries_of
+from node.txtypes.sale.terms import (
+    PROVIDER_IS_PARTY,
+    RAIL_NOT_ACCEPTED,
+    check_currency,
+    check_provider,
+    check_rail,
+    countries_of,
+)
 
 REFUND_EXCEEDS = Guard("refund_exceeds", "more would go back than the payment still has",
                        "es ginge mehr zurück, als die Zahlung noch hat", "退款超过该付款余额")  # fmt: skip
@@ -108,6 +115,9 @@ class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
         check_provider(ledger, self.provider, payment.rail, listing.country)
         countries = countries_of(ledger, listing, self.provider)
         check_rail(ledger, self.payment.hex(), payment.rail, order.price.currency, countries)
+        finance = order.terms.finance
+        if payment.rail == "finance" and finance is not None and self.provider != finance.lender:
+            ledger.unmet(RAIL_NOT_ACCEPTED, self.payment.hex(), need="the lender: another credit is an amendment")
         taker = order.terms.trade_in.taker if order.terms.trade_in is not None else None
         if self.provider in (order.buyer, order.seller, order.agent, taker):
             ledger.unmet(PROVIDER_IS_PARTY, self.payment.hex())
