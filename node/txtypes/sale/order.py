@@ -24,7 +24,7 @@ from node.rules.odometer import Verdict, is_worse
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, vins_of_deal
 from node.txtypes.sale.listing import LISTING, status_now
-from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of
+from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of, paid_of
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
@@ -183,6 +183,11 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
 def final_amount(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
     """Minor units that count for the title now."""
     return sum(final_of(payment, now_ms) for payment in payments if payment.leg != CLAIM_LEG)
+
+
+def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
+    """Whether the buyer has paid the price. The seller gets rid of no buyer by refunding it, all or a cent."""
+    return sum(paid_of(payment) for payment in payments if payment.leg != CLAIM_LEG) >= in_money(order.terms)
 
 
 def creditor_of(order: Order, payment: Payment) -> bytes:

@@ -12,7 +12,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import count_refund
-from node.txtypes.sale.deal import in_money, vins_of_deal
+from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.listing import TRANSITIONS as LISTING_STEPS
 from node.txtypes.sale.order import (
@@ -22,6 +22,7 @@ from node.txtypes.sale.order import (
     Order,
     debts_of,
     is_live,
+    is_paid_in_full,
     reserved_until_ms,
     with_money,
 )
@@ -94,7 +95,7 @@ def check_reserving(ledger: Ledger, ident: bytes, vin: str, vehicle: Vehicle) ->
 def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     """The market region of a car that the order reserves."""
     listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
-    is_full = order.net >= in_money(order.terms)
+    is_full = is_paid_in_full(order, payments_of(ledger, order.payments))
     return Market(
         "reserved", order.listing if listing is not None else b"", ident, order.until_ms,
         listing.expires_at_ms if listing is not None else 0, order.hold_until_ms,
