@@ -29,8 +29,8 @@ from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
 from node.txtypes.sale.claims import Claim, add_claim, reduce_claims
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
-from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import debts_now, write_money
+from node.txtypes.sale.order import ORDER, Order, creditor_of
+from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
 from node.txtypes.sale.terms import check_currency
 
@@ -113,7 +113,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             ledger.unmet(PAYMENT_AMOUNT, subject, amount, f"at most {most}")
         if self.kind == "refunded" and payment.leg != CLAIM_LEG:
             order = ledger.the(ORDER, payment.order)
-            owed = sum(debt.amount.amount for debt in debts_now(ledger, order))
+            owed = owed_to(ledger, order, creditor_of(order, payment))
             allowed = max(payment.instructed - payment.refunded, owed)
             if amount > allowed:
                 ledger.unmet(REFUND_NOT_INSTRUCTED, subject, amount, f"at most {allowed}")

@@ -129,6 +129,11 @@ def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
     return debts_of(order, payments_of(ledger, order.payments), ledger.now_ms, ledger.params.refund_ms)
 
 
+def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
+    """Minor units that the seller has to give back to one creditor: what is owed to another one is not its to forgive."""
+    return sum(debt.amount.amount for debt in debts_now(ledger, order) if debt.creditor == creditor)
+
+
 def withdraw_claim(ledger: Ledger, order: Order) -> None:
     """The refund that a creditor has claimed is paid, or no longer owed: it bars the seller no more."""
     if order.is_claimed:
