@@ -125,9 +125,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
         count = sum(leg.kind == kind for leg in terms.legs)
         if count != (part is not None) or any((leg.kind == kind) != (leg.rail == kind) for leg in terms.legs):
             ledger.unmet(LEGS_KIND, subject, f"{count} parts of kind {kind}")
-    if (finance := terms.finance) is not None:
-        if any(leg.kind == "finance" and leg.provider != finance.lender for leg in terms.legs):
-            ledger.unmet(LEGS_KIND, subject, to_text(finance.lender), "the bank that pays the credit as lender")
+    credits = [leg for leg in terms.legs if leg.kind == "finance"]
+    if terms.finance is not None and any(leg.provider != terms.finance.lender for leg in credits):
+        ledger.unmet(LEGS_KIND, subject, need="a credit that its lender pays")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
