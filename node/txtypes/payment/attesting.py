@@ -27,12 +27,12 @@ from node.rules.rails import (
 from node.txtypes.members.member import MEMBER, ROLE_MISSING, Grant, Member, is_fraudulent, status_at
 from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
-from node.txtypes.sale.claims import Claim, add_claim, reduce_claims
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
 from node.txtypes.sale.order import ORDER, Order, creditor_of
 from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
 from node.txtypes.sale.terms import check_currency
+from node.txtypes.vehicle.claims import Claim, add_claim, reduce_claims
 
 REPORTS_BACK_MS = 90 * DAY_MS
 """How long a provider whose role has ended may still report that money went back."""

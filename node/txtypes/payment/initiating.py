@@ -15,13 +15,13 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.members.member import MEMBER
-from node.txtypes.sale.claims import claims_of
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.sale.order_body import ORDER_STATUS, OrderBody, check_reserving, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
+from node.txtypes.vehicle.claims import claims_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OPEN_MAX = 8

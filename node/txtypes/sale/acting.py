@@ -9,11 +9,10 @@ from node.ledger.fields import Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.accepted_rail import AcceptedRail
-from node.txtypes.members.conduct import conduct_of
 from node.txtypes.members.mandate import MANDATE, MANDATE_MISSING, MANDATE_UNKNOWN, Right, covers
 from node.txtypes.members.member import MEMBER, is_fraudulent
-from node.txtypes.sale.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.sale.listing import NOT_A_PARTY
+from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 MANDATE_FLOOR = Guard("mandate_floor", "the price is below what the mandate allows, or in another currency",
@@ -25,9 +24,6 @@ MANDATE_RAILS = Guard("mandate_rails", "the principal does not take this rail fr
 SELLER_BARRED = Guard("seller_barred", "the seller is suspended or was revoked for fraud",
                       "der Verkäufer ist suspendiert oder wegen Betrugs ausgeschlossen",
                       "卖方被暂停或因欺诈被撤销资格", is_permission=True)  # fmt: skip
-REFUND_OVERDUE = Guard("refund_overdue", "the seller owes a refund that is overdue",
-                       "der Verkäufer schuldet eine überfällige Erstattung", "卖方有逾期未退的款项",
-                       is_permission=True)  # fmt: skip
 
 
 class Sold(Protocol):
@@ -97,11 +93,4 @@ def check_standing(ledger: Ledger, seller: bytes, vin: str) -> None:
     member = ledger.get(MEMBER, seller)
     if (member is not None and not member.is_active(ledger.now_ms)) or is_fraudulent(ledger, seller, ledger.now_ms):
         ledger.unmet(SELLER_BARRED, to_text(seller))
-    check_refunds(ledger, seller)
-    if is_debtor(ledger, seller, vin):
-        ledger.unmet(CLAIMS_OPEN, vin)
-
-
-def check_refunds(ledger: Ledger, seller: bytes) -> None:
-    if overdue := conduct_of(ledger, seller).refunds_overdue:
-        ledger.unmet(REFUND_OVERDUE, to_text(seller), f"{overdue} overdue", "none")
+    check_owes_nothing(ledger, seller, vin)

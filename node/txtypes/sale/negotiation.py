@@ -19,7 +19,6 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.mandate import MANDATE
 from node.txtypes.sale.acting import check_acting, check_standing
-from node.txtypes.sale.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.sale.deal import Terms, vins_of_deal
 from node.txtypes.sale.disclosure import check_disclosure
 from node.txtypes.sale.listing import (
@@ -35,6 +34,7 @@ from node.txtypes.sale.order import ORDER, Order, is_live
 from node.txtypes.sale.order_body import OrderBody, check_reservable, reserving, step_listing
 from node.txtypes.sale.terms import check_terms
 from node.txtypes.sale.trade_in import check_trade_in
+from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.vehicle.conditions import check_shown, check_step
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
