@@ -83,7 +83,7 @@ class Order(Value, tag=1, frozen=True):
     deliveries: int = 0
     delivery_stage: Literal[""] | Stage = ""
     delivery_at_ms: OptionalTime = 0
-    """The event time of the newest step of the delivery."""
+    """The event time of the newest leg on the way; a schedule is none."""
     window_to_ms: OptionalTime = 0
     is_window_confirmed: bool = False
     missed_at_ms: OptionalTime = 0
