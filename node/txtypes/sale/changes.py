@@ -20,6 +20,7 @@ from node.txtypes.sale.order_body import (
     ORDER_RESERVED,
     ORDER_STATUS,
     OrderBody,
+    check_reserving,
     freed,
     reserving,
     step_listing,
@@ -84,6 +85,10 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         self.check_party(ledger, order.seller, order.buyer, order.agent)
         if ledger.sender == order.agent:
             check_mandate(ledger, "accept", replace(order, terms=self.terms))
+        for vin in vins_of_deal(order.vin, order.terms):
+            vehicle = require_vehicle(ledger, vin)
+            if vehicle is not None:
+                check_reserving(ledger, self.order, vin, vehicle)
         listing = require_listing(ledger, order.listing)
         if listing is not None:
             check_terms(ledger, subject, self.terms, listing, order.buyer)
