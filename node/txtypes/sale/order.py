@@ -74,7 +74,7 @@ class Order(Value, tag=1, frozen=True):
     money_until_ms: OptionalTime = 0
     """Until when money of the order counts as under way."""
     money_at_ms: OptionalTime = 0
-    """When money last came."""
+    """When money last came; of an order that owes money already, when that came."""
     is_claimed: bool = False
     """Whether a creditor has claimed a refund that is overdue."""
     payments: Annotated[tuple[Id, ...], Meta(max_length=limits.PAYMENTS_PER_ORDER_MAX)] = ()
@@ -229,6 +229,13 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         if nets[creditor] > taken:
             debts.append(Debt(creditor, Money(nets[creditor] - taken, order.price.currency), due))
     return tuple(debts)
+
+
+def is_owing(order: Order, now_ms: int) -> bool:
+    """Whether the seller had money of the order to give back when its payments last changed."""
+    is_completed = order.status == "completed"
+    is_over = is_completed or not is_live(order, now_ms)
+    return is_over and order.net > (in_money(order.terms) if is_completed else order.kept)
 
 
 def with_money(order: Order, payments: Iterable[Payment], now_ms: int, *, has_come: bool = False) -> Order:

@@ -22,6 +22,7 @@ from node.txtypes.sale.order import (
     Order,
     debts_of,
     is_live,
+    is_owing,
     is_paid_in_full,
     reserved_until_ms,
     with_money,
@@ -110,6 +111,7 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     if order.status == "accepted" and not is_reserving:
         order = replace(order, hold_until_ms=reserved_until_ms(order))
+    has_come = has_come and not is_owing(order, ledger.now_ms)  # more of what is owed is due with it
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
     if order.is_claimed and not debts_now(ledger, order):
         withdraw_claim(ledger, order)
