@@ -15,7 +15,7 @@ from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, creditor_of
+from node.txtypes.sale.order import ORDER, Order, creditor_of, is_live
 from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of
 from node.txtypes.sale.terms import (
@@ -85,7 +85,7 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
             ledger.unmet(NOT_A_PARTY, self.payment.hex(), need="who is owed the money")
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment)
-        if order.status == "completed":  # the price is the seller's
+        if order.status != "accepted" or not is_live(order, ledger.now_ms):  # the rest is the seller's
             most = min(most, owed_to(ledger, order, ledger.sender))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")

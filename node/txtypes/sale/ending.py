@@ -16,7 +16,7 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import vins_of_deal
-from node.txtypes.sale.order import ORDER, Order, is_paid_in_full
+from node.txtypes.sale.order import ORDER, Order, is_paid_in_full, own_money
 from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
@@ -53,8 +53,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             if self.kept or (self.reason != "changed_mind" and self.reason != "mutual"):
                 ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, "changed_mind: nothing is agreed on yet")
             return
-        if self.kept and (self.reason != "mutual" or self.kept > order.net):
-            most = max(0, order.net) if self.reason == "mutual" else 0
+        most = own_money(order, payments_of(ledger, order.payments)) if self.reason == "mutual" else 0
+        if self.kept > most:  # the lender's money is not theirs to share
             ledger.unmet(KEPT_EXCEEDS, self.order.hex(), self.kept, f"at most {most}")
         if need := self._missing(ledger, order):
             ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, need)

@@ -197,6 +197,11 @@ def creditor_of(order: Order, payment: Payment) -> bytes:
     return finance.lender if is_credit and finance is not None else order.buyer
 
 
+def own_money(order: Order, payments: Iterable[Payment]) -> int:
+    """Minor units that have come from the buyer itself, not from its lender."""
+    return sum(net_of(p) for p in payments if p.leg != CLAIM_LEG and creditor_of(order, p) == order.buyer)
+
+
 class Debt(View, frozen=True):
     """What the seller has to give back to one creditor, and by when."""
 
