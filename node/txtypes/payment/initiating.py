@@ -36,9 +36,12 @@ PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der A
 SCHEME_UNFIT = Guard("scheme_unfit", "the scheme is not one of the rail's, or the provider's country takes no part in it",
                      "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
                      "该支付方案不属于此支付方式，或服务商所在国未参与")  # fmt: skip
-DECLARED_ALREADY = Guard("declared_already", "the payment was declared, or its provider has attested it",
-                         "die Zahlung ist schon erklärt, oder der Dienst hat sie bestätigt",
-                         "该付款已声明或已由服务商证明")  # fmt: skip
+DECLARED_ALREADY = Guard(
+    "declared_already",
+    "a payment of this part of the price was declared already, or the provider has attested this one",
+    "eine Zahlung für diesen Teil des Preises ist schon erklärt, oder der Dienst hat diese bestätigt",
+    "该部分价款已有付款作过声明，或服务商已证明此付款",
+)
 
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
@@ -114,8 +117,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
-    """The payer says that it has sent the money. For seven days, once for each payment, the seller cannot end the order for
-    want of payment. It is no evidence that money has come."""
+    """The payer says that it has sent the money. For seven days, once for each part of the price, the seller cannot end the
+    order for want of payment. It is no evidence that money has come."""
 
     payment: Id
     uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None
@@ -129,7 +132,9 @@ class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
             return
         if ledger.sender != payment.payer:
             ledger.unmet(NOT_A_PARTY, self.payment.hex())
-        if payment.declared_at_ms or payment.sequence or payment.is_closed:
+        others = payments_of(ledger, ledger.the(ORDER, payment.order).payments)
+        is_declared = any(other.declared_at_ms for other in others if other.leg == payment.leg)
+        if is_declared or payment.sequence or payment.is_closed:
             ledger.unmet(DECLARED_ALREADY, self.payment.hex())
 
     def apply(self, ledger: Ledger) -> None:
