@@ -93,8 +93,9 @@ def sold(life: Life, buyer: str, agreed: Terms, *, vin: str = VIN, listed: bytes
     """An order for a car, from the offer to the acceptance. Without `listed`, the seller lists the car first."""
     chain = life.chain
     if not listed:
-        names = dict.fromkeys(leg.rail for leg in agreed.legs)
-        listed = chain.do(SELLER, listing(chain, vin, rails=rails(*names, allow_sponsored=True)))
+        names = dict.fromkeys(leg.rail for leg in agreed.legs if leg.kind != "finance")
+        taken = (*rails(*names, allow_sponsored=True), *rails("finance", providers=(BANK,)))
+        listed = chain.do(SELLER, listing(chain, vin, rails=taken))
     order = chain.do(buyer, offer(chain, listed, terms=agreed))
     signers = (buyer,) if agreed.contract == "on_premises" else ()
     chain.do(SELLER, accept(chain, order, material_root=root(life, vin)), *signers)
