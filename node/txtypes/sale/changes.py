@@ -82,13 +82,13 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
-        self.check_party(ledger, order.seller, order.buyer, order.agent)
-        if ledger.sender == order.agent:
-            check_mandate(ledger, "accept", replace(order, terms=self.terms))
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = require_vehicle(ledger, vin)
             if vehicle is not None:
                 check_reserving(ledger, self.order, vin, vehicle)
+        self.check_party(ledger, order.seller, order.buyer, order.agent)
+        if ledger.sender == order.agent:
+            check_mandate(ledger, "accept", replace(order, terms=self.terms))
         listing = require_listing(ledger, order.listing)
         if listing is not None:
             check_terms(ledger, subject, self.terms, listing, order.buyer)
