@@ -15,9 +15,9 @@ from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, creditor_of, is_live
+from node.txtypes.sale.order import ORDER, Order, creditor_of, is_live, own_money
 from node.txtypes.sale.order_body import owed_to, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of
 from node.txtypes.sale.terms import (
     PROVIDER_IS_PARTY,
     RAIL_NOT_ACCEPTED,
@@ -83,9 +83,12 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
     def payment_guards(self, ledger: Ledger, payment: Payment, order: Order) -> None:
         if ledger.sender != creditor_of(order, payment):
             ledger.unmet(NOT_A_PARTY, self.payment.hex(), need="who is owed the money")
+            return
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment)
-        if order.status != "accepted" or not is_live(order, ledger.now_ms):  # the rest is the seller's
+        is_over = order.status != "accepted" or not is_live(order, ledger.now_ms)
+        is_lent = own_money(order, payments_of(ledger, order.payments)) < order.net
+        if order.status == "completed" or (is_over and is_lent):  # what the seller keeps does not fall on the lender
             most = min(most, owed_to(ledger, order, ledger.sender))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")

@@ -82,7 +82,7 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
-        for vin in vins_of_deal(order.vin, order.terms):
+        for vin in vins_of_deal(order.vin, order.terms) if order.status == "accepted" else ():
             vehicle = require_vehicle(ledger, vin)
             if vehicle is not None:
                 check_reserving(ledger, self.order, vin, vehicle)
