@@ -81,6 +81,17 @@ def check_mandate(
             ledger.unmet(MANDATE_RAILS, sold.vin, accepted.rail)
 
 
+def may_act(ledger: Ledger, right: Right, sold: Sold) -> bool:
+    """Whether the agent's mandate has a right now, at the price that is agreed on."""
+    mandate = ledger.get(MANDATE, sold.mandate) if sold.mandate is not None else None
+    vehicle = ledger.get(VEHICLE, sold.vin)
+    if mandate is None or mandate.sale is None or vehicle is None or mandate.agent != sold.agent:
+        return False
+    floor, price = mandate.sale.floor, sold.price
+    is_enough = price.currency == floor.currency and price.amount >= floor.amount
+    return is_enough and covers(mandate, right, sold.seller, sold.vin, vehicle.title_since_ms, ledger.now_ms)
+
+
 def _is_as_strict(accepted: AcceptedRail, known: AcceptedRail) -> bool:
     return (
         accepted.share_max_permille <= known.share_max_permille and accepted.hold_ms >= known.hold_ms
